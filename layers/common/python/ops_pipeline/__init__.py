@@ -1,0 +1,1 @@
+"""The pipeline: decisions in `domain`, use cases in `stages`, edges in `db` and `adapters`."""

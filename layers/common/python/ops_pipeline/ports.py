@@ -1,0 +1,107 @@
+"""What a stage may ask of the outside world; `adapters` answer, one vendor each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from ops_pipeline.domain.broker import (
+    BrokerAccount,
+    BrokerFill,
+    BrokerOrder,
+    BrokerPosition,
+    OrderRequest,
+)
+from ops_pipeline.domain.market import Bar, Quote, Session
+from ops_pipeline.domain.news import FeedDocument, FeedState, Sentiment
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The present moment, UTC; in a replay the recording's."""
+        ...
+
+
+class Calendar(Protocol):
+    def session(self, day: date) -> Session | None:
+        """The regular session of that New York day, or None when the exchange is shut."""
+        ...
+
+    def previous_session(self, day: date) -> Session:
+        """The last session before that day."""
+        ...
+
+
+class MarketData(Protocol):
+    """Raises MarketDataUnavailable when nothing, or nothing legible, came back."""
+
+    def bars(self, tickers: Sequence[str], start: datetime, end: datetime) -> list[Bar]:
+        """One-minute bars with start <= ts < end, raw (not adjusted for splits)."""
+        ...
+
+    def quotes(self, tickers: Sequence[str]) -> dict[str, Quote]:
+        """The latest quote of each ticker; one that nobody quotes is left out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class VixReading:
+    """The close of one day of the CBOE volatility index, in index points."""
+
+    day: date
+    close: float
+
+
+class VolatilityIndex(Protocol):
+    def readings(self) -> list[VixReading]:
+        """The published daily closes, oldest first. Raises FeedUnavailable."""
+        ...
+
+
+class NewsFeed(Protocol):
+    def fetch(self, state: FeedState) -> FeedDocument:
+        """The entries of one feed, none when it has not changed. Raises FeedUnavailable."""
+        ...
+
+
+class Classifier(Protocol):
+    @property
+    def model(self) -> str:
+        """Name and version, as it stands in each row it labelled."""
+        ...
+
+    def classify(self, texts: Sequence[str]) -> list[Sentiment]:
+        """One sentiment a text, in the order given."""
+        ...
+
+
+class Broker(Protocol):
+    """One account at the broker.
+
+    Reads raise BrokerUnavailable when there is no legible answer: an error is never
+    an empty list. `submit` raises BrokerRejected when the broker said no,
+    BrokerUnavailable when the request surely was not taken, and
+    BrokerOutcomeUnknown whenever it may have been.
+    """
+
+    def account(self) -> BrokerAccount: ...
+
+    def positions(self) -> list[BrokerPosition]: ...
+
+    def order_by_client_id(self, client_order_id: str) -> BrokerOrder | None:
+        """The order placed under that id, or None when the broker answers 404."""
+        ...
+
+    def orders_since(self, since: datetime) -> list[BrokerOrder]:
+        """All orders, open and ended, submitted since then, oldest first."""
+        ...
+
+    def submit(self, order: OrderRequest) -> BrokerOrder: ...
+
+    def cancel(self, broker_order_id: str) -> None:
+        """Ask for a cancel; that it is granted shows only in the order's status."""
+        ...
+
+    def fills_since(self, since: datetime) -> list[BrokerFill]:
+        """Executions since then, oldest first."""
+        ...
