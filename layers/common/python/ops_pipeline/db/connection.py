@@ -251,13 +251,13 @@ class Database:
         except (*_LOST, DatabaseError) as error:
             raise _translated(error) from error
         # Without it COPY FROM stalls about 44 ms on delayed acknowledgements.
-        connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # noqa: SLF001
+        connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
 
-def _translated(error: BaseException) -> Exception:
+def _translated(error: Exception) -> Exception:
     """The error of this package for one of the driver's; Postgres's words stay in it."""
-    if not isinstance(error, DatabaseError):
+    if isinstance(error, _LOST):
         return DatabaseUnavailable(f"no connection to Postgres: {error}")
     facts = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
     sqlstate = str(facts.get("C", ""))
