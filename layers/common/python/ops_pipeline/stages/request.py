@@ -1,0 +1,44 @@
+"""The events a stage accepts. Anything else is refused by name before anything happens."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from ops_pipeline.domain.market import minute_of
+
+
+def _to_minute(moment: datetime) -> datetime:
+    return minute_of(moment.astimezone(UTC))
+
+
+# The schedule's time: UTC, a whole minute.
+Tick = Annotated[AwareDatetime, AfterValidator(_to_minute)]
+
+
+class TickRequest(BaseModel):
+    """One tick of a stage that serves all accounts.
+
+    The entrypoint fills a missing `tick` with the clock's present minute.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tick: Tick = Field(description="The schedule's time, for example 2026-02-04T14:31:00Z.")
+    dry_run: bool = Field(default=False, description="Decide everything, keep nothing.")
+
+
+class AccountRequest(TickRequest):
+    """One tick of a stage that serves one account."""
+
+    account: str = Field(
+        min_length=1, max_length=50, description="The account's name, as in `accounts`."
+    )
+
+
+class ClockRequest(TickRequest):
+    """One tick of a whole machine, asked at its start."""
+
+    machine: str = Field(
+        default="console", pattern="^[a-z_]{1,40}$", description="The machine that asks."
+    )
