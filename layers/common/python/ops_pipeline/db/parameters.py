@@ -1,0 +1,98 @@
+"""The versions of the trading rules' figures, as rows and as the typed model."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from ops_pipeline.db.connection import Transaction
+from ops_pipeline.domain.parameters import Parameters
+from ops_pipeline.errors import InvalidInput, SettingsInvalid
+
+Source = Literal["default", "overlay", "learning", "operator"]
+
+_ADAPTER = TypeAdapter(Parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned:
+    """The figures in force and the version that stands in every row they led to."""
+
+    version: int
+    rules: Parameters
+
+
+_ACTIVE = "SELECT version, parameters FROM parameter_versions WHERE active"
+_BY_CHECKSUM = "SELECT version FROM parameter_versions WHERE checksum = :checksum"
+_NEXT = "SELECT coalesce(max(version), 0) + 1 AS version FROM parameter_versions"
+_DEACTIVATE = "UPDATE parameter_versions SET active = false WHERE active AND version <> :version"
+_ACTIVATE = "UPDATE parameter_versions SET active = true WHERE version = :version AND NOT active"
+_INSERT = """
+INSERT INTO parameter_versions (version, source, parameters, checksum, active, created_at)
+VALUES (:version, :source, CAST(:parameters AS jsonb), :checksum, false, :now)
+"""
+
+
+def load_active(tx: Transaction) -> Versioned:
+    """The version in force.
+
+    Raises:
+        SettingsInvalid: none is active, or the stored figures do not fit the model.
+    """
+    row = tx.one(_ACTIVE)
+    if row is None:
+        raise SettingsInvalid("parameter_versions holds no active version")
+    try:
+        return Versioned(row["version"], _ADAPTER.validate_python(row["parameters"]))
+    except ValidationError as error:
+        raise SettingsInvalid(f"parameter version {row['version']}: {_first(error)}") from None
+
+
+def activate(tx: Transaction, parameters: Parameters, *, source: Source, now: datetime) -> int:
+    """Store these figures unless they are a version already, and put them in force."""
+    text = json.dumps(_ADAPTER.dump_python(parameters, mode="json"), sort_keys=True)
+    checksum = hashlib.sha256(text.encode()).hexdigest()
+    known = tx.one(_BY_CHECKSUM, checksum=checksum)
+    row = known or tx.one(_NEXT)
+    assert row is not None  # noqa: S101 - an aggregate always gives a row
+    version = int(row["version"])
+    if not known:
+        tx.execute(
+            _INSERT, version=version, source=source, parameters=text, checksum=checksum, now=now
+        )
+    tx.execute(_DEACTIVATE, version=version)
+    tx.execute(_ACTIVATE, version=version)
+    return version
+
+
+def overlay(base: Parameters, changes: dict[str, Any]) -> Parameters:
+    """The base with some figures replaced, for a what-if replay.
+
+    Raises:
+        InvalidInput: a name that is no parameter, or a value that does not fit.
+    """
+    figures = _ADAPTER.dump_python(base, mode="json")
+    _merge(figures, changes, path="")
+    try:
+        return _ADAPTER.validate_python(figures)
+    except ValidationError as error:
+        raise InvalidInput(f"parameters: {_first(error)}") from None
+
+
+def _merge(figures: dict[str, Any], changes: dict[str, Any], path: str) -> None:
+    for name, value in changes.items():
+        if name not in figures:
+            known = ", ".join(sorted(figures))
+            raise InvalidInput(f"parameters: {path}{name} is unknown; expected one of {known}")
+        if isinstance(figures[name], dict) and isinstance(value, dict):
+            _merge(figures[name], value, f"{path}{name}.")
+        else:
+            figures[name] = value
+
+
+def _first(error: ValidationError) -> str:
+    item = error.errors(include_input=False)[0]
+    return f"{'.'.join(map(str, item['loc']))}: {item['msg']}"

@@ -1,0 +1,196 @@
+"""The record of every run, its lease, and the fence that a commit must pass."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+from uuid import UUID
+
+from ops_pipeline.db.connection import Database, Transaction
+from ops_pipeline.domain.ids import stable_uuid
+from ops_pipeline.errors import ConstraintViolated, LeaseLost
+
+EVERYTHING = "*"
+Refusal = Literal["already_done", "busy"]
+
+
+class UnitsOfWork(Protocol):
+    """What a stage gets for a database: units of work and nothing else."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to run one stage for one scope; `attempt` fences off an older owner."""
+
+    run_id: UUID
+    attempt: int
+
+
+_ABANDON_EXPIRED = """
+UPDATE pipeline_runs SET status = 'abandoned', finished_at = :now
+WHERE stage = :stage AND scope = :scope AND status = 'running' AND lease_expires_at <= :now
+"""
+
+# A failed or abandoned run may be taken again; one that succeeded is never run twice.
+_TAKE = """
+INSERT INTO pipeline_runs AS run
+    (run_id, stage, tick, scope, attempt, status, owner, lease_expires_at, started_at)
+VALUES (:run_id, :stage, :tick, :scope, 1, 'running', :owner, :expires_at, :now)
+ON CONFLICT (stage, tick, scope) DO UPDATE SET
+    attempt = run.attempt + 1, status = 'running', owner = :owner,
+    lease_expires_at = :expires_at, started_at = :now, finished_at = NULL,
+    counts = NULL, error_class = NULL, error_message = NULL
+WHERE run.status IN ('failed', 'abandoned')
+RETURNING run.attempt
+"""
+
+_STATUS = "SELECT status FROM pipeline_runs WHERE run_id = :run_id"
+
+_FENCE = """
+SELECT 1 AS held FROM pipeline_runs
+WHERE run_id = :run_id AND attempt = :attempt AND status = 'running'
+FOR SHARE
+"""
+
+_FINISH = """
+UPDATE pipeline_runs SET status = :status, finished_at = :now, counts = CAST(:counts AS jsonb),
+    error_class = CAST(:error_class AS text), error_message = CAST(:error_message AS text)
+WHERE run_id = :run_id AND attempt = :attempt AND status = 'running'
+"""
+
+_TIMING = """
+INSERT INTO run_timings (run_id, attempt, duration_ms) VALUES (:run_id, :attempt, :duration_ms)
+ON CONFLICT (run_id, attempt) DO UPDATE SET duration_ms = excluded.duration_ms
+"""
+
+_ABANDON_OWNER = """
+UPDATE pipeline_runs SET status = 'abandoned', finished_at = :now
+WHERE owner = :owner AND status = 'running'
+"""
+
+
+def take(
+    database: UnitsOfWork,
+    *,
+    stage: str,
+    tick: datetime,
+    scope: str,
+    owner: str,
+    now: datetime,
+    lease_s: float,
+) -> Lease | Refusal:
+    """Take the lease of one run, or say why not: done already, or another one runs."""
+    run_id = stable_uuid("run", stage, tick, scope)
+    try:
+        with database.transaction() as tx:
+            tx.execute(_ABANDON_EXPIRED, stage=stage, scope=scope, now=now)
+            taken = tx.one(
+                _TAKE,
+                run_id=run_id,
+                stage=stage,
+                tick=tick,
+                scope=scope,
+                owner=owner,
+                expires_at=now + timedelta(seconds=lease_s),
+                now=now,
+            )
+            if taken:
+                return Lease(run_id, taken["attempt"])
+            row = tx.one(_STATUS, run_id=run_id)
+            return "already_done" if row and row["status"] == "succeeded" else "busy"
+    except ConstraintViolated as error:
+        if error.constraint == "pipeline_runs_one_lease":
+            return "busy"
+        raise
+
+
+def succeed(
+    tx: Transaction,
+    lease: Lease,
+    *,
+    counts: Mapping[str, object],
+    now: datetime,
+    duration_ms: float,
+) -> None:
+    """End the run well. Raises LeaseLost when it was taken over meanwhile."""
+    ended = tx.execute(
+        _FINISH,
+        run_id=lease.run_id,
+        attempt=lease.attempt,
+        status="succeeded",
+        now=now,
+        counts=json.dumps(counts, default=str),
+        error_class=None,
+        error_message=None,
+    )
+    if not ended:
+        raise LeaseLost("another run took this stage over before it ended")
+    tx.execute(_TIMING, run_id=lease.run_id, attempt=lease.attempt, duration_ms=duration_ms)
+
+
+def fail(
+    tx: Transaction,
+    lease: Lease,
+    *,
+    error: BaseException,
+    now: datetime,
+    duration_ms: float,
+) -> None:
+    """End the run badly, in a unit of work of its own; a run taken over is left alone."""
+    tx.execute(
+        _FINISH,
+        run_id=lease.run_id,
+        attempt=lease.attempt,
+        status="failed",
+        now=now,
+        counts=None,
+        error_class=type(error).__name__,
+        error_message=str(error)[:2000],
+    )
+    tx.execute(_TIMING, run_id=lease.run_id, attempt=lease.attempt, duration_ms=duration_ms)
+
+
+def abandon_owner(tx: Transaction, *, owner: str, now: datetime) -> int:
+    """Give up every lease of a runner that is known to be dead."""
+    return tx.execute(_ABANDON_OWNER, owner=owner, now=now)
+
+
+class FencedDatabase:
+    """Units of work that commit only while the lease is held.
+
+    The run's row stays share-locked until COMMIT, so no other run can take the
+    stage over between the check and the commit.
+    """
+
+    def __init__(self, database: Database, lease: Lease) -> None:
+        self._database = database
+        self._lease = lease
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        with self._database.transaction() as tx:
+            yield tx
+            held = tx.one(_FENCE, run_id=self._lease.run_id, attempt=self._lease.attempt)
+            if not held:
+                raise LeaseLost("another run took this stage over: nothing was saved")
+
+
+class _RolledBack(Exception):
+    """Ends a dry unit of work; never leaves this module."""
+
+
+class DryDatabase:
+    """Units of work that are always rolled back: a dry run decides and keeps nothing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        with suppress(_RolledBack), self._database.transaction() as tx:
+            yield tx
+            raise _RolledBack

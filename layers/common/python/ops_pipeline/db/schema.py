@@ -1,0 +1,30 @@
+"""The migrations this code was written against, and the guard that asks for them."""
+
+from ops_pipeline.db.connection import Transaction
+from ops_pipeline.errors import SchemaBehind
+
+# A test compares this with the files in migrations/.
+VERSIONS = (
+    "0001_create_runs",
+    "0002_create_news",
+    "0003_create_market_data",
+    "0004_create_trading",
+    "0005_add_tickers",
+    "0006_add_accounts",
+)
+
+_HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"
+_APPLIED = "SELECT version FROM schema_migrations"
+
+
+def require_current(tx: Transaction) -> None:
+    """Refuse a database that lacks a migration; one that is ahead is fine.
+
+    Raises:
+        SchemaBehind: names the missing versions.
+    """
+    history = tx.one(_HISTORY)
+    applied = {row["version"] for row in tx.rows(_APPLIED)} if history["present"] else set()
+    missing = [version for version in VERSIONS if version not in applied]
+    if missing:
+        raise SchemaBehind(f"the database lacks {', '.join(missing)}: run the migrations first")

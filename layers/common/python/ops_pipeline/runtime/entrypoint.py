@@ -1,0 +1,151 @@
+"""What every handler shares: the event's contract, the run row, the lease, the first error."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from functools import wraps
+from time import perf_counter
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from ops_pipeline.db import runs
+from ops_pipeline.domain.ids import stable_uuid
+from ops_pipeline.domain.market import minute_of
+from ops_pipeline.errors import InvalidInput
+from ops_pipeline.runtime import log, wiring
+from ops_pipeline.runtime.wiring import Deps, Runtime
+from ops_pipeline.stages.request import AccountRequest, ClockRequest, TickRequest
+
+R = TypeVar("R", bound=TickRequest)
+Handler = Callable[[Any, Any], dict[str, Any]]
+
+# Longer than any function's time-out (functions.json), so that a run is never
+# taken over while its Lambda may still be working.
+LEASE_S = 330.0
+OLDEST_TICK_S = 120.0
+
+
+def entrypoint(
+    stage: str,
+    *,
+    request: type[R],
+    first_in_machine: bool = False,
+    repeatable: bool = False,
+) -> Callable[[Callable[[R, Deps], Any]], Handler]:
+    """Turn `function(request, deps) -> Outcome` into a Lambda handler.
+
+    Args:
+        stage: Name of the function, as in pipeline_runs.
+        request: Model of the event; whatever does not fit it is refused by name.
+        first_in_machine: Drop ticks older than 120 s with status "too_old".
+        repeatable: The stage only reads: a tick done already is answered again.
+
+    The handler returns `{"status": "run", **counts}`, or only a status when there was
+    nothing to do. It raises InvalidInput, SchemaBehind, and whatever the stage raises
+    first; that error stands in pipeline_runs, written in a unit of work of its own.
+    """
+
+    def decorate(function: Callable[[R, Deps], Any]) -> Handler:
+        @wraps(function)
+        def handler(event: Any, context: Any = None) -> dict[str, Any]:
+            runtime = wiring.current()
+            asked = parse(event, request, runtime.clock.now())
+            if first_in_machine and _too_old(asked.tick, runtime.clock.now()):
+                return {"status": "too_old"}
+            runtime.require_schema()
+            if asked.dry_run:
+                return _answer("dry_run", function(asked, Deps(runtime, _NO_LEASE, dry_run=True)))
+            lease = _take(runtime, stage, asked, context)
+            if lease == "already_done" and repeatable:
+                return _answer("already_done", function(asked, Deps(runtime, _NO_LEASE, True)))
+            if isinstance(lease, str):
+                return {"status": lease}
+            return _run(runtime, stage, lease, lambda deps: function(asked, deps))
+
+        return handler
+
+    return decorate
+
+
+_NO_LEASE = runs.Lease(run_id=stable_uuid("no lease"), attempt=0)
+
+
+def parse(event: Any, model: type[R], now: datetime) -> R:
+    """Read an event; `{}` means the present minute.
+
+    Raises:
+        InvalidInput: not a JSON object, or a field that is missing, odd or unknown.
+    """
+    accepted = ", ".join(model.model_fields)
+    if not isinstance(event, dict):
+        raise InvalidInput(f"the event must be a JSON object with {accepted}")
+    try:
+        return model.model_validate({"tick": minute_of(now), **event})
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False)
+        )
+        raise InvalidInput(f"{problems}. Accepted fields: {accepted}") from None
+
+
+def _too_old(tick: datetime, now: datetime) -> bool:
+    return (now - tick).total_seconds() > OLDEST_TICK_S
+
+
+def _scope(asked: TickRequest) -> str:
+    match asked:
+        case AccountRequest():
+            return asked.account
+        case ClockRequest():
+            return asked.machine
+        case _:
+            return runs.EVERYTHING
+
+
+def _take(runtime: Runtime, stage: str, asked: TickRequest, context: Any) -> runs.Lease | str:
+    owner = runtime.owner or str(getattr(context, "aws_request_id", "console"))
+    return runs.take(
+        runtime.database,
+        stage=stage,
+        tick=asked.tick,
+        scope=_scope(asked),
+        owner=owner,
+        now=runtime.clock.now(),
+        lease_s=LEASE_S,
+    )
+
+
+def _run(
+    runtime: Runtime, stage: str, lease: runs.Lease, work: Callable[[Deps], Any]
+) -> dict[str, Any]:
+    started = perf_counter()
+    try:
+        answer = _answer("run", work(Deps(runtime, lease, dry_run=False)))
+        duration_ms = (perf_counter() - started) * 1000
+        with runtime.database.transaction() as tx:
+            runs.succeed(tx, lease, counts=answer, now=runtime.clock.now(), duration_ms=duration_ms)
+    except Exception as error:
+        _record_failure(runtime, stage, lease, error, (perf_counter() - started) * 1000)
+        raise
+    log.happened("stage_finished", stage=stage, **answer)
+    log.count_run(stage, failed=False, duration_ms=duration_ms)
+    return answer
+
+
+def _record_failure(
+    runtime: Runtime, stage: str, lease: runs.Lease, error: Exception, duration_ms: float
+) -> None:
+    """Say it in the log first: the database may be the very thing that failed."""
+    log.went_wrong("stage_failed", stage=stage, error=type(error).__name__, message=str(error))
+    log.count_run(stage, failed=True, duration_ms=duration_ms)
+    try:
+        with runtime.database.transaction() as tx:
+            runs.fail(tx, lease, error=error, now=runtime.clock.now(), duration_ms=duration_ms)
+    except Exception as second:  # noqa: BLE001 - the caller must see the first error, not this one
+        log.went_wrong("run_not_recorded", stage=stage, error=type(second).__name__)
+
+
+def _answer(status: str, outcome: Any) -> dict[str, Any]:
+    return {"status": status, **asdict(outcome)}

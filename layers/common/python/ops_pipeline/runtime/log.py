@@ -1,0 +1,29 @@
+"""One JSON line a happening, and metrics in CloudWatch's embedded format."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+NAMESPACE = "OpsPipeline"
+
+_logger = Logger(service="ops-pipeline")
+
+
+def happened(event: str, **data: Any) -> None:
+    """Log `{"event": event, "data": {...}}`; never SQL parameters, keys or account numbers."""
+    _logger.info(event, extra={"event": event, "data": data})
+
+
+def went_wrong(event: str, **data: Any) -> None:
+    """As `happened`, at level ERROR."""
+    _logger.error(event, extra={"event": event, "data": data})
+
+
+def count_run(stage: str, *, failed: bool, duration_ms: float) -> None:
+    """Emit one run's metrics, by stage; printed as EMF, which CloudWatch reads from the log."""
+    metrics = Metrics(namespace=NAMESPACE, service="ops-pipeline")
+    metrics.add_dimension(name="stage", value=stage)
+    metrics.add_metric(name="Failed", unit=MetricUnit.Count, value=int(failed))
+    metrics.add_metric(name="Duration", unit=MetricUnit.Milliseconds, value=duration_ms)
+    metrics.flush_metrics()

@@ -1,0 +1,99 @@
+"""The environment, read once, typed and validated: the only file that sees os.environ.
+
+A missing or odd setting stops the stage with its name; nothing falls back in silence.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError
+
+from ops_pipeline.errors import SettingsInvalid
+
+
+def environment() -> Mapping[str, str]:
+    return os.environ
+
+
+class Settings(BaseModel):
+    """What the stages need to know of their surroundings; the alias is the variable's name."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    database_url: str | None = Field(default=None, alias="DATABASE_URL")
+    database_owner_url: str | None = Field(default=None, alias="DATABASE_OWNER_URL")
+    database_reader_url: str | None = Field(default=None, alias="DATABASE_READER_URL")
+    deployment: str = Field(default="main", alias="OPS_DEPLOYMENT", pattern="^[a-z0-9]{1,12}$")
+    data_feed: Literal["iex", "sip"] = Field(default="iex", alias="ALPACA_DATA_FEED")
+    trading_url: HttpUrl = Field(
+        default=HttpUrl("https://paper-api.alpaca.markets"), alias="ALPACA_TRADING_URL"
+    )
+    data_url: HttpUrl = Field(
+        default=HttpUrl("https://data.alpaca.markets"), alias="ALPACA_DATA_URL"
+    )
+    vix_url: HttpUrl = Field(
+        default=HttpUrl("https://cdn.cboe.com/api/global/us_indices/daily_prices/VIX_History.csv"),
+        alias="VIX_URL",
+    )
+    migrations_dir: Path = Field(default=Path("migrations"), alias="MIGRATIONS_DIR")
+
+    def require_database_url(self) -> str:
+        return _required("DATABASE_URL", self.database_url)
+
+    def require_reader_url(self) -> str:
+        return _required("DATABASE_READER_URL", self.database_reader_url)
+
+    def owner_url(self) -> str:
+        """The login that may change the schema; DATABASE_URL where none is named apart."""
+        return self.database_owner_url or self.require_database_url()
+
+
+class BrokerKeys(BaseModel):
+    """One account's keys and the account number they are bound to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key_id: str = Field(min_length=1, repr=False)
+    secret_key: str = Field(min_length=1, repr=False)
+    account_number: str = Field(min_length=1, repr=False)
+
+
+def read_settings(variables: Mapping[str, str]) -> Settings:
+    """Validate the variables of the pipeline.
+
+    Raises:
+        SettingsInvalid: names the variable and what was expected, never its value.
+    """
+    names = [field.alias for field in Settings.model_fields.values() if field.alias]
+    given = {name: variables[name] for name in names if variables.get(name)}
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{item['loc'][0]}: {item['msg']}" for item in error.errors(include_input=False)
+        )
+        raise SettingsInvalid(problems) from None
+
+
+def read_broker_keys(variables: Mapping[str, str], account: str) -> BrokerKeys:
+    """The keys of one account, from ALPACA_<ACCOUNT>_KEY_ID, _SECRET_KEY, _ACCOUNT_NUMBER.
+
+    Raises:
+        SettingsInvalid: one is missing; an account without a bound number is refused.
+    """
+    prefix = f"ALPACA_{account.upper()}_"
+    return BrokerKeys(
+        key_id=_required(f"{prefix}KEY_ID", variables.get(f"{prefix}KEY_ID")),
+        secret_key=_required(f"{prefix}SECRET_KEY", variables.get(f"{prefix}SECRET_KEY")),
+        account_number=_required(
+            f"{prefix}ACCOUNT_NUMBER", variables.get(f"{prefix}ACCOUNT_NUMBER")
+        ),
+    )
+
+
+def _required(name: str, value: str | None) -> str:
+    if not value:
+        raise SettingsInvalid(f"{name} is not set")
+    return value

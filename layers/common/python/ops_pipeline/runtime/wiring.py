@@ -1,0 +1,176 @@
+"""Puts the pieces together: the only module that names the adapters.
+
+Each adapter is imported inside its builder, so that a function loads only what it
+uses (alpaca-py alone brings pandas).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ops_pipeline.db import schema
+from ops_pipeline.db.connection import Database, Target, target_from_url
+from ops_pipeline.db.parameters import Versioned, load_active
+from ops_pipeline.db.runs import DryDatabase, FencedDatabase, Lease, UnitsOfWork
+from ops_pipeline.ports import (
+    Broker,
+    Calendar,
+    Classifier,
+    Clock,
+    MarketData,
+    NewsFeed,
+    VolatilityIndex,
+)
+from ops_pipeline.runtime.settings import (
+    Settings,
+    environment,
+    read_broker_keys,
+    read_settings,
+)
+
+
+@dataclass
+class Runtime:
+    """What lives as long as the process: settings, clock, connections.
+
+    Attributes:
+        owner: Who holds the leases this process takes.
+    """
+
+    variables: Mapping[str, str]
+    clock: Clock
+    owner: str | None = None
+    _brokers: dict[str, Broker] = field(default_factory=dict)
+    _schema_checked: bool = False
+
+    @cached_property
+    def settings(self) -> Settings:
+        return read_settings(self.variables)
+
+    @cached_property
+    def database(self) -> Database:
+        target = target_from_url(self.settings.require_database_url())
+        return Database(target, application_name="ops-pipeline")
+
+    @cached_property
+    def owner_database(self) -> Database:
+        target = target_from_url(self.settings.owner_url())
+        return Database(target, application_name="ops-pipeline-migrations")
+
+    @cached_property
+    def reader(self) -> Target:
+        return target_from_url(self.settings.require_reader_url(), name="DATABASE_READER_URL")
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        from ops_pipeline.adapters.calendar import NyseCalendar
+
+        return NyseCalendar()
+
+    @cached_property
+    def market_data(self) -> MarketData:
+        from ops_pipeline.adapters.alpaca_data import AlpacaMarketData
+
+        settings = self.settings
+        account = self.data_account
+        keys = read_broker_keys(self.variables, account)
+        return AlpacaMarketData(
+            url=str(settings.data_url).rstrip("/"),
+            key_id=keys.key_id,
+            secret_key=keys.secret_key,
+            feed=settings.data_feed,
+        )
+
+    @cached_property
+    def data_account(self) -> str:
+        """The account whose keys read market data: the first of the database's, by name."""
+        from ops_pipeline.db.accounts import first_account_name
+
+        with self.database.transaction() as tx:
+            return first_account_name(tx)
+
+    @cached_property
+    def feed(self) -> NewsFeed:
+        from ops_pipeline.adapters.rss import RssFeed
+
+        return RssFeed()
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        from ops_pipeline.adapters.lexicon_classifier import LexiconClassifier
+
+        return LexiconClassifier()
+
+    @cached_property
+    def volatility_index(self) -> VolatilityIndex:
+        from ops_pipeline.adapters.vix import VixCsv
+
+        return VixCsv(str(self.settings.vix_url))
+
+    def broker(self, account: str) -> Broker:
+        """The broker's side of one account, its number checked against the bound one."""
+        if account not in self._brokers:
+            from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
+
+            keys = read_broker_keys(self.variables, account)
+            self._brokers[account] = AlpacaBroker(
+                url=str(self.settings.trading_url).rstrip("/"),
+                key_id=keys.key_id,
+                secret_key=keys.secret_key,
+                account_number=keys.account_number,
+            )
+        return self._brokers[account]
+
+    def require_schema(self) -> None:
+        """Refuse to work on a database that lacks a migration; asked once a process."""
+        if not self._schema_checked:
+            with self.database.transaction() as tx:
+                schema.require_current(tx)
+            self._schema_checked = True
+
+
+@dataclass
+class Deps:
+    """What one invocation of a handler may use."""
+
+    runtime: Runtime
+    lease: Lease
+    dry_run: bool
+
+    @cached_property
+    def db(self) -> UnitsOfWork:
+        if self.dry_run:
+            return DryDatabase(self.runtime.database)
+        return FencedDatabase(self.runtime.database, self.lease)
+
+    @cached_property
+    def parameters(self) -> Versioned:
+        with self.runtime.database.transaction() as tx:
+            return load_active(tx)
+
+    @property
+    def clock(self) -> Clock:
+        return self.runtime.clock
+
+    @property
+    def calendar(self) -> Calendar:
+        return self.runtime.calendar
+
+
+_current: Runtime | None = None
+
+
+def use(runtime: Runtime | None) -> None:
+    """Make this the process's runtime: the local run's, or a test's; None forgets it."""
+    global _current  # noqa: PLW0603 - a warm Lambda keeps its connection exactly so
+    _current = runtime
+
+
+def current() -> Runtime:
+    """The process's runtime; in AWS built from the environment at the first event."""
+    if _current is None:
+        from ops_pipeline.adapters.clock import WallClock
+
+        use(Runtime(environment(), WallClock()))
+    assert _current is not None  # noqa: S101 - set just above
+    return _current
