@@ -1,0 +1,54 @@
+"""What no broker has: a clock to be moved, and the books of all accounts laid open.
+
+Unsigned, for the exchange listens on loopback only and its money is paper.
+"""
+
+import json
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ops_local.exchange.calls import json_response
+from ops_local.exchange.exchange import Exchange
+from ops_local.exchange.refusals import Refused, bad_json
+from ops_local.exchange.wire import moment, read_moment
+
+
+async def get_clock(request: Request) -> Response:
+    exchange: Exchange = request.app.state.exchange
+    return json_response({"now": moment(exchange.now())})
+
+
+async def set_clock(request: Request) -> Response:
+    exchange: Exchange = request.app.state.exchange
+    body = await request.body()
+    try:
+        now = read_moment(_now_field(body), "now")
+        with exchange.store.transaction():
+            exchange.day.move(exchange.now(), now)
+    except Refused as refused:
+        return json_response(refused.body, refused.status)
+    return json_response({"now": moment(now)})
+
+
+async def get_books(request: Request) -> Response:
+    exchange: Exchange = request.app.state.exchange
+    return json_response(exchange.store.dump())
+
+
+def _now_field(body: bytes) -> str:
+    try:
+        now = json.loads(body)["now"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise bad_json() from error
+    if not isinstance(now, str):
+        raise bad_json()
+    return now
+
+
+ROUTES = [
+    Route("/control/clock", get_clock, methods=["GET"]),
+    Route("/control/clock", set_clock, methods=["POST"]),
+    Route("/control/books", get_books, methods=["GET"]),
+]

@@ -1,0 +1,64 @@
+"""The exchange put together: one store, one recording, its desk and its clock."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from ops_local import recording
+from ops_local.exchange.accounts import Account, KeyRing
+from ops_local.exchange.day import Day
+from ops_local.exchange.desk import Desk
+from ops_local.exchange.records import Ledger
+from ops_local.exchange.settlement import Settlement
+from ops_local.exchange.store import Store
+from ops_local.exchange.tape import Tape
+from ops_local.exchange.valuation import Valuation
+from ops_pipeline.domain.market import new_york_time
+
+
+class Exchange:
+    """Opens the accounts it does not have yet and goes on where its store left off.
+
+    Args:
+        folder: A recording; a new store's clock starts at its day's midnight in New York.
+        store: The SQLite file, made when absent.
+        accounts: Who may come in. One that the store knows keeps its money.
+    """
+
+    def __init__(self, folder: Path, store: Path, accounts: Sequence[Account]) -> None:
+        day = recording.load(folder)
+        self.keys = KeyRing(accounts)
+        self.store = Store(store)
+        self.tape = Tape(day)
+        self.valuation = Valuation(self.store, self.tape)
+        settlement = Settlement(self.store, self.tape)
+        self.desk = Desk(self.store, self.tape, self.valuation, settlement)
+        self.day = Day(self.store, self.tape, self.valuation, settlement)
+        with self.store.transaction():
+            if self.store.now() is None:
+                self.store.set_now(new_york_time(day.day, 0))
+            self._open_accounts(accounts)
+
+    def now(self) -> datetime:
+        """The exchange's present moment, UTC; nothing else here knows a time."""
+        now = self.store.now()
+        if now is None:
+            raise AssertionError("a store without a clock")
+        return now
+
+    def close(self) -> None:
+        self.store.close()
+
+    def _open_accounts(self, accounts: Sequence[Account]) -> None:
+        known = {ledger.account_number for ledger in self.store.ledgers()}
+        for account in accounts:
+            if account.account_number not in known:
+                self.store.save(
+                    Ledger(
+                        account_number=account.account_number,
+                        name=account.name,
+                        opening_cash=account.cash,
+                        cash=account.cash,
+                        opened_at=self.now(),
+                    )
+                )

@@ -1,0 +1,51 @@
+"""When an order trades, at what price, and how much of it in one minute. Pure."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from ops_local.exchange.records import Order
+from ops_pipeline.domain.broker import Side
+from ops_pipeline.domain.market import Quote
+
+# A taker gets what is displayed, or a tenth of what just traded where that is more.
+VOLUME_SHARE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """Whole shares at USD a share."""
+
+    qty: int
+    price: Decimal
+
+
+def is_triggered(order: Order, quote: Quote) -> bool:
+    """Whether the market has reached a stop order's price; others need no trigger."""
+    if order.stop_price is None or order.triggered_at is not None:
+        return True
+    if order.side == "sell":
+        return quote.bid <= order.stop_price
+    return quote.ask >= order.stop_price
+
+
+def far_side(side: Side, quote: Quote) -> tuple[Decimal, int]:
+    """The price a taker on this side pays or gets, and the size displayed there."""
+    return (quote.ask, quote.ask_size) if side == "buy" else (quote.bid, quote.bid_size)
+
+
+def execution(order: Order, quote: Quote, *, volume: int, taken: int) -> Execution | None:
+    """What of a triggered order fills against this quote now; None when nothing does.
+
+    Args:
+        quote: A usable quote.
+        volume: Shares traded in the minute before.
+        taken: Shares of the same side that this account already got in this minute.
+    """
+    price, displayed = far_side(order.side, quote)
+    if order.limit_price is not None:
+        worse = price > order.limit_price if order.side == "buy" else price < order.limit_price
+        if worse:
+            return None
+    room = max(displayed, volume // VOLUME_SHARE) - taken
+    qty = min(order.remaining, room)
+    return Execution(qty, price) if qty > 0 else None

@@ -1,0 +1,84 @@
+"""How the exchange says no: Alpaca's HTTP statuses, codes and words.
+
+`facts` are the further fields that Alpaca puts beside code and message.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+BAD_FORMAT = 40010000
+BAD_PARAMETER = 40010001
+NOT_AUTHORIZED = 40110000
+FORBIDDEN = 40310000
+NOT_FOUND = 40410000
+UNPROCESSABLE = 42210000
+
+
+class Refused(Exception):
+    """A request that the exchange turns down; nothing of it is kept."""
+
+    def __init__(self, status: int, code: int, message: str, **facts: object) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body: dict[str, object] = {"code": code, "message": message, **facts}
+
+
+def unauthorized() -> Refused:
+    return Refused(401, NOT_AUTHORIZED, "request is not authorized")
+
+
+def bad_json() -> Refused:
+    return Refused(400, BAD_FORMAT, "request body format is invalid")
+
+
+def bad_query(message: str) -> Refused:
+    return Refused(400, BAD_FORMAT, message)
+
+
+def bad_parameter(message: str) -> Refused:
+    return Refused(422, BAD_PARAMETER, message)
+
+
+def unprocessable(message: str) -> Refused:
+    return Refused(422, UNPROCESSABLE, message)
+
+
+def not_found(message: str) -> Refused:
+    return Refused(404, NOT_FOUND, message)
+
+
+def insufficient_buying_power(available: Decimal, cost: Decimal) -> Refused:
+    return Refused(
+        403,
+        FORBIDDEN,
+        "insufficient buying power",
+        buying_power=str(available),
+        cost_basis=str(cost),
+    )
+
+
+def insufficient_qty(
+    symbol: str, *, requested: int, existing: int, held: int, related: Sequence[str]
+) -> Refused:
+    available = existing - held
+    return Refused(
+        403,
+        FORBIDDEN,
+        f"insufficient qty available for order (requested: {requested}, available: {available})",
+        available=str(available),
+        existing_qty=str(existing),
+        held_for_orders=str(held),
+        related_orders=list(related),
+        symbol=symbol,
+    )
+
+
+def wash_trade(existing_order_id: str, existing_type: str) -> Refused:
+    kind = "limit" if existing_type == "limit" else "market/stop"
+    return Refused(
+        403,
+        FORBIDDEN,
+        "potential wash trade detected. use complex orders",
+        existing_order_id=existing_order_id,
+        reject_reason=f"opposite side {kind} order exists",
+    )

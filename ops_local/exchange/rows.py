@@ -1,0 +1,86 @@
+"""Records to SQLite rows and back. Moments are UTC text of one length, money decimal text."""
+
+import sqlite3
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from ops_local.exchange.records import ClosingPrice, DayEnd, Fill, Holding, Ledger, Order
+
+Record = Order | Fill | Holding | Ledger | DayEnd | ClosingPrice
+RecordType = TypeVar("RecordType", Order, Fill, Holding, Ledger, DayEnd, ClosingPrice)
+
+TABLE_OF: dict[type, str] = {
+    Order: "orders",
+    Fill: "fills",
+    Holding: "holdings",
+    Ledger: "ledgers",
+    DayEnd: "day_ends",
+    ClosingPrice: "closing_prices",
+}
+_KEY_OF: dict[type, str] = {
+    Order: "order_id",
+    Fill: "activity_id",
+    Holding: "account_number, symbol",
+    Ledger: "account_number",
+    DayEnd: "account_number, day",
+    ClosingPrice: "symbol, day",
+}
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as text of one length, so that text sorts as time does."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def upsert(kind: type) -> str:
+    """Write a row over the one with the same key; any other clash is refused."""
+    return _UPSERTS[kind]
+
+
+def to_row(record: Record) -> list[str | int | None]:
+    return [_to_sql(getattr(record, name)) for name in _TYPES[type(record)]]
+
+
+def from_row(kind: type[RecordType], row: sqlite3.Row) -> RecordType:
+    return kind(**{name: _from_sql(row[name], type_) for name, type_ in _TYPES[kind].items()})
+
+
+def _not_null(hint: object) -> object:
+    choices = get_args(hint)
+    if type(None) not in choices:
+        return hint
+    return next(choice for choice in choices if choice is not type(None))
+
+
+def _to_sql(value: Any) -> str | int | None:
+    if isinstance(value, datetime):
+        return stamp(value)
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def _from_sql(value: Any, type_: object) -> Any:
+    if value is None:
+        return None
+    if type_ is Decimal:
+        return Decimal(value)
+    return datetime.fromisoformat(value) if type_ is datetime else value
+
+
+def _upsert(kind: type, names: Iterable[str]) -> str:
+    columns = tuple(names)
+    marks = ", ".join("?" for _ in columns)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in columns)
+    return (
+        f"INSERT INTO {TABLE_OF[kind]} ({', '.join(columns)}) VALUES ({marks})"
+        f" ON CONFLICT ({_KEY_OF[kind]}) DO UPDATE SET {changes}"
+    )
+
+
+# Each column with the type of its values, NULL aside.
+_TYPES = {
+    kind: {name: _not_null(hint) for name, hint in get_type_hints(kind).items()}
+    for kind in TABLE_OF
+}
+_UPSERTS = {kind: _upsert(kind, names) for kind, names in _TYPES.items()}

@@ -1,0 +1,104 @@
+"""The tables of the exchange's store. Times are UTC text that sorts, money is decimal text."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS clock (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    now TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS ledgers (
+    account_number TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    opening_cash TEXT NOT NULL,
+    cash TEXT NOT NULL,
+    opened_at TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS orders (
+    order_id TEXT PRIMARY KEY,
+    account_number TEXT NOT NULL REFERENCES ledgers,
+    number INTEGER NOT NULL,
+    client_order_id TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    side TEXT NOT NULL CHECK (side IN ('buy', 'sell')),
+    order_type TEXT NOT NULL CHECK (order_type IN ('limit', 'market', 'stop')),
+    time_in_force TEXT NOT NULL CHECK (time_in_force IN ('day', 'gtc')),
+    qty INTEGER NOT NULL CHECK (qty > 0),
+    limit_price TEXT,
+    stop_price TEXT,
+    reserve_price TEXT NOT NULL,
+    position_intent TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('accepted', 'new', 'partially_filled', 'filled',
+                                           'canceled', 'expired', 'replaced')),
+    submitted_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    filled_qty INTEGER NOT NULL CHECK (filled_qty BETWEEN 0 AND qty),
+    filled_value TEXT NOT NULL,
+    triggered_at TEXT,
+    filled_at TEXT,
+    canceled_at TEXT,
+    expired_at TEXT,
+    replaced_at TEXT,
+    replaced_by TEXT,
+    replaces TEXT,
+    CONSTRAINT orders_number_counts_per_account UNIQUE (account_number, number),
+    CONSTRAINT client_order_id_must_be_unique UNIQUE (account_number, client_order_id),
+    CONSTRAINT filled_means_all_of_it CHECK ((status = 'filled') = (filled_qty = qty))
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS orders_live ON orders (account_number, symbol)
+    WHERE status IN ('accepted', 'new', 'partially_filled');
+
+CREATE TABLE IF NOT EXISTS fills (
+    activity_id TEXT PRIMARY KEY,
+    order_id TEXT NOT NULL REFERENCES orders,
+    account_number TEXT NOT NULL REFERENCES ledgers,
+    number INTEGER NOT NULL,
+    symbol TEXT NOT NULL,
+    side TEXT NOT NULL,
+    qty INTEGER NOT NULL CHECK (qty > 0),
+    price TEXT NOT NULL,
+    cum_qty INTEGER NOT NULL,
+    leaves_qty INTEGER NOT NULL CHECK (leaves_qty >= 0),
+    order_status TEXT NOT NULL CHECK (order_status IN ('partially_filled', 'filled')),
+    executed_at TEXT NOT NULL,
+    UNIQUE (order_id, number)
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS fills_by_account ON fills (account_number, activity_id);
+
+CREATE TABLE IF NOT EXISTS holdings (
+    account_number TEXT NOT NULL REFERENCES ledgers,
+    symbol TEXT NOT NULL,
+    qty INTEGER NOT NULL CHECK (qty > 0),
+    cost TEXT NOT NULL,
+    opened_at TEXT NOT NULL,
+    PRIMARY KEY (account_number, symbol)
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS day_ends (
+    account_number TEXT NOT NULL REFERENCES ledgers,
+    day TEXT NOT NULL,
+    equity TEXT NOT NULL,
+    PRIMARY KEY (account_number, day)
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS closing_prices (
+    symbol TEXT NOT NULL,
+    day TEXT NOT NULL,
+    price TEXT NOT NULL,
+    PRIMARY KEY (symbol, day)
+) STRICT;
+"""
+
+# Every table and the order in which two stores are compared row by row.
+TABLES = {
+    "clock": "one",
+    "ledgers": "account_number",
+    "orders": "account_number, number",
+    "fills": "account_number, activity_id",
+    "holdings": "account_number, symbol",
+    "day_ends": "account_number, day",
+    "closing_prices": "symbol, day",
+}

@@ -1,0 +1,75 @@
+"""What the market has shown by a given moment of the recording, and never more."""
+
+from bisect import bisect_left, bisect_right
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from ops_local.recording import Recording
+from ops_pipeline.domain.market import MINUTE, Bar, Quote, Session, minute_of
+
+# A quote that nobody renewed for longer than this is not traded against.
+QUOTE_STANDS = timedelta(minutes=5)
+
+
+class Tape:
+    """The recording, indexed by ticker.
+
+    A bar becomes known when its minute is over. A recorded quote is the last one of
+    its minute, so it becomes known, and is dated, one minute after the row's `ts`.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self._bars = recording.bars
+        self._bar_starts = {
+            ticker: [bar.ts for bar in bars] for ticker, bars in recording.bars.items()
+        }
+        self._quotes = {
+            ticker: [replace(quote, ts=quote.ts + MINUTE) for quote in quotes]
+            for ticker, quotes in recording.quotes.items()
+        }
+        self._quote_times = {
+            ticker: [quote.ts for quote in quotes] for ticker, quotes in self._quotes.items()
+        }
+        self.tickers = tuple(sorted({*recording.tickers, *recording.bars, *recording.quotes}))
+
+    def bars(self, ticker: str, start: datetime, end: datetime, now: datetime) -> list[Bar]:
+        """The finished bars with start <= ts <= end, oldest first."""
+        starts = self._bar_starts.get(ticker, [])
+        first = bisect_left(starts, start)
+        last = bisect_right(starts, min(end, now - MINUTE))
+        return self._bars[ticker][first:last] if first < last else []
+
+    def last_bar(self, ticker: str, now: datetime) -> Bar | None:
+        """The newest finished bar."""
+        known = bisect_right(self._bar_starts.get(ticker, []), now - MINUTE)
+        return self._bars[ticker][known - 1] if known else None
+
+    def last_quote(self, ticker: str, now: datetime) -> Quote | None:
+        """The newest quote, however old and whatever its sides are."""
+        known = bisect_right(self._quote_times.get(ticker, []), now)
+        return self._quotes[ticker][known - 1] if known else None
+
+    def tradable_quote(self, ticker: str, now: datetime, session: Session) -> Quote | None:
+        """The quote that orders may fill against, or None when they have to wait.
+
+        It was made in this session, has two sides that do not cross, and still stands.
+        """
+        quote = self.last_quote(ticker, now)
+        if quote is None or not quote.usable or now - quote.ts > QUOTE_STANDS:
+            return None
+        return quote if quote.ts > session.opens_at else None
+
+    def volume_before(self, ticker: str, now: datetime) -> int:
+        """Shares traded in the last finished minute; 0 when nobody traded."""
+        minute = minute_of(now) - MINUTE
+        bar = self.last_bar(ticker, now)
+        return bar.volume if bar is not None and bar.ts == minute else 0
+
+    def price(self, ticker: str, now: datetime) -> Decimal | None:
+        """The last close, else the middle of the last usable quote, else None, USD."""
+        bar = self.last_bar(ticker, now)
+        if bar is not None:
+            return bar.close
+        quote = self.last_quote(ticker, now)
+        return quote.mid if quote is not None and quote.usable else None

@@ -1,0 +1,154 @@
+"""Alpaca's trading API: /v2/account, orders, positions, activities, assets, clock."""
+
+from datetime import date
+from http import HTTPStatus
+
+from starlette.routing import Route
+
+from ops_local.exchange import trading_answers as answers
+from ops_local.exchange.books import held_for_sale
+from ops_local.exchange.calls import Call, Reply, endpoint
+from ops_local.exchange.records import Holding, Order
+from ops_local.exchange.refusals import bad_query, not_found
+from ops_local.exchange.tickets import read_amendment, read_ticket
+from ops_pipeline.domain.market import new_york_day
+
+Answer = dict[str, object]
+
+
+def get_account(call: Call) -> Answer:
+    number = call.account.account_number
+    return answers.account(
+        call.exchange.store.ledger(number),
+        call.exchange.valuation.figures(number, call.now),
+        call.exchange.valuation.last_equity(number, call.now),
+        call.account.no_shorting,
+    )
+
+
+def get_configurations(call: Call) -> Answer:
+    return answers.configurations(call.account.no_shorting)
+
+
+def list_assets(call: Call) -> list[Answer]:
+    if call.text("status", "active") != "active":
+        return []
+    if call.text("asset_class", "us_equity") != "us_equity":
+        return []
+    return [answers.asset(symbol) for symbol in call.exchange.tape.tickers]
+
+
+def get_asset(call: Call) -> Answer:
+    wanted = call.path("symbol_or_id")
+    for symbol in call.exchange.tape.tickers:
+        if wanted in (symbol, answers.asset_id(symbol)):
+            return answers.asset(symbol)
+    raise not_found(f"asset not found for {wanted}")
+
+
+def place_order(call: Call) -> Answer:
+    ticket = read_ticket(call.body)
+    order = call.exchange.desk.place(call.account.account_number, ticket, call.now)
+    return answers.fresh_order(order)
+
+
+def list_orders(call: Call) -> list[Answer]:
+    """Newest first unless asked otherwise; `after` and `until` are exclusive."""
+    status = call.one_of("status", ("open", "closed", "all"))
+    limit = call.whole_number("limit", default=50, most=500)
+    found = [
+        order
+        for order in call.exchange.store.orders(call.account.account_number)
+        if (status == "all" or order.live == (status == "open")) and _asked_for(call, order)
+    ]
+    if call.one_of("direction", ("desc", "asc")) == "desc":
+        found.reverse()
+    return [answers.order(order) for order in found[:limit]]
+
+
+def _asked_for(call: Call, order: Order) -> bool:
+    after, until, symbols = call.moment("after"), call.moment("until"), call.symbols()
+    return (
+        (after is None or order.submitted_at > after)
+        and (until is None or order.submitted_at < until)
+        and (not symbols or order.symbol in symbols)
+        and call.text("side", order.side) == order.side
+    )
+
+
+def get_order(call: Call) -> Answer:
+    return answers.order(
+        call.exchange.desk.find(call.account.account_number, call.path("order_id"))
+    )
+
+
+def get_order_by_client_id(call: Call) -> Answer:
+    client_order_id = call.text("client_order_id", "")
+    if not client_order_id:
+        raise bad_query("client_order_id is required")
+    return answers.order(
+        call.exchange.desk.find_by_client_id(call.account.account_number, client_order_id)
+    )
+
+
+def replace_order(call: Call) -> Answer:
+    order = call.exchange.desk.replace(
+        call.account.account_number,
+        call.path("order_id"),
+        read_amendment(call.body),
+        call.now,
+    )
+    return answers.fresh_order(order)
+
+
+def cancel_order(call: Call) -> Reply:
+    call.exchange.desk.cancel(call.account.account_number, call.path("order_id"), call.now)
+    return Reply(HTTPStatus.NO_CONTENT)
+
+
+def cancel_orders(call: Call) -> Reply:
+    canceled = call.exchange.desk.cancel_all(call.account.account_number, call.now)
+    body = [{"id": order.order_id, "status": 200} for order in canceled]
+    return Reply(HTTPStatus.MULTI_STATUS, body)
+
+
+def list_positions(call: Call) -> list[Answer]:
+    holdings = call.exchange.store.holdings(call.account.account_number)
+    return [_position(call, holding) for holding in holdings]
+
+
+def get_position(call: Call) -> Answer:
+    wanted = call.path("symbol_or_id")
+    for holding in call.exchange.store.holdings(call.account.account_number):
+        if wanted in (holding.symbol, answers.asset_id(holding.symbol)):
+            return _position(call, holding)
+    raise not_found("position does not exist")
+
+
+def _position(call: Call, holding: Holding) -> Answer:
+    live = call.exchange.store.live_orders(holding.account_number)
+    today: date = new_york_day(call.now)
+    return answers.position(
+        holding,
+        price=call.exchange.valuation.mark(holding, call.now),
+        last_day_price=call.exchange.valuation.last_day_price(holding, call.now),
+        opened_today=new_york_day(holding.opened_at) == today,
+        for_sale=held_for_sale(live, holding.symbol),
+    )
+
+
+ROUTES = [
+    Route("/v2/account", endpoint(get_account), methods=["GET"]),
+    Route("/v2/account/configurations", endpoint(get_configurations), methods=["GET"]),
+    Route("/v2/assets", endpoint(list_assets), methods=["GET"]),
+    Route("/v2/assets/{symbol_or_id}", endpoint(get_asset), methods=["GET"]),
+    Route("/v2/orders", endpoint(list_orders), methods=["GET"]),
+    Route("/v2/orders", endpoint(place_order), methods=["POST"]),
+    Route("/v2/orders", endpoint(cancel_orders), methods=["DELETE"]),
+    Route("/v2/orders:by_client_order_id", endpoint(get_order_by_client_id), methods=["GET"]),
+    Route("/v2/orders/{order_id}", endpoint(get_order), methods=["GET"]),
+    Route("/v2/orders/{order_id}", endpoint(replace_order), methods=["PATCH"]),
+    Route("/v2/orders/{order_id}", endpoint(cancel_order), methods=["DELETE"]),
+    Route("/v2/positions", endpoint(list_positions), methods=["GET"]),
+    Route("/v2/positions/{symbol_or_id}", endpoint(get_position), methods=["GET"]),
+]

@@ -1,0 +1,60 @@
+"""What things are worth at a moment: marks, an account's figures, its yesterday."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from ops_local.exchange.books import Figures, figures
+from ops_local.exchange.records import Holding
+from ops_local.exchange.store import Store
+from ops_local.exchange.tape import Tape
+from ops_pipeline.domain.market import new_york_day, new_york_time
+
+
+class Valuation:
+    """Reads the tape and the store; changes nothing."""
+
+    def __init__(self, store: Store, tape: Tape) -> None:
+        self._store = store
+        self._tape = tape
+
+    def known_price(self, symbol: str, now: datetime) -> Decimal | None:
+        """The newest price of this recording, else an earlier day's close, else None."""
+        price = self._tape.price(symbol, now)
+        if price is not None:
+            return price
+        close = self._store.last_closing_price(symbol, new_york_day(now))
+        return None if close is None else close.price
+
+    def mark(self, holding: Holding, now: datetime) -> Decimal:
+        """What a held share counts for; at cost when the market has shown no price."""
+        price = self.known_price(holding.symbol, now)
+        return holding.average_price if price is None else price
+
+    def last_day_price(self, holding: Holding, now: datetime) -> Decimal:
+        """The close of the session before today.
+
+        A recording knows nothing of the day before: then today's first price stands in.
+        """
+        today = new_york_day(now)
+        close = self._store.last_closing_price(holding.symbol, today)
+        if close is not None:
+            return close.price
+        bars = self._tape.bars(holding.symbol, new_york_time(today, 0), now, now)
+        return bars[0].open if bars else self.mark(holding, now)
+
+    def figures(self, account_number: str, now: datetime) -> Figures:
+        """The account's figures, open orders counted."""
+        holdings = self._store.holdings(account_number)
+        return figures(
+            self._store.ledger(account_number).cash,
+            holdings,
+            {holding.symbol: self.mark(holding, now) for holding in holdings},
+            self._store.live_orders(account_number),
+        )
+
+    def last_equity(self, account_number: str, now: datetime) -> Decimal:
+        """Equity at the close of the session before today; before any, the opening cash."""
+        day_end = self._store.last_day_end(account_number, new_york_day(now))
+        if day_end is not None:
+            return day_end.equity
+        return self._store.ledger(account_number).opening_cash
