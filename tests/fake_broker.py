@@ -1,0 +1,273 @@
+"""A broker in memory that keeps honest books and breaks where a test tells it to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, TypeVar
+
+from ops_pipeline.domain.broker import (
+    BrokerAccount,
+    BrokerFill,
+    BrokerOrder,
+    BrokerPosition,
+    OrderRequest,
+)
+from ops_pipeline.domain.ids import stable_uuid
+from ops_pipeline.errors import BrokerOutcomeUnknown, BrokerRejected, BrokerUnavailable, OpsError
+from ops_pipeline.ports import Clock
+
+T = TypeVar("T")
+Call = Literal[
+    "account", "positions", "order_by_client_id", "orders_since", "submit", "cancel", "fills_since"
+]
+ENDED = ("filled", "canceled", "expired", "rejected")
+ZERO = Decimal(0)
+
+
+@dataclass
+class _Fault:
+    error: OpsError
+    times: int
+    after_effect: bool
+
+
+@dataclass
+class _Holding:
+    quantity: Decimal
+    average_price: Decimal
+
+
+@dataclass
+class FakeBroker:
+    """One account as ports.Broker describes it; orders rest until the test fills them.
+
+    Attributes:
+        cash: USD; moves with every fill.
+        last_equity: Equity at the last close, USD.
+        marks: Prices that equity is valued at; without one, the average cost.
+        fills_withheld: Fills are kept back from `fills_since`, as they may follow an
+            order's filled quantity by a tick or two.
+        cancels_pend: A cancel only marks the order pending_cancel; `end` ends it.
+        calls: Every call in order, failed ones included.
+        submitted: Every order the broker was sent, refused ones included.
+        orders: What it accepted, by client_order_id, oldest first.
+    """
+
+    clock: Clock
+    account_number: str = "PA0000000001"
+    cash: Decimal = Decimal(100_000)
+    last_equity: Decimal = Decimal(100_000)
+    trading_blocked: bool = False
+    no_shorting: bool = True
+    marks: dict[str, Decimal] = field(default_factory=dict)
+    fills_withheld: bool = False
+    cancels_pend: bool = False
+    calls: list[Call] = field(default_factory=list)
+    submitted: list[OrderRequest] = field(default_factory=list)
+    orders: dict[str, BrokerOrder] = field(default_factory=dict)
+    fills: list[BrokerFill] = field(default_factory=list)
+    _limits: dict[str, Decimal] = field(default_factory=dict)
+    _holdings: dict[str, _Holding] = field(default_factory=dict)
+    _faults: dict[Call, list[_Fault]] = field(default_factory=dict)
+
+    def account(self) -> BrokerAccount:
+        return self._answer("account", self._account)
+
+    def positions(self) -> list[BrokerPosition]:
+        return self._answer("positions", self._positions)
+
+    def order_by_client_id(self, client_order_id: str) -> BrokerOrder | None:
+        return self._answer("order_by_client_id", lambda: self.orders.get(client_order_id))
+
+    def orders_since(self, since: datetime) -> list[BrokerOrder]:
+        orders = self.orders.values()
+        return self._answer(
+            "orders_since", lambda: [order for order in orders if order.submitted_at >= since]
+        )
+
+    def submit(self, order: OrderRequest) -> BrokerOrder:
+        self.submitted.append(order)
+        return self._answer("submit", lambda: self._place(order))
+
+    def cancel(self, broker_order_id: str) -> None:
+        self._answer("cancel", lambda: self._cancel(broker_order_id))
+
+    def fills_since(self, since: datetime) -> list[BrokerFill]:
+        fills = [] if self.fills_withheld else self.fills
+        return self._answer(
+            "fills_since", lambda: [fill for fill in fills if fill.executed_at >= since]
+        )
+
+    def fail(
+        self, call: Call, error: OpsError, *, times: int = 1, after_effect: bool = False
+    ) -> None:
+        """Let the next calls of this kind raise; `after_effect`: only once it was done.
+
+        A reply lost after the order was accepted is
+        `fail("submit", BrokerOutcomeUnknown("no answer"), after_effect=True)`.
+        """
+        self._faults.setdefault(call, []).append(_Fault(error, times, after_effect))
+
+    def fill(self, client_order_id: str, price: str, quantity: str | None = None) -> BrokerFill:
+        """Execute a live order, in whole unless a quantity is given."""
+        order = self.orders[client_order_id]
+        left = order.quantity - order.filled_quantity
+        done = left if quantity is None else Decimal(quantity)
+        if order.status in ENDED or not ZERO < done <= left:
+            raise AssertionError(f"{client_order_id} is {order.status} with {left} to fill")
+        number = sum(fill.broker_order_id == order.broker_order_id for fill in self.fills) + 1
+        fill = BrokerFill(
+            fill_id=f"{order.broker_order_id}::{number}",
+            broker_order_id=order.broker_order_id,
+            symbol=order.symbol,
+            side=order.side,
+            quantity=done,
+            price=Decimal(price),
+            executed_at=self.clock.now(),
+        )
+        self.fills.append(fill)
+        self._book(order, fill)
+        return fill
+
+    def end(self, client_order_id: str, status: str) -> None:
+        """End an order by the broker's own will: "canceled", "expired" or "rejected"."""
+        self._update(self.orders[client_order_id], status=status)
+
+    def hold(self, symbol: str, quantity: str, price: str) -> None:
+        """Give the account a position (negative: a short) that no order of ours opened."""
+        self._holdings[symbol] = _Holding(Decimal(quantity), Decimal(price))
+
+    def _answer(self, call: Call, act: Callable[[], T]) -> T:
+        self.calls.append(call)
+        fault = next((fault for fault in self._faults.get(call, []) if fault.times), None)
+        if fault is None:
+            return act()
+        fault.times -= 1
+        if fault.after_effect:
+            act()
+        raise fault.error
+
+    def _account(self) -> BrokerAccount:
+        equity = self.cash + sum(
+            (self._value(symbol, held) for symbol, held in self._holdings.items()), ZERO
+        )
+        return BrokerAccount(
+            account_number=self.account_number,
+            status="ACTIVE",
+            trading_blocked=self.trading_blocked,
+            no_shorting=self.no_shorting,
+            cash=self.cash,
+            equity=equity,
+            last_equity=self.last_equity,
+            buying_power=self._buying_power(),
+            options_buying_power=self._buying_power(),
+            options_trading_level=2,
+        )
+
+    def _positions(self) -> list[BrokerPosition]:
+        return [
+            BrokerPosition(
+                symbol=symbol,
+                quantity=held.quantity,
+                available=held.quantity - self._selling(symbol),
+                average_entry_price=held.average_price,
+            )
+            for symbol, held in sorted(self._holdings.items())
+            if held.quantity
+        ]
+
+    def _place(self, request: OrderRequest) -> BrokerOrder:
+        if request.client_order_id in self.orders:
+            raise BrokerOutcomeUnknown("an order was placed under this id before: look it up")
+        self._refuse_what_is_not_covered(request)
+        now = self.clock.now()
+        order = BrokerOrder(
+            broker_order_id=str(stable_uuid("fake order", request.client_order_id)),
+            client_order_id=request.client_order_id,
+            symbol=request.symbol,
+            side=request.side,
+            order_type=request.order_type,
+            quantity=request.quantity,
+            filled_quantity=ZERO,
+            filled_average_price=None,
+            status="new",
+            submitted_at=now,
+            updated_at=now,
+        )
+        self.orders[order.client_order_id] = order
+        self._limits[order.client_order_id] = request.price or ZERO
+        return order
+
+    def _refuse_what_is_not_covered(self, request: OrderRequest) -> None:
+        held = self._holdings.get(request.symbol, _Holding(ZERO, ZERO))
+        available = held.quantity - self._selling(request.symbol)
+        cost = request.quantity * (request.price or ZERO) * _multiplier(request.symbol)
+        if request.side == "sell" and request.quantity > available:
+            raise BrokerRejected(
+                f"40310000: insufficient qty available for order (requested:"
+                f" {request.quantity}, available: {available})"
+            )
+        if request.side == "buy" and cost > self._buying_power():
+            raise BrokerRejected("40310000: insufficient buying power")
+
+    def _cancel(self, broker_order_id: str) -> None:
+        order = next(
+            (known for known in self.orders.values() if known.broker_order_id == broker_order_id),
+            None,
+        )
+        if order is None:
+            raise BrokerUnavailable("404: order not found")
+        if order.status not in ENDED:
+            self._update(order, status="pending_cancel" if self.cancels_pend else "canceled")
+
+    def _book(self, order: BrokerOrder, fill: BrokerFill) -> None:
+        signed = fill.quantity if fill.side == "buy" else -fill.quantity
+        held = self._holdings.setdefault(fill.symbol, _Holding(ZERO, ZERO))
+        if fill.side == "buy":
+            cost = held.quantity * held.average_price + fill.quantity * fill.price
+            held.average_price = cost / (held.quantity + fill.quantity)
+        held.quantity += signed
+        self.cash -= signed * fill.price * _multiplier(fill.symbol)
+        before = order.filled_quantity * (order.filled_average_price or ZERO)
+        filled = order.filled_quantity + fill.quantity
+        self._update(
+            order,
+            filled_quantity=filled,
+            filled_average_price=(before + fill.quantity * fill.price) / filled,
+            status="filled" if filled == order.quantity else "partially_filled",
+        )
+
+    def _update(self, order: BrokerOrder, **changes: Any) -> None:
+        self.orders[order.client_order_id] = replace(order, updated_at=self.clock.now(), **changes)
+
+    def _selling(self, symbol: str) -> Decimal:
+        return sum(
+            (
+                order.quantity - order.filled_quantity
+                for order in self.orders.values()
+                if order.symbol == symbol and order.side == "sell" and order.status not in ENDED
+            ),
+            ZERO,
+        )
+
+    def _buying_power(self) -> Decimal:
+        reserved = sum(
+            (
+                (order.quantity - order.filled_quantity)
+                * self._limits[order.client_order_id]
+                * _multiplier(order.symbol)
+                for order in self.orders.values()
+                if order.side == "buy" and order.status not in ENDED
+            ),
+            ZERO,
+        )
+        return max(self.cash - reserved, ZERO)
+
+    def _value(self, symbol: str, held: _Holding) -> Decimal:
+        return held.quantity * self.marks.get(symbol, held.average_price) * _multiplier(symbol)
+
+
+def _multiplier(symbol: str) -> int:
+    """100 shares a contract; an OCC symbol is longer than any ticker."""
+    return 100 if len(symbol) > 10 else 1

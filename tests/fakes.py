@@ -1,0 +1,70 @@
+"""Stand-ins for what lies outside: a clock, a calendar, a market that tests set by hand."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from ops_pipeline.domain.market import Bar, Quote, Session, new_york_time
+from ops_pipeline.errors import MarketDataUnavailable
+
+
+@dataclass
+class FixedClock:
+    """A clock that stands until it is moved."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        return self.at
+
+    def advance(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+def regular_session(day: date, *, closes_at_hour: int = 16) -> Session:
+    """09:30 to 16:00 New York, or to 13:00 on a half day."""
+    return Session(day, new_york_time(day, 9, 30), new_york_time(day, closes_at_hour))
+
+
+class FixedCalendar:
+    """Knows the given sessions; the exchange is shut on every other day."""
+
+    def __init__(self, sessions: Iterable[Session]) -> None:
+        self._sessions = {session.day: session for session in sessions}
+
+    def session(self, day: date) -> Session | None:
+        return self._sessions.get(day)
+
+    def previous_session(self, day: date) -> Session:
+        return self._sessions[max(known for known in self._sessions if known < day)]
+
+
+@dataclass
+class FakeMarketData:
+    """Answers what it was given; `down` makes every call fail."""
+
+    clock: FixedClock
+    recorded_bars: list[Bar] = field(default_factory=list)
+    latest: dict[str, Quote] = field(default_factory=dict)
+    down: bool = False
+
+    def bars(self, tickers: Sequence[str], start: datetime, end: datetime) -> list[Bar]:
+        self._answer()
+        return [
+            bar for bar in self.recorded_bars if bar.ticker in tickers and start <= bar.ts < end
+        ]
+
+    def quotes(self, tickers: Sequence[str]) -> dict[str, Quote]:
+        self._answer()
+        return {ticker: self.latest[ticker] for ticker in tickers if ticker in self.latest}
+
+    def quote(self, ticker: str, bid: str, ask: str, *, age_s: float = 0) -> Quote:
+        """Set a ticker's latest quote, 1,000 on each side."""
+        seen = self.clock.now() - timedelta(seconds=age_s)
+        self.latest[ticker] = Quote(ticker, seen, Decimal(bid), 1000, Decimal(ask), 1000)
+        return self.latest[ticker]
+
+    def _answer(self) -> None:
+        if self.down:
+            raise MarketDataUnavailable("market data is down")
