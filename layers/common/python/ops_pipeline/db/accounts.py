@@ -1,0 +1,94 @@
+"""Accounts with their limits and halts, and which of them a tick has to serve."""
+
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
+
+from ops_pipeline.db.connection import Row, Transaction
+from ops_pipeline.errors import InvalidInput, StaleData
+
+ExecutionMode = Literal["SIMULATED", "ALPACA_PAPER", "LIVE"]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One row of `accounts`; limits in USD.
+
+    A halt is the reason for it, None means not halted. `max_position_notional` None
+    means max_exposure / max_positions.
+    """
+
+    account_name: str
+    execution_mode: ExecutionMode
+    active: bool
+    allowed_actions: tuple[str, ...]
+    max_positions: int
+    max_exposure: Decimal
+    max_daily_loss: Decimal
+    max_position_notional: Decimal | None
+    fractional_shares: bool
+    operator_halt: str | None
+    books_halt: str | None
+    kill_switch: str | None
+    kill_switch_day: date | None
+    streak_counted_from: datetime | None
+
+
+_COLUMNS = ", ".join(column.name for column in fields(Account))
+
+_NAMES = 'SELECT account_name FROM accounts ORDER BY account_name COLLATE "C"'
+
+_LOAD = f"SELECT {_COLUMNS} FROM accounts WHERE account_name = :name"
+
+_ENTRY = 'SELECT account_name FROM accounts WHERE active ORDER BY account_name COLLATE "C"'
+
+# What is held or may still fill is guarded, whoever switched the account off.
+_GUARD = """
+SELECT account_name FROM accounts AS a
+WHERE active
+   OR EXISTS (SELECT 1 FROM active_positions AS p
+              WHERE p.account_name = a.account_name AND p.status <> 'closed')
+   OR EXISTS (SELECT 1 FROM orders AS o
+              WHERE o.account_name = a.account_name AND is_live(o.status))
+ORDER BY account_name COLLATE "C"
+"""
+
+
+def first_account_name(tx: Transaction) -> str:
+    """The first account by name. Raises StaleData when there is none."""
+    names = _names(tx, _NAMES)
+    if not names:
+        raise StaleData("accounts holds no account")
+    return names[0]
+
+
+def load(tx: Transaction, name: str) -> Account:
+    """The account of that name.
+
+    Raises:
+        InvalidInput: there is none; the message names those that there are.
+    """
+    row = tx.one(_LOAD, name=name)
+    if row is None:
+        known = ", ".join(_names(tx, _NAMES)) or "none"
+        raise InvalidInput(f"account: {name} is unknown; known are {known}")
+    return _account(row)
+
+
+def entry_accounts(tx: Transaction) -> list[str]:
+    """The active accounts by name: those that new entries may be made for."""
+    return _names(tx, _ENTRY)
+
+
+def guard_accounts(tx: Transaction) -> list[str]:
+    """Active accounts and all that hold something or have a live order, halted or not."""
+    return _names(tx, _GUARD)
+
+
+def _names(tx: Transaction, sql: str) -> list[str]:
+    return [row["account_name"] for row in tx.rows(sql)]
+
+
+def _account(row: Row) -> Account:
+    return Account(**{**row, "allowed_actions": tuple(row["allowed_actions"])})
