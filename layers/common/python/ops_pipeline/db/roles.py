@@ -1,0 +1,89 @@
+"""The three logins: owner of the schema, writer for the stages, reader for the SQL console.
+
+Roles belong to the whole cluster, so they are made by this step before any migration
+and never by one; migrations only GRANT to them.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from pg8000.native import identifier, literal
+
+from ops_pipeline.db.connection import Transaction
+from ops_pipeline.errors import SettingsInvalid
+
+
+class Role(StrEnum):
+    OWNER = "ops_pipeline_owner"
+    WRITER = "ops_pipeline_writer"
+    READER = "ops_pipeline_reader"
+
+
+# Any number will do, as long as nobody else takes it: two runs that make the roles at
+# once would fail on "tuple concurrently updated".
+_LOCK = 4_907_201_511
+
+_FACTS = """
+    SELECT rolsuper AS superuser, rolcreaterole AS creates_roles
+    FROM pg_roles WHERE rolname = current_user
+"""
+_EXISTING = "SELECT rolname FROM pg_roles WHERE rolname = ANY(CAST(:names AS text[]))"
+_DATABASE = "SELECT current_database() AS name"
+
+
+def missing_roles(tx: Transaction) -> tuple[Role, ...]:
+    """The roles that the cluster lacks."""
+    found = {row["rolname"] for row in tx.rows(_EXISTING, names=[role.value for role in Role])}
+    return tuple(role for role in Role if role.value not in found)
+
+
+def ensure(tx: Transaction, passwords: Mapping[Role, str]) -> None:
+    """Make the roles that are missing and set the given passwords; running it again is harmless.
+
+    A role without a password in `passwords` keeps the one it has.
+
+    Raises:
+        SettingsInvalid: this login may not make roles; the message holds the statements
+            that somebody who may has to run.
+    """
+    tx.execute("SELECT pg_advisory_xact_lock(:key)", key=_LOCK)
+    login = tx.one(_FACTS) or {}
+    allowed = bool(login.get("superuser") or login.get("creates_roles"))
+    missing = missing_roles(tx)
+    if not allowed and (missing or passwords):
+        raise SettingsInvalid(_what_to_run(missing, passwords))
+    for role in missing:
+        tx.execute(f"CREATE ROLE {role} LOGIN")
+    for role, password in passwords.items():
+        tx.execute(f"ALTER ROLE {role} LOGIN PASSWORD {literal(password)}")
+    if allowed:
+        # Not the guard, only a second one: the console opens READ ONLY transactions itself.
+        tx.execute(f"ALTER ROLE {Role.READER} SET default_transaction_read_only = on")
+        if not login["superuser"]:
+            # Postgres 16 and later let a creator give a database to a role only as its member.
+            tx.execute(f"GRANT {Role.OWNER} TO CURRENT_USER")
+
+
+def grant_database(tx: Transaction) -> None:
+    """Let the roles, and nobody else, into the current database; the owner may build in it."""
+    found = tx.one(_DATABASE) or {}
+    database = identifier(found["name"])
+    tx.execute(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC")
+    tx.execute(f"GRANT CONNECT ON DATABASE {database} TO {Role.WRITER}, {Role.READER}")
+    tx.execute(f"GRANT TEMPORARY ON DATABASE {database} TO {Role.WRITER}")
+    tx.execute(f"GRANT ALL ON DATABASE {database} TO {Role.OWNER}")
+    tx.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    tx.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
+    tx.execute(f"GRANT ALL ON SCHEMA public TO {Role.OWNER}")
+
+
+def _what_to_run(missing: tuple[Role, ...], passwords: Mapping[Role, str]) -> str:
+    statements = [f"CREATE ROLE {role} LOGIN PASSWORD '...';" for role in missing]
+    statements += [
+        f"ALTER ROLE {role} LOGIN PASSWORD '...';" for role in passwords if role not in missing
+    ]
+    return (
+        "this login may not make roles (CREATEROLE). Have them made by: "
+        f"{' '.join(statements)} and give their URLs as DATABASE_OWNER_URL, DATABASE_URL "
+        f"and DATABASE_READER_URL"
+    )

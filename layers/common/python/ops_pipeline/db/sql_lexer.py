@@ -1,0 +1,157 @@
+"""Cut a SQL file into statements as Postgres would: quotes, dollar quotes, nested comments.
+
+It follows PostgreSQL's own lexer (src/backend/parser/scan.l) for what may hide a
+semicolon, and psql's for bodies of `BEGIN ATOMIC ... END`. It assumes
+standard_conforming_strings = on, which has been the default since 9.1.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+_PLAIN = r"'[^']*+(?:''[^']*+)*+'"
+_QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
+_ESCAPED = r"'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'"
+# A constant goes on after white space that holds a line break, and keeps its kind.
+_GAP = r"[ \t\f\v]*[\r\n](?:\s|--[^\r\n]*[\r\n])*"
+_TOKEN = re.compile(
+    rf"""
+      (?P<blank>\s+|--[^\r\n]*)
+    | (?P<comment>/\*)
+    | (?P<text>[eE]{_ESCAPED}(?:{_GAP}{_ESCAPED})*+ | {_PLAIN} | {_QUOTED})
+    | (?P<unended>[eE]?'|")
+    | (?P<dollar>\$(?:[^\W\d]\w*)?\$)
+    | (?P<word>[^\W\d][\w$]*)
+    | (?P<number>\d[\w.]*)
+    | (?P<other>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_COMMENT_EDGE = re.compile(r"/\*|\*/")
+
+
+class SqlUnreadable(ValueError):
+    """A quote or comment that never ends.
+
+    Attributes:
+        line: Where it starts, counted from 1.
+    """
+
+    def __init__(self, what: str, line: int) -> None:
+        super().__init__(f"line {line}: {what} never ends")
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement without its semicolon.
+
+    Attributes:
+        text: From its first word on, comments inside included.
+        line: Line of the first word in the file, counted from 1.
+        words: Its unquoted words in order, upper case.
+    """
+
+    text: str
+    line: int
+    words: tuple[str, ...]
+
+    def line_at(self, position: int) -> int:
+        """The file's line of a character position as Postgres reports it, from 1."""
+        return self.line + self.text.count("\n", 0, max(position - 1, 0))
+
+
+@dataclass(slots=True)
+class _Nesting:
+    """What keeps a semicolon from ending the statement."""
+
+    parentheses: int = 0
+    body: int = 0
+    words: list[str] = field(default_factory=list)
+
+    def see(self, kind: str, text: str) -> None:
+        if kind == "word":
+            self._see_word(text.upper())
+        elif text == "(":
+            self.parentheses += 1
+        elif text == ")":
+            self.parentheses = max(0, self.parentheses - 1)
+
+    def _see_word(self, word: str) -> None:
+        previous = self.words[-1] if self.words else ""
+        self.words.append(word)
+        if self.parentheses:
+            return
+        if word == "ATOMIC" and previous == "BEGIN" and self.words[0] == "CREATE":
+            self.body = 1
+        elif self.body and word == "CASE":
+            self.body += 1
+        elif self.body and word == "END":
+            self.body -= 1
+
+    @property
+    def open(self) -> bool:
+        return self.parentheses > 0 or self.body > 0
+
+
+def split(sql: str) -> list[Statement]:
+    """Return the statements of a file, empty ones and comments between them left out.
+
+    Raises:
+        SqlUnreadable: a quote or comment never ends.
+    """
+    found: list[Statement] = []
+    nesting = _Nesting()
+    start: int | None = None
+    line, counted = 1, 0
+    for kind, begin, end in _tokens(sql):
+        if kind == "other" and sql[begin] == ";" and not nesting.open:
+            if start is not None:
+                found.append(Statement(sql[start:begin].rstrip(), line, tuple(nesting.words)))
+            nesting, start = _Nesting(), None
+            continue
+        if start is None:
+            line, counted, start = line + sql.count("\n", counted, begin), begin, begin
+        nesting.see(kind, sql[begin:end])
+    if start is not None:
+        found.append(Statement(sql[start:].rstrip(), line, tuple(nesting.words)))
+    return found
+
+
+def _tokens(sql: str) -> Iterator[tuple[str, int, int]]:
+    """Kind, start and end of each token that is neither blank nor comment."""
+    position = 0
+    while position < len(sql):
+        match = _TOKEN.match(sql, position)
+        if match is None or match.lastgroup is None:
+            raise AssertionError("the last alternative matches any character")
+        kind, end = match.lastgroup, match.end()
+        if kind == "comment":
+            end = _comment_end(sql, position)
+        elif kind == "dollar":
+            end = _dollar_end(sql, match.group(), position)
+        elif kind == "unended":
+            raise SqlUnreadable("a quote", _line(sql, position))
+        if kind not in ("blank", "comment"):
+            yield kind, position, end
+        position = end
+
+
+def _comment_end(sql: str, start: int) -> int:
+    depth = 0
+    for edge in _COMMENT_EDGE.finditer(sql, start):
+        depth += 1 if edge.group() == "/*" else -1
+        if depth == 0:
+            return edge.end()
+    raise SqlUnreadable("a comment", _line(sql, start))
+
+
+def _dollar_end(sql: str, tag: str, start: int) -> int:
+    closing = sql.find(tag, start + len(tag))
+    if closing < 0:
+        raise SqlUnreadable(f"the quote {tag}", _line(sql, start))
+    return closing + len(tag)
+
+
+def _line(sql: str, position: int) -> int:
+    return 1 + sql.count("\n", 0, position)

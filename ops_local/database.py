@@ -1,0 +1,193 @@
+"""The databases of this machine: server, roles and schema made ready, three URLs handed out."""
+
+import atexit
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from pg8000.exceptions import DatabaseError
+from pg8000.native import identifier
+
+from ops_local.postgres import EmbeddedPostgres
+from ops_pipeline.db import roles
+from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.migrations import LIMITS, Applied, Runner
+from ops_pipeline.db.roles import Role
+from ops_pipeline.errors import DatabaseUnavailable
+
+_EMBEDDED = "embedded"
+_EXISTS = "SELECT 1 AS found FROM pg_database WHERE datname = :name"
+_APPLICATION = "ops-local"
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUrls:
+    """One database, one URL a role. They hold passwords: never log them."""
+
+    owner: str
+    writer: str
+    reader: str
+
+    def __repr__(self) -> str:
+        return "DatabaseUrls(...)"
+
+
+def prepare(
+    home: Path,
+    database_url: str | None,
+    migrations: Path | None,
+    name: str | None = None,
+    *,
+    fresh: bool = False,
+) -> DatabaseUrls:
+    """Like `opened`, until this process ends."""
+    stack = ExitStack()
+    urls = stack.enter_context(opened(home, database_url, migrations, name, fresh=fresh))
+    atexit.register(stack.close)
+    return urls
+
+
+@contextmanager
+def opened(
+    home: Path,
+    database_url: str | None,
+    migrations: Path | None,
+    name: str | None = None,
+    *,
+    fresh: bool = False,
+) -> Iterator[DatabaseUrls]:
+    """Make a database ready: server, roles, the database itself, its schema.
+
+    The embedded server is stopped at the end when nobody else uses it.
+
+    Args:
+        home: OPS_HOME; holds the embedded server and the roles' passwords (0600).
+        database_url: A login that may make roles and databases on another server;
+            None for the embedded one.
+        migrations: Applied as the owner; None leaves the schema as it is.
+        name: The database; None means the URL's own, or `ops` on the embedded server.
+        fresh: Drop a database of that name first.
+
+    Raises:
+        SettingsInvalid: the login may not make roles; the message says what to run.
+        DatabaseUnavailable: no server.
+        MigrationRefused, MigrationFailed: see the runner.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        if database_url is None:
+            server = stack.enter_context(EmbeddedPostgres(home / "postgres"))
+            admin_url, server_name, name = server.url, _EMBEDDED, name or "ops"
+        else:
+            target = target_from_url(database_url)
+            admin_url, server_name = database_url, f"{target.host}:{target.port}"
+            name = name or target.database
+        passwords = ensure_roles(admin_url, home / "roles.json", server_name)
+        ensure_database(admin_url, name, fresh=fresh)
+        urls = urls_of(admin_url, name, passwords)
+        if migrations is not None:
+            migrate(urls.owner, migrations)
+        yield urls
+
+
+def ensure_roles(admin_url: str, file: Path, server: str) -> dict[Role, str]:
+    """Make the three roles and return their passwords, which `file` keeps per server.
+
+    A password that is not known here, or no longer works, is set anew.
+    """
+    kept = json.loads(file.read_text()) if file.exists() else {}
+    known = {Role(role): password for role, password in kept.get(server, {}).items()}
+    if known.keys() == set(Role) and _still_holds(admin_url, known):
+        return known
+    passwords = {role: known.get(role) or secrets.token_urlsafe(24) for role in Role}
+    with _admin(admin_url) as database, database.transaction() as tx:
+        roles.ensure(tx, passwords)
+    file.touch(mode=0o600)
+    file.write_text(json.dumps({**kept, server: passwords}, indent=2))
+    return passwords
+
+
+def ensure_database(admin_url: str, name: str, *, fresh: bool = False) -> None:
+    """Make the database unless it is there, and let in the three roles alone."""
+    with _admin(admin_url) as database:
+        if fresh:
+            drop_database(database, name)
+        with database.transaction() as tx:
+            found = tx.one(_EXISTS, name=name)
+        if found is None:
+            _outside_transaction(
+                database,
+                f"CREATE DATABASE {identifier(name)} OWNER {Role.OWNER} TEMPLATE template0",
+            )
+    with _admin(url_for(admin_url, database=name)) as database, database.transaction() as tx:
+        roles.grant_database(tx)
+
+
+def clone_database(admin: Database, template: str, name: str) -> None:
+    """Copy a database that nobody is logged in to; with its tables, rows and privileges."""
+    _outside_transaction(
+        admin,
+        f"CREATE DATABASE {identifier(name)} OWNER {Role.OWNER} TEMPLATE {identifier(template)}",
+    )
+
+
+def drop_database(admin: Database, name: str) -> None:
+    """Drop a database if it is there, whoever is logged in to it."""
+    _outside_transaction(admin, f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)")
+
+
+def migrate(owner_url: str, folder: Path) -> list[Applied]:
+    """Apply what is pending, as the owner."""
+    database = Database(target_from_url(owner_url), application_name=_APPLICATION, limits=LIMITS)
+    with closing(database):
+        return Runner(database, folder).up()
+
+
+def urls_of(admin_url: str, name: str, passwords: dict[Role, str]) -> DatabaseUrls:
+    owner, writer, reader = (
+        url_for(admin_url, database=name, user=role, password=passwords[role]) for role in Role
+    )
+    return DatabaseUrls(owner=owner, writer=writer, reader=reader)
+
+
+def url_for(
+    url: str, *, database: str, user: str | None = None, password: str | None = None
+) -> str:
+    """The same server's URL for another database, and for another login when one is given."""
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    login = parts.netloc.rpartition("@")[0]
+    if user is not None:
+        login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+    return urlunsplit(
+        parts._replace(netloc=f"{login}@{place}", path=f"/{quote(database, safe='')}")
+    )
+
+
+@contextmanager
+def _admin(url: str) -> Iterator[Database]:
+    with closing(Database(target_from_url(url), application_name=_APPLICATION)) as database:
+        yield database
+
+
+def _outside_transaction(database: Database, sql: str) -> None:
+    """CREATE and DROP DATABASE refuse to run inside a transaction."""
+    database.session().execute_simple(sql)
+
+
+def _still_holds(admin_url: str, passwords: dict[Role, str]) -> bool:
+    """Whether the cluster still has the roles with these passwords; one login stands for all."""
+    with _admin(admin_url) as database, database.transaction() as tx:
+        if roles.missing_roles(tx):
+            return False
+    name = target_from_url(admin_url).database
+    url = url_for(admin_url, database=name, user=Role.OWNER, password=passwords[Role.OWNER])
+    try:
+        with _admin(url) as login, login.transaction():
+            return True
+    except (DatabaseError, DatabaseUnavailable):
+        return False

@@ -1,0 +1,134 @@
+"""What tests share: one Postgres a session, one database a test, cloned from a migrated one.
+
+The server is the embedded one, also where DATABASE_URL is set: tests never touch a
+database that somebody else may need. It ends with the session, even with a killed one.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from ops_local import database as local
+from ops_local.database import DatabaseUrls
+from ops_local.postgres import EmbeddedPostgres
+from ops_pipeline.db.connection import Database, Target, target_from_url
+
+ROOT = Path(__file__).resolve().parent.parent
+MIGRATIONS = ROOT / "migrations"
+
+_PREFIX = "ops-tests-"
+_TEMPLATE = "template_migrated"
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """The session's server. Not under tmp_path: as root, `nobody` could not get in there."""
+    _sweep()
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    with EmbeddedPostgres(folder, dies_with_us=True) as server:
+        yield server
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def admin_db(postgres: EmbeddedPostgres) -> Iterator[Database]:
+    """The superuser in the maintenance database."""
+    with closing(_login(postgres.url)) as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def template_urls(
+    postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> DatabaseUrls:
+    """A database with all migrations applied, by the same code that a user runs."""
+    home = tmp_path_factory.mktemp("home")
+    admin = local.url_for(postgres.url, database=_TEMPLATE)
+    with local.opened(home, postgres.url, MIGRATIONS, _TEMPLATE) as urls:
+        with closing(_login(admin)) as database, database.transaction() as tx:
+            # So that no clone starts with the statistics of empty tables.
+            tx.execute("ANALYZE")
+        return urls
+
+
+@pytest.fixture
+def database_urls(admin_db: Database, template_urls: DatabaseUrls) -> Iterator[DatabaseUrls]:
+    """A migrated database of this test's own."""
+    name = f"test_{next(_numbers)}"
+    local.clone_database(admin_db, _TEMPLATE, name)
+    yield _urls_in(template_urls, name)
+    local.drop_database(admin_db, name)
+
+
+@pytest.fixture
+def empty_urls(
+    admin_db: Database, postgres: EmbeddedPostgres, template_urls: DatabaseUrls
+) -> Iterator[DatabaseUrls]:
+    """A database of this test's own with the roles' privileges and no table."""
+    name = f"test_{next(_numbers)}"
+    local.ensure_database(postgres.url, name)
+    yield _urls_in(template_urls, name)
+    local.drop_database(admin_db, name)
+
+
+@pytest.fixture
+def owner_db(database_urls: DatabaseUrls) -> Iterator[Database]:
+    """The schema's owner in this test's database."""
+    with closing(_login(database_urls.owner)) as database:
+        yield database
+
+
+@pytest.fixture
+def db(database_urls: DatabaseUrls) -> Iterator[Database]:
+    """The writer, as the stages log in, in this test's database."""
+    with closing(_login(database_urls.writer)) as database:
+        yield database
+
+
+@pytest.fixture
+def reader_target(database_urls: DatabaseUrls) -> Target:
+    """The reader, as the SQL console logs in, in this test's database."""
+    return target_from_url(database_urls.reader)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The recorded real days: OPS_SHARED/data, or ../shared/data beside the repository."""
+    folder = Path(os.environ.get("OPS_SHARED", ROOT.parent / "shared")) / "data"
+    if not folder.is_dir():
+        pytest.skip(f"the recorded days are not here: {folder}")
+    return folder
+
+
+def _login(url: str) -> Database:
+    return Database(target_from_url(url), application_name="tests")
+
+
+def _urls_in(urls: DatabaseUrls, name: str) -> DatabaseUrls:
+    return DatabaseUrls(
+        owner=local.url_for(urls.owner, database=name),
+        writer=local.url_for(urls.writer, database=name),
+        reader=local.url_for(urls.reader, database=name),
+    )
+
+
+def _sweep() -> None:
+    """Remove what killed sessions left behind; their servers ended with them."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        lock = folder / "in_use.lock"
+        if not lock.exists() or not os.access(lock, os.W_OK):
+            continue
+        with lock.open("a") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            shutil.rmtree(folder, ignore_errors=True)
