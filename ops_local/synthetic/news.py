@@ -1,0 +1,125 @@
+"""The stories of a generated day as five feeds bring them: late, twice, edited, undated.
+
+Every oddity here is one that real feeds show and the news rules have to bear.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from operator import attrgetter
+
+import numpy as np
+
+from ops_local.recording import NewsItem
+from ops_local.synthetic.stories import Story
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """One made-up news house with one feed of its own."""
+
+    feed: str
+    name: str
+    gives_guids: bool = True
+
+    @property
+    def domain(self) -> str:
+        return f"www.{self.feed}.example"
+
+
+PUBLISHERS = (
+    Publisher("harborwire", "Harbor Wire"),
+    Publisher("marketpulse", "Market Pulse", gives_guids=False),
+    Publisher("morningledger", "Morning Ledger"),
+    Publisher("streetbrief", "Street Brief"),
+    Publisher("tapewatch", "Tape Watch"),
+)
+_LAG_S = 55.0
+_UNDATED = 4
+
+
+def publish(
+    rng: np.random.Generator, stories: Sequence[Story], day_starts_at: datetime
+) -> list[NewsItem]:
+    """Items in the order in which their feeds show them; `day_starts_at` is minute 0, UTC."""
+    items: list[NewsItem] = []
+    for number, story in enumerate(stories):
+        at = day_starts_at + timedelta(seconds=round(60 * story.minute))
+        first, *others = (PUBLISHERS[int(place)] for place in rng.permutation(len(PUBLISHERS)))
+        original = _original(rng, story, number, first, at)
+        items.append(original)
+        copies = int(rng.choice(3, p=(0.6, 0.3, 0.1)))
+        items += [_copy(rng, original, number, first, other) for other in others[:copies]]
+    items += _oddities(rng, items)
+    return sorted(items, key=attrgetter("available_at", "feed", "title"))
+
+
+def _original(
+    rng: np.random.Generator, story: Story, number: int, publisher: Publisher, at: datetime
+) -> NewsItem:
+    slug = "-".join(re.findall(r"[a-z0-9]+", story.title.lower())[:7])
+    return NewsItem(
+        feed=publisher.feed,
+        guid=_guid(publisher, at, number),
+        title=story.title,
+        link=f"https://{publisher.domain}/{at:%Y/%m/%d}/{slug}-{number}",
+        summary=story.summary,
+        published_at=at,
+        available_at=at + _lag(rng),
+    )
+
+
+def _copy(
+    rng: np.random.Generator, item: NewsItem, number: int, first: Publisher, other: Publisher
+) -> NewsItem:
+    """The same story in another house's feed: the first one's page, or a page of its own."""
+    link = f"{item.link}?utm_source={other.feed}&utm_medium=rss"
+    if rng.random() < 0.3:
+        link = f"https://{other.domain}/wire/{number}?utm_campaign=feed"
+    delay = timedelta(seconds=int(rng.integers(10, 400)))
+    published_at = (item.published_at or item.available_at) + delay
+    return replace(
+        item,
+        feed=other.feed,
+        guid=_guid(other, published_at, number),
+        title=f"{item.title} - {first.name}",
+        link=link,
+        published_at=published_at,
+        available_at=published_at + _lag(rng),
+    )
+
+
+def _guid(publisher: Publisher, at: datetime, number: int) -> str | None:
+    return f"tag:{publisher.domain},{at:%Y-%m-%d}:{number}" if publisher.gives_guids else None
+
+
+def _lag(rng: np.random.Generator) -> timedelta:
+    return timedelta(seconds=15 + int(rng.exponential(_LAG_S)))
+
+
+def _oddities(rng: np.random.Generator, items: list[NewsItem]) -> list[NewsItem]:
+    """Change some of the items in place and return those that come on top."""
+    spots = [int(place) for place in rng.permutation(len(items))[: _UNDATED + 5]]
+    for place in spots[:_UNDATED]:
+        items[place] = replace(items[place], published_at=None)
+    ahead, old, marked, *edited = spots[_UNDATED:]
+    items[ahead] = replace(
+        items[ahead], published_at=items[ahead].available_at + timedelta(hours=3)
+    )
+    items[old] = replace(items[old], published_at=items[old].available_at - timedelta(days=9))
+    first, _, rest = items[marked].title.partition(" ")
+    items[marked] = replace(items[marked], title=f"<b>{first}</b> {rest} &amp; more")
+    return [_edited(items[place]) for place in edited]
+
+
+def _edited(item: NewsItem) -> NewsItem:
+    """Published again half an hour later: same page, other guid, other title."""
+    later = timedelta(minutes=31)
+    return replace(
+        item,
+        guid=item.guid and f"{item.guid}-update",
+        title=f"UPDATE 1-{item.title}, adds detail",
+        published_at=(item.published_at or item.available_at) + later,
+        available_at=item.available_at + later,
+    )

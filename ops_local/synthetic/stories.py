@@ -1,0 +1,98 @@
+"""What is told on a generated day, before any feed has it: of moves, of companies, of the world."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ops_local.synthetic import headlines
+from ops_local.synthetic.headlines import Template
+from ops_local.synthetic.moves import Move
+from ops_local.synthetic.tape import CLOSES, DAY_MINUTES, OPENS
+from ops_local.synthetic.universe import Company
+
+_COMPANY_STORIES, _MACRO_STORIES = 155, 64
+_PAIRS = {
+    "up_down": ("up", "down"),
+    "more_less": ("more", "less"),
+    "above_below": ("above", "below"),
+    "expands_shrinks": ("expands", "shrinks"),
+    "rises_falls": ("rises", "falls"),
+    "rise_fall": ("rise", "fall"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One story; `minute` counts from 04:00 New York, `ticker` None is the world at large."""
+
+    ticker: str | None
+    title: str
+    summary: str
+    minute: float
+
+
+def tell(
+    rng: np.random.Generator, companies: Sequence[Company], moves: Sequence[Move]
+) -> list[Story]:
+    """Stories in the order of their minute, each title only once."""
+    named = [company for company in companies if not company.is_fund]
+    by_ticker = {company.ticker: company for company in named}
+    drafts: list[tuple[float, Company | None, Sequence[Template]]] = []
+    for move in moves:
+        if move.lead_minutes is not None:
+            kind = headlines.GOOD if move.news_sign > 0 else headlines.BAD
+            at = OPENS + move.start - move.lead_minutes
+            drafts.append((at, by_ticker[move.ticker], kind))
+    # About nothing that moves: most news is.
+    for minute in _minutes(rng, _COMPANY_STORIES if named else 0):
+        company = named[int(rng.integers(len(named)))]
+        kinds = (headlines.GOOD, headlines.BAD, headlines.NEUTRAL)
+        drafts.append((minute, company, kinds[int(rng.choice(3, p=(0.36, 0.3, 0.34)))]))
+    drafts += [(minute, None, headlines.MACRO) for minute in _minutes(rng, _MACRO_STORIES)]
+    told: dict[str, Story] = {}
+    for minute, about, templates in sorted(drafts, key=lambda draft: draft[0]):
+        story = _fill(rng, templates[int(rng.integers(len(templates)))], about, minute)
+        told.setdefault(story.title, story)
+    return list(told.values())
+
+
+def _minutes(rng: np.random.Generator, count: int) -> list[float]:
+    """Busy before the opening and during the session, thin afterwards."""
+    before, during = round(0.27 * count), round(0.6 * count)
+    return [
+        *rng.triangular(20, OPENS - 45, OPENS, before).tolist(),
+        *rng.uniform(OPENS, CLOSES, during).tolist(),
+        *rng.triangular(CLOSES, CLOSES + 10, DAY_MINUTES - 20, count - before - during).tolist(),
+    ]
+
+
+def _fill(
+    rng: np.random.Generator, template: Template, company: Company | None, minute: float
+) -> Story:
+    words = {name: str(rng.choice(pair)) for name, pair in _PAIRS.items()}
+    words |= {
+        "small": f"{rng.uniform(0.2, 2.9):.1f}",
+        "ordinal": str(rng.choice(("second", "third", "fourth", "fifth"))),
+        "pct": str(rng.integers(2, 30)),
+        "eps": f"{rng.uniform(0.4, 7.0):.2f}",
+        "amount": f"{rng.uniform(1.1, 9.9):.1f}",
+        "index": f"{rng.uniform(45, 110):.1f}",
+        "index_before": f"{rng.uniform(45, 110):.1f}",
+        "target": str(rng.integers(110, 500)),
+        "house": str(rng.choice(headlines.HOUSES)),
+        "quarter": str(rng.choice(headlines.QUARTERS)),
+        "month": str(rng.choice(headlines.MONTHS)),
+        "startup": str(rng.choice(headlines.STARTUPS)),
+    }
+    if company is not None:
+        products = headlines.PRODUCTS.get(company.ticker, headlines.DEFAULT_PRODUCTS)
+        words |= {
+            "name": company.name,
+            "ticker": company.ticker,
+            "exchange": str(company.exchange),
+            "product": str(rng.choice(products)),
+            "target": f"{company.price_usd * rng.uniform(0.8, 1.3):.0f}",
+        }
+    title, summary = template.title.format_map(words), template.summary.format_map(words)
+    return Story(None if company is None else company.ticker, title, summary, minute)
