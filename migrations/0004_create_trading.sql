@@ -69,7 +69,7 @@ COMMENT ON COLUMN dispatch_recommendations.instrument_type IS 'STOCK, or the sid
 COMMENT ON COLUMN dispatch_recommendations.strategy_type IS 'day_trade is closed before the session ends.';
 COMMENT ON COLUMN dispatch_recommendations.confidence IS 'From 0 to 1.';
 COMMENT ON COLUMN dispatch_recommendations.reason IS 'The signal''s arithmetic.';
-COMMENT ON COLUMN dispatch_recommendations.status IS 'PENDING, PROCESSING while claimed; the others are final.';
+COMMENT ON COLUMN dispatch_recommendations.status IS 'PENDING, PROCESSING while claimed or its order lives; the others are final. A SELL is EXECUTED once the position manager has been asked to exit.';
 COMMENT ON COLUMN dispatch_recommendations.failure_reason IS 'Why it was refused or failed, first reason first.';
 COMMENT ON COLUMN dispatch_recommendations.risk_gate_json IS 'Each gate: passed, reason, observed, limit.';
 COMMENT ON COLUMN dispatch_recommendations.features_snapshot IS 'The features it was decided on.';
@@ -111,6 +111,7 @@ CREATE TABLE active_positions (
         CHECK (lifecycle_state IN ('initial', 'breakeven', 'partial', 'adopted')),
     status text NOT NULL CHECK (status IN ('open', 'closing', 'closed')),
     close_reason text,
+    exit_requested text CHECK (exit_requested IN ('operator', 'emergency', 'signal')),
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     closed_at timestamptz,
@@ -156,8 +157,9 @@ COMMENT ON COLUMN active_positions.peak_price IS 'Highest mid seen since entry.'
 COMMENT ON COLUMN active_positions.trough_price IS 'Lowest mid seen since entry.';
 COMMENT ON COLUMN active_positions.trailing_armed IS 'True once the partial exit was done.';
 COMMENT ON COLUMN active_positions.lifecycle_state IS 'The last state rule that applied.';
-COMMENT ON COLUMN active_positions.status IS 'closing while an exit order lives.';
+COMMENT ON COLUMN active_positions.status IS 'closing from the first order that sells all of it.';
 COMMENT ON COLUMN active_positions.close_reason IS 'The exit rule; NULL while none applied.';
+COMMENT ON COLUMN active_positions.exit_requested IS 'Asked for by an operator or a SELL signal; the position manager decides.';
 COMMENT ON COLUMN active_positions.created_at IS 'When the row was written.';
 COMMENT ON COLUMN active_positions.updated_at IS 'When it was changed last.';
 COMMENT ON COLUMN active_positions.closed_at IS 'Time of the last exit fill.';

@@ -1,0 +1,169 @@
+"""Orders and fills: rows <-> domain, and nothing else."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+
+from ops_pipeline.db.connection import Row, Transaction
+from ops_pipeline.domain.broker import BrokerFill
+from ops_pipeline.domain.orders import Order
+
+_COLUMNS = ", ".join(field.name for field in fields(Order))
+_VALUES = ", ".join(f":{field.name}" for field in fields(Order))
+_LIVE = "status IN ('intended', 'unknown', 'accepted', 'partially_filled')"
+
+_INSERT = f"INSERT INTO orders ({_COLUMNS}) VALUES ({_VALUES})"
+
+_SAVE = """
+UPDATE orders SET
+    status = :status, broker_order_id = CAST(:broker_order_id AS text),
+    filled_qty = :filled_qty, filled_avg_price = CAST(:filled_avg_price AS numeric),
+    reserved_notional = :reserved_notional,
+    acknowledged_at = CAST(:acknowledged_at AS timestamptz),
+    missed_at = CAST(:missed_at AS timestamptz),
+    cancel_requested_at = CAST(:cancel_requested_at AS timestamptz),
+    terminal_at = CAST(:terminal_at AS timestamptz),
+    reopened_at = coalesce(CAST(:reopened_at AS timestamptz), reopened_at),
+    failure_reason = coalesce(CAST(:failure_reason AS text), failure_reason)
+WHERE client_order_id = :client_order_id
+"""
+
+_ONE = f"SELECT {_COLUMNS} FROM orders WHERE client_order_id = :id"
+_LOCK = f"{_ONE} FOR NO KEY UPDATE"
+_LIVE_OF_ACCOUNT = f"""
+SELECT {_COLUMNS} FROM orders WHERE account_name = :account AND {_LIVE}
+ORDER BY decided_at, client_order_id COLLATE "C"
+"""
+_LIVE_IN_SYMBOL = f"""
+SELECT {_COLUMNS} FROM orders WHERE account_name = :account AND symbol = :symbol AND {_LIVE}
+ORDER BY decided_at, client_order_id COLLATE "C"
+"""
+_OF_RECOMMENDATION = f"""
+SELECT {_COLUMNS} FROM orders WHERE recommendation_id = :recommendation_id
+ORDER BY attempt DESC LIMIT 1
+"""
+_ATTEMPTS = """
+SELECT count(*) AS attempts FROM orders WHERE position_id = :position_id AND purpose = :purpose
+"""
+
+# Fills may follow the order's filled_qty by a tick or two.
+_AWAITING_FILLS = f"""
+SELECT {_COLUMNS} FROM orders AS o
+WHERE o.account_name = :account AND o.filled_qty > 0 AND o.decided_at >= :since
+  AND o.filled_qty > (SELECT coalesce(sum(f.quantity), 0) FROM fills AS f
+                      WHERE f.client_order_id = o.client_order_id)
+ORDER BY o.decided_at, o.client_order_id COLLATE "C"
+"""
+
+_INSERT_FILL = """
+INSERT INTO fills (account_name, fill_id, client_order_id, symbol, side, quantity, price,
+                   executed_at, evidence, recorded_at)
+VALUES (:account, :fill_id, :client_order_id, :symbol, :side, :quantity, :price,
+        :executed_at, :evidence, :now)
+ON CONFLICT (account_name, fill_id) DO NOTHING
+"""
+
+_SOLD = """
+SELECT coalesce(sum(o.filled_qty), 0) AS quantity,
+       coalesce(sum(CASE WHEN f.quantity = o.filled_qty THEN f.value
+                         ELSE o.filled_qty * o.filled_avg_price END), 0) AS value
+FROM orders AS o
+LEFT JOIN LATERAL (SELECT sum(quantity) AS quantity, sum(quantity * price) AS value
+                   FROM fills WHERE client_order_id = o.client_order_id) AS f ON true
+WHERE o.position_id = :position_id AND o.filled_qty > 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """What a position's exits came to: units, and units x price in USD a share."""
+
+    quantity: Decimal
+    value: Decimal
+
+
+def insert(tx: Transaction, order: Order) -> None:
+    """Store an intent. Raises CapExceeded when an entry would pass a limit."""
+    tx.execute(_INSERT, **asdict(order))
+
+
+def save(
+    tx: Transaction,
+    order: Order,
+    *,
+    failure_reason: str | None = None,
+    reopened_at: datetime | None = None,
+) -> None:
+    """Write what is known of an order; what it asked for never changes."""
+    values = {**asdict(order), "failure_reason": failure_reason, "reopened_at": reopened_at}
+    tx.execute(_SAVE, **values)
+
+
+def lock(tx: Transaction, client_order_id: str) -> Order:
+    row = tx.one(_LOCK, id=client_order_id)
+    if row is None:
+        raise LookupError(f"no order {client_order_id}")
+    return _order(row)
+
+
+def find(tx: Transaction, client_order_id: str) -> Order | None:
+    row = tx.one(_ONE, id=client_order_id)
+    return _order(row) if row else None
+
+
+def live(tx: Transaction, account: str) -> list[Order]:
+    """Orders that may still fill, oldest first."""
+    return [_order(row) for row in tx.rows(_LIVE_OF_ACCOUNT, account=account)]
+
+
+def live_in_symbol(tx: Transaction, account: str, symbol: str) -> list[Order]:
+    return [_order(row) for row in tx.rows(_LIVE_IN_SYMBOL, account=account, symbol=symbol)]
+
+
+def last_of_recommendation(tx: Transaction, recommendation_id: int) -> Order | None:
+    row = tx.one(_OF_RECOMMENDATION, recommendation_id=recommendation_id)
+    return _order(row) if row else None
+
+
+def awaiting_fills(tx: Transaction, account: str, since: datetime) -> list[Order]:
+    """Orders decided since then whose fills have not all been recorded."""
+    return [_order(row) for row in tx.rows(_AWAITING_FILLS, account=account, since=since)]
+
+
+def next_attempt(tx: Transaction, position_id: object, purpose: str) -> int:
+    row = tx.one(_ATTEMPTS, position_id=position_id, purpose=purpose)
+    return int(row["attempts"]) + 1 if row else 1
+
+
+def record_fills(
+    tx: Transaction, order: Order, fills: Sequence[BrokerFill], *, evidence: str, now: datetime
+) -> int:
+    """Store executions, each once; returns how many were new."""
+    return sum(
+        tx.execute(
+            _INSERT_FILL,
+            account=order.account_name,
+            fill_id=fill.fill_id,
+            client_order_id=order.client_order_id,
+            symbol=fill.symbol,
+            side=fill.side,
+            quantity=fill.quantity,
+            price=fill.price,
+            executed_at=fill.executed_at,
+            evidence=evidence,
+            now=now,
+        )
+        for fill in fills
+    )
+
+
+def sold(tx: Transaction, position_id: object) -> Sold:
+    """What the exits of a position sold, by their fills where all are recorded."""
+    row = tx.one(_SOLD, position_id=position_id)
+    assert row is not None  # noqa: S101 - an aggregate always gives a row
+    return Sold(Decimal(row["quantity"]), Decimal(row["value"]))
+
+
+def _order(row: Row) -> Order:
+    return Order(**row)

@@ -1,0 +1,208 @@
+"""Positions with their events, marks and history: rows <-> domain."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from uuid import UUID
+
+from ops_pipeline.db.connection import Row, Transaction
+from ops_pipeline.domain.exits import Mark, Position, Result
+from ops_pipeline.domain.ids import stable_uuid
+from ops_pipeline.domain.market import Quote
+
+_COLUMNS = ", ".join(field.name for field in fields(Position))
+
+_INSERT = """
+INSERT INTO active_positions
+    (id, execution_id, account_name, ticker, symbol, instrument_type, strategy_type, side,
+     quantity, opened_quantity, multiplier, entry_price, entry_time, stop_loss, take_profit,
+     initial_risk, max_hold_minutes, peak_price, trough_price, trailing_armed, lifecycle_state,
+     status, created_at, updated_at, parameter_version)
+VALUES
+    (:id, CAST(:execution_id AS uuid), :account_name, :ticker, :symbol, :instrument_type,
+     :strategy_type, 'long', :quantity, :opened_quantity, :multiplier, :entry_price, :entry_time,
+     CAST(:stop_loss AS numeric), CAST(:take_profit AS numeric), CAST(:initial_risk AS numeric),
+     CAST(:max_hold_minutes AS integer), CAST(:peak_price AS numeric),
+     CAST(:trough_price AS numeric), :trailing_armed, :lifecycle_state, :status, :now, :now,
+     CAST(:parameter_version AS integer))
+"""
+
+_SAVE = """
+UPDATE active_positions SET
+    quantity = :quantity, opened_quantity = :opened_quantity, entry_price = :entry_price,
+    stop_loss = CAST(:stop_loss AS numeric), take_profit = CAST(:take_profit AS numeric),
+    initial_risk = CAST(:initial_risk AS numeric),
+    peak_price = CAST(:peak_price AS numeric), trough_price = CAST(:trough_price AS numeric),
+    trailing_armed = :trailing_armed, lifecycle_state = :lifecycle_state, status = :status,
+    close_reason = CAST(:close_reason AS text), exit_requested = CAST(:exit_requested AS text),
+    closed_at = CAST(:closed_at AS timestamptz), updated_at = :now
+WHERE id = :id
+"""
+
+_SAVE_MARK = """
+UPDATE active_positions SET current_price = :price, priced_at = :priced_at,
+    current_pnl_dollars = :pnl_dollars, current_pnl_percent = :pnl_percent, updated_at = :now
+WHERE id = :id
+"""
+
+_LOCK = f"SELECT {_COLUMNS} FROM active_positions WHERE id = :id FOR NO KEY UPDATE"
+_HELD = f"""
+SELECT {_COLUMNS} FROM active_positions WHERE account_name = :account AND status <> 'closed'
+ORDER BY entry_time, symbol COLLATE "C"
+"""
+_REQUEST_EXIT = """
+UPDATE active_positions SET exit_requested = :rule, updated_at = :now
+WHERE account_name = :account AND ticker = :ticker AND instrument_type = :instrument_type
+  AND status <> 'closed' AND exit_requested IS NULL
+RETURNING id
+"""
+_NEXT_EVENT = """
+INSERT INTO position_events (position_id, seq, account_name, at, kind, details)
+SELECT CAST(:position_id AS uuid), coalesce(max(seq), 0) + 1, CAST(:account AS text),
+       CAST(:now AS timestamptz), CAST(:kind AS text), CAST(:details AS jsonb)
+FROM position_events WHERE position_id = :position_id
+"""
+_TELEMETRY = """
+INSERT INTO position_telemetry
+    (position_id, ts, account_name, bid, ask, price, pnl_dollars, pnl_percent)
+VALUES (:position_id, :tick, :account, :bid, :ask, :price, :pnl_dollars, :pnl_percent)
+ON CONFLICT (position_id, ts) DO NOTHING
+"""
+_HISTORY = """
+INSERT INTO position_history
+    (id, position_id, execution_id, account_name, ticker, instrument_type, strategy_type, side,
+     quantity, entry_price, exit_price, entry_time, exit_time, pnl_dollars, pnl_pct, multiplier,
+     exit_reason, r_multiple, mae_pct, mfe_pct, holding_minutes, win_loss_label, execution_mode,
+     verified)
+VALUES
+    (:id, :position_id, CAST(:execution_id AS uuid), :account, :ticker, :instrument_type,
+     :strategy_type, 'long', :quantity, :entry_price, CAST(:exit_price AS numeric), :entry_time,
+     :exit_time, CAST(:pnl_dollars AS numeric), CAST(:pnl_pct AS double precision), :multiplier,
+     :exit_reason, CAST(:r_multiple AS double precision), CAST(:mae_pct AS double precision),
+     CAST(:mfe_pct AS double precision), :holding_minutes, CAST(:label AS text), :mode, :verified)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How a position ended: the rule, the moment, the account's execution mode."""
+
+    reason: str
+    at: datetime
+    mode: str
+
+
+def insert(tx: Transaction, position: Position, *, version: int | None, now: datetime) -> None:
+    tx.execute(_INSERT, **asdict(position), parameter_version=version, now=now)
+
+
+def save(
+    tx: Transaction, position: Position, *, now: datetime, closed_at: datetime | None = None
+) -> None:
+    """Write what may change of a position; who holds what never does."""
+    tx.execute(_SAVE, **asdict(position), closed_at=closed_at, now=now)
+
+
+def save_mark(
+    tx: Transaction,
+    position: Position,
+    marked: Mark,
+    quote: Quote,
+    *,
+    tick: datetime,
+    now: datetime,
+) -> None:
+    """Store the tick's mark on the position and in its telemetry."""
+    tx.execute(
+        _SAVE_MARK,
+        id=position.id,
+        price=marked.price,
+        priced_at=quote.ts,
+        pnl_dollars=marked.pnl_dollars,
+        pnl_percent=marked.pnl_percent,
+        now=now,
+    )
+    tx.execute(
+        _TELEMETRY,
+        position_id=position.id,
+        tick=tick,
+        account=position.account_name,
+        bid=quote.bid,
+        ask=quote.ask,
+        price=marked.price,
+        pnl_dollars=marked.pnl_dollars,
+        pnl_percent=marked.pnl_percent,
+    )
+
+
+def lock(tx: Transaction, position_id: UUID) -> Position | None:
+    row = tx.one(_LOCK, id=position_id)
+    return _position(row) if row else None
+
+
+def held(tx: Transaction, account: str) -> list[Position]:
+    """Positions that are not closed, oldest first."""
+    return [_position(row) for row in tx.rows(_HELD, account=account)]
+
+
+def request_exit(
+    tx: Transaction, *, account: str, ticker: str, instrument_type: str, rule: str, now: datetime
+) -> list[UUID]:
+    """Ask the position manager to sell; a request made earlier stands."""
+    rows = tx.rows(
+        _REQUEST_EXIT,
+        account=account,
+        ticker=ticker,
+        instrument_type=instrument_type,
+        rule=rule,
+        now=now,
+    )
+    return [row["id"] for row in rows]
+
+
+def add_event(
+    tx: Transaction,
+    *,
+    position_id: UUID,
+    account: str,
+    kind: str,
+    details: dict[str, object],
+    now: datetime,
+) -> None:
+    tx.execute(
+        _NEXT_EVENT,
+        position_id=position_id,
+        account=account,
+        kind=kind,
+        details=json.dumps(details, default=str),
+        now=now,
+    )
+
+
+def insert_history(tx: Transaction, position: Position, outcome: Result, closing: Closing) -> None:
+    """Store how a position ended, in the transaction that closes it."""
+    held_s = (closing.at - position.entry_time).total_seconds()
+    tx.execute(
+        _HISTORY,
+        id=stable_uuid("history", position.id),
+        position_id=position.id,
+        execution_id=position.execution_id,
+        account=position.account_name,
+        ticker=position.ticker,
+        instrument_type=position.instrument_type,
+        strategy_type=position.strategy_type,
+        quantity=position.opened_quantity,
+        entry_price=position.entry_price,
+        entry_time=position.entry_time,
+        multiplier=position.multiplier,
+        exit_time=closing.at,
+        exit_reason=closing.reason,
+        mode=closing.mode,
+        holding_minutes=max(0.0, held_s / 60),
+        verified=outcome.pnl_dollars is not None,
+        **asdict(outcome),
+    )
+
+
+def _position(row: Row) -> Position:
+    return Position(**row)

@@ -1,0 +1,236 @@
+"""When a position is sold: state rules first, then the first exit rule that applies.
+
+Prices are mids of a usable quote, USD; gains are fractions of the entry price.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import ROUND_DOWN, Decimal
+from typing import Literal
+from uuid import UUID
+
+from ops_pipeline.domain.market import Quote, Session
+from ops_pipeline.domain.orders import stop_price, whole_units
+from ops_pipeline.domain.parameters import ExitRules
+
+ExitRule = Literal[
+    "operator",
+    "emergency",
+    "session_end",
+    "stop_loss",
+    "trailing_stop",
+    "take_profit",
+    "signal",
+    "time",
+    "partial",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """One row of `active_positions`; see the comments there."""
+
+    id: UUID
+    execution_id: UUID | None
+    account_name: str
+    ticker: str
+    symbol: str
+    instrument_type: str
+    strategy_type: str
+    quantity: Decimal
+    opened_quantity: Decimal
+    multiplier: int
+    entry_price: Decimal
+    entry_time: datetime
+    stop_loss: Decimal | None
+    take_profit: Decimal | None
+    initial_risk: Decimal | None
+    max_hold_minutes: int | None
+    peak_price: Decimal | None
+    trough_price: Decimal | None
+    trailing_armed: bool
+    lifecycle_state: str
+    status: str
+    close_reason: str | None
+    exit_requested: str | None
+
+    def gain(self, price: Decimal) -> float:
+        return float(price / self.entry_price - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A position at one price: profit of what is held, and the extremes so far."""
+
+    price: Decimal
+    pnl_dollars: Decimal
+    pnl_percent: float
+    peak: Decimal
+    trough: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be done now.
+
+    Attributes:
+        position: With the state rules applied (stop raised, trailing armed).
+        events: State rules that applied, for position_events.
+        sell: Quantity to sell, 0 for none.
+        rule: Why.
+    """
+
+    position: Position
+    events: tuple[str, ...]
+    sell: Decimal
+    rule: ExitRule | None
+
+
+def mark(position: Position, quote: Quote) -> Mark:
+    """Value a position at the quote's mid."""
+    price = quote.mid
+    pnl = (price - position.entry_price) * position.quantity * position.multiplier
+    return Mark(
+        price=price,
+        pnl_dollars=pnl.quantize(Decimal("0.0001")),
+        pnl_percent=position.gain(price) * 100,
+        peak=max(price, position.peak_price or position.entry_price),
+        trough=min(price, position.trough_price or position.entry_price),
+    )
+
+
+def first_stop(entry_price: Decimal, rules: ExitRules) -> Decimal:
+    return stop_price(entry_price * (1 - Decimal(str(rules.stop_loss))))
+
+
+def first_target(entry_price: Decimal, rules: ExitRules) -> Decimal:
+    return (entry_price * (1 + Decimal(str(rules.take_profit)))).quantize(Decimal("0.0001"))
+
+
+def trailing_level(position: Position, peak: Decimal, rules: ExitRules) -> Decimal:
+    """The price that still keeps the stated share of the peak gain."""
+    return position.entry_price + (peak - position.entry_price) * Decimal(str(rules.trailing_keeps))
+
+
+def decide(
+    position: Position,
+    marked: Mark,
+    *,
+    now: datetime,
+    session: Session,
+    rules: ExitRules,
+    fractional: bool = False,
+) -> Decision:
+    """Apply the state rules, then find the first exit rule that applies."""
+    position = replace(position, peak_price=marked.peak, trough_price=marked.trough)
+    position, events, partial = _apply_state_rules(position, marked.price, rules, fractional)
+    rule = _exit_rule(position, marked.price, now, session, rules)
+    if rule is not None:
+        return Decision(position, events, position.quantity, rule)
+    if partial > 0:
+        return Decision(position, events, partial, "partial")
+    return Decision(position, events, Decimal(0), None)
+
+
+def _apply_state_rules(
+    position: Position, price: Decimal, rules: ExitRules, fractional: bool
+) -> tuple[Position, tuple[str, ...], Decimal]:
+    gain = position.gain(price)
+    events: list[str] = []
+    partial = Decimal(0)
+    if (
+        gain >= rules.breakeven_gain
+        and position.stop_loss is not None
+        and position.stop_loss < position.entry_price
+    ):
+        position = replace(
+            position, stop_loss=stop_price(position.entry_price), lifecycle_state="breakeven"
+        )
+        events.append("breakeven")
+    if gain >= rules.partial_gain and not position.trailing_armed:
+        share = position.quantity * Decimal(str(rules.partial_share))
+        partial = whole_units(share, fractional=fractional)
+        if partial >= position.quantity:
+            partial = Decimal(0)
+        position = replace(position, trailing_armed=True, lifecycle_state="partial")
+        events.append("partial" if partial > 0 else "partial_rounds_to_nothing")
+    return position, tuple(events), partial
+
+
+def _exit_rule(
+    position: Position, price: Decimal, now: datetime, session: Session, rules: ExitRules
+) -> ExitRule | None:
+    held_minutes = (now - position.entry_time).total_seconds() / 60
+    minutes_left = session.minutes_to_close(now)
+    asked = position.exit_requested
+    peak = position.peak_price or price
+    checks: tuple[tuple[ExitRule, bool], ...] = (
+        ("operator", asked == "operator"),
+        ("emergency", asked == "emergency"),
+        (
+            "session_end",
+            position.strategy_type == "day_trade" and minutes_left <= rules.session_end_minutes,
+        ),
+        ("stop_loss", position.stop_loss is not None and price <= position.stop_loss),
+        (
+            "trailing_stop",
+            position.trailing_armed and price <= trailing_level(position, peak, rules),
+        ),
+        ("take_profit", position.take_profit is not None and price >= position.take_profit),
+        ("signal", asked == "signal"),
+        (
+            "time",
+            position.max_hold_minutes is not None and held_minutes > position.max_hold_minutes,
+        ),
+    )
+    return next((rule for rule, applies in checks if applies), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a closed trade came to; None where no fill proves it."""
+
+    exit_price: Decimal | None
+    pnl_dollars: Decimal | None
+    pnl_pct: float | None
+    r_multiple: float | None
+    mae_pct: float | None
+    mfe_pct: float | None
+    label: Literal["win", "loss", "flat"] | None
+
+
+def result(position: Position, sold_quantity: Decimal, sold_value: Decimal) -> Result:
+    """The result of a position from its exit fills.
+
+    Args:
+        sold_quantity: Units sold by fills; must be all that was opened to be verified.
+        sold_value: Sum of quantity x price over these fills, USD a share (no multiplier).
+    """
+    mae = _percent(position, position.trough_price)
+    mfe = _percent(position, position.peak_price)
+    if sold_quantity != position.opened_quantity or sold_quantity == 0:
+        return Result(
+            exit_price=None,
+            pnl_dollars=None,
+            pnl_pct=None,
+            r_multiple=None,
+            mae_pct=mae,
+            mfe_pct=mfe,
+            label=None,
+        )
+    cost = position.entry_price * sold_quantity
+    pnl = (sold_value - cost) * position.multiplier
+    per_share = (sold_value - cost) / sold_quantity
+    return Result(
+        exit_price=(sold_value / sold_quantity).quantize(Decimal("0.000001"), ROUND_DOWN),
+        pnl_dollars=pnl.quantize(Decimal("0.0001")),
+        pnl_pct=float((sold_value / cost - 1) * 100),
+        r_multiple=float(per_share / position.initial_risk) if position.initial_risk else None,
+        mae_pct=mae,
+        mfe_pct=mfe,
+        label="win" if pnl > 0 else "loss" if pnl < 0 else "flat",
+    )
+
+
+def _percent(position: Position, price: Decimal | None) -> float | None:
+    return None if price is None else position.gain(price) * 100

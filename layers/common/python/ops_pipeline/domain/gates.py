@@ -1,0 +1,314 @@
+"""The gates: every fact is checked, every verdict stored; what is unknown refuses.
+
+A gate is a pure function of `Facts`. None in a fact means "not known".
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from ops_pipeline.domain.market import Quote, Session
+from ops_pipeline.domain.parameters import GateRules, Tier
+
+Verdicts = dict[str, "Verdict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One gate's answer; `observed` and `limit` are shown to people, None when unknown."""
+
+    passed: bool
+    reason: str
+    observed: object = None
+    limit: object = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idea:
+    """The recommendation under the gates."""
+
+    ticker: str
+    symbol: str
+    action: str
+    instrument_type: str
+    confidence: float
+    created_at: datetime
+    features_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The account's own limits, USD."""
+
+    allowed_actions: frozenset[str]
+    max_positions: int
+    max_exposure: Decimal
+    max_daily_loss: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything the gates look at, fresh. Money USD; `*_loss` is positive when lost.
+
+    Attributes:
+        halts: Reasons why entries are halted, by whom.
+        held_symbols: Symbols open, closing or being entered.
+        exposure: Entry cost open and in flight.
+        cost: What this entry may cost at its limit.
+        buying_power: The broker's, less orders it has not acknowledged.
+        ticker_results, account_results: P&L of closed trades, newest last.
+    """
+
+    now: datetime
+    session: Session | None
+    previous_session: date
+    idea: Idea
+    limits: Limits
+    tier: Tier | None
+    halts: dict[str, str]
+    ledger_loss: Decimal | None
+    broker_loss: Decimal | None
+    vix_close: float | None
+    vix_day: date | None
+    bar_at: datetime | None
+    quote: Quote | None
+    held_symbols: frozenset[str]
+    held_kinds: frozenset[tuple[str, str]]
+    exposure: Decimal
+    cost: Decimal | None
+    size_bound: str | None
+    buying_power: Decimal | None
+    ticker_entries_today: int
+    account_entries_today: int
+    last_trade_at: datetime | None
+    ticker_results: tuple[float, ...]
+    ticker_rests: bool
+    account_results: tuple[float, ...]
+
+
+def refused(verdicts: Verdicts) -> list[str]:
+    """The reasons of the gates that did not pass, in their order."""
+    return [verdict.reason for verdict in verdicts.values() if not verdict.passed]
+
+
+def assess_entry(facts: Facts, rules: GateRules) -> Verdicts:
+    """Every gate of an entry, in the order of the table in the rules."""
+    return {name: gate(facts, rules) for name, gate in _ENTRY.items()}
+
+
+def assess_sell(facts: Facts, rules: GateRules) -> Verdicts:
+    """The gates of a SELL: halted entries do not stop exits."""
+    return {
+        "trading_state": Verdict(True, "Exits are never halted"),
+        "action_allowed": action_allowed(facts, rules),
+        "sell_has_position": sell_has_position(facts, rules),
+    }
+
+
+def _unknown(what: str, limit: object = None) -> Verdict:
+    return Verdict(False, f"{what} unknown: refused", None, limit)
+
+
+def trading_state(facts: Facts, _: GateRules) -> Verdict:
+    if facts.halts:
+        who, why = next(iter(facts.halts.items()))
+        return Verdict(False, f"Halted by {who}: {why}", sorted(facts.halts), "no halt")
+    return Verdict(True, "Trading", "no halt", "no halt")
+
+
+def daily_loss(facts: Facts, _: GateRules) -> Verdict:
+    limit = facts.limits.max_daily_loss
+    if facts.ledger_loss is None or facts.broker_loss is None:
+        return _unknown("Daily loss", limit)
+    loss = max(facts.ledger_loss, facts.broker_loss, Decimal(0))
+    if loss >= limit:
+        return Verdict(
+            False, f"KILL SWITCH: Daily loss ${loss:.0f} exceeds limit ${limit:.0f}", loss, limit
+        )
+    return Verdict(True, f"Daily loss ${loss:.0f} under ${limit:.0f}", loss, limit)
+
+
+def vix_regime(facts: Facts, rules: GateRules) -> Verdict:
+    limit = rules.vix_refuses_from
+    if facts.vix_close is None or facts.vix_day is None:
+        return _unknown("VIX", limit)
+    if facts.vix_day < facts.previous_session:
+        return Verdict(
+            False, f"VIX of {facts.vix_day} is older than one session", str(facts.vix_day), limit
+        )
+    if facts.vix_close >= limit:
+        return Verdict(False, f"VIX {facts.vix_close:.1f} - extreme", facts.vix_close, limit)
+    mood = "normal" if facts.vix_close < rules.vix_halves_from else "elevated, half size"
+    return Verdict(True, f"VIX {facts.vix_close:.1f} - {mood}", facts.vix_close, limit)
+
+
+def trading_hours(facts: Facts, rules: GateRules) -> Verdict:
+    session = facts.session
+    if session is None or not session.is_open(facts.now):
+        return Verdict(False, "Market closed", facts.now.isoformat(), None)
+    first = session.opens_at + timedelta(minutes=rules.first_minutes)
+    last = session.closes_at - timedelta(minutes=rules.last_entry_minutes)
+    window = f"{first.isoformat()} to {last.isoformat()}"
+    if facts.now < first:
+        return Verdict(False, f"First {rules.first_minutes} minutes", facts.now.isoformat(), window)
+    if facts.now > last:
+        return Verdict(False, "Past the last entry of the session", facts.now.isoformat(), window)
+    return Verdict(True, "Market open", facts.now.isoformat(), window)
+
+
+def _fresh(what: str, at: datetime | None, now: datetime, limit_s: int) -> Verdict:
+    if at is None:
+        return _unknown(f"{what} age", limit_s)
+    age_s = (now - at).total_seconds()
+    if age_s > limit_s:
+        return Verdict(False, f"{what} age {age_s:.0f}s > {limit_s}s", age_s, limit_s)
+    return Verdict(True, f"{what} age {age_s:.0f}s <= {limit_s}s", age_s, limit_s)
+
+
+def recommendation_freshness(facts: Facts, rules: GateRules) -> Verdict:
+    return _fresh("Recommendation", facts.idea.created_at, facts.now, rules.recommendation_age_s)
+
+
+def feature_freshness(facts: Facts, rules: GateRules) -> Verdict:
+    return _fresh("Feature", facts.idea.features_at, facts.now, rules.feature_age_s)
+
+
+def bar_freshness(facts: Facts, rules: GateRules) -> Verdict:
+    """A bar's age counts from the end of its minute."""
+    ended = None if facts.bar_at is None else facts.bar_at + timedelta(minutes=1)
+    return _fresh("Bar", ended, facts.now, rules.bar_age_s)
+
+
+def quote_freshness(facts: Facts, rules: GateRules) -> Verdict:
+    if facts.quote is None:
+        return _unknown("Quote", rules.quote_age_s)
+    if not facts.quote.usable:
+        shown = f"{facts.quote.bid} / {facts.quote.ask}"
+        return Verdict(False, f"Quote one-sided or crossed: {shown}", shown, "bid <= ask")
+    return _fresh("Quote", facts.quote.ts, facts.now, rules.quote_age_s)
+
+
+def confidence(facts: Facts, rules: GateRules) -> Verdict:
+    if facts.tier is None:
+        return _unknown("Account tier", rules.minimum_confidence)
+    limit = max(rules.minimum_confidence, facts.tier.minimum_confidence)
+    observed = facts.idea.confidence
+    word = ">=" if observed >= limit else "<"
+    return Verdict(
+        observed >= limit, f"Confidence {observed:.2f} {word} {limit:.2f}", observed, limit
+    )
+
+
+def action_allowed(facts: Facts, _: GateRules) -> Verdict:
+    action = f"{facts.idea.action}_{facts.idea.instrument_type}"
+    allowed = sorted(facts.limits.allowed_actions)
+    passed = action in facts.limits.allowed_actions
+    return Verdict(passed, f"{action} {'allowed' if passed else 'not allowed'}", action, allowed)
+
+
+def sell_has_position(facts: Facts, _: GateRules) -> Verdict:
+    held = (facts.idea.ticker, facts.idea.instrument_type) in facts.held_kinds
+    reason = f"{facts.idea.ticker} {'is' if held else 'is not'} held"
+    return Verdict(held, reason, held, True)
+
+
+def duplicate_position(facts: Facts, _: GateRules) -> Verdict:
+    held = (facts.idea.ticker, facts.idea.instrument_type) in facts.held_kinds
+    reason = f"{facts.idea.ticker} is held or being bought" if held else "Not held"
+    return Verdict(not held, reason, held, False)
+
+
+def max_positions(facts: Facts, _: GateRules) -> Verdict:
+    limit = facts.limits.max_positions
+    others = len(facts.held_symbols - {facts.idea.symbol})
+    if others + 1 > limit:
+        return Verdict(False, f"At position limit: {others}/{limit}", others, limit)
+    return Verdict(True, f"Positions {others}/{limit}", others, limit)
+
+
+def max_exposure(facts: Facts, _: GateRules) -> Verdict:
+    limit = facts.limits.max_exposure
+    if facts.cost is None:
+        return _unknown("Cost", limit)
+    total = facts.exposure + facts.cost
+    return Verdict(total <= limit, f"Exposure ${total:.0f}/${limit:.0f}", total, limit)
+
+
+def buying_power(facts: Facts, _: GateRules) -> Verdict:
+    if facts.cost is None or facts.buying_power is None:
+        return _unknown("Buying power")
+    reason = f"Cost ${facts.cost:.0f} of buying power ${facts.buying_power:.0f}"
+    return Verdict(facts.cost <= facts.buying_power, reason, facts.cost, facts.buying_power)
+
+
+def ticker_daily_limit(facts: Facts, rules: GateRules) -> Verdict:
+    observed, limit = facts.ticker_entries_today, rules.entries_per_ticker
+    return Verdict(observed < limit, f"Entries today {observed}/{limit}", observed, limit)
+
+
+def tier_daily_limit(facts: Facts, _: GateRules) -> Verdict:
+    if facts.tier is None:
+        return _unknown("Account tier")
+    observed, limit = facts.account_entries_today, facts.tier.trades_a_day
+    if limit is None:
+        return Verdict(True, f"Tier {facts.tier.name} has no daily limit", observed, None)
+    reason = f"Trades today {observed}/{limit} in tier {facts.tier.name}"
+    return Verdict(observed < limit, reason, observed, limit)
+
+
+def cooldown(facts: Facts, rules: GateRules) -> Verdict:
+    limit = rules.cooldown_minutes
+    if facts.last_trade_at is None:
+        return Verdict(True, "No trade yet", None, limit)
+    minutes = (facts.now - facts.last_trade_at).total_seconds() / 60
+    return Verdict(minutes >= limit, f"Last trade {minutes:.0f} min ago", minutes, limit)
+
+
+def losing_streak(facts: Facts, rules: GateRules) -> Verdict:
+    if _all_lost(facts.account_results, rules.account_losing_streak):
+        count = rules.account_losing_streak
+        return Verdict(False, f"Last {count} trades of the account lost", count, count)
+    if facts.ticker_rests and _all_lost(facts.ticker_results, rules.ticker_losing_streak):
+        count = rules.ticker_losing_streak
+        return Verdict(False, f"Last {count} trades in {facts.idea.ticker} lost", count, count)
+    return Verdict(True, "No losing streak", len(facts.ticker_results), None)
+
+
+def size(facts: Facts, _: GateRules) -> Verdict:
+    """Zero units is an ordinary answer; the bound that gave it is the reason."""
+    if facts.cost is None:
+        return _unknown("Size")
+    if facts.size_bound is not None:
+        return Verdict(False, f"Size 0: bound by {facts.size_bound}", 0, facts.size_bound)
+    return Verdict(True, "Size fits every bound", facts.cost, None)
+
+
+def _all_lost(results: tuple[float, ...], count: int) -> bool:
+    return len(results) >= count and all(result < 0 for result in results[-count:])
+
+
+_ENTRY: dict[str, Callable[[Facts, GateRules], Verdict]] = {
+    gate.__name__: gate
+    for gate in (
+        trading_state,
+        daily_loss,
+        vix_regime,
+        trading_hours,
+        recommendation_freshness,
+        feature_freshness,
+        bar_freshness,
+        quote_freshness,
+        confidence,
+        action_allowed,
+        duplicate_position,
+        max_positions,
+        max_exposure,
+        buying_power,
+        ticker_daily_limit,
+        tier_daily_limit,
+        cooldown,
+        losing_streak,
+        size,
+    )
+}

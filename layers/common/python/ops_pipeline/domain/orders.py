@@ -1,0 +1,169 @@
+"""The order road's vocabulary: ids, states, limit prices, and what a look-up must agree in."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
+from typing import Literal
+from uuid import UUID
+
+from ops_pipeline.domain.broker import BrokerOrder, OrderRequest, OrderType, Side, TimeInForce
+
+Purpose = Literal["entry", "exit", "stop", "adopted"]
+Status = Literal[
+    "intended",
+    "unknown",
+    "accepted",
+    "partially_filled",
+    "filled",
+    "canceled",
+    "expired",
+    "rejected",
+    "not_placed",
+]
+
+LIVE: frozenset[Status] = frozenset({"intended", "unknown", "accepted", "partially_filled"})
+UNSETTLED: frozenset[Status] = frozenset({"intended", "unknown"})
+
+# The broker's words for an order that may still fill; the rest are terminal or new to us.
+_WORKING = frozenset(
+    {
+        "new",
+        "accepted",
+        "pending_new",
+        "accepted_for_bidding",
+        "held",
+        "pending_cancel",
+        "pending_replace",
+        "done_for_day",
+        "stopped",
+        "suspended",
+        "calculated",
+        "partially_filled",
+    }
+)
+_ENDED: dict[str, Status] = {
+    "canceled": "canceled",
+    "replaced": "canceled",
+    "expired": "expired",
+    "rejected": "rejected",
+}
+
+# Two clocks, ours and the broker's, may differ by this much in what a look-up finds.
+_TIME_TOLERANCE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One row of `orders`; see the comments there. Quantities in shares or contracts."""
+
+    client_order_id: str
+    account_name: str
+    purpose: Purpose
+    recommendation_id: int | None
+    position_id: UUID | None
+    attempt: int
+    ticker: str
+    symbol: str
+    instrument_type: str
+    multiplier: int
+    side: Side
+    quantity: Decimal
+    order_type: OrderType
+    price: Decimal | None
+    time_in_force: TimeInForce
+    reserved_notional: Decimal
+    status: Status
+    reason: str
+    broker_order_id: str | None
+    filled_qty: Decimal
+    filled_avg_price: Decimal | None
+    decided_at: datetime
+    acknowledged_at: datetime | None
+    missed_at: datetime | None
+    cancel_requested_at: datetime | None
+    terminal_at: datetime | None
+    tick: datetime
+    parameter_version: int | None
+
+    @property
+    def live(self) -> bool:
+        return self.status in LIVE
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.quantity - self.filled_qty
+
+    def request(self) -> OrderRequest:
+        """The order as it is sent."""
+        return OrderRequest(
+            client_order_id=self.client_order_id,
+            symbol=self.symbol,
+            side=self.side,
+            quantity=self.quantity,
+            order_type=self.order_type,
+            price=self.price,
+            time_in_force=self.time_in_force,
+        )
+
+
+def client_order_id(
+    *, deployment: str, account: str, symbol: str, tick: datetime, purpose: Purpose, attempt: int
+) -> str:
+    """The same decision gives the same id, so that the broker itself refuses a second one."""
+    minute = tick.astimezone(UTC).strftime("%Y%m%dT%H%M")
+    return f"{deployment}-{account}-{symbol}-{minute}-{purpose}-{attempt}"
+
+
+def status_of(found: BrokerOrder) -> Status | None:
+    """Our status for the broker's; None for a word we do not know, which changes nothing."""
+    if found.filled_quantity >= found.quantity:
+        return "filled"
+    if found.status in _WORKING:
+        return "partially_filled" if found.filled_quantity > 0 else "accepted"
+    return _ENDED.get(found.status)
+
+
+def disagreement(order: Order, found: BrokerOrder) -> str | None:
+    """Why what the broker holds under this id cannot be this order; None when it is."""
+    for name, ours, theirs in (
+        ("symbol", order.symbol, found.symbol),
+        ("side", order.side, found.side),
+        ("quantity", order.quantity, found.quantity),
+    ):
+        if ours != theirs:
+            return f"{name}: ours {ours}, the broker's {theirs}"
+    if abs(found.submitted_at - order.decided_at) > _TIME_TOLERANCE:
+        return f"time: ours {order.decided_at:%H:%M:%S}, the broker's {found.submitted_at:%H:%M:%S}"
+    return None
+
+
+def price_step(price: Decimal) -> Decimal:
+    """The smallest step of a US stock's limit price: a cent from $1 on, else 0.0001."""
+    return Decimal("0.01") if price >= 1 else Decimal("0.0001")
+
+
+def marketable_limit(side: Side, far_side: Decimal, slippage: float) -> Decimal:
+    """A limit that fills at once: the far side of the quote and a little beyond.
+
+    Rounds against us by less than a step, so that the order stays marketable.
+    """
+    beyond = Decimal(str(slippage))
+    if side == "buy":
+        return _to_step(far_side * (1 + beyond), ROUND_CEILING)
+    return _to_step(far_side * (1 - beyond), ROUND_FLOOR)
+
+
+def stop_price(price: Decimal) -> Decimal:
+    """A stop as the broker takes it: rounded down to the step."""
+    return _to_step(price, ROUND_FLOOR)
+
+
+def whole_units(quantity: Decimal, *, fractional: bool) -> Decimal:
+    """Round down to whole shares, or to a millionth of a share where fractions are allowed."""
+    step = Decimal("0.000001") if fractional else Decimal(1)
+    return quantity.quantize(step, rounding=ROUND_DOWN)
+
+
+def _to_step(price: Decimal, rounding: str) -> Decimal:
+    step = price_step(price)
+    return (price / step).to_integral_value(rounding=rounding) * step
