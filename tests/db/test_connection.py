@@ -1,0 +1,150 @@
+"""The door to Postgres against a real server: what commits, what rolls back, what reconnects."""
+# ruff: noqa: PT012 - what must raise here is a whole unit of work
+# ruff: noqa: SIM117 - the inner block is the unit of work, the outer ones the expectation
+
+from contextlib import closing, suppress
+from dataclasses import replace
+
+import pytest
+from pg8000.exceptions import DatabaseError
+
+from ops_local.database import DatabaseUrls
+from ops_pipeline.db.connection import Database, Limits, target_from_url
+from ops_pipeline.errors import (
+    CapExceeded,
+    ConstraintViolated,
+    DatabaseUnavailable,
+    SettingsInvalid,
+)
+
+_MAKE_NOTES = "CREATE TABLE notes (id integer PRIMARY KEY, body text NOT NULL)"
+_ADD = "INSERT INTO notes VALUES (:id, :body)"
+
+
+@pytest.fixture
+def notes(owner_db: Database) -> Database:
+    with owner_db.transaction() as tx:
+        tx.execute(_MAKE_NOTES)
+    return owner_db
+
+
+def _count(database: Database) -> int:
+    with database.transaction() as tx:
+        return len(tx.rows("SELECT id FROM notes"))
+
+
+def _kill_session(database: Database, admin: Database) -> None:
+    with database.transaction() as tx:
+        found = tx.one("SELECT pg_backend_pid() AS pid")
+    assert found is not None
+    with admin.transaction() as tx:
+        tx.execute("SELECT pg_terminate_backend(:pid, 5000)", pid=found["pid"])
+
+
+def test_a_unit_of_work_commits_at_its_end(notes: Database) -> None:
+    with notes.transaction() as tx:
+        assert tx.execute(_ADD, id=1, body="a") == 1
+    assert _count(notes) == 1
+
+
+def test_an_error_in_a_unit_of_work_leaves_nothing(notes: Database) -> None:
+    with pytest.raises(KeyError), notes.transaction() as tx:
+        tx.execute(_ADD, id=1, body="a")
+        raise KeyError
+    assert _count(notes) == 0
+
+
+def test_units_of_work_do_not_nest(notes: Database) -> None:
+    nested = notes.transaction()
+    with notes.transaction(), pytest.raises(RuntimeError, match="do not nest"), nested:
+        pass
+
+
+def test_a_swallowed_error_is_not_taken_for_a_commit(notes: Database) -> None:
+    with pytest.raises(RuntimeError, match="swallowed"), notes.transaction() as tx:
+        tx.execute(_ADD, id=1, body="a")
+        with suppress(DatabaseError):
+            tx.execute("SELECT no_such_column")
+    assert _count(notes) == 0
+
+
+def test_a_refused_row_names_its_constraint(notes: Database) -> None:
+    with pytest.raises(ConstraintViolated) as caught, notes.transaction() as tx:
+        tx.execute(_ADD, id=1, body="a")
+        tx.execute(_ADD, id=1, body="b")
+    assert (caught.value.constraint, caught.value.sqlstate) == ("notes_pkey", "23505")
+
+
+def test_the_cap_of_the_order_road_has_its_own_error(notes: Database) -> None:
+    with pytest.raises(CapExceeded, match="over the cap"), notes.transaction() as tx:
+        tx.script("DO $$ BEGIN RAISE 'over the cap' USING ERRCODE = 'OP001'; END $$")
+
+
+def test_a_connection_that_died_between_units_is_replaced(
+    notes: Database, admin_db: Database
+) -> None:
+    _kill_session(notes, admin_db)
+    assert _count(notes) == 0
+
+
+def test_a_connection_that_dies_inside_a_unit_is_not_replaced(
+    notes: Database, admin_db: Database
+) -> None:
+    with pytest.raises(DatabaseUnavailable), notes.transaction() as tx:
+        tx.execute(_ADD, id=1, body="a")
+        found = tx.one("SELECT pg_backend_pid() AS pid")
+        assert found is not None
+        with admin_db.transaction() as other:
+            other.execute("SELECT pg_terminate_backend(:pid, 5000)", pid=found["pid"])
+        tx.execute(_ADD, id=2, body="b")
+    assert _count(notes) == 0
+
+
+def test_a_statement_over_its_time_is_cut_off(database_urls: DatabaseUrls) -> None:
+    target = target_from_url(database_urls.writer)
+    database = Database(target, application_name="tests", limits=Limits(statement_ms=50))
+    with closing(database), pytest.raises(DatabaseUnavailable, match="57014"):
+        with database.transaction() as tx:
+            tx.rows("SELECT pg_sleep(5)")
+
+
+def test_a_read_only_database_refuses_to_write(
+    notes: Database, database_urls: DatabaseUrls
+) -> None:
+    target = target_from_url(database_urls.owner)
+    database = Database(target, application_name="tests", read_only=True)
+    with closing(database), pytest.raises(DatabaseError, match="read-only"):
+        with database.transaction() as tx:
+            tx.execute(_ADD, id=1, body="a")
+    assert _count(notes) == 0
+
+
+def test_rows_come_by_copy_in_the_same_unit(notes: Database) -> None:
+    lines = [f"{number}\tnote {number}\n".encode() for number in range(3)]
+    with notes.transaction() as tx:
+        assert tx.copy_in("COPY notes FROM STDIN", lines) == 3
+    assert _count(notes) == 3
+
+
+def test_a_server_out_of_reach_is_database_unavailable(database_urls: DatabaseUrls) -> None:
+    target = replace(target_from_url(database_urls.writer), port=1)
+    database = Database(target, application_name="tests")
+    with closing(database), pytest.raises(DatabaseUnavailable), database.transaction():
+        pass
+
+
+def test_times_are_read_in_utc(db: Database) -> None:
+    with db.transaction() as tx:
+        found = tx.one("SELECT CAST('2026-02-04 09:31-05' AS timestamptz) AS ts")
+    assert found is not None
+    assert found["ts"].isoformat() == "2026-02-04T14:31:00+00:00"
+
+
+@pytest.mark.parametrize("url", ["", "host/db", "postgresql://host/db", "postgresql://me@host"])
+def test_an_odd_url_is_refused_by_the_setting_s_name_alone(url: str) -> None:
+    with pytest.raises(SettingsInvalid, match="DATABASE_READER_URL"):
+        target_from_url(url, name="DATABASE_READER_URL")
+
+
+def test_a_target_does_not_show_its_password() -> None:
+    assert "hush" not in repr(target_from_url("postgresql://me:hush@host/db"))
