@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 Label = Literal["positive", "neutral", "negative"]
+# Why an item has no publication time: it carries no weight then.
+UndatedReason = Literal["missing", "future", "too_old"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,7 @@ class FeedState:
     source: str
     etag: str | None = None
     last_modified: str | None = None
+    failures_in_a_row: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +59,94 @@ class Sentiment:
     @property
     def score(self) -> float:
         return self.positive - self.negative
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What a feed claims about an item's time, and the time that may be believed.
+
+    Exactly one of `at` and `reason` is None.
+    """
+
+    at: datetime | None
+    reason: UndatedReason | None
+    claim: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewsItem:
+    """One item as it is kept: plain text, identified, its time judged.
+
+    `canonical_link` and `title_key` are None when they identify no single story.
+    """
+
+    event_uid: str
+    source: str
+    feed_url: str
+    title: str | None
+    link: str | None
+    summary: str | None
+    canonical_link: str | None
+    title_key: str | None
+    publication: Publication
+    fetched_at: datetime
+
+    @property
+    def dated(self) -> datetime:
+        """The time by which it is compared with other items: published, else first seen."""
+        return self.publication.at or self.fetched_at
+
+
+@dataclass(frozen=True, slots=True)
+class StoryTrace:
+    """What is left of an earlier item of a story, to recognise the story by."""
+
+    story_id: UUID
+    canonical_link: str | None
+    title_key: str | None
+    dated: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingItem:
+    """One stored item that the classifier has not seen yet."""
+
+    raw_event_id: UUID
+    event_uid: str
+    story_id: UUID
+    published_at: datetime | None
+    title: str | None
+    summary: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """What became of one item: a sentiment, or the reason why there is none.
+
+    `tickers` are sorted. `mixed` means that the text does not speak of them alike.
+    """
+
+    item: WaitingItem
+    tickers: tuple[str, ...]
+    sentiment: Sentiment | None
+    reason: str | None
+    mixed: bool
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """One security as news may name it; `names` mean it and no other."""
+
+    ticker: str
+    names: tuple[str, ...]
+    is_broker: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One story about one ticker; `published_at` is that of its first item."""
+
+    story_id: UUID
+    published_at: datetime
+    score: float

@@ -1,0 +1,62 @@
+"""The subscribed feeds and what their servers said last."""
+
+from datetime import datetime
+
+from ops_pipeline.db.connection import Transaction
+from ops_pipeline.domain.news import FeedDocument, FeedState
+
+_SUBSCRIBE = """
+INSERT INTO feed_state (url, source) VALUES (:url, :source)
+ON CONFLICT (url) DO UPDATE SET source = excluded.source, active = true
+"""
+
+_DUE = """
+SELECT url, source, etag, last_modified, failures_in_a_row FROM feed_state
+WHERE active AND (next_try_at IS NULL OR next_try_at <= :tick)
+ORDER BY url COLLATE "C"
+"""
+
+# A 304 may leave the validators out: what they said before still holds.
+_SUCCEEDED = """
+UPDATE feed_state SET last_fetched_at = :now, last_succeeded_at = :now, last_error = NULL,
+    failures_in_a_row = 0, next_try_at = NULL,
+    etag = CASE WHEN :not_modified THEN coalesce(CAST(:etag AS text), etag)
+        ELSE CAST(:etag AS text) END,
+    last_modified = CASE WHEN :not_modified
+        THEN coalesce(CAST(:last_modified AS text), last_modified)
+        ELSE CAST(:last_modified AS text) END
+WHERE url = :url
+"""
+
+_FAILED = """
+UPDATE feed_state SET last_fetched_at = :now, last_error = :error,
+    failures_in_a_row = failures_in_a_row + 1, next_try_at = :next_try_at
+WHERE url = :url
+"""
+
+
+def subscribe(tx: Transaction, *, url: str, source: str) -> None:
+    """Add a feed, or take one up again; what its server said last is kept."""
+    tx.execute(_SUBSCRIBE, url=url, source=source)
+
+
+def due_feeds(tx: Transaction, tick: datetime) -> list[FeedState]:
+    """The feeds to fetch at this tick, by address; a failing one pauses."""
+    return [FeedState(**row) for row in tx.rows(_DUE, tick=tick)]
+
+
+def feed_succeeded(tx: Transaction, url: str, document: FeedDocument, now: datetime) -> None:
+    tx.execute(
+        _SUCCEEDED,
+        url=url,
+        now=now,
+        not_modified=document.not_modified,
+        etag=document.etag,
+        last_modified=document.last_modified,
+    )
+
+
+def feed_failed(
+    tx: Transaction, url: str, *, error: str, now: datetime, next_try_at: datetime
+) -> None:
+    tx.execute(_FAILED, url=url, error=error[:500], now=now, next_try_at=next_try_at)

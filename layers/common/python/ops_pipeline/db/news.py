@@ -1,0 +1,213 @@
+"""News items, their stories, and what the classifier made of them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from ops_pipeline.db.connection import Row, Transaction
+from ops_pipeline.domain.ids import stable_uuid
+from ops_pipeline.domain.news import (
+    Classified,
+    Company,
+    NewsItem,
+    Story,
+    StoryTrace,
+    WaitingItem,
+)
+from ops_pipeline.domain.stories import SAME_TITLE_WITHIN
+
+_KNOWN = """
+SELECT event_uid FROM inbound_events_raw WHERE event_uid = ANY(CAST(:uids AS text[]))
+"""
+
+_TRACES = """
+SELECT story_id, canonical_link, title_key, coalesce(published_at, fetched_at) AS dated
+FROM inbound_events_raw
+WHERE canonical_link = ANY(CAST(:links AS text[]))
+   OR (title_key = ANY(CAST(:keys AS text[]))
+       AND coalesce(published_at, fetched_at) BETWEEN :since AND :until)
+"""
+
+_INSERT_ITEMS = """
+INSERT INTO inbound_events_raw (id, event_uid, story_id, published_at, published_at_reason,
+    published_claim, source, title, link, summary, canonical_link, title_key, feed_url, fetched_at)
+SELECT id, event_uid, story_id, published_at, published_at_reason, published_claim, source, title,
+    link, summary, canonical_link, title_key, feed_url, fetched_at
+FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS item (id uuid, event_uid text, story_id uuid,
+    published_at timestamptz, published_at_reason text, published_claim timestamptz, source text,
+    title text, link text, summary text, canonical_link text, title_key text, feed_url text,
+    fetched_at timestamptz)
+ON CONFLICT (event_uid) DO NOTHING
+"""
+
+_WAITING = """
+SELECT id AS raw_event_id, event_uid, story_id, published_at, title, summary
+FROM inbound_events_raw WHERE processed_at IS NULL
+ORDER BY fetched_at, event_uid COLLATE "C" LIMIT :limit
+"""
+
+_COUNT_WAITING = "SELECT count(*) AS waiting FROM inbound_events_raw WHERE processed_at IS NULL"
+
+_COMPANIES = """
+SELECT ticker, name, aliases, is_broker FROM tickers WHERE active ORDER BY ticker COLLATE "C"
+"""
+
+_INSERT_CLASSIFIED = """
+INSERT INTO inbound_events_classified (id, raw_event_id, story_id, published_at, tickers, status,
+    reason, sentiment_label, sentiment_score, positive_probability, neutral_probability,
+    negative_probability, mixed, model, created_at)
+SELECT id, raw_event_id, story_id, published_at, tickers, status, reason, sentiment_label,
+    sentiment_score, positive_probability, neutral_probability, negative_probability, mixed, model,
+    created_at
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS verdict (id uuid, raw_event_id uuid,
+    story_id uuid, published_at timestamptz, tickers text[], status text, reason text,
+    sentiment_label text, sentiment_score double precision, positive_probability double precision,
+    neutral_probability double precision, negative_probability double precision, mixed boolean,
+    model text, created_at timestamptz)
+ON CONFLICT (raw_event_id) DO NOTHING
+"""
+
+_PROCESSED = """
+UPDATE inbound_events_raw SET processed_at = :now
+WHERE id = ANY(CAST(:ids AS uuid[])) AND processed_at IS NULL
+"""
+
+# A story is as old as the first that was seen of it, so that publishing it again does
+# not make it new. A claim of more than a year is no date but a fault of the feed.
+_STORIES = """
+SELECT DISTINCT ON (named.ticker COLLATE "C", verdict.story_id)
+    named.ticker, verdict.story_id, began.published_at, verdict.sentiment_score AS score
+FROM inbound_events_classified AS verdict
+JOIN inbound_events_raw AS item ON item.id = verdict.raw_event_id
+CROSS JOIN LATERAL unnest(verdict.tickers) AS named (ticker)
+CROSS JOIN LATERAL (
+    SELECT min(coalesce(first.published_at, CASE
+        WHEN first.published_claim > first.fetched_at - interval '365 days'
+        THEN least(first.published_claim, first.fetched_at) ELSE first.fetched_at END
+    )) AS published_at
+    FROM inbound_events_raw AS first
+    WHERE first.story_id = verdict.story_id AND first.fetched_at <= :now
+) AS began
+WHERE verdict.published_at > :since AND began.published_at > :since
+  AND verdict.status = 'CLASSIFIED' AND NOT verdict.mixed
+  AND item.fetched_at <= :now
+  AND named.ticker = ANY(CAST(:tickers AS text[]))
+ORDER BY named.ticker COLLATE "C", verdict.story_id, verdict.published_at,
+    item.event_uid COLLATE "C"
+"""
+
+
+def known_uids(tx: Transaction, uids: Sequence[str]) -> set[str]:
+    """Which of these items are stored already."""
+    return {row["event_uid"] for row in tx.rows(_KNOWN, uids=list(uids))}
+
+
+def story_traces(tx: Transaction, items: Sequence[NewsItem]) -> list[StoryTrace]:
+    """What is stored of the stories that these items may belong to."""
+    if not items:
+        return []
+    dated = [item.dated for item in items]
+    rows = tx.rows(
+        _TRACES,
+        links=sorted({item.canonical_link for item in items if item.canonical_link}),
+        keys=sorted({item.title_key for item in items if item.title_key}),
+        since=min(dated) - SAME_TITLE_WITHIN,
+        until=max(dated) + SAME_TITLE_WITHIN,
+    )
+    return [StoryTrace(**row) for row in rows]
+
+
+def insert_items(tx: Transaction, items: Sequence[NewsItem], stories: Mapping[str, UUID]) -> int:
+    """Store items with their stories; one that is stored already stays as it was."""
+    if not items:
+        return 0
+    rows = [_item_row(item, stories[item.event_uid]) for item in items]
+    return tx.execute(_INSERT_ITEMS, items=json.dumps(rows, default=_as_text))
+
+
+def waiting_items(tx: Transaction, *, limit: int) -> list[WaitingItem]:
+    """The items that wait longest for the classifier, oldest first."""
+    return [WaitingItem(**row) for row in tx.rows(_WAITING, limit=limit)]
+
+
+def count_waiting(tx: Transaction) -> int:
+    row = tx.one(_COUNT_WAITING)
+    return int(row["waiting"]) if row else 0
+
+
+def companies(tx: Transaction) -> list[Company]:
+    """The securities that news may name."""
+    return [
+        Company(row["ticker"], (row["name"], *row["aliases"]), row["is_broker"])
+        for row in tx.rows(_COMPANIES)
+    ]
+
+
+def save_classified(tx: Transaction, verdicts: Sequence[Classified], now: datetime) -> None:
+    """Store the verdicts and take their items off the queue."""
+    if not verdicts:
+        return
+    rows = [_verdict_row(verdict, now) for verdict in verdicts]
+    tx.execute(_INSERT_CLASSIFIED, rows=json.dumps(rows, default=_as_text))
+    tx.execute(_PROCESSED, ids=[str(v.item.raw_event_id) for v in verdicts], now=now)
+
+
+def stories_by_ticker(
+    tx: Transaction, tickers: Sequence[str], now: datetime, *, window_minutes: int = 120
+) -> dict[str, list[Story]]:
+    """The stories of the window for each ticker that has any, each story once.
+
+    Only what was fetched by `now`, has a plausible publication time and speaks of its
+    tickers alike. A story's score is that of its first such item.
+    """
+    since = now - timedelta(minutes=window_minutes)
+    found: dict[str, list[Story]] = {}
+    for row in tx.rows(_STORIES, tickers=list(tickers), now=now, since=since):
+        story = Story(row["story_id"], row["published_at"], float(row["score"]))
+        found.setdefault(row["ticker"], []).append(story)
+    return found
+
+
+def _item_row(item: NewsItem, story_id: UUID) -> Row:
+    return {
+        "id": stable_uuid("news", item.event_uid),
+        "event_uid": item.event_uid,
+        "story_id": story_id,
+        "published_at": item.publication.at,
+        "published_at_reason": item.publication.reason,
+        "published_claim": item.publication.claim,
+        "source": item.source,
+        "title": item.title,
+        "link": item.link,
+        "summary": item.summary,
+        "canonical_link": item.canonical_link,
+        "title_key": item.title_key,
+        "feed_url": item.feed_url,
+        "fetched_at": item.fetched_at,
+    }
+
+
+def _verdict_row(verdict: Classified, now: datetime) -> Row:
+    sentiment = verdict.sentiment
+    return {
+        "id": stable_uuid("classified", verdict.item.event_uid),
+        "raw_event_id": verdict.item.raw_event_id,
+        "story_id": verdict.item.story_id,
+        "published_at": verdict.item.published_at,
+        "tickers": verdict.tickers,
+        "status": "UNCLASSIFIABLE" if sentiment is None else "CLASSIFIED",
+        "reason": verdict.reason,
+        "sentiment_label": sentiment and sentiment.label,
+        "sentiment_score": sentiment and sentiment.score,
+        "positive_probability": sentiment and sentiment.positive,
+        "neutral_probability": sentiment and sentiment.neutral,
+        "negative_probability": sentiment and sentiment.negative,
+        "mixed": verdict.mixed,
+        "model": verdict.model,
+        "created_at": now,
+    }
+
+
+def _as_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,146 @@
+"""The embedded model: what a line of financial news says, by words and rules alone.
+
+Marks are the words that the lexicon knows. Within a clause a move takes the sign of the
+metric nearest to it ("loss narrows" is good), negators turn round what follows them, and
+the clauses' verdicts are added up. The sum becomes three probabilities. Deterministic:
+the same text and version give the same figures on every machine.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+
+from ops_pipeline.domain.comparison import compared_figures
+from ops_pipeline.domain.lexicon import (
+    BAD_BY_ITSELF,
+    EXPECTATION_METRICS,
+    FORMS,
+    GOOD_BY_ITSELF,
+    PHRASE_LENGTHS,
+    VERDICT_METRICS,
+    Form,
+)
+from ops_pipeline.domain.news import Sentiment
+
+MODEL = "lexicon-1"
+
+_WORD = re.compile(r"[a-z](?:[a-z&.]*[a-z])?|(?<![\w.])[+-]\d[\d.,]*%|\d[\d.,]*|[;,:▲▼↑↓]")
+_BREAKS = frozenset(",;:")
+# How far a word reaches, in words: beyond it belongs to something else.
+_METRIC_AFTER, _METRIC_BEFORE, _NEGATOR_REACH = 4, 7, 4
+_WITHOUT_METRIC = {"either": 0.75, "after": 0.4}
+_LOGIT_PER_STATEMENT, _NEUTRAL_LOGIT, _MOST_STATEMENTS = 1.8, 0.9, 2.5
+
+
+@dataclass(slots=True)
+class _Mark:
+    """One word or phrase of the lexicon, at its place in the line."""
+
+    at: int
+    words: str
+    form: Form
+    taken: bool = False
+
+
+def sentiment(text: str) -> Sentiment:
+    """The probabilities that a text is good, neither, or bad news for whom it names."""
+    statements = max(-_MOST_STATEMENTS, min(_MOST_STATEMENTS, statement_sum(text)))
+    positive = math.exp(_LOGIT_PER_STATEMENT * statements)
+    negative = 1 / positive
+    total = positive + negative + math.exp(_NEUTRAL_LOGIT)
+    up, down = round(positive / total, 6), round(negative / total, 6)
+    return Sentiment(positive=up, neutral=round(1 - up - down, 6), negative=down)
+
+
+def statement_sum(text: str) -> float:
+    """Good minus bad statements of a text, in units of one clear statement."""
+    plain = text.casefold().replace("\u2019", "'").replace("n't", " not").replace("'s", "")
+    words = _WORD.findall(plain)
+    clauses = _clauses(words)
+    kinds = {mark.form.kind for clause in clauses for mark in clause}
+    if "metric" in kinds and "move" not in kinds:
+        # No direction is named: the figures themselves may give one.
+        compared = compared_figures(plain)
+        if compared:
+            return compared
+    return sum(map(_verdict, clauses))
+
+
+def _clauses(words: list[str]) -> list[list[_Mark]]:
+    clauses: list[list[_Mark]] = [[]]
+    at, count = 0, len(words)
+    while at < count:
+        word = words[at]
+        longest = PHRASE_LENGTHS.get(word, 0)
+        if not longest:
+            if word in _BREAKS:
+                clauses.append([])
+            elif word[0] in "+-":
+                clauses[-1].append(_signed_percentage(at, word))
+            at += 1
+            continue
+        phrase, form = _longest_form(words, at, min(longest, count - at))
+        if form is not None:
+            if form.kind == "turn":
+                clauses.append([])
+            elif form.kind != "plain":
+                clauses[-1].append(_Mark(at, phrase, form))
+        at += phrase.count(" ") + 1
+    return [clause for clause in clauses if clause]
+
+
+def _longest_form(words: list[str], at: int, longest: int) -> tuple[str, Form | None]:
+    for length in range(longest, 1, -1):
+        phrase = " ".join(words[at : at + length])
+        form = FORMS.get(phrase)
+        if form is not None:
+            return phrase, form
+    return words[at], FORMS.get(words[at])
+
+
+def _signed_percentage(at: int, word: str) -> _Mark:
+    return _Mark(at, word, Form("judgement", 0.8 if word[0] == "+" else -0.8))
+
+
+def _verdict(clause: list[_Mark]) -> float:
+    """What one clause says, after negation, concession, hedges and scale."""
+    metrics = [mark for mark in clause if mark.form.kind == "metric"]
+    values = [(mark.at, _move(mark, metrics)) for mark in clause if mark.form.kind == "move"]
+    values += [(mark.at, mark.form.value) for mark in clause if mark.form.kind == "judgement"]
+    for mark in metrics:
+        if not mark.taken and mark.words in BAD_BY_ITSELF:
+            values.append((mark.at, -0.7))
+        elif not mark.taken and mark.words in GOOD_BY_ITSELF:
+            values.append((mark.at, 0.6))
+    total, factor = 0.0, 1.0
+    for mark in clause:
+        kind, value = mark.form.kind, mark.form.value
+        if kind == "negator":
+            values = [(at, v * value if _follows(at, mark) else v) for at, v in values]
+            total -= 0.6 if mark.form.reach == "bad" else 0.0
+        elif kind == "concession":
+            values = [(at, v * value if at > mark.at else v) for at, v in values]
+        elif kind in ("hedge", "scale"):
+            factor *= value
+    return factor * (total + sum(value for _, value in values))
+
+
+def _follows(at: int, negator: _Mark) -> bool:
+    return 0 < at - negator.at <= _NEGATOR_REACH
+
+
+def _move(move: _Mark, metrics: list[_Mark]) -> float:
+    """The value of a direction with the metric nearest to it, or without any."""
+    after = [m for m in metrics if 0 < m.at - move.at <= _METRIC_AFTER]
+    if move.form.reach == "expected":
+        held_against = [m for m in after if m.words in EXPECTATION_METRICS]
+        return move.form.value if held_against else 0.0
+    before = [m for m in metrics if 0 < move.at - m.at <= _METRIC_BEFORE]
+    if move.form.reach == "after" and after:
+        before = []
+    nearest = min(after + before, key=lambda m: (abs(m.at - move.at), m.at), default=None)
+    if nearest is None:
+        return move.form.value * _WITHOUT_METRIC[move.form.reach]
+    nearest.taken = True
+    weight = 1.4 if nearest.words in VERDICT_METRICS else 1.0
+    return move.form.value * nearest.form.value * weight
