@@ -39,7 +39,7 @@ class Function:
         return FUNCTION_PREFIX + self.stage.replace("_", "-")
 
     @property
-    def token(self) -> str:
+    def placeholder(self) -> str:
         """What stands for this function's ARN in the state machines: RssIngestArn."""
         return "".join(word.capitalize() for word in self.stage.split("_")) + "Arn"
 
@@ -103,4 +103,4 @@ def with_arns(machine: Mapping[str, Any], arns: Mapping[str, str]) -> dict[str, 
 def local_arns() -> dict[str, str]:
     """ARNs whose function name is the stage's own, as the local engine calls it."""
     prefix = "arn:aws:lambda:us-east-1:000000000000:function:"
-    return {function.token: prefix + stage for stage, function in load_functions().items()}
+    return {function.placeholder: prefix + stage for stage, function in load_functions().items()}

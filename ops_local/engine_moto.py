@@ -16,9 +16,18 @@ from typing import Any, cast
 
 from jsonpath_ng.ext.parser import parse as compile_path
 from moto.stepfunctions.parser.api import HistoryEventType, StateMachineType
+from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import (
+    CustomErrorName,
+)
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
     FailureEvent,
     FailureEventException,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import (
+    StatesErrorName,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
+    StatesErrorNameType,
 )
 from moto.stepfunctions.parser.asl.component.common.retry.jitter_strategy_decl import (
     JitterStrategyDecl,
@@ -29,6 +38,13 @@ from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
 from moto.stepfunctions.parser.asl.component.program.program import Program
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor.inline_item_processor import (  # noqa: E501 - moto's path
     InlineItemProcessor,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor.inline_item_processor_worker import (  # noqa: E501 - moto's path
+    InlineItemProcessorWorker,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.job import (
+    Job,
+    JobPool,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.state_map import StateMap
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
@@ -83,6 +99,26 @@ def timed_out() -> Exception:
     return error
 
 
+def _failure(
+    env: Environment, event_type: HistoryEventType, key: str, details: dict[str, Any]
+) -> FailureEventException:
+    """An error as moto passes it on; `details` holds "error" and "cause"."""
+    name = details.get("error")
+    known: Any = None
+    if name and name.startswith("States."):
+        known = StatesErrorName(typ=StatesErrorNameType.from_name(name))
+    elif name:
+        known = CustomErrorName(name)
+    return FailureEventException(
+        FailureEvent(
+            env=env,
+            error_name=known,
+            event_type=event_type,
+            event_details=cast(EventDetails, {key: details}),
+        )
+    )
+
+
 class _InCallingThread:
     """Evaluates a Task or a Map here and now; moto gives each a thread to be timed."""
 
@@ -113,11 +149,30 @@ class _Task(_InCallingThread, StateTaskLambda):
         env.stack.append(self.wiring.call(self.resource.function_name, payload, timeout_s))
 
 
+class _Worker(InlineItemProcessorWorker):
+    """Hands on the item's own error; moto stumbles over names that begin with "States."."""
+
+    def _eval_job(self, env: Environment, job: Job) -> None:
+        super()._eval_job(env, job)
+        ended = env.program_state()
+        if isinstance(ended, ProgramError):
+            details = dict(ended.error or {})
+            job.job_output = _failure(
+                env, HistoryEventType.MapIterationFailed, "executionFailedEventDetails", details
+            )
+
+
 class _Items(InlineItemProcessor):
     """Runs a Map's items one after the other: the first worker takes them all, in order."""
 
-    def _launch_worker(self, env: Environment, eval_input: Any, job_pool: Any) -> Any:
-        worker = self._create_worker(env=env, eval_input=eval_input, job_pool=job_pool)
+    def _launch_worker(self, env: Environment, eval_input: Any, job_pool: JobPool) -> Any:
+        worker = _Worker(
+            work_name=eval_input.state_name,
+            job_pool=job_pool,
+            env=env,
+            item_selector=eval_input.item_selector,
+            parameters=eval_input.parameters,
+        )
         worker.eval()
         return worker
 
@@ -162,14 +217,7 @@ class _Fail(StateFail):
             if part:
                 part.eval(env=env)
                 details[key] = env.stack.pop()
-        raise FailureEventException(
-            FailureEvent(
-                env=env,
-                error_name=None,
-                event_type=HistoryEventType.TaskFailed,
-                event_details=cast(EventDetails, {"taskFailedEventDetails": details}),
-            )
-        )
+        raise _failure(env, HistoryEventType.TaskFailed, "taskFailedEventDetails", details)
 
 
 class _Program(Program):

@@ -1,0 +1,343 @@
+"""The machines run by scripted functions: who is called, in which order, and how it ends."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from infra.definitions import load_machines
+from ops_local.engine import Engine, Execution, FunctionFailed
+
+TICK = {"tick": "2026-02-04T14:31:00Z"}
+OPEN = {
+    "status": "run",
+    "session": "open",
+    "accounts_entry": ["large", "tiny"],
+    "accounts_guard": ["large", "tiny"],
+}
+TRADING = ["market_clock", "telemetry", "features", "watchlist", "signals"]
+FIRST_STAGE = {
+    "news_cycle": "rss_ingest",
+    "trading_cycle": "market_clock",
+    "position_cycle": "market_clock",
+    "daily_cycle": "reconciler",
+}
+STAGES = {
+    "news_cycle": ["rss_ingest", "classifier"],
+    "trading_cycle": [*TRADING, "dispatcher"],
+    "position_cycle": ["market_clock", "position_manager"],
+    "daily_cycle": ["reconciler", "market_regime", "report"],
+}
+MACHINES = load_machines()
+
+Answer = Any | Callable[[dict[str, Any]], Any]
+
+
+class Script:
+    """Functions that answer as told, and what they heard.
+
+    An answer is a result, an exception to raise, a list of these to use up call by
+    call, or a callable of the event.
+    """
+
+    def __init__(self, **answers: Answer) -> None:
+        self.heard: list[tuple[str, dict[str, Any]]] = []
+        self._answers: dict[str, Answer] = {
+            "market_clock": OPEN,
+            "classifier": {"status": "run", "remaining": 0, "budget_spent": False},
+            **answers,
+        }
+
+    def __call__(self, function: str, event: dict[str, Any]) -> Any:
+        self.heard.append((function, event))
+        answer = self._answers.get(function, {"status": "run"})
+        if isinstance(answer, list):
+            answer = answer.pop(0)
+        if callable(answer):
+            answer = answer(event)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def run(self, machine: str) -> Execution:
+        return Engine(MACHINES, self).run(machine, TICK)
+
+    @property
+    def called(self) -> list[str]:
+        return [function for function, _ in self.heard]
+
+    def events_of(self, function: str) -> list[dict[str, Any]]:
+        return [event for called, event in self.heard if called == function]
+
+
+def failing(stage_account: str, error: Exception) -> Callable[[dict[str, Any]], Any]:
+    """Fails for one account and serves the others."""
+
+    def answer(event: dict[str, Any]) -> Any:
+        return error if event["account"] == stage_account else {"status": "run"}
+
+    return answer
+
+
+def test_a_trading_tick_goes_from_the_clock_to_every_account() -> None:
+    script = Script()
+    assert script.run("trading_cycle").status == "SUCCEEDED"
+    assert script.called == [*TRADING, "dispatcher", "dispatcher"]
+    assert script.events_of("market_clock") == [{**TICK, "machine": "trading_cycle"}]
+    assert script.events_of("features") == [TICK]
+    assert script.events_of("dispatcher") == [
+        {**TICK, "account": "large"},
+        {**TICK, "account": "tiny"},
+    ]
+
+
+def test_a_position_tick_guards_every_account() -> None:
+    script = Script()
+    assert script.run("position_cycle").status == "SUCCEEDED"
+    assert script.called == ["market_clock", "position_manager", "position_manager"]
+    assert script.events_of("market_clock") == [{**TICK, "machine": "position_cycle"}]
+
+
+def test_a_day_is_reconciled_before_its_regime_and_its_report() -> None:
+    script = Script()
+    assert script.run("daily_cycle").status == "SUCCEEDED"
+    assert script.called == STAGES["daily_cycle"]
+
+
+def test_the_output_holds_what_each_stage_counted() -> None:
+    script = Script(telemetry={"status": "run", "bars": 33})
+    output = script.run("trading_cycle").output
+    assert output["telemetry"] == {"status": "run", "bars": 33}
+    assert output["accounts"] == [{"status": "run"}, {"status": "run"}]
+
+
+def test_a_closed_session_stops_trading_at_the_clock() -> None:
+    script = Script(market_clock={**OPEN, "session": "closed"})
+    assert script.run("trading_cycle").status == "SUCCEEDED"
+    assert script.called == ["market_clock"]
+
+
+def test_positions_are_still_synced_when_the_session_is_closed() -> None:
+    script = Script(market_clock={**OPEN, "session": "closed"})
+    assert script.run("position_cycle").status == "SUCCEEDED"
+    assert script.called == ["market_clock", "position_manager", "position_manager"]
+
+
+def test_no_account_to_serve_is_a_quiet_success() -> None:
+    script = Script(market_clock={**OPEN, "accounts_entry": [], "accounts_guard": []})
+    assert script.run("trading_cycle").status == "SUCCEEDED"
+    assert script.run("position_cycle").status == "SUCCEEDED"
+    assert "dispatcher" not in script.called
+    assert "position_manager" not in script.called
+
+
+@pytest.mark.parametrize("machine", sorted(FIRST_STAGE))
+@pytest.mark.parametrize("status", ["busy", "too_old"])
+def test_a_machine_ends_at_its_first_stage_when_the_tick_is_not_its_own(
+    machine: str, status: str
+) -> None:
+    first = FIRST_STAGE[machine]
+    script = Script(**{first: {"status": status}})
+    assert script.run(machine).status == "SUCCEEDED"
+    assert script.called == [first]
+
+
+@pytest.mark.parametrize(
+    ("machine", "stage"),
+    [
+        (machine, stage)
+        for machine, stages in STAGES.items()
+        for stage in stages
+        if stage not in ("dispatcher", "position_manager")
+    ],
+)
+def test_a_busy_stage_ends_the_machine_wherever_it_stands(machine: str, stage: str) -> None:
+    script = Script(**{stage: {"status": "busy"}})
+    assert script.run(machine).status == "SUCCEEDED"
+    assert script.called == STAGES[machine][: STAGES[machine].index(stage) + 1]
+
+
+def test_a_busy_account_does_not_hold_up_the_next_one() -> None:
+    script = Script(dispatcher=[{"status": "busy"}, {"status": "run"}])
+    assert script.run("trading_cycle").status == "SUCCEEDED"
+    assert script.called.count("dispatcher") == 2
+
+
+def test_work_that_is_already_done_is_gone_past() -> None:
+    done = {"status": "already_done"}
+    script = Script(
+        market_clock={**OPEN, **done}, telemetry=done, features=done, watchlist=done, signals=done
+    )
+    assert script.run("trading_cycle").status == "SUCCEEDED"
+    assert script.called == [*TRADING, "dispatcher", "dispatcher"]
+
+
+@pytest.mark.parametrize(
+    ("machine", "stage"),
+    [
+        (machine, stage)
+        for machine, stages in STAGES.items()
+        for stage in stages
+        if stage not in ("dispatcher", "position_manager")
+    ],
+)
+def test_a_failing_stage_is_told_to_run_failure_once_and_fails_the_machine(
+    machine: str, stage: str
+) -> None:
+    script = Script(**{stage: ArithmeticError("no sum")})
+    execution = script.run(machine)
+    cause = '{"errorMessage": "no sum", "errorType": "ArithmeticError"}'
+    assert execution == Execution("FAILED", error="ArithmeticError", cause=cause)
+    assert script.called == [*STAGES[machine][: STAGES[machine].index(stage) + 1], "run_failure"]
+    state = "".join(word.capitalize() for word in stage.split("_"))
+    assert script.events_of("run_failure") == [
+        {**TICK, "machine": machine, "state": state, "error": "ArithmeticError", "cause": cause}
+    ]
+
+
+def test_the_machine_ends_with_the_first_error_even_when_run_failure_fails_too() -> None:
+    script = Script(signals=ArithmeticError("first"), run_failure=LookupError("second"))
+    assert script.run("trading_cycle").error == "ArithmeticError"
+    assert script.called[-1] == "run_failure"
+
+
+def test_failing_telemetry_leaves_the_position_cycle_alone() -> None:
+    script = Script(telemetry=ArithmeticError("no bars"), rss_ingest=ArithmeticError("no news"))
+    assert script.run("news_cycle").status == "FAILED"
+    assert script.run("trading_cycle").status == "FAILED"
+    assert script.run("position_cycle").status == "SUCCEEDED"
+    assert script.called[-2:] == ["position_manager", "position_manager"]
+
+
+@pytest.mark.parametrize(
+    ("machine", "stage", "state"),
+    [
+        ("trading_cycle", "dispatcher", "Dispatcher"),
+        ("position_cycle", "position_manager", "PositionManager"),
+    ],
+)
+@pytest.mark.parametrize("account", ["large", "tiny"])
+def test_one_failing_account_does_not_stop_the_other_but_fails_the_machine(
+    machine: str, stage: str, state: str, account: str
+) -> None:
+    script = Script(**{stage: failing(account, ArithmeticError("no sum"))})
+    execution = script.run(machine)
+    assert (execution.status, execution.error) == ("FAILED", "ArithmeticError")
+    assert [event["account"] for event in script.events_of(stage)] == ["large", "tiny"]
+    told = script.events_of("run_failure")
+    assert [(event["state"], event["error"]) for event in told] == [(state, "ArithmeticError")]
+
+
+def test_two_failing_accounts_are_both_told_and_the_first_names_the_error() -> None:
+    script = Script(dispatcher=[ArithmeticError("large"), LookupError("tiny")])
+    assert script.run("trading_cycle").error == "ArithmeticError"
+    assert [event["error"] for event in script.events_of("run_failure")] == [
+        "ArithmeticError",
+        "LookupError",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("machine", "stage"), [(machine, stage) for machine in STAGES for stage in STAGES[machine]]
+)
+def test_a_throttled_call_is_tried_again(machine: str, stage: str) -> None:
+    throttled = FunctionFailed("Lambda.TooManyRequestsException", "Rate Exceeded.")
+    plain = Script(**{stage: [throttled, *[Script()(stage, {})] * 3]})
+    assert plain.run(machine).status == "SUCCEEDED"
+    assert "run_failure" not in plain.called
+    untroubled = Script()
+    untroubled.run(machine)
+    assert plain.called.count(stage) == untroubled.called.count(stage) + 1
+
+
+def test_a_call_that_stays_throttled_fails_the_machine() -> None:
+    script = Script(telemetry=FunctionFailed("Lambda.TooManyRequestsException"))
+    assert script.run("trading_cycle").error == "Lambda.TooManyRequestsException"
+    assert script.called.count("telemetry") == 2
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    ["Lambda.ServiceException", "Lambda.Unknown", "Sandbox.Timedout", "States.Timeout"],
+)
+@pytest.mark.parametrize(
+    ("machine", "stage"),
+    [("trading_cycle", "dispatcher"), ("position_cycle", "position_manager")],
+)
+def test_an_unknown_outcome_is_not_retried_where_the_broker_is_touched(
+    machine: str, stage: str, unknown: str
+) -> None:
+    script = Script(**{stage: failing("large", FunctionFailed(unknown))})
+    execution = script.run(machine)
+    assert (execution.status, execution.error) == ("FAILED", unknown)
+    assert [event["account"] for event in script.events_of(stage)] == ["large", "tiny"]
+
+
+def test_a_database_that_comes_back_is_asked_again() -> None:
+    class DatabaseUnavailable(Exception): ...
+
+    script = Script(dispatcher=[DatabaseUnavailable("gone"), {"status": "run"}, {"status": "run"}])
+    assert script.run("trading_cycle").status == "SUCCEEDED"
+    assert script.called.count("dispatcher") == 3
+
+
+def test_a_status_that_nobody_knows_is_a_failure() -> None:
+    script = Script(features={"status": "fine"})
+    execution = script.run("trading_cycle")
+    assert (execution.status, execution.error) == ("FAILED", "StageFailed")
+    assert script.called == [*TRADING[:3], "run_failure"]
+
+
+@pytest.mark.parametrize(
+    ("machine", "stage", "answer"),
+    [
+        ("trading_cycle", "features", {"rows": 33}),
+        ("trading_cycle", "market_clock", {"status": "run", "accounts_entry": ["large"]}),
+        ("trading_cycle", "market_clock", {**OPEN, "session": "ajar"}),
+        ("news_cycle", "classifier", {"status": "run", "remaining": 3}),
+        ("news_cycle", "classifier", {"status": "run", "budget_spent": False}),
+    ],
+    ids=["no status", "no session", "odd session", "no budget_spent", "no remaining"],
+)
+def test_an_answer_that_lacks_what_a_choice_needs_is_a_failure(
+    machine: str, stage: str, answer: dict[str, Any]
+) -> None:
+    script = Script(**{stage: answer})
+    assert script.run(machine).error == "StageFailed"
+    assert script.called[-2:] == [stage, "run_failure"]
+
+
+@pytest.mark.parametrize("answer", [{}, {"status": "fine"}], ids=["no status", "odd status"])
+def test_an_account_that_answers_oddly_fails_the_machine(answer: dict[str, Any]) -> None:
+    script = Script(dispatcher=[answer, {"status": "run"}])
+    assert script.run("trading_cycle").status == "FAILED"
+    assert script.called.count("dispatcher") == 2
+
+
+def test_a_clock_that_names_no_accounts_is_a_failure() -> None:
+    assert Script(market_clock={"status": "run"}).run("position_cycle").status == "FAILED"
+
+
+def classified(remaining: int, *, budget_spent: bool = False) -> dict[str, Any]:
+    return {"status": "run", "remaining": remaining, "budget_spent": budget_spent}
+
+
+@pytest.mark.parametrize(
+    ("answers", "passes"),
+    [
+        ([classified(0)], 1),
+        ([classified(40), classified(0)], 2),
+        ([classified(40, budget_spent=True)], 1),
+        ([classified(40), classified(39), classified(38), classified(37)], 3),
+        ([classified(40), {"status": "already_done"}], 2),
+        ([{"status": "already_done"}], 1),
+    ],
+    ids=["empty", "emptied", "budget spent", "never emptied", "done meanwhile", "done before"],
+)
+def test_the_classifier_goes_on_until_backlog_budget_or_passes_are_spent(
+    answers: list[Answer], passes: int
+) -> None:
+    script = Script(classifier=answers)
+    assert script.run("news_cycle").status == "SUCCEEDED"
+    assert script.called == ["rss_ingest", *["classifier"] * passes]
+    assert script.events_of("classifier") == [TICK] * passes
