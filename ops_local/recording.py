@@ -10,31 +10,33 @@ minute) is known, only 60 s after that. Rows of one ticker ascend in `ts`. What 
 merely implausible, say a high under the low, is left for telemetry to refuse.
 """
 
-import gzip
 import json
-import zlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
 from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
-from ops_pipeline.domain.market import Bar, Quote, new_york_day
+from ops_local.recording_tables import (
+    InvalidRecording,
+    iso,
+    moment_of,
+    read_bars,
+    read_quotes,
+    text_of,
+    write_bars,
+    write_quotes,
+)
+from ops_pipeline.domain.market import Bar, Quote
 
-BAR_COLUMNS = ("ticker", "ts", "open", "high", "low", "close", "volume")
-QUOTE_COLUMNS = ("ticker", "ts", "bid", "bid_size", "ask", "ask_size")
+__all__ = ["InvalidRecording", "NewsItem", "Recording", "load", "write"]
+
 NEWS_FIELDS = ("feed", "guid", "title", "link", "summary", "published_at", "available_at")
 _NEVER_NULL = ("feed", "title", "available_at")
 _TIMES = ("published_at", "available_at")
 
 _Kind = TypeVar("_Kind")
-_Row = TypeVar("_Row", Bar, Quote)
-
-
-class InvalidRecording(ValueError):
-    """The folder is no recording; the message names file, line and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +90,12 @@ def load(folder: Path) -> Recording:
         InvalidRecording: a file is missing or malformed; nothing is skipped or guessed.
     """
     session_file = folder / "session.json"
-    facts = _json_object(_text(session_file), f"{session_file}")
+    facts = _json_object(text_of(session_file), f"{session_file}")
     day, tickers = _day(facts, session_file), _tickers(facts, session_file)
     quotes_file, news_file = folder / "quotes.csv.gz", folder / "news.jsonl"
     quotes: dict[str, list[Quote]] = {ticker: [] for ticker in tickers}
     if quotes_file.exists():
-        quotes = _table(quotes_file, QUOTE_COLUMNS, _quote, day, tickers)
+        quotes = read_quotes(quotes_file, day, tickers)
     return Recording(
         folder=folder,
         day=day,
@@ -101,7 +103,7 @@ def load(folder: Path) -> Recording:
         synthetic=_fact(facts, "synthetic", bool, session_file),
         source=_fact(facts, "source", str, session_file),
         vix_previous_close=_vix(facts, session_file),
-        bars=_table(folder / "bars.csv.gz", BAR_COLUMNS, _bar, day, tickers),
+        bars=read_bars(folder / "bars.csv.gz", day, tickers),
         quotes=quotes,
         news=_news(news_file) if news_file.exists() else [],
     )
@@ -120,45 +122,13 @@ def write(recording: Recording) -> None:
     if recording.vix_previous_close is not None:
         facts["vix_previous_close"] = recording.vix_previous_close
     (folder / "session.json").write_text(json.dumps(facts, indent=1) + "\n")
-    _write_table(folder / "bars.csv.gz", BAR_COLUMNS, recording.bars)
+    write_bars(folder / "bars.csv.gz", recording.bars)
     if any(recording.quotes.values()):
-        _write_table(folder / "quotes.csv.gz", QUOTE_COLUMNS, recording.quotes)
+        write_quotes(folder / "quotes.csv.gz", recording.quotes)
     if recording.news:
         in_order = sorted(recording.news, key=attrgetter("available_at"))
-        lines = [json.dumps(asdict(item), default=_iso) + "\n" for item in in_order]
+        lines = [json.dumps(asdict(item), default=iso) + "\n" for item in in_order]
         (folder / "news.jsonl").write_text("".join(lines))
-
-
-def _write_table(
-    file: Path, columns: Sequence[str], table: Mapping[str, Sequence[Bar | Quote]]
-) -> None:
-    rows = sorted((row for rows in table.values() for row in rows), key=attrgetter("ts", "ticker"))
-    lines = [",".join(columns), *(",".join(map(_csv_field, astuple(row))) for row in rows)]
-    # GzipFile writes the header itself: no file name and no time, on every version of Python.
-    with file.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
-        packed.write(("\n".join(lines) + "\n").encode())
-
-
-def _csv_field(value: object) -> str:
-    if isinstance(value, datetime):
-        return _iso(value)
-    return f"{value:f}" if isinstance(value, Decimal) else str(value)
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _text(file: Path) -> str:
-    try:
-        data = file.read_bytes()
-        return (gzip.decompress(data) if file.suffix == ".gz" else data).decode()
-    except FileNotFoundError as error:
-        raise InvalidRecording(f"{file}: expected this file in every recording") from error
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InvalidRecording(f"{file}: expected a whole gzip file: {error}") from error
-    except UnicodeDecodeError as error:
-        raise InvalidRecording(f"{file}: expected UTF-8: {error}") from error
 
 
 def _json_object(text: str, place: str) -> dict[str, object]:
@@ -205,79 +175,9 @@ def _vix(facts: Mapping[str, object], file: Path) -> float | None:
     return float(value)
 
 
-def _table(
-    file: Path,
-    columns: Sequence[str],
-    parse: Callable[[str, datetime, Sequence[str]], _Row],
-    day: date,
-    tickers: Sequence[str],
-) -> dict[str, list[_Row]]:
-    lines = _text(file).splitlines()
-    if not lines or lines[0] != ",".join(columns):
-        raise InvalidRecording(f"{file}, line 1: expected the header {','.join(columns)}")
-    table: dict[str, list[_Row]] = {ticker: [] for ticker in tickers}
-    # Each minute's text recurs for every ticker: it is parsed once.
-    minutes: dict[str, datetime] = {}
-    for number, line in enumerate(lines[1:], start=2):
-        try:
-            ticker, minute, *values = line.split(",")
-            if minute not in minutes:
-                minutes[minute] = _minute(minute, day)
-            _append(table, parse(ticker, minutes[minute], values))
-        except (ValueError, InvalidOperation) as error:
-            expected = error if isinstance(error, _Expected) else f"expected {', '.join(columns)}"
-            raise InvalidRecording(f"{file}, line {number}: {expected}, not {line!r}") from error
-    return table
-
-
-class _Expected(ValueError):
-    """What a row should have said; becomes the end of an InvalidRecording."""
-
-
-def _append(table: dict[str, list[_Row]], row: _Row) -> None:
-    rows = table.get(row.ticker)
-    if rows is None:
-        raise _Expected(f"expected a ticker of session.json, one of {', '.join(table)}")
-    if rows and row.ts <= rows[-1].ts:
-        raise _Expected(f"expected a minute after {_iso(rows[-1].ts)}, the ticker's row before")
-    rows.append(row)
-
-
-def _minute(text: str, day: date) -> datetime:
-    moment = _moment(text)
-    if moment.second or moment.microsecond:
-        raise _Expected("expected ts as the start of a minute")
-    if new_york_day(moment) != day:
-        raise _Expected(f"expected ts on {day} in New York")
-    return moment
-
-
-def _moment(text: str) -> datetime:
-    if not text.endswith("Z"):
-        raise _Expected("expected times in UTC like 2026-02-04T14:31:00Z")
-    return datetime.fromisoformat(text)
-
-
-def _bar(ticker: str, ts: datetime, values: Sequence[str]) -> Bar:
-    first, high, low, last, volume = values
-    return Bar(ticker, ts, _price(first), _price(high), _price(low), _price(last), int(volume))
-
-
-def _quote(ticker: str, ts: datetime, values: Sequence[str]) -> Quote:
-    bid, bid_size, ask, ask_size = values
-    return Quote(ticker, ts, _price(bid), int(bid_size), _price(ask), int(ask_size))
-
-
-def _price(text: str) -> Decimal:
-    price = Decimal(text)
-    if not price.is_finite():
-        raise _Expected("expected finite prices")
-    return price
-
-
 def _news(file: Path) -> list[NewsItem]:
     items = []
-    for number, line in enumerate(_text(file).split("\n"), start=1):
+    for number, line in enumerate(text_of(file).split("\n"), start=1):
         if line:
             items.append(_news_item(line, f"{file}, line {number}"))
     return sorted(items, key=attrgetter("available_at"))
@@ -292,7 +192,7 @@ def _news_item(line: str, place: str) -> NewsItem:
             null = "" if name in _NEVER_NULL else " or null"
             raise InvalidRecording(f"{place}: expected {name} as text{null}, not {value!r}")
     try:
-        times = {name: _moment(str(facts[name])) for name in _TIMES if facts[name] is not None}
+        times = {name: moment_of(str(facts[name])) for name in _TIMES if facts[name] is not None}
     except ValueError as error:
         raise InvalidRecording(f"{place}: expected times like 2026-02-04T14:31:00Z") from error
     return NewsItem(**{**facts, **times})  # type: ignore[arg-type]  # each checked above

@@ -1,0 +1,141 @@
+"""The minute tables of a recording: gzipped csv, read strictly and quickly."""
+
+import gzip
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from operator import attrgetter
+from pathlib import Path
+from typing import TypeVar
+
+from ops_pipeline.domain.market import Bar, Quote, new_york_day
+
+BAR_COLUMNS = ("ticker", "ts", "open", "high", "low", "close", "volume")
+QUOTE_COLUMNS = ("ticker", "ts", "bid", "bid_size", "ask", "ask_size")
+
+_Row = TypeVar("_Row", Bar, Quote)
+
+
+class InvalidRecording(ValueError):
+    """The folder is no recording; the message names file, line and what was expected."""
+
+
+def read_bars(file: Path, day: date, tickers: Sequence[str]) -> dict[str, list[Bar]]:
+    """A list for every ticker. Raises InvalidRecording, as all reading here does."""
+    return _table(file, BAR_COLUMNS, _bar, day, tickers)
+
+
+def read_quotes(file: Path, day: date, tickers: Sequence[str]) -> dict[str, list[Quote]]:
+    return _table(file, QUOTE_COLUMNS, _quote, day, tickers)
+
+
+def write_bars(file: Path, bars: Mapping[str, Sequence[Bar]]) -> None:
+    _write_table(file, BAR_COLUMNS, bars)
+
+
+def write_quotes(file: Path, quotes: Mapping[str, Sequence[Quote]]) -> None:
+    _write_table(file, QUOTE_COLUMNS, quotes)
+
+
+def text_of(file: Path) -> str:
+    try:
+        data = file.read_bytes()
+        return (gzip.decompress(data) if file.suffix == ".gz" else data).decode()
+    except FileNotFoundError as error:
+        raise InvalidRecording(f"{file}: expected this file in every recording") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InvalidRecording(f"{file}: expected a whole gzip file: {error}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidRecording(f"{file}: expected UTF-8: {error}") from error
+
+
+def _write_table(
+    file: Path, columns: Sequence[str], table: Mapping[str, Sequence[Bar | Quote]]
+) -> None:
+    rows = sorted((row for rows in table.values() for row in rows), key=attrgetter("ts", "ticker"))
+    lines = [",".join(columns), *(",".join(map(_csv_field, astuple(row))) for row in rows)]
+    # GzipFile writes the header itself: no file name and no time, on every version of Python.
+    with file.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
+        packed.write(("\n".join(lines) + "\n").encode())
+
+
+def _csv_field(value: object) -> str:
+    if isinstance(value, datetime):
+        return iso(value)
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _table(
+    file: Path,
+    columns: Sequence[str],
+    parse: Callable[[str, datetime, Sequence[str]], _Row],
+    day: date,
+    tickers: Sequence[str],
+) -> dict[str, list[_Row]]:
+    lines = text_of(file).splitlines()
+    if not lines or lines[0] != ",".join(columns):
+        raise InvalidRecording(f"{file}, line 1: expected the header {','.join(columns)}")
+    table: dict[str, list[_Row]] = {ticker: [] for ticker in tickers}
+    # Each minute's text recurs for every ticker: it is parsed once.
+    minutes: dict[str, datetime] = {}
+    for number, line in enumerate(lines[1:], start=2):
+        try:
+            ticker, minute, *values = line.split(",")
+            if minute not in minutes:
+                minutes[minute] = _minute(minute, day)
+            _append(table, parse(ticker, minutes[minute], values))
+        except (ValueError, InvalidOperation) as error:
+            expected = error if isinstance(error, _Expected) else f"expected {', '.join(columns)}"
+            raise InvalidRecording(f"{file}, line {number}: {expected}, not {line!r}") from error
+    return table
+
+
+class _Expected(ValueError):
+    """What a row should have said; becomes the end of an InvalidRecording."""
+
+
+def _append(table: dict[str, list[_Row]], row: _Row) -> None:
+    rows = table.get(row.ticker)
+    if rows is None:
+        raise _Expected(f"expected a ticker of session.json, one of {', '.join(table)}")
+    if rows and row.ts <= rows[-1].ts:
+        raise _Expected(f"expected a minute after {iso(rows[-1].ts)}, the ticker's row before")
+    rows.append(row)
+
+
+def _minute(text: str, day: date) -> datetime:
+    moment = moment_of(text)
+    if moment.second or moment.microsecond:
+        raise _Expected("expected ts as the start of a minute")
+    if new_york_day(moment) != day:
+        raise _Expected(f"expected ts on {day} in New York")
+    return moment
+
+
+def moment_of(text: str) -> datetime:
+    if not text.endswith("Z"):
+        raise _Expected("expected times in UTC like 2026-02-04T14:31:00Z")
+    return datetime.fromisoformat(text)
+
+
+def _bar(ticker: str, ts: datetime, values: Sequence[str]) -> Bar:
+    first, high, low, last, volume = values
+    return Bar(ticker, ts, _price(first), _price(high), _price(low), _price(last), int(volume))
+
+
+def _quote(ticker: str, ts: datetime, values: Sequence[str]) -> Quote:
+    bid, bid_size, ask, ask_size = values
+    return Quote(ticker, ts, _price(bid), int(bid_size), _price(ask), int(ask_size))
+
+
+def _price(text: str) -> Decimal:
+    price = Decimal(text)
+    if not price.is_finite():
+        raise _Expected("expected finite prices")
+    return price
