@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +14,15 @@ import pytest
 from ops_local import recording, synthetic
 from ops_local.recording import Recording
 from ops_local.synthetic.universe import UNIVERSE
+from ops_pipeline.domain.confidence import confidence_in, direction_of
 from ops_pipeline.domain.features import BarWindow, Features, compute
 from ops_pipeline.domain.market import Bar, new_york_time
-from ops_pipeline.domain.parameters import FeatureRules
+from ops_pipeline.domain.parameters import FeatureRules, NewsRules, SignalRules, WatchlistRules
+from ops_pipeline.domain.watchlist import score, select
 
 DAY = synthetic.DEFAULT_DAY
 OPENS_AT, CLOSES_AT = new_york_time(DAY, 9, 30), new_york_time(DAY, 16)
+WATCHLIST, SIGNALS, NEWS = WatchlistRules(), SignalRules(), NewsRules()
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
@@ -50,20 +54,20 @@ def test_a_generated_session_is_read_back_as_it_was_made(session: Recording) -> 
     assert recording.load(session.folder) == session
 
 
-def test_the_same_seed_gives_the_same_bytes(session: Recording, tmp_path: Path) -> None:
-    synthetic.generate(tmp_path, seed=synthetic.DEFAULT_SEED, day=DAY)
-    for file in session.folder.iterdir():
-        assert (tmp_path / file.name).read_bytes() == file.read_bytes()
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("once", "again"):
+        synthetic.generate(tmp_path / name, seed=5, n_tickers=4)
+    for file in (tmp_path / "once").iterdir():
+        assert (tmp_path / "again" / file.name).read_bytes() == file.read_bytes()
 
 
 @pytest.mark.parametrize("changed", [{"seed": 8}, {"day": date(2026, 2, 5)}])
-def test_another_seed_or_day_gives_another_session(
-    session: Recording, tmp_path: Path, changed: dict[str, int | date]
-) -> None:
-    other = synthetic.generate(tmp_path, **{"seed": 7, "day": DAY, **changed})  # type: ignore[arg-type]  # one of each kind
-    closes = [[bar.close for bar in day.bars["AAPL"]][:20] for day in (session, other)]
+def test_another_seed_or_day_gives_another_session(tmp_path: Path, changed: dict[str, Any]) -> None:
+    one = synthetic.generate(tmp_path, n_tickers=3)
+    other = synthetic.generate(tmp_path, n_tickers=3, **changed)
+    closes = [[bar.close for bar in day.bars["AAPL"]] for day in (one, other)]
     assert closes[0] != closes[1]
-    assert {item.title for item in session.news} != {item.title for item in other.news}
+    assert {item.title for item in one.news} != {item.title for item in other.news}
 
 
 def test_it_says_that_it_is_synthetic_and_from_which_seed(session: Recording) -> None:
@@ -211,6 +215,30 @@ def test_volume_surges_are_as_frequent_as_on_a_busy_real_day(session: Recording)
     assert len({row.ticker for row in surges}) >= 25
     assert max(row.volume_ratio or 0 for row in rows) > 4
     assert {row.trend_state for row in rows} == {-1, 0, 1}
+
+
+def test_a_day_gives_signals_in_many_tickers_by_the_default_rules(session: Recording) -> None:
+    """From price and volume alone; the news of the day adds and takes away a few."""
+    rows = [row for bars in session.bars.values() for row in features_of_the_day(in_session(bars))]
+    by_minute = sorted(rows, key=lambda row: (row.ts, row.ticker))
+    members: dict[str, datetime] = {}
+    resting: dict[str, datetime] = {}
+    signals: list[tuple[str, str]] = []
+    for ts, group in groupby(by_minute, key=lambda row: row.ts):
+        fresh = {row.ticker: row for row in group}
+        scores = {ticker: score(row, None, WATCHLIST, NEWS) for ticker, row in fresh.items()}
+        entries = select(session.tickers, scores, members, ts, WATCHLIST)
+        members = {entry.ticker: entry.entered_at for entry in entries if entry.entered_at}
+        for ticker in members:
+            direction = direction_of(fresh[ticker], SIGNALS)
+            if direction is None or ts < resting.get(ticker, ts):
+                continue
+            if confidence_in(direction, fresh[ticker], None, SIGNALS, NEWS).value >= 0.45:
+                resting[ticker] = ts + timedelta(minutes=SIGNALS.rest_minutes)
+                signals.append((ticker, direction))
+    assert 40 <= len(signals) <= 150
+    assert len({ticker for ticker, _ in signals}) >= 12
+    assert {direction for _, direction in signals} == {"bullish", "bearish"}
 
 
 def test_pinned_figures_of_seed_7_hold_on_every_version_of_python(session: Recording) -> None:
