@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console as Terminal
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -95,15 +95,22 @@ def _write_csv(rows: list[dict[str, str]], out: TextIO) -> None:
         writer.writerows(rows)
 
 
+def _columns(rows: list[dict[str, str]]) -> list[list[str]]:
+    """Name and cells of each column."""
+    return [[name, *(row[name] for row in rows)] for name in (rows[0] if rows else ())]
+
+
 def _show(rows: list[dict[str, str]], terminal: Terminal) -> None:
     """A table where it fits, else one block a row."""
     table = Table(caption=f"{len(rows)} rows", caption_justify="left")
-    for name in rows[0] if rows else ():
+    columns = _columns(rows)
+    for name, *_ in columns:
         table.add_column(Text(name), overflow="fold")
     for row in rows:
         # As Text, so that square brackets in a value are not taken for markup.
         table.add_row(*map(Text, row.values()))
-    if Measurement.get(terminal, terminal.options, table).maximum <= terminal.width:
+    widest = [max(map(cell_len, column)) for column in columns]
+    if sum(widest) + 3 * len(widest) + 1 <= terminal.width:
         terminal.print(table)
         return
     for number, row in enumerate(rows, start=1):
