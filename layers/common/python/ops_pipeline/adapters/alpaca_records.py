@@ -1,0 +1,184 @@
+"""Alpaca's JSON read into our own records, field by field.
+
+We read it ourselves, since alpaca-py's models fail a whole list on one word they do
+not know. What we decide on must be there and legible; whatever else a record holds
+is left alone.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, TypeVar
+
+from ops_pipeline.domain.broker import (
+    BrokerAccount,
+    BrokerFill,
+    BrokerOrder,
+    BrokerPosition,
+    OrderRequest,
+    Side,
+)
+
+T = TypeVar("T")
+
+_PRICE_FIELDS = {"limit": "limit_price", "stop": "stop_price"}
+
+
+class Illegible(Exception):
+    """An answer that is not what was asked for; never leaves the adapters."""
+
+
+def order_fields(order: OrderRequest) -> dict[str, str]:
+    """The body of POST /v2/orders.
+
+    Every sale is marked as one that closes: the broker itself then refuses what would
+    open a short.
+    """
+    fields = {
+        "symbol": order.symbol,
+        "qty": format(order.quantity, "f"),
+        "side": order.side,
+        "type": order.order_type,
+        "time_in_force": order.time_in_force,
+        "client_order_id": order.client_order_id,
+        "position_intent": "buy_to_open" if order.side == "buy" else "sell_to_close",
+    }
+    if order.price is not None:
+        fields[_PRICE_FIELDS[order.order_type]] = format(order.price, "f")
+    return fields
+
+
+def each(answer: object, understand: Callable[[object], T]) -> list[T]:
+    """A list of records, each understood."""
+    if not isinstance(answer, list):
+        raise Illegible("the answer is no JSON list")
+    return [understand(item) for item in answer]
+
+
+def legs(answer: object) -> list[BrokerOrder]:
+    """The order; of a combination of options, which only a hand places, its legs."""
+    raw = _record(answer)
+    return each(raw.get("legs"), order) if raw.get("order_class") == "mleg" else [order(raw)]
+
+
+def order(answer: object) -> BrokerOrder:
+    """One order. One placed by hand in dollars counts what it filled as its quantity."""
+    raw = _record(answer)
+    filled = _decimal(raw, "filled_qty")
+    submitted = _moment(raw, "submitted_at" if raw.get("submitted_at") else "created_at")
+    average = raw.get("filled_avg_price")
+    return BrokerOrder(
+        broker_order_id=_text(raw, "id"),
+        client_order_id=_text(raw, "client_order_id"),
+        symbol=_text(raw, "symbol"),
+        side=_side(raw),
+        order_type=_text(raw, "type"),
+        quantity=filled if raw.get("qty") is None else _decimal(raw, "qty"),
+        filled_quantity=filled,
+        filled_average_price=None if average is None else _decimal(raw, "filled_avg_price"),
+        status=_text(raw, "status"),
+        submitted_at=submitted,
+        updated_at=_moment(raw, "updated_at") if raw.get("updated_at") else submitted,
+    )
+
+
+def fill(answer: object) -> BrokerFill:
+    raw = _record(answer)
+    return BrokerFill(
+        fill_id=_text(raw, "id"),
+        broker_order_id=_text(raw, "order_id"),
+        symbol=_text(raw, "symbol"),
+        side=_side(raw),
+        quantity=_decimal(raw, "qty"),
+        price=_decimal(raw, "price"),
+        executed_at=_moment(raw, "transaction_time"),
+    )
+
+
+def position(answer: object) -> BrokerPosition:
+    raw = _record(answer)
+    sign = -1 if _text(raw, "side") == "short" else 1
+    return BrokerPosition(
+        symbol=_text(raw, "symbol"),
+        quantity=sign * abs(_decimal(raw, "qty")),
+        available=sign * abs(_decimal(raw, "qty_available")),
+        average_entry_price=_decimal(raw, "avg_entry_price"),
+    )
+
+
+def account(answer: object) -> BrokerAccount:
+    """The account; one without the options fields is not enabled for options."""
+    raw = _record(answer)
+    blocks = ("trading_blocked", "account_blocked", "trade_suspended_by_user")
+    with_options = raw.get("options_trading_level") is not None
+    return BrokerAccount(
+        account_number=_text(raw, "account_number"),
+        status=_text(raw, "status"),
+        trading_blocked=any(_flag(raw, name) for name in blocks),
+        no_shorting=not _flag(raw, "shorting_enabled"),
+        cash=_decimal(raw, "cash"),
+        equity=_decimal(raw, "equity"),
+        last_equity=_decimal(raw, "last_equity"),
+        buying_power=_decimal(raw, "buying_power"),
+        options_buying_power=_decimal(raw, "options_buying_power") if with_options else Decimal(0),
+        options_trading_level=int(_decimal(raw, "options_trading_level")) if with_options else 0,
+    )
+
+
+def long_only(answer: object) -> bool:
+    """Of the account's configuration: whether it may never go short."""
+    return _flag(_record(answer), "no_shorting")
+
+
+def _record(answer: object) -> Mapping[str, Any]:
+    if not isinstance(answer, dict):
+        raise Illegible("the answer is no JSON object")
+    return answer
+
+
+def _flag(raw: Mapping[str, Any], name: str) -> bool:
+    value = raw.get(name)
+    if not isinstance(value, bool):
+        raise Illegible(f"{name} is neither true nor false")
+    return value
+
+
+def _text(raw: Mapping[str, Any], name: str) -> str:
+    value = raw.get(name)
+    if not isinstance(value, str) or not value:
+        raise Illegible(f"{name} is missing or no text")
+    return value
+
+
+def _decimal(raw: Mapping[str, Any], name: str) -> Decimal:
+    value = raw.get(name)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise Illegible(f"{name} is missing or no number")
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        raise Illegible(f"{name} is no number") from None
+    if not number.is_finite():
+        raise Illegible(f"{name} is no finite number")
+    return number
+
+
+def _moment(raw: Mapping[str, Any], name: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(_text(raw, name))
+    except ValueError:
+        raise Illegible(f"{name} is no time") from None
+    if moment.tzinfo is None:
+        raise Illegible(f"{name} has no time zone")
+    return moment.astimezone(UTC)
+
+
+def _side(raw: Mapping[str, Any]) -> Side:
+    """Activities also say sell_short; for us a sale is a sale."""
+    match raw.get("side"):
+        case "buy":
+            return "buy"
+        case "sell" | "sell_short":
+            return "sell"
+        case _:
+            raise Illegible("side is neither buy nor sell")

@@ -1,0 +1,115 @@
+"""Alpaca's trading API over HTTP: one request, and exactly what is known when it fails."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from alpaca.common.exceptions import APIError
+from alpaca.common.rest import RESTClient
+from requests.exceptions import ChunkedEncodingError, ConnectTimeout, RequestException, Timeout
+from requests.exceptions import ConnectionError as ConnectionFailed
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Refused(Exception):
+    """A status of 400 or more; `words` is None where the body says nothing legible."""
+
+    status: int
+    code: int | None
+    words: str | None
+
+    def __str__(self) -> str:
+        said = self.words or "without legible words"
+        return f"{self.status}: {said}" if self.code is None else f"{self.code}: {said}"
+
+    @property
+    def is_about_keys(self) -> bool:
+        """A 401, or a 403 without a code; one with a code is about the order."""
+        return self.status == 401 or (self.status == 403 and self.code is None)
+
+
+class NotSent(Exception):
+    """No connection came about: the broker heard nothing."""
+
+
+class NoAnswer(Exception):
+    """Sent, at least in part, and not answered legibly in time."""
+
+
+class ConnectionBroke(NoAnswer):
+    """The other side hung up: at once, when a kept connection was dead already."""
+
+
+class _Client(RESTClient):
+    """alpaca-py with a time-out and without its retries, which send an order again.
+
+    Its TradingClient adds only models to this class, and brings pandas.
+    """
+
+    def __init__(self, url: str, key_id: str, secret_key: str) -> None:
+        super().__init__(url, key_id, secret_key, raw_data=True)
+        self._retry = 0
+
+    def _one_request(self, method: str, url: str, opts: dict[str, Any], retry: int) -> Any:
+        timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
+        return super()._one_request(method, url, {**opts, "timeout": timeout}, retry)
+
+
+class Wire:
+    """The requests of one account; every one is sent once."""
+
+    def __init__(self, url: str, key_id: str, secret_key: str) -> None:
+        self._client = _Client(url, key_id, secret_key)
+
+    def get(self, path: str, params: dict[str, str]) -> Any:
+        """As `ask`; asked once more when a connection broke, since reading changes nothing."""
+        try:
+            return self.ask("GET", path, params)
+        except ConnectionBroke:
+            return self.ask("GET", path, params)
+
+    def ask(self, method: str, path: str, data: dict[str, str] | None) -> Any:
+        """Send one request below /v2 and return its JSON, None for an empty body.
+
+        Raises:
+            Refused: the broker answered with an error.
+            NotSent: it surely heard nothing.
+            NoAnswer: it may have heard.
+        """
+        try:
+            return self._client._request(method, path, data)
+        except APIError as error:
+            raise _refusal(error) from None
+        except Timeout as error:
+            if isinstance(error, ConnectTimeout):
+                raise NotSent("no connection in time") from None
+            raise NoAnswer("no answer in time") from None
+        except ConnectionFailed as error:
+            if _never_connected(error):
+                raise NotSent("no connection") from None
+            raise ConnectionBroke("the connection broke") from None
+        except ChunkedEncodingError:
+            raise ConnectionBroke("the connection broke amid the answer") from None
+        except RequestException as error:
+            raise NoAnswer(f"the answer is illegible: {type(error).__name__}") from None
+
+
+def _never_connected(error: ConnectionFailed) -> bool:
+    cause = error.args[0] if error.args else None
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
+
+
+def _refusal(error: APIError) -> Refused:
+    status = int(error.status_code)
+    try:
+        body = json.loads(str(error))
+    except ValueError:
+        body = None
+    if not isinstance(body, dict) or not isinstance(body.get("message"), str):
+        return Refused(status, None, None)
+    code = body.get("code")
+    return Refused(status, code if isinstance(code, int) else None, body["message"])

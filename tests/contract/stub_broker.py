@@ -1,0 +1,130 @@
+"""A loopback HTTP server that answers as a test scripts it, and counts what it was asked."""
+
+import json
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+ACCOUNT_NUMBER = "PA-STUB-7"
+ACCOUNT = {
+    "account_number": ACCOUNT_NUMBER,
+    "status": "ACTIVE",
+    "trading_blocked": False,
+    "account_blocked": False,
+    "trade_suspended_by_user": False,
+    "shorting_enabled": False,
+    "cash": "1000.5",
+    "equity": "1000.5",
+    "last_equity": "990",
+    "buying_power": "1000.5",
+}
+
+
+@dataclass
+class Answer:
+    """One scripted answer.
+
+    Attributes:
+        cut: Close the connection after so many bytes of the body.
+        hangs: Never answer.
+        hangs_up: Close the connection instead of answering.
+        closes: Close the connection after the answer, and say so.
+    """
+
+    status: int = 200
+    body: Any = None
+    cut: int | None = None
+    hangs: bool = False
+    hangs_up: bool = False
+    closes: bool = False
+
+
+@dataclass
+class Stub:
+    """Answers by "METHOD /path": the given ones in order, the last of them for ever."""
+
+    url: str = ""
+    asked: Counter[str] = field(default_factory=Counter)
+    queries: list[dict[str, str]] = field(default_factory=list)
+    bodies: list[Any] = field(default_factory=list)
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    released: Event = field(default_factory=Event)
+
+    def script(self, request: str, *answers: Answer) -> None:
+        self.answers[request] = list(answers)
+
+    def next_answer(self, request: str) -> Answer:
+        self.asked[request] += 1
+        scripted = self.answers.get(request, [Answer(501, {"message": "not scripted"})])
+        return scripted.pop(0) if len(scripted) > 1 else scripted[0]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, stub: Stub) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.stub = stub
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    do_POST = do_GET  # noqa: N815 - the standard library's name
+    do_DELETE = do_GET  # noqa: N815 - the standard library's name
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
+        """Be quiet."""
+
+    def _answer(self) -> None:
+        stub = self.server.stub
+        parts = urlsplit(self.path)
+        stub.queries.append({name: values[0] for name, values in parse_qs(parts.query).items()})
+        length = int(self.headers.get("Content-Length") or 0)
+        stub.bodies.append(json.loads(self.rfile.read(length)) if length else None)
+        answer = stub.next_answer(f"{self.command} {parts.path}")
+        if answer.hangs:
+            stub.released.wait(30)
+        if answer.hangs or answer.hangs_up:
+            self.close_connection = True
+            return
+        body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        self.send_response(answer.status)
+        self.send_header("Content-Length", str(len(body)))
+        if answer.closes:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body if answer.cut is None else body[: answer.cut])
+        if answer.cut is not None:
+            self.wfile.flush()
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def serving() -> Iterator[Stub]:
+    """A stub whose account is bound to ACCOUNT_NUMBER and has nothing in it."""
+    stub = Stub()
+    stub.script("GET /v2/account", Answer(body=ACCOUNT))
+    server = _Server(stub)
+    stub.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield stub
+    finally:
+        stub.released.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
