@@ -252,7 +252,10 @@ class _Builder(Preprocessor):
             StateType.Wait: _Wait,
             StateType.Fail: _Fail,
         }
-        kind = kinds.get(state_props.get(StateType))
+        state_type = state_props.get(StateType)
+        if state_type == StateType.Parallel:
+            raise TypeError(f"{state_props.name}: a Parallel would need threads of its own")
+        kind = kinds.get(state_type)
         if kind is None:
             return super()._common_state_field_of(state_props)
         state = kind()
@@ -301,6 +304,7 @@ def build(definition: str, wiring: Wiring) -> Program:
 
     Raises:
         ASLParserException: the definition is not ASL.
+        TypeError: it has a state that this engine does not run.
     """
     program: Program = _Builder(wiring).visit(_syntax_tree(definition))
     return program

@@ -1,0 +1,204 @@
+"""Each seam of moto that the local engine leans on.
+
+One red test here after a version bump names what moved; ops_local/engine_moto.py is
+then to be read again beside moto's new source.
+"""
+
+import inspect
+import json
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from moto.stepfunctions.parser.asl.component.common.retry.retrier_decl import RetrierDecl
+from moto.stepfunctions.parser.asl.component.program.program import Program
+from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import (
+    inline_iteration_component,
+    iteration_worker,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.lambda_eval_utils import (
+    LambdaFunctionErrorException,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task_lambda import (
+    StateTaskLambda,
+)
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import (
+    WaitFunction,
+)
+from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.eval.event.event_manager import EventManager
+from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
+from moto.stepfunctions.parser.asl.utils import json_path
+
+from infra.definitions import load_machines, local_arns, with_arns
+from ops_local import engine_moto
+from ops_local.engine import Engine
+
+TASK = {
+    "Type": "Task",
+    "Resource": "arn:aws:lambda:us-east-1:000000000000:function:report",
+    "TimeoutSeconds": 5,
+    "Retry": [{"ErrorEquals": ["Flaky"], "IntervalSeconds": 3, "MaxAttempts": 1}],
+    "Next": "Each",
+}
+EVERY_KIND = {
+    "StartAt": "Ask",
+    "States": {
+        "Ask": TASK,
+        "Each": {
+            "Type": "Map",
+            "ItemsPath": "$.items",
+            "ItemProcessor": {
+                "ProcessorConfig": {"Mode": "INLINE"},
+                "StartAt": "Inner",
+                "States": {"Inner": {k: v for k, v in TASK.items() if k != "Next"} | {"End": True}},
+            },
+            "Next": "Rest",
+        },
+        "Rest": {"Type": "Wait", "Seconds": 1, "Next": "Lost"},
+        "Lost": {"Type": "Fail", "Error": "Lost"},
+    },
+}
+
+
+def built(definition: dict[str, Any] = EVERY_KIND) -> Any:
+    def call(*_: Any) -> dict[str, list[int]]:
+        return {"items": [1, 2]}
+
+    return engine_moto.build(json.dumps(definition), engine_moto.Wiring(call, wait_scale=0.0))
+
+
+@pytest.mark.parametrize(
+    ("seam", "names"),
+    [
+        (ExecutionState._evaluate_with_timeout, {"self", "env"}),
+        (ExecutionState._eval_execution, {"self", "env"}),
+        (StateTaskLambda._eval_parameters, {"self", "env"}),
+        (iteration_worker.IterationWorker._eval_job, {"self", "env", "job"}),
+        (WaitFunction._get_wait_seconds, {"self", "env"}),
+        (Program.eval, {"self", "env"}),
+        (Preprocessor.visitRetrier_decl, {"self", "ctx"}),
+        (Preprocessor.visitProgram_decl, {"self", "ctx"}),
+        (Preprocessor._common_state_field_of, {"state_props"}),
+        (
+            inline_iteration_component.InlineIterationComponent._launch_worker,
+            {"self", "env", "eval_input", "job_pool"},
+        ),
+        (inline_iteration_component.InlineIterationComponent._get_iteration_program, {"self"}),
+        (LambdaFunctionErrorException.__init__, {"self", "function_error", "payload"}),
+    ],
+    ids=lambda seam: getattr(seam, "__qualname__", ""),
+)
+def test_moto_still_has_the_method_that_is_overridden_or_called(
+    seam: Callable[..., Any], names: set[str]
+) -> None:
+    assert set(inspect.signature(seam).parameters) == names, (
+        f"moto changed {seam.__qualname__}: read ops_local/engine_moto.py again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"), [("Ask", "_Task"), ("Each", "_Map"), ("Rest", "_Wait"), ("Lost", "_Fail")]
+)
+def test_moto_still_builds_states_through_the_overridden_factory(state: str, kind: str) -> None:
+    assert type(built().states.states[state]).__name__ == kind, (
+        "moto no longer asks _common_state_field_of for its states"
+    )
+
+
+def test_moto_still_builds_the_states_of_a_map_through_the_same_factory() -> None:
+    items = built().states.states["Each"].iteration_component
+    assert type(items).__name__ == "_Items"
+    assert type(items._states.states["Inner"]).__name__ == "_Task"
+
+
+def test_moto_still_ends_a_retriers_arithmetic_with_its_jitter() -> None:
+    retrier = built().states.states["Ask"].retry.retriers[0]
+    assert type(retrier.jitter_strategy).__name__ == "_ScaledInterval"
+    body = inspect.getsource(RetrierDecl._eval_body)
+    steps = ("interval_seconds.eval", "backoff_rate.eval", "jitter_strategy.eval", "time.sleep")
+    places = [body.index(step) for step in steps]
+    assert places == sorted(places), "moto scales or sleeps in another order"
+
+
+def test_moto_still_compiles_its_paths_by_the_name_that_is_memoised() -> None:
+    compiled: Any = json_path.parse  # type: ignore[attr-defined]  # imported there, not exported
+    compiled.cache_clear()
+    for _ in range(2):
+        assert json_path.extract_json("$.seam", {"seam": 1}) == 1
+    assert (compiled.cache_info().misses, compiled.cache_info().hits) == (1, 1)
+
+
+def test_moto_still_hands_a_task_its_payload_and_its_functions_name() -> None:
+    heard: list[Any] = []
+
+    def call(*facts: Any) -> dict[str, list[int]]:
+        heard.append(facts)
+        return {"items": []}
+
+    wiring = engine_moto.Wiring(call, wait_scale=0.0)
+    engine_moto.evaluate(engine_moto.build(json.dumps(EVERY_KIND), wiring), "probe", {"a": 1})
+    assert heard == [("report", {"a": 1}, 5)]
+
+
+def test_moto_still_takes_a_lambda_errors_name_from_its_error_type() -> None:
+    def call(*_: Any) -> None:
+        raise engine_moto.reported('{"errorType": "Named", "errorMessage": ""}')
+
+    wiring = engine_moto.Wiring(call, wait_scale=0.0)
+    program = engine_moto.build(json.dumps(EVERY_KIND), wiring)
+    assert engine_moto.evaluate(program, "probe", {})[1]["error"] == "Named"
+
+
+def test_moto_still_shares_one_event_manager_between_an_environment_and_its_frames(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept: list[Any] = []
+    monkeypatch.setattr(EventManager, "add_event", lambda *_, **event: kept.append(event))
+    engine_moto.evaluate(built(), "probe", {})
+    assert kept == [], "moto records history somewhere else: memory will grow"
+
+
+def test_moto_still_starts_no_thread_that_is_not_overridden(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: started.append(thread.name))
+    _, failure = engine_moto.evaluate(built(), "probe", {})
+    assert failure == {"error": "Lost"}
+    assert started == []
+
+
+def test_moto_still_makes_an_environment_of_these_facts() -> None:
+    wanted = {
+        "aws_execution_details",
+        "execution_type",
+        "context",
+        "event_history_context",
+        "cloud_watch_logging_session",
+        "activity_store",
+    }
+    required = {
+        name
+        for name, parameter in inspect.signature(Environment).parameters.items()
+        if parameter.default is inspect.Parameter.empty
+    }
+    assert required == wanted
+
+
+def test_moto_still_logs_under_the_silenced_name(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(*_: Any) -> None:
+        raise LookupError
+
+    with caplog.at_level(logging.DEBUG):
+        Engine(load_machines(), broken).run("daily_cycle", {"tick": "2026-02-04T14:31:00Z"})
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("name", sorted(load_machines()))
+def test_moto_still_reads_every_machine(name: str) -> None:
+    definition = with_arns(load_machines()[name], local_arns())
+    assert set(built(definition).states.states) == set(definition["States"])
