@@ -1,6 +1,8 @@
 """News feeds over HTTP: RSS, Atom and RDF, whatever their servers send."""
 
 import calendar
+import re
+import sys
 from datetime import UTC, datetime
 from io import BytesIO
 from time import monotonic, struct_time
@@ -15,6 +17,7 @@ from ops_pipeline.errors import FeedUnavailable
 _USER_AGENT = "ops-pipeline/0.1 (news reader)"
 _CHUNK = 65_536
 _OK, _NOT_MODIFIED = 200, 304
+_REFERENCE = re.compile(rb"&#([xX][0-9a-fA-F]{1,100}|[0-9]{1,100});")
 
 
 class RssFeed:
@@ -104,11 +107,27 @@ class RssFeed:
         headers = {"content-location": url}
         if content_type:
             headers["content-type"] = content_type
-        # Bytes in a file: a str might be taken for an address or a path and be opened.
-        parsed = feedparser.parse(BytesIO(body), response_headers=headers)
+        try:
+            # Bytes in a file: a str might be taken for an address or a path and be opened.
+            source = BytesIO(_without_impossible_characters(body))
+            parsed = feedparser.parse(source, response_headers=headers)
+        except Exception as error:
+            # Hostile input makes the parser fail in ways it doesn't name.
+            raise FeedUnavailable(f"the parser failed: {type(error).__name__}") from error
         if not parsed.get("version"):
             raise FeedUnavailable("the answer is no feed")
         return tuple(_entry(entry) for entry in parsed.entries[: self._most_entries])
+
+
+def _without_impossible_characters(body: bytes) -> bytes:
+    """Drop references to characters that do not exist; feedparser dies of `&#xD800;`."""
+    return _REFERENCE.sub(lambda found: found[0] if _exists(found[1]) else b"", body)
+
+
+def _exists(reference: bytes) -> bool:
+    in_hex = reference[:1] in b"xX"
+    code = int(reference[1:], 16) if in_hex else int(reference)
+    return 0 < code < 0xD800 or 0xDFFF < code <= sys.maxunicode
 
 
 def _entry(entry: Any) -> FeedEntry:

@@ -1,0 +1,147 @@
+"""The feed adapter against a real server on loopback, kind and unkind."""
+
+import gzip
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from ops_pipeline.adapters.rss import RssFeed
+from ops_pipeline.domain.news import FeedState
+from ops_pipeline.errors import FeedUnavailable
+from tests.feed_server import FeedServer, Page, feed_server, item, rss
+
+STAMP = "Wed, 04 Feb 2026 09:30:00 -0500"
+
+
+@pytest.fixture
+def server() -> Iterator[FeedServer]:
+    with feed_server() as running:
+        yield running
+
+
+def state(url: str, **known: str) -> FeedState:
+    return FeedState(url=url, source="Wire", **known)  # type: ignore[arg-type] # validators only
+
+
+def test_an_item_comes_with_its_guid_link_texts_and_utc_time(server: FeedServer) -> None:
+    body = rss(
+        item(
+            "Boeing wins order",
+            guid="b-1",
+            link="https://wire.example/b/1",
+            published=STAMP,
+            summary="A large one.",
+        )
+    )
+    (entry,) = RssFeed().fetch(state(server.put("/f", Page(body)))).entries
+    assert (entry.guid, entry.link) == ("b-1", "https://wire.example/b/1")
+    assert (entry.title, entry.summary) == ("Boeing wins order", "A large one.")
+    assert entry.published_at == datetime(2026, 2, 4, 14, 30, tzinfo=UTC)
+
+
+def test_what_a_feed_does_not_say_is_none_and_not_invented(server: FeedServer) -> None:
+    body = rss(item("Only a title", published="sometime last week"), item(guid="only-a-guid"))
+    first, second = RssFeed().fetch(state(server.put("/f", Page(body)))).entries
+    assert (first.guid, first.link, first.published_at) == (None, None, None)
+    assert (second.guid, second.title, second.summary) == ("only-a-guid", None, None)
+
+
+def test_an_atom_feed_is_read_like_any_other(server: FeedServer) -> None:
+    body = b"""<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title>Wire</title>
+    <entry><id>urn:x:1</id><title>Intel cuts outlook</title><link href="https://wire.example/i"/>
+    <updated>2026-02-04T14:30:00Z</updated></entry></feed>"""
+    (entry,) = RssFeed().fetch(state(server.put("/f", Page(body)))).entries
+    assert (entry.guid, entry.title) == ("urn:x:1", "Intel cuts outlook")
+    assert entry.published_at == datetime(2026, 2, 4, 14, 30, tzinfo=UTC)
+
+
+def test_a_feed_that_did_not_change_costs_a_304_and_no_entries(server: FeedServer) -> None:
+    url = server.put("/f", Page(rss(item("News", guid="1")), etag='"v1"'))
+    feed = RssFeed()
+    first = feed.fetch(state(url))
+    assert (first.etag, first.not_modified, len(first.entries)) == ('"v1"', False, 1)
+    again = feed.fetch(state(url, etag='"v1"', last_modified="Wed, 04 Feb 2026 14:00:00 GMT"))
+    assert (again.not_modified, again.entries) == (True, ())
+    asked = server.requests["/f"][1]
+    assert asked["if-none-match"] == '"v1"'
+    assert asked["if-modified-since"] == "Wed, 04 Feb 2026 14:00:00 GMT"
+
+
+def test_a_compressed_answer_is_read(server: FeedServer) -> None:
+    page = Page(gzip.compress(rss(item("News", guid="1"))), headers={"Content-Encoding": "gzip"})
+    assert len(RssFeed().fetch(state(server.put("/f", page))).entries) == 1
+
+
+def test_a_redirect_is_followed(server: FeedServer) -> None:
+    server.put("/new", Page(rss(item("News", guid="1"))))
+    url = server.put("/old", Page(status=301, headers={"Location": "/new"}))
+    assert len(RssFeed().fetch(state(url)).entries) == 1
+
+
+def test_a_small_answer_that_unpacks_to_a_huge_one_is_refused(server: FeedServer) -> None:
+    page = Page(gzip.compress(b" " * 30_000_000), headers={"Content-Encoding": "gzip"})
+    with pytest.raises(FeedUnavailable, match="over 3145728 bytes"):
+        RssFeed().fetch(state(server.put("/f", page)))
+
+
+def test_only_the_first_entries_of_an_endless_list_are_read(server: FeedServer) -> None:
+    body = rss(*(item(f"News number {n}", guid=str(n)) for n in range(30)))
+    document = RssFeed(most_entries=20).fetch(state(server.put("/f", Page(body))))
+    assert [entry.guid for entry in document.entries] == [str(n) for n in range(20)]
+
+
+def test_a_server_that_drips_is_left_when_the_time_is_up(server: FeedServer) -> None:
+    url = server.put("/f", Page(rss(item("News", guid="1")), drip_s=0.05))
+    began = time.monotonic()
+    with pytest.raises(FeedUnavailable, match=r"took over 0\.3 s"):
+        RssFeed(total_s=0.3).fetch(state(url))
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("status", [403, 404, 500, 503])
+def test_another_status_is_an_unavailable_feed_not_an_empty_one(
+    server: FeedServer, status: int
+) -> None:
+    page = Page(rss(item("Not to be read", guid="1")), status=status)
+    with pytest.raises(FeedUnavailable, match=str(status)):
+        RssFeed().fetch(state(server.put("/f", page)))
+
+
+@pytest.mark.parametrize("body", [b"", b"<html><body>Log in</body></html>", b'{"a": 1}', b"\0\1"])
+def test_an_answer_that_is_no_feed_is_unavailable(server: FeedServer, body: bytes) -> None:
+    with pytest.raises(FeedUnavailable, match="no feed"):
+        RssFeed().fetch(state(server.put("/f", Page(body))))
+
+
+def test_an_answer_that_breaks_off_is_unavailable(server: FeedServer) -> None:
+    page = Page(rss(item("News", guid="1")), declared_bytes=10_000)
+    with pytest.raises(FeedUnavailable):
+        RssFeed().fetch(state(server.put("/f", page)))
+
+
+def test_a_server_that_is_not_there_is_unavailable() -> None:
+    with feed_server() as server:
+        url = server.root + "/f"
+    with pytest.raises(FeedUnavailable, match="NewConnectionError"):
+        RssFeed().fetch(state(url))
+
+
+def test_entities_that_multiply_or_reach_outside_are_not_expanded(server: FeedServer) -> None:
+    server.put("/secret", Page(b"SECRET"))
+    bomb = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 10))
+    body = (
+        '<?xml version="1.0"?><!DOCTYPE rss [<!ENTITY e0 "ha">'
+        f'{bomb}<!ENTITY out SYSTEM "{server.root}/secret">'
+        '<!ENTITY file SYSTEM "file:///etc/passwd">]>'
+        '<rss version="2.0"><channel><title>x</title><item><guid>1</guid>'
+        "<title>a &e9; b &out; c &file; d</title></item></channel></rss>"
+    ).encode()
+    began = time.monotonic()
+    (entry,) = RssFeed().fetch(state(server.put("/f", Page(body)))).entries
+    assert time.monotonic() - began < 5
+    assert len(entry.title or "") < 200
+    assert "SECRET" not in (entry.title or "")
+    assert "root" not in (entry.title or "")
+    assert "/secret" not in server.requests

@@ -1,0 +1,160 @@
+"""The queue of stored items, worked off by the embedded model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ops_pipeline.adapters.lexicon_classifier import LexiconClassifier
+from ops_pipeline.db import news
+from ops_pipeline.db.connection import Database, Row
+from ops_pipeline.db.runs import DryDatabase
+from ops_pipeline.domain.news import FeedEntry, FeedState, Sentiment
+from ops_pipeline.domain.news_identity import news_item
+from ops_pipeline.domain.stories import assign_stories
+from ops_pipeline.ports import Classifier
+from ops_pipeline.stages import classifier
+from ops_pipeline.stages.request import TickRequest
+from tests.fakes import FixedClock
+
+TICK = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
+FEED = FeedState("https://wire.example/f", "Wire")
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(TICK + timedelta(seconds=20))
+
+
+def keep(db: Database, *titles: str | None, summary: str | None = None) -> None:
+    """Store items as rss_ingest does, published a minute before the tick."""
+    made = [
+        news_item(FeedEntry(f"g{n}", title, None, summary, TICK - timedelta(minutes=1)), FEED, TICK)
+        for n, title in enumerate(titles)
+    ]
+    items = [item for item in made if item is not None]
+    with db.transaction() as tx:
+        news.insert_items(tx, items, assign_stories(items, []))
+
+
+def classify(
+    db: Database, clock: FixedClock, *, model: Classifier | None = None
+) -> classifier.Outcome:
+    return classifier.run(
+        TickRequest(tick=TICK), db=db, classifier=model or LexiconClassifier(), clock=clock
+    )
+
+
+def verdicts(db: Database) -> Sequence[Row]:
+    with db.transaction() as tx:
+        return tx.rows(
+            "SELECT item.title, verdict.* FROM inbound_events_classified AS verdict"
+            " JOIN inbound_events_raw AS item ON item.id = raw_event_id"
+            ' ORDER BY item.event_uid COLLATE "C"'
+        )
+
+
+def test_each_item_gets_its_label_score_tickers_and_the_models_name(
+    db: Database, clock: FixedClock
+) -> None:
+    keep(db, "Boeing (NYSE: BA) beats quarterly estimates")
+    outcome = classify(db, clock)
+    assert (outcome.classified, outcome.remaining, outcome.budget_spent) == (1, 0, 0)
+    (row,) = verdicts(db)
+    assert (row["sentiment_label"], row["tickers"]) == ("positive", ["BA"])
+    assert row["sentiment_score"] == pytest.approx(
+        row["positive_probability"] - row["negative_probability"]
+    )
+    assert (row["model"], row["created_at"]) == ("lexicon-1", clock.now())
+
+
+def test_what_was_classified_is_not_classified_again(db: Database, clock: FixedClock) -> None:
+    keep(db, "Boeing beats estimates")
+    classify(db, clock)
+    before = verdicts(db)
+    clock.advance(60)
+    assert classify(db, clock).classified == 0
+    assert verdicts(db) == before
+
+
+def test_a_text_that_cannot_be_classified_is_marked_and_never_blocks_the_queue(
+    db: Database, clock: FixedClock
+) -> None:
+    keep(db, "!!! 100%", "株価は上昇した", None, "Intel misses estimates")
+    outcome = classify(db, clock)
+    assert (outcome.classified, outcome.unclassifiable, outcome.remaining) == (1, 3, 0)
+    reasons = {row["title"]: row["reason"] for row in verdicts(db)}
+    assert reasons == {
+        "!!! 100%": "no words",
+        "株価は上昇した": "not in Latin letters",
+        None: "no text",
+        "Intel misses estimates": None,
+    }
+
+
+def test_an_item_without_a_headline_is_judged_by_its_summary(
+    db: Database, clock: FixedClock
+) -> None:
+    keep(db, None, summary="Nike shares tumble after profit warning")
+    classify(db, clock)
+    (row,) = verdicts(db)
+    assert (row["sentiment_label"], row["tickers"]) == ("negative", ["NKE"])
+
+
+def test_a_line_that_is_good_for_one_and_bad_for_another_is_marked_mixed(
+    db: Database, clock: FixedClock
+) -> None:
+    keep(db, "Apple rises while Microsoft falls", "Apple and Microsoft rise on strong demand")
+    assert classify(db, clock).mixed == 1
+    mixed = {row["title"]: row["mixed"] for row in verdicts(db)}
+    assert mixed == {
+        "Apple rises while Microsoft falls": True,
+        "Apple and Microsoft rise on strong demand": False,
+    }
+
+
+@dataclass
+class SlowClassifier:
+    """A model that takes its time, as a large one does."""
+
+    clock: FixedClock
+    seconds_a_batch: float
+    model: str = "slow-1"
+
+    def classify(self, texts: Sequence[str]) -> list[Sentiment]:
+        self.clock.advance(self.seconds_a_batch)
+        return [Sentiment(0.2, 0.5, 0.3) for _ in texts]
+
+
+def test_a_backlog_drains_over_ticks_oldest_first(
+    db: Database, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(classifier, "BATCH", 2)
+    keep(db, *(f"Headline number {n}" for n in range(7)))
+    model = SlowClassifier(clock, seconds_a_batch=13)
+    first = classify(db, clock, model=model)
+    assert (first.classified, first.remaining, first.budget_spent) == (4, 3, 1)
+    second = classify(db, clock, model=model)
+    assert (second.classified, second.remaining, second.budget_spent) == (3, 0, 0)
+
+
+def test_a_dry_run_decides_and_keeps_nothing(db: Database, clock: FixedClock) -> None:
+    keep(db, "Boeing beats estimates")
+    outcome = classifier.run(
+        TickRequest(tick=TICK, dry_run=True),
+        db=DryDatabase(db),
+        classifier=LexiconClassifier(),
+        clock=clock,
+    )
+    assert (outcome.classified, outcome.remaining) == (1, 1)
+    assert verdicts(db) == []
+
+
+def test_the_signals_see_a_classified_story(db: Database, clock: FixedClock) -> None:
+    keep(db, "Tesla raises delivery forecast")
+    classify(db, clock)
+    with db.transaction() as tx:
+        found = news.stories_by_ticker(tx, ["TSLA", "F"], clock.now())
+    assert list(found) == ["TSLA"]
+    assert found["TSLA"][0].score > 0.3

@@ -1,0 +1,235 @@
+"""Feeds into stored items: a real server, a real adapter, a real database."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from ops_pipeline.adapters.rss import RssFeed
+from ops_pipeline.db import feeds
+from ops_pipeline.db.connection import Database, Row
+from ops_pipeline.stages import rss_ingest
+from ops_pipeline.stages.request import TickRequest
+from tests.fakes import FixedClock
+from tests.feed_server import FeedServer, Page, feed_server, item, rss
+
+TICK = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
+
+
+@pytest.fixture
+def server() -> Iterator[FeedServer]:
+    with feed_server() as running:
+        yield running
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(TICK + timedelta(seconds=2))
+
+
+def stamp(moment: datetime) -> str:
+    return format_datetime(moment)
+
+
+def subscribed(db: Database, server: FeedServer, path: str, page: Page, source: str) -> str:
+    url = server.put(path, page)
+    with db.transaction() as tx:
+        feeds.subscribe(tx, url=url, source=source)
+    return url
+
+
+def ingest(db: Database, clock: FixedClock, *, tick: datetime = TICK) -> rss_ingest.Outcome:
+    feed = RssFeed(total_s=2)
+    return rss_ingest.run(TickRequest(tick=tick), db=db, feed=feed, clock=clock)
+
+
+def rows(db: Database, sql: str) -> Sequence[Row]:
+    with db.transaction() as tx:
+        return tx.rows(sql)
+
+
+RAW = 'SELECT * FROM inbound_events_raw ORDER BY feed_url COLLATE "C", title COLLATE "C"'
+
+
+def test_an_item_is_stored_with_its_source_its_time_and_when_it_was_seen(
+    db: Database, server: FeedServer, clock: FixedClock
+) -> None:
+    page = Page(
+        rss(
+            item(
+                "Boeing &amp;amp; Airbus <b>win</b> orders",
+                guid="b-1",
+                link="https://www.wire.example/b/1?utm_source=rss#top",
+                published=stamp(TICK - timedelta(minutes=4)),
+                summary="Two &lt;i&gt;large&lt;/i&gt; ones.",
+            )
+        )
+    )
+    url = subscribed(db, server, "/f", page, "Wire")
+    outcome = ingest(db, clock)
+    assert (outcome.feeds, outcome.seen, outcome.stored) == (1, 1, 1)
+    (row,) = rows(db, RAW)
+    assert row["title"] == "Boeing & Airbus win orders"
+    assert row["summary"] == "Two large ones."
+    assert row["canonical_link"] == "https://wire.example/b/1"
+    assert row["published_at"] == TICK - timedelta(minutes=4)
+    assert (row["source"], row["feed_url"]) == ("Wire", url)
+    assert (row["fetched_at"], row["processed_at"]) == (clock.now(), None)
+
+
+def test_a_second_pass_over_the_same_feed_adds_nothing(
+    db: Database, server: FeedServer, clock: FixedClock
+) -> None:
+    page = Page(rss(item("Intel cuts outlook", guid="1"), item("Nike opens shop", guid="2")))
+    subscribed(db, server, "/f", page, "Wire")
+    ingest(db, clock)
+    before = rows(db, RAW)
+    clock.advance(60)
+    again = ingest(db, clock, tick=TICK + timedelta(minutes=1))
+    assert (again.seen, again.stored, again.duplicates) == (2, 0, 2)
+    assert rows(db, RAW) == before
+
+
+def test_one_story_over_five_feeds_is_five_items_of_one_story(
+    db: Database, server: FeedServer, clock: FixedClock
+) -> None:
+    published = stamp(TICK - timedelta(minutes=3))
+    titles = [
+        ("Apple beats quarterly estimates", "https://wire.example/apple"),
+        ("APPLE BEATS QUARTERLY ESTIMATES!", "https://b.example/1"),
+        ("Apple beats quarterly estimates - Reuters", "https://c.example/2"),
+        ("Update 1 - Apple Beats Quarterly Estimates", "https://d.example/3"),
+        ("Apple tops forecasts on iPhone sales", "http://www.wire.example/apple/?utm_medium=x"),
+    ]
+    for number, (title, link) in enumerate(titles):
+        body = rss(item(title, guid=f"g{number}", link=link, published=published))
+        subscribed(db, server, f"/{number}", Page(body), f"Source {number}")
+    assert ingest(db, clock).stored == 5
+    assert len({row["story_id"] for row in rows(db, RAW)}) == 1
+
+
+def test_two_different_stories_on_one_company_stay_two(
+    db: Database, server: FeedServer, clock: FixedClock
+) -> None:
+    body = rss(
+        item("Apple Q1 profit up 12%", guid="1"),
+        item("Apple Q2 profit up 12%", guid="2"),
+        item("Apple Q1 profit down 12%", guid="3"),
+    )
+    subscribed(db, server, "/f", Page(body), "Wire")
+    ingest(db, clock)
+    assert len({row["story_id"] for row in rows(db, RAW)}) == 3
+
+
+def test_a_story_published_again_under_its_link_joins_the_first(
+    db: Database, server: FeedServer, clock: FixedClock
+) -> None:
+    link = "https://wire.example/boeing"
+    subscribed(db, server, "/f", Page(rss(item("Boeing wins order", guid="1", link=link))), "Wire")
+    ingest(db, clock)
+    edited = item("Boeing wins large order", guid="2", link=link + "?utm_campaign=b")
+    server.put("/f", Page(rss(edited)))
+    clock.advance(60)
+    assert ingest(db, clock, tick=TICK + timedelta(minutes=1)).stored == 1
+    assert len({row["story_id"] for row in rows(db, RAW)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("published", "reason"),
+    [
+        (TICK + timedelta(minutes=30), "future"),
+        (TICK - timedelta(days=8), "too_old"),
+        (datetime(1970, 1, 1, tzinfo=UTC), "too_old"),
+        (None, "missing"),
+    ],
+)
+def test_a_time_that_cannot_be_is_null_with_its_reason_and_never_now(
+    db: Database,
+    server: FeedServer,
+    clock: FixedClock,
+    published: datetime | None,
+    reason: str,
+) -> None:
+    when = None if published is None else stamp(published)
+    subscribed(db, server, "/f", Page(rss(item("News", guid="1", published=when))), "Wire")
+    outcome = ingest(db, clock)
+    (row,) = rows(db, RAW)
+    assert (row["published_at"], row["published_at_reason"]) == (None, reason)
+    assert row["published_claim"] == published
+    assert outcome.undated == (reason == "missing")
+    assert outcome.implausible_times == (reason != "missing")
+
+
+def test_a_failing_feed_keeps_its_error_and_never_hurts_the_others(
+    db: Database, server: FeedServer, clock: FixedClock
+) -> None:
+    good = rss(item("Nike opens shop", guid="1"))
+    subscribed(db, server, "/a-broken", Page(status=500), "Broken")
+    subscribed(db, server, "/b-no-feed", Page(b"<html/>"), "No feed")
+    subscribed(db, server, "/c-good", Page(good), "Good")
+    outcome = ingest(db, clock)
+    assert (outcome.feeds, outcome.failed_feeds, outcome.stored) == (3, 2, 1)
+    states = rows(db, 'SELECT * FROM feed_state ORDER BY url COLLATE "C"')
+    assert "500" in states[0]["last_error"]
+    assert "no feed" in states[1]["last_error"]
+    assert states[2]["last_error"] is None
+    assert [state["failures_in_a_row"] for state in states] == [1, 1, 0]
+
+
+def test_a_failing_feed_pauses_longer_each_time_and_starts_afresh_once_it_answers(
+    db: Database, server: FeedServer, clock: FixedClock
+) -> None:
+    subscribed(db, server, "/f", Page(status=503), "Wire")
+    asked = []
+    for minute in range(16):
+        ingest(db, clock, tick=TICK + timedelta(minutes=minute))
+        asked.append(len(server.requests["/f"]))
+        clock.advance(60)
+    assert [minute for minute in range(16) if minute == 0 or asked[minute] > asked[minute - 1]] == [
+        0,
+        1,
+        3,
+        7,
+        15,
+    ]
+    server.put("/f", Page(rss(item("News", guid="1"))))
+    assert ingest(db, clock, tick=TICK + timedelta(minutes=31)).stored == 1
+    (state,) = rows(db, "SELECT failures_in_a_row, next_try_at, last_error FROM feed_state")
+    assert state == {"failures_in_a_row": 0, "next_try_at": None, "last_error": None}
+
+
+def test_validators_are_kept_and_a_304_stores_nothing(
+    db: Database, server: FeedServer, clock: FixedClock
+) -> None:
+    page = Page(rss(item("News", guid="1")), etag='"v1"', headers={"Last-Modified": "yesterday"})
+    subscribed(db, server, "/f", page, "Wire")
+    ingest(db, clock)
+    again = ingest(db, clock, tick=TICK + timedelta(minutes=1))
+    assert (again.not_modified, again.seen) == (1, 0)
+    assert server.requests["/f"][1]["if-modified-since"] == "yesterday"
+    (state,) = rows(db, "SELECT etag, last_modified FROM feed_state")
+    assert state == {"etag": '"v1"', "last_modified": "yesterday"}
+
+
+def test_an_entry_that_nothing_identifies_is_counted_and_left_out(
+    db: Database, server: FeedServer, clock: FixedClock
+) -> None:
+    body = rss(item(summary="Words without a name."), item("Named", guid="1"))
+    subscribed(db, server, "/f", Page(body), "Wire")
+    outcome = ingest(db, clock)
+    assert (outcome.seen, outcome.unidentified, outcome.stored) == (2, 1, 1)
+
+
+def test_characters_that_postgres_refuses_do_not_stop_a_feed(
+    db: Database, server: FeedServer, clock: FixedClock
+) -> None:
+    body = rss(item("Nul &#0; bell &#7; lone &#xD800; quote ' \" \\ {a,b} :name", guid="1"))
+    subscribed(db, server, "/f", Page(body), "Wire")
+    assert ingest(db, clock).stored == 1
+    (row,) = rows(db, RAW)
+    assert row["title"].endswith("quote ' \" \\ {a,b} :name")
+
+
+def test_no_feed_at_all_is_an_ordinary_answer(db: Database, clock: FixedClock) -> None:
+    assert ingest(db, clock) == rss_ingest.Outcome()
