@@ -1,6 +1,6 @@
 """Alpaca's account activities: executions only, for nothing else happens here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.routing import Route
 
@@ -36,12 +36,12 @@ def _page(call: Call) -> list[Mapping[str, object]]:
         if token not in ids:
             raise bad_query(f"invalid page_token: {token!r}")
         fills = fills[ids.index(token) + 1 :]
-    return [answers.fill(fill) for fill in fills if _asked_for(call, fill)][:size]
+    return [answers.fill(fill) for fill in filter(_fill_filter(call), fills)][:size]
 
 
-def _asked_for(call: Call, fill: Fill) -> bool:
+def _fill_filter(call: Call) -> Callable[[Fill], bool]:
     after, until, day = call.moment("after"), call.moment("until"), call.moment("date")
-    return (
+    return lambda fill: (
         (after is None or fill.executed_at > after)
         and (until is None or fill.executed_at < until)
         and (day is None or new_york_day(fill.executed_at) == new_york_day(day))

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -46,12 +46,15 @@ class RunningExchange:
         """Move its clock; resting orders are worked through on the way.
 
         Raises:
-            ExchangeFailed: the moment lies before the one the exchange has reached.
+            ExchangeFailed: the moment lies before the one reached, or names no time zone.
         """
-        self._ask("POST", "/control/clock", {"now": now.astimezone(UTC).isoformat()})
+        self._ask("POST", "/control/clock", {"now": now.isoformat()})
 
     def books(self) -> dict[str, list[dict[str, Any]]]:
-        """Every row of its store by table: clock, ledgers, orders, fills, holdings, ..."""
+        """Every row of its store by table, as stored: money and moments are text.
+
+        Tables: clock, accounts, orders, fills, positions, day_ends, closing_prices.
+        """
         return self._ask("GET", "/control/books")
 
     def stop(self) -> None:

@@ -14,8 +14,8 @@ RecordType = TypeVar("RecordType", Order, Fill, Holding, Ledger, DayEnd, Closing
 TABLE_OF: dict[type, str] = {
     Order: "orders",
     Fill: "fills",
-    Holding: "holdings",
-    Ledger: "ledgers",
+    Holding: "positions",
+    Ledger: "accounts",
     DayEnd: "day_ends",
     ClosingPrice: "closing_prices",
 }

@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS clock (
     now TEXT NOT NULL
 ) STRICT;
 
-CREATE TABLE IF NOT EXISTS ledgers (
+CREATE TABLE IF NOT EXISTS accounts (
     account_number TEXT PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
     opening_cash TEXT NOT NULL,
@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS ledgers (
 
 CREATE TABLE IF NOT EXISTS orders (
     order_id TEXT PRIMARY KEY,
-    account_number TEXT NOT NULL REFERENCES ledgers,
+    account_number TEXT NOT NULL REFERENCES accounts,
     number INTEGER NOT NULL,
     client_order_id TEXT NOT NULL,
     symbol TEXT NOT NULL,
@@ -53,7 +53,7 @@ CREATE INDEX IF NOT EXISTS orders_live ON orders (account_number, symbol)
 CREATE TABLE IF NOT EXISTS fills (
     activity_id TEXT PRIMARY KEY,
     order_id TEXT NOT NULL REFERENCES orders,
-    account_number TEXT NOT NULL REFERENCES ledgers,
+    account_number TEXT NOT NULL REFERENCES accounts,
     number INTEGER NOT NULL,
     symbol TEXT NOT NULL,
     side TEXT NOT NULL,
@@ -68,8 +68,8 @@ CREATE TABLE IF NOT EXISTS fills (
 
 CREATE INDEX IF NOT EXISTS fills_by_account ON fills (account_number, activity_id);
 
-CREATE TABLE IF NOT EXISTS holdings (
-    account_number TEXT NOT NULL REFERENCES ledgers,
+CREATE TABLE IF NOT EXISTS positions (
+    account_number TEXT NOT NULL REFERENCES accounts,
     symbol TEXT NOT NULL,
     qty INTEGER NOT NULL CHECK (qty > 0),
     cost TEXT NOT NULL,
@@ -78,7 +78,7 @@ CREATE TABLE IF NOT EXISTS holdings (
 ) STRICT;
 
 CREATE TABLE IF NOT EXISTS day_ends (
-    account_number TEXT NOT NULL REFERENCES ledgers,
+    account_number TEXT NOT NULL REFERENCES accounts,
     day TEXT NOT NULL,
     equity TEXT NOT NULL,
     PRIMARY KEY (account_number, day)
@@ -95,10 +95,10 @@ CREATE TABLE IF NOT EXISTS closing_prices (
 # Every table and the order in which two stores are compared row by row.
 TABLES = {
     "clock": "one",
-    "ledgers": "account_number",
+    "accounts": "account_number",
     "orders": "account_number, number",
     "fills": "account_number, activity_id",
-    "holdings": "account_number, symbol",
+    "positions": "account_number, symbol",
     "day_ends": "account_number, day",
     "closing_prices": "symbol, day",
 }

@@ -23,7 +23,7 @@ class Store:
     """Rows in, rows out; decides nothing. Not thread safe."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None, timeout=2)
+        self._connection = sqlite3.connect(path, isolation_level=None, timeout=1)
         self._connection.row_factory = sqlite3.Row
         for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=NORMAL"):
             self._connection.execute(f"PRAGMA {pragma}")
@@ -121,7 +121,7 @@ class Store:
 
     def drop_holding(self, account_number: str, symbol: str) -> None:
         self._connection.execute(
-            "DELETE FROM holdings WHERE account_number = ? AND symbol = ?",
+            "DELETE FROM positions WHERE account_number = ? AND symbol = ?",
             (account_number, symbol),
         )
 

@@ -1,6 +1,6 @@
 """Alpaca's trading API: /v2/account, orders, positions, activities, assets, clock."""
 
-from datetime import date
+from collections.abc import Callable
 from http import HTTPStatus
 
 from starlette.routing import Route
@@ -54,25 +54,24 @@ def place_order(call: Call) -> Answer:
 
 def list_orders(call: Call) -> list[Answer]:
     """Newest first unless asked otherwise; `after` and `until` are exclusive."""
-    status = call.one_of("status", ("open", "closed", "all"))
     limit = call.whole_number("limit", default=50, most=500)
-    found = [
-        order
-        for order in call.exchange.store.orders(call.account.account_number)
-        if (status == "all" or order.live == (status == "open")) and _asked_for(call, order)
-    ]
+    asked_for = _order_filter(call)
+    found = [o for o in call.exchange.store.orders(call.account.account_number) if asked_for(o)]
     if call.one_of("direction", ("desc", "asc")) == "desc":
         found.reverse()
     return [answers.order(order) for order in found[:limit]]
 
 
-def _asked_for(call: Call, order: Order) -> bool:
+def _order_filter(call: Call) -> Callable[[Order], bool]:
+    status = call.one_of("status", ("open", "closed", "all"))
     after, until, symbols = call.moment("after"), call.moment("until"), call.symbols()
-    return (
-        (after is None or order.submitted_at > after)
+    side = call.text("side", "")
+    return lambda order: (
+        (status == "all" or order.live == (status == "open"))
+        and (after is None or order.submitted_at > after)
         and (until is None or order.submitted_at < until)
         and (not symbols or order.symbol in symbols)
-        and call.text("side", order.side) == order.side
+        and side in ("", order.side)
     )
 
 
@@ -127,12 +126,11 @@ def get_position(call: Call) -> Answer:
 
 def _position(call: Call, holding: Holding) -> Answer:
     live = call.exchange.store.live_orders(holding.account_number)
-    today: date = new_york_day(call.now)
     return answers.position(
         holding,
         price=call.exchange.valuation.mark(holding, call.now),
         last_day_price=call.exchange.valuation.last_day_price(holding, call.now),
-        opened_today=new_york_day(holding.opened_at) == today,
+        opened_today=new_york_day(holding.opened_at) == new_york_day(call.now),
         for_sale=held_for_sale(live, holding.symbol),
     )
 

@@ -1,0 +1,156 @@
+"""The paper exchange as a process: durable, alone on its store, never left behind."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from os import kill
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from ops_local.exchange.launcher import ExchangeFailed, start
+from ops_pipeline.domain.market import MINUTE
+from tests.contract.paper_street import (
+    LARGE,
+    TINY,
+    at,
+    look,
+    open_exchange,
+    own,
+    place,
+    trading,
+    write_market,
+)
+
+
+def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
+    with open_exchange(tmp_path) as exchange:
+        exchange.set_clock(at("10:31"))
+        own(exchange, 10)
+        resting = place(exchange, qty="3", side="sell", limit_price="11")
+        before = exchange.books()
+        kill(exchange.pid, signal.SIGKILL)
+
+    with open_exchange(tmp_path) as again:
+        assert again.books() == before
+        assert again.now() == at("10:31")
+        assert look(again, resting)["status"] == "new"
+
+
+def test_the_same_requests_leave_the_same_store_row_for_row(tmp_path: Path) -> None:
+    books = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        with open_exchange(tmp_path / name) as exchange:
+            exchange.set_clock(at("10:31"))
+            place(exchange, qty="250")
+            place(exchange, account=TINY, qty="30")
+            exchange.set_clock(at("10:35"))
+            place(exchange, side="sell", qty="60", limit_price="10")
+            exchange.set_clock(at("18:00"))
+            books.append(exchange.books())
+
+    assert books[0] == books[1]
+    assert len(books[0]["fills"]) == 5
+
+
+def test_a_second_exchange_on_the_same_store_is_refused(tmp_path: Path) -> None:
+    with open_exchange(tmp_path) as first:
+        with pytest.raises(ExchangeFailed, match="locked"):
+            open_exchange(tmp_path)
+        first.set_clock(at("10:31"))
+        assert place(first)
+
+
+def test_an_exchange_without_a_recording_says_why_it_does_not_start(tmp_path: Path) -> None:
+    with pytest.raises(ExchangeFailed, match=r"session\.json"):
+        start(tmp_path, tmp_path / "store.sqlite", [LARGE], tmp_path / "log")
+
+
+def test_stopping_twice_is_harmless(tmp_path: Path) -> None:
+    exchange = open_exchange(tmp_path)
+    exchange.stop()
+    exchange.stop()
+    assert not _alive(exchange.pid)
+
+
+def test_the_keys_are_kept_out_of_store_and_log(tmp_path: Path) -> None:
+    with open_exchange(tmp_path) as exchange:
+        exchange.set_clock(at("10:31"))
+        place(exchange)
+
+    for file in (tmp_path / "exchange.sqlite", tmp_path / "exchange.log"):
+        assert LARGE.secret_key.encode() not in file.read_bytes()
+
+
+def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    market = write_market(tmp_path / "market")
+    program = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from ops_local.exchange.launcher import start\n"
+        "from tests.contract.paper_street import LARGE\n"
+        "market, home = Path(sys.argv[1]), Path(sys.argv[2])\n"
+        "running = start(market, home / 'store', [LARGE], home / 'log')\n"
+        "print(running.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", program, str(market), str(tmp_path)]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert _alive(pid)
+        parent.kill()
+
+    deadline = time.monotonic() + 5
+    while _alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _alive(pid)
+
+
+def test_keep_alive_answers_do_not_wait_for_acknowledgements(tmp_path: Path) -> None:
+    with open_exchange(tmp_path) as exchange:
+        client = trading(exchange)
+        asked = [_seconds(client.get_account) for _ in range(30)]
+        moments = [at("10:00") + minute * MINUTE for minute in range(30)]
+        moved = [_seconds(partial(exchange.set_clock, moment)) for moment in moments]
+
+    # About 1 ms each; without TCP_NODELAY the kernel holds every answer for some 40 ms.
+    assert median(asked) < 0.02
+    assert median(moved) < 0.02
+
+
+def test_the_store_refuses_a_second_order_under_one_client_order_id(tmp_path: Path) -> None:
+    with open_exchange(tmp_path) as exchange:
+        exchange.set_clock(at("10:31"))
+        place(exchange, client_order_id="once")
+
+    with sqlite3.connect(tmp_path / "exchange.sqlite") as store:
+        columns = [row[1] for row in store.execute("PRAGMA table_info(orders)")]
+        copied = ", ".join(
+            {"order_id": "'another'", "number": "2"}.get(name, name) for name in columns
+        )
+        with pytest.raises(sqlite3.IntegrityError, match="client_order_id"):
+            store.execute(f"INSERT INTO orders SELECT {copied} FROM orders")
+    store.close()
+
+
+def _seconds(ask: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    ask()
+    return time.perf_counter() - started
+
+
+def _alive(pid: int) -> bool:
+    """Whether the process runs; one that ended and waits for its parent does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
