@@ -1,0 +1,121 @@
+"""Which bars are final, which can't be true, and which jumped as no market moves."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter
+
+from ops_pipeline.domain.market import MINUTE, Bar, new_york_day, new_york_time
+from ops_pipeline.domain.parameters import TelemetryRules
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedBar:
+    """A bar that can't be true, as it came, and what is wrong with it."""
+
+    bar: Bar
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """One fetch, sorted by ticker and minute, one bar for each."""
+
+    sound: tuple[Bar, ...]
+    rejected: tuple[RejectedBar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """A close further from the one before than a market moves in a minute.
+
+    `previous_close` is the last one known; without one, the bar's own open.
+    """
+
+    bar: Bar
+    previous_close: Decimal
+    reason: str
+
+
+def fetch_from(tick: datetime, newest: datetime | None, rules: TelemetryRules) -> datetime:
+    """The first minute to fetch at this tick.
+
+    Args:
+        newest: The newest bar stored of this New York day; None asks for the whole day.
+
+    The last few minutes are asked for again, since bars come late and are corrected;
+    after an outage that counts from the newest bar, so that no hole is left.
+    """
+    day_starts = new_york_time(new_york_day(tick), rules.first_fetch_hour_new_york)
+    if newest is None:
+        return day_starts
+    last_final = min(newest, tick - MINUTE)
+    return max(day_starts, last_final - timedelta(minutes=rules.refetch_minutes))
+
+
+def fault(bar: Bar) -> str | None:
+    """What is wrong with a bar; None when it may be true."""
+    prices = (bar.open, bar.high, bar.low, bar.close)
+    if not all(price.is_finite() for price in prices):
+        return "a price is no number"
+    checks = (
+        (min(prices) > 0, "a price is not above 0"),
+        (bar.high >= max(bar.open, bar.close), "high is under open or close"),
+        (bar.low <= min(bar.open, bar.close), "low is over open or close"),
+        (bar.volume >= 0, "volume is under 0"),
+        (not bar.ts.second and not bar.ts.microsecond, "ts is not the start of a minute"),
+    )
+    return next((reason for passed, reason in checks if not passed), None)
+
+
+def sift(bars: Iterable[Bar], tickers: Iterable[str], tick: datetime) -> Sifted:
+    """Part what a feed answered into bars to store and bars to keep aside.
+
+    A bar whose minute is not over at `tick` is still forming: it is left out and comes
+    again. Of several for one minute the last one counts, as a feed sends corrections
+    after the bar itself.
+    """
+    asked = frozenset(tickers)
+    sound: dict[tuple[str, datetime], Bar] = {}
+    rejected: dict[tuple[str, datetime, str], RejectedBar] = {}
+    for bar in bars:
+        if bar.ends_at > tick:
+            continue
+        reason = fault(bar) if bar.ticker in asked else "nobody asked for this ticker"
+        if reason is None:
+            sound[bar.ticker, bar.ts] = bar
+        else:
+            rejected[bar.ticker, bar.ts, reason] = RejectedBar(bar, reason)
+    return Sifted(
+        sound=tuple(sound[key] for key in sorted(sound)),
+        rejected=tuple(rejected[key] for key in sorted(rejected)),
+    )
+
+
+def jumps(
+    bars: Iterable[Bar], last_closes: Mapping[str, Decimal], rules: TelemetryRules
+) -> list[Jump]:
+    """The bars whose close jumped.
+
+    Args:
+        bars: Sound ones, sorted by ticker and minute.
+        last_closes: Of each ticker the last close before the first of its bars, of an
+            earlier session too; a ticker that has none is left out.
+    """
+    limit = Decimal(str(rules.jump_fraction))
+    found = []
+    for ticker, run in groupby(bars, key=attrgetter("ticker")):
+        previous = last_closes.get(ticker)
+        for bar in run:
+            reference = bar.open if previous is None else previous
+            if abs(bar.close - reference) > limit * reference:
+                found.append(Jump(bar, reference, _in_words(bar, reference)))
+            previous = bar.close
+    return found
+
+
+def _in_words(bar: Bar, reference: Decimal) -> str:
+    change_pct = (bar.close / reference - 1) * 100
+    return f"{bar.ticker} went from {reference:f} to {bar.close:f} ({change_pct:+.1f} %)"
