@@ -37,6 +37,11 @@ class WatchlistRules:
     leave_score: float = 0.50
     setup_distance: float = 0.01
     neutral_sentiment: float = 0.05
+    sentiment_share: float = 0.5
+    stories_share: float = 0.3
+    newest_share: float = 0.2
+    least_volatility: float = 0.7
+    volatility_span: float = 0.8
     pressure_weight: float = 0.35
     setup_weight: float = 0.25
     volatility_weight: float = 0.20
@@ -86,6 +91,9 @@ class SignalRules:
     option_most_volatility: float = 1.3
     day_trade_confidence: float = 0.65
     day_trade_most_confidence: float = 0.75
+    day_trade_volatility_from: float = 1.2
+    day_trade_volatility_span: float = 0.2
+    day_trade_volatility_price: float = 0.10
     day_trade_volume: float = 2.0
     swing_trade_confidence: float = 0.50
     stock_confidence: float = 0.45
