@@ -1,0 +1,58 @@
+"""Alerts: what a person should know of, at most one open for each matter."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
+
+from ops_pipeline.db.connection import Transaction
+from ops_pipeline.domain.ids import stable_uuid
+
+Severity = Literal["info", "warning", "critical"]
+
+_OPEN = """
+INSERT INTO alerts (id, kind, scope, subject, severity, message, details, opened_at)
+VALUES (:id, :kind, :scope, :subject, :severity, :message, CAST(:details AS jsonb), :now)
+ON CONFLICT DO NOTHING
+"""
+
+_RESOLVE = """
+UPDATE alerts SET resolved_at = :now
+WHERE kind = :kind AND scope = :scope AND subject = :subject AND resolved_at IS NULL
+"""
+
+
+def open_alert(
+    tx: Transaction,
+    *,
+    kind: str,
+    scope: str,
+    subject: str,
+    severity: Severity,
+    message: str,
+    details: Mapping[str, object],
+    now: datetime,
+) -> bool:
+    """Open an alert unless one for the same kind, scope and subject is open; True when new.
+
+    Args:
+        scope: The account it concerns, "*" where it concerns all.
+        details: The facts behind it; what JSON has no word for is stored as text.
+    """
+    opened = tx.execute(
+        _OPEN,
+        id=stable_uuid("alert", kind, scope, subject, now),
+        kind=kind,
+        scope=scope,
+        subject=subject,
+        severity=severity,
+        message=message,
+        details=json.dumps(details, default=str),
+        now=now,
+    )
+    return bool(opened)
+
+
+def resolve_alert(tx: Transaction, *, kind: str, scope: str, subject: str, now: datetime) -> bool:
+    """Close the open alert of that matter; False when none is open."""
+    return bool(tx.execute(_RESOLVE, kind=kind, scope=scope, subject=subject, now=now))

@@ -1,0 +1,69 @@
+"""Daily readings of the volatility index, and the closes a stand-in is made of."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+
+from ops_pipeline.db.connection import Transaction
+from ops_pipeline.domain.market import Session
+from ops_pipeline.domain.regime import RegimeSource
+from ops_pipeline.ports import VixReading
+
+# A stand-in never replaces the index itself.
+_STORE = """
+INSERT INTO vix_history AS stored (day, close, source, fetched_at)
+SELECT day, close, :source, :now
+FROM unnest(CAST(:days AS date[]), CAST(:closes AS double precision[])) AS reading (day, close)
+ON CONFLICT (day) DO UPDATE SET
+    close = excluded.close, source = excluded.source, fetched_at = excluded.fetched_at
+WHERE (stored.close, stored.source) IS DISTINCT FROM (excluded.close, excluded.source)
+    AND (excluded.source = 'vix' OR stored.source <> 'vix')
+"""
+
+_DAILY_CLOSES = """
+SELECT session.day, last.close
+FROM unnest(
+    CAST(:days AS date[]), CAST(:opens_at AS timestamptz[]), CAST(:closes_at AS timestamptz[])
+) AS session (day, opens_at, closes_at)
+LEFT JOIN LATERAL (
+    SELECT close FROM lane_telemetry
+    WHERE ticker = :ticker AND ts >= session.opens_at AND ts < session.closes_at
+    ORDER BY ts DESC LIMIT 1
+) last ON true
+ORDER BY session.day
+"""
+
+_SOURCE_OF = "SELECT source FROM vix_history WHERE day = :day"
+
+
+def store_readings(
+    tx: Transaction, readings: Sequence[VixReading], *, source: RegimeSource, now: datetime
+) -> int:
+    """Keep readings; returns how many were new or different."""
+    return tx.execute(
+        _STORE,
+        days=[reading.day.isoformat() for reading in readings],
+        closes=[reading.close for reading in readings],
+        source=source,
+        now=now,
+    )
+
+
+def source_of(tx: Transaction, day: date) -> RegimeSource | None:
+    """Where the stored reading of that day comes from; None when there is none."""
+    row = tx.one(_SOURCE_OF, day=day)
+    return row["source"] if row else None
+
+
+def daily_closes(
+    tx: Transaction, ticker: str, sessions: Sequence[Session]
+) -> list[tuple[date, Decimal | None]]:
+    """The last stored close within each regular session, None where there is none; by day."""
+    rows = tx.rows(
+        _DAILY_CLOSES,
+        ticker=ticker,
+        days=[session.day.isoformat() for session in sessions],
+        opens_at=[session.opens_at.isoformat() for session in sessions],
+        closes_at=[session.closes_at.isoformat() for session in sessions],
+    )
+    return [(row["day"], row["close"]) for row in rows]

@@ -1,0 +1,168 @@
+"""Bars as they are stored, bars kept aside, and tickers held back after a jump."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
+
+from ops_pipeline.db.connection import Transaction
+from ops_pipeline.domain.bars import Jump, RejectedBar
+from ops_pipeline.domain.market import Bar, new_york_day
+
+DataFeed = Literal["iex", "sip"]
+
+_WATCHED = 'SELECT ticker FROM tickers WHERE is_watched ORDER BY ticker COLLATE "C"'
+
+_NEWEST = """
+SELECT watched.ticker, newest.ts
+FROM unnest(CAST(:tickers AS text[])) AS watched (ticker)
+CROSS JOIN LATERAL (
+    SELECT max(ts) AS ts FROM lane_telemetry
+    WHERE ticker = watched.ticker AND ts >= :since AND ts < :until
+) newest
+WHERE newest.ts IS NOT NULL
+"""
+
+_STAGING = """
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_bars (
+    ticker text, ts timestamptz, open numeric, high numeric, low numeric, close numeric,
+    volume bigint
+) ON COMMIT DELETE ROWS
+"""
+
+_COPY = "COPY staged_bars FROM STDIN"
+
+_LAST_CLOSES = """
+SELECT first.ticker, last.close
+FROM (SELECT ticker, min(ts) AS ts FROM staged_bars GROUP BY ticker) first
+CROSS JOIN LATERAL (
+    SELECT close FROM lane_telemetry
+    WHERE ticker = first.ticker AND ts < first.ts ORDER BY ts DESC LIMIT 1
+) last
+"""
+
+# Only a bar that is new or differs is written: a minute fetched again costs no dead row.
+_MERGE = """
+INSERT INTO lane_telemetry AS stored
+    (ticker, ts, open, high, low, close, volume, data_feed, fetched_at)
+SELECT ticker, ts, open, high, low, close, volume, :data_feed, :now FROM staged_bars
+ON CONFLICT (ticker, ts) DO UPDATE SET
+    open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
+    volume = excluded.volume, data_feed = excluded.data_feed, fetched_at = excluded.fetched_at
+WHERE (stored.open, stored.high, stored.low, stored.close, stored.volume, stored.data_feed)
+    IS DISTINCT FROM (excluded.open, excluded.high, excluded.low, excluded.close,
+                      excluded.volume, excluded.data_feed)
+"""
+
+_REJECT = """
+INSERT INTO lane_telemetry_rejected AS stored
+    (ticker, ts, reason, open, high, low, close, volume, data_feed, fetched_at)
+SELECT ticker, ts, reason, open, high, low, close, volume, :data_feed, :now
+FROM json_to_recordset(CAST(:rows AS json)) AS bar (
+    ticker text, ts timestamptz, reason text, open numeric, high numeric, low numeric,
+    close numeric, volume bigint)
+ON CONFLICT (ticker, ts, reason) DO NOTHING
+"""
+
+_HOLD = """
+INSERT INTO price_holds (ticker, ts, day, reason, previous_close, close, seen_at)
+VALUES (:ticker, :ts, :day, :reason, :previous_close, :close, :now)
+ON CONFLICT (ticker, ts) DO NOTHING
+"""
+
+_HELD = """
+SELECT DISTINCT ticker FROM price_holds WHERE day = :day AND resolved_at IS NULL
+"""
+
+_RELEASE = """
+UPDATE price_holds SET resolved_at = :now
+WHERE day < :day AND resolved_at IS NULL
+RETURNING ticker
+"""
+
+
+def watched_tickers(tx: Transaction) -> list[str]:
+    """The tickers whose bars are fetched, in alphabetical order."""
+    return [row["ticker"] for row in tx.rows(_WATCHED)]
+
+
+def newest_bars(
+    tx: Transaction, tickers: Sequence[str], since: datetime, until: datetime
+) -> dict[str, datetime]:
+    """Each ticker's newest stored minute with since <= ts < until; none is left out."""
+    found = tx.rows(_NEWEST, tickers=list(tickers), since=since, until=until)
+    return {row["ticker"]: row["ts"] for row in found}
+
+
+def stage(tx: Transaction, bars: Iterable[Bar]) -> None:
+    """Bring sound bars, one a ticker and minute, into this transaction's staging table."""
+    tx.execute(_STAGING)
+    tx.copy_in(_COPY, _lines(bars))
+
+
+def last_closes(tx: Transaction) -> dict[str, Decimal]:
+    """Of each staged ticker the last close stored before its first staged bar, USD."""
+    return {row["ticker"]: row["close"] for row in tx.rows(_LAST_CLOSES)}
+
+
+def merge(tx: Transaction, *, data_feed: DataFeed, now: datetime) -> int:
+    """Store the staged bars; returns how many were new or different."""
+    return tx.execute(_MERGE, data_feed=data_feed, now=now)
+
+
+def keep_aside(
+    tx: Transaction, rejected: Sequence[RejectedBar], *, data_feed: DataFeed, now: datetime
+) -> int:
+    """Keep bars that can't be true; returns how many were not known yet."""
+    if not rejected:
+        return 0
+    rows = json.dumps([_rejected_row(each) for each in rejected])
+    return tx.execute(_REJECT, rows=rows, data_feed=data_feed, now=now)
+
+
+def hold(tx: Transaction, jump: Jump, *, now: datetime) -> bool:
+    """Hold the ticker back for the day of the jump; False when that jump is known."""
+    bar = jump.bar
+    return bool(
+        tx.execute(
+            _HOLD,
+            ticker=bar.ticker,
+            ts=bar.ts,
+            day=new_york_day(bar.ts),
+            reason=jump.reason,
+            previous_close=jump.previous_close,
+            close=bar.close,
+            now=now,
+        )
+    )
+
+
+def held_tickers(tx: Transaction, day: date) -> frozenset[str]:
+    """The tickers held back on that New York day."""
+    return frozenset(row["ticker"] for row in tx.rows(_HELD, day=day))
+
+
+def release_past_holds(tx: Transaction, day: date, *, now: datetime) -> list[str]:
+    """End the holds of earlier days; returns their tickers."""
+    return sorted({row["ticker"] for row in tx.rows(_RELEASE, day=day, now=now)})
+
+
+def _lines(bars: Iterable[Bar]) -> Iterator[bytes]:
+    for bar in bars:
+        prices = f"{bar.open}\t{bar.high}\t{bar.low}\t{bar.close}"
+        yield f"{bar.ticker}\t{bar.ts.isoformat()}\t{prices}\t{bar.volume}\n".encode()
+
+
+def _rejected_row(rejected: RejectedBar) -> Mapping[str, object]:
+    bar = rejected.bar
+    return {
+        "ticker": bar.ticker,
+        "ts": bar.ts.isoformat(),
+        "reason": rejected.reason,
+        "open": str(bar.open),
+        "high": str(bar.high),
+        "low": str(bar.low),
+        "close": str(bar.close),
+        "volume": bar.volume,
+    }
