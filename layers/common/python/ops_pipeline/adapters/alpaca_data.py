@@ -1,0 +1,156 @@
+"""Bars and quotes from Alpaca's market data API through alpaca-py.
+
+Only the package's REST client is used, and its raw JSON read: its models bring pandas,
+and with them one unknown code in one item loses all the others.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any, Literal, TypeVar
+
+from alpaca.common.exceptions import APIError
+from alpaca.common.rest import RESTClient
+
+from ops_pipeline.domain.market import Bar, Quote
+from ops_pipeline.errors import MarketDataUnavailable
+
+T = TypeVar("T")
+
+_CONNECT_S, _READ_S = 3.05, 10.0
+_BARS_A_PAGE = 10_000
+_MOST_PAGES = 500
+# Keeps the request line well under what servers accept.
+_TICKERS_A_REQUEST = 200
+
+
+class AlpacaMarketData:
+    """One-minute bars and latest quotes of stocks.
+
+    Args:
+        url: Without the version, for example https://data.alpaca.markets.
+        feed: iex (one exchange, free) or sip (all of them).
+    """
+
+    def __init__(
+        self, *, url: str, key_id: str, secret_key: str, feed: Literal["iex", "sip"]
+    ) -> None:
+        self._feed = feed
+        self._client = _Client(base_url=url, api_key=key_id, secret_key=secret_key)
+
+    def bars(self, tickers: Sequence[str], start: datetime, end: datetime) -> list[Bar]:
+        """Bars with start <= ts < end, raw; a price that is no number comes as NaN.
+
+        Raises:
+            MarketDataUnavailable: no answer, a refusal in Alpaca's words, or an answer
+                that is not what its API promises. Nothing of it is used then.
+        """
+        question = {
+            "timeframe": "1Min",
+            "start": _text(start),
+            # Alpaca's end is inclusive.
+            "end": _text(end - timedelta(seconds=1)),
+            "limit": _BARS_A_PAGE,
+            "adjustment": "raw",
+            "feed": self._feed,
+        }
+        found = []
+        for page in self._pages("/stocks/bars", tickers, question):
+            for ticker, items in _section(page, "bars"):
+                found += [_legible(_bar, ticker, item) for item in items or ()]
+        return [bar for bar in found if start <= bar.ts < end]
+
+    def quotes(self, tickers: Sequence[str]) -> dict[str, Quote]:
+        """The latest quote of each ticker, the unquoted left out. Raises as `bars` does."""
+        return {
+            ticker: _legible(_quote, ticker, item)
+            for page in self._pages("/stocks/quotes/latest", tickers, {"feed": self._feed})
+            for ticker, item in _section(page, "quotes")
+            if item is not None
+        }
+
+    def _pages(
+        self, path: str, tickers: Sequence[str], question: Mapping[str, object]
+    ) -> Iterator[Mapping[str, Any]]:
+        for first in range(0, len(tickers), _TICKERS_A_REQUEST):
+            symbols = ",".join(tickers[first : first + _TICKERS_A_REQUEST])
+            token: str | None = None
+            for _ in range(_MOST_PAGES):
+                page = self._ask(path, {**question, "symbols": symbols, "page_token": token})
+                yield page
+                if not (token := page.get("next_page_token")):
+                    break
+            else:
+                raise MarketDataUnavailable(f"{path}: more than {_MOST_PAGES} pages")
+
+    def _ask(self, path: str, question: Mapping[str, object]) -> Mapping[str, Any]:
+        try:
+            answer = self._client.get(path, dict(question))
+        # Whatever requests raises, JSON that can't be read included, is an OSError.
+        except (APIError, OSError) as error:
+            raise MarketDataUnavailable(f"{path}: {str(error)[:500]}") from error
+        if not isinstance(answer, dict):
+            raise MarketDataUnavailable(f"{path}: the answer is no JSON object")
+        return answer
+
+
+class _Client(RESTClient):
+    """alpaca-py's client with a time-out, which it lacks, and without its 3 s retry sleeps."""
+
+    def __init__(self, *, base_url: str, api_key: str, secret_key: str) -> None:
+        super().__init__(base_url=base_url, api_key=api_key, secret_key=secret_key)
+        # Its constructor ignores retry_attempts=0. The next tick is our retry.
+        self._retry = 0
+        session: Any = self._session
+        session.request = partial(session.request, timeout=(_CONNECT_S, _READ_S))
+
+
+def _section(page: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
+    section = page.get(name, {})
+    if not isinstance(section, dict | None):
+        raise MarketDataUnavailable(f"{name} is no JSON object by ticker")
+    yield from (section or {}).items()
+
+
+def _legible(parse: Callable[[str, Any], T], ticker: str, item: Any) -> T:
+    try:
+        return parse(ticker, item)
+    except (KeyError, TypeError, ValueError) as error:
+        what = f"{type(error).__name__} {error}"
+        raise MarketDataUnavailable(f"{ticker}: an item of the answer can't be read: {what}") from (
+            error
+        )
+
+
+def _bar(ticker: str, item: Mapping[str, Any]) -> Bar:
+    return Bar(
+        ticker=ticker,
+        ts=_moment(item["t"]),
+        open=_price(item["o"]),
+        high=_price(item["h"]),
+        low=_price(item["l"]),
+        close=_price(item["c"]),
+        volume=int(item["v"]),
+    )
+
+
+def _quote(ticker: str, item: Mapping[str, Any]) -> Quote:
+    bid, ask = _price(item["bp"]), _price(item["ap"])
+    if not (bid.is_finite() and ask.is_finite()):
+        raise ValueError("bid or ask is no number")
+    return Quote(ticker, _moment(item["t"]), bid, int(item["bs"]), ask, int(item["as"]))
+
+
+def _price(value: object) -> Decimal:
+    """The shortest decimal that reads back as the same float; NaN for anything else."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return Decimal(repr(value)) if number else Decimal("NaN")
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
