@@ -1,0 +1,17 @@
+"""Keep the volatility index, or its stand-in."""
+
+from ops_pipeline.runtime.entrypoint import entrypoint
+from ops_pipeline.runtime.wiring import Deps
+from ops_pipeline.stages import market_regime
+from ops_pipeline.stages.request import TickRequest
+
+
+@entrypoint("market_regime", request=TickRequest)
+def lambda_handler(request: TickRequest, deps: Deps) -> market_regime.Outcome:
+    return market_regime.run(
+        request,
+        db=deps.db,
+        volatility_index=deps.runtime.volatility_index,
+        calendar=deps.calendar,
+        clock=deps.clock,
+    )

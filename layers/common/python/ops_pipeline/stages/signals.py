@@ -1,0 +1,60 @@
+"""Evaluate every ticker on the watchlist and recommend what came of it, account by account."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ops_pipeline.db import recommendations as rows
+from ops_pipeline.db import watchlist
+from ops_pipeline.db.accounts import entry_accounts
+from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.parameters import Versioned
+from ops_pipeline.db.recommendations import Decided
+from ops_pipeline.db.runs import UnitsOfWork
+from ops_pipeline.domain.parameters import Parameters
+from ops_pipeline.domain.signals import Circumstances, evaluate
+from ops_pipeline.ports import Clock
+from ops_pipeline.stages import evidence
+from ops_pipeline.stages.request import TickRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`evaluated` tickers, of which `signals`, the rest HOLD; `recommendations` are new rows."""
+
+    evaluated: int
+    signals: int
+    recommendations: int
+
+
+def run(request: TickRequest, *, db: UnitsOfWork, clock: Clock, parameters: Versioned) -> Outcome:
+    """Leave an evaluation for each listed ticker, and a recommendation an account for a signal.
+
+    A tick that was decided stays as it was: run again it adds nothing.
+    """
+    now = clock.now()
+    with db.transaction() as tx:
+        decided = _decide(tx, parameters.rules, tick=request.tick, now=now)
+        recommendations = rows.save(
+            tx, decided, tick=request.tick, parameter_version=parameters.version, now=now
+        )
+    signals = sum(1 for each in decided if each.evaluation.outcome == "SIGNAL")
+    return Outcome(evaluated=len(decided), signals=signals, recommendations=recommendations)
+
+
+def _decide(tx: Transaction, rules: Parameters, *, tick: datetime, now: datetime) -> list[Decided]:
+    known = evidence.gather(tx, watchlist.members(tx), rules, tick=tick, now=now)
+    since = tick - timedelta(minutes=rules.signals.rest_minutes)
+    signalled = rows.last_signals(tx, list(known), since=since, tick=tick)
+    holders = rows.stock_holders(tx, list(known))
+    buyers = entry_accounts(tx)
+    decided = []
+    for ticker, each in known.items():
+        around = Circumstances(
+            tick=tick,
+            last_signal_at=signalled.get(ticker),
+            buyers=buyers,
+            holders=holders.get(ticker, ()),
+        )
+        evaluation = evaluate(each.stored.features, each.news, rules, around)
+        decided.append(Decided(evaluation, each))
+    return decided

@@ -1,0 +1,106 @@
+"""Fetch the newest bars, keep aside what can't be true, and hold back what jumped."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from ops_pipeline.db import telemetry
+from ops_pipeline.db.alerts import open_alert, resolve_alert
+from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.parameters import Versioned
+from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
+from ops_pipeline.db.telemetry import DataFeed
+from ops_pipeline.domain import bars
+from ops_pipeline.domain.bars import Jump
+from ops_pipeline.domain.market import Bar, new_york_day
+from ops_pipeline.domain.parameters import TelemetryRules
+from ops_pipeline.ports import Clock, MarketData
+from ops_pipeline.stages.request import TickRequest
+
+PRICE_JUMP = "price_jump"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`stored` are new or changed bars; `held` the tickers held back this day."""
+
+    tickers: int
+    fetched: int
+    stored: int
+    rejected: int
+    held: int
+
+
+def run(
+    request: TickRequest,
+    *,
+    db: UnitsOfWork,
+    market_data: MarketData,
+    clock: Clock,
+    parameters: Versioned,
+    data_feed: DataFeed,
+) -> Outcome:
+    """Bring lane_telemetry up to the tick.
+
+    Raises:
+        MarketDataUnavailable: nothing was stored; the next tick fetches what is missing.
+    """
+    rules = parameters.rules.telemetry
+    # A tick may lie ahead of the clock when a person invents one: no bar is final before now.
+    upto = min(request.tick, clock.now())
+    with db.transaction() as tx:
+        tickers = telemetry.watched_tickers(tx)
+        newest = telemetry.newest_bars(tx, tickers, bars.fetch_from(upto, None, rules), upto)
+    fetched = _fetch(market_data, tickers, newest, upto, rules)
+    sifted = bars.sift(fetched, tickers, upto)
+    now = clock.now()
+    with db.transaction() as tx:
+        telemetry.stage(tx, sifted.sound)
+        jumped = bars.jumps(sifted.sound, telemetry.last_closes(tx), rules)
+        stored = telemetry.merge(tx, data_feed=data_feed, now=now)
+        rejected = telemetry.keep_aside(tx, sifted.rejected, data_feed=data_feed, now=now)
+        held = _hold_back(tx, jumped, new_york_day(upto), now)
+    return Outcome(
+        tickers=len(tickers), fetched=len(fetched), stored=stored, rejected=rejected, held=held
+    )
+
+
+def _fetch(
+    market_data: MarketData,
+    tickers: list[str],
+    newest: dict[str, datetime],
+    upto: datetime,
+    rules: TelemetryRules,
+) -> list[Bar]:
+    """The last minutes of those that have bars today, and the day so far of the others."""
+    begun = [ticker for ticker in tickers if ticker in newest]
+    others = [ticker for ticker in tickers if ticker not in newest]
+    found: list[Bar] = []
+    if begun:
+        start = bars.fetch_from(upto, max(newest.values()), rules)
+        found += market_data.bars(begun, start, upto)
+    if others:
+        found += market_data.bars(others, bars.fetch_from(upto, None, rules), upto)
+    return found
+
+
+def _hold_back(tx: Transaction, jumped: list[Jump], day: date, now: datetime) -> int:
+    """Hold back what jumped, let go what was held on earlier days; returns how many are held."""
+    for ticker in telemetry.release_past_holds(tx, day, now=now):
+        resolve_alert(tx, kind=PRICE_JUMP, scope=EVERYTHING, subject=ticker, now=now)
+    for jump in jumped:
+        if telemetry.hold(tx, jump, now=now):
+            open_alert(
+                tx,
+                kind=PRICE_JUMP,
+                scope=EVERYTHING,
+                subject=jump.bar.ticker,
+                severity="warning",
+                message=f"{jump.reason}: held back for the session until it is explained",
+                details={
+                    "ts": jump.bar.ts.isoformat(),
+                    "previous_close": str(jump.previous_close),
+                    "close": str(jump.bar.close),
+                },
+                now=now,
+            )
+    return len(telemetry.held_tickers(tx, day))
