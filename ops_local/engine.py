@@ -1,6 +1,6 @@
 """Runs the state machines of infra/ on this machine, calling handlers in process.
 
-The interpreter is moto's (see engine_moto). One run is one call of `Engine.run`:
+The interpreter is moto's (see engine_states). One run is one call of `Engine.run`:
 everything happens in the calling thread, a Map's items one after the other, so the
 same handlers over the same ticks do the same things in the same order.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from infra.definitions import local_arns, with_arns
-from ops_local import engine_moto
+from ops_local import engine_moto, engine_states
 
 # moto logs each failure it was asked to handle, with the whole machine's repr.
 logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL + 1)
@@ -79,7 +79,7 @@ class Engine:
     ) -> None:
         self._invoke = invoke
         self._elapsed_s = elapsed_s
-        wiring = engine_moto.Wiring(call=self._call, wait_scale=wait_scale)
+        wiring = engine_states.Wiring(call=self._call, wait_scale=wait_scale)
         self._programs = {
             name: engine_moto.build(json.dumps(with_arns(machine, local_arns())), wiring)
             for name, machine in machines.items()
@@ -113,8 +113,8 @@ class Engine:
             result = _as_json(self._invoke(function, event))
         except FunctionFailed as error:
             self._judge(started_s, timeout_s)
-            if error.error == engine_moto.TIMED_OUT:
-                raise engine_moto.timed_out() from error
+            if error.error == engine_states.TIMED_OUT:
+                raise engine_states.timed_out() from error
             raise _reported(error.error, error.cause) from error
         except Exception as error:
             # Lambda reports whatever a handler raises, by its class name.
@@ -131,11 +131,11 @@ class Engine:
         if now_s > _deadline_s.get():
             raise _MachineTimedOut
         if now_s - started_s > timeout_s:
-            raise engine_moto.timed_out()
+            raise engine_states.timed_out()
 
 
 def _reported(error: str, message: str) -> Exception:
-    return engine_moto.reported(json.dumps({"errorMessage": message, "errorType": error}))
+    return engine_states.reported(json.dumps({"errorMessage": message, "errorType": error}))
 
 
 def _as_json(value: Any) -> Any:

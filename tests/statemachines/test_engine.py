@@ -232,7 +232,7 @@ def test_an_interrupt_gets_through() -> None:
         {
             "Type": "Map",
             "ItemProcessor": {
-                "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"},
+                "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
                 "StartAt": "A",
                 "States": {"A": {"Type": "Succeed"}},
             },

@@ -1,6 +1,6 @@
 """Each seam of moto that the local engine leans on.
 
-One red test here after a version bump names what moved; ops_local/engine_moto.py is
+One red test here after a version bump names what moved; ops_local/engine_states.py is
 then to be read again beside moto's new source.
 """
 
@@ -34,7 +34,7 @@ from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 from moto.stepfunctions.parser.asl.utils import json_path
 
 from infra.definitions import load_machines, local_arns, with_arns
-from ops_local import engine_moto
+from ops_local import engine_moto, engine_states
 from ops_local.engine import Engine
 
 TASK = {
@@ -68,7 +68,7 @@ def built(definition: dict[str, Any] = EVERY_KIND) -> Any:
     def call(*_: Any) -> dict[str, list[int]]:
         return {"items": [1, 2]}
 
-    return engine_moto.build(json.dumps(definition), engine_moto.Wiring(call, wait_scale=0.0))
+    return engine_moto.build(json.dumps(definition), engine_states.Wiring(call, wait_scale=0.0))
 
 
 @pytest.mark.parametrize(
@@ -96,12 +96,13 @@ def test_moto_still_has_the_method_that_is_overridden_or_called(
     seam: Callable[..., Any], names: set[str]
 ) -> None:
     assert set(inspect.signature(seam).parameters) == names, (
-        f"moto changed {seam.__qualname__}: read ops_local/engine_moto.py again"
+        f"moto changed {seam.__qualname__}: read ops_local/engine_states.py again"
     )
 
 
 @pytest.mark.parametrize(
-    ("state", "kind"), [("Ask", "_Task"), ("Each", "_Map"), ("Rest", "_Wait"), ("Lost", "_Fail")]
+    ("state", "kind"),
+    [("Ask", "LocalTask"), ("Each", "LocalMap"), ("Rest", "LocalWait"), ("Lost", "LocalFail")],
 )
 def test_moto_still_builds_states_through_the_overridden_factory(state: str, kind: str) -> None:
     assert type(built().states.states[state]).__name__ == kind, (
@@ -111,13 +112,13 @@ def test_moto_still_builds_states_through_the_overridden_factory(state: str, kin
 
 def test_moto_still_builds_the_states_of_a_map_through_the_same_factory() -> None:
     items = built().states.states["Each"].iteration_component
-    assert type(items).__name__ == "_Items"
-    assert type(items._states.states["Inner"]).__name__ == "_Task"
+    assert type(items).__name__ == "ItemsInOrder"
+    assert type(items._states.states["Inner"]).__name__ == "LocalTask"
 
 
 def test_moto_still_ends_a_retriers_arithmetic_with_its_jitter() -> None:
     retrier = built().states.states["Ask"].retry.retriers[0]
-    assert type(retrier.jitter_strategy).__name__ == "_ScaledInterval"
+    assert type(retrier.jitter_strategy).__name__ == "ScaledInterval"
     body = inspect.getsource(RetrierDecl._eval_body)
     steps = ("interval_seconds.eval", "backoff_rate.eval", "jitter_strategy.eval", "time.sleep")
     places = [body.index(step) for step in steps]
@@ -139,16 +140,16 @@ def test_moto_still_hands_a_task_its_payload_and_its_functions_name() -> None:
         heard.append(facts)
         return {"items": []}
 
-    wiring = engine_moto.Wiring(call, wait_scale=0.0)
+    wiring = engine_states.Wiring(call, wait_scale=0.0)
     engine_moto.evaluate(engine_moto.build(json.dumps(EVERY_KIND), wiring), "probe", {"a": 1})
     assert heard == [("report", {"a": 1}, 5)]
 
 
 def test_moto_still_takes_a_lambda_errors_name_from_its_error_type() -> None:
     def call(*_: Any) -> None:
-        raise engine_moto.reported('{"errorType": "Named", "errorMessage": ""}')
+        raise engine_states.reported('{"errorType": "Named", "errorMessage": ""}')
 
-    wiring = engine_moto.Wiring(call, wait_scale=0.0)
+    wiring = engine_states.Wiring(call, wait_scale=0.0)
     program = engine_moto.build(json.dumps(EVERY_KIND), wiring)
     assert engine_moto.evaluate(program, "probe", {})[1]["error"] == "Named"
 
