@@ -318,7 +318,7 @@ def test_a_clock_that_names_no_accounts_is_a_failure() -> None:
     assert Script(market_clock={"status": "run"}).run("position_cycle").status == "FAILED"
 
 
-def classified(remaining: int, *, budget_spent: bool = False) -> dict[str, Any]:
+def classified(remaining: int, *, budget_spent: int = 0) -> dict[str, Any]:
     return {"status": "run", "remaining": remaining, "budget_spent": budget_spent}
 
 
@@ -327,12 +327,23 @@ def classified(remaining: int, *, budget_spent: bool = False) -> dict[str, Any]:
     [
         ([classified(0)], 1),
         ([classified(40), classified(0)], 2),
+        ([classified(40, budget_spent=1)], 1),
         ([classified(40, budget_spent=True)], 1),
+        ([classified(40, budget_spent=False), classified(0)], 2),
         ([classified(40), classified(39), classified(38), classified(37)], 3),
         ([classified(40), {"status": "already_done"}], 2),
         ([{"status": "already_done"}], 1),
     ],
-    ids=["empty", "emptied", "budget spent", "never emptied", "done meanwhile", "done before"],
+    ids=[
+        "empty",
+        "emptied",
+        "spent",
+        "spent flag",
+        "unspent flag",
+        "never emptied",
+        "done meanwhile",
+        "done before",
+    ],
 )
 def test_the_classifier_goes_on_until_backlog_budget_or_passes_are_spent(
     answers: list[Answer], passes: int
