@@ -105,3 +105,11 @@ class Broker(Protocol):
     def fills_since(self, since: datetime) -> list[BrokerFill]:
         """Executions since then, oldest first."""
         ...
+
+
+class Journal(Protocol):
+    """Where a stage says what happened: one JSON line each."""
+
+    def happened(self, event: str, **data: object) -> None: ...
+
+    def went_wrong(self, event: str, **data: object) -> None: ...

@@ -1,7 +1,7 @@
 """Alerts: what a person should know of, at most one open for each matter."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -19,6 +19,11 @@ ON CONFLICT DO NOTHING
 _RESOLVE = """
 UPDATE alerts SET resolved_at = :now
 WHERE kind = :kind AND scope = :scope AND subject = :subject AND resolved_at IS NULL
+"""
+
+_RESOLVE_KINDS = """
+UPDATE alerts SET resolved_at = :now
+WHERE kind = ANY(CAST(:kinds AS text[])) AND scope = :scope AND resolved_at IS NULL
 """
 
 
@@ -56,3 +61,8 @@ def open_alert(
 def resolve_alert(tx: Transaction, *, kind: str, scope: str, subject: str, now: datetime) -> bool:
     """Close the open alert of that matter; False when none is open."""
     return bool(tx.execute(_RESOLVE, kind=kind, scope=scope, subject=subject, now=now))
+
+
+def resolve_kinds(tx: Transaction, *, kinds: Sequence[str], scope: str, now: datetime) -> int:
+    """Close every open alert of these kinds in that scope; returns how many."""
+    return tx.execute(_RESOLVE_KINDS, kinds=list(kinds), scope=scope, now=now)

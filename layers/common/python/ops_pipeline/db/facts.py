@@ -59,6 +59,10 @@ SELECT day, close, source FROM vix_history WHERE day < :today ORDER BY day DESC 
 """
 
 _BAR = "SELECT max(ts) AS ts FROM lane_telemetry WHERE ticker = :ticker AND ts >= :day_start"
+_FEATURES = """
+SELECT computed_at FROM lane_features WHERE ticker = :ticker AND ts >= :day_start
+ORDER BY ts DESC LIMIT 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +140,9 @@ def vix(tx: Transaction, *, today: date) -> tuple[date, float] | None:
 def newest_bar(tx: Transaction, *, ticker: str, day_start: datetime) -> datetime | None:
     row = tx.one(_BAR, ticker=ticker, day_start=day_start)
     return row["ts"] if row else None
+
+
+def features_computed_at(tx: Transaction, *, ticker: str, day_start: datetime) -> datetime | None:
+    """When the ticker's newest features of the day were computed."""
+    row = tx.one(_FEATURES, ticker=ticker, day_start=day_start)
+    return row["computed_at"] if row else None

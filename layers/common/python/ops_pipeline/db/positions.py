@@ -46,6 +46,10 @@ WHERE id = :id
 """
 
 _LOCK = f"SELECT {_COLUMNS} FROM active_positions WHERE id = :id FOR NO KEY UPDATE"
+_FIND_OPEN = f"""
+SELECT {_COLUMNS} FROM active_positions
+WHERE account_name = :account AND symbol = :symbol AND status <> 'closed' FOR NO KEY UPDATE
+"""
 _HELD = f"""
 SELECT {_COLUMNS} FROM active_positions WHERE account_name = :account AND status <> 'closed'
 ORDER BY entry_time, symbol COLLATE "C"
@@ -137,6 +141,12 @@ def save_mark(
 
 def lock(tx: Transaction, position_id: UUID) -> Position | None:
     row = tx.one(_LOCK, id=position_id)
+    return _position(row) if row else None
+
+
+def find_open(tx: Transaction, account: str, symbol: str) -> Position | None:
+    """The account's position in that symbol, locked, or None."""
+    row = tx.one(_FIND_OPEN, account=account, symbol=symbol)
     return _position(row) if row else None
 
 

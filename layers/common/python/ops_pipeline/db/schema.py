@@ -23,8 +23,8 @@ def require_current(tx: Transaction) -> None:
     Raises:
         SchemaBehind: names the missing versions.
     """
-    history = tx.one(_HISTORY)
-    applied = {row["version"] for row in tx.rows(_APPLIED)} if history["present"] else set()
+    present = any(row["present"] for row in tx.rows(_HISTORY))
+    applied = {row["version"] for row in tx.rows(_APPLIED)} if present else set()
     missing = [version for version in VERSIONS if version not in applied]
     if missing:
         raise SchemaBehind(f"the database lacks {', '.join(missing)}: run the migrations first")

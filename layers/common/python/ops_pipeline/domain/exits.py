@@ -74,7 +74,8 @@ class Decision:
     """What is to be done now.
 
     Attributes:
-        position: With the state rules applied (stop raised, trailing armed).
+        position: With the state rules applied (stop raised). A partial exit arms the
+            trailing stop when its order is committed, not before.
         events: State rules that applied, for position_events.
         sell: Quantity to sell, 0 for none.
         rule: Why.
@@ -83,7 +84,7 @@ class Decision:
     position: Position
     events: tuple[str, ...]
     sell: Decimal
-    rule: ExitRule | None
+    rule: str | None
 
 
 def mark(position: Position, quote: Quote) -> Mark:
@@ -110,6 +111,16 @@ def first_target(entry_price: Decimal, rules: ExitRules) -> Decimal:
 def trailing_level(position: Position, peak: Decimal, rules: ExitRules) -> Decimal:
     """The price that still keeps the stated share of the peak gain."""
     return position.entry_price + (peak - position.entry_price) * Decimal(str(rules.trailing_keeps))
+
+
+def armed(position: Position) -> Position:
+    """The partial exit is done, or there is nothing to do: from here the stop trails."""
+    return replace(position, trailing_armed=True, lifecycle_state="partial")
+
+
+def closing(position: Position, rule: str) -> Position:
+    """All of it is being sold, for this rule."""
+    return replace(position, status="closing", close_reason=rule)
 
 
 def decide(
@@ -150,10 +161,10 @@ def _apply_state_rules(
     if gain >= rules.partial_gain and not position.trailing_armed:
         share = position.quantity * Decimal(str(rules.partial_share))
         partial = whole_units(share, fractional=fractional)
-        if partial >= position.quantity:
+        if partial in (0, position.quantity):
             partial = Decimal(0)
-        position = replace(position, trailing_armed=True, lifecycle_state="partial")
-        events.append("partial" if partial > 0 else "partial_rounds_to_nothing")
+            position = armed(position)
+            events.append("partial_rounds_to_nothing")
     return position, tuple(events), partial
 
 

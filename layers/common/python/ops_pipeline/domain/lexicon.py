@@ -38,7 +38,7 @@ upward, rebound, rebounds, rebounded, rebounding, recover, recovers, recovered, 
 recovery, higher, pick up, picks up, picked up, edge up, edges up, edged up, tick up, ticks up,
 expansion, increase, increases, increased, increasing, uptick, upturn, rally back, ▲, ↑, turned
 higher, greater, larger, bigger, accelerate, accelerates, accelerated, accelerating, acceleration,
-climbing to, appreciate, appreciated, heavier, build, builds, elevated"""
+climbing to, appreciate, appreciated, heavier, build, builds, elevated, highest"""
 _LEAPS = """surge, surges, surged, surging, soar, soars, soared, soaring, jump, jumps, jumped,
 jumping, rocket, rockets, rocketed, skyrocket, skyrockets, skyrocketed, spike, spikes, spiked,
 double, doubles, doubled, doubling, triple, triples, tripled, tripling, leap, leaps, leaped,
@@ -47,18 +47,19 @@ _RAISES = """raise, raises, raised, raising, boost, boosts, boosted, boosting, l
 lifted, lifting, hike, hikes, hiked, hiking, improve, improves, improved, improving, improvement,
 widen, widens, widened, widening, wider, expand, expands, expanded, expanding, enhance, enhances,
 enhanced, strengthen, strengthens, strengthened, strengthening, bump up, bumps up, ramp up, ramps
-up, ramped up, add to, deepen, deepens, deepened"""
+up, ramped up, add to, deepen, deepens, deepened, add, adds, added, adding, rebuild, rebuilds,
+restore, restores, restored"""
 _FALLS = """fall, falls, falling, fell, fallen, drop, drops, dropping, dropped, decline, declines,
 declining, declined, decrease, decreases, decreasing, decreased, down, downward, slip, slips,
 slipped, slipping, ease, eases, eased, easing, dip, dips, dipped, dipping, lower, shrink, shrinks,
-shrank, shrunk, shrinking, contract by, contracted, contraction, smaller, fewer, less, retreat,
-retreats, retreated, slide, slides, slid, sliding, sink, sinks, sank, sunk, sinking, edge down,
-edges down, edged down, weaken, weakens, weakened, weakening, slow, slows, slowed, slowing,
-slower, slowdown, downturn, pull back, pulls back, pulled back, pullback, lag, lags, lagged,
-lagging, turned lower, softer, narrow, narrows, narrowed, narrowing, narrower, deteriorate,
-deteriorates, deteriorated, deteriorating, deterioration, ▼, ↓, diminish, diminished, dwindle,
-dwindled, dwindling, erode, erodes, eroded, fade, fades, faded, cool, cools, cooled, cooling,
-shed, sheds, thinner, reduction, moderated, shallower"""
+shrank, shrunk, shrinking, contracted, contraction, smaller, fewer, less, retreat, retreats,
+retreated, slide, slides, slid, sliding, sink, sinks, sank, sunk, sinking, edge down, edges down,
+edged down, weaken, weakens, weakened, weakening, slow, slows, slowed, slowing, slower, slowdown,
+downturn, pull back, pulls back, pulled back, pullback, lag, lags, lagged, lagging, turned lower,
+softer, narrow, narrows, narrowed, narrowing, narrower, deteriorate, deteriorates, deteriorated,
+deteriorating, deterioration, ▼, ↓, diminish, diminished, dwindle, dwindled, dwindling, erode,
+erodes, eroded, fade, fades, faded, cool, cools, cooled, cooling, shed, sheds, thinner, reduction,
+moderated, shallower, dips below, lowest, trails, trailed, trailing"""
 _PLUNGES = """plunge, plunges, plunged, plunging, plummet, plummets, plummeted, plummeting,
 tumble, tumbles, tumbled, tumbling, crash, crashes, crashed, crashing, collapse, collapses,
 collapsed, collapsing, nosedive, nosedives, slump, slumps, slumped, slumping, tank, tanks, tanked,
@@ -68,7 +69,9 @@ _CUTS = """cut, cuts, cutting, reduce, reduces, reduced, reducing, slash, slashe
 slashing, trim, trims, trimmed, trimming, lowers, lowered, lowering, curb, curbs, curbed, pare,
 pares, pared, scale back, scales back, scaled back, axe, axes, axed, minimize, minimise,
 minimized, decreased its, squeeze, squeezes, squeezed, dent, dents, dented, depress, depressed,
-shave, shaves, weigh on, weighs on, weighed on, hurt, hurts, hit, hits"""
+shave, shaves, weigh on, weighs on, weighed on, hurt, hurts, dismiss, dismisses, dismissed, drops
+case, drop case, throws out, settle, settles, settled, avert, averts, averted, overturn,
+overturns, overturned, resolve, resolves, defuse, quell, quells, soothe, calm, calms"""
 
 _MORE_IS_GOOD = """profit, growth, profits, profitability, earnings, income, sales, sale volumes,
 revenue, revenues, turnover, margin, margins, ebit, ebitda, eps, demand, dividend, dividends,
@@ -95,7 +98,11 @@ short interest, bad loans, loan losses, loan loss provisions, credit losses, cla
 emissions, interest rate, interest rates, rates, borrowing costs, leverage, inventories, inventory
 glut, recall costs, fines, penalties, headwinds, uncertainty, concerns, fears, worries, tensions,
 pressure, pressures, shortage, shortages, losing streak, accidents, burn, cash burn, insolvencies,
-bankruptcies, stake sale, dilution, warnings, competition"""
+bankruptcies, stake sale, dilution, warnings, competition, lawsuit, lawsuits, class action, probe,
+probes, investigation, investigations, penalty, violation, violations, bankruptcy, layoff, job
+cuts, redundancies, recall, recalls, outage, outages, threat, fear, problem, problems,
+allegations, breach, sanction, strike, ban, fine, unrest, disputes, lawsuits against, bad debts,
+strikes, bans, jitters over, breaches, unemployment rate, downside, selling pressure, loan loss"""
 
 _GOOD = """beat, beats, beating, topped, tops, top estimates, top forecasts, top expectations,
 exceed, exceeds, exceeded, exceeding, surpass, surpasses, surpassed, outperform, outperforms,
@@ -114,17 +121,23 @@ rallied, rallying, tailwind, tailwinds, profitable, swings to profit, swing to p
 profit, swung to a profit, swings to a profit, return to profit, returns to profit, returned to
 profit, back to profit, return to profitability, turns profitable, turned profitable, turnaround,
 pays off, paid off, thrive, thrives, thriving, flourish, boon, milestone, best ever, best quarter,
-best day, breakout, breaks out, oversubscribed, settles, resolved, dismissed, acquitted,
-exonerated, undervalued, cheap, bargain, buy the dip, long, calls, going higher, moon, to the
-moon, uptrend, bull run, golden cross, accretive, lucrative, special dividend, share buyback, debt
-free, reinstates dividend, resumes dividend, leading, leader, leadership, good, great, excellent,
-gainer, gainers, outperformance, top pick, strength, resilient, resilience, excited, confident,
-contract worth, order worth, wins contract, wins order, wins deal, won a contract, won an order,
-received an order, received orders, receives order, supply deal, new order, new contract,
-lucrative contract, cost savings, savings, reaffirms dividend, new product launch, breaking out,
-undervaluation, profit of, benefit, benefits, benefited, benefiting, progress, award, awards,
-bullishness, ends probe, ends strike, ends dispute, ends investigation, drops lawsuit, lawsuit
-dismissed"""
+best day, breakout, breaks out, oversubscribed, resolved, acquitted, exonerated, undervalued,
+cheap, bargain, buy the dip, long, calls, going higher, moon, to the moon, uptrend, bull run,
+golden cross, accretive, lucrative, special dividend, share buyback, debt free, reinstates
+dividend, resumes dividend, leading, leader, leadership, good, great, excellent, gainer, gainers,
+outperformance, top pick, strength, resilient, resilience, excited, confident, contract worth,
+order worth, wins contract, wins order, wins deal, won a contract, won an order, received an
+order, received orders, receives order, supply deal, new order, new contract, lucrative contract,
+cost savings, savings, reaffirms dividend, new product launch, breaking out, undervaluation,
+profit of, benefit, benefits, benefited, benefiting, progress, award, awards, bullishness, ends
+probe, ends strike, ends dispute, ends investigation, drops lawsuit, lawsuit dismissed, bought the
+dip, buying the dip, short squeeze, short covering, shorts covering, breaks above, broke above,
+broken above, in the black, in the green, green, gains ground, gained ground, signs contract,
+signed a contract, signs deal, signs supply deal, boost for, boost to, crushes, crushed, smashes,
+smashed, trounces, backs, stabilises, stabilizes, stabilised, stabilized, undisputed, well
+received, upside, upbeat about, looks great, pays down, in demand, sold out, exceeding
+expectations, gets approval, gets nod, green light, greenlights, green lights, printing, holding
+strong, has legs"""
 _BAD = """miss, misses, missed, missing estimates, fall short, falls short, fell short,
 underperform, underperforms, underperformed, underperforming, downgrade, downgrades, downgraded,
 underweight, sell rating, to sell, at sell, strong sell, bearish, profit warning, profits warning,
@@ -134,38 +147,43 @@ below forecasts, below consensus, below views, short of estimates, short of expe
 estimates, under expectations, shy of estimates, record low, record lows, all time low, 52 week
 low, new low, new lows, multi year low, record loss, weak, weaker, weakest, weakness, sluggish,
 soft, disappoint, disappoints, disappointed, disappointing, disappointment, dismal, poor, grim,
-gloomy, bleak, worst, worst day, lawsuit, lawsuits, sue, sues, sued, suing, class action, probe,
-probes, probed, investigation, investigations, investigate, investigates, investigated,
-investigating, subpoena, subpoenas, fraud, fraudulent, scandal, bribery, corruption, misconduct,
-antitrust, fine, fined, penalty, guilty, indicted, charged with, violation, violations,
-bankruptcy, bankrupt, insolvency, insolvent, chapter 11, going concern, default on, defaulted,
-delisted, delisting, delist, layoff, lay off, lays off, laid off, job cuts, jobs cut, cut jobs,
-cuts jobs, cutting jobs, slashes jobs, redundancies, furlough, furloughs, strike, walkout, recall,
-recalls, recalled, halt, halts, halted, suspend, suspends, suspended, suspension, shut down, shuts
-down, shutdown, closure, closures, cancel, cancels, cancelled, canceled, terminate, terminates,
+gloomy, bleak, worst, worst day, sue, sues, sued, suing, probed, investigate, investigates,
+investigated, investigating, subpoena, subpoenas, fraud, fraudulent, scandal, bribery, corruption,
+misconduct, antitrust, fined, guilty, indicted, charged with, bankrupt, insolvency, insolvent,
+chapter 11, going concern, default on, defaulted, delisted, delisting, delist, lay off, lays off,
+laid off, jobs cut, cut jobs, cuts jobs, cutting jobs, slashes jobs, furlough, furloughs, walkout,
+recalled, halt, halts, halted, suspend, suspends, suspended, suspension, shut down, shuts down,
+shutdown, closure, closures, cancel, cancels, cancelled, canceled, terminate, terminates,
 terminated, scrap, scraps, scrapped, reject, rejects, rejected, rejection, block, blocks, blocked,
-ban, bans, banned, sanction, sanctions, hack, hacked, breach, breached, cyberattack, outage,
-outages, explosion, fire, crisis, recession, slumping, negative, unfavorable, pessimistic,
-trouble, troubles, troubled, struggle, struggles, struggled, struggling, suffer, suffers,
-suffered, suffering, threat, threatens, threat to, headwind, headwinds, fear, sours, swings to
-loss, swing to loss, swung to loss, swings to a loss, swung to a loss, swung to a net loss,
-negative territory, overvalued, expensive, bubble, short, shorts, shorting, puts, dump, dumps,
-dumped, dumping, going lower, bagholder, downtrend, death cross, bear market, bears, breakdown,
-dilutive, dilution, suspends dividend, scraps dividend, cuts dividend, cut its dividend, omits
-dividend, resign, resigns, resigned, resignation, ousted, steps down abruptly, short seller,
-accuse, accuses, accused, allegations, alleged, alleges, loser, losers, junk, downbeat, turmoil,
+bans, banned, sanctions, hack, hacked, breached, cyberattack, explosion, fire, crisis, recession,
+slumping, negative, unfavorable, pessimistic, trouble, troubles, troubled, struggle, struggles,
+struggled, struggling, suffer, suffers, suffered, suffering, threatens, threat to, headwind,
+headwinds, sours, swings to loss, swing to loss, swung to loss, swings to a loss, swung to a loss,
+swung to a net loss, negative territory, overvalued, expensive, bubble, short, shorts, shorting,
+puts, dump, dumps, dumped, dumping, going lower, bagholder, downtrend, death cross, bear market,
+bears, breakdown, dilutive, dilution, suspends dividend, scraps dividend, cuts dividend, cut its
+dividend, omits dividend, resign, resigns, resigned, resignation, ousted, steps down abruptly,
+short seller, accuse, accuses, accused, alleged, alleges, loser, losers, junk, downbeat, turmoil,
 turbulence, fallout, setback, setbacks, failure, fail, fails, failed, failing, jeopardy, doubt,
 doubts, bad, terrible, awful, overstated, restate, restates, restated, restatement, writeoff,
 write off, writes off, underperformance, loses, lose, lost, losing, lost ground, panic, plagued,
-problem, problems, worry, worried, concerned, injured, deadly, crackdown, glut, stalls, stalled,
-stagnant, delayed, delays launch, laying off"""
+worry, worried, concerned, injured, deadly, crackdown, glut, stalls, stalled, stagnant, delayed,
+delays launch, laying off, hit by, hurt by, set aside more, sets aside, set aside, no longer
+expects, no longer sees, not as expected, breaks below, broke below, breaks support, under
+pressure, blow, blow to, in the red, red, drag, drags, dragged, hammered, pummeled, battered,
+rattled, spooked, jitters, woes, worsen, worsens, worsened, worsening, tough, difficult,
+challenging, burden, cautious, exodus, withdraws, withdrew, pulls out, pulled out, quits,
+abandons, abandoned, ditches, dispute, arrested, raided, convicted, pleads guilty, leak, spill,
+accident, killed, dies, oversupply, lay offs, ugly, loses ground, force majeure, bearishness, dead
+money, overhang, bleed, bleeding, nosediving, derailed, missing, slammed, hacked off, wipes out,
+wiped out, loss making, lossmaking, unprofitable"""
 
 _ABOVE = "above, ahead of, beyond, over"
 _BELOW = "below, under, short of, shy of, beneath"
 
 _NEGATORS = """not, no, never, without, neither, nor, unable to, denies, deny, denied, lack of,
-lacks, cannot, avoid, avoids, avoided, averts, averted, rule out, rules out, ruled out, unlikely
-to, far from, hardly, drop lawsuit, less likely"""
+lacks, cannot, avoid, avoids, avoided, rule out, rules out, ruled out, unlikely to, far from,
+hardly, less likely"""
 _FAILURES = "fail to, fails to, failed to, failing to"
 _HEDGES = """may, might, could, would, possibly, reportedly, rumored, rumoured, if, considering,
 considers, mulls, weighs, plans to, seeks, seeking, whether, potential, potentially, hopes to"""
@@ -178,14 +196,16 @@ sharp, steep, heavily, deeply"""
 # What never judges by itself, though a part of it would: read as one neutral word.
 _NEUTRAL_PHRASES = """in line with, in line, short term, long term, longer term, as long as, short
 dated, long dated, long time, as well as, up to, set up, sets up, make up, follow up, start up,
-startup, write up, up for, strong currency, fine tune, target date, buy back, record date, stop
-loss, at least, cut off, after hours, no longer, so long, long awaited, fire department, a short,
-down payment, break down by, step down, steps down, top 10, good morning, good friday, great
-britain, best buy, growth stocks, growth stock, growth fund, growth strategy, growth company, the
-lead, down under, short list, shortlist, increase capital, share capital, shares outstanding,
-number of shares, advanced micro devices, capital increase, new york, not only, more than half,
-less than half, income tax, profit and loss, loss adjuster, cutting edge, lowercase, higher
-education, fast growing, sale of, gain access"""
+startup, write up, up for, fine tune, target date, buy back, record date, stop loss, at least, cut
+off, after hours, so long, long awaited, fire department, a short, down payment, step down, steps
+down, top 10, good morning, good friday, great britain, best buy, growth stocks, growth stock,
+growth fund, growth strategy, growth company, the lead, down under, short list, shortlist,
+increase capital, share capital, shares outstanding, number of shares, advanced micro devices,
+capital increase, new york, not only, more than half, less than half, income tax, profit and loss,
+loss adjuster, cutting edge, higher education, fast growing, sale of, gain access, subject to
+approval, subject to, pending approval, the dip, as expected, red hat, red sea, green bay, strike
+price, strike prices, ban on, recall election, hits the road, fire sale, support level, raises
+questions, strong dollar, strong euro, add on, short of cash, added value, value added"""
 
 FORMS: dict[str, Form] = {
     **_forms(_MORE_IS_GOOD, Form("metric", 1.0)),
@@ -200,7 +220,7 @@ FORMS: dict[str, Form] = {
     **_forms(_BELOW, Form("move", -1.0, "expected")),
     **_forms(_GOOD, Form("judgement", 1.0)),
     **_forms(_BAD, Form("judgement", -1.0)),
-    **_forms(_NEGATORS, Form("negator", -0.7)),
+    **_forms(_NEGATORS, Form("negator", -0.9)),
     **_forms(_FAILURES, Form("negator", -0.7, "bad")),
     **_forms(_HEDGES, Form("hedge", 0.6)),
     **_forms(_FAINT, Form("scale", 0.7)),
@@ -217,6 +237,10 @@ for _phrase in FORMS:
 
 # A metric that is bad news when merely named: "posts a loss", not "discusses costs".
 BAD_BY_ITSELF = phrase_set(
+    "lawsuit,lawsuits,class action,probe,probes,investigation,investigations,penalty,penalties,"
+    "violation,violations,bankruptcy,layoff,job cuts,redundancies,recall,recalls,outage,outages,"
+    "threat,fear,problem,problems,allegations,breach,breaches,sanction,strike,strikes,ban,bans,"
+    "fine,fines,unrest,disputes,selling pressure,bad loans,loan losses,"
     "loss,losses,net loss,operating loss,pretax loss,layoffs,shortfall,writedown,writedowns,"
     "write down,write downs,impairment,impairments,delay,delays,fears,worries,headwinds,"
     "shortage,shortages,bankruptcies,cash burn,dilution,losing streak,defaults,concerns"

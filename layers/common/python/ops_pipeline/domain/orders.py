@@ -70,20 +70,20 @@ class Order:
     quantity: Decimal
     order_type: OrderType
     price: Decimal | None
-    time_in_force: TimeInForce
-    reserved_notional: Decimal
-    status: Status
     reason: str
-    broker_order_id: str | None
-    filled_qty: Decimal
-    filled_avg_price: Decimal | None
     decided_at: datetime
-    acknowledged_at: datetime | None
-    missed_at: datetime | None
-    cancel_requested_at: datetime | None
-    terminal_at: datetime | None
     tick: datetime
     parameter_version: int | None
+    time_in_force: TimeInForce = "day"
+    reserved_notional: Decimal = Decimal(0)
+    status: Status = "intended"
+    broker_order_id: str | None = None
+    filled_qty: Decimal = Decimal(0)
+    filled_avg_price: Decimal | None = None
+    acknowledged_at: datetime | None = None
+    missed_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    terminal_at: datetime | None = None
 
     @property
     def live(self) -> bool:

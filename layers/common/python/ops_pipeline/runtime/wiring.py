@@ -17,16 +17,20 @@ from ops_pipeline.ports import (
     Calendar,
     Classifier,
     Clock,
+    Journal,
     MarketData,
     NewsFeed,
     VolatilityIndex,
 )
+from ops_pipeline.runtime import log
 from ops_pipeline.runtime.settings import (
     Settings,
     environment,
     read_broker_keys,
     read_settings,
 )
+from ops_pipeline.stages.request import AccountRequest
+from ops_pipeline.stages.road import Road, open_road
 
 
 @dataclass
@@ -155,6 +159,22 @@ class Deps:
     @property
     def calendar(self) -> Calendar:
         return self.runtime.calendar
+
+    @property
+    def journal(self) -> Journal:
+        return log
+
+    def road(self, request: AccountRequest) -> Road:
+        """The order road of the account the event names."""
+        return open_road(
+            request,
+            db=self.db,
+            broker=self.runtime.broker,
+            clock=self.clock,
+            parameters=self.parameters,
+            journal=self.journal,
+            deployment=self.runtime.settings.deployment,
+        )
 
 
 _current: Runtime | None = None

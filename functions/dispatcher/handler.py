@@ -1,0 +1,16 @@
+"""Take one account's recommendations to an order or a refusal."""
+
+from ops_pipeline.runtime.entrypoint import entrypoint
+from ops_pipeline.runtime.wiring import Deps
+from ops_pipeline.stages import dispatcher
+from ops_pipeline.stages.request import AccountRequest
+
+
+@entrypoint("dispatcher", request=AccountRequest)
+def lambda_handler(request: AccountRequest, deps: Deps) -> dispatcher.Outcome:
+    return dispatcher.run(
+        request,
+        deps.road(request),
+        market_data=deps.runtime.market_data,
+        calendar=deps.calendar,
+    )

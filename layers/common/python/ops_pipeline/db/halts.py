@@ -1,0 +1,33 @@
+"""What stops an account's entries: the daily-loss switch and the books."""
+
+from datetime import date
+
+from ops_pipeline.db.connection import Transaction
+
+_LATCH = """
+UPDATE accounts SET kill_switch = :reason, kill_switch_day = :day
+WHERE account_name = :account AND kill_switch IS NULL
+"""
+_RELEASE = """
+UPDATE accounts SET kill_switch = NULL, kill_switch_day = NULL
+WHERE account_name = :account AND kill_switch_day < :day
+"""
+_BOOKS = """
+UPDATE accounts SET books_halt = CAST(:reason AS text)
+WHERE account_name = :account AND books_halt IS DISTINCT FROM CAST(:reason AS text)
+"""
+
+
+def latch_kill_switch(tx: Transaction, *, account: str, reason: str, day: date) -> None:
+    """Halt entries for the rest of that session; a latch that is set already stands."""
+    tx.execute(_LATCH, account=account, reason=reason, day=day)
+
+
+def release_kill_switch(tx: Transaction, *, account: str, day: date) -> None:
+    """Open a latch of an earlier session."""
+    tx.execute(_RELEASE, account=account, day=day)
+
+
+def set_books_halt(tx: Transaction, *, account: str, reason: str | None) -> None:
+    """Halt entries while books and broker differ; None when they agree."""
+    tx.execute(_BOOKS, account=account, reason=reason)

@@ -1,0 +1,216 @@
+"""Claims one account's recommendations one by one and takes each to an order or a refusal.
+
+The order of things is the protocol: recover, claim, assess under the account's lock,
+commit the intent, send, settle. A kill between any two leaves a row that the next run
+settles.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from pg8000.exceptions import DatabaseError
+
+from ops_pipeline.db import dispatch, halts, orders, positions
+from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.dispatch import Recommendation
+from ops_pipeline.domain import gates
+from ops_pipeline.domain.broker import BrokerAccount
+from ops_pipeline.domain.ids import stable_uuid
+from ops_pipeline.domain.market import Quote, new_york_day
+from ops_pipeline.domain.orders import Order
+from ops_pipeline.errors import (
+    AccountMismatch,
+    BrokerUnavailable,
+    CapExceeded,
+    CommitUnknown,
+    DatabaseUnavailable,
+    LeaseLost,
+    MarketDataUnavailable,
+    OpsError,
+)
+from ops_pipeline.ports import Calendar, MarketData
+from ops_pipeline.stages import entry, road
+from ops_pipeline.stages.entry import Surroundings
+from ops_pipeline.stages.request import AccountRequest
+from ops_pipeline.stages.road import Road
+
+_CLAIM_LEASE = timedelta(seconds=60)
+_MOST_PER_RUN = 200
+# These concern the whole run, not one recommendation: the next one would fare no better.
+_STOPS_THE_RUN = (AccountMismatch, CommitUnknown, DatabaseUnavailable, LeaseLost)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    pulled: int
+    processed: int
+    simulated: int
+    skipped: int
+    failed: int
+    expired: int
+    recovered: int
+    blocked: bool
+
+
+def run(
+    request: AccountRequest,
+    way: Road,
+    *,
+    market_data: MarketData,
+    calendar: Calendar,
+) -> Outcome:
+    """Serve one account for one tick.
+
+    Raises:
+        AccountMismatch, DatabaseUnavailable, CommitUnknown, LeaseLost: nothing more
+            can be done in this run; what was committed stands.
+    """
+    with way.db.transaction() as tx:
+        halts.release_kill_switch(tx, account=way.name, day=new_york_day(way.clock.now()))
+    recovery = road.Recovery(False, frozenset(), 0) if request.dry_run else road.recover(way)
+    run_id, expired, tickers = _begin(way)
+    counts: Counter[str] = Counter()
+    summary: dict[str, object] = {"expired": expired, "recovered": recovery.settled}
+    if tickers and not recovery.entries_blocked:
+        broker_account = _broker_account(way)
+        quotes = _quotes(way, market_data, tickers)
+        around = entry.surroundings(way, calendar, broker_account, quotes)
+        summary["equity"] = broker_account.equity if broker_account else None
+        _dispatch_all(way, run_id, around, counts)
+    _end(way, run_id, counts, summary)
+    return Outcome(
+        pulled=counts["pulled"],
+        processed=counts["processed"],
+        simulated=counts["simulated"],
+        skipped=counts["skipped"],
+        failed=counts["failed"],
+        expired=expired,
+        recovered=recovery.settled,
+        blocked=recovery.entries_blocked,
+    )
+
+
+def _begin(way: Road) -> tuple[UUID, int, list[str]]:
+    now = way.clock.now()
+    run_id = stable_uuid("dispatcher_run", way.name, way.tick)
+    oldest = now - timedelta(seconds=way.rules.gates.recommendation_age_s)
+    with way.db.transaction() as tx:
+        dispatch.start_run(tx, run_id=run_id, account=way.name, tick=way.tick, now=now)
+        expired = dispatch.expire(tx, account=way.name, oldest=oldest, now=now)
+        tickers = dispatch.pending_tickers(tx, account=way.name, now=now)
+    return run_id, expired, tickers
+
+
+def _end(way: Road, run_id: UUID, counts: Counter[str], summary: dict[str, object]) -> None:
+    names = ("pulled", "processed", "simulated", "skipped", "failed")
+    with way.db.transaction() as tx:
+        kept = {name: counts[name] for name in names}
+        dispatch.finish_run(tx, run_id, kept, summary, way.clock.now())
+
+
+def _broker_account(way: Road) -> BrokerAccount | None:
+    """The account's books, or None: the gates that need them then refuse."""
+    if way.broker is None:
+        return None
+    try:
+        return way.broker.account()
+    except BrokerUnavailable as error:
+        way.journal.went_wrong("broker_account_unknown", account=way.name, error=str(error))
+        return None
+
+
+def _quotes(way: Road, market_data: MarketData, tickers: list[str]) -> dict[str, Quote]:
+    try:
+        return market_data.quotes(tickers)
+    except MarketDataUnavailable as error:
+        way.journal.went_wrong("quotes_unknown", account=way.name, error=str(error))
+        return {}
+
+
+def _dispatch_all(way: Road, run_id: UUID, around: Surroundings, counts: Counter[str]) -> None:
+    for _ in range(_MOST_PER_RUN):
+        with way.db.transaction() as tx:
+            claimed = dispatch.claim(
+                tx, account=way.name, run_id=run_id, now=way.clock.now(), lease=_CLAIM_LEASE
+            )
+        if claimed is None:
+            return
+        counts["pulled"] += 1
+        counts[_dispatch(way, claimed, around)] += 1
+
+
+def _dispatch(way: Road, claimed: Recommendation, around: Surroundings) -> str:
+    """Take one recommendation to its end, or to an order; returns what to count it as."""
+    try:
+        order = _decide(way, claimed, around)
+    except _STOPS_THE_RUN:
+        raise
+    except CapExceeded as error:
+        return _finish(way, claimed, "SKIPPED", str(error))
+    except (OpsError, DatabaseError) as error:
+        # The mark goes into a new unit of work; the first error is what is kept.
+        way.journal.went_wrong(
+            "processing_error",
+            recommendation=claimed.id,
+            error=type(error).__name__,
+            message=str(error),
+        )
+        return _finish(way, claimed, "FAILED", f"{type(error).__name__}: {error}")
+    if order is None:
+        return "skipped" if claimed.action == "BUY" else "processed"
+    status = road.send(way, order, around.quotes.get(claimed.ticker))
+    if status in ("rejected", "not_placed"):
+        return "failed"
+    return "simulated" if way.broker is None else "processed"
+
+
+def _decide(way: Road, claimed: Recommendation, around: Surroundings) -> Order | None:
+    """Assess, and commit either the intent or the refusal."""
+    with way.db.transaction() as tx:
+        assessment = entry.assess(tx, way, claimed, around)
+        reasons = gates.refused(assessment.verdicts)
+        if reasons:
+            dispatch.finish(
+                tx,
+                claimed.id,
+                status="SKIPPED",
+                reason="; ".join(reasons),
+                now=way.clock.now(),
+            )
+            return None
+        if assessment.order is None:
+            _hand_over(tx, way, claimed)
+            return None
+        orders.insert(tx, assessment.order)
+    return assessment.order
+
+
+def _hand_over(tx: Transaction, way: Road, sell: Recommendation) -> None:
+    """Ask the position manager, the only exit authority, to sell."""
+    now = way.clock.now()
+    asked = positions.request_exit(
+        tx,
+        account=way.name,
+        ticker=sell.ticker,
+        instrument_type=sell.instrument_type,
+        rule="signal",
+        now=now,
+    )
+    for position_id in asked:
+        positions.add_event(
+            tx,
+            position_id=position_id,
+            account=way.name,
+            kind="exit_requested",
+            details={"rule": "signal", "recommendation": sell.id},
+            now=now,
+        )
+    dispatch.finish(tx, sell.id, status="EXECUTED", reason=None, now=now)
+
+
+def _finish(way: Road, claimed: Recommendation, status: str, reason: str) -> str:
+    with way.db.transaction() as tx:
+        dispatch.finish(tx, claimed.id, status=status, reason=reason, now=way.clock.now())
+    return status.lower()

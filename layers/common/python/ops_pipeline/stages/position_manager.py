@@ -1,0 +1,201 @@
+"""Guards one account's positions: the only exit authority.
+
+Each tick: recover what is unknown, bring orders and fills up to date, mark every
+position, apply the exit rules, and keep a stop resting at the broker.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from pg8000.exceptions import DatabaseError
+
+from ops_pipeline.db import alerts, positions
+from ops_pipeline.domain import exits
+from ops_pipeline.domain.exits import Decision, Position
+from ops_pipeline.domain.market import Quote, Session, new_york_day
+from ops_pipeline.errors import (
+    AccountMismatch,
+    CommitUnknown,
+    DatabaseUnavailable,
+    LeaseLost,
+    MarketDataUnavailable,
+    OpsError,
+    StageFailed,
+)
+from ops_pipeline.ports import Calendar, MarketData
+from ops_pipeline.stages import order_sync, road, selling
+from ops_pipeline.stages.request import AccountRequest
+from ops_pipeline.stages.road import Road
+
+_STOPS_THE_RUN = (AccountMismatch, CommitUnknown, DatabaseUnavailable, LeaseLost)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    recovered: int
+    orders_synced: int
+    orders_changed: int
+    positions: int
+    marked: int
+    unpriced: int
+    exits_sent: int
+    stops_placed: int
+    cancels_asked: int
+
+
+def run(
+    request: AccountRequest,
+    way: Road,
+    *,
+    market_data: MarketData,
+    calendar: Calendar,
+) -> Outcome:
+    """Serve one account for one tick.
+
+    Raises:
+        StageFailed: some orders or positions could not be served; the others were.
+        AccountMismatch, DatabaseUnavailable, CommitUnknown, LeaseLost: the run stopped.
+    """
+    if request.dry_run:
+        recovery = road.Recovery(False, frozenset(), 0)
+        synced = order_sync.Synced(0, 0, ())
+    else:
+        recovery = road.recover(way)
+        synced = order_sync.sync(way)
+    counts: Counter[str] = Counter()
+    failures = list(synced.failures)
+    session = calendar.session(new_york_day(way.clock.now()))
+    if not request.dry_run:
+        counts["cancels_asked"] += selling.cancel_stale_entries(way)
+    with way.db.transaction() as tx:
+        held = positions.held(tx, way.name)
+    if session is not None and session.is_open(way.clock.now()):
+        quotes = _quotes(way, market_data, held)
+        for position in held:
+            if position.id not in recovery.blocked_positions:
+                failures += _guard(way, position, quotes, session, counts, dry=request.dry_run)
+    if failures:
+        raise StageFailed("; ".join(failures))
+    return Outcome(
+        recovered=recovery.settled,
+        orders_synced=synced.looked_at,
+        orders_changed=synced.changed,
+        positions=len(held),
+        marked=counts["marked"],
+        unpriced=counts["unpriced"],
+        exits_sent=counts["exits_sent"],
+        stops_placed=counts["stops_placed"],
+        cancels_asked=counts["cancels_asked"],
+    )
+
+
+def _guard(
+    way: Road,
+    position: Position,
+    quotes: Mapping[str, Quote],
+    session: Session,
+    counts: Counter[str],
+    *,
+    dry: bool,
+) -> list[str]:
+    """Serve one position; what goes wrong with it does not keep the others waiting."""
+    try:
+        _serve(way, position, quotes.get(position.symbol), session, counts, dry=dry)
+    except _STOPS_THE_RUN:
+        raise
+    except (OpsError, DatabaseError) as error:
+        way.journal.went_wrong(
+            "position_not_served",
+            position=str(position.id),
+            symbol=position.symbol,
+            error=type(error).__name__,
+            message=str(error),
+        )
+        return [f"{position.symbol}: {type(error).__name__}: {error}"]
+    return []
+
+
+def _serve(
+    way: Road,
+    position: Position,
+    quote: Quote | None,
+    session: Session,
+    counts: Counter[str],
+    *,
+    dry: bool,
+) -> None:
+    now = way.clock.now()
+    limit_s = way.rules.gates.quote_age_s
+    if quote is None or not quote.usable or quote.age_s(now) > limit_s:
+        counts["unpriced"] += 1
+        _alert_unpriced(way, position)
+        return
+    decision = _mark_and_decide(way, position, quote, session)
+    counts["marked"] += 1
+    quiet = timedelta(seconds=way.rules.gates.quiet_before_close_s)
+    if dry or session.closes_at - now <= quiet:
+        return
+    counts.update(selling.act(way, decision, quote))
+
+
+def _mark_and_decide(way: Road, position: Position, quote: Quote, session: Session) -> Decision:
+    """Keep the mark and whatever the state rules changed, in one unit of work."""
+    now = way.clock.now()
+    with way.db.transaction() as tx:
+        current = positions.lock(tx, position.id)
+        if current is None:
+            raise LookupError(f"no position {position.id}")
+        marked = exits.mark(current, quote)
+        decision = exits.decide(
+            current,
+            marked,
+            now=now,
+            session=session,
+            rules=way.rules.exits,
+            fractional=way.account.fractional_shares,
+        )
+        if current.status == "closing" and decision.rule in (None, "partial"):
+            # An exit once decided is followed through, whatever the price does next.
+            decision = replace(decision, sell=current.quantity, rule=current.close_reason)
+        positions.save(tx, decision.position, now=now)
+        positions.save_mark(tx, current, marked, quote, tick=way.tick, now=now)
+        for event in decision.events:
+            positions.add_event(
+                tx,
+                position_id=position.id,
+                account=way.name,
+                kind=event,
+                details={"price": marked.price, "stop_loss": decision.position.stop_loss},
+                now=now,
+            )
+        alerts.resolve_alert(
+            tx, kind="position_unpriced", scope=way.name, subject=position.symbol, now=now
+        )
+    return decision
+
+
+def _quotes(way: Road, market_data: MarketData, held: list[Position]) -> dict[str, Quote]:
+    symbols = sorted({position.symbol for position in held})
+    if not symbols:
+        return {}
+    try:
+        return market_data.quotes(symbols)
+    except MarketDataUnavailable as error:
+        way.journal.went_wrong("quotes_unknown", account=way.name, error=str(error))
+        return {}
+
+
+def _alert_unpriced(way: Road, position: Position) -> None:
+    with way.db.transaction() as tx:
+        alerts.open_alert(
+            tx,
+            kind="position_unpriced",
+            scope=way.name,
+            subject=position.symbol,
+            severity="warning",
+            message=f"No usable quote for {position.symbol}: its exit rules wait",
+            details={"position": position.id},
+            now=way.clock.now(),
+        )
