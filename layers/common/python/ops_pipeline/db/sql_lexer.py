@@ -13,7 +13,7 @@ _PLAIN = r"'[^']*+(?:''[^']*+)*+'"
 _QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
 _ESCAPED = r"'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'"
 # A constant goes on after white space that holds a line break, and keeps its kind.
-_GAP = r"[ \t\f\v]*[\r\n](?:\s|--[^\r\n]*[\r\n])*"
+_GAP = r"(?:[ \t\f\v]|--[^\r\n]*)*[\r\n](?:\s|--[^\r\n]*[\r\n])*"
 _TOKEN = re.compile(
     rf"""
       (?P<blank>\s+|--[^\r\n]*)

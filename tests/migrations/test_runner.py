@@ -1,0 +1,385 @@
+"""The migration runner on real databases: it finishes a file or leaves no trace of it."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from ops_local.database import DatabaseUrls
+from ops_pipeline.db.connection import Database, Row, target_from_url
+from ops_pipeline.db.migrations import (
+    LIMITS,
+    Runner,
+    missing_versions,
+    required_versions,
+)
+from ops_pipeline.errors import DatabaseUnavailable, MigrationFailed, MigrationRefused
+
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+Write = Callable[..., Path]
+
+_FINGERPRINT = """
+    SELECT c.relname, c.relkind::text AS kind, a.attname, format_type(a.atttypid, a.atttypmod)
+    FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+    WHERE c.relnamespace = 'public'::regnamespace ORDER BY 1, a.attnum
+"""
+
+
+@pytest.fixture
+def target_db(empty_urls: DatabaseUrls) -> Iterator[Database]:
+    """The owner in a database without a table."""
+    with closing(_owner(empty_urls)) as database:
+        yield database
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Make a folder of files: `write(create_a="CREATE ...")` is 0001_create_a.sql."""
+
+    def files(start: int = 1, **texts: str) -> Path:
+        for number, (name, text) in enumerate(texts.items(), start=start):
+            (tmp_path / f"{number:04}_{name}.sql").write_text(text)
+        return tmp_path
+
+    return files
+
+
+def _owner(urls: DatabaseUrls) -> Database:
+    return Database(target_from_url(urls.owner), application_name="tests", limits=LIMITS)
+
+
+def _fingerprint(database: Database) -> list[Row]:
+    with database.transaction() as tx:
+        return tx.rows(_FINGERPRINT)
+
+
+def _applied(database: Database) -> list[str]:
+    with database.transaction() as tx:
+        return [r["version"] for r in tx.rows("SELECT version FROM schema_migrations ORDER BY 1")]
+
+
+def _wait_for_the_lock(database: Database) -> None:
+    for _ in range(200):
+        with database.transaction() as tx:
+            if tx.rows("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"):
+                return
+            tx.execute("SELECT pg_sleep(0.01)")
+    pytest.fail("no run took the lock")
+
+
+def test_files_run_in_the_order_of_their_numbers_and_leave_their_rows(
+    target_db: Database, write: Write
+) -> None:
+    folder = write(make="CREATE TABLE a (id int)")
+    (folder / "0010_last.sql").write_text("ALTER TABLE a ADD y int")
+    (folder / "0002_next.sql").write_text("ALTER TABLE a ADD x int")
+    (folder / "README.md").write_text("not a migration")
+    applied = Runner(target_db, folder).up()
+    assert [row.version for row in applied] == ["0001_make", "0002_next", "0010_last"]
+    status = Runner(target_db, folder).status()
+    assert [row.version for row in status.applied] == ["0001_make", "0002_next", "0010_last"]
+    assert (status.pending, status.problems) == ((), ())
+    assert all(row.applied_at and row.execution_ms >= 0 for row in status.applied)
+
+
+def test_a_second_run_does_nothing(target_db: Database, write: Write) -> None:
+    folder = write(make="CREATE TABLE a (id int)")
+    Runner(target_db, folder).up()
+    assert Runner(target_db, folder).up() == []
+
+
+def test_status_and_dry_run_change_nothing(target_db: Database, write: Write) -> None:
+    folder = write(make="CREATE TABLE a (id int); CREATE TABLE b (id int)")
+    runner = Runner(target_db, folder)
+    assert runner.status().pending == ("0001_make",)
+    assert [len(plan.statements) for plan in runner.dry_run()] == [2]
+    assert _fingerprint(target_db) == []
+
+
+def test_a_failing_file_leaves_the_database_as_it_was_and_says_where(
+    target_db: Database, write: Write
+) -> None:
+    folder = write(good="CREATE TABLE a (id int)")
+    Runner(target_db, folder).up()
+    before = _fingerprint(target_db)
+    write(2, bad="CREATE TABLE b (id int);\n\nALTER TABLE a\n  ADD n int REFERENCES missing (id);")
+    with pytest.raises(MigrationFailed, match=r"0002_bad\.sql line 3: .*missing.*42P01.*as before"):
+        Runner(target_db, folder).up()
+    assert _fingerprint(target_db) == before
+    assert _applied(target_db) == ["0001_good"]
+
+
+def test_the_position_of_an_error_is_a_line_of_the_file(target_db: Database, write: Write) -> None:
+    folder = write(bad="-- a comment\nSELECT 1;\nSELECT\n  1,\n  no_such;\n")
+    with pytest.raises(MigrationFailed, match=r"line 5: column \"no_such\""):
+        Runner(target_db, folder).up()
+
+
+def test_postgres_s_hint_is_passed_on(target_db: Database, write: Write) -> None:
+    folder = write(bad="SELECT no_such_function(1)")
+    with pytest.raises(MigrationFailed, match="Hint: No function matches"):
+        Runner(target_db, folder).up()
+
+
+def test_files_before_the_failing_one_stay_applied(target_db: Database, write: Write) -> None:
+    folder = write(good="CREATE TABLE a (id int)", bad="SELECT 1/0")
+    with pytest.raises(MigrationFailed):
+        Runner(target_db, folder).up()
+    assert _applied(target_db) == ["0001_good"]
+    (folder / "0002_bad.sql").write_text("SELECT 1")
+    assert [row.version for row in Runner(target_db, folder).up()] == ["0002_bad"]
+
+
+def test_a_broken_deferred_constraint_is_the_file_s_failure(
+    target_db: Database, write: Write
+) -> None:
+    folder = write(
+        bad="CREATE TABLE a (id int PRIMARY KEY);"
+        "CREATE TABLE b (a int REFERENCES a DEFERRABLE INITIALLY DEFERRED);"
+        "INSERT INTO b VALUES (7)"
+    )
+    with pytest.raises(MigrationFailed, match=r"0001_bad\.sql at its end: .*foreign key"):
+        Runner(target_db, folder).up()
+    assert [row for row in _fingerprint(target_db) if row["relname"] in "ab"] == []
+
+
+def test_what_a_file_sets_for_itself_ends_with_it(target_db: Database, write: Write) -> None:
+    folder = write(
+        dumped="SELECT pg_catalog.set_config('search_path', '', false);"
+        "CREATE TABLE public.a (id int); SET statement_timeout = 1",
+        plain="ALTER TABLE a ADD x int; SELECT pg_sleep(0.01)",
+    )
+    assert len(Runner(target_db, folder).up()) == 2
+
+
+def test_an_edited_file_is_refused_by_name(target_db: Database, write: Write) -> None:
+    folder = write(make="CREATE TABLE a (id int)", more="CREATE TABLE b (id int)")
+    Runner(target_db, folder).up()
+    write(make="CREATE TABLE a (id bigint)")
+    with pytest.raises(MigrationRefused, match=r"0001_make\.sql was edited"):
+        Runner(target_db, folder).up()
+    assert Runner(target_db, folder).verify()[0].startswith("0001_make.sql was edited")
+
+
+def test_line_ends_of_another_system_are_no_edit(target_db: Database, write: Write) -> None:
+    folder = write(make="CREATE TABLE a\n(id int)\n")
+    Runner(target_db, folder).up()
+    (folder / "0001_make.sql").write_bytes(b"CREATE TABLE a\r\n(id int)\r\n")
+    assert Runner(target_db, folder).up() == []
+
+
+def test_a_missing_file_is_refused_by_name(target_db: Database, write: Write) -> None:
+    folder = write(make="SELECT 1", more="SELECT 2", last="SELECT 3")
+    Runner(target_db, folder).up()
+    (folder / "0002_more.sql").unlink()
+    with pytest.raises(MigrationRefused, match=r"0002_more\.sql is applied, but .*missing"):
+        Runner(target_db, folder).up()
+
+
+def test_a_database_ahead_of_the_folder_is_accepted(target_db: Database, write: Write) -> None:
+    folder = write(make="SELECT 1", more="SELECT 2")
+    Runner(target_db, folder).up()
+    (folder / "0002_more.sql").unlink()
+    assert Runner(target_db, folder).up() == []
+    assert Runner(target_db, folder).verify() == []
+
+
+def test_a_file_that_comes_too_late_is_refused_by_name(target_db: Database, write: Write) -> None:
+    folder = write(2, more="SELECT 2")
+    Runner(target_db, folder).up()
+    write(1, late="SELECT 1")
+    with pytest.raises(MigrationRefused, match=r"0001_late\.sql comes too late"):
+        Runner(target_db, folder).up()
+
+
+def test_two_files_with_one_number_are_refused_by_name(target_db: Database, write: Write) -> None:
+    folder = write(make="SELECT 1")
+    (folder / "00001_again.sql").write_text("SELECT 1")
+    with pytest.raises(MigrationRefused, match=r"00001_again\.sql, 0001_make\.sql"):
+        Runner(target_db, folder).up()
+
+
+@pytest.mark.parametrize("name", ["make.sql", "001_make.sql", "0001-make.sql", "0001_make.SQL"])
+def test_a_name_out_of_form_is_refused_not_skipped(
+    target_db: Database, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text("SELECT 1")
+    with pytest.raises(MigrationRefused, match=name.replace(".", r"\.")):
+        Runner(target_db, tmp_path).up()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"SELECT '\xff'", "not UTF-8 at byte 8"),
+        (b"SELECT '\0'", "NUL"),
+        (b"SELECT 1;\nSELECT 'open", "line 2: a quote never ends"),
+        (b"-- migrate: no-transactions\nSELECT 1", "unknown directive 'no-transactions'"),
+        (b"SELECT 1;\nCOMMIT;\nSELECT 2", "line 2: COMMIT"),
+        (b"BEGIN;\nSELECT 1;\nCOMMIT;\nSELECT 2", "line 1: BEGIN"),
+        (b"BEGIN; SELECT 1; ROLLBACK; COMMIT", "ROLLBACK"),
+        (b"BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT 1; COMMIT", "BEGIN"),
+        (b"SAVEPOINT s", "SAVEPOINT"),
+        (b"SELECT 1; PREPARE TRANSACTION 'x'", "PREPARE"),
+        (b"-- migrate: no-transaction\nBEGIN;\nSELECT 1;\nEND;", "line 2: BEGIN"),
+        (b"COPY accounts FROM stdin;", "COPY"),
+    ],
+)
+def test_a_file_that_may_not_run_is_refused_before_any_other_runs(
+    target_db: Database, write: Write, content: bytes, reason: str
+) -> None:
+    folder = write(first="CREATE TABLE a (id int)")
+    (folder / "0002_odd.sql").write_bytes(content)
+    with pytest.raises(MigrationRefused, match=rf"0002_odd\.sql.*{reason}"):
+        Runner(target_db, folder).up()
+    assert [row for row in _fingerprint(target_db) if row["relname"] == "a"] == []
+
+
+def test_an_empty_folder_and_none_are_refused(target_db: Database, tmp_path: Path) -> None:
+    with pytest.raises(MigrationRefused, match="holds no migration"):
+        Runner(target_db, tmp_path).up()
+    with pytest.raises(MigrationRefused, match="not a folder"):
+        Runner(target_db, tmp_path / "nothing").up()
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing_"), [("BEGIN", "COMMIT"), ("start transaction", "END WORK")]
+)
+def test_a_file_s_own_outer_transaction_is_left_out(
+    target_db: Database, write: Write, opening: str, closing_: str
+) -> None:
+    folder = write(wrapped=f"-- ours\n{opening};\nCREATE TABLE a (id int);\n{closing_};\n")
+    Runner(target_db, folder).up()
+    assert _applied(target_db) == ["0001_wrapped"]
+
+
+def test_a_no_transaction_file_runs_statement_by_statement(
+    target_db: Database, write: Write
+) -> None:
+    folder = write(
+        make="CREATE TABLE a (id int); CREATE TYPE mood AS ENUM ('low')",
+        index="-- migrate: no-transaction\n"
+        "CREATE INDEX CONCURRENTLY a_id ON a (id); -- one; by one\n"
+        "ALTER TYPE mood ADD VALUE 'high';\n"
+        "ALTER TABLE a ADD m mood DEFAULT 'high';",
+    )
+    assert len(Runner(target_db, folder).up()) == 2
+
+
+def test_a_failing_no_transaction_file_says_what_took_effect(
+    target_db: Database, write: Write
+) -> None:
+    folder = write(
+        make="CREATE TABLE a (id int)",
+        index="-- migrate: no-transaction\n"
+        "CREATE INDEX CONCURRENTLY a_id ON a (id);\nSELECT 1/0;\nSELECT 2",
+    )
+    with pytest.raises(MigrationFailed, match=r"line 3: division by zero.*1 of its 3 statements"):
+        Runner(target_db, folder).up()
+    assert _applied(target_db) == ["0001_make"]
+
+
+def test_concurrently_in_a_transaction_fails_and_leaves_nothing(
+    target_db: Database, write: Write
+) -> None:
+    folder = write(
+        bad="CREATE TABLE a (id int); CREATE INDEX CONCURRENTLY a_id ON a (id)",
+    )
+    with pytest.raises(MigrationFailed, match=r"0001_bad\.sql line 1: CREATE INDEX CONCURRENTLY"):
+        Runner(target_db, folder).up()
+
+
+def test_a_second_runner_waits_for_the_first_and_finds_its_work_done(
+    empty_urls: DatabaseUrls, write: Write
+) -> None:
+    folder = write(
+        make="CREATE TABLE a (id int); SELECT pg_sleep(0.3)",
+        index="-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY a_id ON a (id)",
+    )
+    done: list[int] = []
+
+    def migrate() -> None:
+        with closing(_owner(empty_urls)) as database:
+            done.append(len(Runner(database, folder).up()))
+
+    runners = [threading.Thread(target=migrate) for _ in range(3)]
+    for runner in runners:
+        runner.start()
+    for runner in runners:
+        runner.join()
+    assert sorted(done) == [0, 0, 2]
+
+
+def test_a_lock_that_cannot_be_had_in_time_is_a_clear_error(
+    target_db: Database, empty_urls: DatabaseUrls, tmp_path: Path
+) -> None:
+    slow, blocked = tmp_path / "slow", tmp_path / "blocked"
+    for folder, text in ((slow, "SELECT pg_sleep(1)"), (blocked, "CREATE TABLE a (id int)")):
+        folder.mkdir()
+        (folder / "0001_make.sql").write_text(text)
+    with closing(_owner(empty_urls)) as first:
+        runner = threading.Thread(target=Runner(first, slow).up)
+        runner.start()
+        _wait_for_the_lock(target_db)
+        with pytest.raises(DatabaseUnavailable, match=r"another migration run \(pid \d+, tests\)"):
+            Runner(target_db, blocked, lock_wait_s=0.2).up()
+        runner.join()
+    assert [row for row in _fingerprint(target_db) if row["relname"] == "a"] == []
+
+
+def test_the_lock_is_free_after_a_failure(
+    target_db: Database, empty_urls: DatabaseUrls, write: Write
+) -> None:
+    folder = write(bad="SELECT 1/0")
+    with pytest.raises(MigrationFailed):
+        Runner(target_db, folder).up()
+    write(bad="SELECT 1")
+    with closing(_owner(empty_urls)) as other:
+        assert len(Runner(other, folder, lock_wait_s=0).up()) == 1
+
+
+def test_a_connection_that_dies_inside_a_file_leaves_nothing_of_it(
+    target_db: Database, write: Write
+) -> None:
+    folder = write(bad="CREATE TABLE a (id int);\nSELECT pg_terminate_backend(pg_backend_pid());")
+    with pytest.raises(MigrationFailed, match=r"0001_bad\.sql line 2"):
+        Runner(target_db, folder).up()
+    assert [row for row in _fingerprint(target_db) if row["relname"] == "a"] == []
+    write(bad="CREATE TABLE a (id int)")
+    assert len(Runner(target_db, folder).up()) == 1
+
+
+def test_a_history_of_another_runner_is_refused(target_db: Database, write: Write) -> None:
+    with target_db.transaction() as tx:
+        tx.script("CREATE TABLE schema_migrations (version text)")
+    with pytest.raises(MigrationRefused, match="another runner's: it has no checksum"):
+        Runner(target_db, write(make="SELECT 1")).up()
+
+
+def test_a_login_that_may_not_build_gets_postgres_s_words(
+    empty_urls: DatabaseUrls, write: Write
+) -> None:
+    database = Database(target_from_url(empty_urls.writer), application_name="tests")
+    with closing(database), pytest.raises(MigrationFailed, match=r"permission denied.*42501"):
+        Runner(database, write(make="SELECT 1")).up()
+
+
+def test_missing_versions_are_those_the_database_lacks(target_db: Database, write: Write) -> None:
+    folder = write(make="SELECT 1")
+    with target_db.transaction() as tx:
+        assert missing_versions(tx, folder) == ("0001_make",)
+    Runner(target_db, folder).up()
+    write(2, more="SELECT 2")
+    with target_db.transaction() as tx:
+        assert missing_versions(tx, folder) == ("0002_more",)
+    assert required_versions(folder) == ("0001_make", "0002_more")
+
+
+def test_our_own_migrations_are_in_order_and_the_writer_sees_them_applied(
+    owner_db: Database, db: Database
+) -> None:
+    assert Runner(owner_db, MIGRATIONS).verify() == []
+    with db.transaction() as tx:
+        assert missing_versions(tx, MIGRATIONS) == ()
