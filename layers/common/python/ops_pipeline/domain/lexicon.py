@@ -129,15 +129,14 @@ outperformance, top pick, strength, resilient, resilience, excited, confident, c
 order worth, wins contract, wins order, wins deal, won a contract, won an order, received an
 order, received orders, receives order, supply deal, new order, new contract, lucrative contract,
 cost savings, savings, reaffirms dividend, new product launch, breaking out, undervaluation,
-profit of, benefit, benefits, benefited, benefiting, progress, award, awards, bullishness, ends
-probe, ends strike, ends dispute, ends investigation, drops lawsuit, lawsuit dismissed, bought the
-dip, buying the dip, short squeeze, short covering, shorts covering, breaks above, broke above,
-broken above, in the black, in the green, green, gains ground, gained ground, signs contract,
-signed a contract, signs deal, signs supply deal, boost for, boost to, crushes, crushed, smashes,
-smashed, trounces, backs, stabilises, stabilizes, stabilised, stabilized, undisputed, well
-received, upside, upbeat about, looks great, pays down, in demand, sold out, exceeding
-expectations, gets approval, gets nod, green light, greenlights, green lights, printing, holding
-strong, has legs"""
+benefit, benefits, benefited, benefiting, progress, award, awards, bullishness, ends probe, ends
+strike, ends dispute, ends investigation, drops lawsuit, lawsuit dismissed, bought the dip, buying
+the dip, short squeeze, short covering, shorts covering, breaks above, broke above, broken above,
+in the black, in the green, green, gains ground, gained ground, signs contract, signed a contract,
+signs deal, signs supply deal, boost for, boost to, crushes, crushed, smashes, smashed, trounces,
+backs, stabilises, stabilizes, stabilised, stabilized, undisputed, well received, upside, upbeat
+about, looks great, pays down, in demand, sold out, exceeding expectations, gets approval, gets
+nod, green light, greenlights, green lights, printing, holding strong, has legs"""
 _BAD = """miss, misses, missed, missing estimates, fall short, falls short, fell short,
 underperform, underperforms, underperformed, underperforming, downgrade, downgrades, downgraded,
 underweight, sell rating, to sell, at sell, strong sell, bearish, profit warning, profits warning,
