@@ -22,14 +22,20 @@ COMPANY_VERBS = word_set(
     "rose fell jumped dropped gained slipped surged tumbled soared plunged climbed"
 )
 # Company names that are words, first names or surnames of ordinary lines as well.
-ORDINARY_NAMES = word_set(
-    "ally alphabet amazon apple block chase chevron chewy citizens coach delta discover ford gap "
-    "general intel key lilly lowe match meta nike oracle paramount progressive ralph shell snap "
-    "southwest square target toast uber unity united visa zoom"
+NEEDS_CONTEXT = word_set(
+    "ally block chase chewy citizens coach delta discover ford gap general key lilly lowe match "
+    "paramount progressive ralph shell snap southwest square target toast unity united zoom"
 )
-# Ordinary only by the company it keeps: alone they do mean the firm in news about money.
-ALMOST_ALWAYS_FIRMS = word_set("alphabet amazon apple chevron intel meta nike uber")
-NEEDS_CONTEXT = ORDINARY_NAMES - ALMOST_ALWAYS_FIRMS
+# Firms in nearly every line about money, but for these words before and after them.
+OTHER_MEANINGS = {
+    "merck": (word_set(""), word_set("kgaa")),
+    "oracle": (word_set(""), word_set("of")),
+    "target": (word_set("price"), word_set("price date")),
+    "visa": (
+        word_set("b 1b h1b entry golden new student tourist travel work"),
+        word_set("applications ban bans fee free holders policy program rules waiver waivers"),
+    ),
+}
 
 
 class Name(NamedTuple):

@@ -13,6 +13,7 @@ from typing import Literal
 from ops_pipeline.domain.company_names import (
     COMPANY_CONTEXT,
     COMPANY_VERBS,
+    OTHER_MEANINGS,
     WORD,
     Name,
     NameBook,
@@ -71,8 +72,8 @@ _RATING = re.compile(
     re.IGNORECASE,
 )
 _NOT_ITSELF_AFTER = word_set("supplier suppliers rival rivals backed competitor alum")
-_NOT_ITSELF_BEFORE = word_set("former ex like price")
-_OTHER_COMPANY = {"merck": word_set("kgaa"), "target": word_set("price date")}
+_NOT_ITSELF_BEFORE = word_set("former ex like")
+_NO_OTHER_MEANING: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 _CONTEXT = COMPANY_CONTEXT | COMPANY_VERBS
 
 
@@ -163,11 +164,10 @@ def _means_the_company(name: Name, line: _Line, at: int) -> bool:
     """Whether the words around a name leave it the company itself."""
     after = at + len(name.words)
     before, following = line.words[max(0, at - 2) : at], line.words[after : after + 2]
-    if not _NOT_ITSELF_BEFORE.isdisjoint(before[-1:]):
+    other_before, other_after = OTHER_MEANINGS.get(name.words[-1], _NO_OTHER_MEANING)
+    if not (_NOT_ITSELF_BEFORE | other_before).isdisjoint(before[-1:]):
         return False
-    if not _NOT_ITSELF_AFTER.isdisjoint(following[:1]):
-        return False
-    if not _OTHER_COMPANY.get(name.words[-1], frozenset()).isdisjoint(following[:1]):
+    if not (_NOT_ITSELF_AFTER | other_after).isdisjoint(following[:1]):
         return False
     if name.company.is_broker and _is_rating(before, following, line.text):
         return False
