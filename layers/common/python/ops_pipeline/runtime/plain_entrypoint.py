@@ -1,0 +1,60 @@
+"""The handler's contract without a run row: for functions that must work when the tables do not."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from ops_pipeline.errors import InvalidInput
+from ops_pipeline.runtime import log, wiring
+from ops_pipeline.runtime.wiring import Runtime
+
+M = TypeVar("M", bound=BaseModel)
+Handler = Callable[[Any, Any], dict[str, Any]]
+
+
+def plain_entrypoint(
+    name: str, *, request: type[M]
+) -> Callable[[Callable[[M, Runtime], dict[str, Any]]], Handler]:
+    """Turn `function(request, runtime) -> JSON` into a Lambda handler.
+
+    The event is held to its model as everywhere; there is no tick, no lease and no
+    schema check. What the function raises is logged and raised.
+    """
+
+    def decorate(function: Callable[[M, Runtime], dict[str, Any]]) -> Handler:
+        @wraps(function)
+        def handler(event: Any, context: Any = None) -> dict[str, Any]:  # noqa: ARG001 - Lambda's
+            asked = read_event(event, request)
+            try:
+                answer = function(asked, wiring.current())
+            except Exception as error:
+                kind = type(error).__name__
+                log.went_wrong("function_failed", function=name, error=kind, message=str(error))
+                raise
+            log.happened("function_finished", function=name)
+            return answer
+
+        return handler
+
+    return decorate
+
+
+def read_event(event: Any, model: type[M]) -> M:
+    """Read an event by its model.
+
+    Raises:
+        InvalidInput: not a JSON object, or a field that is missing, odd or unknown.
+    """
+    accepted = ", ".join(model.model_fields)
+    if not isinstance(event, dict):
+        raise InvalidInput(f"the event must be a JSON object with {accepted}")
+    try:
+        return model.model_validate(event)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False)
+        )
+        raise InvalidInput(f"{problems}. Accepted fields: {accepted}") from None
