@@ -1,0 +1,83 @@
+"""A state of a machine failed: said in the log, then as an alert, then in the record of runs."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from ops_pipeline.db import alerts, runs
+from ops_pipeline.db.runs import UnitsOfWork
+from ops_pipeline.ports import Clock
+from ops_pipeline.stages.request import Tick
+
+_LEASE_S = 60.0
+
+
+def _cut(length: int) -> BeforeValidator:
+    """Shortens a text: one that is too long must not keep a failure from being recorded."""
+    return BeforeValidator(lambda text: text[:length] if isinstance(text, str) else text)
+
+
+class Request(BaseModel):
+    """What a machine's Catch knows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tick: Tick = Field(description="The machine's tick.")
+    machine: str = Field(pattern="^[a-z_]{1,40}$", description="The machine that failed.")
+    state: str = Field(pattern="^[A-Za-z]{1,40}$", description="The state that failed.")
+    error: Annotated[str, _cut(200)] = Field(description="The error's name.")
+    cause: Annotated[str, _cut(2000)] = Field(default="", description="What Lambda said of it.")
+
+    @property
+    def subject(self) -> str:
+        return f"{self.machine}/{self.state}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`status` is run, or already_done when this failure was recorded before."""
+
+    status: str
+    alert_opened: bool
+
+
+def run(request: Request, *, db: UnitsOfWork, clock: Clock, owner: str) -> Outcome:
+    """Open the alert, then record the failure as a run of its own.
+
+    Two units of work: whatever keeps the run from being recorded, the alert stands.
+    """
+    now = clock.now()
+    with db.transaction() as tx:
+        opened = alerts.open_alert(
+            tx,
+            kind="stage_failed",
+            scope=runs.EVERYTHING,
+            subject=request.subject,
+            severity="warning",
+            message=f"{request.state} of {request.machine} failed with {request.error}",
+            details=_facts(request),
+            now=now,
+        )
+    return Outcome(_record(request, db, clock, owner), opened)
+
+
+def _record(request: Request, db: UnitsOfWork, clock: Clock, owner: str) -> str:
+    lease = runs.take(
+        db,
+        stage="run_failure",
+        tick=request.tick,
+        scope=request.subject[:50],
+        owner=owner,
+        now=clock.now(),
+        lease_s=_LEASE_S,
+    )
+    if isinstance(lease, str):
+        return lease
+    with db.transaction() as tx:
+        runs.succeed(tx, lease, counts=_facts(request), now=clock.now(), duration_ms=0)
+    return "run"
+
+
+def _facts(request: Request) -> dict[str, Any]:
+    return {"tick": request.tick, "error": request.error, "cause": request.cause}
