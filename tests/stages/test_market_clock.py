@@ -1,0 +1,175 @@
+"""Which session, which accounts: what every machine asks first."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from ops_pipeline.adapters.calendar import NyseCalendar
+from ops_pipeline.db import accounts
+from ops_pipeline.db.connection import Database
+from ops_pipeline.domain.market import new_york_time
+from ops_pipeline.errors import InvalidInput, StaleData
+from ops_pipeline.stages import market_clock
+from ops_pipeline.stages.request import ClockRequest
+
+WEDNESDAY = date(2026, 2, 4)
+NOW = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
+
+
+def ask(db: Database, tick: datetime) -> market_clock.Outcome:
+    return market_clock.run(ClockRequest(tick=tick), db=db, calendar=NyseCalendar())
+
+
+@pytest.mark.parametrize(
+    ("day", "hour", "minute", "expected"),
+    [
+        (WEDNESDAY, 9, 29, "closed"),
+        (WEDNESDAY, 9, 30, "open"),
+        (WEDNESDAY, 15, 59, "open"),
+        (WEDNESDAY, 16, 0, "closed"),
+        (date(2026, 2, 16), 12, 0, "closed"),
+        (date(2026, 11, 27), 12, 59, "open"),
+        (date(2026, 11, 27), 13, 0, "closed"),
+        (date(2026, 3, 9), 9, 30, "open"),
+    ],
+    ids=[
+        "before the open",
+        "the open",
+        "the last minute",
+        "the close",
+        "Presidents' Day",
+        "a half day",
+        "a half day's close",
+        "the Monday after the clocks changed",
+    ],
+)
+def test_the_exchanges_calendar_decides_whether_a_session_is_open(
+    db: Database, day: date, hour: int, minute: int, expected: str
+) -> None:
+    assert ask(db, new_york_time(day, hour, minute)).session == expected
+
+
+def test_active_accounts_are_served_in_byte_order(db: Database) -> None:
+    outcome = ask(db, NOW)
+
+    assert outcome.accounts_entry == outcome.accounts_guard == ["large", "tiny"]
+
+
+def test_an_account_switched_off_gets_no_entries(db: Database) -> None:
+    switch_off(db, "tiny")
+
+    outcome = ask(db, NOW)
+
+    assert outcome.accounts_entry == ["large"]
+    assert outcome.accounts_guard == ["large"]
+
+
+def test_an_account_switched_off_is_guarded_while_it_holds_something(db: Database) -> None:
+    hold(db, "tiny", status="open")
+    switch_off(db, "tiny")
+
+    outcome = ask(db, NOW)
+
+    assert outcome.accounts_entry == ["large"]
+    assert outcome.accounts_guard == ["large", "tiny"]
+
+
+def test_an_account_switched_off_is_guarded_while_an_order_may_still_fill(db: Database) -> None:
+    hold(db, "tiny", status="closed")
+    order_sale(db, "tiny", status="unknown")
+    switch_off(db, "tiny")
+
+    assert ask(db, NOW).accounts_guard == ["large", "tiny"]
+
+
+def test_what_is_closed_and_ended_needs_no_guard(db: Database) -> None:
+    hold(db, "tiny", status="closed")
+    order_sale(db, "tiny", status="rejected")
+    switch_off(db, "tiny")
+
+    assert ask(db, NOW).accounts_guard == ["large"]
+
+
+def test_a_halted_account_is_still_guarded_and_asked_for_entries(db: Database) -> None:
+    with db.transaction() as tx:
+        tx.execute("UPDATE accounts SET operator_halt = 'fire drill' WHERE account_name = 'large'")
+
+    outcome = ask(db, NOW)
+
+    assert outcome.accounts_entry == outcome.accounts_guard == ["large", "tiny"]
+
+
+def test_an_account_is_loaded_with_its_limits(db: Database) -> None:
+    with db.transaction() as tx:
+        account = accounts.load(tx, "tiny")
+
+    assert account.max_positions == 1
+    assert account.max_exposure == Decimal(2000)
+    assert account.max_daily_loss == Decimal(100)
+    assert account.execution_mode == "ALPACA_PAPER"
+    assert "BUY_STOCK" in account.allowed_actions
+    assert account.operator_halt is None
+
+
+def test_an_unknown_account_is_refused_and_the_known_ones_named(db: Database) -> None:
+    words = "account: huge is unknown; known are large, tiny"
+
+    with pytest.raises(InvalidInput, match=words), db.transaction() as tx:
+        accounts.load(tx, "huge")
+
+
+def test_the_first_account_is_the_first_by_name(db: Database) -> None:
+    with db.transaction() as tx:
+        assert accounts.first_account_name(tx) == "large"
+
+
+def test_a_database_without_accounts_has_no_first_one(owner_db: Database) -> None:
+    with owner_db.transaction() as tx:
+        tx.execute("DELETE FROM accounts")
+
+    with pytest.raises(StaleData, match="no account"), owner_db.transaction() as tx:
+        accounts.first_account_name(tx)
+
+
+def switch_off(db: Database, account: str) -> None:
+    with db.transaction() as tx:
+        tx.execute("UPDATE accounts SET active = false WHERE account_name = :name", name=account)
+
+
+def hold(db: Database, account: str, *, status: str) -> None:
+    with db.transaction() as tx:
+        tx.execute(
+            """
+            INSERT INTO active_positions (id, account_name, ticker, symbol, instrument_type,
+                strategy_type, side, quantity, opened_quantity, multiplier, entry_price,
+                entry_time, trailing_armed, lifecycle_state, status, close_reason, created_at,
+                updated_at, closed_at)
+            VALUES ('00000000-0000-8000-8000-000000000001', :account, 'AAPL', 'AAPL', 'STOCK',
+                'day_trade', 'long', CASE WHEN :status = 'closed' THEN 0 ELSE 5 END, 5, 1, 100,
+                :now, false, 'initial', :status,
+                CASE WHEN :status = 'closed' THEN 'time' END, :now, :now,
+                CASE WHEN :status = 'closed' THEN CAST(:now AS timestamptz) END)
+            """,
+            account=account,
+            status=status,
+            now=NOW,
+        )
+
+
+def order_sale(db: Database, account: str, *, status: str) -> None:
+    with db.transaction() as tx:
+        tx.execute(
+            """
+            INSERT INTO orders (client_order_id, account_name, purpose, position_id, attempt,
+                ticker, symbol, instrument_type, multiplier, side, quantity, order_type, price,
+                time_in_force, reserved_notional, status, reason, decided_at, terminal_at, tick)
+            VALUES ('sale-1', :account, 'exit', '00000000-0000-8000-8000-000000000001', 1,
+                'AAPL', 'AAPL', 'STOCK', 1, 'sell', 5, 'limit', 99,
+                'day', 0, :status, 'time', :now,
+                CASE WHEN :status = 'rejected' THEN CAST(:now AS timestamptz) END, :now)
+            """,
+            account=account,
+            status=status,
+            now=NOW,
+        )
