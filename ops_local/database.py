@@ -1,8 +1,8 @@
 """The databases of this machine: server, roles and schema made ready, three URLs handed out."""
 
 import atexit
-import json
-import secrets
+import hashlib
+import hmac
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from ops_pipeline.db.migrations import LIMITS, Applied, Runner
 from ops_pipeline.db.roles import Role
 from ops_pipeline.errors import DatabaseUnavailable
 
-_EMBEDDED = "embedded"
+_ROUNDS = 100_000
 _EXISTS = "SELECT 1 AS found FROM pg_database WHERE datname = :name"
 _APPLICATION = "ops-local"
 
@@ -65,7 +65,7 @@ def opened(
     The embedded server is stopped at the end when nobody else uses it.
 
     Args:
-        home: OPS_HOME; holds the embedded server and the roles' passwords (0600).
+        home: OPS_HOME; holds the embedded server.
         database_url: A login that may make roles and databases on another server;
             None for the embedded one.
         migrations: Applied as the owner; None leaves the schema as it is.
@@ -77,16 +77,13 @@ def opened(
         DatabaseUnavailable: no server.
         MigrationRefused, MigrationFailed: see the runner.
     """
-    home.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         if database_url is None:
             server = stack.enter_context(EmbeddedPostgres(home / "postgres"))
-            admin_url, server_name, name = server.url, _EMBEDDED, name or "ops"
+            admin_url, name = server.url, name or "ops"
         else:
-            target = target_from_url(database_url)
-            admin_url, server_name = database_url, f"{target.host}:{target.port}"
-            name = name or target.database
-        passwords = ensure_roles(admin_url, home / "roles.json", server_name)
+            admin_url, name = database_url, name or target_from_url(database_url).database
+        passwords = ensure_roles(admin_url)
         ensure_database(admin_url, name, fresh=fresh)
         urls = urls_of(admin_url, name, passwords)
         if migrations is not None:
@@ -94,21 +91,25 @@ def opened(
         yield urls
 
 
-def ensure_roles(admin_url: str, file: Path, server: str) -> dict[Role, str]:
-    """Make the three roles and return their passwords, which `file` keeps per server.
-
-    A password that is not known here, or no longer works, is set anew.
-    """
-    kept = json.loads(file.read_text()) if file.exists() else {}
-    known = {Role(role): password for role, password in kept.get(server, {}).items()}
-    if known.keys() == set(Role) and _still_holds(admin_url, known):
-        return known
-    passwords = {role: known.get(role) or secrets.token_urlsafe(24) for role in Role}
-    with _admin(admin_url) as database, database.transaction() as tx:
-        roles.ensure(tx, passwords)
-    file.touch(mode=0o600)
-    file.write_text(json.dumps({**kept, server: passwords}, indent=2))
+def ensure_roles(admin_url: str) -> dict[Role, str]:
+    """Make the three roles unless they are there as they should be; return their passwords."""
+    passwords = role_passwords(admin_url)
+    if not _still_hold(admin_url, passwords):
+        with _admin(admin_url) as database, database.transaction() as tx:
+            roles.ensure(tx, passwords)
     return passwords
+
+
+def role_passwords(admin_url: str) -> dict[Role, str]:
+    """One password a role, derived from the administrator's.
+
+    Roles belong to the whole server: with passwords of its own, each home that works on
+    it would lock out the others. Slow on purpose, so that a role's password does not give
+    away a weak one of the administrator.
+    """
+    secret = (target_from_url(admin_url).password or "").encode()
+    key = hashlib.pbkdf2_hmac("sha256", secret, b"ops-pipeline roles", _ROUNDS)
+    return {role: hmac.new(key, role.encode(), hashlib.sha256).hexdigest() for role in Role}
 
 
 def ensure_database(admin_url: str, name: str, *, fresh: bool = False) -> None:
@@ -124,7 +125,8 @@ def ensure_database(admin_url: str, name: str, *, fresh: bool = False) -> None:
                 f"CREATE DATABASE {identifier(name)} OWNER {Role.OWNER} TEMPLATE template0",
             )
     with _admin(url_for(admin_url, database=name)) as database, database.transaction() as tx:
-        roles.grant_database(tx)
+        roles.grant_database(tx, name)
+        roles.grant_schema(tx)
 
 
 def clone_database(admin: Database, template: str, name: str) -> None:
@@ -133,6 +135,8 @@ def clone_database(admin: Database, template: str, name: str) -> None:
         admin,
         f"CREATE DATABASE {identifier(name)} OWNER {Role.OWNER} TEMPLATE {identifier(template)}",
     )
+    with admin.transaction() as tx:
+        roles.grant_database(tx, name)
 
 
 def drop_database(admin: Database, name: str) -> None:
@@ -179,7 +183,7 @@ def _outside_transaction(database: Database, sql: str) -> None:
     database.session().execute_simple(sql)
 
 
-def _still_holds(admin_url: str, passwords: dict[Role, str]) -> bool:
+def _still_hold(admin_url: str, passwords: dict[Role, str]) -> bool:
     """Whether the cluster still has the roles with these passwords; one login stands for all."""
     with _admin(admin_url) as database, database.transaction() as tx:
         if roles.missing_roles(tx):

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -88,10 +88,12 @@ class EmbeddedPostgres:
             return self
         try:
             self._folder = reachable_folder(self._asked)
-            with self._one_at_a_time():
-                self._in_use = (self._folder / "in_use.lock").open("a")
+            with self._one_at_a_time(), ExitStack() as undo:
+                self._in_use = undo.enter_context((self._folder / "in_use.lock").open("a"))
+                undo.callback(self._forget)
                 fcntl.flock(self._in_use, fcntl.LOCK_SH)
                 self._port = self._running_port() or self._launch()
+                undo.pop_all()
         except PermissionError as error:
             raise SettingsInvalid(f"no access to {error.filename}: choose another OPS_HOME") from (
                 error
@@ -146,6 +148,9 @@ class EmbeddedPostgres:
         with (self._folder / "starting.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    def _forget(self) -> None:
+        self._in_use = None
 
     def _password(self) -> str:
         return (self._folder / "superuser_password").read_text().strip()

@@ -28,7 +28,6 @@ _FACTS = """
     FROM pg_roles WHERE rolname = current_user
 """
 _EXISTING = "SELECT rolname FROM pg_roles WHERE rolname = ANY(CAST(:names AS text[]))"
-_DATABASE = "SELECT current_database() AS name"
 
 
 def missing_roles(tx: Transaction) -> tuple[Role, ...]:
@@ -64,14 +63,17 @@ def ensure(tx: Transaction, passwords: Mapping[Role, str]) -> None:
             tx.execute(f"GRANT {Role.OWNER} TO CURRENT_USER")
 
 
-def grant_database(tx: Transaction) -> None:
-    """Let the roles, and nobody else, into the current database; the owner may build in it."""
-    found = tx.one(_DATABASE) or {}
-    database = identifier(found["name"])
+def grant_database(tx: Transaction, name: str) -> None:
+    """Let the roles, and nobody else, into a database; a copy of it starts without this."""
+    database = identifier(name)
     tx.execute(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC")
     tx.execute(f"GRANT CONNECT ON DATABASE {database} TO {Role.WRITER}, {Role.READER}")
     tx.execute(f"GRANT TEMPORARY ON DATABASE {database} TO {Role.WRITER}")
     tx.execute(f"GRANT ALL ON DATABASE {database} TO {Role.OWNER}")
+
+
+def grant_schema(tx: Transaction) -> None:
+    """Let the owner, and nobody else, build in the current database's schema `public`."""
     tx.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     tx.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
     tx.execute(f"GRANT ALL ON SCHEMA public TO {Role.OWNER}")

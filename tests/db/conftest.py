@@ -1,0 +1,21 @@
+"""A folder for servers of a test's own."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ops_local.postgres import EmbeddedPostgres
+
+
+@pytest.fixture
+def server_folder() -> Iterator[Path]:
+    """Not under tmp_path, where as root the server could not get in."""
+    path = Path(tempfile.mkdtemp(prefix="ops-launcher-"))
+    yield path
+    # Whatever a test left running, killed parents included, ends here.
+    with EmbeddedPostgres(path):
+        pass
+    shutil.rmtree(path)
