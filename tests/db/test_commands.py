@@ -1,0 +1,112 @@
+"""`ops migrate` and `ops query` as a person or a script calls them."""
+
+import argparse
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from ops_local.commands import migrate, query
+from ops_local.database import DatabaseUrls
+
+
+def _ops(*words: str, **variables: str) -> int:
+    parser = argparse.ArgumentParser(prog="ops")
+    parser.set_defaults(variables=variables)
+    subparsers = parser.add_subparsers(required=True)
+    migrate.add_parser(subparsers)
+    query.add_parser(subparsers)
+    args = parser.parse_args(words)
+    code: int = args.run(args)
+    return code
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "0001_make.sql").write_text("CREATE TABLE notes (id int)")
+    return tmp_path
+
+
+def test_any_folder_runs_on_any_database(
+    empty_urls: DatabaseUrls, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--dir", str(folder), "--database-url", empty_urls.owner)
+    assert _ops("migrate", *where, "dry-run") == 0
+    assert _ops("migrate", *where) == 0
+    assert _ops("migrate", "up", *where, "--json") == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "would apply 0001_make: 1 statements"
+    assert told[1].startswith("applied 0001_make (")
+    assert json.loads(told[2]) == {"applied": []}
+
+
+def test_status_tells_what_is_applied_and_pending(
+    empty_urls: DatabaseUrls, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--dir", str(folder), "--database-url", empty_urls.owner)
+    _ops("migrate", *where)
+    (folder / "0002_more.sql").write_text("SELECT 1")
+    capsys.readouterr()
+    assert _ops("migrate", "status", *where, "--json") == 0
+    status = json.loads(capsys.readouterr().out)
+    assert [row["version"] for row in status["applied"]] == ["0001_make"]
+    assert (status["pending"], status["problems"]) == (["0002_more"], [])
+
+
+def test_what_is_wrong_ends_with_1_and_says_so(
+    empty_urls: DatabaseUrls, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--dir", str(folder), "--database-url", empty_urls.owner)
+    _ops("migrate", *where)
+    (folder / "0001_make.sql").write_text("CREATE TABLE notes (id bigint)")
+    assert _ops("migrate", "up", *where) == 1
+    assert "MigrationRefused: 0001_make.sql was edited" in capsys.readouterr().err
+    assert _ops("migrate", "verify", *where) == 1
+    (folder / "0001_make.sql").write_text("CREATE TABLE notes (id int)")
+    (folder / "0002_bad.sql").write_text("SELECT nothing")
+    assert _ops("migrate", "up", *where, "--json") == 1
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["error"] == "MigrationFailed"
+
+
+def test_a_verb_that_does_not_exist_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        _ops("migrate", "down")
+    assert ended.value.code == 2
+
+
+def test_a_query_prints_the_console_s_answer(
+    database_urls: DatabaseUrls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sql = "SELECT account_name FROM accounts ORDER BY 1;"
+    assert _ops("query", sql, DATABASE_READER_URL=database_urls.reader) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "success": True,
+        "rows": [{"account_name": "large"}, {"account_name": "tiny"}],
+    }
+
+
+def test_a_query_prints_csv_with_exact_numbers(
+    database_urls: DatabaseUrls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sql = "SELECT 1.10 AS n, NULL AS nothing, true AS yes, ARRAY['a', 'b,c'] AS many, 'x\"y' AS t"
+    assert _ops("query", sql, "--csv", "--database-url", database_urls.reader) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert rows == [{"n": "1.10", "nothing": "", "yes": "true", "many": '["a", "b,c"]', "t": 'x"y'}]
+
+
+def test_a_refused_query_ends_with_1_and_says_why(
+    database_urls: DatabaseUrls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _ops("query", "DELETE FROM orders", "--csv", "--database-url", database_urls.reader) == 1
+    assert "read-only transaction (25006)" in capsys.readouterr().err
+    assert _ops("query", "SELECT 1", "--csv", "--database-url", database_urls.writer) == 1
+    assert "WrongRole" in capsys.readouterr().err
+
+
+def test_an_odd_url_ends_with_1_and_shows_no_password(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _ops("query", "SELECT 1", "--database-url", "mysql://me:hush@host/db") == 1
+    told = capsys.readouterr().err
+    assert "--database-url" in told
+    assert "hush" not in told
