@@ -24,6 +24,7 @@ from ops_pipeline.domain.market import new_york_time
 
 NEWEST = 50
 _STAMP = "%Y%m%dT%H%M%S"
+_ORIGIN = "http://recording.example"
 _VIX_PATH = "/vix/history.csv"
 
 
@@ -50,7 +51,8 @@ class FeedServer:
     """Serves on 127.0.0.1, on a free port, until the `with` block ends.
 
     Attributes:
-        feeds: URL by name of feed.
+        feeds: URL by name of feed, the same in every replay; fetch them through `proxy_url`.
+        proxy_url: This server, as the HTTP proxy that answers for these addresses.
         vix_url: CBOE's daily history: the previous session's row, or the header alone
             when the recording does not know the close.
 
@@ -64,7 +66,9 @@ class FeedServer:
         by_path = {paths[name]: page for name, page in pages.items()}
         self._server = _Server({**by_path, _VIX_PATH: _VixPage(recording)}, clock)
         root = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self.feeds = {name: root + path for name, path in paths.items()}
+        # The addresses are stored with the news: a port would differ from replay to replay.
+        self.feeds = {name: _ORIGIN + path for name, path in paths.items()}
+        self.proxy_url = root
         self.vix_url = root + _VIX_PATH
         # The poll is how long leaving the block waits for the loop to notice.
         self._thread = Thread(

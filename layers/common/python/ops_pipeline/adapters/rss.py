@@ -29,6 +29,7 @@ class RssFeed:
         total_s: Longest time for one feed, from the request to its last byte.
         most_bytes: Largest body, counted after decompression.
         most_entries: Entries read of one answer, the first ones.
+        proxy_url: HTTP proxy that all requests go through, None for none.
     """
 
     def __init__(
@@ -39,12 +40,17 @@ class RssFeed:
         total_s: float = 10.0,
         most_bytes: int = 3 * 1024 * 1024,
         most_entries: int = 500,
+        proxy_url: str | None = None,
     ) -> None:
         self._timeout = urllib3.Timeout(connect=connect_s, read=read_s)
         self._total_s = total_s
         self._most_bytes = most_bytes
         self._most_entries = most_entries
-        self._http = urllib3.PoolManager(num_pools=32, maxsize=4, block=False)
+        self._http = (
+            urllib3.ProxyManager(proxy_url, num_pools=32, maxsize=4, block=False)
+            if proxy_url
+            else urllib3.PoolManager(num_pools=32, maxsize=4, block=False)
+        )
 
     def fetch(self, state: FeedState) -> FeedDocument:
         """The feed's entries; none and `not_modified` when the server says 304.

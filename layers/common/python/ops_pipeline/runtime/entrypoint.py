@@ -20,9 +20,11 @@ from ops_pipeline.stages.request import AccountRequest, ClockRequest, TickReques
 R = TypeVar("R", bound=TickRequest)
 Handler = Callable[[Any, Any], dict[str, Any]]
 
-# Longer than any function's time-out (functions.json), so that a run is never
-# taken over while its Lambda may still be working.
-LEASE_S = 330.0
+# A lease outlasts its function, so that a run is never taken over while its Lambda may
+# still be working; but not by much, or a run that died unrecorded would block the next ticks.
+LEASE_MARGIN_S = 15.0
+# Where no Lambda context tells the time left: longer than any function's time-out.
+LEASE_WITHOUT_CONTEXT_S = 330.0
 OLDEST_TICK_S = 120.0
 
 
@@ -113,8 +115,14 @@ def _take(runtime: Runtime, stage: str, asked: TickRequest, context: Any) -> run
         scope=_scope(asked),
         owner=owner,
         now=runtime.clock.now(),
-        lease_s=LEASE_S,
+        lease_s=_lease_s(context),
     )
+
+
+def _lease_s(context: Any) -> float:
+    if context is None:
+        return LEASE_WITHOUT_CONTEXT_S
+    return float(context.get_remaining_time_in_millis()) / 1000 + LEASE_MARGIN_S
 
 
 def _run(

@@ -1,6 +1,9 @@
 """One JSON line a happening, and metrics in CloudWatch's embedded format."""
 
-from typing import Any
+import json
+import logging
+import sys
+from typing import Any, TextIO
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -8,6 +11,16 @@ from aws_lambda_powertools.metrics import MetricUnit
 NAMESPACE = "OpsPipeline"
 
 _logger = Logger(service="ops-pipeline")
+_stream: TextIO = sys.stdout
+
+
+def send_to(stream: TextIO) -> None:
+    """Write log and metrics there and not to standard output: the local run's file."""
+    global _stream  # noqa: PLW0603 - the process has one log
+    _stream = stream
+    for handler in _logger.handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(stream)
 
 
 def happened(event: str, **data: Any) -> None:
@@ -21,9 +34,10 @@ def went_wrong(event: str, **data: Any) -> None:
 
 
 def count_run(stage: str, *, failed: bool, duration_ms: float) -> None:
-    """Emit one run's metrics, by stage; printed as EMF, which CloudWatch reads from the log."""
+    """Emit one run's metrics, by stage, as EMF lines, which CloudWatch reads from the log."""
     metrics = Metrics(namespace=NAMESPACE, service="ops-pipeline")
     metrics.add_dimension(name="stage", value=stage)
     metrics.add_metric(name="Failed", unit=MetricUnit.Count, value=int(failed))
     metrics.add_metric(name="Duration", unit=MetricUnit.Milliseconds, value=duration_ms)
-    metrics.flush_metrics()
+    print(json.dumps(metrics.serialize_metric_set()), file=_stream)
+    metrics.clear_metrics()

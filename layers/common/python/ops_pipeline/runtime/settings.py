@@ -37,6 +37,7 @@ class Settings(BaseModel):
         default=HttpUrl("https://cdn.cboe.com/api/global/us_indices/daily_prices/VIX_History.csv"),
         alias="VIX_URL",
     )
+    feed_proxy_url: HttpUrl | None = Field(default=None, alias="FEED_PROXY_URL")
     migrations_dir: Path = Field(default=Path("migrations"), alias="MIGRATIONS_DIR")
 
     def require_database_url(self) -> str:

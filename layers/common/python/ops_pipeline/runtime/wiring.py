@@ -97,7 +97,8 @@ class Runtime:
     def feed(self) -> NewsFeed:
         from ops_pipeline.adapters.rss import RssFeed
 
-        return RssFeed()
+        proxy = self.settings.feed_proxy_url
+        return RssFeed(proxy_url=str(proxy) if proxy else None)
 
     @cached_property
     def classifier(self) -> Classifier:
@@ -124,6 +125,12 @@ class Runtime:
                 account_number=keys.account_number,
             )
         return self._brokers[account]
+
+    def close(self) -> None:
+        """Close the connections that were opened."""
+        for name in ("database", "owner_database"):
+            if name in self.__dict__:
+                getattr(self, name).close()
 
     def require_schema(self) -> None:
         """Refuse to work on a database that lacks a migration; asked once a process."""

@@ -1,0 +1,108 @@
+"""The deployed pipeline on this machine: the same handlers, machines and schedules."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from infra.definitions import Function, load_functions, load_machines
+from infra.schedule import Tick
+from ops_local.engine import Engine, Execution
+
+Handler = Callable[[Any, Any], dict[str, Any]]
+
+
+@dataclass
+class ReplayClock:
+    """The recording's clock: it stands until the replay moves it."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        return self.at
+
+
+@dataclass(frozen=True, slots=True)
+class LocalContext:
+    """What a handler may ask of its Lambda context."""
+
+    function: Function
+    aws_request_id: str = "local"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.function.timeout_s * 1000
+
+
+@dataclass
+class StageTally:
+    """What one stage did so far: runs, failures and the sums of what its results count."""
+
+    runs: int = 0
+    failed: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Tally:
+    """What all stages and machines did so far."""
+
+    stages: defaultdict[str, StageTally] = field(default_factory=lambda: defaultdict(StageTally))
+    failures: list[str] = field(default_factory=list)
+
+    def add(self, stage: str, result: Mapping[str, Any]) -> None:
+        tally = self.stages[stage]
+        tally.runs += 1
+        for name, value in result.items():
+            if isinstance(value, int):
+                tally.counts[name] += int(value)
+
+    def failed(self, stage: str) -> None:
+        self.stages[stage].runs += 1
+        self.stages[stage].failed += 1
+
+
+@cache
+def handler_of(stage: str) -> Handler:
+    """The handler that AWS would call."""
+    module = import_module(f"functions.{stage}.handler")
+    return module.lambda_handler  # type: ignore[no-any-return]
+
+
+class Pipeline:
+    """Runs ticks through the state machines with the process's runtime."""
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+        self._functions = load_functions()
+        self._engine = Engine(load_machines(), self.invoke)
+
+    def invoke(self, stage: str, event: Any) -> dict[str, Any]:
+        """Call one handler as Lambda does: JSON in, JSON out, errors raised."""
+        context = LocalContext(self._functions[stage])
+        try:
+            answer = handler_of(stage)(json.loads(json.dumps(event)), context)
+        except Exception:
+            self.tally.failed(stage)
+            raise
+        result: dict[str, Any] = json.loads(json.dumps(answer))
+        self.tally.add(stage, result)
+        return result
+
+    def run(self, tick: Tick) -> None:
+        """Start what is due; a failure is kept in the tally, the next tick runs all the same."""
+        if tick.kind == "machine":
+            execution: Execution = self._engine.run(tick.target, tick.event)
+            if execution.status != "SUCCEEDED":
+                self._note(tick, f"{execution.error}: {execution.cause}")
+            return
+        try:
+            self.invoke(tick.target, tick.event)
+        except Exception as error:  # noqa: BLE001 - Lambda would count it and go on; so do we
+            self._note(tick, f"{type(error).__name__}: {error}")
+
+    def _note(self, tick: Tick, what: str) -> None:
+        self.tally.failures.append(f"{tick.at:%Y-%m-%dT%H:%MZ} {tick.target}: {what}")
