@@ -14,7 +14,6 @@ from ops_pipeline.errors import SettingsInvalid
 
 # The server sees no setting of ours: no PGDATA, PGPORT or locale of the caller gets in.
 ENVIRONMENT = {"LANG": "C", "TZ": "UTC"}
-_NOBODY = 65534
 _MOVED = "postgres_lies_in"
 
 
@@ -47,7 +46,10 @@ def server_account(data: Path) -> Account | None:
     try:
         nobody = pwd.getpwnam("nobody")
     except KeyError:
-        return Account(_NOBODY, _NOBODY)
+        raise SettingsInvalid(
+            "Postgres does not run as root and this system has no user `nobody`: "
+            "run as an ordinary user, or set DATABASE_URL"
+        ) from None
     return Account(nobody.pw_uid, nobody.pw_gid)
 
 
