@@ -76,25 +76,29 @@ WHERE id = ANY(CAST(:ids AS uuid[])) AND processed_at IS NULL
 # A story is as old as the first that was seen of it, so that publishing it again does
 # not make it new. A claim of more than a year is no date but a fault of the feed.
 _STORIES = """
-SELECT DISTINCT ON (named.ticker COLLATE "C", verdict.story_id)
-    named.ticker, verdict.story_id, began.published_at, verdict.sentiment_score AS score
-FROM inbound_events_classified AS verdict
-JOIN inbound_events_raw AS item ON item.id = verdict.raw_event_id
-CROSS JOIN LATERAL unnest(verdict.tickers) AS named (ticker)
-CROSS JOIN LATERAL (
-    SELECT min(coalesce(first.published_at, CASE
-        WHEN first.published_claim > first.fetched_at - interval '365 days'
-        THEN least(first.published_claim, first.fetched_at) ELSE first.fetched_at END
+WITH told AS MATERIALIZED (
+    SELECT named.ticker, verdict.story_id, verdict.published_at, item.event_uid,
+        verdict.sentiment_score AS score
+    FROM inbound_events_classified AS verdict
+    JOIN inbound_events_raw AS item ON item.id = verdict.raw_event_id
+    CROSS JOIN LATERAL unnest(verdict.tickers) AS named (ticker)
+    WHERE verdict.published_at > :since AND item.fetched_at <= :now
+      AND verdict.status = 'CLASSIFIED' AND NOT verdict.mixed
+      AND named.ticker = ANY(CAST(:tickers AS text[]))
+), began AS (
+    SELECT story_id, min(coalesce(published_at, CASE
+        WHEN published_claim > fetched_at - interval '365 days'
+        THEN least(published_claim, fetched_at) ELSE fetched_at END
     )) AS published_at
-    FROM inbound_events_raw AS first
-    WHERE first.story_id = verdict.story_id AND first.fetched_at <= :now
-) AS began
-WHERE verdict.published_at > :since AND began.published_at > :since
-  AND verdict.status = 'CLASSIFIED' AND NOT verdict.mixed
-  AND item.fetched_at <= :now
-  AND named.ticker = ANY(CAST(:tickers AS text[]))
-ORDER BY named.ticker COLLATE "C", verdict.story_id, verdict.published_at,
-    item.event_uid COLLATE "C"
+    FROM inbound_events_raw
+    WHERE story_id IN (SELECT story_id FROM told) AND fetched_at <= :now
+    GROUP BY story_id
+)
+SELECT DISTINCT ON (told.ticker COLLATE "C", told.story_id)
+    told.ticker, told.story_id, began.published_at, told.score
+FROM told JOIN began USING (story_id)
+WHERE began.published_at > :since
+ORDER BY told.ticker COLLATE "C", told.story_id, told.published_at, told.event_uid COLLATE "C"
 """
 
 
