@@ -26,7 +26,7 @@ def main() -> None:
     piped = given.accounts == _STDIN
     text = sys.stdin.readline() if piped else Path(given.accounts).read_text(encoding="utf-8")
     exchange = Exchange(given.recording, given.store, accounts.parse(text))
-    serve(exchange, port=given.port, lifeline=sys.stdin if piped else None)
+    serve(exchange, port=given.port, lifeline=sys.stdin.fileno() if piped else None)
 
 
 if __name__ == "__main__":

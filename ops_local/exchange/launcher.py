@@ -109,7 +109,8 @@ def start(recording: Path, store: Path, accounts: Sequence[Account], log: Path) 
     with process.stdout:
         ready = process.stdout.readline()
     if not ready:
-        process.stdin.close()
+        with suppress(OSError):
+            process.stdin.close()
         process.wait()
         raise ExchangeFailed(f"the exchange did not start: {_tail(log)}")
     return RunningExchange(process, json.loads(ready)["url"])

@@ -1,12 +1,12 @@
 """The exchange as an ASGI application and as a process that says when it is ready."""
 
 import json
+import os
 import socket
 import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TextIO
 
 import uvicorn
 from starlette.applications import Starlette
@@ -52,13 +52,13 @@ def application(exchange: Exchange, *, url: str) -> Starlette:
     return app
 
 
-def serve(exchange: Exchange, *, port: int, lifeline: TextIO | None) -> None:
+def serve(exchange: Exchange, *, port: int, lifeline: int | None) -> None:
     """Serve on 127.0.0.1 until told to stop, or until the lifeline's other end is closed.
 
     Args:
         port: 0 takes a free one.
-        lifeline: Read to its end in the background: it ends when the parent does, even
-            when the parent is killed.
+        lifeline: A file descriptor, read to its end in the background: it ends when the
+            parent does, even when the parent is killed.
     """
     with _listener(port) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -87,8 +87,10 @@ def _listener(port: int) -> socket.socket:
     return listener
 
 
-def _follow(lifeline: TextIO, server: uvicorn.Server) -> None:
-    lifeline.read()
+def _follow(lifeline: int, server: uvicorn.Server) -> None:
+    # Not through sys.stdin: a thread that waits in its buffer aborts the interpreter's exit.
+    while os.read(lifeline, 1024):
+        pass
     server.should_exit = True
 
 

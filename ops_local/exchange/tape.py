@@ -69,7 +69,7 @@ class Tape:
     def price(self, ticker: str, now: datetime) -> Decimal | None:
         """The last close, else the middle of the last usable quote, else None, USD."""
         bar = self.last_bar(ticker, now)
-        if bar is not None:
+        if bar is not None and bar.close > 0:
             return bar.close
         quote = self.last_quote(ticker, now)
         return quote.mid if quote is not None and quote.usable else None

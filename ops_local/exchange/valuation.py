@@ -40,7 +40,7 @@ class Valuation:
         if close is not None:
             return close.price
         bars = self._tape.bars(holding.symbol, new_york_time(today, 0), now, now)
-        return bars[0].open if bars else self.mark(holding, now)
+        return bars[0].open if bars and bars[0].open > 0 else self.mark(holding, now)
 
     def figures(self, account_number: str, now: datetime) -> Figures:
         """The account's figures, open orders counted."""

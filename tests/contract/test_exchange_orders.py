@@ -105,6 +105,15 @@ def test_a_second_order_in_the_same_minute_finds_what_the_first_left(
     assert look(exchange, of_another_account, account=TINY)["filled_qty"] == "70"
 
 
+def test_a_minute_offers_its_size_once_however_often_it_is_asked(
+    exchange: RunningExchange,
+) -> None:
+    place(exchange, qty="70")
+    exchange.set_clock(at("10:31") + timedelta(seconds=30))
+
+    assert look(exchange, place(exchange, qty="70"))["filled_qty"] == "30"
+
+
 def test_a_sell_stop_waits_for_the_bid_and_then_takes_the_market(tmp_path: Path) -> None:
     fall = {
         ("AAA", "10:32"): Minute(bid="9.81", ask="9.83"),
@@ -224,6 +233,18 @@ def test_a_replacement_is_an_order_of_its_own(exchange: RunningExchange) -> None
     assert (before["status"], before["replaced_by"]) == ("replaced", after["id"])
     assert (after["replaces"], after["client_order_id"]) == (old, "new")
     assert (after["status"], after["filled_qty"]) == ("filled", "20")
+
+
+def test_a_replacement_may_use_the_shares_that_the_old_order_held(
+    exchange: RunningExchange,
+) -> None:
+    own(exchange, 10)
+    stop = place(exchange, side="sell", type="stop", limit_price=None, stop_price="9.50")
+
+    status, higher = ask(exchange, "PATCH", f"/v2/orders/{stop}", {"stop_price": "9.80"})
+
+    assert (status, higher["stop_price"], higher["qty"]) == (200, "9.8", "10")
+    assert look(exchange, higher["id"])["status"] == "new"
 
 
 def test_a_refused_replacement_leaves_the_old_order_open(exchange: RunningExchange) -> None:

@@ -1,5 +1,6 @@
 """The paper exchange as a process: durable, alone on its store, never left behind."""
 
+import json
 import signal
 import sqlite3
 import subprocess
@@ -12,7 +13,9 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+import urllib3
 
+from ops_local.exchange.accounts import dump
 from ops_local.exchange.launcher import ExchangeFailed, start
 from ops_pipeline.domain.market import MINUTE
 from tests.contract.paper_street import (
@@ -112,6 +115,33 @@ def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     while _alive(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not _alive(pid)
+
+
+def test_it_runs_by_hand_on_accounts_from_a_file(tmp_path: Path) -> None:
+    accounts = tmp_path / "accounts.json"
+    accounts.write_text(dump([LARGE]), encoding="utf-8")
+    market = write_market(tmp_path / "market")
+    command = [sys.executable, "-m", "ops_local.exchange", "--recording", str(market)]
+    command += ["--store", str(tmp_path / "store"), "--accounts", str(accounts)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["url"]
+        clock = urllib3.request("GET", f"{url}/control/clock").json()
+        process.terminate()
+
+    assert clock == {"now": "2013-10-07T04:00:00Z"}
+    # uvicorn raises the signal again once it has shut down in order.
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_a_terminated_exchange_leaves_a_whole_store_and_no_complaint(tmp_path: Path) -> None:
+    with open_exchange(tmp_path) as exchange:
+        exchange.set_clock(at("10:31"))
+        place(exchange)
+        kill(exchange.pid, signal.SIGTERM)
+
+    assert (tmp_path / "exchange.log").read_text(encoding="utf-8") == ""
+    assert not (tmp_path / "exchange.sqlite-wal").exists()
 
 
 def test_keep_alive_answers_do_not_wait_for_acknowledgements(tmp_path: Path) -> None:
