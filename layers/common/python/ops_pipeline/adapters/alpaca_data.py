@@ -1,24 +1,20 @@
-"""Bars and quotes from Alpaca's market data API through alpaca-py.
+"""Bars and quotes from Alpaca's market data API, read as raw JSON.
 
-Only the package's REST client is used, and its raw JSON read: its models bring pandas,
-and with them one unknown code in one item loses all the others.
+alpaca-py's models bring pandas, and with them one unknown code in one item loses all
+the others.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from typing import Any, Literal, TypeVar
 
-from alpaca.common.exceptions import APIError
-from alpaca.common.rest import RESTClient
-
+from ops_pipeline.adapters.alpaca_wire import NoAnswer, NotSent, Refused, Wire
 from ops_pipeline.domain.market import Bar, Quote
 from ops_pipeline.errors import MarketDataUnavailable
 
 T = TypeVar("T")
 
-_CONNECT_S, _READ_S = 3.05, 10.0
 _BARS_A_PAGE = 10_000
 _MOST_PAGES = 500
 # Keeps the request line well under what servers accept.
@@ -37,7 +33,7 @@ class AlpacaMarketData:
         self, *, url: str, key_id: str, secret_key: str, feed: Literal["iex", "sip"]
     ) -> None:
         self._feed = feed
-        self._client = _Client(base_url=url, api_key=key_id, secret_key=secret_key)
+        self._wire = Wire(url, key_id, secret_key)
 
     def bars(self, tickers: Sequence[str], start: datetime, end: datetime) -> list[Bar]:
         """Bars with start <= ts < end, raw; a price that is no number comes as NaN.
@@ -46,19 +42,21 @@ class AlpacaMarketData:
             MarketDataUnavailable: no answer, a refusal in Alpaca's words, or an answer
                 that is not what its API promises. Nothing of it is used then.
         """
+        if start >= end:
+            return []
         question = {
             "timeframe": "1Min",
             "start": _text(start),
             # Alpaca's end is inclusive.
             "end": _text(end - timedelta(seconds=1)),
-            "limit": _BARS_A_PAGE,
+            "limit": str(_BARS_A_PAGE),
             "adjustment": "raw",
             "feed": self._feed,
         }
         found = []
         for page in self._pages("/stocks/bars", tickers, question):
             for ticker, items in _section(page, "bars"):
-                found += [_legible(_bar, ticker, item) for item in items or ()]
+                found += _legible(_bars, ticker, items)
         return [bar for bar in found if start <= bar.ts < end]
 
     def quotes(self, tickers: Sequence[str]) -> dict[str, Quote]:
@@ -71,56 +69,48 @@ class AlpacaMarketData:
         }
 
     def _pages(
-        self, path: str, tickers: Sequence[str], question: Mapping[str, object]
+        self, path: str, tickers: Sequence[str], question: Mapping[str, str]
     ) -> Iterator[Mapping[str, Any]]:
         for first in range(0, len(tickers), _TICKERS_A_REQUEST):
             symbols = ",".join(tickers[first : first + _TICKERS_A_REQUEST])
-            token: str | None = None
+            asked = {**question, "symbols": symbols}
             for _ in range(_MOST_PAGES):
-                page = self._ask(path, {**question, "symbols": symbols, "page_token": token})
+                page = self._ask(path, asked)
                 yield page
                 if not (token := page.get("next_page_token")):
                     break
+                asked["page_token"] = str(token)
             else:
                 raise MarketDataUnavailable(f"{path}: more than {_MOST_PAGES} pages")
 
-    def _ask(self, path: str, question: Mapping[str, object]) -> Mapping[str, Any]:
+    def _ask(self, path: str, question: Mapping[str, str]) -> Mapping[str, Any]:
         try:
-            answer = self._client.get(path, dict(question))
-        # Whatever requests raises, JSON that can't be read included, is an OSError.
-        except (APIError, OSError) as error:
-            raise MarketDataUnavailable(f"{path}: {str(error)[:500]}") from error
+            answer = self._wire.get(path, dict(question))
+        except (Refused, NotSent, NoAnswer) as error:
+            raise MarketDataUnavailable(f"{path}: {str(error)[:500]}") from None
         if not isinstance(answer, dict):
             raise MarketDataUnavailable(f"{path}: the answer is no JSON object")
         return answer
 
 
-class _Client(RESTClient):
-    """alpaca-py's client with a time-out, which it lacks, and without its 3 s retry sleeps."""
-
-    def __init__(self, *, base_url: str, api_key: str, secret_key: str) -> None:
-        super().__init__(base_url=base_url, api_key=api_key, secret_key=secret_key)
-        # Its constructor ignores retry_attempts=0. The next tick is our retry.
-        self._retry = 0
-        session: Any = self._session
-        session.request = partial(session.request, timeout=(_CONNECT_S, _READ_S))
-
-
 def _section(page: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
-    section = page.get(name, {})
-    if not isinstance(section, dict | None):
-        raise MarketDataUnavailable(f"{name} is no JSON object by ticker")
+    if name not in page or not isinstance(section := page[name], dict | None):
+        raise MarketDataUnavailable(f"the answer has no {name} by ticker")
     yield from (section or {}).items()
 
 
 def _legible(parse: Callable[[str, Any], T], ticker: str, item: Any) -> T:
     try:
         return parse(ticker, item)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         what = f"{type(error).__name__} {error}"
         raise MarketDataUnavailable(f"{ticker}: an item of the answer can't be read: {what}") from (
             error
         )
+
+
+def _bars(ticker: str, items: Sequence[Mapping[str, Any]] | None) -> list[Bar]:
+    return [_bar(ticker, item) for item in items or ()]
 
 
 def _bar(ticker: str, item: Mapping[str, Any]) -> Bar:
