@@ -1,0 +1,244 @@
+"""Bars into the database: late, twice, corrected, out of order, impossible, split."""
+
+import random
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from ops_local import recording
+from ops_pipeline.db.connection import Database
+from ops_pipeline.db.runs import DryDatabase
+from ops_pipeline.domain.market import MINUTE, Bar, new_york_time
+from ops_pipeline.errors import MarketDataUnavailable
+from ops_pipeline.stages import telemetry
+from ops_pipeline.stages.request import TickRequest
+from tests.builders_market import bars_of, in_force, rows, store_bars, watch
+from tests.fakes import FakeMarketData, FixedClock
+
+OPEN = datetime(2026, 2, 4, 14, 30, tzinfo=UTC)
+TICK = OPEN + 60 * MINUTE
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(TICK)
+
+
+@pytest.fixture
+def market(clock: FixedClock) -> FakeMarketData:
+    return FakeMarketData(clock)
+
+
+def fetch(
+    db: Database, market: FakeMarketData, tick: datetime, *, late_s: float = 2
+) -> telemetry.Outcome:
+    market.clock.at = tick + timedelta(seconds=late_s)
+    return telemetry.run(
+        TickRequest(tick=tick),
+        db=db,
+        market_data=market,
+        clock=market.clock,
+        parameters=in_force(db),
+        data_feed="iex",
+    )
+
+
+def stored(db: Database) -> list[tuple[object, ...]]:
+    found = rows(
+        db,
+        "SELECT ticker, ts, open, high, low, close, volume FROM lane_telemetry"
+        ' ORDER BY ticker COLLATE "C", ts',
+    )
+    return [tuple(row.values()) for row in found]
+
+
+def as_rows(bars: list[Bar]) -> list[tuple[object, ...]]:
+    in_order = sorted(bars, key=lambda bar: (bar.ticker, bar.ts))
+    return [
+        (bar.ticker, bar.ts, bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in in_order
+    ]
+
+
+def test_the_first_tick_of_a_day_fetches_the_pre_market_too(
+    db: Database, market: FakeMarketData
+) -> None:
+    watch(db, "AAA", "BBB")
+    early = new_york_time(date(2026, 2, 4), 4)
+    market.recorded_bars = [
+        *bars_of("AAA", early - MINUTE, ["9", "10"]),
+        *bars_of("BBB", OPEN, ["20"]),
+        *bars_of("ZZZ", OPEN, ["30"]),
+    ]
+    outcome = fetch(db, market, TICK)
+    assert (outcome.tickers, outcome.fetched, outcome.stored) == (2, 2, 2)
+    assert [row[:2] for row in stored(db)] == [("AAA", early), ("BBB", OPEN)]
+
+
+def test_the_forming_minute_is_not_stored(db: Database, market: FakeMarketData) -> None:
+    watch(db, "AAA")
+    market.recorded_bars = bars_of("AAA", TICK - MINUTE, ["10", "11"])
+    fetch(db, market, TICK, late_s=30)
+    assert [row[1] for row in stored(db)] == [TICK - MINUTE]
+
+
+def test_a_tick_ahead_of_the_clock_stores_no_minute_that_is_not_over(
+    db: Database, market: FakeMarketData
+) -> None:
+    watch(db, "AAA")
+    market.recorded_bars = bars_of("AAA", TICK, ["10", "11", "12"])
+    fetch(db, market, TICK + 3 * MINUTE, late_s=-90)
+    assert [row[1] for row in stored(db)] == [TICK]
+
+
+def test_the_table_ends_the_same_however_the_bars_arrive(
+    db: Database, market: FakeMarketData
+) -> None:
+    watch(db, "AAA", "BBB")
+    generator = random.Random(7)  # noqa: S311 - an order to shuffle, no secret
+    truth = bars_of("AAA", OPEN, [10 + place / 100 for place in range(30)])
+    truth += bars_of("BBB", OPEN, [20 - place / 100 for place in range(30)])
+    # Each bar comes up to four minutes late, twice over, and wrong the first time.
+    seen_at = {bar: bar.ends_at + generator.randrange(5) * MINUTE for bar in truth}
+    for minute in range(1, 37):
+        tick = OPEN + minute * MINUTE
+        wrong = [replace(bar, volume=7) for bar in truth if seen_at[bar] == tick]
+        right = [bar for bar in truth if seen_at[bar] < tick]
+        market.recorded_bars = generator.sample(wrong + right + right, len(wrong + right + right))
+        fetch(db, market, tick)
+    assert stored(db) == as_rows(truth)
+
+
+def test_a_corrected_bar_replaces_the_stored_one_and_others_are_not_touched(
+    db: Database, market: FakeMarketData
+) -> None:
+    watch(db, "AAA")
+    market.recorded_bars = bars_of("AAA", TICK - 3 * MINUTE, ["10", "11", "12"])
+    first = fetch(db, market, TICK)
+    market.recorded_bars[1] = replace(market.recorded_bars[1], volume=101)
+    again = fetch(db, market, TICK + MINUTE)
+    assert (first.stored, again.fetched, again.stored) == (3, 3, 1)
+    assert stored(db) == as_rows(market.recorded_bars)
+    touched = rows(db, "SELECT ts FROM lane_telemetry WHERE fetched_at > :tick", tick=TICK + MINUTE)
+    assert [row["ts"] for row in touched] == [TICK - 2 * MINUTE]
+
+
+def test_after_an_outage_no_hole_is_left(db: Database, market: FakeMarketData) -> None:
+    watch(db, "AAA")
+    market.recorded_bars = bars_of("AAA", OPEN, [10] * 60)
+    fetch(db, market, OPEN + 10 * MINUTE)
+    market.down = True
+    with pytest.raises(MarketDataUnavailable):
+        fetch(db, market, OPEN + 11 * MINUTE)
+    market.down = False
+    assert fetch(db, market, TICK).stored == 50
+    assert stored(db) == as_rows(market.recorded_bars)
+
+
+def test_a_ticker_that_first_trades_late_is_fetched_from_the_start_of_its_day(
+    db: Database, market: FakeMarketData
+) -> None:
+    watch(db, "AAA", "BBB")
+    market.recorded_bars = bars_of("AAA", OPEN, [10] * 60)
+    fetch(db, market, TICK - MINUTE)
+    market.recorded_bars += bars_of("BBB", OPEN, [20] * 60)
+    assert fetch(db, market, TICK).stored == 61
+
+
+def test_a_bar_that_cannot_be_true_is_kept_aside_once_and_the_others_are_stored(
+    db: Database, market: FakeMarketData
+) -> None:
+    watch(db, "AAA")
+    good, bad, odd = bars_of("AAA", TICK - 3 * MINUTE, ["10", "11", "12"])
+    bad, odd = replace(bad, high=Decimal("10.5")), replace(odd, close=Decimal("NaN"))
+    market.recorded_bars = [good, bad, odd]
+    outcome = fetch(db, market, TICK)
+    assert (outcome.stored, outcome.rejected) == (1, 2)
+    assert fetch(db, market, TICK + MINUTE).rejected == 0
+    aside = rows(db, "SELECT ts, reason FROM lane_telemetry_rejected ORDER BY ts")
+    assert [tuple(row.values()) for row in aside] == [
+        (bad.ts, "high is under open or close"),
+        (odd.ts, "a price is no number"),
+    ]
+
+
+def test_a_jump_from_yesterdays_close_holds_the_ticker_back_with_one_alert(
+    db: Database, market: FakeMarketData
+) -> None:
+    watch(db, "AAA", "BBB")
+    yesterday = bars_of("AAA", OPEN - timedelta(days=1), ["645.70"])
+    store_bars(db, yesterday, now=OPEN - timedelta(hours=12))
+    market.recorded_bars = bars_of("AAA", OPEN, ["92.42", "92.46"])
+    market.recorded_bars += bars_of("BBB", OPEN, ["20", "21"])
+    assert fetch(db, market, OPEN + 2 * MINUTE).held == 1
+    assert fetch(db, market, OPEN + 3 * MINUTE).held == 1
+    (hold,) = rows(db, "SELECT * FROM price_holds")
+    assert (hold["ticker"], hold["day"], hold["ts"]) == ("AAA", date(2026, 2, 4), OPEN)
+    assert (hold["previous_close"], hold["close"]) == (Decimal("645.70"), Decimal("92.42"))
+    (alert,) = rows(db, "SELECT * FROM alerts WHERE kind = 'price_jump'")
+    assert (alert["subject"], alert["resolved_at"]) == ("AAA", None)
+    assert "645.70 to 92.42" in alert["message"]
+
+
+def test_a_hold_ends_with_its_day_and_its_alert_with_it(
+    db: Database, market: FakeMarketData
+) -> None:
+    watch(db, "AAA")
+    market.recorded_bars = bars_of("AAA", OPEN, ["10", "20"])
+    assert fetch(db, market, OPEN + 2 * MINUTE).held == 1
+    tomorrow = OPEN + timedelta(days=1)
+    market.recorded_bars = bars_of("AAA", tomorrow, ["20.10"])
+    assert fetch(db, market, tomorrow + MINUTE).held == 0
+    assert rows(db, "SELECT 1 AS open FROM alerts WHERE resolved_at IS NULL") == []
+    assert rows(db, "SELECT 1 AS open FROM price_holds WHERE resolved_at IS NULL") == []
+
+
+def test_an_explained_jump_stays_explained_when_its_bar_is_fetched_again(
+    db: Database, market: FakeMarketData
+) -> None:
+    watch(db, "AAA")
+    market.recorded_bars = bars_of("AAA", OPEN, ["10", "20"])
+    fetch(db, market, OPEN + 2 * MINUTE)
+    with db.transaction() as tx:
+        tx.execute("UPDATE price_holds SET resolved_at = :now", now=OPEN + 2 * MINUTE)
+    assert fetch(db, market, OPEN + 3 * MINUTE).held == 0
+
+
+def test_a_dry_run_keeps_nothing(db: Database, market: FakeMarketData) -> None:
+    watch(db, "AAA")
+    market.recorded_bars = bars_of("AAA", OPEN, ["10", "20"])
+    outcome = telemetry.run(
+        TickRequest(tick=TICK, dry_run=True),
+        db=DryDatabase(db),
+        market_data=market,
+        clock=market.clock,
+        parameters=in_force(db),
+        data_feed="iex",
+    )
+    assert (outcome.stored, outcome.held) == (2, 1)
+    assert stored(db) == []
+    assert rows(db, "SELECT 1 AS found FROM alerts") == []
+
+
+@pytest.mark.parametrize("days", [["2014-06-09"], ["2014-06-06", "2014-06-09"]])
+def test_apple_is_held_back_on_the_day_of_its_split_and_time_warner_is_not(
+    db: Database, market: FakeMarketData, shared_data: Path, days: list[str]
+) -> None:
+    watch(db, "AAPL", "TWX")
+    for day in days:
+        loaded = recording.load(shared_data / day)
+        market.recorded_bars = [bar for bars in loaded.bars.values() for bar in bars]
+        opening, evening = new_york_time(loaded.day, 9, 25), new_york_time(loaded.day, 20)
+        fetch(db, market, opening)
+        outcome = fetch(db, market, evening)
+    assert outcome.held == 1
+    (hold,) = rows(db, "SELECT ticker, ts, previous_close, close FROM price_holds")
+    before = "645.70" if len(days) > 1 else "645.57"
+    assert tuple(hold.values()) == (
+        "AAPL",
+        datetime(2014, 6, 9, 8, 0, tzinfo=UTC),
+        Decimal(before),
+        Decimal("92.42"),
+    )
