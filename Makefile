@@ -1,0 +1,66 @@
+# What a person types; `make` alone lists it. GNU make and Python 3.11 or newer are enough.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test lint types contracts check lock clean
+
+BIN := .venv/bin
+READY := .venv/ready
+SOURCES := functions infra layers ops_local tests
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv from requirements.lock; again only when that changed
+
+demo: $(READY) ## run a generated session through the whole pipeline, no keys needed
+	@$(BIN)/ops demo
+
+test: $(READY) ## run all tests, on a Postgres of their own
+	@$(BIN)/pytest -q
+
+lint: $(READY) ## formatting and ruff's rules
+	@$(BIN)/ruff format --quiet --check $(SOURCES) || \
+		{ echo "not formatted: run .venv/bin/ruff format" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet $(SOURCES)
+
+types: $(READY) ## mypy --strict
+	@$(BIN)/mypy --no-error-summary
+
+contracts: $(READY) ## who may import whom
+	@said=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$said"; exit 1; }
+
+check: lint types contracts test ## everything that CI runs
+
+lock: $(READY) ## resolve pyproject.toml anew into requirements.lock, keeping what still fits
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --all-extras pyproject.toml -o requirements.lock
+
+clean: ## remove .venv and caches; the state folder .ops stays
+	@rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find $(SOURCES) \( -name __pycache__ -o -name '*.egg-info' \) -prune -exec rm -rf {} +
+
+# The first that really runs: a version manager's shim may be there without its Python.
+NEW_ENOUGH := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
+NONE_FOUND := No Python 3.11 or newer with its venv module was found: install one, or name it with make PYTHON=PATH
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Counts in place on a terminal, where a person waits; elsewhere says only how many there were.
+PROGRESS := /^Collecting/ {n++; if (tty) printf "\r  fetched %d packages", n} \
+	/^Installing/ {printf "%s  fetched %d packages, installing them\n", tty ? "\r" : "", n; fflush()}
+
+$(READY): requirements.lock pyproject.toml
+	@for python in $(BIN)/python $(PYTHON) python3.13 python3.12 python3.11 python3 ""; do \
+		if [ -z "$$python" ]; then echo "$(NONE_FOUND)" >&2; exit 1; fi; \
+		if "$$python" -c '$(NEW_ENOUGH)' 2>/dev/null; then break; fi; \
+	done; \
+	if [ "$$python" != $(BIN)/python ]; then \
+		echo "making .venv with $$("$$python" --version)"; \
+		"$$python" -m venv --clear .venv; \
+	fi; \
+	echo "installing requirements.lock (minutes the first time)"; \
+	tty=0; if [ -t 1 ]; then tty=1; fi; \
+	$(PIP) install --progress-bar off --require-hashes -r requirements.lock | awk -v tty=$$tty '$(PROGRESS)'; \
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .; \
+	touch $@
