@@ -39,10 +39,18 @@ def keep(db: Database, *titles: str | None, summary: str | None = None) -> None:
 
 
 def classify(
-    db: Database, clock: FixedClock, *, model: Classifier | None = None
+    db: Database,
+    clock: FixedClock,
+    *,
+    model: Classifier | None = None,
+    batch: int = classifier.BATCH,
 ) -> classifier.Outcome:
     return classifier.run(
-        TickRequest(tick=TICK), db=db, classifier=model or LexiconClassifier(), clock=clock
+        TickRequest(tick=TICK),
+        db=db,
+        classifier=model or LexiconClassifier(),
+        clock=clock,
+        batch=batch,
     )
 
 
@@ -127,15 +135,12 @@ class SlowClassifier:
         return [Sentiment(0.2, 0.5, 0.3) for _ in texts]
 
 
-def test_a_backlog_drains_over_ticks_oldest_first(
-    db: Database, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(classifier, "BATCH", 2)
+def test_a_backlog_drains_over_ticks_oldest_first(db: Database, clock: FixedClock) -> None:
     keep(db, *(f"Headline number {n}" for n in range(7)))
     model = SlowClassifier(clock, seconds_a_batch=13)
-    first = classify(db, clock, model=model)
+    first = classify(db, clock, model=model, batch=2)
     assert (first.classified, first.remaining, first.budget_spent) == (4, 3, 1)
-    second = classify(db, clock, model=model)
+    second = classify(db, clock, model=model, batch=2)
     assert (second.classified, second.remaining, second.budget_spent) == (3, 0, 0)
 
 

@@ -29,7 +29,14 @@ class Outcome:
     budget_spent: int = 0
 
 
-def run(request: TickRequest, *, db: UnitsOfWork, classifier: Classifier, clock: Clock) -> Outcome:
+def run(
+    request: TickRequest,
+    *,
+    db: UnitsOfWork,
+    classifier: Classifier,
+    clock: Clock,
+    batch: int = BATCH,
+) -> Outcome:
     """Work through the queue until it is empty or the budget is spent.
 
     Each batch is one unit of work of its own: what is done stays done.
@@ -41,7 +48,7 @@ def run(request: TickRequest, *, db: UnitsOfWork, classifier: Classifier, clock:
     # A dry run keeps nothing, so the same batch would come back for ever.
     for _ in range(1 if request.dry_run else MOST_BATCHES):
         with db.transaction() as tx:
-            waiting = news.waiting_items(tx, limit=BATCH)
+            waiting = news.waiting_items(tx, limit=batch)
         if not waiting or clock.now() - started >= BUDGET:
             break
         verdicts = judge(waiting, book, classifier)
