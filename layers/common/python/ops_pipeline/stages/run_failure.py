@@ -1,5 +1,6 @@
 """A state of a machine failed: said in the log, then as an alert, then in the record of runs."""
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -32,6 +33,11 @@ class Request(BaseModel):
     @property
     def subject(self) -> str:
         return f"{self.machine}/{self.state}"
+
+    @property
+    def stage(self) -> str:
+        """The function behind the state: PositionManager is position_manager."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", self.state).lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +86,9 @@ def _record(request: Request, db: UnitsOfWork, clock: Clock, owner: str) -> str:
 
 
 def _facts(request: Request) -> dict[str, Any]:
-    return {"tick": request.tick, "error": request.error, "cause": request.cause}
+    return {
+        "tick": request.tick,
+        "stage": request.stage,
+        "error": request.error,
+        "cause": request.cause,
+    }

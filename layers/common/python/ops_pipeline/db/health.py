@@ -1,0 +1,79 @@
+"""What the healthcheck reads: runs, the newest output, failed recommendations, open alerts."""
+
+from datetime import datetime
+
+from ops_pipeline.db.connection import Transaction
+from ops_pipeline.domain.health import OUTPUTS, Ended, Run
+
+_RUNS = """
+SELECT stage, scope, tick FROM pipeline_runs
+WHERE status = 'succeeded' AND tick >= :since
+ORDER BY tick, stage COLLATE "C", scope COLLATE "C"
+"""
+
+_ANY_BEFORE = "SELECT EXISTS (SELECT 1 FROM pipeline_runs WHERE tick <= :tick) AS found"
+
+_ENDED = """
+SELECT account_name, count(*) AS total, count(*) FILTER (WHERE status = 'FAILED') AS failed
+FROM dispatch_recommendations
+WHERE created_at > :since AND status NOT IN ('PENDING', 'PROCESSING')
+GROUP BY account_name
+ORDER BY account_name COLLATE "C"
+"""
+
+# Other accounts' runs of the failed tick prove nothing, so only later ticks count, and
+# only once the failure has stayed away for a while.
+_RECOVERED = """
+SELECT alert.subject
+FROM alerts AS alert
+CROSS JOIN LATERAL (
+    SELECT max(tick) AS tick FROM pipeline_runs
+    WHERE stage = 'run_failure' AND scope = left(alert.subject, 50)
+) AS failed
+WHERE alert.kind = 'stage_failed' AND alert.resolved_at IS NULL AND failed.tick <= :quiet_since
+  AND EXISTS (
+      SELECT 1 FROM pipeline_runs AS run
+      WHERE run.stage = alert.details ->> 'stage' AND run.status = 'succeeded'
+        AND run.tick > failed.tick)
+ORDER BY alert.subject COLLATE "C"
+"""
+
+_CRITICAL = """
+SELECT count(*) AS open FROM alerts WHERE severity = 'critical' AND resolved_at IS NULL
+"""
+
+
+def succeeded_runs(tx: Transaction, *, since: datetime) -> list[Run]:
+    return [Run(**row) for row in tx.rows(_RUNS, since=since)]
+
+
+def was_running(tx: Transaction, *, tick: datetime) -> bool:
+    """Whether anything had run by that tick; a pipeline just set up owes nothing yet."""
+    row = tx.one(_ANY_BEFORE, tick=tick)
+    return row is not None and bool(row["found"])
+
+
+def newest_minutes(tx: Transaction, *, until: datetime) -> dict[str, datetime | None]:
+    """The newest minute by table of health.OUTPUTS; None where a table is empty."""
+    rows = {
+        output.table: tx.one(f"SELECT max(ts) AS ts FROM {output.table} WHERE ts <= :t", t=until)
+        for output in OUTPUTS
+    }
+    return {table: row["ts"] if row else None for table, row in rows.items()}
+
+
+def ended_recommendations(tx: Transaction, *, since: datetime) -> list[Ended]:
+    return [
+        Ended(row["account_name"], row["total"], row["failed"])
+        for row in tx.rows(_ENDED, since=since)
+    ]
+
+
+def recovered_states(tx: Transaction, *, quiet_since: datetime) -> list[str]:
+    """Subjects of open stage_failed alerts whose stage has run well since."""
+    return [row["subject"] for row in tx.rows(_RECOVERED, quiet_since=quiet_since)]
+
+
+def critical_alerts(tx: Transaction) -> int:
+    row = tx.one(_CRITICAL)
+    return int(row["open"]) if row else 0

@@ -1,0 +1,185 @@
+"""Whether the pipeline does what it should: runs, output, failures. Empty is not healthy."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from ops_pipeline.domain.market import MINUTE, Session
+
+Hours = Literal["always", "session"]
+Whose = Literal["everything", "machines", "entry", "guard"]
+Severity = Literal["warning", "critical"]
+
+EVERYTHING = "*"
+PERIODS = 2
+FAILURES_OVER = 0.10
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """A stage that runs every minute.
+
+    Attributes:
+        hours: On all minutes, or on those of a session.
+        whose: What its runs are for: all at once, each machine, or each account that
+            enters or is guarded.
+        severity: critical where money is unguarded without it.
+    """
+
+    stage: str
+    hours: Hours
+    whose: Whose = "everything"
+    severity: Severity = "warning"
+
+
+DUTIES = (
+    Duty("rss_ingest", "always"),
+    Duty("classifier", "always"),
+    Duty("market_clock", "session", "machines"),
+    Duty("telemetry", "session"),
+    Duty("features", "session"),
+    Duty("watchlist", "session"),
+    Duty("signals", "session"),
+    Duty("dispatcher", "session", "entry"),
+    Duty("position_manager", "session", "guard", "critical"),
+)
+MACHINES = ("position_cycle", "trading_cycle")
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A table that must grow every minute, from so long after the open on."""
+
+    table: str
+    due_after: timedelta
+
+
+# Features need 50 bars of the session before their first row.
+OUTPUTS = (
+    Output("lane_telemetry", timedelta(minutes=5)),
+    Output("lane_features", timedelta(minutes=55)),
+)
+OLDEST_OUTPUT = timedelta(minutes=4)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One matter that was looked at; `message` is for a person."""
+
+    kind: str
+    scope: str
+    subject: str
+    is_well: bool
+    severity: Severity
+    message: str
+    details: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that succeeded."""
+
+    stage: str
+    scope: str
+    tick: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One account's recommendations of the last hour that are final."""
+
+    account: str
+    total: int
+    failed: int
+
+
+def ticks_looked_at(tick: datetime) -> tuple[datetime, ...]:
+    """The periods that must have ended by this tick: its own may still be under way."""
+    return tuple(tick - (number + 1) * MINUTE for number in range(PERIODS))
+
+
+def silent_stages(
+    tick: datetime,
+    session: Session | None,
+    accounts: Mapping[Whose, Sequence[str]],
+    runs: Iterable[Run],
+) -> list[Finding]:
+    """For each duty due in all of the last periods: whether it ran in at least one.
+
+    Args:
+        accounts: The names behind "entry" and "guard".
+        runs: The succeeded runs of those periods, or later ones.
+    """
+    ticks = ticks_looked_at(tick)
+    done = {(run.stage, run.scope) for run in runs if run.tick >= min(ticks)}
+    scopes = {"everything": (EVERYTHING,), "machines": MACHINES, **accounts}
+    return [
+        _stage_finding(duty, scope, (duty.stage, scope) in done, ticks)
+        for duty in DUTIES
+        if duty.hours == "always" or (session and all(map(session.is_open, ticks)))
+        for scope in scopes[duty.whose]
+    ]
+
+
+def _stage_finding(duty: Duty, scope: str, is_well: bool, ticks: Sequence[datetime]) -> Finding:
+    by_machine = duty.whose == "machines"
+    subject = f"{scope}/{duty.stage}" if by_machine else duty.stage
+    return Finding(
+        kind="stage_silent",
+        scope=EVERYTHING if by_machine else scope,
+        subject=subject,
+        is_well=is_well,
+        severity=duty.severity,
+        message=f"{subject} did not run to its end in the last {PERIODS} minutes",
+        details={"ticks": [moment.isoformat() for moment in ticks]},
+    )
+
+
+def stale_outputs(
+    tick: datetime, session: Session | None, newest: Mapping[str, datetime | None]
+) -> list[Finding]:
+    """For each table due to grow: whether its newest minute is young enough.
+
+    Args:
+        newest: The newest minute's start by table; None is an empty table.
+    """
+    if session is None or not session.is_open(tick):
+        return []
+    return [
+        _output_finding(output.table, tick, newest[output.table])
+        for output in OUTPUTS
+        if tick >= session.opens_at + output.due_after
+    ]
+
+
+def _output_finding(table: str, tick: datetime, newest: datetime | None) -> Finding:
+    limit_s = OLDEST_OUTPUT.total_seconds()
+    age_s = None if newest is None else (tick - newest).total_seconds()
+    state = "is empty" if age_s is None else f"has nothing younger than {age_s:.0f} s"
+    return Finding(
+        kind="output_stale",
+        scope=EVERYTHING,
+        subject=table,
+        is_well=age_s is not None and age_s <= limit_s,
+        severity="warning",
+        message=f"{table} {state}; {limit_s:.0f} s are allowed",
+        details={"age_s": age_s, "limit_s": limit_s},
+    )
+
+
+def failing_accounts(ended: Iterable[Ended]) -> list[Finding]:
+    """For each account with final recommendations: whether at most a tenth failed."""
+    return [
+        Finding(
+            kind="failure_rate",
+            scope=account.account,
+            subject="dispatch_recommendations",
+            is_well=account.failed / account.total <= FAILURES_OVER,
+            severity="warning",
+            message=f"{account.failed} of {account.total} recommendations FAILED within an hour",
+            details={"failed": account.failed, "total": account.total, "limit": FAILURES_OVER},
+        )
+        for account in ended
+        if account.total
+    ]

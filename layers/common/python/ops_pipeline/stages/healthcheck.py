@@ -1,0 +1,101 @@
+"""Looks for stages without runs, output or success; opens alerts and resolves them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ops_pipeline.db import accounts, alerts, health
+from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
+from ops_pipeline.domain.health import (
+    Finding,
+    Whose,
+    failing_accounts,
+    silent_stages,
+    stale_outputs,
+    ticks_looked_at,
+)
+from ops_pipeline.domain.market import new_york_day
+from ops_pipeline.ports import Calendar, Clock
+from ops_pipeline.stages.request import TickRequest
+
+_FAILURES_WITHIN = timedelta(hours=1)
+_QUIET_FOR = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Matters looked at and found unwell, and what became of their alerts."""
+
+    checked: int
+    unwell: list[str]
+    alerts_opened: int
+    alerts_resolved: int
+    critical_alerts_open: int
+
+
+def run(request: TickRequest, *, db: UnitsOfWork, calendar: Calendar, clock: Clock) -> Outcome:
+    with db.transaction() as tx:
+        findings = _findings(tx, request, calendar)
+        opened = sum(_open(tx, finding, clock) for finding in findings if not finding.is_well)
+        resolved = sum(_resolve(tx, finding, clock) for finding in findings if finding.is_well)
+        resolved += _resolve_recovered(tx, request, clock)
+        return Outcome(
+            checked=len(findings),
+            unwell=[f"{f.kind} {f.scope} {f.subject}" for f in findings if not f.is_well],
+            alerts_opened=opened,
+            alerts_resolved=resolved,
+            critical_alerts_open=health.critical_alerts(tx),
+        )
+
+
+def _findings(tx: Transaction, request: TickRequest, calendar: Calendar) -> list[Finding]:
+    tick = request.tick
+    oldest = min(ticks_looked_at(tick))
+    if not health.was_running(tx, tick=oldest):
+        return []
+    session = calendar.session(new_york_day(tick))
+    served: dict[Whose, list[str]] = {
+        "entry": accounts.entry_accounts(tx),
+        "guard": accounts.guard_accounts(tx),
+    }
+    runs = health.succeeded_runs(tx, since=oldest)
+    newest = health.newest_minutes(tx, until=tick)
+    ended = health.ended_recommendations(tx, since=tick - _FAILURES_WITHIN)
+    return [
+        *silent_stages(tick, session, served, runs),
+        *stale_outputs(tick, session, newest),
+        *failing_accounts(ended),
+    ]
+
+
+def _open(tx: Transaction, finding: Finding, clock: Clock) -> bool:
+    return alerts.open_alert(
+        tx,
+        kind=finding.kind,
+        scope=finding.scope,
+        subject=finding.subject,
+        severity=finding.severity,
+        message=finding.message,
+        details=finding.details,
+        now=clock.now(),
+    )
+
+
+def _resolve(tx: Transaction, finding: Finding, clock: Clock) -> bool:
+    return alerts.resolve_alert(
+        tx,
+        kind=finding.kind,
+        scope=finding.scope,
+        subject=finding.subject,
+        now=clock.now(),
+    )
+
+
+def _resolve_recovered(tx: Transaction, request: TickRequest, clock: Clock) -> int:
+    subjects = health.recovered_states(tx, quiet_since=request.tick - _QUIET_FOR)
+    return sum(
+        alerts.resolve_alert(
+            tx, kind="stage_failed", scope=EVERYTHING, subject=subject, now=clock.now()
+        )
+        for subject in subjects
+    )

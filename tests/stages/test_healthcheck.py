@@ -1,0 +1,237 @@
+"""Silence, staleness and failures raise alerts; a healthy minute and a holiday raise none."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ops_pipeline.adapters.calendar import NyseCalendar
+from ops_pipeline.db import parameters, runs
+from ops_pipeline.db.connection import Database
+from ops_pipeline.domain.health import DUTIES
+from ops_pipeline.domain.market import MINUTE, new_york_time
+from ops_pipeline.domain.parameters import Parameters
+from ops_pipeline.stages import healthcheck, run_failure
+from ops_pipeline.stages.request import TickRequest
+from tests.fakes import FixedClock
+
+WEDNESDAY = date(2026, 2, 4)
+HOLIDAY = date(2026, 2, 16)
+NEWS = ("rss_ingest", "classifier")
+SCOPES = {
+    "market_clock": ("trading_cycle", "position_cycle"),
+    "dispatcher": ("large", "tiny"),
+    "position_manager": ("large", "tiny"),
+}
+
+
+def at(hour: int, minute: int, day: date = WEDNESDAY) -> datetime:
+    return new_york_time(day, hour, minute)
+
+
+def check(db: Database, tick: datetime) -> healthcheck.Outcome:
+    request = TickRequest(tick=tick)
+    return healthcheck.run(request, db=db, calendar=NyseCalendar(), clock=FixedClock(tick))
+
+
+def ran(
+    db: Database, stages: Iterable[str], ticks: Iterable[datetime], *, without: str = ""
+) -> None:
+    """Let these stages succeed at these ticks, for every scope but `without`."""
+    for tick in ticks:
+        for stage in stages:
+            for scope in SCOPES.get(stage, ("*",)):
+                if scope != without:
+                    succeed(db, stage, scope, tick)
+
+
+def succeed(db: Database, stage: str, scope: str, tick: datetime) -> None:
+    lease = runs.take(db, stage=stage, tick=tick, scope=scope, owner="test", now=tick, lease_s=60)
+    assert isinstance(lease, runs.Lease)
+    with db.transaction() as tx:
+        runs.succeed(tx, lease, counts={}, now=tick, duration_ms=1)
+
+
+def last(tick: datetime, minutes: int = 2) -> list[datetime]:
+    return [tick - (number + 1) * MINUTE for number in range(minutes)]
+
+
+def store_output(db: Database, newest: datetime) -> None:
+    with db.transaction() as tx:
+        parameters.activate(tx, Parameters(), source="default", now=newest)
+        tx.execute(
+            "INSERT INTO lane_telemetry VALUES ('SPY', :ts, 1, 1, 1, 1, 5, 'iex', :seen)",
+            ts=newest,
+            seen=newest + MINUTE,
+        )
+        tx.execute(
+            """
+            INSERT INTO lane_features (ticker, ts, close, sma20, sma50, recent_vol, baseline_vol,
+                distance_sma20, distance_sma50, trend_state, volume_current, volume_avg_20,
+                bar_count, computed_at, parameter_version)
+            VALUES ('SPY', :ts, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 50, :seen, 1)
+            """,
+            ts=newest,
+            seen=newest + MINUTE,
+        )
+
+
+def open_alerts(db: Database) -> list[dict[str, Any]]:
+    with db.transaction() as tx:
+        return tx.rows(
+            "SELECT * FROM alerts WHERE resolved_at IS NULL ORDER BY kind, scope, subject"
+        )
+
+
+ALL_STAGES = tuple(duty.stage for duty in DUTIES)
+NOON = at(12, 0)
+
+
+def healthy(db: Database, tick: datetime) -> None:
+    ran(db, ALL_STAGES, last(tick))
+    store_output(db, tick - 2 * MINUTE)
+
+
+def test_a_minute_in_which_all_ran_raises_nothing(db: Database) -> None:
+    healthy(db, NOON)
+
+    outcome = check(db, NOON)
+
+    assert outcome.unwell == []
+    assert outcome.checked == 14
+    assert open_alerts(db) == []
+
+
+def test_an_account_nobody_guards_is_critical_and_named(db: Database) -> None:
+    ran(db, ALL_STAGES, last(NOON), without="tiny")
+    ran(db, ["dispatcher"], [NOON], without="large")
+    store_output(db, NOON - 2 * MINUTE)
+
+    outcome = check(db, NOON)
+
+    (alert,) = open_alerts(db)
+    assert (alert["scope"], alert["subject"], alert["severity"]) == (
+        "tiny",
+        "position_manager",
+        "critical",
+    )
+    assert outcome.critical_alerts_open == 1
+
+
+def test_a_stage_that_runs_again_resolves_its_alert(db: Database) -> None:
+    ran(db, NEWS, last(NOON, 3)[2:])
+    assert check(db, NOON).alerts_opened > 0
+    later = NOON + 5 * MINUTE
+    healthy(db, later)
+
+    outcome = check(db, later)
+
+    assert outcome.alerts_resolved > 0
+    assert open_alerts(db) == []
+
+
+def test_a_clean_holiday_raises_nothing(db: Database) -> None:
+    noon = at(12, 0, HOLIDAY)
+    ran(db, NEWS, last(noon))
+
+    assert check(db, noon).unwell == []
+
+
+def test_news_must_run_on_a_holiday_too(db: Database) -> None:
+    noon = at(12, 0, HOLIDAY)
+    ran(db, NEWS, last(noon, 3)[2:])
+
+    check(db, noon)
+
+    assert [alert["subject"] for alert in open_alerts(db)] == ["classifier", "rss_ingest"]
+
+
+def test_a_pipeline_just_set_up_owes_nothing_yet(db: Database) -> None:
+    assert check(db, NOON).checked == 0
+
+
+def test_a_pipeline_that_died_hours_ago_is_not_taken_for_one_just_set_up(db: Database) -> None:
+    ran(db, ALL_STAGES, [NOON - timedelta(hours=3)])
+
+    check(db, NOON)
+
+    subjects = {alert["subject"] for alert in open_alerts(db)}
+    assert {"telemetry", "lane_telemetry", "lane_features"} <= subjects
+
+
+def test_an_empty_table_is_not_fresh(db: Database) -> None:
+    ran(db, ALL_STAGES, last(NOON))
+
+    check(db, NOON)
+
+    alerts = open_alerts(db)
+    assert [alert["subject"] for alert in alerts] == ["lane_features", "lane_telemetry"]
+    assert alerts[0]["message"] == "lane_features is empty; 240 s are allowed"
+
+
+def recommend(db: Database, status: str, count: int, *, first: int, account: str) -> None:
+    with db.transaction() as tx:
+        for number in range(first, first + count):
+            tx.execute(
+                """
+                INSERT INTO dispatch_recommendations (id, ts, created_at, account_name, ticker,
+                    action, instrument_type, strategy_type, confidence, reason, status,
+                    failure_reason, features_snapshot, parameter_version)
+                VALUES (:id, :ts, :ts, :account, 'SPY', 'BUY', 'STOCK', 'day_trade', 0.5, '{}',
+                    :status, 'why', '{}', 1)
+                """,
+                id=number,
+                ts=NOON - timedelta(minutes=30) + timedelta(seconds=number),
+                account=account,
+                status=status,
+            )
+
+
+@pytest.mark.parametrize(("failed", "alerts"), [(1, []), (2, ["large"])])
+def test_more_than_a_tenth_failing_within_an_hour_raises_an_alert_for_the_account(
+    db: Database, failed: int, alerts: list[str]
+) -> None:
+    healthy(db, NOON)
+    recommend(db, "FAILED", failed, first=0, account="large")
+    recommend(db, "SKIPPED", 10 - failed, first=10, account="large")
+    recommend(db, "EXECUTED", 1, first=30, account="tiny")
+
+    check(db, NOON)
+
+    assert [alert["scope"] for alert in open_alerts(db)] == alerts
+
+
+def fail_dispatcher(db: Database, tick: datetime) -> None:
+    request = run_failure.Request(
+        tick=tick, machine="trading_cycle", state="Dispatcher", error="BrokerUnavailable"
+    )
+    run_failure.run(request, db=db, clock=FixedClock(tick), owner="test")
+
+
+def test_a_failed_state_that_recovered_has_its_alert_resolved(db: Database) -> None:
+    fail_dispatcher(db, NOON - 6 * MINUTE)
+    healthy(db, NOON)
+
+    assert check(db, NOON).alerts_resolved == 1
+    assert open_alerts(db) == []
+
+
+def test_another_accounts_success_does_not_resolve_a_failure_that_goes_on(db: Database) -> None:
+    fail_dispatcher(db, NOON - 6 * MINUTE)
+    fail_dispatcher(db, NOON - 3 * MINUTE)
+    healthy(db, NOON)
+
+    check(db, NOON)
+
+    assert [alert["kind"] for alert in open_alerts(db)] == ["stage_failed"]
+
+
+def test_a_failed_state_whose_stage_never_ran_again_stays_open(db: Database) -> None:
+    fail_dispatcher(db, at(8, 30))
+    evening = datetime(2026, 2, 5, 1, 0, tzinfo=UTC)
+    ran(db, NEWS, last(evening))
+
+    check(db, evening)
+
+    assert [alert["kind"] for alert in open_alerts(db)] == ["stage_failed"]
