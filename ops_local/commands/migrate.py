@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ops_local.database import opened
+from ops_local.home import DEFAULT, Home
 from ops_pipeline.db.connection import Database, target_from_url
 from ops_pipeline.db.migrations import LIMITS, Runner
 from ops_pipeline.db.roles import Role
@@ -63,8 +64,10 @@ def _owner(args: argparse.Namespace, settings: Settings) -> Iterator[Database]:
         with _login(url) as database:
             yield database
         return
-    home = Path(args.variables.get("OPS_HOME", ".ops"))
-    with opened(home, url or settings.database_url, None) as urls, _login(urls.owner) as database:
+    url = url or settings.database_url
+    home = Home(Path(args.variables.get("OPS_HOME", DEFAULT)))
+    name = None if url else home.current_database
+    with opened(home.folder, url, None, name) as urls, _login(urls.owner) as database:
         yield database
 
 

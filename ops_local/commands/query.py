@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ops_local.database import opened
+from ops_local.home import DEFAULT, Home
 from ops_pipeline.db import console
 from ops_pipeline.db.connection import Target, target_from_url
 from ops_pipeline.errors import OpsError
@@ -65,8 +66,9 @@ def _reader(args: argparse.Namespace) -> Iterator[Target]:
     if url:
         yield target_from_url(url, name="--database-url")
         return
-    home = Path(args.variables.get("OPS_HOME", ".ops"))
-    with opened(home, settings.database_url, None) as urls:
+    home = Home(Path(args.variables.get("OPS_HOME", DEFAULT)))
+    name = None if settings.database_url else home.current_database
+    with opened(home.folder, settings.database_url, None, name) as urls:
         yield target_from_url(urls.reader)
 
 
