@@ -1,2 +1,31 @@
-def main() -> None:
-    raise SystemExit(2)
+"""The `ops` command. Exit codes: 0 good, 1 something is wrong, 2 usage."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ops_local.commands import invoke, migrate, query, replay, status
+from ops_pipeline.runtime.settings import environment
+
+_VERBS = (replay, invoke, query, migrate, status)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ops", description="Run, ask and look after ops-pipeline on this machine."
+    )
+    subparsers = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for verb in _VERBS:
+        verb.add_parser(subparsers)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code."""
+    args = build_parser().parse_args(arguments)
+    args.variables = environment()
+    return int(args.run(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

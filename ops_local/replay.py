@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from infra.definitions import load_schedules
 from infra.schedule import ticks
@@ -26,6 +26,8 @@ from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime import log, wiring
 from ops_pipeline.runtime.wiring import Runtime
+
+T = TypeVar("T")
 
 # From before the first machine of a session (daily_cycle, 08:30) to after the last (16:20).
 _FIRST = (8, 25)
@@ -69,28 +71,41 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """A finished replay: where its database is, and what every stage did."""
+class Replayed(Generic[T]):
+    """A finished replay: what every stage did, the broker's books, and `after`'s answer."""
 
-    urls: DatabaseUrls
     tally: Tally
     books: dict[str, list[dict[str, Any]]]
+    result: T
 
 
-def replay(plan: Plan, watch: Callable[[datetime, Tally], None]) -> Replayed:
-    """Run every tick of the day in order; `watch` is called after each minute.
+def bounds(plan: Plan) -> tuple[datetime, datetime]:
+    """The first tick and the end of the last, UTC."""
+    day = plan.recording.day
+    return plan.first or new_york_time(day, *_FIRST), plan.last or new_york_time(day, *_LAST)
+
+
+def replay(
+    plan: Plan,
+    watch: Callable[[datetime, Tally], None],
+    after: Callable[[DatabaseUrls], T],
+) -> Replayed[T]:
+    """Run every tick of the day in order.
+
+    Args:
+        plan: What to replay.
+        watch: Called after each minute with its time and what was done so far.
+        after: Called at the end, while the database still runs.
 
     Raises:
         InvalidInput: the overlay names no parameter, or the database holds runs already.
     """
     with _world(plan) as world:
-        for tick in ticks(
-            load_schedules(), plan.first or _at(plan, _FIRST), plan.last or _at(plan, _LAST)
-        ):
+        for tick in ticks(load_schedules(), *bounds(plan)):
             world.advance(tick.at, watch)
             world.pipeline.run(tick)
         watch(world.clock.now(), world.pipeline.tally)
-        return Replayed(world.urls, world.pipeline.tally, world.exchange.books())
+        return Replayed(world.pipeline.tally, world.exchange.books(), after(world.urls))
 
 
 @dataclass
@@ -113,7 +128,7 @@ class _World:
 
 @contextmanager
 def _world(plan: Plan) -> Iterator[_World]:
-    begins = plan.first or _at(plan, _FIRST)
+    begins, _ = bounds(plan)
     folder = plan.home.replay(plan.name)
     clock = ReplayClock(begins)
     store = folder / "exchange.sqlite"
@@ -191,7 +206,3 @@ def _prepare(tx: Transaction, plan: Plan, served: FeedServer, now: datetime) -> 
     if plan.overlay:
         changed = parameters.overlay(Parameters(), dict(plan.overlay))
         parameters.activate(tx, changed, source="overlay", now=now)
-
-
-def _at(plan: Plan, time: tuple[int, int]) -> datetime:
-    return new_york_time(plan.recording.day, *time)
