@@ -52,8 +52,8 @@ def insufficient_buying_power(available: Decimal, cost: Decimal) -> Refused:
         403,
         FORBIDDEN,
         "insufficient buying power",
-        buying_power=str(available),
-        cost_basis=str(cost),
+        buying_power=f"{available:f}",
+        cost_basis=f"{cost:f}",
     )
 
 

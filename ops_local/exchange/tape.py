@@ -67,9 +67,13 @@ class Tape:
         return bar.volume if bar is not None and bar.ts == minute else 0
 
     def price(self, ticker: str, now: datetime) -> Decimal | None:
-        """The last close, else the middle of the last usable quote, else None, USD."""
-        bar = self.last_bar(ticker, now)
-        if bar is not None and bar.close > 0:
-            return bar.close
+        """The last close, else the middle of the last usable quote, else None, USD.
+
+        A recording may hold bars that nobody could have traded at: a close of nothing or
+        less is passed over.
+        """
+        for known in range(bisect_right(self._bar_starts.get(ticker, []), now - MINUTE), 0, -1):
+            if self._bars[ticker][known - 1].close > 0:
+                return self._bars[ticker][known - 1].close
         quote = self.last_quote(ticker, now)
         return quote.mid if quote is not None and quote.usable else None

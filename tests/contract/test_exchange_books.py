@@ -83,6 +83,19 @@ def test_the_average_price_follows_purchases_and_not_sales(tmp_path: Path) -> No
         assert _figures(exchange, "cash") == (Decimal("99850.90"),)
 
 
+def test_a_bar_of_no_price_leaves_the_mark_where_it_was(tmp_path: Path) -> None:
+    broken = {
+        ("AAA", "10:31"): Minute(bid="10.30", ask="10.32"),
+        ("AAA", "10:32"): Minute(bid="0", ask="0"),
+    }
+    with open_exchange(tmp_path, broken) as exchange:
+        exchange.set_clock(at("10:31"))
+        own(exchange, 10)
+        exchange.set_clock(at("10:33"))
+
+        assert trading(exchange).get_open_position("AAA").current_price == "10.3"
+
+
 def test_an_open_sale_lowers_what_is_available_of_a_position(exchange: RunningExchange) -> None:
     own(exchange, 10)
     place(exchange, side="sell", qty="7", limit_price="11")
