@@ -1,0 +1,202 @@
+"""What every function answers to the events it may meet, its own and strangers'."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from importlib import import_module
+from typing import Any, get_type_hints
+
+import pytest
+from pydantic import BaseModel
+
+from ops_local import database as local
+from ops_local.database import DatabaseUrls
+from ops_local.exchange.launcher import RunningExchange, start
+from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.errors import InvalidInput
+from ops_pipeline.runtime import wiring
+from ops_pipeline.runtime.entrypoint import Handler
+from ops_pipeline.runtime.wiring import Runtime
+from ops_pipeline.stages.request import AccountRequest, TickRequest
+from tests.builders_market import in_force, watch
+from tests.conftest import MIGRATIONS, ROOT
+from tests.contract.paper_street import LARGE, TINY, at, write_market
+from tests.fakes import FixedClock
+
+FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
+NOW = at("10:31") + timedelta(seconds=20)
+WATCHED = ("AAPL", "SPY")
+STRANGERS: dict[str, Any] = {
+    "the console's hello world": {"key1": "value1", "key2": "value2", "key3": "value3"},
+    "an object's creation": {"Records": [{"eventSource": "aws:s3"}]},
+    "null": None,
+    "a list": [{"tick": "2026-02-04T14:31:00Z"}],
+    "a text": "2026-02-04T14:31:00Z",
+}
+
+every_function = pytest.mark.parametrize("name", FUNCTIONS)
+
+
+def handler_of(name: str) -> Handler:
+    handler: Handler = import_module(f"functions.{name}.handler").lambda_handler
+    return handler
+
+
+def model_of(name: str) -> type[BaseModel]:
+    """The model of the events it accepts: what its own function asks for."""
+    asked: type[BaseModel] = get_type_hints(vars(handler_of(name))["__wrapped__"])["request"]
+    return asked
+
+
+def owed(name: str) -> list[str]:
+    """The fields that `{}` lacks; a tick is none, as the entrypoint knows the present one."""
+    model = model_of(name)
+    ticking = issubclass(model, TickRequest)
+    return [
+        field
+        for field, info in model.model_fields.items()
+        if info.is_required() and not (ticking and field == "tick")
+    ]
+
+
+def events_of(name: str) -> dict[str, dict[str, Any]]:
+    folder = ROOT / "functions" / name / "events"
+    return {path.name: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
+
+@pytest.fixture
+def nothing_behind() -> Iterator[None]:
+    """No database, no keys: whatever is tried beyond reading the event fails."""
+    wiring.use(Runtime({}, FixedClock(NOW)))
+    yield
+    wiring.use(None)
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
+    folder = tmp_path_factory.mktemp("exchange")
+    market = write_market(folder / "market", tickers=WATCHED)
+    with start(market, folder / "store.sqlite", [LARGE, TINY], folder / "log") as running:
+        running.set_clock(NOW)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def urls(admin_db: Database, template_urls: DatabaseUrls) -> Iterator[DatabaseUrls]:
+    """One database for all functions, as they share one in life."""
+    name = "handler_contract"
+    local.clone_database(admin_db, target_from_url(template_urls.writer).database, name)
+    yield DatabaseUrls(
+        owner=local.url_for(template_urls.owner, database=name),
+        writer=local.url_for(template_urls.writer, database=name),
+        reader=local.url_for(template_urls.reader, database=name),
+    )
+    local.drop_database(admin_db, name)
+
+
+@pytest.fixture(scope="module")
+def variables(exchange: RunningExchange, urls: DatabaseUrls) -> dict[str, str]:
+    with closing(Database(target_from_url(urls.writer), application_name="tests")) as database:
+        in_force(database)
+        watch(database, *WATCHED)
+        with database.transaction() as tx:
+            tx.execute("UPDATE feed_state SET active = false")
+    return {
+        "DATABASE_URL": urls.writer,
+        "DATABASE_OWNER_URL": urls.owner,
+        "DATABASE_READER_URL": urls.reader,
+        "MIGRATIONS_DIR": str(MIGRATIONS),
+        "ALPACA_TRADING_URL": exchange.url,
+        "ALPACA_DATA_URL": exchange.url,
+        # Nobody listens there: the stages must stand without the index.
+        "VIX_URL": "http://127.0.0.1:1/vix.csv",
+        **{
+            f"ALPACA_{account.name.upper()}_{key}": value
+            for account in (LARGE, TINY)
+            for key, value in (
+                ("KEY_ID", account.key_id),
+                ("SECRET_KEY", account.secret_key),
+                ("ACCOUNT_NUMBER", account.account_number),
+            )
+        },
+    }
+
+
+@pytest.fixture
+def running(variables: dict[str, str]) -> Iterator[Runtime]:
+    runtime = Runtime(variables, FixedClock(NOW), owner="test")
+    wiring.use(runtime)
+    yield runtime
+    runtime.close()
+    wiring.use(None)
+
+
+def test_every_function_that_the_machines_and_the_stack_name_is_there() -> None:
+    stated = json.loads((ROOT / "infra" / "functions.json").read_text())["functions"]
+
+    assert set(stated) <= set(FUNCTIONS)
+
+
+@every_function
+@pytest.mark.parametrize("stranger", STRANGERS.values(), ids=STRANGERS)
+def test_a_strangers_event_is_refused_with_the_accepted_fields_before_anything_happens(
+    name: str, stranger: Any, nothing_behind: None
+) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        handler_of(name)(stranger, None)
+
+    for field in model_of(name).model_fields:
+        assert field in str(raised.value)
+
+
+@every_function
+def test_a_field_too_many_spoils_a_good_event(name: str, nothing_behind: None) -> None:
+    for event in events_of(name).values():
+        with pytest.raises(InvalidInput, match="tickk: "):
+            handler_of(name)({**event, "tickk": "2026-02-04T14:31:00Z"}, None)
+
+
+@every_function
+def test_an_empty_event_means_now_or_is_refused_naming_what_it_lacks(
+    name: str, running: Runtime
+) -> None:
+    missing = owed(name)
+    if not missing:
+        answer = handler_of(name)({}, None)
+        assert answer.get("status", "run") == "run"
+        json.dumps(answer)
+        return
+    with pytest.raises(InvalidInput) as raised:
+        handler_of(name)({}, None)
+    for field in missing:
+        assert f"{field}: Field required" in str(raised.value)
+
+
+@every_function
+def test_a_stage_of_one_account_is_never_run_without_naming_it(
+    name: str, nothing_behind: None
+) -> None:
+    takes_account = issubclass(model_of(name), AccountRequest)
+
+    assert takes_account == (name in {"dispatcher", "position_manager"})
+    assert ("account" in owed(name)) == takes_account
+
+
+@every_function
+def test_each_of_its_test_events_is_accepted_and_answered_with_json(
+    name: str, running: Runtime
+) -> None:
+    events = events_of(name)
+    assert events, f"functions/{name}/events holds no event"
+    statuses = set()
+    for event in events.values():
+        # The events are written for a day in life; here it is the exchange's.
+        moved = {**event, "tick": "2013-10-07T14:30:00Z"} if "tick" in event else event
+        answer = handler_of(name)(moved, None)
+        json.dumps(answer)
+        assert answer.get("statusCode", 200) == 200
+        statuses.add(answer.get("status", "run"))
+
+    assert statuses <= {"run", "already_done", "dry_run"}
+    assert "run" in statuses or "already_done" in statuses
