@@ -7,10 +7,7 @@ process, and the one who finds nobody else at the end shuts the server down.
 
 import fcntl
 import os
-import secrets
-import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,41 +17,21 @@ from types import TracebackType
 from typing import IO, Self
 
 from ops_local.postgres_home import (
-    ENVIRONMENT,
     Account,
     copy_where_reachable,
     find_binaries,
     reachable_folder,
     server_account,
 )
+from ops_local.postgres_process import SUPERUSER, initialise, serve
 from ops_local.postmaster import Postmaster, read_postmaster
 from ops_pipeline.errors import DatabaseUnavailable, SettingsInvalid
 
-SUPERUSER = "ops_superuser"
 _READY_WITHIN_S = 30.0
 _POLL_S = 0.01
 # Losing a port to somebody else, or orphans of a killed server that still hold its memory,
 # passes by itself.
 _PASSING = ("could not bind", "already in use", "pre-existing shared memory block")
-# A kill of the process loses nothing that the kernel already has, so fsync may rest;
-# synchronous_commit may not.
-_SETTINGS = {
-    "listen_addresses": "127.0.0.1",
-    "unix_socket_directories": "",
-    "fsync": "off",
-    "full_page_writes": "off",
-    "wal_level": "minimal",
-    "max_wal_senders": "0",
-    "jit": "off",
-    "timezone": "UTC",
-    "log_timezone": "UTC",
-    "password_encryption": "scram-sha-256",
-}
-# Runs the server and interrupts it as soon as our end of the pipe is closed, kill -9 included.
-_LIFELINE = (
-    'exec 3<&0; "$@" 3<&- </dev/null & p=$!; (read -r _ <&3; kill -INT "$p") 2>/dev/null & '
-    'wait "$p"; s=$?; kill "$!" 2>/dev/null; exit "$s"'
-)
 
 
 class EmbeddedPostgres:
@@ -171,7 +148,7 @@ class EmbeddedPostgres:
         binaries = self._binaries or find_binaries(self._data)
         binaries = copy_where_reachable(binaries, self._folder, account)
         if not self._data.exists():
-            self._initialise(binaries, account)
+            initialise(self._folder, binaries, account)
         # What a dead server left; Postgres itself would mistake its pid, taken by
         # another program since, for a live one.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
@@ -187,44 +164,15 @@ class EmbeddedPostgres:
         self, binaries: Path, account: Account | None, deadline: float
     ) -> Postmaster | None:
         """Start the server once; None when it ended again."""
-        command = [str(binaries / "postgres"), "-D", str(self._data), "-p", str(_free_port())]
-        for name, value in _SETTINGS.items():
-            command += ["-c", f"{name}={value}"]
-        if self._dies_with_us:
-            command = ["/bin/sh", "-c", _LIFELINE, "sh", *command]
-        stdin = subprocess.PIPE if self._dies_with_us else subprocess.DEVNULL
-        with self._log.open("wb") as log:
-            self._process = _popen(command, account, stdin=stdin, output=log)
+        self._process = serve(
+            binaries, self._data, self._log, account, dies_with_us=self._dies_with_us
+        )
         while self._process.poll() is None and time.monotonic() < deadline:
             found = read_postmaster(self._data)
             if found is not None and found.ready:
                 return found
             time.sleep(_POLL_S)
         return None
-
-    def _initialise(self, binaries: Path, account: Account | None) -> None:
-        """Make the data folder; it gets its name only once it is whole."""
-        partial = self._folder / "data.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(mode=0o700)
-        password = self._folder / "superuser_password"
-        password.unlink(missing_ok=True)
-        password.touch(mode=0o600)
-        password.write_text(secrets.token_urlsafe(24))
-        if account is not None:
-            os.chown(partial, account.uid, account.gid)
-            os.chown(password, account.uid, account.gid)
-        options = ["-D", str(partial), "-U", SUPERUSER, f"--pwfile={password}"]
-        options += ["-A", "scram-sha-256", "-E", "UTF8", "--no-sync"]
-        told = b""
-        for locale in ("C.UTF-8", "C"):
-            command = [str(binaries / "initdb"), *options, f"--locale={locale}"]
-            process = _popen(command, account, stdin=subprocess.DEVNULL, output=subprocess.PIPE)
-            told, _ = process.communicate()
-            if process.returncode == 0:
-                partial.rename(self._data)
-                return
-        raise DatabaseUnavailable(f"initdb failed: {told.decode(errors='replace').strip()}")
 
     def _shut_down(self) -> None:
         """Fast shutdown: clients are dropped, nothing committed is lost."""
@@ -242,27 +190,3 @@ class EmbeddedPostgres:
             if self._process.stdin is not None:
                 self._process.stdin.close()
             self._process.wait(_READY_WITHIN_S)
-
-
-def _popen(
-    command: list[str], account: Account | None, *, stdin: int, output: IO[bytes] | int
-) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own: an interrupt of ours must not reach it."""
-    return subprocess.Popen(  # noqa: S603 - our own command line, no shell words from outside
-        command,
-        stdin=stdin,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        cwd="/",
-        env=ENVIRONMENT,
-        start_new_session=True,
-        user=account.uid if account else None,
-        group=account.gid if account else None,
-        extra_groups=[] if account else None,
-    )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

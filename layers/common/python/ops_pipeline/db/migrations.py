@@ -9,14 +9,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import Connection
 
 from ops_pipeline.db.connection import Database, Limits, Transaction
-from ops_pipeline.db.migration_files import MigrationFile, Plan, number_of, plan, read_folder
+from ops_pipeline.db.migration_files import MigrationFile, Plan, plan, read_folder
+from ops_pipeline.db.migration_history import (
+    Applied,
+    applied_versions,
+    in_words,
+    position_of,
+    problems_of,
+    read_history,
+    record,
+)
 from ops_pipeline.db.sql_lexer import Statement
 from ops_pipeline.errors import DatabaseUnavailable, MigrationFailed, MigrationRefused
 
@@ -26,48 +34,12 @@ LIMITS = Limits(lock_ms=10_000, statement_ms=600_000, idle_in_transaction_ms=60_
 _LOCK = 729_104_001
 _LOCK_POLL_S = 0.1
 _LOST = (InterfaceError, OSError, EOFError)
-_COLUMNS = ("version", "checksum", "applied_at", "execution_ms")
-
-_CREATE_HISTORY = """
-    CREATE TABLE schema_migrations (
-        version text PRIMARY KEY,
-        checksum text NOT NULL,
-        applied_at timestamptz NOT NULL,
-        execution_ms double precision NOT NULL
-    );
-    COMMENT ON TABLE schema_migrations IS 'Which migrations ran; the runner alone writes here.';
-    COMMENT ON COLUMN schema_migrations.version IS 'The stem of the file.';
-    COMMENT ON COLUMN schema_migrations.checksum IS 'sha256 of the file as it ran.';
-    COMMENT ON COLUMN schema_migrations.applied_at IS 'When it ended.';
-    COMMENT ON COLUMN schema_migrations.execution_ms IS 'How long it took, milliseconds.';
-    GRANT SELECT ON schema_migrations TO PUBLIC;
-"""
-_HISTORY_COLUMNS = """
-    SELECT attname FROM pg_attribute
-    WHERE attrelid = to_regclass('schema_migrations') AND attnum > 0 AND NOT attisdropped
-"""
-_HISTORY = "SELECT version, checksum, applied_at, execution_ms FROM schema_migrations"
-_VERSIONS = "SELECT version FROM schema_migrations"
-_RECORD = """
-    INSERT INTO schema_migrations (version, checksum, applied_at, execution_ms)
-    VALUES (:version, :checksum, clock_timestamp(), CAST(:execution_ms AS double precision))
-"""
 # Whatever a file set for itself (role, search_path, time-outs) ends with it; what it
 # deferred is checked while we still know which file it was.
 _FINISH = Statement(
     "SET CONSTRAINTS ALL IMMEDIATE; RESET SESSION AUTHORIZATION; RESET ALL", line=0, words=()
 )
 _AS_BEFORE = "the database is as before this file"
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """A migration that ran. `applied_at` is None for one that ran just now."""
-
-    version: str
-    checksum: str
-    execution_ms: float
-    applied_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +58,7 @@ def required_versions(folder: Path) -> tuple[str, ...]:
 
 def missing_versions(tx: Transaction, folder: Path) -> tuple[str, ...]:
     """The versions of a folder that the database lacks; one that is ahead lacks none."""
-    known = tx.rows(_VERSIONS) if tx.rows(_HISTORY_COLUMNS) else []
-    applied = {row["version"] for row in known}
+    applied = applied_versions(tx)
     return tuple(version for version in required_versions(folder) if version not in applied)
 
 
@@ -112,7 +83,7 @@ class Runner:
         return Status(
             applied=tuple(sorted(history.values(), key=lambda row: row.version)),
             pending=tuple(file.version for file in files if file.version not in history),
-            problems=tuple(_problems(files, history)),
+            problems=tuple(problems_of(files, history)),
         )
 
     def verify(self) -> list[str]:
@@ -164,18 +135,9 @@ class Runner:
         """The applied migrations by version."""
         try:
             with self._database.transaction() as tx:
-                columns = {row["attname"] for row in tx.rows(_HISTORY_COLUMNS)}
-                if not columns and create:
-                    tx.script(_CREATE_HISTORY)
-                lacking = [name for name in _COLUMNS if columns and name not in columns]
-                if lacking:
-                    raise MigrationRefused(
-                        f"schema_migrations is another runner's: it has no {', '.join(lacking)}"
-                    )
-                rows = tx.rows(_HISTORY) if columns else []
+                return read_history(tx, create=create)
         except DatabaseError as error:
-            raise MigrationFailed(f"schema_migrations: {_in_words(error)}") from error
-        return {row["version"]: Applied(**row) for row in rows}
+            raise MigrationFailed(f"schema_migrations: {in_words(error)}") from error
 
     def _apply(self, plan: Plan, session: Connection) -> Applied:
         started = time.perf_counter()
@@ -195,12 +157,7 @@ class Runner:
                 checksum=plan.file.checksum,
                 execution_ms=round((time.perf_counter() - started) * 1000, 3),
             )
-            tx.execute(
-                _RECORD,
-                version=applied.version,
-                checksum=applied.checksum,
-                execution_ms=applied.execution_ms,
-            )
+            record(tx, applied)
         return applied
 
     def _run_each(self, plan: Plan, session: Connection) -> None:
@@ -215,9 +172,9 @@ def _send(run: Callable[[str], object], plan: Plan, statement: Statement, left: 
     try:
         run(statement.text)
     except DatabaseError as error:
-        line = statement.line_at(_position(error)) if statement.line else 0
+        line = statement.line_at(position_of(error)) if statement.line else 0
         where = f"line {line}" if line else "at its end"
-        raise MigrationFailed(f"{plan.file.name} {where}: {_in_words(error)}; {left}") from error
+        raise MigrationFailed(f"{plan.file.name} {where}: {in_words(error)}; {left}") from error
     except _LOST as error:
         raise MigrationFailed(
             f"{plan.file.name} line {statement.line}: the connection broke ({error}); {left}"
@@ -225,27 +182,10 @@ def _send(run: Callable[[str], object], plan: Plan, statement: Statement, left: 
 
 
 def _plans(files: Sequence[MigrationFile], history: Mapping[str, Applied]) -> list[Plan]:
-    problems = list(_problems(files, history))
+    problems = list(problems_of(files, history))
     if problems:
         raise MigrationRefused("; ".join(problems))
     return [plan(file) for file in files if file.version not in history]
-
-
-def _problems(files: Sequence[MigrationFile], history: Mapping[str, Applied]) -> Iterator[str]:
-    """Why the files do not continue the history. A database ahead of the folder is fine."""
-    newest_file = max(file.number for file in files)
-    newest_applied = max((number_of(version) or 0 for version in history), default=0)
-    versions = {file.version for file in files}
-    for file in files:
-        row = history.get(file.version)
-        if row is None and file.number < newest_applied:
-            yield f"{file.name} comes too late: number {newest_applied} is applied already"
-        elif row is not None and row.checksum != file.checksum:
-            yield f"{file.name} was edited after it was applied on {row.applied_at:%Y-%m-%d %H:%M}"
-    for version in history:
-        number = number_of(version)
-        if version not in versions and (number is None or number <= newest_file):
-            yield f"{version}.sql is applied, but the file is missing"
 
 
 def _holder(session: Connection) -> str:
@@ -255,21 +195,3 @@ def _holder(session: Connection) -> str:
         f"WHERE locktype = 'advisory' AND granted AND objid = {_LOCK}"
     )
     return str(found.rows[0][0] or "just ended")
-
-
-def _facts(error: DatabaseError) -> Mapping[str, str]:
-    return error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-
-
-def _position(error: DatabaseError) -> int:
-    return int(_facts(error).get("P", 1))
-
-
-def _in_words(error: DatabaseError) -> str:
-    """Postgres's own message, detail and hint."""
-    facts = _facts(error)
-    words = f"{facts.get('M', error)} ({facts.get('C', 'no sqlstate')})"
-    for name, key in (("Detail", "D"), ("Hint", "H"), ("Context", "W")):
-        if key in facts:
-            words += f". {name}: {facts[key]}"
-    return words
