@@ -206,6 +206,11 @@ def test_an_explained_jump_stays_explained_when_its_bar_is_fetched_again(
     assert fetch(db, market, OPEN + 3 * MINUTE).held == 0
 
 
+def test_a_minute_in_which_nothing_traded_is_no_error(db: Database, market: FakeMarketData) -> None:
+    watch(db, "AAA")
+    assert fetch(db, market, TICK) == telemetry.Outcome(1, 0, 0, 0, 0)
+
+
 def test_a_dry_run_keeps_nothing(db: Database, market: FakeMarketData) -> None:
     watch(db, "AAA")
     market.recorded_bars = bars_of("AAA", OPEN, ["10", "20"])

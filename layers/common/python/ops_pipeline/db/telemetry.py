@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Literal
 
 from ops_pipeline.db.connection import Transaction
@@ -11,6 +12,8 @@ from ops_pipeline.domain.bars import Jump, RejectedBar
 from ops_pipeline.domain.market import Bar, new_york_day
 
 DataFeed = Literal["iex", "sip"]
+
+_ROWS_A_CHUNK = 1_000
 
 _WATCHED = 'SELECT ticker FROM tickers WHERE is_watched ORDER BY ticker COLLATE "C"'
 
@@ -98,7 +101,7 @@ def newest_bars(
 def stage(tx: Transaction, bars: Iterable[Bar]) -> None:
     """Bring sound bars, one a ticker and minute, into this transaction's staging table."""
     tx.execute(_STAGING)
-    tx.copy_in(_COPY, _lines(bars))
+    tx.copy_in(_COPY, _chunks(bars))
 
 
 def last_closes(tx: Transaction) -> dict[str, Decimal]:
@@ -148,10 +151,16 @@ def release_past_holds(tx: Transaction, day: date, *, now: datetime) -> list[str
     return sorted({row["ticker"] for row in tx.rows(_RELEASE, day=day, now=now)})
 
 
-def _lines(bars: Iterable[Bar]) -> Iterator[bytes]:
-    for bar in bars:
-        prices = f"{bar.open}\t{bar.high}\t{bar.low}\t{bar.close}"
-        yield f"{bar.ticker}\t{bar.ts.isoformat()}\t{prices}\t{bar.volume}\n".encode()
+def _chunks(bars: Iterable[Bar]) -> Iterator[bytes]:
+    """COPY's text, many rows a piece: the driver sends each piece as one message."""
+    rest = iter(bars)
+    while chunk := "".join(map(_line, islice(rest, _ROWS_A_CHUNK))):
+        yield chunk.encode()
+
+
+def _line(bar: Bar) -> str:
+    prices = f"{bar.open}\t{bar.high}\t{bar.low}\t{bar.close}"
+    return f"{bar.ticker}\t{bar.ts.isoformat()}\t{prices}\t{bar.volume}\n"
 
 
 def _rejected_row(rejected: RejectedBar) -> Mapping[str, object]:
