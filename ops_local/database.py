@@ -1,6 +1,5 @@
 """The databases of this machine: server, roles and schema made ready, three URLs handed out."""
 
-import atexit
 import hashlib
 import hmac
 from collections.abc import Iterator
@@ -15,7 +14,8 @@ from pg8000.native import identifier
 from ops_local.postgres import EmbeddedPostgres
 from ops_pipeline.db import roles
 from ops_pipeline.db.connection import Database, target_from_url
-from ops_pipeline.db.migrations import LIMITS, Applied, Runner
+from ops_pipeline.db.migration_history import Applied
+from ops_pipeline.db.migrations import LIMITS, Runner
 from ops_pipeline.db.roles import Role
 from ops_pipeline.errors import DatabaseUnavailable
 
@@ -34,21 +34,6 @@ class DatabaseUrls:
 
     def __repr__(self) -> str:
         return "DatabaseUrls(...)"
-
-
-def prepare(
-    home: Path,
-    database_url: str | None,
-    migrations: Path | None,
-    name: str | None = None,
-    *,
-    fresh: bool = False,
-) -> DatabaseUrls:
-    """Like `opened`, until this process ends."""
-    stack = ExitStack()
-    urls = stack.enter_context(opened(home, database_url, migrations, name, fresh=fresh))
-    atexit.register(stack.close)
-    return urls
 
 
 @contextmanager

@@ -16,11 +16,13 @@ from typing import Any
 
 from ops_local.database import opened
 from ops_local.home import DEFAULT, Home
+from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db.connection import Database, target_from_url
 from ops_pipeline.db.migrations import LIMITS, Runner
 from ops_pipeline.db.roles import Role
 from ops_pipeline.errors import OpsError
 from ops_pipeline.runtime.settings import Settings, read_settings
+from ops_pipeline.stages import db_migration
 
 Report = tuple[int, dict[str, Any], list[str]]
 
@@ -47,6 +49,10 @@ def run(args: argparse.Namespace) -> int:
         with _owner(args, settings) as database:
             runner = Runner(database, folder, lock_wait_s=args.lock_wait)
             code, facts, lines = _VERBS[args.verb](runner)
+            if args.verb == "up" and not args.dir:
+                # Our own schema starts with the shipped parameters, as in AWS.
+                request = db_migration.Request()
+                db_migration.run(request, database=database, folder=folder, clock=WallClock())
     except OpsError as error:
         name = type(error).__name__
         code, facts, lines = 1, {"error": name, "message": str(error)}, [f"{name}: {error}"]

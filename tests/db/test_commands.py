@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from ops_local import database as local
 from ops_local.commands import migrate, query
 from ops_local.database import DatabaseUrls
+from ops_local.postgres import EmbeddedPostgres
+
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
 def _ops(*words: str, **variables: str) -> int:
@@ -40,6 +44,21 @@ def test_any_folder_runs_on_any_database(
     assert told[0] == "would apply 0001_make: 1 statements"
     assert told[1].startswith("applied 0001_make (")
     assert json.loads(told[2]) == {"applied": []}
+
+
+def test_our_own_folder_brings_the_shipped_parameters_with_it(
+    postgres: EmbeddedPostgres, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = local.url_for(postgres.url, database="made_by_hand")
+    home, folder = str(tmp_path / "home"), str(MIGRATIONS)
+    with local.opened(tmp_path, postgres.url, None, "made_by_hand") as urls:
+        variables = {"OPS_HOME": home, "DATABASE_URL": url, "MIGRATIONS_DIR": folder}
+        assert _ops("migrate", **variables) == 0
+        assert _ops("migrate", "verify", **variables) == 0
+        capsys.readouterr()
+        asked = "SELECT count(*) AS n FROM parameter_versions WHERE active"
+        assert _ops("query", asked, "--database-url", urls.reader) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == [{"n": 1}]
 
 
 def test_status_tells_what_is_applied_and_pending(
