@@ -68,12 +68,14 @@ _KEEP_VERDICT = """
 UPDATE dispatch_recommendations SET risk_gate_json = CAST(:gates AS jsonb) WHERE id = :id
 """
 
-# A final word stands: two runs may settle the same order.
+# A final word stands: two runs may settle the same order. But a fill proves a failure wrong.
 _FINISH = """
 UPDATE dispatch_recommendations
 SET status = :status, claimed_until = NULL, processed_at = :now,
     failure_reason = CAST(:reason AS text)
-WHERE id = :id AND status IN ('PENDING', 'PROCESSING')
+WHERE id = :id
+  AND (status IN ('PENDING', 'PROCESSING')
+       OR (status = 'FAILED' AND CAST(:status AS text) IN ('EXECUTED', 'SIMULATED')))
 """
 
 _START_RUN = """
@@ -154,7 +156,10 @@ def keep_verdicts(
 def finish(
     tx: Transaction, recommendation_id: int, *, status: str, reason: str | None, now: datetime
 ) -> int:
-    """Make a recommendation final; one that is final already keeps its word."""
+    """Make a recommendation final; one that is final already keeps its word.
+
+    Only FAILED gives way to EXECUTED or SIMULATED: the order was there after all.
+    """
     return tx.execute(_FINISH, id=recommendation_id, status=status, reason=reason, now=now)
 
 

@@ -152,7 +152,7 @@ def _apply_state_rules(
     if (
         gain >= rules.breakeven_gain
         and position.stop_loss is not None
-        and position.stop_loss < position.entry_price
+        and position.stop_loss < stop_price(position.entry_price)
     ):
         position = replace(
             position, stop_loss=stop_price(position.entry_price), lifecycle_state="breakeven"

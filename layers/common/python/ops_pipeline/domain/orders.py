@@ -123,6 +123,25 @@ def status_of(found: BrokerOrder) -> Status | None:
     return _ENDED.get(found.status)
 
 
+def status_after(order: Order, told: Status, filled: Decimal) -> Status:
+    """Our status after the broker's word, which may be older than what we know.
+
+    What ended stays ended; only an order that the broker had never acknowledged
+    (refused, or not placed) comes to life when the broker turns out to hold it.
+
+    Args:
+        told: Our word for the broker's status.
+        filled: The larger of the quantity we knew and the one told.
+    """
+    if filled >= order.quantity:
+        return "filled"
+    if not order.live and order.broker_order_id is not None:
+        return order.status
+    if told in LIVE:
+        return "partially_filled" if filled > 0 else "accepted"
+    return told
+
+
 def disagreement(order: Order, found: BrokerOrder) -> str | None:
     """Why what the broker holds under this id cannot be this order; None when it is."""
     for name, ours, theirs in (

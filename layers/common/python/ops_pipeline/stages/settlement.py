@@ -16,7 +16,7 @@ from ops_pipeline.domain import exits
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
 from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.ids import stable_uuid
-from ops_pipeline.domain.orders import LIVE, Order, Status, status_of
+from ops_pipeline.domain.orders import LIVE, Order, Status, status_after, status_of
 from ops_pipeline.domain.parameters import ExitRules
 
 _NONE = Decimal(0)
@@ -81,7 +81,7 @@ def close_unfilled(
 
 
 def _updated(tx: Transaction, before: Order, found: BrokerOrder, now: datetime) -> Order:
-    """The order with the broker's facts; filled quantity never falls."""
+    """The order with the broker's facts; what an older answer says takes nothing back."""
     status = status_of(found)
     if status is None:
         alerts.open_alert(
@@ -97,6 +97,7 @@ def _updated(tx: Transaction, before: Order, found: BrokerOrder, now: datetime) 
         return before
     grown = found.filled_quantity > before.filled_qty
     filled = found.filled_quantity if grown else before.filled_qty
+    status = status_after(before, status, filled)
     live = status in LIVE
     unit_cost = (before.price or _NONE) * before.multiplier
     still_to_fill = (before.quantity - filled) * unit_cost
@@ -226,10 +227,12 @@ def _reduce(
         raise LookupError(f"no position {after.position_id}")
     sold = after.filled_qty - before.filled_qty
     left = position.quantity - sold
+    details = {"order": after.client_order_id, "quantity": sold, "rule": after.reason}
     if left < 0:
         _alert_oversold(tx, position, after, left, now)
-        left = _NONE
-    details = {"order": after.client_order_id, "quantity": sold, "rule": after.reason}
+    if position.status == "closed":
+        _event(tx, position, "oversold", details, now)
+        return
     if left > 0:
         position = replace(position, quantity=left)
         positions.save(tx, position, now=now)
