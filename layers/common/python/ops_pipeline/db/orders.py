@@ -56,6 +56,12 @@ WHERE o.account_name = :account AND o.filled_qty > 0 AND o.decided_at >= :since
 ORDER BY o.decided_at, o.client_order_id COLLATE "C"
 """
 
+_NOT_PLACED = f"""
+SELECT {_COLUMNS} FROM orders
+WHERE account_name = :account AND status = 'not_placed' AND decided_at >= :since
+ORDER BY decided_at, client_order_id COLLATE "C"
+"""
+
 _INSERT_FILL = """
 INSERT INTO fills (account_name, fill_id, client_order_id, symbol, side, quantity, price,
                    executed_at, evidence, recorded_at)
@@ -129,6 +135,11 @@ def last_of_recommendation(tx: Transaction, recommendation_id: int) -> Order | N
 def awaiting_fills(tx: Transaction, account: str, since: datetime) -> list[Order]:
     """Orders decided since then whose fills have not all been recorded."""
     return [_order(row) for row in tx.rows(_AWAITING_FILLS, account=account, since=since)]
+
+
+def not_placed(tx: Transaction, account: str, since: datetime) -> list[Order]:
+    """Orders decided since then that were given up because the broker did not have them."""
+    return [_order(row) for row in tx.rows(_NOT_PLACED, account=account, since=since)]
 
 
 def next_attempt(tx: Transaction, position_id: object, purpose: str) -> int:

@@ -1,17 +1,19 @@
 """Brings live orders and their fills to what the broker says."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db import orders
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
 from ops_pipeline.domain.market import new_york_day, new_york_time
-from ops_pipeline.domain.orders import UNSETTLED, Order
-from ops_pipeline.errors import BrokerUnavailable
+from ops_pipeline.domain.orders import UNSETTLED, Order, disagreement
+from ops_pipeline.errors import BrokerUnavailable, OpsError
 from ops_pipeline.ports import Broker
-from ops_pipeline.stages.road import Road
+from ops_pipeline.stages.road import STOPS_THE_RUN, Road
 from ops_pipeline.stages.settlement import Evidence
 
 # Our clock and the broker's may differ: look back a little further than we decided.
@@ -27,21 +29,25 @@ class Synced:
     failures: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """Orders to bring up to date, and those given up that may turn up all the same."""
+
+    known: Sequence[Order]
+    given_up: Sequence[Order]
+
+    def __bool__(self) -> bool:
+        return bool(self.known or self.given_up)
+
+
 def sync(way: Road) -> Synced:
     """Settle every live order, and record fills that came after their order's quantity."""
-    if way.broker is None:
+    watched = _watched(way)
+    if way.broker is None or not watched:
         return Synced(0, 0, ())
-    now = way.clock.now()
-    today = new_york_time(new_york_day(now), 0)
-    with way.db.transaction() as tx:
-        live = [order for order in orders.live(tx, way.name) if order.status not in UNSETTLED]
-        awaiting = orders.awaiting_fills(tx, way.name, today)
-    wanted = {order.client_order_id: order for order in (*live, *awaiting)}
-    if not wanted:
-        return Synced(0, 0, ())
-    since = min(order.decided_at for order in wanted.values()) - _EARLIER
+    since = min(order.decided_at for order in (*watched.known, *watched.given_up)) - _EARLIER
     try:
-        found = _found(way.broker, wanted.values(), since)
+        found = _found(way.broker, watched, since=since)
         fills = way.broker.fills_since(since)
     except BrokerUnavailable as error:
         way.journal.went_wrong("orders_not_synced", account=way.name, error=str(error))
@@ -49,22 +55,42 @@ def sync(way: Road) -> Synced:
     by_order: defaultdict[str, list[BrokerFill]] = defaultdict(list)
     for fill in fills:
         by_order[fill.broker_order_id].append(fill)
-    changed = sum(
-        _settle(way, wanted[name], order, by_order[order.broker_order_id])
-        for name, order in found.items()
-    )
-    return Synced(len(found), changed, ())
+    changed, failures = 0, []
+    for order, answer in found:
+        try:
+            changed += _settle(way, order, answer, by_order[answer.broker_order_id])
+        except STOPS_THE_RUN:
+            raise
+        except (OpsError, DatabaseError) as error:
+            failures.append(f"{order.client_order_id}: {type(error).__name__}: {error}")
+    return Synced(len(found), changed, tuple(failures))
 
 
-def _found(broker: Broker, wanted: Iterable[Order], since: datetime) -> dict[str, BrokerOrder]:
-    """The broker's view of each order; one missing in the list is asked for by its id."""
+def _watched(way: Road) -> _Watched:
+    today = new_york_time(new_york_day(way.clock.now()), 0)
+    with way.db.transaction() as tx:
+        live = [order for order in orders.live(tx, way.name) if order.status not in UNSETTLED]
+        awaiting = orders.awaiting_fills(tx, way.name, today)
+        given_up = orders.not_placed(tx, way.name, today)
+    known = {order.client_order_id: order for order in (*live, *awaiting)}
+    return _Watched(tuple(known.values()), tuple(given_up))
+
+
+def _found(
+    broker: Broker, watched: _Watched, *, since: datetime
+) -> list[tuple[Order, BrokerOrder]]:
+    """Each order with the broker's view; a live one missing in the list is asked for by id."""
     listed = {order.client_order_id: order for order in broker.orders_since(since)}
-    found: dict[str, BrokerOrder] = {}
-    for order in wanted:
+    found = []
+    for order in watched.known:
         name = order.client_order_id
         answer = listed.get(name) or broker.order_by_client_id(name)
         if answer is not None:
-            found[name] = answer
+            found.append((order, answer))
+    for order in watched.given_up:
+        answer = listed.get(order.client_order_id)
+        if answer is not None and disagreement(order, answer) is None:
+            found.append((order, answer))
     return found
 
 

@@ -15,21 +15,11 @@ from ops_pipeline.db import alerts, positions
 from ops_pipeline.domain import exits
 from ops_pipeline.domain.exits import Decision, Position
 from ops_pipeline.domain.market import Quote, Session, new_york_day
-from ops_pipeline.errors import (
-    AccountMismatch,
-    CommitUnknown,
-    DatabaseUnavailable,
-    LeaseLost,
-    MarketDataUnavailable,
-    OpsError,
-    StageFailed,
-)
+from ops_pipeline.errors import MarketDataUnavailable, OpsError, StageFailed
 from ops_pipeline.ports import Calendar, MarketData
 from ops_pipeline.stages import order_sync, road, selling
 from ops_pipeline.stages.request import AccountRequest
 from ops_pipeline.stages.road import Road
-
-_STOPS_THE_RUN = (AccountMismatch, CommitUnknown, DatabaseUnavailable, LeaseLost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +58,7 @@ def run(
     failures = list(synced.failures)
     session = calendar.session(new_york_day(way.clock.now()))
     if not request.dry_run:
-        counts["cancels_asked"] += selling.cancel_stale_entries(way)
+        failures += selling.cancel_stale_entries(way, counts)
     with way.db.transaction() as tx:
         held = positions.held(tx, way.name)
     if session is not None and session.is_open(way.clock.now()):
@@ -103,7 +93,7 @@ def _guard(
     """Serve one position; what goes wrong with it does not keep the others waiting."""
     try:
         _serve(way, position, quotes.get(position.symbol), session, counts, dry=dry)
-    except _STOPS_THE_RUN:
+    except road.STOPS_THE_RUN:
         raise
     except (OpsError, DatabaseError) as error:
         way.journal.went_wrong(
@@ -133,6 +123,8 @@ def _serve(
         _alert_unpriced(way, position)
         return
     decision = _mark_and_decide(way, position, quote, session)
+    if decision is None:
+        return
     counts["marked"] += 1
     quiet = timedelta(seconds=way.rules.gates.quiet_before_close_s)
     if dry or session.closes_at - now <= quiet:
@@ -140,13 +132,15 @@ def _serve(
     counts.update(selling.act(way, decision, quote))
 
 
-def _mark_and_decide(way: Road, position: Position, quote: Quote, session: Session) -> Decision:
-    """Keep the mark and whatever the state rules changed, in one unit of work."""
+def _mark_and_decide(
+    way: Road, position: Position, quote: Quote, session: Session
+) -> Decision | None:
+    """Keep the mark and whatever the state rules changed; None when it was closed meanwhile."""
     now = way.clock.now()
     with way.db.transaction() as tx:
         current = positions.lock(tx, position.id)
-        if current is None:
-            raise LookupError(f"no position {position.id}")
+        if current is None or current.status == "closed":
+            return None
         marked = exits.mark(current, quote)
         decision = exits.decide(
             current,
@@ -156,8 +150,8 @@ def _mark_and_decide(way: Road, position: Position, quote: Quote, session: Sessi
             rules=way.rules.exits,
             fractional=way.account.fractional_shares,
         )
-        if current.status == "closing" and decision.rule in (None, "partial"):
-            # An exit once decided is followed through, whatever the price does next.
+        if current.status == "closing":
+            # An exit once decided is followed through, whatever price and rules say next.
             decision = replace(decision, sell=current.quantity, rule=current.close_reason)
         positions.save(tx, decision.position, now=now)
         positions.save_mark(tx, current, marked, quote, tick=way.tick, now=now)

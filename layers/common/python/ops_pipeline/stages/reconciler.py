@@ -74,7 +74,7 @@ def _compare(
     """Find the differences of one account, alert each, and halt or release its entries."""
     facts.lock_account(tx, name)
     ours = {p.symbol: p.quantity for p in positions.held(tx, name)}
-    strangers = [o for o in listed if orders.find(tx, o.client_order_id) is None]
+    strangers = [o for o in listed if not _is_ours(tx, name, o)]
     found = compare(ours, held, strangers)
     for difference in found:
         alerts.open_alert(
@@ -92,3 +92,9 @@ def _compare(
     if not found:
         alerts.resolve_kinds(tx, kinds=KINDS, scope=name, now=now)
     return found
+
+
+def _is_ours(tx: Transaction, name: str, order: BrokerOrder) -> bool:
+    """Whether this account has a row of it: one of another account explains nothing."""
+    found = orders.find(tx, order.client_order_id)
+    return found is not None and found.account_name == name

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from pg8000.exceptions import DatabaseError
+
 from ops_pipeline.db import accounts, alerts, orders
 from ops_pipeline.db.accounts import Account
 from ops_pipeline.db.connection import Transaction
@@ -16,9 +18,14 @@ from ops_pipeline.domain.orders import UNSETTLED, Order, Status, disagreement
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.domain.simulation import simulate
 from ops_pipeline.errors import (
+    AccountMismatch,
     BrokerOutcomeUnknown,
     BrokerRejected,
     BrokerUnavailable,
+    CommitUnknown,
+    DatabaseUnavailable,
+    LeaseLost,
+    OpsError,
 )
 from ops_pipeline.ports import Broker, Clock, Journal
 from ops_pipeline.stages import settlement
@@ -28,6 +35,11 @@ from ops_pipeline.stages.settlement import Evidence
 # A look-up that finds nothing proves little: the broker may list an order late.
 _SURE_AFTER = timedelta(seconds=60)
 _LISTED_SINCE = timedelta(minutes=10)
+# An outcome that is unknown for longer than this is a person's business too.
+_UNKNOWN_FOR = timedelta(minutes=2)
+
+# These concern the whole run, not one order: the next one would fare no better.
+STOPS_THE_RUN = (AccountMismatch, CommitUnknown, DatabaseUnavailable, LeaseLost)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +136,13 @@ def send(road: Road, order: Order, quote: Quote | None) -> Status:
 
 
 def recover(road: Road) -> Recovery:
-    """Ask for every order whose outcome is unknown, before anything new is done."""
+    """Ask for every order whose outcome is unknown, before anything new is done.
+
+    One that can't be settled stays unknown and has an alert; it does not keep the others.
+    """
     with road.db.transaction() as tx:
         unsettled = [order for order in orders.live(tx, road.name) if order.status in UNSETTLED]
-    still = [order for order in unsettled if not _resolve(road, order)]
+    still = [order for order in unsettled if not _resolved(road, order)]
     return Recovery(
         entries_blocked=any(order.purpose == "entry" for order in still),
         blocked_positions=frozenset(
@@ -137,23 +152,35 @@ def recover(road: Road) -> Recovery:
     )
 
 
+def _resolved(road: Road, order: Order) -> bool:
+    try:
+        settled = _resolve(road, order)
+    except STOPS_THE_RUN:
+        raise
+    except (OpsError, DatabaseError) as error:
+        road.journal.went_wrong(
+            "order_not_looked_up",
+            order=order.client_order_id,
+            error=type(error).__name__,
+            message=str(error),
+        )
+        settled = False
+    if settled or road.clock.now() - order.decided_at > _UNKNOWN_FOR:
+        _alert_unknown(road, order, settled=settled)
+    return settled
+
+
 def _resolve(road: Road, order: Order) -> bool:
     """Settle one unknown order by looking it up; False while it stays unknown."""
     if road.broker is None:
         _close(road, order, "not_placed", "The run ended before it was simulated")
         return True
-    try:
-        found = road.broker.order_by_client_id(order.client_order_id)
-        if found is None and _missed_long_enough(road, order):
-            found = _listed(road.broker, order)
-            if found is None:
-                _close(road, order, "not_placed", "The broker never had it")
-                return True
-    except BrokerUnavailable as error:
-        road.journal.went_wrong(
-            "order_not_looked_up", order=order.client_order_id, error=str(error)
-        )
-        return False
+    found = road.broker.order_by_client_id(order.client_order_id)
+    if found is None and _missed_long_enough(road, order):
+        found = _listed(road.broker, order)
+        if found is None:
+            _close(road, order, "not_placed", "The broker never had it")
+            return True
     if found is None:
         _note_miss(road, order)
         return False
@@ -162,9 +189,9 @@ def _resolve(road: Road, order: Order) -> bool:
         _alert_disagreement(road, order, why)
         return False
     with road.db.transaction() as tx:
-        road.settle(tx, order.client_order_id, Evidence(found=found))
+        after = road.settle(tx, order.client_order_id, Evidence(found=found))
     road.journal.happened("order_recovered", order=order.client_order_id, status=found.status)
-    return True
+    return after.status not in UNSETTLED
 
 
 def _missed_long_enough(road: Road, order: Order) -> bool:
@@ -221,6 +248,30 @@ def _note_miss(road: Road, order: Order) -> None:
         if current.status in UNSETTLED:
             missed_at = current.missed_at or now
             orders.save(tx, replace(current, status="unknown", missed_at=missed_at))
+
+
+def _alert_unknown(road: Road, order: Order, *, settled: bool) -> None:
+    now = road.clock.now()
+    with road.db.transaction() as tx:
+        if settled:
+            alerts.resolve_alert(
+                tx,
+                kind="order_outcome_unknown",
+                scope=road.name,
+                subject=order.client_order_id,
+                now=now,
+            )
+            return
+        alerts.open_alert(
+            tx,
+            kind="order_outcome_unknown",
+            scope=road.name,
+            subject=order.client_order_id,
+            severity="critical",
+            message=f"Nobody knows what became of {order.client_order_id}",
+            details={"decided_at": order.decided_at, "purpose": order.purpose},
+            now=now,
+        )
 
 
 def _alert_disagreement(road: Road, order: Order, why: str) -> None:

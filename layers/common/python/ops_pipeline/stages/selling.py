@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
-from ops_pipeline.db import alerts, orders, positions
+from ops_pipeline.db import alerts, facts, orders, positions
 from ops_pipeline.domain.exits import Decision, Position, armed, closing
 from ops_pipeline.domain.market import Quote
 from ops_pipeline.domain.orders import (
@@ -16,6 +16,7 @@ from ops_pipeline.domain.orders import (
     stop_price,
     whole_units,
 )
+from ops_pipeline.errors import BrokerUnavailable
 from ops_pipeline.stages import road
 from ops_pipeline.stages.road import Road
 from ops_pipeline.stages.settlement import Evidence
@@ -53,8 +54,11 @@ def act(way: Road, decision: Decision, quote: Quote) -> Counter[str]:
     return counts
 
 
-def cancel_stale_entries(way: Road) -> int:
-    """Cancel entries the market ran away from; their end settles the recommendation."""
+def cancel_stale_entries(way: Road, counts: Counter[str]) -> list[str]:
+    """Cancel entries the market ran away from; their end settles the recommendation.
+
+    Returns what went wrong, by order: no position waits for it.
+    """
     with way.db.transaction() as tx:
         live = orders.live(tx, way.name)
     stale = [
@@ -62,9 +66,13 @@ def cancel_stale_entries(way: Road) -> int:
         for order in live
         if order.purpose == "entry" and way.clock.now() - order.decided_at >= _REPRICE_AFTER
     ]
-    counts: Counter[str] = Counter()
-    _cleared(way, stale, counts)
-    return counts["cancels_asked"]
+    failures = []
+    for order in stale:
+        try:
+            _cancelled(way, order, counts)
+        except BrokerUnavailable as error:
+            failures.append(f"{order.client_order_id}: not cancelled: {error}")
+    return failures
 
 
 def _is_this_exit(way: Road, order: Order, decision: Decision) -> bool:
@@ -79,7 +87,8 @@ def _is_this_exit(way: Road, order: Order, decision: Decision) -> bool:
 def _is_stale(way: Road, order: Order, position: Position) -> bool:
     """A stop at another price or quantity, or an entry or exit the market ran away from."""
     if order.purpose == "stop":
-        return order.price != _stop_of(position) or order.remaining != position.quantity
+        whole = whole_units(position.quantity, fractional=False)
+        return order.price != _stop_of(position) or order.remaining != whole
     return way.clock.now() - order.decided_at >= _REPRICE_AFTER
 
 
@@ -154,6 +163,7 @@ def _commit(way: Road, position: Position, plan: _Plan) -> Order | None:
     """Store the intent; None when the position changed under us: the next tick decides anew."""
     now = way.clock.now()
     with way.db.transaction() as tx:
+        facts.lock_account(tx, way.name)
         current = positions.lock(tx, position.id)
         if current is None or current.status == "closed" or current.quantity < plan.quantity:
             return None
