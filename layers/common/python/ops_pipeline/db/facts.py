@@ -26,7 +26,11 @@ SELECT
     (SELECT coalesce(sum(pnl_dollars), 0) FROM position_history
      WHERE account_name = :account AND execution_mode = :mode AND exit_time >= :day_start)
     + (SELECT coalesce(sum(current_pnl_dollars), 0) FROM active_positions
-       WHERE account_name = :account AND status <> 'closed') AS pnl
+       WHERE account_name = :account AND status <> 'closed')
+    + (SELECT coalesce(sum(o.filled_qty * (o.filled_avg_price - p.entry_price) * p.multiplier), 0)
+       FROM active_positions AS p JOIN orders AS o ON o.position_id = p.id
+       WHERE p.account_name = :account AND p.status <> 'closed'
+         AND o.filled_qty > 0 AND o.decided_at >= :day_start) AS pnl
 """
 
 _ENTRIES = """
@@ -100,7 +104,10 @@ def holdings(tx: Transaction, account: str) -> Holdings:
 
 
 def day_pnl(tx: Transaction, *, account: str, mode: str, day_start: datetime) -> Decimal:
-    """Realised and unrealised P&L since then by our own ledger, USD."""
+    """Realised and unrealised P&L since then by our own ledger, USD.
+
+    A position that was sold in part counts both: what its sales came to, and the rest.
+    """
     row = tx.one(_PNL, account=account, mode=mode, day_start=day_start)
     return Decimal(row["pnl"]) if row else Decimal(0)
 

@@ -6,7 +6,7 @@ settles.
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -19,14 +19,10 @@ from ops_pipeline.domain import gates
 from ops_pipeline.domain.broker import BrokerAccount
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import Quote, new_york_day
-from ops_pipeline.domain.orders import Order
+from ops_pipeline.domain.orders import Order, Status
 from ops_pipeline.errors import (
-    AccountMismatch,
     BrokerUnavailable,
     CapExceeded,
-    CommitUnknown,
-    DatabaseUnavailable,
-    LeaseLost,
     MarketDataUnavailable,
     OpsError,
 )
@@ -38,8 +34,6 @@ from ops_pipeline.stages.road import Road
 
 _CLAIM_LEASE = timedelta(seconds=60)
 _MOST_PER_RUN = 200
-# These concern the whole run, not one recommendation: the next one would fare no better.
-_STOPS_THE_RUN = (AccountMismatch, CommitUnknown, DatabaseUnavailable, LeaseLost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +72,10 @@ def run(
         quotes = _quotes(way, market_data, tickers)
         around = entry.surroundings(way, calendar, broker_account, quotes)
         summary["equity"] = broker_account.equity if broker_account else None
-        _dispatch_all(way, run_id, around, counts)
+        if request.dry_run:
+            _rehearse(way, run_id, around, counts)
+        else:
+            _dispatch_all(way, run_id, around, counts)
     _end(way, run_id, counts, summary)
     return Outcome(
         pulled=counts["pulled"],
@@ -138,17 +135,48 @@ def _dispatch_all(way: Road, run_id: UUID, around: Surroundings, counts: Counter
         if claimed is None:
             return
         counts["pulled"] += 1
-        counts[_dispatch(way, claimed, around)] += 1
+        order = _dispatch(way, claimed, around, counts)
+        if order is None:
+            continue
+        status = road.send(way, order, around.quotes.get(claimed.ticker))
+        counts[_counted(way, status)] += 1
+        if status == "unknown":
+            # It may have been placed: until that is known, nothing more is entered.
+            return
+        around = replace(around, broker_account=_broker_account(way))
 
 
-def _dispatch(way: Road, claimed: Recommendation, around: Surroundings) -> str:
-    """Take one recommendation to its end, or to an order; returns what to count it as."""
+def _rehearse(way: Road, run_id: UUID, around: Surroundings, counts: Counter[str]) -> None:
+    """Decide on everything in one unit of work, which a dry run rolls back; nothing is sent."""
+    now = way.clock.now()
+    with way.db.transaction() as tx:
+        dispatch.start_run(tx, run_id=run_id, account=way.name, tick=way.tick, now=now)
+        while claimed := dispatch.claim(
+            tx, account=way.name, run_id=run_id, now=now, lease=_CLAIM_LEASE
+        ):
+            counts["pulled"] += 1
+            assessment = entry.assess(tx, way, claimed, around)
+            if assessment.order is not None:
+                orders.insert(tx, assessment.order)
+            counts["skipped" if gates.refused(assessment.verdicts) else "processed"] += 1
+
+
+def _counted(way: Road, status: Status) -> str:
+    if status in ("rejected", "not_placed"):
+        return "failed"
+    return "simulated" if way.broker is None else "processed"
+
+
+def _dispatch(
+    way: Road, claimed: Recommendation, around: Surroundings, counts: Counter[str]
+) -> Order | None:
+    """Take one recommendation to its end, or to a committed order, which is returned."""
     try:
-        order = _decide(way, claimed, around)
-    except _STOPS_THE_RUN:
+        order, outcome = _decide(way, claimed, around)
+    except road.STOPS_THE_RUN:
         raise
     except CapExceeded as error:
-        return _finish(way, claimed, "SKIPPED", str(error))
+        order, outcome = None, _finish(way, claimed, "SKIPPED", str(error))
     except (OpsError, DatabaseError) as error:
         # The mark goes into a new unit of work; the first error is what is kept.
         way.journal.went_wrong(
@@ -157,17 +185,15 @@ def _dispatch(way: Road, claimed: Recommendation, around: Surroundings) -> str:
             error=type(error).__name__,
             message=str(error),
         )
-        return _finish(way, claimed, "FAILED", f"{type(error).__name__}: {error}")
+        reason = f"{type(error).__name__}: {error}"
+        order, outcome = None, _finish(way, claimed, "FAILED", reason)
     if order is None:
-        return "skipped" if claimed.action == "BUY" else "processed"
-    status = road.send(way, order, around.quotes.get(claimed.ticker))
-    if status in ("rejected", "not_placed"):
-        return "failed"
-    return "simulated" if way.broker is None else "processed"
+        counts[outcome] += 1
+    return order
 
 
-def _decide(way: Road, claimed: Recommendation, around: Surroundings) -> Order | None:
-    """Assess, and commit either the intent or the refusal."""
+def _decide(way: Road, claimed: Recommendation, around: Surroundings) -> tuple[Order | None, str]:
+    """Assess, and commit the intent or the refusal; without an order, what to count it as."""
     with way.db.transaction() as tx:
         assessment = entry.assess(tx, way, claimed, around)
         reasons = gates.refused(assessment.verdicts)
@@ -179,12 +205,12 @@ def _decide(way: Road, claimed: Recommendation, around: Surroundings) -> Order |
                 reason="; ".join(reasons),
                 now=way.clock.now(),
             )
-            return None
+            return None, "skipped"
         if assessment.order is None:
             _hand_over(tx, way, claimed)
-            return None
+            return None, "processed"
         orders.insert(tx, assessment.order)
-    return assessment.order
+    return assessment.order, "processed"
 
 
 def _hand_over(tx: Transaction, way: Road, sell: Recommendation) -> None:

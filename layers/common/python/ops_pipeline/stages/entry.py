@@ -1,11 +1,11 @@
 """One entry: gather fresh facts, size it, pass the gates, and turn it into an intent."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
-from ops_pipeline.db import dispatch, facts, halts, orders
+from ops_pipeline.db import accounts, dispatch, facts, halts, orders
 from ops_pipeline.db.accounts import Account
 from ops_pipeline.db.connection import Transaction
 from ops_pipeline.db.dispatch import Recommendation
@@ -63,9 +63,11 @@ def assess(
 ) -> Assessment:
     """Evaluate every gate under the account's row lock and keep the verdicts.
 
-    A daily loss over the limit latches the kill switch in the same unit of work.
+    Limits and halts are read anew: the operator may have halted while the run was under
+    way. A daily loss over the limit latches the kill switch in the same unit of work.
     """
     facts.lock_account(tx, road.name)
+    road = replace(road, account=accounts.load(tx, road.name))
     gathered, size, limit = _gather(tx, road, recommendation, around)
     if recommendation.action == "SELL":
         verdicts = gates.assess_sell(gathered, road.rules.gates)
@@ -172,7 +174,7 @@ def _gather(
             max_daily_loss=account.max_daily_loss,
         ),
         tier=sizing.tier_of(money.equity, rules.sizing) if money.equity is not None else None,
-        halts=_halts(account),
+        halts=_halts(account, new_york_day(now)),
         ledger_loss=-pnl,
         broker_loss=money.day_loss,
         vix_close=vix[1] if vix else None,
@@ -182,7 +184,7 @@ def _gather(
         held_symbols=holdings.symbols,
         held_kinds=holdings.kinds,
         exposure=holdings.exposure,
-        cost=None if size is None or limit is None else max(size.quantity, Decimal(1)) * limit,
+        cost=None if size is None or limit is None else (size.quantity or Decimal(1)) * limit,
         size_bound=size.bound if size is not None and size.quantity == 0 else None,
         buying_power=money.buying_power,
         ticker_entries_today=of_ticker,
@@ -253,11 +255,13 @@ def _size(
     )
 
 
-def _halts(account: Account) -> dict[str, str]:
+def _halts(account: Account, today: date) -> dict[str, str]:
+    """Why entries are halted, by whom; a kill switch holds for the session it latched in."""
+    latched = account.kill_switch_day is not None and account.kill_switch_day >= today
     named = {
         "operator": account.operator_halt,
         "books": account.books_halt,
-        "kill switch": account.kill_switch,
+        "kill switch": account.kill_switch if latched else None,
     }
     return {who: why for who, why in named.items() if why is not None}
 
