@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types contracts check lock clean
+.PHONY: help setup demo test lint types contracts check lock docs clean
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -37,6 +37,10 @@ check: lint types contracts test ## everything that CI runs
 lock: $(READY) ## resolve pyproject.toml anew into requirements.lock, keeping what still fits
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --all-extras pyproject.toml -o requirements.lock
+
+docs: $(READY) ## write docs/data-dictionary.md from the migrations
+	@$(BIN)/python -m ops_local.data_dictionary > docs/data-dictionary.new
+	@mv docs/data-dictionary.new docs/data-dictionary.md
 
 clean: ## remove .venv and caches; the state folder .ops stays
 	@rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

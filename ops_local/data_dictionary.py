@@ -1,0 +1,128 @@
+"""Writes docs/data-dictionary.md from the comments and constraints of a migrated database.
+
+`make docs` calls it; a test compares the file with what it would write.
+"""
+
+import sys
+import tempfile
+from collections import defaultdict
+from contextlib import closing
+from pathlib import Path
+
+from ops_local.database import opened
+from ops_pipeline.db.connection import Database, Row, Transaction, target_from_url
+
+_INTRO = """# Data dictionary
+
+Written by `make docs` from the comments in the database; to change a sentence, add a migration.
+Times are `timestamptz` in UTC, money is `numeric` in USD. A column without "may be NULL" never is.
+"""
+
+_TABLES = """
+SELECT c.oid::bigint AS id, c.relname AS name, obj_description(c.oid, 'pg_class') AS comment
+FROM pg_class AS c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+ORDER BY c.relname COLLATE "C"
+"""
+
+_COLUMNS = """
+SELECT a.attrelid::bigint AS id, a.attname AS name, NOT a.attnotnull AS nullable,
+       replace(replace(format_type(a.atttypid, a.atttypmod), 'timestamp with time zone',
+                       'timestamptz'), 'character varying', 'varchar') AS type,
+       col_description(a.attrelid, a.attnum) AS comment,
+       pg_get_expr(d.adbin, d.adrelid) AS default_value,
+       (SELECT string_agg(DISTINCT f.confrelid::regclass::text, ', ')
+        FROM pg_constraint AS f
+        WHERE f.conrelid = a.attrelid AND f.contype = 'f' AND f.conkey[1] = a.attnum) AS refers_to
+FROM pg_attribute AS a
+JOIN pg_class AS c ON c.oid = a.attrelid
+LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+  AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attrelid, a.attnum
+"""
+
+# Primary keys, unique and check constraints, unique indexes of a part of the rows, triggers.
+_RULES = """
+SELECT conrelid::bigint AS id, conname AS name,
+       '`' || pg_get_constraintdef(oid, true) || '`' AS rule
+FROM pg_constraint
+WHERE connamespace = 'public'::regnamespace AND conrelid <> 0 AND contype IN ('p', 'u', 'c', 'x')
+UNION ALL
+SELECT i.indrelid::bigint, c.relname,
+       '`UNIQUE ' || substring(pg_get_indexdef(c.oid) FROM '\\(.*$') || '`'
+FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+WHERE c.relnamespace = 'public'::regnamespace AND i.indisunique
+  AND NOT EXISTS (SELECT FROM pg_constraint AS o WHERE o.conindid = c.oid)
+UNION ALL
+SELECT t.tgrelid::bigint, t.tgname,
+       'trigger. ' || coalesce(obj_description(p.oid, 'pg_proc'), p.proname)
+FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
+WHERE NOT t.tgisinternal AND p.pronamespace = 'public'::regnamespace
+ORDER BY 1, 2
+"""
+
+
+def render(tx: Transaction) -> str:
+    """Describe every table of a migrated database, as Markdown."""
+    columns, rules = _by_table(tx.rows(_COLUMNS)), _by_table(tx.rows(_RULES))
+    tables = tx.rows(_TABLES)
+    contents = ", ".join(f"[{table['name']}](#{table['name']})" for table in tables)
+    sections = [_section(table, columns[table["id"]], rules[table["id"]]) for table in tables]
+    return "\n".join([_INTRO, contents, *sections])
+
+
+def _by_table(rows: list[Row]) -> defaultdict[int, list[Row]]:
+    found: defaultdict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row["id"]].append(row)
+    return found
+
+
+def _section(table: Row, columns: list[Row], rules: list[Row]) -> str:
+    lines = [
+        f"\n## {table['name']}\n",
+        f"{table['comment']}\n",
+        "| column | type | meaning |",
+        "|---|---|---|",
+        *map(_column, columns),
+        "",
+        *(f"- {row['name']}: {' '.join(row['rule'].split())}" for row in rules),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _column(row: Row) -> str:
+    kind = row["type"] + (", may be NULL" if row["nullable"] else "")
+    if row["default_value"] is not None:
+        kind += f", default `{row['default_value']}`"
+    if row["refers_to"]:
+        kind += f", in [{row['refers_to']}](#{row['refers_to']})"
+    return f"| {row['name']} | {_one_line(kind)} | {_one_line(row['comment'])} |"
+
+
+def _one_line(text: str) -> str:
+    """As it fits into a cell of a table, whose bars and tags Markdown would read."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def main() -> None:
+    """Print the dictionary of the migrations folder, by way of a database made for it."""
+    with (
+        tempfile.TemporaryDirectory(prefix="ops-dictionary-") as folder,
+        opened(_open_to_all(folder), None, Path("migrations"), fresh=True) as urls,
+        closing(Database(target_from_url(urls.owner), application_name="ops-docs")) as database,
+        database.transaction() as tx,
+    ):
+        sys.stdout.write(render(tx))
+
+
+def _open_to_all(folder: str) -> Path:
+    """Started by root, the server runs as `nobody`, who must get in."""
+    place = Path(folder)
+    place.chmod(0o755)
+    return place
+
+
+if __name__ == "__main__":
+    main()
