@@ -10,6 +10,7 @@ from ops_pipeline.db import telemetry
 from ops_pipeline.db.connection import Database, Row
 from ops_pipeline.db.features import insert
 from ops_pipeline.db.parameters import Versioned, activate
+from ops_pipeline.db.tickers import watch_only
 from ops_pipeline.domain.features import Features
 from ops_pipeline.domain.market import MINUTE, Bar
 from ops_pipeline.domain.parameters import Parameters
@@ -51,14 +52,7 @@ def in_force(db: Database, rules: Parameters | None = None) -> Versioned:
 def watch(db: Database, *tickers: str) -> None:
     """Watch these tickers and no other; one that is not known yet is added."""
     with db.transaction() as tx:
-        tx.execute("UPDATE tickers SET is_watched = false")
-        for ticker in tickers:
-            tx.execute(
-                "INSERT INTO tickers (ticker, name, exchange, is_watched)"
-                " VALUES (:ticker, :ticker, 'UNKNOWN', true)"
-                " ON CONFLICT (ticker) DO UPDATE SET is_watched = true",
-                ticker=ticker,
-            )
+        watch_only(tx, tickers)
 
 
 def rows(db: Database, sql: str, **values: object) -> list[Row]:

@@ -7,6 +7,7 @@ import pytest
 
 from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db.connection import Database
+from ops_pipeline.db.regime import store_readings
 from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.errors import FeedUnavailable
 from ops_pipeline.ports import VixReading
@@ -105,6 +106,14 @@ def test_a_stand_in_gives_way_to_the_index_and_never_replaces_it(db: Database) -
     run(db, Index([VixReading(YESTERDAY, 18.2)]))
     assert history(db) == [(YESTERDAY, 18.2, "vix")]
     assert run(db, Index(down=True)).stand_ins == 0
+    assert history(db) == [(YESTERDAY, 18.2, "vix")]
+
+
+def test_the_table_itself_keeps_the_index_when_a_stand_in_comes_later(db: Database) -> None:
+    with db.transaction() as tx:
+        store_readings(tx, [VixReading(YESTERDAY, 18.2)], source="vix", now=MORNING)
+        late = [VixReading(YESTERDAY, 9.9)]
+        assert store_readings(tx, late, source="realised_volatility_spy", now=EVENING) == 0
     assert history(db) == [(YESTERDAY, 18.2, "vix")]
 
 
