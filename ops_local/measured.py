@@ -1,0 +1,59 @@
+"""The columns in which two replays of one day may differ, each with its reason.
+
+Everything else is compared row for row: a column that is not here must come out the same.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a comparison leaves out of one table.
+
+    Attributes:
+        columns: Left out by name; empty: the whole table.
+        only_after_kill: Two undisturbed replays must agree in it all the same.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    reason: str
+    only_after_kill: bool = False
+
+
+MEASURED = (
+    Measured(
+        "run_timings",
+        (),
+        "How long each handler took on the wall clock, which no replay can repeat.",
+    ),
+    Measured(
+        "schema_migrations",
+        ("applied_at", "execution_ms"),
+        "When and how fast this very database was made; its versions and checksums count.",
+    ),
+    Measured(
+        "pipeline_runs",
+        ("attempt", "lease_expires_at"),
+        "A stage that was cut off runs again as the next attempt, under a new lease.",
+        only_after_kill=True,
+    ),
+    Measured(
+        "dispatch_recommendations",
+        ("claimed_until",),
+        "The dispatcher's lease on a recommendation that is still under way.",
+        only_after_kill=True,
+    ),
+)
+
+
+def left_out(table: str, *, after_kill: bool) -> frozenset[str] | None:
+    """The columns of a table that a comparison passes over; None: the whole table."""
+    columns: set[str] = set()
+    for measured in MEASURED:
+        if measured.table != table or (measured.only_after_kill and not after_kill):
+            continue
+        if not measured.columns:
+            return None
+        columns.update(measured.columns)
+    return frozenset(columns)
