@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pg8000.native
+from pg8000.converters import make_params
 from pg8000.exceptions import DatabaseError, InterfaceError
 
 from ops_pipeline.errors import (
@@ -31,7 +32,10 @@ _LOST = (InterfaceError, OSError, EOFError)
 # 57P01-57P03: the server is shutting down or starting; 08: connection; 53: out of resources;
 # 55P03 lock_not_available, 57014 query_canceled, 40001 and 40P01: nothing was committed.
 _TRY_AGAIN = ("08", "53", "57P", "57014", "55P03", "40")
+_SESSION_ENDED = ("08", "57P")
 _CONSTRAINT = "23"
+# A prepared statement whose table has changed since: the next session prepares it anew.
+_PLAN_IS_STALE = "0A000"
 # Raised by the triggers of the order road, see migrations.
 CAP_SQLSTATE = "OP001"
 
@@ -87,11 +91,27 @@ def _statement(sql: str) -> tuple[str, Any]:
     return pg8000.native.to_statement(sql)  # type: ignore[no-any-return]
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A statement that the server has parsed already: one round trip a run, not three."""
+
+    name: bytes
+    columns: Any
+    input_funcs: Any
+
+
+# Far more than the package has; statements beyond it are parsed at each run.
+_MOST_PREPARED = 400
+
+
 class Transaction:
     """The statements of one unit of work; made by `Database.transaction` alone."""
 
-    def __init__(self, connection: pg8000.native.Connection) -> None:
+    def __init__(
+        self, connection: pg8000.native.Connection, prepared: dict[str, _Prepared]
+    ) -> None:
         self._connection = connection
+        self._prepared = prepared
 
     def rows(self, sql: str, **values: object) -> list[Row]:
         """Run one statement with `:name` placeholders and return its rows, in order."""
@@ -125,7 +145,19 @@ class Transaction:
             in_order = make_values(values)
         except InterfaceError as error:
             raise ValueError(str(error)) from error
-        return self._connection.execute_unnamed(statement, vals=in_order)
+        known = self._prepared.get(sql) or self._prepare(sql, statement)
+        if known is None:
+            return self._connection.execute_unnamed(statement, vals=in_order)
+        values_as_text = make_params(self._connection.py_types, in_order)
+        return self._connection.execute_named(
+            known.name, values_as_text, known.columns, known.input_funcs, statement
+        )
+
+    def _prepare(self, sql: str, statement: str) -> _Prepared | None:
+        if len(self._prepared) >= _MOST_PREPARED:
+            return None
+        self._prepared[sql] = _Prepared(*self._connection.prepare_statement(statement, ()))
+        return self._prepared[sql]
 
 
 class Database:
@@ -151,6 +183,7 @@ class Database:
         self._limits = limits or Limits()
         self._begin = "BEGIN READ ONLY" if read_only else "BEGIN"
         self._connection: pg8000.native.Connection | None = None
+        self._prepared: dict[str, _Prepared] = {}
         self._inside = False
 
     @contextmanager
@@ -168,10 +201,12 @@ class Database:
         connection = self._open_transaction()
         self._inside = True
         try:
-            yield Transaction(connection)
+            yield Transaction(connection, self._prepared)
             self._commit(connection)
         except BaseException as error:
             self._roll_back(connection)
+            if isinstance(error, DatabaseError) and _sqlstate(error) == _PLAN_IS_STALE:
+                self.close()
             if isinstance(error, (DatabaseError, *_LOST)):
                 raise _translated(error) from error
             raise
@@ -180,6 +215,7 @@ class Database:
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
+        self._prepared = {}
         if connection is not None:
             with suppress(*_LOST):
                 connection.close()
@@ -188,6 +224,7 @@ class Database:
         """The raw session, for the migration runner's work outside transactions."""
         if self._connection is None:
             self._connection = self._connect()
+            self._prepared = {}
         return self._connection
 
     def _open_transaction(self) -> pg8000.native.Connection:
@@ -215,6 +252,11 @@ class Database:
         except OSError as error:
             self.close()
             raise CommitUnknown("the connection broke during COMMIT") from error
+        except DatabaseError as error:
+            if _sqlstate(error).startswith(_SESSION_ENDED):
+                self.close()
+                raise CommitUnknown("the session ended during COMMIT") from error
+            raise
         except InterfaceError as error:
             # pg8000 says so both for a lost connection and for a COMMIT that Postgres
             # answered with ROLLBACK because an error in the block had been swallowed.
@@ -259,8 +301,8 @@ def _translated(error: Exception) -> Exception:
     """The error of this package for one of the driver's; Postgres's words stay in it."""
     if isinstance(error, _LOST):
         return DatabaseUnavailable(f"no connection to Postgres: {error}")
-    facts = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-    sqlstate = str(facts.get("C", ""))
+    facts = _facts(error)
+    sqlstate = _sqlstate(error)
     message = str(facts.get("M", error))
     if sqlstate == CAP_SQLSTATE:
         return CapExceeded(message, constraint=facts.get("n"), sqlstate=sqlstate)
@@ -269,3 +311,11 @@ def _translated(error: Exception) -> Exception:
     if sqlstate.startswith(_TRY_AGAIN):
         return DatabaseUnavailable(f"{message} ({sqlstate})")
     return error
+
+
+def _facts(error: Exception) -> dict[str, str]:
+    return error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+
+
+def _sqlstate(error: Exception) -> str:
+    return str(_facts(error).get("C", ""))

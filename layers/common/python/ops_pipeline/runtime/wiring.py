@@ -10,6 +10,7 @@ from functools import cached_property
 
 from ops_pipeline.db import schema
 from ops_pipeline.db.connection import Database, Target, target_from_url
+from ops_pipeline.db.migrations import LIMITS
 from ops_pipeline.db.parameters import Versioned, load_active
 from ops_pipeline.db.runs import DryDatabase, FencedDatabase, Lease, UnitsOfWork
 from ops_pipeline.ports import (
@@ -59,7 +60,7 @@ class Runtime:
     @cached_property
     def owner_database(self) -> Database:
         target = target_from_url(self.settings.owner_url())
-        return Database(target, application_name="ops-pipeline-migrations")
+        return Database(target, application_name="ops-pipeline-migrations", limits=LIMITS)
 
     @cached_property
     def reader(self) -> Target:
