@@ -14,6 +14,7 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv from requirements.lock; again only when that changed
+	@:
 
 demo: $(READY) ## run a generated session through the whole pipeline, no keys needed
 	@$(BIN)/ops demo

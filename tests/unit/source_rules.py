@@ -1,6 +1,7 @@
 """Reads our own source as a tree: which banned names does a file use, and where?"""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,13 @@ NOW = (
 )
 CHANCE = ("uuid.uuid1", "uuid.uuid4", "random", "numpy.random", "secrets", "os.urandom")
 ENVIRONMENT = ("os.environ", "os.environb", "os.getenv")
+# The same questions, asked of the server.
+CLOCK_IN_SQL = re.compile(
+    r"\b(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday|random|setseed"
+    r"|gen_random_uuid|uuidv[47]|uuid_generate_v\d\w*|nextval)\s*\(|'now'|\bcurrent_(timestamp|date"
+    r"|time)\b|\blocaltime(stamp)?\b|\b(small|big)?serial\b|\bas\s+identity\b|\bcreate\s+sequence\b",
+    re.IGNORECASE,
+)
 # These give the same row of numbers for the same seed, and nothing without one.
 _SEEDED = ("random.Random", "numpy.random.default_rng", "numpy.random.PCG64")
 _HARMLESS = ("numpy.random.Generator",)
