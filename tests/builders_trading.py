@@ -69,6 +69,7 @@ class Street(FakeBroker):
 
     Attributes:
         on_submit: Called with each order before anything is done with it.
+        unseen: Ids that a look-up does not find yet, though the list shows them.
         at_once: By symbol: price and quantity (None: all of it) that each limit order
             gets at once. The reply shows it already.
     """
@@ -76,6 +77,11 @@ class Street(FakeBroker):
     at_once: dict[str, tuple[str, str | None]] = field(default_factory=dict)
 
     on_submit: Callable[[OrderRequest], object] | None = None
+    unseen: set[str] = field(default_factory=set)
+
+    def order_by_client_id(self, client_order_id: str) -> BrokerOrder | None:
+        found = super().order_by_client_id(client_order_id)
+        return None if client_order_id in self.unseen else found
 
     def submit(self, order: OrderRequest) -> BrokerOrder:
         if self.on_submit is not None:
