@@ -1,0 +1,422 @@
+"""Guarding what is held: a stop at the broker, and one authority that sells."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from ops_pipeline.db.connection import Database
+from ops_pipeline.domain.market import Quote, new_york_time
+from ops_pipeline.errors import BrokerRejected, BrokerUnavailable, StageFailed
+from ops_pipeline.stages import order_sync
+from tests.builders_trading import DAY, Desk
+from tests.fakes import FakeMarketData, FixedCalendar, regular_session
+
+
+@pytest.fixture
+def desk(db: Database) -> Desk:
+    return Desk(db)
+
+
+@pytest.fixture
+def held(desk: Desk) -> Desk:
+    """A desk that holds 19 AAA at $100 with its stop resting at $98."""
+    desk.buy()
+    desk.next_minute()
+    desk.guard()
+    return desk
+
+
+def names(desk: Desk, purpose: str) -> list[tuple[str, Decimal, str]]:
+    return [(o["status"], o["quantity"], o["reason"]) for o in desk.orders(purpose)]
+
+
+def events(desk: Desk) -> list[str]:
+    found = desk.rows("SELECT kind FROM position_events ORDER BY seq")
+    return [row["kind"] for row in found]
+
+
+def working(desk: Desk) -> list[str]:
+    """The client_order_ids of sales that may still fill at the broker."""
+    return [
+        order.client_order_id
+        for order in desk.broker.orders.values()
+        if order.side == "sell" and order.status in ("new", "partially_filled", "pending_cancel")
+    ]
+
+
+def test_a_stop_rests_at_the_broker_from_the_first_tick(held: Desk) -> None:
+    stop = held.order("stop")
+    assert (stop["order_type"], stop["price"], stop["quantity"]) == ("stop", Decimal("98.00"), 19)
+    assert stop["status"] == "accepted"
+    assert stop["reserved_notional"] == 0
+    held.next_minute()
+    assert held.guard().stops_placed == 0
+    assert len(held.orders("stop")) == 1
+
+
+def test_each_mark_is_kept_with_its_extremes(held: Desk) -> None:
+    held.next_minute(AAA=("100.40", "100.60"))
+    held.guard()
+    held.next_minute(AAA=("99.40", "99.60"))
+    held.guard()
+    position = held.position()
+    assert (position["peak_price"], position["trough_price"]) == (
+        Decimal("100.50"),
+        Decimal("99.50"),
+    )
+    assert position["current_pnl_dollars"] == Decimal("-9.50")
+    assert len(held.rows("SELECT 1 FROM position_telemetry")) == 3
+
+
+def test_breakeven_moves_the_stop_by_cancel_and_a_new_intent(held: Desk) -> None:
+    held.next_minute(AAA=("100.98", "101.02"))
+    outcome = held.guard()
+
+    assert (outcome.cancels_asked, outcome.stops_placed) == (1, 1)
+    assert [(o["status"], o["price"], o["attempt"]) for o in held.orders("stop")] == [
+        ("canceled", Decimal("98.00"), 1),
+        ("accepted", Decimal("100.00"), 2),
+    ]
+    assert held.position()["lifecycle_state"] == "breakeven"
+
+    held.next_minute()
+    held.guard()
+    assert events(held) == ["opened", "breakeven"]
+
+
+def test_breakeven_happens_once_also_when_the_entry_price_lies_between_two_cents(
+    desk: Desk,
+) -> None:
+    desk.broker.at_once["AAA"] = ("99.99", "9")
+    desk.recommend()
+    desk.dispatch()
+    desk.broker.fill(str(desk.order()["client_order_id"]), "100.00")
+    for _ in range(3):
+        desk.next_minute(AAA=("101.20", "101.24"))
+        desk.guard()
+    assert events(desk).count("breakeven") == 1
+    assert desk.position()["stop_loss"] == Decimal("99.99")
+
+
+def test_a_partial_exit_sells_forty_percent_once_and_arms_the_trailing_stop(held: Desk) -> None:
+    held.next_minute(AAA=("102.00", "102.10"))
+    held.broker.at_once["AAA"] = ("102.00", None)
+    held.guard()
+    assert names(held, "exit") == [("filled", Decimal(7), "partial")]
+    position = held.position()
+    assert (position["quantity"], position["trailing_armed"]) == (12, True)
+
+    held.next_minute()
+    held.guard()
+    assert len(held.orders("exit")) == 1
+    assert held.orders("stop")[-1]["quantity"] == 12
+
+    # Peak 102.05: the stop trails at 100 + 75 % of 2.05.
+    held.next_minute(AAA=("101.54", "101.56"))
+    held.guard()
+    assert len(held.orders("exit")) == 1
+    held.next_minute(AAA=("101.51", "101.55"))
+    held.broker.at_once["AAA"] = ("101.51", None)
+    held.guard()
+    assert names(held, "exit")[-1] == ("filled", Decimal(12), "trailing_stop")
+    assert held.position()["status"] == "closed"
+    (history,) = held.rows("SELECT quantity, pnl_dollars, exit_reason FROM position_history")
+    assert history == {
+        "quantity": 19,
+        "pnl_dollars": 7 * Decimal("2.00") + 12 * Decimal("1.51"),
+        "exit_reason": "trailing_stop",
+    }
+
+
+def test_take_profit_sells_everything_at_a_limit_under_the_bid(held: Desk) -> None:
+    held.next_minute(AAA=("103.00", "103.10"))
+    assert held.guard().exits_sent == 1
+    order = held.order("exit")
+    assert (order["reason"], order["quantity"], order["price"]) == (
+        "take_profit",
+        19,
+        Decimal("102.79"),
+    )
+    assert held.position()["status"] == "closing"
+    assert held.order("stop")["status"] == "canceled"
+
+
+def test_the_stop_loss_sells_when_the_resting_stop_has_not(held: Desk) -> None:
+    held.next_minute(AAA=("97.90", "97.96"))
+    held.guard()
+    assert held.order("exit")["reason"] == "stop_loss"
+    assert working(held) == [held.order("exit")["client_order_id"]]
+
+
+def test_a_stop_that_filled_at_the_broker_closes_the_position(held: Desk) -> None:
+    held.broker.fill(str(held.order("stop")["client_order_id"]), "97.95")
+    held.next_minute(AAA=("97.90", "97.96"))
+    outcome = held.guard()
+    assert (outcome.orders_changed, outcome.exits_sent) == (1, 0)
+    (history,) = held.rows("SELECT exit_reason, exit_price, pnl_dollars FROM position_history")
+    assert history == {
+        "exit_reason": "stop_loss",
+        "exit_price": Decimal("97.950000"),
+        "pnl_dollars": Decimal("-38.95"),
+    }
+    assert not working(held)
+
+
+def test_every_day_trade_is_sold_from_fifteen_minutes_before_the_close(desk: Desk) -> None:
+    desk.clock.at = new_york_time(DAY, 13, 59)
+    desk.quote("AAA")
+    desk.buy()
+    for minute, sold in ((44, 0), (45, 1)):
+        desk.clock.at = new_york_time(DAY, 15, minute)
+        desk.quote("AAA")
+        desk.run("UPDATE active_positions SET max_hold_minutes = 999")
+        desk.guard()
+        assert len(desk.orders("exit")) == sold
+    assert desk.order("exit")["reason"] == "session_end"
+
+
+def test_on_a_half_day_the_session_ends_at_one(db: Database) -> None:
+    half = FixedCalendar(
+        [regular_session(DAY.replace(day=3)), regular_session(DAY, closes_at_hour=13)]
+    )
+    desk = Desk(db, at=new_york_time(DAY, 10, 30), calendar=half)
+    desk.buy()
+    desk.clock.at = new_york_time(DAY, 12, 45)
+    desk.quote("AAA")
+    desk.guard()
+    assert desk.order("exit")["reason"] == "session_end"
+
+
+def test_nothing_is_sent_from_fifteen_seconds_before_the_close(held: Desk) -> None:
+    held.clock.at = new_york_time(DAY, 15, 59)
+    held.clock.advance(45)
+    held.quote("AAA")
+    held.guard()
+    assert not held.orders("exit")
+    assert not [call for call in held.broker.calls[-2:] if call in ("submit", "cancel")]
+
+
+def test_an_exit_that_does_not_fill_is_priced_anew_at_the_next_tick(held: Desk) -> None:
+    held.next_minute(AAA=("103.00", "103.10"))
+    held.guard()
+    first = held.order("exit")
+    held.broker.fill(first["client_order_id"], "102.90", "4")
+
+    held.next_minute(AAA=("102.00", "102.10"))
+    held.guard()
+
+    assert names(held, "exit") == [
+        ("canceled", Decimal(19), "take_profit"),
+        ("accepted", Decimal(15), "take_profit"),
+    ]
+    second = held.orders("exit")[1]
+    assert second["price"] == Decimal("101.79")
+    held.broker.fill(second["client_order_id"], "102.00")
+    held.next_minute()
+    held.guard()
+    (history,) = held.rows("SELECT exit_reason, pnl_dollars FROM position_history")
+    assert history == {"exit_reason": "take_profit", "pnl_dollars": Decimal("41.60")}
+
+
+def test_an_exit_is_followed_through_whatever_the_price_does_next(held: Desk) -> None:
+    held.next_minute(AAA=("97.90", "97.96"))
+    held.guard()
+    held.next_minute(AAA=("103.00", "103.10"))
+    held.guard()
+    assert [reason for _, _, reason in names(held, "exit")] == ["stop_loss", "stop_loss"]
+    assert held.position()["close_reason"] == "stop_loss"
+
+
+def test_an_exit_waits_until_the_stop_is_known_to_have_ended(held: Desk) -> None:
+    held.broker.cancels_pend = True
+    stop = str(held.order("stop")["client_order_id"])
+    held.next_minute(AAA=("103.00", "103.10"))
+    held.guard()
+    assert not held.orders("exit")
+    held.broker.end(stop, "canceled")
+    held.next_minute(AAA=("103.00", "103.10"))
+    held.guard()
+    assert names(held, "exit") == [("accepted", Decimal(19), "take_profit")]
+
+
+def test_a_stop_that_fills_while_it_is_cancelled_leaves_nothing_to_sell(held: Desk) -> None:
+    held.broker.cancels_pend = True
+    stop = str(held.order("stop")["client_order_id"])
+    held.next_minute(AAA=("97.90", "97.96"))
+    held.guard()
+    held.broker.fill(stop, "97.95")
+    held.next_minute(AAA=("97.90", "97.96"))
+    held.guard()
+    assert held.position()["status"] == "closed"
+    assert not held.orders("exit")
+
+
+def test_a_live_entry_in_the_symbol_is_cancelled_before_its_exit(desk: Desk) -> None:
+    desk.broker.at_once["AAA"] = ("100.00", "9")
+    desk.recommend()
+    desk.dispatch()
+    desk.broker.at_once.clear()
+    desk.clock.advance(20)
+    desk.quote("AAA", "97.90", "97.96")
+    desk.guard()
+    assert desk.order("entry")["status"] == "canceled"
+    assert names(desk, "exit") == [("accepted", Decimal(9), "stop_loss")]
+
+
+def test_no_more_is_sold_than_the_broker_has_free(held: Desk) -> None:
+    held.broker.hold("AAA", "12", "100.00")
+    held.next_minute(AAA=("103.00", "103.10"))
+    held.guard()
+    assert held.order("exit")["quantity"] == 12
+    assert all(order.quantity <= 19 for order in held.broker.submitted)
+
+
+def test_nothing_is_sold_that_the_broker_does_not_hold(held: Desk) -> None:
+    held.broker.hold("AAA", "0", "100.00")
+    held.next_minute(AAA=("103.00", "103.10"))
+    held.guard()
+    assert not held.orders("exit")
+    assert held.alerts() == ["nothing_to_sell"]
+    assert held.position()["status"] == "open"
+
+
+def test_sales_never_add_up_to_more_than_was_bought(held: Desk) -> None:
+    """Partial fills, cancels and re-pricing over and over; the broker refuses a short itself."""
+    prices = [("102.10", "102.20"), ("103.10", "103.20"), ("103.20", "103.30")] * 3
+    for bid, ask in prices:
+        held.next_minute(AAA=(bid, ask))
+        held.guard()
+        for name in working(held):
+            if held.broker.orders[name].order_type == "limit":
+                held.broker.fill(name, bid, "1")
+        assert sum(held.broker.orders[name].quantity for name in working(held)) <= 19
+    assert (
+        held.rows("SELECT sum(filled_qty) AS sold FROM orders WHERE side = 'sell'")[0]["sold"] <= 19
+    )
+    assert not held.alerts()
+    (account,) = held.broker.positions()
+    assert account.quantity >= held.position()["quantity"] - 1
+
+
+@pytest.mark.parametrize("spoilt", ["missing", "old", "crossed", "one-sided", "down"])
+def test_without_a_usable_quote_the_exits_wait_and_an_alert_says_so(
+    held: Desk, spoilt: str
+) -> None:
+    held.next_minute(AAA=("90.00", "90.02"))
+    quote = held.market.latest["AAA"]
+    match spoilt:
+        case "missing":
+            held.market.latest.clear()
+        case "old":
+            held.market.quote("AAA", "90.00", "90.02", age_s=61)
+        case "crossed":
+            held.market.latest["AAA"] = replace(quote, bid=Decimal("90.10"))
+        case "one-sided":
+            held.market.latest["AAA"] = replace(quote, ask=Decimal(0))
+        case "down":
+            held.market.down = True
+    outcome = held.guard()
+    assert (outcome.marked, outcome.unpriced, outcome.exits_sent) == (0, 1, 0)
+    assert held.alerts() == ["position_unpriced"]
+    assert held.order("stop")["status"] == "accepted"
+
+    held.market.down = False
+    held.quote("AAA")
+    held.clock.advance(1)
+    held.guard()
+    assert held.alerts() == []
+
+
+def test_one_position_that_fails_does_not_keep_the_others(held: Desk, owner_db: Database) -> None:
+    held.quote("BBB")
+    held.buy("BBB")
+    with owner_db.transaction() as tx:
+        tx.script(
+            "ALTER TABLE orders ADD CONSTRAINT no_exit CHECK (ticker <> 'AAA' OR purpose <> 'exit')"
+        )
+    held.next_minute(AAA=("103.00", "103.10"), BBB=("103.00", "103.10"))
+    with pytest.raises(StageFailed, match="AAA: ConstraintViolated"):
+        held.guard()
+    assert [order["ticker"] for order in held.orders("exit")] == ["BBB"]
+
+
+def test_a_cancel_that_fails_does_not_keep_the_positions_waiting(held: Desk) -> None:
+    held.quote("BBB")
+    held.recommend("BBB")
+    held.dispatch()
+    held.broker.fail("cancel", BrokerUnavailable("503"))
+    held.next_minute(AAA=("100.20", "100.22"))
+    with pytest.raises(StageFailed, match="not cancelled"):
+        held.guard()
+    assert held.position()["current_price"] == Decimal("100.21")
+
+
+def test_a_rejected_exit_alerts_and_is_tried_again(held: Desk) -> None:
+    held.broker.fail("submit", BrokerRejected("wash trade"))
+    held.next_minute(AAA=("103.00", "103.10"))
+    held.guard()
+    assert held.order("exit")["status"] == "rejected"
+    assert held.alerts() == ["sale_not_executed"]
+    held.next_minute()
+    held.guard()
+    assert [status for status, _, _ in names(held, "exit")] == ["rejected", "accepted"]
+    held.broker.fill(held.orders("exit")[1]["client_order_id"], "103.00")
+    held.next_minute()
+    held.guard()
+    assert held.alerts() == []
+
+
+def test_the_stop_is_armed_again_after_it_expired(held: Desk) -> None:
+    held.broker.end(str(held.order("stop")["client_order_id"]), "expired")
+    held.next_minute()
+    held.guard()
+    assert [status for status, _, _ in names(held, "stop")] == ["expired", "accepted"]
+
+
+def test_a_simulated_account_is_sold_at_the_bid(desk: Desk) -> None:
+    desk.set_account(execution_mode="SIMULATED")
+    desk.recommend()
+    desk.dispatch()
+    desk.next_minute(AAA=("103.00", "103.10"))
+    desk.guard()
+    (history,) = desk.rows("SELECT exit_price, execution_mode, verified FROM position_history")
+    assert history == {
+        "exit_price": Decimal("103.000000"),
+        "execution_mode": "SIMULATED",
+        "verified": True,
+    }
+    assert not desk.broker.calls
+
+
+def test_outside_the_session_orders_are_synced_and_nothing_is_decided(held: Desk) -> None:
+    held.broker.fill(str(held.order("stop")["client_order_id"]), "97.95")
+    held.clock.at = new_york_time(DAY, 16, 5)
+    outcome = held.guard()
+    assert (outcome.orders_changed, outcome.marked) == (1, 0)
+    assert held.position()["status"] == "closed"
+
+
+def test_a_dry_run_marks_nothing_and_sends_nothing(held: Desk) -> None:
+    sent = len(held.broker.submitted)
+    held.next_minute(AAA=("103.00", "103.10"))
+    held.guard(dry_run=True)
+    assert len(held.broker.submitted) == sent
+    assert held.position()["current_price"] == Decimal("99.99")
+
+
+def test_a_position_closed_while_it_was_looked_at_is_left_alone(held: Desk) -> None:
+    """The dispatcher may settle the stop's fill between our reading and our marking."""
+    stop = str(held.order("stop")["client_order_id"])
+
+    class Meanwhile(FakeMarketData):
+        def quotes(self, tickers: Sequence[str]) -> dict[str, Quote]:
+            held.broker.fill(stop, "97.95")
+            order_sync.sync(held.road())
+            return held.market.quotes(tickers)
+
+    held.next_minute()
+    outcome = held.guard(market=Meanwhile(held.clock))
+    assert (outcome.positions, outcome.marked) == (1, 0)
+    assert held.position()["status"] == "closed"
