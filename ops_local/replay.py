@@ -141,7 +141,8 @@ def _world(plan: Plan) -> Iterator[_World]:
         )
         exchange.set_clock(begins)
         served = stack.enter_context(FeedServer(plan.recording, clock.now))
-        log.send_to(stack.enter_context((folder / "pipeline.log").open("w", encoding="utf-8")))
+        written = stack.enter_context((folder / "pipeline.log").open("w", encoding="utf-8"))
+        stack.enter_context(log.written_to(written))
         runtime = Runtime(variables(urls, exchange.url, served), clock, owner=OWNER)
         stack.enter_context(closing(runtime))
         with runtime.database.transaction() as tx:

@@ -29,7 +29,11 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as error:
         sys.stderr.write(f"--event is no JSON: {error}\n")
         return 2
-    log.send_to(sys.stderr)
+    with log.written_to(sys.stderr):
+        return _invoke(args, event)
+
+
+def _invoke(args: argparse.Namespace, event: object) -> int:
     settings = read_settings(args.variables)
     home = Home(Path(args.variables.get("OPS_HOME", DEFAULT)))
     database = None if settings.database_url else home.current_database

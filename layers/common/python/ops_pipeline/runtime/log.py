@@ -3,6 +3,8 @@
 import json
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from aws_lambda_powertools import Logger, Metrics
@@ -14,13 +16,20 @@ _logger = Logger(service="ops-pipeline")
 _stream: TextIO = sys.stdout
 
 
-def send_to(stream: TextIO) -> None:
-    """Write log and metrics there and not to standard output: the local run's file."""
+@contextmanager
+def written_to(stream: TextIO) -> Iterator[None]:
+    """Write log and metrics there, not to standard output, while the block runs."""
     global _stream  # noqa: PLW0603 - the process has one log
-    _stream = stream
-    for handler in _logger.handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.setStream(stream)
+    handlers = [h for h in _logger.handlers if isinstance(h, logging.StreamHandler)]
+    before, _stream = _stream, stream
+    for handler in handlers:
+        handler.setStream(stream)
+    try:
+        yield
+    finally:
+        _stream = before
+        for handler in handlers:
+            handler.setStream(before)
 
 
 def happened(event: str, **data: Any) -> None:

@@ -1,0 +1,98 @@
+"""Replayed days: each is run once a session, into an embedded server of the session's own."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops_local import recording as recordings
+from ops_local.database import DatabaseUrls
+from ops_local.home import Home
+from ops_local.pipeline import Tally
+from ops_local.postgres import EmbeddedPostgres
+from ops_local.recording import Recording
+from ops_local.replay import Plan, replay
+from ops_pipeline.db.connection import Database, Transaction, target_from_url
+from tests.conftest import MIGRATIONS
+
+PARAMS = Path(__file__).parent / "params"
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A replayed day: what was recorded, what the stages did, what the broker's books say."""
+
+    recording: Recording
+    tally: Tally
+    books: dict[str, list[dict[str, Any]]]
+    urls: DatabaseUrls
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        database = Database(target_from_url(self.urls.owner), application_name="tests")
+        with closing(database), database.transaction() as tx:
+            yield tx
+
+    def rows(self, sql: str, **values: object) -> list[dict[str, Any]]:
+        with self.reading() as tx:
+            return tx.rows(sql, **values)
+
+    def value(self, sql: str, **values: object) -> Any:
+        (row,) = self.rows(sql, **values)
+        (value,) = row.values()
+        return value
+
+
+Replay = Callable[..., Day]
+
+
+@contextmanager
+def server_home() -> Iterator[Home]:
+    """A state folder with a server that runs until the block ends."""
+    folder = Path(tempfile.mkdtemp(prefix="ops-replays-"))
+    with EmbeddedPostgres(folder / "postgres", dies_with_us=True):
+        yield Home(folder)
+    shutil.rmtree(folder)
+
+
+def run_day(
+    home: Home,
+    recording: Recording,
+    *,
+    params: str | None = None,
+    first: datetime | None = None,
+    last: datetime | None = None,
+) -> Day:
+    """Replay (a part of) a day into a new database of that home."""
+    overlay = json.loads((PARAMS / params).read_text()) if params else None
+    plan = Plan(recording, home, MIGRATIONS, overlay=overlay)
+    plan = replace(plan, first=first, last=last)
+    done = replay(plan, lambda _at, _tally: None, after=lambda urls: urls)
+    return Day(recording, done.tally, done.books, done.result)
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Home]:
+    with server_home() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def replayed(home: Home, shared_data: Path) -> Replay:
+    """`replayed("2013-10-07", "lively.json")`: that day with these figures, run once."""
+    done: dict[tuple[str, str | None], Day] = {}
+
+    def run(day: str, params: str | None = None) -> Day:
+        if (day, params) not in done:
+            recording = recordings.load(shared_data / day)
+            done[day, params] = run_day(home, recording, params=params)
+        return done[day, params]
+
+    return run

@@ -1,0 +1,60 @@
+"""Real days with livelier figures: the whole road from signal to history, on both accounts."""
+
+import pytest
+
+from tests.replay.conftest import Day, Replay
+
+DAYS = ("2013-10-07", "2013-10-10", "2014-06-06")
+
+
+@pytest.fixture(scope="session", params=DAYS)
+def day(request: pytest.FixtureRequest, replayed: Replay) -> Day:
+    return replayed(request.param, "lively.json")
+
+
+@pytest.mark.parametrize("account", ["large", "tiny"])
+def test_signals_become_orders_fills_exits_and_history(day: Day, account: str) -> None:
+    counts = {
+        "bought": "SELECT count(*) FROM dispatch_executions WHERE account_name = :account",
+        "signals": "SELECT count(*) FROM dispatch_recommendations WHERE account_name = :account",
+        "entry fills": "SELECT count(*) FROM fills WHERE account_name = :account AND side = 'buy'",
+        "exit fills": "SELECT count(*) FROM fills WHERE account_name = :account AND side = 'sell'",
+        "history": "SELECT count(*) FROM position_history WHERE account_name = :account",
+    }
+    found = {name: day.value(sql, account=account) for name, sql in counts.items()}
+    assert all(count > 0 for count in found.values()), found
+    assert found["history"] == found["bought"]
+
+
+def test_exits_come_from_more_than_one_rule(day: Day) -> None:
+    rules = {row["exit_reason"] for row in day.rows("SELECT exit_reason FROM position_history")}
+    assert len(rules) >= 2, rules
+
+
+def test_the_caps_held_at_every_moment(day: Day) -> None:
+    """Entries and exits replayed in the order of their fills, at cost."""
+    rows = day.rows(
+        """
+        SELECT p.account_name, p.entry_time, p.closed_at, p.symbol,
+               p.opened_quantity * p.entry_price * p.multiplier AS cost,
+               a.max_positions, a.max_exposure
+        FROM active_positions AS p JOIN accounts AS a USING (account_name)
+        """
+    )
+    for row in rows:
+        beside = [
+            other
+            for other in rows
+            if other["account_name"] == row["account_name"]
+            and other["entry_time"] <= row["entry_time"] < other["closed_at"]
+        ]
+        assert len({other["symbol"] for other in beside}) <= row["max_positions"]
+        assert sum(other["cost"] for other in beside) <= row["max_exposure"]
+
+
+def test_every_row_carries_the_overlay_s_version(day: Day) -> None:
+    versions = day.rows("SELECT version, source FROM parameter_versions ORDER BY version")
+    assert [row["source"] for row in versions] == ["default", "overlay"]
+    for table in ("lane_features", "dispatch_recommendations", "orders", "active_positions"):
+        used = day.rows(f"SELECT DISTINCT parameter_version FROM {table}")
+        assert [row["parameter_version"] for row in used] == [versions[1]["version"]], table
