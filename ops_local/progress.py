@@ -1,6 +1,6 @@
 """How far a replay is: live on a terminal, one plain line every half hour elsewhere."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -9,8 +9,8 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ops_local.figures import clock
 from ops_local.pipeline import Tally
-from ops_pipeline.domain.market import NEW_YORK
 
 Watch = Callable[[datetime, Tally], None]
 
@@ -28,6 +28,10 @@ _SHOWN = (
 )
 
 
+# Numbers that grow longer than their names.
+_LEAST = {"bars": 6}
+
+
 @contextmanager
 def shown(console: Console, title: str, first: datetime, last: datetime) -> Iterator[Watch]:
     """Show a day going by from `first` to `last` as the given function is called."""
@@ -35,7 +39,7 @@ def shown(console: Console, title: str, first: datetime, last: datetime) -> Iter
         with _live(console, title, first, last) as watch:
             yield watch
     else:
-        console.print(f"{title}: {_clock(first)} to {_clock(last)} New York")
+        console.print(f"{title}: {clock(first)} to {clock(last)} New York")
         yield _plain(console)
 
 
@@ -46,12 +50,27 @@ def figures(tally: Tally) -> dict[str, int]:
 
 
 def _plain(console: Console) -> Watch:
+    """A heading before the first line, then one line of numbers under it every half hour."""
+    headed = False
+
     def watch(at: datetime, tally: Tally) -> None:
-        if at.minute in (0, 30):
-            line = "  ".join(f"{name} {count}" for name, count in figures(tally).items())
-            console.print(f"{_clock(at)}  {line}", highlight=False)
+        nonlocal headed
+        if at.minute not in (0, 30):
+            return
+        counted = figures(tally)
+        if not headed:
+            names = {name: name for name in counted}
+            console.print(_line("time", names), highlight=False, soft_wrap=True)
+            headed = True
+        console.print(_line(clock(at), counted), highlight=False, soft_wrap=True)
 
     return watch
+
+
+def _line(first: str, cells: Mapping[str, object]) -> str:
+    """Cells to the right under their names; eleven of them fit 80 columns."""
+    shown = [f"{cell:>{max(len(name), _LEAST.get(name, 0))}}" for name, cell in cells.items()]
+    return " ".join([f"{first:<5}", *shown])
 
 
 @contextmanager
@@ -64,11 +83,11 @@ def _live(console: Console, title: str, first: datetime, last: datetime) -> Iter
         console=console,
     )
     minutes = (last - first).total_seconds() / 60
-    task = progress.add_task(title, total=minutes, at=_clock(first))
+    task = progress.add_task(title, total=minutes, at=clock(first))
     with Live(progress, console=console, refresh_per_second=8) as live:
 
         def watch(at: datetime, tally: Tally) -> None:
-            progress.update(task, completed=(at - first).total_seconds() / 60, at=_clock(at))
+            progress.update(task, completed=(at - first).total_seconds() / 60, at=clock(at))
             live.update(Group(progress, _table(tally)))
 
         yield watch
@@ -76,12 +95,8 @@ def _live(console: Console, title: str, first: datetime, last: datetime) -> Iter
 
 def _table(tally: Tally) -> Table:
     counted = figures(tally)
-    table = Table(box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 1, 0, 0))
     for name in counted:
         table.add_column(name, justify="right")
     table.add_row(*map(str, counted.values()))
     return table
-
-
-def _clock(moment: datetime) -> str:
-    return moment.astimezone(NEW_YORK).strftime("%H:%M")

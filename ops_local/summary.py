@@ -1,13 +1,25 @@
 """What the stages did, as tables from the database: nothing is shown that is not stored."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from ops_local.figures import cell
+from ops_local.summary_sql import (
+    DAY,
+    EXECUTIONS,
+    POSITIONS,
+    RECOMMENDATIONS,
+    REFUSALS,
+    RESULTS,
+    STAGE,
+)
 from ops_pipeline.db.connection import Row, Transaction
 
 # Which counts of a stage's result are what came in and what went out.
@@ -28,46 +40,6 @@ _FLOW = {
     "run_failure": (None, None),
 }
 
-_STAGES = """
-SELECT stage, count(*) AS runs, count(*) FILTER (WHERE status = 'failed') AS failed,
-       sum((counts ->> CAST(:came_in AS text))::bigint) AS came_in,
-       sum((counts ->> CAST(:went_out AS text))::bigint) AS went_out
-FROM pipeline_runs WHERE stage = :stage GROUP BY stage
-"""
-
-_RECOMMENDATIONS = """
-SELECT account_name, action, status, count(*) AS count FROM dispatch_recommendations
-GROUP BY account_name, action, status
-ORDER BY account_name COLLATE "C", action COLLATE "C", status COLLATE "C"
-"""
-
-_REFUSALS = """
-SELECT gate.key AS gate, count(*) AS refused
-FROM dispatch_recommendations AS r, jsonb_each(r.risk_gate_json) AS gate
-WHERE r.status = 'SKIPPED' AND gate.value ->> 'passed' = 'false'
-GROUP BY gate.key ORDER BY count(*) DESC, gate.key COLLATE "C"
-"""
-
-_EXECUTIONS = """
-SELECT account_name, execution_mode, count(*) AS executions, sum(notional) AS notional
-FROM dispatch_executions GROUP BY account_name, execution_mode
-ORDER BY account_name COLLATE "C", execution_mode COLLATE "C"
-"""
-
-_POSITIONS = """
-SELECT p.account_name, p.ticker, p.opened_quantity, p.entry_price, p.entry_time, p.status,
-       h.exit_price, h.exit_time, coalesce(h.exit_reason, p.close_reason) AS exit_reason,
-       coalesce(h.pnl_dollars, p.current_pnl_dollars) AS pnl_dollars, h.r_multiple
-FROM active_positions AS p LEFT JOIN position_history AS h ON h.position_id = p.id
-ORDER BY p.entry_time, p.account_name COLLATE "C", p.ticker COLLATE "C"
-"""
-
-_PNL = """
-SELECT account_name, count(*) AS closed, count(*) FILTER (WHERE win_loss_label = 'win') AS won,
-       sum(pnl_dollars) AS pnl_dollars
-FROM position_history GROUP BY account_name ORDER BY account_name COLLATE "C"
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -80,12 +52,13 @@ class Part:
 def read(tx: Transaction) -> list[Part]:
     """Everything the pipeline did in this database, in the order of the pipeline."""
     return [
+        Part("The day", list(_facts(tx))),
         Part("Stages", _stages(tx)),
-        Part("Recommendations", tx.rows(_RECOMMENDATIONS)),
-        Part("Refused by gate", tx.rows(_REFUSALS)),
-        Part("Executions", tx.rows(_EXECUTIONS)),
-        Part("Positions", tx.rows(_POSITIONS)),
-        Part("Closed trades", tx.rows(_PNL)),
+        Part("Recommendations", tx.rows(RECOMMENDATIONS)),
+        Part("Refused by gate", tx.rows(REFUSALS)),
+        Part("Executions", tx.rows(EXECUTIONS)),
+        Part("Positions", tx.rows(POSITIONS)),
+        Part("Closed trades", tx.rows(RESULTS)),
     ]
 
 
@@ -93,44 +66,53 @@ def show(console: Console, parts: Sequence[Part]) -> None:
     """Print each table; an empty one says so."""
     for part in parts:
         console.print()
-        if not part.rows:
+        if part.rows:
+            console.print(_table(part))
+        else:
             console.print(f"{part.title}: none")
-            continue
-        table = Table(title=part.title, title_justify="left", header_style="bold")
-        for name in part.rows[0]:
-            number = any(isinstance(row[name], int | float | Decimal) for row in part.rows)
-            table.add_column(name.replace("_", " "), justify="right" if number else "left")
-        for row in part.rows:
-            table.add_row(*(_cell(name, value) for name, value in row.items()))
-        console.print(table)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value belongs to the right of its column."""
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def _table(part: Part) -> Table:
+    table = Table(
+        title=Text(part.title, style="bold"),
+        title_justify="left",
+        header_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        show_edge=False,
+        pad_edge=False,
+    )
+    for name in part.rows[0]:
+        right = any(is_number(row[name]) for row in part.rows)
+        # A break inside a figure would read as another figure.
+        table.add_column(
+            name.replace("_", " "),
+            justify="right" if right else "left",
+            no_wrap=right,
+            overflow="fold",
+        )
+    for row in part.rows:
+        # As Text, so that square brackets in a value are not taken for markup.
+        table.add_row(*(Text(cell(name, value)) for name, value in row.items()))
+    return table
+
+
+def _facts(tx: Transaction) -> Iterator[Row]:
+    """What the day was, one fact a row."""
+    facts = tx.one(DAY) or {}
+    for name, value in facts.items():
+        yield {"fact": name.replace("_", " "), "value": value}
 
 
 def _stages(tx: Transaction) -> list[Row]:
     rows: list[Row] = []
     for stage, (came_in, went_out) in _FLOW.items():
-        found = tx.one(_STAGES, stage=stage, came_in=came_in, went_out=went_out)
+        found = tx.one(STAGE, stage=stage, came_in=came_in, went_out=went_out)
         if found:
-            rows.append(
-                {
-                    "stage": stage,
-                    "runs": found["runs"],
-                    "rows in": found["came_in"],
-                    "rows out": found["went_out"],
-                    "failed": found["failed"],
-                }
-            )
+            rows.append(found)
     return rows
-
-
-def _cell(name: str, value: Any) -> str:
-    if value is None:
-        return "-"
-    if hasattr(value, "strftime"):
-        return str(value.strftime("%H:%M"))
-    if isinstance(value, Decimal) and (
-        "pnl" in name or name in ("notional", "entry_price", "exit_price")
-    ):
-        return f"{value:,.2f}"
-    if isinstance(value, float):
-        return f"{value:.2f}"
-    return str(value)

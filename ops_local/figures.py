@@ -1,0 +1,72 @@
+"""How figures are written for a person: New York times, dollars, percents, no noise."""
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from ops_pipeline.domain.market import NEW_YORK
+
+UNKNOWN = "-"
+
+_GAINS = ("pnl", "P&L")
+_DOLLARS = ("price", "notional", "bought", "sold", "exposure")
+_ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
+
+
+def clock(moment: datetime) -> str:
+    """The minute in New York, as 09:31."""
+    return moment.astimezone(NEW_YORK).strftime("%H:%M")
+
+
+def dollars(amount: Decimal | float) -> str:
+    """Two places and commas, as 1,234.50; a loss carries its minus."""
+    return f"{amount:,.2f}"
+
+
+def gain(amount: Decimal | float) -> str:
+    """Dollars with their sign, as +39.44."""
+    return f"{amount:+,.2f}"
+
+
+def plain(number: Decimal | float) -> str:
+    """As short as it can be said: at most four places, no trailing zeros."""
+    text = f"{number:,.4f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def cell(name: str, value: Any) -> str:
+    """One value of a table, by the name of its column; None is `-`, not known or not there."""
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, list | tuple):
+        return ", ".join(cell(name, part) for part in value)
+    for kind, written in _WRITTEN:
+        if isinstance(value, kind):
+            return written(value)
+    if isinstance(value, Decimal | float):
+        return _number(name, value)
+    return in_new_york(str(value))
+
+
+def in_new_york(text: str) -> str:
+    """The text with every moment that stands in it as New York's minute."""
+    return _ISO_MOMENT.sub(lambda found: clock(datetime.fromisoformat(found[0])), text)
+
+
+def _number(name: str, value: Decimal | float) -> str:
+    if any(mark in name for mark in _GAINS):
+        return gain(value)
+    if any(mark in name for mark in _DOLLARS):
+        return dollars(value)
+    return plain(value)
+
+
+# In this order: True is an int and a moment is a date.
+_WRITTEN: tuple[tuple[type, Callable[[Any], str]], ...] = (
+    (bool, lambda value: "yes" if value else "no"),
+    (int, lambda value: f"{value:,}"),
+    (datetime, clock),
+    (date, date.isoformat),
+)
