@@ -292,7 +292,9 @@ BEGIN
         END IF;
         IF NEW.reopened_at IS DISTINCT FROM OLD.reopened_at AND NEW.broker_order_id IS NOT NULL
            AND NEW.account_name = OLD.account_name AND NEW.symbol = OLD.symbol
-           AND NEW.quantity = OLD.quantity AND NEW.price = OLD.price THEN
+           AND NEW.quantity = OLD.quantity AND NEW.price = OLD.price
+           AND NEW.multiplier = OLD.multiplier
+           AND NEW.reserved_notional <= NEW.quantity * NEW.price * NEW.multiplier THEN
             RETURN NEW;
         END IF;
     END IF;
