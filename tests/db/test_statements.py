@@ -1,0 +1,119 @@
+"""Every SQL constant of the db modules fits the migrated schema, and its role may run it.
+
+The constants are discovered: a new statement is tested from the day it is written.
+"""
+
+import ast
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pg8000.native
+import pytest
+from pg8000.exceptions import DatabaseError
+
+import ops_pipeline.db
+from ops_local.database import DatabaseUrls
+from ops_pipeline.db import telemetry
+from ops_pipeline.db.connection import Database, target_from_url
+
+PREPARABLE = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH ")
+# Who else than the writer runs a module's statements.
+BY_THE_OWNER = {"migration_history", "default_parameters"}
+ASKED = {"rows", "one", "execute", "copy_in"}
+# These put a table's or a role's name into a statement, where no parameter can stand.
+COMPOSED = {"health.py", "roles.py"}
+FOLDER = Path(ops_pipeline.db.__file__).parent
+
+
+def _statements() -> Iterator[tuple[str, str, str]]:
+    for found in pkgutil.iter_modules(ops_pipeline.db.__path__):
+        module = importlib.import_module(f"{ops_pipeline.db.__name__}.{found.name}")
+        for name, value in vars(module).items():
+            if isinstance(value, str) and " ".join(value.split()).startswith(PREPARABLE):
+                yield found.name, name, value
+
+
+STATEMENTS = list(_statements())
+
+
+def test_the_discovery_finds_the_statements_of_every_family() -> None:
+    found = {module for module, _, _ in STATEMENTS}
+    assert {"accounts", "orders", "positions", "dispatch", "facts", "news", "runs"} <= found
+    assert len(STATEMENTS) > 90
+
+
+@pytest.fixture(scope="module")
+def logins(template_urls: DatabaseUrls) -> Iterator[dict[str, Database]]:
+    """Each role in the migrated template: nothing is executed here."""
+    urls = {
+        "owner": template_urls.owner,
+        "writer": template_urls.writer,
+        "reader": template_urls.reader,
+    }
+    with ExitStack() as stack:
+        yield {
+            role: stack.enter_context(
+                closing(Database(target_from_url(url), application_name="tests"))
+            )
+            for role, url in urls.items()
+        }
+
+
+def _check(database: Database, sql: str) -> None:
+    """Prepare a statement and ask for its plan, for which a role needs the same privileges."""
+    statement, _ = pg8000.native.to_statement(sql)
+    with database.transaction() as tx:
+        tx.script(f"PREPARE checked AS {statement}")
+        (prepared,) = tx.rows(
+            "SELECT cardinality(parameter_types) AS n FROM pg_prepared_statements"
+            " WHERE name = 'checked'"
+        )
+        nulls = ", ".join(["NULL"] * prepared["n"])
+        tx.script(f"EXPLAIN EXECUTE checked{f'({nulls})' if nulls else ''}")
+        tx.script("DEALLOCATE checked")
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "sql"), STATEMENTS, ids=[f"{m}.{n}" for m, n, _ in STATEMENTS]
+)
+def test_it_can_be_prepared_and_its_role_may_run_it(
+    logins: dict[str, Database], module: str, name: str, sql: str
+) -> None:
+    login = logins["owner" if module in BY_THE_OWNER else "writer"]
+    if module == "telemetry":
+        with login.transaction() as tx:
+            tx.script(telemetry._STAGING)
+    _check(login, sql)
+
+
+def test_a_statement_that_names_a_missing_column_is_found(logins: dict[str, Database]) -> None:
+    with pytest.raises(DatabaseError, match="account_nmae"):
+        _check(logins["writer"], "SELECT account_nmae FROM orders WHERE symbol = :symbol")
+
+
+def test_a_statement_that_its_role_may_not_run_is_found(logins: dict[str, Database]) -> None:
+    (insert,) = [sql for module, name, sql in STATEMENTS if (module, name) == ("orders", "_INSERT")]
+    with pytest.raises(DatabaseError, match="permission denied"):
+        _check(logins["reader"], insert)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [file for file in sorted(FOLDER.glob("*.py")) if file.name not in COMPOSED],
+    ids=lambda file: file.name,
+)
+def test_no_statement_hides_inside_a_function(file: Path) -> None:
+    tree = ast.parse(file.read_text())
+    hidden = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ASKED
+        and node.args
+        and isinstance(node.args[0], (ast.Constant, ast.JoinedStr))
+    ]
+    assert hidden == []
