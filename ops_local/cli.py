@@ -3,11 +3,13 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from ops_local.commands import invoke, migrate, query, replay, status
+from ops_local.commands import explain, invoke, migrate, query, replay, status
 from ops_pipeline.runtime.settings import environment
 
-_VERBS = (replay, invoke, query, migrate, status)
+_MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+_VERBS = (replay, explain, invoke, query, migrate, status)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -23,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code."""
     args = build_parser().parse_args(arguments)
-    args.variables = environment()
+    args.variables = {"MIGRATIONS_DIR": str(_MIGRATIONS), **environment()}
     return int(args.run(args))
 
 

@@ -46,12 +46,25 @@ class StageTally:
     counts: Counter[str] = field(default_factory=Counter)
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A machine or function that did not end well."""
+
+    at: datetime
+    target: str
+    error: str
+    cause: str
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%dT%H:%MZ} {self.target}: {self.error}: {self.cause}"
+
+
 @dataclass
 class Tally:
     """What all stages and machines did so far."""
 
     stages: defaultdict[str, StageTally] = field(default_factory=lambda: defaultdict(StageTally))
-    failures: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
 
     def add(self, stage: str, result: Mapping[str, Any]) -> None:
         tally = self.stages[stage]
@@ -97,12 +110,12 @@ class Pipeline:
         if tick.kind == "machine":
             execution: Execution = self._engine.run(tick.target, tick.event)
             if execution.status != "SUCCEEDED":
-                self._note(tick, f"{execution.error}: {execution.cause}")
+                self._note(tick, execution.error or execution.status, execution.cause or "")
             return
         try:
             self.invoke(tick.target, tick.event)
         except Exception as error:  # noqa: BLE001 - Lambda would count it and go on; so do we
-            self._note(tick, f"{type(error).__name__}: {error}")
+            self._note(tick, type(error).__name__, str(error))
 
-    def _note(self, tick: Tick, what: str) -> None:
-        self.tally.failures.append(f"{tick.at:%Y-%m-%dT%H:%MZ} {tick.target}: {what}")
+    def _note(self, tick: Tick, error: str, cause: str) -> None:
+        self.tally.failures.append(Failure(tick.at, tick.target, error, cause))

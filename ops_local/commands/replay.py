@@ -13,7 +13,7 @@ from ops_local import summary
 from ops_local.exchange.launcher import ExchangeFailed
 from ops_local.home import DEFAULT, Home
 from ops_local.progress import shown
-from ops_local.replay import Plan, Replayed, bounds, replay
+from ops_local.replay import Interrupted, Plan, Replayed, replay
 from ops_local.synthetic import DEFAULT_DAY, DEFAULT_SEED, generate
 from ops_pipeline.db.connection import Database, target_from_url
 from ops_pipeline.errors import OpsError
@@ -43,7 +43,7 @@ def run_replay(args: argparse.Namespace) -> int:
     console = Console(stderr=args.json, highlight=False)
     try:
         return _run(args, recordings.load(args.recording), console)
-    except (OpsError, recordings.InvalidRecording, ExchangeFailed) as error:
+    except (OpsError, recordings.InvalidRecording, ExchangeFailed, Interrupted) as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
 
@@ -57,7 +57,7 @@ def run_demo(args: argparse.Namespace) -> int:
             console.print(f"Generating a session of {DEFAULT_DAY} from seed {args.seed}")
             generate(folder, seed=args.seed, day=DEFAULT_DAY)
         return _run(args, recordings.load(folder), console)
-    except (OpsError, recordings.InvalidRecording, ExchangeFailed) as error:
+    except (OpsError, recordings.InvalidRecording, ExchangeFailed, Interrupted) as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
 
@@ -75,7 +75,7 @@ def _run(args: argparse.Namespace, recording: recordings.Recording, console: Con
     console.print(
         f"{kind} of {recording.day}: {len(recording.tickers)} tickers, {recording.source}"
     )
-    with shown(console, f"Replaying {recording.day}", *bounds(plan)) as watch:
+    with shown(console, f"Replaying {recording.day}", *plan.bounds) as watch:
         done = replay(plan, watch, after=lambda urls: _read(urls.reader))
     _report(args, console, plan, done)
     return 1 if done.tally.failures else 0
@@ -94,7 +94,12 @@ def _report(
 ) -> None:
     if args.json:
         body: dict[str, Any] = {part.title: part.rows for part in done.result}
-        sys.stdout.write(json.dumps({**body, "failures": done.tally.failures}, default=str) + "\n")
+        sys.stdout.write(
+            json.dumps(
+                {**body, "failures": [str(failure) for failure in done.tally.failures]}, default=str
+            )
+            + "\n"
+        )
         return
     summary.show(console, done.result)
     for failure in done.tally.failures[:20]:

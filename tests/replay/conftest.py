@@ -69,12 +69,13 @@ def run_day(
     params: str | None = None,
     first: datetime | None = None,
     last: datetime | None = None,
+    watch: Callable[[datetime], None] = lambda _at: None,
 ) -> Day:
     """Replay (a part of) a day into a new database of that home."""
     overlay = json.loads((PARAMS / params).read_text()) if params else None
     plan = Plan(recording, home, MIGRATIONS, overlay=overlay)
     plan = replace(plan, first=first, last=last)
-    done = replay(plan, lambda _at, _tally: None, after=lambda urls: urls)
+    done = replay(plan, lambda at, _tally: watch(at), after=lambda urls: urls)
     return Day(recording, done.tally, done.books, done.result)
 
 

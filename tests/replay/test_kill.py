@@ -1,0 +1,56 @@
+"""Killed anywhere, the same command goes on and ends in the same state."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ops_local import recording as recordings
+from ops_local.compare import differences
+from ops_local.home import Home
+from ops_pipeline.domain.market import new_york_time
+from tests.conftest import ROOT
+from tests.replay.conftest import Day, run_day, server_home
+
+DAY = "2013-10-08"
+PARAMS = "lively.json"
+KILLS = 4
+
+
+def start(home: Home, recording: Path, last: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.replay.child", str(home.folder), str(recording)]
+    return subprocess.Popen([*command, PARAMS, last], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def minutes_until_killed(process: subprocess.Popen[str], minutes: int, delay_s: float) -> bool:
+    """Kill the process within the minute after so many; False when it ended before."""
+    assert process.stdout is not None
+    for _ in range(minutes):
+        if not process.stdout.readline():
+            return process.wait() != 0
+    try:
+        process.wait(delay_s)
+    except subprocess.TimeoutExpired:
+        os.kill(process.pid, signal.SIGKILL)
+    process.stdout.close()
+    return process.wait() != 0
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_killed_replay_goes_on_to_the_same_end(home: Home, shared_data: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    recording = recordings.load(shared_data / DAY)
+    last = new_york_time(recording.day, 10, 50)
+    undisturbed = run_day(home, recording, params=PARAMS, last=last)
+    with server_home() as other:
+        for _ in range(KILLS):
+            process = start(other, recording.folder, last.isoformat())
+            minutes_until_killed(process, chance.randint(2, 50), chance.uniform(0, 0.2))
+        killed: Day = run_day(other, recording, params=PARAMS, last=last)
+        assert undisturbed.value("SELECT count(*) FROM orders") > 0
+        assert differences(undisturbed.urls, killed.urls, after_kill=True) == []
+    assert undisturbed.books == killed.books
