@@ -12,6 +12,7 @@ UNKNOWN = "-"
 
 _GAINS = ("pnl", "P&L")
 _DOLLARS = ("price", "notional", "bought", "sold", "exposure")
+_PRICES = ("open", "high", "low", "close")
 _ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 
 
@@ -58,7 +59,7 @@ def in_new_york(text: str) -> str:
 def _number(name: str, value: Decimal | float) -> str:
     if any(mark in name for mark in _GAINS):
         return gain(value)
-    if any(mark in name for mark in _DOLLARS):
+    if name in _PRICES or any(mark in name for mark in _DOLLARS):
         return dollars(value)
     return plain(value)
 

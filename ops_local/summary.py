@@ -87,13 +87,13 @@ def _table(part: Part) -> Table:
         show_edge=False,
         pad_edge=False,
     )
-    for name in part.rows[0]:
+    for number, name in enumerate(part.rows[0]):
         right = any(is_number(row[name]) for row in part.rows)
-        # A break inside a figure would read as another figure.
+        # A break inside a figure would read as another figure, inside a name as two.
         table.add_column(
             name.replace("_", " "),
             justify="right" if right else "left",
-            no_wrap=right,
+            no_wrap=right or number == 0,
             overflow="fold",
         )
     for row in part.rows:
