@@ -1,0 +1,100 @@
+"""`ops compare A B`: where two replays differ, in trades, profit and refusals, then row by row."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import asdict
+
+from rich.console import Console
+
+from ops_local import summary
+from ops_local.commands.stores import reader_url
+from ops_local.compare import Difference, compared, reading
+from ops_local.compare_days import Comparison, compare_days
+from ops_local.summary import Part
+from ops_pipeline.db.connection import Row, Transaction
+from ops_pipeline.errors import OpsError
+
+# More fill a screen without saying more; --json has them all.
+_MOST_SHOWN = 20
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb. `args.variables` must hold the environment when `args.run(args)` is called."""
+    parser = subparsers.add_parser("compare", help="where two replays differ")
+    for side in ("A", "B"):
+        parser.add_argument(
+            side.lower(), metavar=side, help="name of a replay, or a reader's database URL"
+        )
+    parser.add_argument(
+        "--after-kill",
+        action="store_true",
+        help="leave out attempts and leases, in which a replay that was killed may differ",
+    )
+    parser.add_argument("--json", action="store_true", help="print all differences as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Return 0 when both hold the same, 1 when they differ or can't be read."""
+    try:
+        with _both(args) as (a, b):
+            found = compared(a, b, after_kill=args.after_kill)
+            days = compare_days(a, b, found)
+    except OpsError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 1
+    if args.json:
+        sys.stdout.write(_as_json(days, found) + "\n")
+    else:
+        _show(Console(highlight=False), days, found)
+    return 1 if found else 0
+
+
+@contextmanager
+def _both(args: argparse.Namespace) -> Iterator[tuple[Transaction, Transaction]]:
+    with ExitStack() as stack:
+        a, b = (
+            stack.enter_context(reading(stack.enter_context(_login(args, side))))
+            for side in (args.a, args.b)
+        )
+        yield a, b
+
+
+def _login(args: argparse.Namespace, side: str) -> AbstractContextManager[str]:
+    name, url = (None, side) if "://" in side else (side, None)
+    return reader_url(args.variables, name, url)
+
+
+def _as_json(days: Comparison, found: list[Difference]) -> str:
+    rows = [
+        {"table": each.table, "kind": each.kind, "key": each.key, "columns": each.columns}
+        for each in found
+    ]
+    return json.dumps({"identical": not found, **asdict(days), "differences": rows}, default=str)
+
+
+def _show(console: Console, days: Comparison, found: list[Difference]) -> None:
+    if not found:
+        console.print("identical")
+        return
+    summary.show(
+        console,
+        [
+            Part("P&L by account", days.pnl),
+            _part("Trades that differ", days.trades),
+            _part("Recommendations that ended differently", days.answers),
+            Part("Rows that differ", days.tables),
+        ],
+    )
+    console.print(f"\nThe first of {len(found)} rows:")
+    for difference in found[:_MOST_SHOWN]:
+        console.print(f"  {difference}", markup=False, soft_wrap=True)
+
+
+def _part(title: str, rows: list[Row]) -> Part:
+    more = len(rows) - _MOST_SHOWN
+    shown = f"{title} (the first {_MOST_SHOWN} of {len(rows)})" if more > 0 else title
+    return Part(shown, rows[:_MOST_SHOWN])
