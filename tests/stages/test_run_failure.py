@@ -1,7 +1,6 @@
 """A failed state is said and recorded, whatever else is broken."""
 
 import json
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import StringIO
@@ -90,9 +89,8 @@ def test_a_cause_of_any_length_is_recorded_shortened(db: Database, clock: FixedC
 def said() -> Iterator[StringIO]:
     """What the process says, log and metrics alike."""
     said = StringIO()
-    log.send_to(said)
-    yield said
-    log.send_to(sys.stdout)
+    with log.written_to(said):
+        yield said
 
 
 def test_a_dead_database_hides_neither_the_failure_nor_itself(said: StringIO) -> None:
@@ -110,9 +108,21 @@ def test_a_dead_database_hides_neither_the_failure_nor_itself(said: StringIO) ->
     assert itself["data"]["error"] == "DatabaseUnavailable"
 
 
+def test_two_accounts_that_fail_in_one_tick_are_two_matters(
+    clock: FixedClock, db: Database
+) -> None:
+    for account in ("large", "tiny"):
+        lambda_handler({**EVENT, "account": account}, None)
+    with db.transaction() as tx:
+        subjects = {row["subject"] for row in tx.rows("SELECT subject FROM alerts")}
+        runs = tx.rows("SELECT scope FROM pipeline_runs WHERE stage = 'run_failure'")
+    assert len(subjects) == len(runs) == 2
+
+
 @pytest.mark.parametrize(
-    "change", [{"machine": "Trading Cycle"}, {"state": ""}, {"account": "large"}, {"tick": None}]
+    "change", [{"machine": "Trading Cycle"}, {"state": ""}, {"ticker": "AAPL"}, {"tick": None}]
 )
 def test_an_event_that_is_none_is_refused(change: dict[str, Any], clock: FixedClock) -> None:
-    with pytest.raises(InvalidInput, match="Accepted fields: tick, machine, state, error, cause"):
+    accepted = "Accepted fields: tick, machine, state, account, error, cause"
+    with pytest.raises(InvalidInput, match=accepted):
         lambda_handler({**EVENT, **change}, None)

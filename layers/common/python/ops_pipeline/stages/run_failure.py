@@ -27,12 +27,16 @@ class Request(BaseModel):
     tick: Tick = Field(description="The machine's tick.")
     machine: str = Field(pattern="^[a-z_]{1,40}$", description="The machine that failed.")
     state: str = Field(pattern="^[A-Za-z]{1,40}$", description="The state that failed.")
+    account: str | None = Field(
+        default=None, max_length=50, description="The account it failed for, where it serves one."
+    )
     error: Annotated[str, _cut(200)] = Field(description="The error's name.")
     cause: Annotated[str, _cut(2000)] = Field(default="", description="What Lambda said of it.")
 
     @property
     def subject(self) -> str:
-        return f"{self.machine}/{self.state}"
+        whose = f"/{self.account}" if self.account else ""
+        return f"{self.machine}/{self.state}{whose}"
 
     @property
     def stage(self) -> str:
@@ -89,6 +93,7 @@ def _facts(request: Request) -> dict[str, Any]:
     return {
         "tick": request.tick,
         "stage": request.stage,
+        "account": request.account,
         "error": request.error,
         "cause": request.cause,
     }
