@@ -42,12 +42,14 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
 ORDER BY a.attrelid, a.attnum
 """
 
-# Primary keys, unique and check constraints, unique indexes of a part of the rows, triggers.
+# Primary keys, unique and check constraints, foreign keys of several columns, unique indexes
+# of a part of the rows, triggers.
 _RULES = """
 SELECT conrelid::bigint AS id, conname AS name,
        '`' || pg_get_constraintdef(oid, true) || '`' AS rule
 FROM pg_constraint
-WHERE connamespace = 'public'::regnamespace AND conrelid <> 0 AND contype IN ('p', 'u', 'c', 'x')
+WHERE connamespace = 'public'::regnamespace AND conrelid <> 0
+  AND (contype IN ('p', 'u', 'c', 'x') OR contype = 'f' AND cardinality(conkey) > 1)
 UNION ALL
 SELECT i.indrelid::bigint, c.relname,
        '`UNIQUE ' || substring(pg_get_indexdef(c.oid) FROM '\\(.*$') || '`'
