@@ -5,11 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ops_local.commands import compare, explain, invoke, migrate, query, replay, status
+from ops_local.commands import compare, explain, invoke, migrate, query, replay, status, up
 from ops_pipeline.runtime.settings import environment
 
 _MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
-_VERBS = (replay, explain, compare, invoke, query, migrate, status)
+_VERBS = (up, replay, explain, compare, invoke, query, migrate, status)
 
 
 def build_parser() -> argparse.ArgumentParser:

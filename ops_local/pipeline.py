@@ -86,12 +86,24 @@ def handler_of(stage: str) -> Handler:
 
 
 class Pipeline:
-    """Runs ticks through the state machines with the process's runtime."""
+    """Runs ticks through the state machines with the runtime of its process or thread.
 
-    def __init__(self) -> None:
-        self.tally = Tally()
+    Args:
+        elapsed_s: Seconds since some start, by which time-outs are judged; None judges none.
+        wait_scale: Factor on the seconds that machines wait between attempts.
+        tally: Where to count; a new one if left out.
+    """
+
+    def __init__(
+        self,
+        *,
+        elapsed_s: Callable[[], float] | None = None,
+        wait_scale: float = 0.0,
+        tally: Tally | None = None,
+    ) -> None:
+        self.tally = Tally() if tally is None else tally
         self._functions = load_functions()
-        self._engine = Engine(load_machines(), self.invoke)
+        self._engine = Engine(load_machines(), self.invoke, wait_scale, elapsed_s)
 
     def invoke(self, stage: str, event: Any) -> dict[str, Any]:
         """Call one handler as Lambda does: JSON in, JSON out, errors raised."""

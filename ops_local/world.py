@@ -50,6 +50,7 @@ class Plan:
         overlay: Parameters that replace the defaults, by section and name.
         database_url: A login that may make roles and databases; None: the embedded server.
         first, last: Bounds of the ticks, UTC; None: the whole trading day.
+        paced: Played by `ops up`: kept apart from a replay of the same session.
     """
 
     recording: Recording
@@ -59,13 +60,15 @@ class Plan:
     database_url: str | None = None
     first: datetime | None = None
     last: datetime | None = None
+    paced: bool = False
 
     @property
     def name(self) -> str:
         """The same day with the same figures has the same name."""
         mark = hashlib.sha256(self._figures).hexdigest()[:6]
         kind = "generated" if self.recording.synthetic else "recorded"
-        return f"{kind}_{self.recording.day:%Y%m%d}" + (f"_{mark}" if self.overlay else "")
+        played = "played_" if self.paced else ""
+        return f"{played}{kind}_{self.recording.day:%Y%m%d}" + (f"_{mark}" if self.overlay else "")
 
     @property
     def fingerprint(self) -> str:

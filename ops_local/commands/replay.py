@@ -51,15 +51,20 @@ def run_replay(args: argparse.Namespace) -> int:
 def run_demo(args: argparse.Namespace) -> int:
     """Generate the session of a seed (once) and replay it."""
     console = Console(stderr=args.json, highlight=False)
-    folder = _home(args).recording(f"generated-{DEFAULT_DAY}-seed-{args.seed}")
     try:
-        if not (folder / "session.json").exists():
-            console.print(f"Generating a session of {DEFAULT_DAY} from seed {args.seed}")
-            generate(folder, seed=args.seed, day=DEFAULT_DAY)
-        return _run(args, recordings.load(folder), console)
+        return _run(args, generated(_home(args), console, seed=args.seed), console)
     except (OpsError, recordings.InvalidRecording, ExchangeFailed, Interrupted) as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
+
+
+def generated(home: Home, console: Console, seed: int = DEFAULT_SEED) -> recordings.Recording:
+    """The session of that seed, generated unless it is there already."""
+    folder = home.recording(f"generated-{DEFAULT_DAY}-seed-{seed}")
+    if not (folder / "session.json").exists():
+        console.print(f"Generating a session of {DEFAULT_DAY} from seed {seed}")
+        generate(folder, seed=seed, day=DEFAULT_DAY)
+    return recordings.load(folder)
 
 
 def _run(args: argparse.Namespace, recording: recordings.Recording, console: Console) -> int:
@@ -76,12 +81,13 @@ def _run(args: argparse.Namespace, recording: recordings.Recording, console: Con
         f"{kind} of {recording.day}: {len(recording.tickers)} tickers, {recording.source}"
     )
     with shown(console, f"Replaying {recording.day}", *plan.bounds) as watch:
-        done = replay(plan, watch, after=lambda urls: _read(urls.reader))
+        done = replay(plan, watch, after=lambda urls: read_summary(urls.reader))
     _report(args, console, plan, done)
     return 1 if done.tally.failures else 0
 
 
-def _read(reader_url: str) -> list[summary.Part]:
+def read_summary(reader_url: str) -> list[summary.Part]:
+    """The summary's tables, read as the reader."""
     database = Database(target_from_url(reader_url), application_name="ops-summary")
     with database.transaction() as tx:
         parts = summary.read(tx)

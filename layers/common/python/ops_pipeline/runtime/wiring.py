@@ -4,6 +4,7 @@ Each adapter is imported inside its builder, so that a function loads only what 
 uses (alpaca-py alone brings pandas).
 """
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -186,6 +187,7 @@ class Deps:
 
 
 _current: Runtime | None = None
+_of_thread = threading.local()
 
 
 def use(runtime: Runtime | None) -> None:
@@ -194,8 +196,16 @@ def use(runtime: Runtime | None) -> None:
     _current = runtime
 
 
+def use_in_thread(runtime: Runtime) -> None:
+    """Give the calling thread a runtime of its own: connections are not shared by threads."""
+    _of_thread.runtime = runtime
+
+
 def current() -> Runtime:
-    """The process's runtime; in AWS built from the environment at the first event."""
+    """The thread's or the process's runtime; in AWS built from the environment at first."""
+    own: Runtime | None = getattr(_of_thread, "runtime", None)
+    if own is not None:
+        return own
     if _current is None:
         from ops_pipeline.adapters.clock import WallClock
 
