@@ -1,0 +1,278 @@
+"""When a position is sold: state rules first, then the first rule that applies."""
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ops_pipeline.domain import exits
+from ops_pipeline.domain.exits import Decision, Position
+from ops_pipeline.domain.market import Quote, new_york_time
+from ops_pipeline.domain.parameters import ExitRules
+from tests.fakes import regular_session
+
+DAY = date(2026, 2, 4)
+SESSION = regular_session(DAY)
+ENTERED = new_york_time(DAY, 11)
+NOW = ENTERED + timedelta(minutes=30)
+RULES = ExitRules()
+NOTHING = Decimal(0)
+
+HELD = Position(
+    id=UUID(int=1),
+    execution_id=UUID(int=2),
+    account_name="large",
+    ticker="AAA",
+    symbol="AAA",
+    instrument_type="STOCK",
+    strategy_type="day_trade",
+    quantity=Decimal(20),
+    opened_quantity=Decimal(20),
+    multiplier=1,
+    entry_price=Decimal(100),
+    entry_time=ENTERED,
+    stop_loss=Decimal(98),
+    take_profit=Decimal(103),
+    initial_risk=Decimal(2),
+    max_hold_minutes=240,
+    peak_price=Decimal(100),
+    trough_price=Decimal(100),
+    trailing_armed=False,
+    lifecycle_state="initial",
+    status="open",
+    close_reason=None,
+    exit_requested=None,
+)
+# As it stands once the partial was sold: the stop at the entry price, and trailing.
+TRAILING = replace(
+    HELD,
+    quantity=Decimal(12),
+    stop_loss=Decimal(100),
+    trailing_armed=True,
+    lifecycle_state="partial",
+    peak_price=Decimal(102),
+)
+
+
+def decide(
+    price: str, position: Position = HELD, *, now: datetime = NOW, **changes: Any
+) -> Decision:
+    """What is decided when the mid stands at this price."""
+    position = replace(position, **changes)
+    quote = Quote("AAA", now, Decimal(price), 1, Decimal(price), 1)
+    marked = exits.mark(position, quote)
+    return exits.decide(position, marked, now=now, session=SESSION, rules=RULES)
+
+
+def test_in_between_nothing_is_sold() -> None:
+    decision = decide("100.50")
+    assert (decision.sell, decision.rule, decision.events) == (NOTHING, None, ())
+
+
+@pytest.mark.parametrize(
+    ("rule", "price", "changes"),
+    [
+        ("operator", "100.50", {"exit_requested": "operator"}),
+        ("emergency", "100.50", {"exit_requested": "emergency"}),
+        ("session_end", "100.50", {"now": new_york_time(DAY, 15, 45), "max_hold_minutes": None}),
+        ("stop_loss", "98.00", {}),
+        ("take_profit", "103.00", {"trailing_armed": True}),
+        ("signal", "100.50", {"exit_requested": "signal"}),
+        ("time", "100.50", {"now": ENTERED + timedelta(minutes=241)}),
+    ],
+)
+def test_each_rule_sells_everything(rule: str, price: str, changes: dict[str, Any]) -> None:
+    decision = decide(price, **changes)
+    assert (decision.rule, decision.sell) == (rule, HELD.quantity)
+
+
+@pytest.mark.parametrize(
+    ("price", "changes"),
+    [
+        ("98.01", {}),
+        ("102.99", {"trailing_armed": True, "peak_price": Decimal(103)}),
+        ("100.50", {"now": new_york_time(DAY, 15, 44), "max_hold_minutes": None}),
+        ("100.50", {"now": ENTERED + timedelta(minutes=240)}),
+        (
+            "100.50",
+            {
+                "now": new_york_time(DAY, 15, 59),
+                "strategy_type": "swing_trade",
+                "max_hold_minutes": None,
+            },
+        ),
+    ],
+)
+def test_a_hair_before_its_point_no_rule_sells(price: str, changes: dict[str, Any]) -> None:
+    assert decide(price, **changes).sell == 0
+
+
+ORDER_OF_RULES: list[tuple[str, dict[str, Any]]] = [
+    ("operator", {"exit_requested": "operator"}),
+    ("session_end", {"now": new_york_time(DAY, 15, 50)}),
+    ("stop_loss", {"stop_loss": Decimal(104)}),
+    ("trailing_stop", {"trailing_armed": True, "peak_price": Decimal(110)}),
+    ("take_profit", {"take_profit": Decimal(103)}),
+    ("time", {"max_hold_minutes": 10}),
+]
+
+
+@pytest.mark.parametrize("first", range(len(ORDER_OF_RULES)))
+def test_of_several_rules_the_first_of_the_table_is_the_reason(first: int) -> None:
+    """All from the first on apply at $103.50."""
+    changes: dict[str, Any] = {"take_profit": None}
+    for _, applies in ORDER_OF_RULES[first:]:
+        changes |= applies
+    assert decide("103.50", **changes).rule == ORDER_OF_RULES[first][0]
+
+
+def test_a_signal_comes_after_take_profit_and_before_time() -> None:
+    asked: dict[str, Any] = {"exit_requested": "signal", "max_hold_minutes": 10}
+    assert decide("100.50", **asked).rule == "signal"
+    assert decide("103.00", **asked).rule == "take_profit"
+
+
+def test_from_one_percent_on_the_stop_is_the_entry_price() -> None:
+    assert decide("100.99").position.stop_loss == 98
+    decision = decide("101.00")
+    assert decision.events == ("breakeven",)
+    assert (decision.position.stop_loss, decision.position.lifecycle_state) == (
+        Decimal(100),
+        "breakeven",
+    )
+    assert decision.sell == 0
+
+
+def test_breakeven_applies_once_also_for_an_entry_between_two_cents() -> None:
+    first = decide("101.60", entry_price=Decimal("100.0153"))
+    assert first.events == ("breakeven",)
+    assert first.position.stop_loss == Decimal("100.01")
+    assert decide("101.60", first.position).events == ()
+
+
+def test_a_stop_only_moves_up() -> None:
+    raised = decide("101.50").position
+    assert decide("100.50", raised).position.stop_loss == 100
+    assert decide("101.50", raised, stop_loss=Decimal("100.80")).position.stop_loss == Decimal(
+        "100.80"
+    )
+
+
+def test_at_two_percent_forty_percent_are_sold() -> None:
+    assert decide("101.99").sell == 0
+    decision = decide("102.00")
+    assert (decision.rule, decision.sell) == ("partial", Decimal(8))
+    assert decision.position.trailing_armed is False
+
+
+def test_a_partial_is_sold_once() -> None:
+    assert decide("102.50", exits.armed(HELD)).sell == 0
+
+
+@pytest.mark.parametrize(("quantity", "sold"), [(1, 0), (2, 0), (3, 1), (5, 2), (7, 2)])
+def test_a_partial_is_rounded_down_and_one_of_nothing_is_marked_done(
+    quantity: int, sold: int
+) -> None:
+    decision = decide("102.00", quantity=Decimal(quantity), opened_quantity=Decimal(quantity))
+    assert decision.sell == sold
+    assert decision.position.trailing_armed is (sold == 0)
+    assert ("partial_rounds_to_nothing" in decision.events) is (sold == 0)
+
+
+def test_a_partial_of_everything_sells_nothing_and_is_marked_done() -> None:
+    everything = replace(RULES, partial_share=1.0)
+    marked = exits.mark(HELD, Quote("AAA", NOW, Decimal(102), 1, Decimal(102), 1))
+    decision = exits.decide(HELD, marked, now=NOW, session=SESSION, rules=everything)
+    assert (decision.sell, decision.position.trailing_armed) == (NOTHING, True)
+
+
+def test_a_full_exit_takes_precedence_over_the_partial() -> None:
+    decision = decide("103.00")
+    assert (decision.rule, decision.sell) == ("take_profit", HELD.quantity)
+
+
+@pytest.mark.parametrize(
+    ("peak", "price", "sold"),
+    [
+        ("102.00", "101.50", True),
+        ("102.00", "101.51", False),
+        ("102.80", "102.10", True),
+        ("102.80", "102.11", False),
+    ],
+)
+def test_the_trailing_stop_keeps_three_quarters_of_the_peak_gain(
+    peak: str, price: str, sold: bool
+) -> None:
+    decision = decide(price, TRAILING, peak_price=Decimal(peak))
+    assert (decision.rule == "trailing_stop") is sold
+
+
+def test_the_trailing_stop_sleeps_until_the_partial_is_done() -> None:
+    assert decide("100.50", peak_price=Decimal("101.90")).rule is None
+
+
+def test_a_mark_values_what_is_held_and_widens_the_extremes() -> None:
+    quote = Quote("AAA", NOW, Decimal("101.00"), 1, Decimal("101.10"), 1)
+    marked = exits.mark(HELD, quote)
+    assert (marked.price, marked.pnl_dollars) == (Decimal("101.05"), Decimal("21.0000"))
+    assert marked.pnl_percent == pytest.approx(1.05)
+    assert (marked.peak, marked.trough) == (Decimal("101.05"), Decimal(100))
+
+
+def test_an_options_mark_counts_a_hundred_shares_a_contract() -> None:
+    quote = Quote("AAA", NOW, Decimal(101), 1, Decimal(101), 1)
+    assert exits.mark(replace(HELD, multiplier=100), quote).pnl_dollars == 2000
+
+
+def test_the_first_stop_and_target() -> None:
+    assert exits.first_stop(Decimal("100.05"), RULES) == Decimal("98.04")
+    assert exits.first_target(Decimal("100.05"), RULES) == Decimal("103.0515")
+
+
+@given(st.lists(st.integers(9_000, 11_000), min_size=1, max_size=40))
+def test_on_any_path_the_stop_never_falls_and_never_more_is_sold_than_held(
+    cents: list[int],
+) -> None:
+    position = HELD
+    for minute, price in enumerate(cents):
+        assert position.stop_loss is not None
+        decision = decide(str(Decimal(price) / 100), position, now=NOW + timedelta(minutes=minute))
+        assert decision.position.stop_loss is not None
+        assert decision.position.stop_loss >= position.stop_loss
+        assert 0 <= decision.sell <= position.quantity
+        if decision.rule not in (None, "partial"):
+            assert decision.sell == position.quantity
+            return
+        position = decision.position
+        if decision.rule == "partial":
+            position = replace(exits.armed(position), quantity=position.quantity - decision.sell)
+
+
+def test_the_result_is_what_the_fills_came_to() -> None:
+    held = replace(HELD, peak_price=Decimal(103), trough_price=Decimal(99))
+    result = exits.result(held, Decimal(20), 8 * Decimal(102) + 12 * Decimal("101.50"))
+    assert result.pnl_dollars == Decimal("34.0000")
+    assert result.exit_price == Decimal("101.700000")
+    assert result.pnl_pct == pytest.approx(1.7)
+    assert result.r_multiple == pytest.approx(0.85)
+    assert result.mae_pct == pytest.approx(-1)
+    assert result.mfe_pct == pytest.approx(3)
+    assert result.label == "win"
+
+
+@pytest.mark.parametrize(
+    ("value", "label"), [("1999.99", "loss"), ("2000", "flat"), ("2000.01", "win")]
+)
+def test_the_label_follows_the_sign(value: str, label: str) -> None:
+    assert exits.result(HELD, Decimal(20), Decimal(value)).label == label
+
+
+@pytest.mark.parametrize("sold", ["0", "19", "21"])
+def test_a_result_without_fills_for_all_of_it_has_no_price(sold: str) -> None:
+    result = exits.result(HELD, Decimal(sold), Decimal(2_000))
+    assert (result.exit_price, result.pnl_dollars, result.pnl_pct, result.label) == (None,) * 4

@@ -1,0 +1,308 @@
+"""Every gate: what passes, what refuses, and that the unknown refuses."""
+
+from dataclasses import fields, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ops_pipeline.domain import gates
+from ops_pipeline.domain.gates import Facts, Idea, Limits, Verdict
+from ops_pipeline.domain.market import Quote, new_york_time
+from ops_pipeline.domain.parameters import GateRules, Parameters
+from tests.fakes import regular_session
+
+DAY = date(2026, 2, 4)
+NOON = new_york_time(DAY, 12)
+RULES = GateRules()
+TINY, _, _, LARGE = Parameters().sizing.tiers
+
+CALM = Facts(
+    now=NOON,
+    session=regular_session(DAY),
+    previous_session=date(2026, 2, 3),
+    idea=Idea(
+        ticker="AAA",
+        symbol="AAA",
+        action="BUY",
+        instrument_type="STOCK",
+        confidence=0.7,
+        created_at=NOON - timedelta(seconds=10),
+        features_at=NOON - timedelta(seconds=20),
+    ),
+    limits=Limits(
+        allowed_actions=frozenset({"BUY_STOCK", "SELL_STOCK"}),
+        max_positions=5,
+        max_exposure=Decimal(10_000),
+        max_daily_loss=Decimal(500),
+    ),
+    tier=LARGE,
+    halts={},
+    ledger_loss=Decimal(0),
+    broker_loss=Decimal(0),
+    vix_close=18.2,
+    vix_day=date(2026, 2, 3),
+    bar_at=NOON - timedelta(minutes=1, seconds=45),
+    quote=Quote("AAA", NOON - timedelta(seconds=5), Decimal("99.98"), 1, Decimal(100), 1),
+    held_symbols=frozenset(),
+    held_kinds=frozenset(),
+    exposure=Decimal(0),
+    cost=Decimal(2_000),
+    size_bound=None,
+    buying_power=Decimal(50_000),
+    ticker_entries_today=0,
+    account_entries_today=0,
+    last_trade_at=None,
+    ticker_results=(),
+    ticker_rests=False,
+    account_results=(),
+)
+
+
+def facts(**changes: Any) -> Facts:
+    """The calm facts with some changed; what belongs to the idea goes there."""
+    of_idea = {name: changes.pop(name) for name in _IDEA & changes.keys()}
+    return replace(CALM, idea=replace(CALM.idea, **of_idea), **changes)
+
+
+_IDEA = {field.name for field in fields(Idea)}
+
+
+def verdict(gate: str, **changes: Any) -> Verdict:
+    return gates.assess_entry(facts(**changes), RULES)[gate]
+
+
+def test_a_calm_idea_passes_every_gate() -> None:
+    verdicts = gates.assess_entry(CALM, RULES)
+    assert gates.refused(verdicts) == []
+    assert len(verdicts) == 19
+
+
+def test_the_gates_of_the_rules_table_are_all_there() -> None:
+    named = {
+        "trading_state",
+        "daily_loss",
+        "vix_regime",
+        "trading_hours",
+        "recommendation_freshness",
+        "feature_freshness",
+        "bar_freshness",
+        "confidence",
+        "action_allowed",
+        "duplicate_position",
+        "max_positions",
+        "max_exposure",
+        "buying_power",
+        "ticker_daily_limit",
+        "cooldown",
+        "losing_streak",
+    }
+    assert named <= gates.assess_entry(CALM, RULES).keys()
+
+
+@pytest.mark.parametrize(
+    ("gate", "changes", "reason"),
+    [
+        ("trading_state", {"halts": {"operator": "lunch"}}, "Halted by operator: lunch"),
+        ("trading_state", {"halts": {"books": "AAA differs"}}, "Halted by books: AAA differs"),
+        (
+            "daily_loss",
+            {"ledger_loss": Decimal(512)},
+            "KILL SWITCH: Daily loss $512 exceeds limit $500",
+        ),
+        (
+            "daily_loss",
+            {"broker_loss": Decimal(500)},
+            "KILL SWITCH: Daily loss $500 exceeds limit $500",
+        ),
+        ("vix_regime", {"vix_close": 40.0}, "VIX 40.0 - extreme"),
+        (
+            "vix_regime",
+            {"vix_day": date(2026, 2, 2)},
+            "VIX of 2026-02-02 is older than one session",
+        ),
+        ("trading_hours", {"session": None}, "Market closed"),
+        ("trading_hours", {"now": new_york_time(DAY, 9, 29)}, "Market closed"),
+        ("trading_hours", {"now": new_york_time(DAY, 16)}, "Market closed"),
+        ("trading_hours", {"now": new_york_time(DAY, 9, 34)}, "First 5 minutes"),
+        (
+            "trading_hours",
+            {"now": new_york_time(DAY, 14, 1)},
+            "Past the last entry of the session",
+        ),
+        (
+            "recommendation_freshness",
+            {"created_at": NOON - timedelta(seconds=301)},
+            "Recommendation age 301s > 300s",
+        ),
+        (
+            "feature_freshness",
+            {"features_at": NOON - timedelta(seconds=301)},
+            "Feature age 301s > 300s",
+        ),
+        ("bar_freshness", {"bar_at": NOON - timedelta(seconds=181)}, "Bar age 121s > 120s"),
+        (
+            "quote_freshness",
+            {"quote": replace(CALM.quote, ts=NOON - timedelta(seconds=61))},  # type: ignore[type-var] # a quote is there
+            "Quote age 61s > 60s",
+        ),
+        (
+            "quote_freshness",
+            {"quote": replace(CALM.quote, ask=Decimal(0))},  # type: ignore[type-var] # a quote is there
+            "Quote one-sided or crossed: 99.98 / 0",
+        ),
+        (
+            "quote_freshness",
+            {"quote": replace(CALM.quote, bid=Decimal(101))},  # type: ignore[type-var] # a quote is there
+            "Quote one-sided or crossed: 101 / 100",
+        ),
+        ("confidence", {"confidence": 0.44}, "Confidence 0.44 < 0.45"),
+        ("confidence", {"confidence": 0.59, "tier": TINY}, "Confidence 0.59 < 0.60"),
+        ("action_allowed", {"instrument_type": "CALL"}, "BUY_CALL not allowed"),
+        (
+            "duplicate_position",
+            {"held_kinds": frozenset({("AAA", "STOCK")})},
+            "AAA is held or being bought",
+        ),
+        ("max_positions", {"held_symbols": frozenset("BCDEF")}, "At position limit: 5/5"),
+        ("max_exposure", {"exposure": Decimal(8_001)}, "Exposure $10001/$10000"),
+        ("max_exposure", {"cost": Decimal(25_000)}, "Exposure $25000/$10000"),
+        ("buying_power", {"buying_power": Decimal(1_999)}, "Cost $2000 of buying power $1999"),
+        ("ticker_daily_limit", {"ticker_entries_today": 2}, "Entries today 2/2"),
+        (
+            "tier_daily_limit",
+            {"tier": TINY, "account_entries_today": 2},
+            "Trades today 2/2 in tier tiny",
+        ),
+        ("cooldown", {"last_trade_at": NOON - timedelta(minutes=14)}, "Last trade 14 min ago"),
+        (
+            "losing_streak",
+            {"ticker_results": (-1.0, -0.1, -2.0), "ticker_rests": True},
+            "Last 3 trades in AAA lost",
+        ),
+        ("losing_streak", {"account_results": (-1.0,) * 5}, "Last 5 trades of the account lost"),
+        ("size", {"size_bound": "buying_power"}, "Size 0: bound by buying_power"),
+    ],
+)
+def test_it_refuses_and_says_why(gate: str, changes: dict[str, Any], reason: str) -> None:
+    refusal = verdict(gate, **changes)
+    assert (refusal.passed, refusal.reason) == (False, reason)
+
+
+@pytest.mark.parametrize(
+    ("gate", "changes", "reason"),
+    [
+        ("daily_loss", {"ledger_loss": Decimal("499.99")}, None),
+        ("daily_loss", {"ledger_loss": Decimal(-300)}, "Daily loss $0 under $500"),
+        ("vix_regime", {}, "VIX 18.2 - normal"),
+        ("vix_regime", {"vix_close": 25.0}, "VIX 25.0 - elevated, half size"),
+        ("vix_regime", {"vix_close": 39.9}, None),
+        ("trading_hours", {"now": new_york_time(DAY, 9, 35)}, None),
+        ("trading_hours", {"now": new_york_time(DAY, 14, 0)}, "Market open"),
+        ("bar_freshness", {}, "Bar age 45s <= 120s"),
+        ("bar_freshness", {"bar_at": NOON - timedelta(seconds=180)}, "Bar age 120s <= 120s"),
+        ("confidence", {"confidence": 0.45}, "Confidence 0.45 >= 0.45"),
+        ("confidence", {"confidence": 0.6, "tier": TINY}, None),
+        ("duplicate_position", {"held_kinds": frozenset({("AAA", "CALL")})}, None),
+        ("max_positions", {"held_symbols": frozenset("BCD")}, "Positions 3/5"),
+        ("max_positions", {"held_symbols": frozenset({"AAA", *"BCDE"})}, "Positions 4/5"),
+        ("max_exposure", {"exposure": Decimal(8_000)}, "Exposure $10000/$10000"),
+        ("buying_power", {"buying_power": Decimal(2_000)}, None),
+        ("ticker_daily_limit", {"ticker_entries_today": 1}, None),
+        ("tier_daily_limit", {"account_entries_today": 99}, "Tier large has no daily limit"),
+        ("cooldown", {"last_trade_at": NOON - timedelta(minutes=15)}, None),
+        ("cooldown", {}, "No trade yet"),
+        ("losing_streak", {"ticker_results": (-1.0, -1.0, 0.1), "ticker_rests": True}, None),
+        ("losing_streak", {"ticker_results": (-1.0,) * 3, "ticker_rests": False}, None),
+        ("losing_streak", {"ticker_results": (-1.0,) * 2, "ticker_rests": True}, None),
+        ("losing_streak", {"account_results": (1.0, *(-1.0,) * 4)}, None),
+        ("losing_streak", {"account_results": (-1.0, -1.0, 0.0, -1.0, -1.0)}, None),
+    ],
+)
+def test_it_passes_up_to_its_limit(gate: str, changes: dict[str, Any], reason: str | None) -> None:
+    found = verdict(gate, **changes)
+    assert found.passed, found.reason
+    assert reason in (None, found.reason)
+
+
+NEEDED = {
+    "session": {"trading_hours"},
+    "tier": {"confidence", "tier_daily_limit"},
+    "ledger_loss": {"daily_loss"},
+    "broker_loss": {"daily_loss"},
+    "vix_close": {"vix_regime"},
+    "vix_day": {"vix_regime"},
+    "bar_at": {"bar_freshness"},
+    "features_at": {"feature_freshness"},
+    "quote": {"quote_freshness"},
+    "cost": {"max_exposure", "buying_power", "size"},
+    "buying_power": {"buying_power"},
+}
+# None has a meaning of its own here: no bound gave zero; no trade yet.
+MEANT = {"size_bound", "last_trade_at"}
+
+
+def test_every_fact_that_may_be_unknown_is_in_the_table_below() -> None:
+    may_be_none = {
+        field.name
+        for model in (Facts, Idea)
+        for field in fields(model)
+        if "None" in str(field.type)
+    }
+    assert may_be_none == NEEDED.keys() | MEANT
+
+
+@given(st.sets(st.sampled_from(sorted(NEEDED)), min_size=1))
+def test_whatever_is_unknown_refuses_every_gate_that_needs_it(unknown: set[str]) -> None:
+    verdicts = gates.assess_entry(facts(**dict.fromkeys(unknown)), RULES)
+    refused = {gate for gate, found in verdicts.items() if not found.passed}
+    assert refused == set().union(*(NEEDED[name] for name in unknown))
+    assert all(verdicts[gate].reason for gate in refused)
+
+
+def test_an_unknown_fact_is_named_in_the_refusal() -> None:
+    assert verdict("daily_loss", broker_loss=None).reason == "Daily loss unknown: refused"
+    assert verdict("bar_freshness", bar_at=None).reason == "Bar age unknown: refused"
+
+
+@given(
+    held=st.sets(st.sampled_from("BCDEFGH")),
+    exposure=st.decimals(0, 20_000, places=2),
+    cost=st.decimals("0.01", 20_000, places=2),
+)
+def test_no_entry_passes_that_would_pass_a_cap(
+    held: set[str], exposure: Decimal, cost: Decimal
+) -> None:
+    verdicts = gates.assess_entry(
+        facts(held_symbols=frozenset(held), exposure=exposure, cost=cost), RULES
+    )
+    if verdicts["max_positions"].passed:
+        assert len(held | {"AAA"}) <= 5
+    assert verdicts["max_exposure"].passed == (exposure + cost <= 10_000)
+
+
+def test_a_sell_passes_three_gates_only_and_no_halt_stops_it() -> None:
+    halted = facts(
+        action="SELL", halts={"operator": "lunch"}, held_kinds=frozenset({("AAA", "STOCK")})
+    )
+    verdicts = gates.assess_sell(halted, RULES)
+    assert list(verdicts) == ["trading_state", "action_allowed", "sell_has_position"]
+    assert gates.refused(verdicts) == []
+
+
+def test_a_sell_of_what_is_not_held_is_refused() -> None:
+    verdicts = gates.assess_sell(facts(action="SELL"), RULES)
+    assert gates.refused(verdicts) == ["AAA is not held"]
+
+
+def test_the_refusals_come_in_the_order_of_the_gates() -> None:
+    now: datetime = new_york_time(DAY, 15)
+    reasons = gates.refused(
+        gates.assess_entry(facts(now=now, halts={"operator": "lunch"}, cost=None), RULES)
+    )
+    assert reasons[0] == "Halted by operator: lunch"
+    assert reasons[1] == "Past the last entry of the session"
+    assert reasons[-1] == "Size unknown: refused"
