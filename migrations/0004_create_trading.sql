@@ -12,7 +12,10 @@ CREATE TABLE dispatcher_runs (
     skipped_count integer NOT NULL,
     failed_count integer NOT NULL,
     run_summary_json jsonb NOT NULL,
-    UNIQUE (account_name, tick)
+    UNIQUE (account_name, tick),
+    -- What names a row of an account names the account too, here and in the keys below:
+    -- no row points across accounts.
+    UNIQUE (run_id, account_name)
 );
 COMMENT ON TABLE dispatcher_runs IS 'One row a dispatcher run of one account.';
 COMMENT ON COLUMN dispatcher_runs.run_id IS 'From account and tick.';
@@ -44,12 +47,16 @@ CREATE TABLE dispatch_recommendations (
     risk_gate_json jsonb,
     features_snapshot jsonb NOT NULL,
     sentiment_snapshot jsonb,
-    dispatcher_run_id uuid REFERENCES dispatcher_runs,
+    dispatcher_run_id uuid,
     claimed_until timestamptz,
     processed_at timestamptz,
     parameter_version integer NOT NULL REFERENCES parameter_versions,
     CONSTRAINT dispatch_recommendations_one_per_tick
         UNIQUE (ts, account_name, ticker, action, instrument_type),
+    UNIQUE (id, account_name),
+    CONSTRAINT dispatch_recommendations_run_of_its_account
+        FOREIGN KEY (dispatcher_run_id, account_name)
+        REFERENCES dispatcher_runs (run_id, account_name),
     CONSTRAINT dispatch_recommendations_claimed_until_when
         CHECK ((status = 'PROCESSING') = (claimed_until IS NOT NULL)),
     CONSTRAINT dispatch_recommendations_refusal_says_why
@@ -116,6 +123,7 @@ CREATE TABLE active_positions (
     updated_at timestamptz NOT NULL,
     closed_at timestamptz,
     parameter_version integer REFERENCES parameter_versions,
+    UNIQUE (id, account_name),
     CONSTRAINT active_positions_option_names_its_contract
         CHECK ((instrument_type = 'STOCK') = (option_symbol IS NULL)),
     CONSTRAINT active_positions_hundred_shares_a_contract
@@ -169,8 +177,8 @@ CREATE TABLE orders (
     client_order_id text PRIMARY KEY,
     account_name varchar(50) NOT NULL REFERENCES accounts,
     purpose text NOT NULL CHECK (purpose IN ('entry', 'exit', 'stop', 'adopted')),
-    recommendation_id bigint REFERENCES dispatch_recommendations,
-    position_id uuid REFERENCES active_positions,
+    recommendation_id bigint,
+    position_id uuid,
     attempt integer NOT NULL CHECK (attempt > 0),
     ticker text NOT NULL,
     symbol text NOT NULL,
@@ -197,6 +205,11 @@ CREATE TABLE orders (
     failure_reason text,
     tick timestamptz NOT NULL,
     parameter_version integer REFERENCES parameter_versions,
+    UNIQUE (client_order_id, account_name),
+    CONSTRAINT orders_recommendation_of_its_account FOREIGN KEY (recommendation_id, account_name)
+        REFERENCES dispatch_recommendations (id, account_name),
+    CONSTRAINT orders_position_of_its_account FOREIGN KEY (position_id, account_name)
+        REFERENCES active_positions (id, account_name),
     CONSTRAINT orders_one_per_attempt UNIQUE (recommendation_id, attempt),
     CONSTRAINT orders_broker_id_names_one_order UNIQUE (account_name, broker_order_id),
     -- Written before the broker hears of it: a crash in between leaves an intent
@@ -355,28 +368,25 @@ COMMENT ON FUNCTION refuse_order_history_rewritten IS 'What an order was and wha
 CREATE TRIGGER orders_history_stands BEFORE UPDATE ON orders
     FOR EACH ROW EXECUTE FUNCTION refuse_order_history_rewritten();
 
--- A row of one account may not point at a row of another.
-CREATE FUNCTION refuse_order_across_accounts() RETURNS trigger LANGUAGE plpgsql AS $$
+-- A sale sells what its position holds.
+CREATE FUNCTION refuse_order_of_another_symbol() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF EXISTS (SELECT 1 FROM dispatch_recommendations AS r
-               WHERE r.id = NEW.recommendation_id AND r.account_name <> NEW.account_name)
-       OR EXISTS (SELECT 1 FROM active_positions AS p
-                  WHERE p.id = NEW.position_id
-                    AND (p.account_name <> NEW.account_name OR p.symbol <> NEW.symbol)) THEN
-        RAISE EXCEPTION 'order % of account % points at another account or symbol',
-            NEW.client_order_id, NEW.account_name USING ERRCODE = 'OP002';
+    IF EXISTS (SELECT 1 FROM active_positions AS p
+               WHERE p.id = NEW.position_id AND p.symbol <> NEW.symbol) THEN
+        RAISE EXCEPTION 'order % trades %, which its position does not hold',
+            NEW.client_order_id, NEW.symbol USING ERRCODE = 'OP002';
     END IF;
     RETURN NEW;
 END $$;
-COMMENT ON FUNCTION refuse_order_across_accounts IS 'An order, its recommendation and its position belong to one account.';
-CREATE TRIGGER orders_one_account
-    BEFORE INSERT OR UPDATE OF account_name, recommendation_id, position_id, symbol ON orders
-    FOR EACH ROW EXECUTE FUNCTION refuse_order_across_accounts();
+COMMENT ON FUNCTION refuse_order_of_another_symbol IS 'A close carries the held symbol.';
+CREATE TRIGGER orders_symbol_of_its_position
+    BEFORE INSERT OR UPDATE OF position_id, symbol ON orders
+    FOR EACH ROW EXECUTE FUNCTION refuse_order_of_another_symbol();
 
 CREATE TABLE fills (
     account_name varchar(50) NOT NULL REFERENCES accounts,
     fill_id text NOT NULL,
-    client_order_id text NOT NULL REFERENCES orders,
+    client_order_id text NOT NULL,
     symbol text NOT NULL,
     side text NOT NULL CHECK (side IN ('buy', 'sell')),
     quantity numeric NOT NULL CHECK (quantity > 0),
@@ -384,7 +394,9 @@ CREATE TABLE fills (
     executed_at timestamptz NOT NULL,
     evidence text NOT NULL CHECK (evidence IN ('broker', 'simulated')),
     recorded_at timestamptz NOT NULL,
-    PRIMARY KEY (account_name, fill_id)
+    PRIMARY KEY (account_name, fill_id),
+    CONSTRAINT fills_order_of_its_account FOREIGN KEY (client_order_id, account_name)
+        REFERENCES orders (client_order_id, account_name)
 );
 CREATE INDEX fills_by_order ON fills (client_order_id);
 COMMENT ON TABLE fills IS 'Executions, each with its evidence.';
@@ -401,9 +413,9 @@ COMMENT ON COLUMN fills.recorded_at IS 'When it was stored.';
 
 CREATE TABLE dispatch_executions (
     execution_id uuid PRIMARY KEY,
-    recommendation_id bigint NOT NULL REFERENCES dispatch_recommendations,
-    client_order_id text NOT NULL UNIQUE REFERENCES orders,
-    dispatcher_run_id uuid REFERENCES dispatcher_runs,
+    recommendation_id bigint NOT NULL,
+    client_order_id text NOT NULL UNIQUE,
+    dispatcher_run_id uuid,
     account_name varchar(50) NOT NULL REFERENCES accounts,
     ticker text NOT NULL,
     action text NOT NULL CHECK (action IN ('BUY', 'SELL')),
@@ -426,12 +438,22 @@ CREATE TABLE dispatch_executions (
     strategy_type text NOT NULL CHECK (strategy_type IN ('day_trade', 'swing_trade')),
     stop_loss_price numeric,
     take_profit_price numeric,
+    UNIQUE (execution_id, account_name),
+    CONSTRAINT dispatch_executions_run_of_its_account FOREIGN KEY (dispatcher_run_id, account_name)
+        REFERENCES dispatcher_runs (run_id, account_name),
+    CONSTRAINT dispatch_executions_recommendation_of_its_account
+        FOREIGN KEY (recommendation_id, account_name)
+        REFERENCES dispatch_recommendations (id, account_name),
+    CONSTRAINT dispatch_executions_order_of_its_account FOREIGN KEY (client_order_id, account_name)
+        REFERENCES orders (client_order_id, account_name),
     CONSTRAINT dispatch_executions_no_fallback CHECK (execution_mode <> 'SIMULATED_FALLBACK'),
     CONSTRAINT dispatch_executions_simulated_says_so
         CHECK ((execution_mode = 'SIMULATED') = (sim_json IS NOT NULL))
 );
 ALTER TABLE active_positions
-    ADD FOREIGN KEY (execution_id) REFERENCES dispatch_executions;
+    ADD CONSTRAINT active_positions_execution_of_its_account
+    FOREIGN KEY (execution_id, account_name)
+    REFERENCES dispatch_executions (execution_id, account_name);
 COMMENT ON TABLE dispatch_executions IS 'Entries that filled, in whole or in part.';
 COMMENT ON COLUMN dispatch_executions.execution_id IS 'From the order''s client_order_id.';
 COMMENT ON COLUMN dispatch_executions.recommendation_id IS 'What it executed.';
@@ -460,13 +482,15 @@ COMMENT ON COLUMN dispatch_executions.stop_loss_price IS 'First stop, USD.';
 COMMENT ON COLUMN dispatch_executions.take_profit_price IS 'First target, USD.';
 
 CREATE TABLE position_events (
-    position_id uuid NOT NULL REFERENCES active_positions,
+    position_id uuid NOT NULL,
     seq integer NOT NULL CHECK (seq > 0),
     account_name varchar(50) NOT NULL REFERENCES accounts,
     at timestamptz NOT NULL,
     kind text NOT NULL,
     details jsonb NOT NULL,
-    PRIMARY KEY (position_id, seq)
+    PRIMARY KEY (position_id, seq),
+    CONSTRAINT position_events_position_of_its_account FOREIGN KEY (position_id, account_name)
+        REFERENCES active_positions (id, account_name)
 );
 COMMENT ON TABLE position_events IS 'What happened to a position, in order.';
 COMMENT ON COLUMN position_events.position_id IS 'Which.';
@@ -478,8 +502,8 @@ COMMENT ON COLUMN position_events.details IS 'The facts.';
 
 CREATE TABLE position_history (
     id uuid PRIMARY KEY,
-    position_id uuid NOT NULL UNIQUE REFERENCES active_positions,
-    execution_id uuid REFERENCES dispatch_executions,
+    position_id uuid NOT NULL UNIQUE,
+    execution_id uuid,
     account_name varchar(50) NOT NULL REFERENCES accounts,
     ticker text NOT NULL,
     instrument_type text NOT NULL CHECK (instrument_type IN ('STOCK', 'CALL', 'PUT')),
@@ -501,6 +525,10 @@ CREATE TABLE position_history (
     win_loss_label text CHECK (win_loss_label IN ('win', 'loss', 'flat')),
     execution_mode text NOT NULL CHECK (execution_mode IN ('SIMULATED', 'ALPACA_PAPER', 'LIVE')),
     verified boolean NOT NULL,
+    CONSTRAINT position_history_position_of_its_account FOREIGN KEY (position_id, account_name)
+        REFERENCES active_positions (id, account_name),
+    CONSTRAINT position_history_execution_of_its_account FOREIGN KEY (execution_id, account_name)
+        REFERENCES dispatch_executions (execution_id, account_name),
     CONSTRAINT position_history_unverified_has_no_price
         CHECK (verified = (exit_price IS NOT NULL AND pnl_dollars IS NOT NULL
                            AND pnl_pct IS NOT NULL AND win_loss_label IS NOT NULL))
@@ -533,7 +561,7 @@ COMMENT ON COLUMN position_history.execution_mode IS 'Real and simulated results
 COMMENT ON COLUMN position_history.verified IS 'False: closed without a fill to prove it; without price, left out of learning.';
 
 CREATE TABLE position_telemetry (
-    position_id uuid NOT NULL REFERENCES active_positions,
+    position_id uuid NOT NULL,
     ts timestamptz NOT NULL,
     account_name varchar(50) NOT NULL REFERENCES accounts,
     bid numeric NOT NULL,
@@ -541,7 +569,9 @@ CREATE TABLE position_telemetry (
     price numeric NOT NULL,
     pnl_dollars numeric NOT NULL,
     pnl_percent double precision NOT NULL,
-    PRIMARY KEY (position_id, ts)
+    PRIMARY KEY (position_id, ts),
+    CONSTRAINT position_telemetry_position_of_its_account FOREIGN KEY (position_id, account_name)
+        REFERENCES active_positions (id, account_name)
 );
 COMMENT ON TABLE position_telemetry IS 'Each mark of an open position.';
 COMMENT ON COLUMN position_telemetry.position_id IS 'Which.';
