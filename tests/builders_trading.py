@@ -114,6 +114,7 @@ class Desk:
         }
         self.parameters: Versioned = in_force(db, rules)
         self.notes = Notes()
+        self._connected: dict[str, Broker] = {}
         self._ids = count(1)
         self.vix(18.0)
         self.quote("AAA")
@@ -121,6 +122,10 @@ class Desk:
     @property
     def broker(self) -> Street:
         return self.brokers["large"]
+
+    def connect(self, account: str, broker: Broker) -> None:
+        """Let an account trade at this broker instead of the one in memory."""
+        self._connected[account] = broker
 
     @property
     def tick(self) -> datetime:
@@ -163,17 +168,11 @@ class Desk:
         )
         return number
 
-    def road(
-        self,
-        account: str = "large",
-        *,
-        db: UnitsOfWork | None = None,
-        broker: Callable[[str], Broker] | None = None,
-    ) -> Road:
+    def road(self, account: str = "large", *, db: UnitsOfWork | None = None) -> Road:
         return open_road(
             AccountRequest(tick=self.tick, account=account),
             db=db or self.db,
-            broker=broker or (lambda name: self.brokers[name]),
+            broker=lambda name: self._connected.get(name) or self.brokers[name],
             clock=self.clock,
             parameters=self.parameters,
             journal=self.notes,

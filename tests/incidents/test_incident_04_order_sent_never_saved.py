@@ -1,0 +1,185 @@
+"""Incident 4: orders reached the broker and were never saved.
+
+The order was sent before its row was written; positions went unmanaged. Here a stage is
+really killed, at the worst moments, with a broker that outlives it.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops_local.database import DatabaseUrls
+from ops_local.exchange.launcher import RunningExchange
+from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
+from ops_pipeline.db.connection import Database
+from tests.builders_trading import DAY, Desk
+from tests.contract.paper_street import LARGE, open_exchange
+from tests.incidents.doomed_run import Doom, DoomedBroker, Moment
+
+ROOT = Path(__file__).parents[2]
+QUOTES = {"AAA": ("10.00", "10.02")}
+# A fifth of $10,000 at the limit of 10.04; the market has 100 a minute.
+BOUGHT = 199
+# Two misses a minute apart, one tick more for the new intent, one to settle it.
+TICKS_TO_CONVERGE = 4
+
+
+class World:
+    """A database, a broker in a process of its own, and what goes on between them."""
+
+    def __init__(self, desk: Desk, exchange: RunningExchange, database_url: str) -> None:
+        self.desk = desk
+        self.exchange = exchange
+        self._database_url = database_url
+        desk.connect(
+            "large",
+            AlpacaBroker(exchange.url, LARGE.key_id, LARGE.secret_key, LARGE.account_number),
+        )
+        self.quote()
+
+    def quote(self) -> None:
+        self.exchange.set_clock(self.desk.clock.now())
+        for ticker, (bid, ask) in QUOTES.items():
+            self.desk.quote(ticker, bid, ask)
+
+    def tick(self) -> None:
+        """One minute of ordinary life: dispatcher and position manager."""
+        self.desk.clock.advance(60)
+        self.quote()
+        self.desk.dispatch()
+        self.desk.guard()
+
+    def kill(self, stage: str, dies: Moment) -> None:
+        """Run a stage in a child process that is killed around its first order."""
+        doom = Doom(
+            stage=stage,  # type: ignore[arg-type]
+            dies=dies,
+            database_url=self._database_url,
+            exchange_url=self.exchange.url,
+            key_id=LARGE.key_id,
+            secret_key=LARGE.secret_key,
+            account_number=LARGE.account_number,
+            at=self.desk.clock.now().isoformat(),
+            quotes=QUOTES,
+        )
+        ended = subprocess.run(
+            [sys.executable, "-m", DoomedBroker.__module__],
+            input=json.dumps(asdict(doom)),
+            text=True,
+            cwd=ROOT,
+            check=False,
+            timeout=60,
+            capture_output=True,
+        )
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
+
+    def at_the_broker(self) -> list[dict[str, Any]]:
+        return self.exchange.books()["orders"]
+
+    def assert_nothing_lost_and_nothing_twice(self) -> None:
+        theirs = Counter(order["client_order_id"] for order in self.at_the_broker())
+        ours = Counter(
+            row["client_order_id"]
+            for row in self.desk.orders()
+            if row["broker_order_id"] is not None
+        )
+        assert theirs == ours
+        assert set(theirs.values()) <= {1}
+        assert not self.desk.rows("SELECT 1 FROM orders WHERE status IN ('intended', 'unknown')")
+        (held,) = self.exchange.books()["positions"] or [{"qty": "0"}]
+        mine = self.desk.rows("SELECT quantity FROM active_positions WHERE status <> 'closed'")
+        assert [float(row["quantity"]) for row in mine] == [float(held["qty"])]
+
+
+@pytest.fixture
+def world(db: Database, database_urls: DatabaseUrls, tmp_path: Path) -> Iterator[World]:
+    with open_exchange(tmp_path, day=DAY) as exchange:
+        yield World(Desk(db), exchange, database_urls.writer)
+
+
+def test_killed_right_after_the_broker_accepted_an_entry(world: World) -> None:
+    world.desk.recommend()
+    world.kill("dispatcher", "after_acceptance")
+    assert len(world.at_the_broker()) == 1
+    assert [row["status"] for row in world.desk.orders()] == ["intended"]
+
+    world.tick()
+
+    assert world.desk.position()["quantity"] == BOUGHT
+    for _ in range(TICKS_TO_CONVERGE):
+        world.tick()
+    assert len([order for order in world.at_the_broker() if order["side"] == "buy"]) == 1
+    world.assert_nothing_lost_and_nothing_twice()
+
+
+def test_killed_right_before_an_entry_is_sent(world: World) -> None:
+    number = world.desk.recommend()
+    world.kill("dispatcher", "before_sending")
+    assert world.at_the_broker() == []
+    assert [row["status"] for row in world.desk.orders()] == ["intended"]
+
+    world.tick()
+    assert world.desk.order()["status"] == "unknown"
+    world.tick()
+
+    assert world.desk.order()["status"] == "not_placed"
+    assert world.desk.recommendation(number)["status"] == "FAILED"
+    assert world.at_the_broker() == []
+
+
+@pytest.mark.parametrize("dies", ["after_acceptance", "before_sending"])
+def test_killed_while_a_stop_is_placed(world: World, dies: Moment) -> None:
+    world.desk.recommend()
+    world.desk.dispatch()
+    world.desk.clock.advance(60)
+    world.quote()
+    world.desk.guard()
+    world.desk.run("UPDATE active_positions SET stop_loss = 9.90 WHERE status = 'open'")
+    world.desk.clock.advance(60)
+    world.quote()
+    world.kill("position_manager", dies)
+
+    for _ in range(TICKS_TO_CONVERGE):
+        world.tick()
+
+    live = [row for row in world.desk.orders("stop") if row["status"] == "accepted"]
+    assert [float(row["price"]) for row in live] == [9.9]
+    world.assert_nothing_lost_and_nothing_twice()
+
+
+@pytest.mark.parametrize("dies", ["after_acceptance", "before_sending"])
+def test_killed_while_a_position_is_sold(world: World, dies: Moment) -> None:
+    world.desk.recommend()
+    world.desk.dispatch()
+    world.tick()
+    world.desk.run("UPDATE active_positions SET exit_requested = 'operator'")
+    world.desk.clock.advance(60)
+    world.quote()
+    world.kill("position_manager", dies)
+
+    for _ in range(TICKS_TO_CONVERGE):
+        world.tick()
+
+    position = world.desk.position()
+    assert position["status"] == "closed"
+    (history,) = world.desk.rows("SELECT verified, quantity, exit_reason FROM position_history")
+    assert history == {"verified": True, "quantity": BOUGHT, "exit_reason": "operator"}
+    sold = [order for order in world.at_the_broker() if order["side"] == "sell"]
+    assert sum(float(order["filled_qty"]) for order in sold) == BOUGHT
+
+
+def test_a_second_run_of_the_same_tick_sends_nothing(world: World) -> None:
+    """Even if the row were lost, the broker knows the id: the same decision, the same id."""
+    world.desk.recommend()
+    world.kill("dispatcher", "after_acceptance")
+    world.desk.dispatch()
+    world.desk.dispatch()
+    assert len(world.at_the_broker()) == 1
