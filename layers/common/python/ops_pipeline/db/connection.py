@@ -213,6 +213,25 @@ class Database:
         finally:
             self._inside = False
 
+    def read(self, sql: str, **values: object) -> list[Row]:
+        """Run one reading statement, a unit of work of its own.
+
+        It changes nothing, so it is run again on a new connection when this one is lost.
+
+        Raises:
+            DatabaseUnavailable: as `transaction`.
+        """
+        if self._inside:
+            raise RuntimeError("a unit of work is open already: units do not nest")
+        try:
+            return Transaction(self.session(), self._prepared).rows(sql, **values)
+        except (*_LOST, DatabaseError) as error:
+            if not _is_lost(error):
+                raise _translated(error) from error
+            self.close()
+        with self.transaction() as tx:
+            return tx.rows(sql, **values)
+
     def close(self) -> None:
         connection, self._connection = self._connection, None
         self._prepared = {}
@@ -231,17 +250,20 @@ class Database:
         connection = self.session()
         try:
             connection.execute_simple(self._begin)
-        except _LOST:
-            # A warm Lambda's connection dies while it is frozen. BEGIN changes nothing,
-            # so this is the one statement that may simply be run again.
+        except (*_LOST, DatabaseError) as error:
             self.close()
-            connection = self.session()
-            try:
-                connection.execute_simple(self._begin)
-            except (*_LOST, DatabaseError) as error:
-                self.close()
+            if not _is_lost(error):
                 raise _translated(error) from error
-        except DatabaseError as error:
+            # A warm Lambda's connection dies while it is frozen. BEGIN changes nothing,
+            # so this is a statement that may simply be run again.
+            return self._begin_anew()
+        return connection
+
+    def _begin_anew(self) -> pg8000.native.Connection:
+        connection = self.session()
+        try:
+            connection.execute_simple(self._begin)
+        except (*_LOST, DatabaseError) as error:
             self.close()
             raise _translated(error) from error
         return connection
@@ -311,6 +333,11 @@ def _translated(error: Exception) -> Exception:
     if sqlstate.startswith(_TRY_AGAIN):
         return DatabaseUnavailable(f"{message} ({sqlstate})")
     return error
+
+
+def _is_lost(error: Exception) -> bool:
+    """Whether the session is gone, as opposed to a statement that went wrong."""
+    return isinstance(error, _LOST) or _sqlstate(error).startswith(_SESSION_ENDED)
 
 
 def _facts(error: Exception) -> dict[str, str]:

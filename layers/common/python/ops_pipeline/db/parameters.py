@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.connection import Database, Transaction
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.errors import InvalidInput, SettingsInvalid
 
@@ -26,6 +26,7 @@ class Versioned:
 
 
 _ACTIVE = "SELECT version, parameters FROM parameter_versions WHERE active"
+_ACTIVE_VERSION = "SELECT version FROM parameter_versions WHERE active"
 _BY_CHECKSUM = "SELECT version FROM parameter_versions WHERE checksum = :checksum"
 _NEXT = "SELECT coalesce(max(version), 0) + 1 AS version FROM parameter_versions"
 _DEACTIVATE = "UPDATE parameter_versions SET active = false WHERE active AND version <> :version"
@@ -34,6 +35,18 @@ _INSERT = """
 INSERT INTO parameter_versions (version, source, parameters, checksum, active, created_at)
 VALUES (:version, :source, CAST(:parameters AS jsonb), :checksum, false, :now)
 """
+
+
+def in_force(database: Database, known: Versioned | None) -> Versioned:
+    """The version in force; a version's figures never change, so a known one is not read again.
+
+    Raises:
+        SettingsInvalid: as `load_active`.
+    """
+    if known is not None and database.read(_ACTIVE_VERSION) == [{"version": known.version}]:
+        return known
+    with database.transaction() as tx:
+        return load_active(tx)
 
 
 def load_active(tx: Transaction) -> Versioned:

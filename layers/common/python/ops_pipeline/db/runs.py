@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from ops_pipeline.db.connection import Database, Transaction
@@ -35,7 +35,7 @@ UPDATE pipeline_runs SET status = 'abandoned', finished_at = :now
 WHERE stage = :stage AND scope = :scope AND status = 'running' AND lease_expires_at <= :now
 """
 
-# A failed or abandoned run may be taken again; one that succeeded is never run twice.
+# A run that failed or lost its lease may be taken again; one that succeeded never is.
 _TAKE = """
 INSERT INTO pipeline_runs AS run
     (run_id, stage, tick, scope, attempt, status, owner, lease_expires_at, started_at)
@@ -45,6 +45,7 @@ ON CONFLICT (stage, tick, scope) DO UPDATE SET
     lease_expires_at = :expires_at, started_at = :now, finished_at = NULL,
     counts = NULL, error_class = NULL, error_message = NULL
 WHERE run.status IN ('failed', 'abandoned')
+   OR (run.status = 'running' AND run.lease_expires_at <= :now)
 RETURNING run.attempt
 """
 
@@ -56,14 +57,16 @@ WHERE run_id = :run_id AND attempt = :attempt AND status = 'running'
 FOR SHARE
 """
 
+# The run's end and its measured time, in one statement.
 _FINISH = """
+WITH ended AS (
 UPDATE pipeline_runs SET status = :status, finished_at = :now, counts = CAST(:counts AS jsonb),
     error_class = CAST(:error_class AS text), error_message = CAST(:error_message AS text)
 WHERE run_id = :run_id AND attempt = :attempt AND status = 'running'
-"""
-
-_TIMING = """
-INSERT INTO run_timings (run_id, attempt, duration_ms) VALUES (:run_id, :attempt, :duration_ms)
+RETURNING run_id, attempt
+)
+INSERT INTO run_timings (run_id, attempt, duration_ms)
+SELECT run_id, attempt, CAST(:duration_ms AS double precision) FROM ended
 ON CONFLICT (run_id, attempt) DO UPDATE SET duration_ms = excluded.duration_ms
 """
 
@@ -84,28 +87,41 @@ def take(
     lease_s: float,
 ) -> Lease | Refusal:
     """Take the lease of one run, or say why not: done already, or another one runs."""
-    run_id = stable_uuid("run", stage, tick, scope)
+    asked = {
+        "run_id": stable_uuid("run", stage, tick, scope),
+        "stage": stage,
+        "tick": tick,
+        "scope": scope,
+        "owner": owner,
+        "expires_at": now + timedelta(seconds=lease_s),
+        "now": now,
+    }
     try:
-        with database.transaction() as tx:
-            tx.execute(_ABANDON_EXPIRED, stage=stage, scope=scope, now=now)
-            taken = tx.one(
-                _TAKE,
-                run_id=run_id,
-                stage=stage,
-                tick=tick,
-                scope=scope,
-                owner=owner,
-                expires_at=now + timedelta(seconds=lease_s),
-                now=now,
-            )
-            if taken:
-                return Lease(run_id, taken["attempt"])
-            row = tx.one(_STATUS, run_id=run_id)
-            return "already_done" if row and row["status"] == "succeeded" else "busy"
+        return _taken(database, asked)
+    except ConstraintViolated as error:
+        if error.constraint != "pipeline_runs_one_lease":
+            raise
+    with database.transaction() as tx:
+        if not tx.execute(_ABANDON_EXPIRED, stage=stage, scope=scope, now=now):
+            return "busy"
+    try:
+        return _taken(database, asked)
     except ConstraintViolated as error:
         if error.constraint == "pipeline_runs_one_lease":
             return "busy"
         raise
+
+
+def _taken(database: UnitsOfWork, asked: Mapping[str, Any]) -> Lease | Refusal:
+    """Take it unless it is done or runs; ConstraintViolated when another tick's run runs."""
+    with database.transaction() as tx:
+        taken = tx.one(_TAKE, **asked)
+        if taken:
+            return Lease(asked["run_id"], taken["attempt"])
+        row = tx.one(_STATUS, run_id=asked["run_id"])
+        if row and row["status"] == "succeeded":
+            return "already_done"
+        return "busy"
 
 
 def succeed(
@@ -126,10 +142,10 @@ def succeed(
         counts=json.dumps(counts, default=str),
         error_class=None,
         error_message=None,
+        duration_ms=duration_ms,
     )
     if not ended:
         raise LeaseLost("another run took this stage over before it ended")
-    tx.execute(_TIMING, run_id=lease.run_id, attempt=lease.attempt, duration_ms=duration_ms)
 
 
 def fail(
@@ -150,8 +166,8 @@ def fail(
         counts=None,
         error_class=type(error).__name__,
         error_message=str(error)[:2000],
+        duration_ms=duration_ms,
     )
-    tx.execute(_TIMING, run_id=lease.run_id, attempt=lease.attempt, duration_ms=duration_ms)
 
 
 def abandon_owner(tx: Transaction, *, owner: str, now: datetime) -> int:

@@ -12,7 +12,7 @@ from functools import cached_property
 from ops_pipeline.db import schema
 from ops_pipeline.db.connection import Database, Target, target_from_url
 from ops_pipeline.db.migrations import LIMITS
-from ops_pipeline.db.parameters import Versioned, load_active
+from ops_pipeline.db.parameters import Versioned, in_force
 from ops_pipeline.db.runs import DryDatabase, FencedDatabase, Lease, UnitsOfWork
 from ops_pipeline.ports import (
     Broker,
@@ -46,6 +46,7 @@ class Runtime:
     variables: Mapping[str, str]
     clock: Clock
     owner: str | None = None
+    known_parameters: Versioned | None = None
     _brokers: dict[str, Broker] = field(default_factory=dict)
     _schema_checked: bool = False
 
@@ -158,8 +159,10 @@ class Deps:
 
     @cached_property
     def parameters(self) -> Versioned:
-        with self.runtime.database.transaction() as tx:
-            return load_active(tx)
+        self.runtime.known_parameters = in_force(
+            self.runtime.database, self.runtime.known_parameters
+        )
+        return self.runtime.known_parameters
 
     @property
     def clock(self) -> Clock:
