@@ -126,7 +126,7 @@ def _arithmetic(row: Row) -> list[Row]:
         rows.append(_step(f"+ {name}", term["value"], f"{term['weight']:.2f}", so_far))
     for name, factor in sorted(reason["factors"].items()):
         so_far *= factor
-        rows.append(_step(f"x {name}", factor, "", so_far))
+        rows.append(_step(f"\N{MULTIPLICATION SIGN} {name}", factor, "", so_far))
     rows.append(_step("confidence", row["confidence"], "", row["confidence"]))
     return rows
 
@@ -178,7 +178,7 @@ def _size_rows(gates: Mapping[str, Any]) -> list[Row]:
         {
             "bound": name,
             "units allowed": f"{units:,.2f}",
-            "": "the least" if name == size["bound"] else "",
+            "counts": "the least" if name == size["bound"] else "",
         }
         for name, units in sorted(allowed.items(), key=lambda bound: bound[1])
     ]

@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
+from ops_local import page, summary
 from ops_local import recording as recordings
-from ops_local import summary
 from ops_local.exchange.launcher import ExchangeFailed
 from ops_local.home import DEFAULT, Home
 from ops_local.progress import shown
@@ -77,13 +77,25 @@ def _run(args: argparse.Namespace, recording: recordings.Recording, console: Con
         database_url=args.database_url or settings.database_url,
     )
     kind = "Synthetic session" if recording.synthetic else "Recorded session"
-    console.print(
-        f"{kind} of {recording.day}: {len(recording.tickers)} tickers, {recording.source}"
-    )
+    console.print(f"{kind} of {recording.day}, {len(recording.tickers)} tickers")
+    console.print(f"  {recording.source}", markup=False)
     with shown(console, f"Replaying {recording.day}", *plan.bounds) as watch:
-        done = replay(plan, watch, after=lambda urls: read_summary(urls.reader))
+        done = replay(plan, watch, after=lambda urls: look_back(plan, urls.reader))
     _report(args, console, plan, done)
     return 1 if done.tally.failures else 0
+
+
+def look_back(plan: Plan, reader_url: str) -> list[summary.Part]:
+    """Write the page, and return the tables that stand on it too."""
+    recording = plan.recording
+    session = page.Session(recording.day, recording.synthetic, recording.source)
+    page.write(page_of(plan), reader_url, session)
+    return read_summary(reader_url)
+
+
+def page_of(plan: Plan) -> Path:
+    """Where a replay's page lies."""
+    return plan.home.replay(plan.name) / "report.html"
 
 
 def read_summary(reader_url: str) -> list[summary.Part]:
@@ -100,6 +112,7 @@ def _report(
 ) -> None:
     if args.json:
         body: dict[str, Any] = {part.title: part.rows for part in done.result}
+        body["page"] = str(page_of(plan))
         sys.stdout.write(
             json.dumps(
                 {**body, "failures": [str(failure) for failure in done.tally.failures]}, default=str
@@ -110,8 +123,9 @@ def _report(
     summary.show(console, done.result)
     for failure in done.tally.failures[:20]:
         console.print(f"FAILED {failure}", markup=False)
+    console.print(f"\nSee it: {page_of(plan)}", markup=False, soft_wrap=True)
     if args.database_url is None:
-        console.print(f'\nAsk it more: ops query "SELECT ..." (database {plan.name})')
+        console.print(f'Ask it more: ops explain, ops query "SELECT ..." (replay {plan.name})')
 
 
 def _overlay(file: Path | None) -> dict[str, Any] | None:

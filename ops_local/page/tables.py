@@ -1,0 +1,75 @@
+"""What each chart shows, as a table for whoever can't see it or wants the figures."""
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+
+from ops_local.figures import cell
+from ops_local.page.charts import price_marks
+from ops_local.page.markup import Html, part_table, table, tag
+from ops_local.page.sources import Facts
+from ops_pipeline.db.connection import Row
+
+_EVERY_MINUTES = 15
+
+
+def behind(name: str, facts: Facts) -> Html:
+    """The table behind one chart."""
+    return _TABLES[name](facts)
+
+
+def headlines(facts: Facts) -> list[Row]:
+    """Newest last, with the score each was given."""
+    return [
+        {
+            "at": row["at"],
+            "score": "-" if row["score"] is None else f"{row['score']:+.2f}",
+            "tickers": cell("tickers", row["tickers"]),
+            "headline": row["title"],
+            "source": row["source"],
+        }
+        for row in facts.headlines
+    ]
+
+
+def _equity(facts: Facts) -> Html:
+    """A row every quarter of an hour, and the last one."""
+    by_minute: dict[datetime, Row] = {}
+    for point in facts.equity:
+        row = by_minute.setdefault(point.at, {"at": point.at})
+        row[f"P&L {point.account}"] = point.gain
+    rows = list(by_minute.values())
+    shown = [row for row in rows[:-1] if row["at"].minute % _EVERY_MINUTES == 0]
+    return table([*shown, rows[-1]], "Gain by account, USD")
+
+
+def _positions(facts: Facts) -> Html:
+    return part_table(next(part for part in facts.parts if part.title == "Positions"))
+
+
+def _prices(facts: Facts) -> Html:
+    marks = [
+        {
+            "ticker": ticker,
+            "at": at[11:16],
+            "what": what,
+            "price": Decimal(price),
+            "how": story,
+        }
+        for ticker, at, what, price, story in sorted(price_marks(facts))
+    ]
+    if not marks:
+        return tag("p", "Nothing was signalled, bought or sold.")
+    return table(marks, "Signals, fills and headlines by ticker")
+
+
+def _refusals(facts: Facts) -> Html:
+    return table(facts.refusals, "Refusals by gate and account")
+
+
+_TABLES: dict[str, Callable[[Facts], Html]] = {
+    "equity": _equity,
+    "positions": _positions,
+    "prices": _prices,
+    "refusals": _refusals,
+}
