@@ -47,12 +47,15 @@ class Answer:
         return feedparser.parse(self.body, sanitize_html=False)
 
 
-def get(url: str, **headers: str) -> Answer:
-    parts = urlsplit(url)
-    with closing(http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=5)) as line:
-        line.request(
-            "GET", parts.path, headers={k.replace("_", "-"): v for k, v in headers.items()}
-        )
+def connect(server: FeedServer) -> http.client.HTTPConnection:
+    """A line to the server as the proxy of its feeds' addresses."""
+    parts = urlsplit(server.proxy_url)
+    return http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=5)
+
+
+def get(server: FeedServer, url: str, **headers: str) -> Answer:
+    with closing(connect(server)) as line:
+        line.request("GET", url, headers={k.replace("_", "-"): v for k, v in headers.items()})
         return Answer(line.getresponse())
 
 
@@ -98,21 +101,21 @@ def server(tmp_path: Path, clock: Clock) -> Iterator[FeedServer]:
 
 def test_an_item_is_invisible_before_its_feed_served_it(server: FeedServer, clock: Clock) -> None:
     clock.now = OPEN - MINUTE
-    assert get(server.feeds["one"]).titles == []
+    assert get(server, server.feeds["one"]).titles == []
     clock.now = OPEN
-    assert get(server.feeds["one"]).titles == ["one says 0"]
+    assert get(server, server.feeds["one"]).titles == ["one says 0"]
     clock.now = OPEN + 2 * MINUTE
-    assert get(server.feeds["one"]).titles == ["one says 2", "one says 1", "one says 0"]
+    assert get(server, server.feeds["one"]).titles == ["one says 2", "one says 1", "one says 0"]
 
 
 def test_the_feeds_come_in_all_three_formats(server: FeedServer) -> None:
-    versions = {name: get(url).parsed.version for name, url in server.feeds.items()}
+    versions = {name: get(server, url).parsed.version for name, url in server.feeds.items()}
     assert versions == {"one": "rss20", "three": "atom10", "two": "rss10"}
 
 
 @pytest.mark.parametrize("name", ["one", "three", "two"])
 def test_every_format_carries_the_whole_item(server: FeedServer, name: str) -> None:
-    entry = get(server.feeds[name]).parsed.entries[0]
+    entry = get(server, server.feeds[name]).parsed.entries[0]
     assert entry.id == f"tag:{name}:0"
     assert entry.link == f"https://www.{name}.example/0?a=1&b=2"
     assert entry.summary == "More on <i>0</i> & so on"
@@ -127,7 +130,7 @@ def test_tricky_titles_and_missing_parts_stay_well_formed(
     bare = {"guid": None, "link": None, "summary": None, "published_at": None}
     news = [item(feed, 0, title=TRICKY, **bare) for feed in ("one", "three", "two")]
     with FeedServer(a_recording(tmp_path, news), clock) as server:
-        parsed = get(server.feeds[name]).parsed
+        parsed = get(server, server.feeds[name]).parsed
     assert not parsed.bozo
     (entry,) = parsed.entries
     # feedparser escapes a bare "&" in what looks like HTML to it.
@@ -138,7 +141,7 @@ def test_tricky_titles_and_missing_parts_stay_well_formed(
 def test_only_the_newest_items_are_kept_on_a_feed(tmp_path: Path, clock: Clock) -> None:
     news = [item("one", -number) for number in range(NEWEST + 5)]
     with FeedServer(a_recording(tmp_path, news), clock) as server:
-        titles = get(server.feeds["one"]).titles
+        titles = get(server, server.feeds["one"]).titles
     assert len(titles) == NEWEST
     assert titles[0] == "one says 0"
     assert titles[-1] == f"one says {1 - NEWEST}"
@@ -148,43 +151,42 @@ def test_an_unchanged_feed_answers_304_to_its_etag_and_to_its_time(
     server: FeedServer, clock: Clock
 ) -> None:
     url = server.feeds["one"]
-    first = get(url)
+    first = get(server, url)
     etag, modified = first.headers["ETag"], first.headers["Last-Modified"]
     assert modified == "Wed, 04 Feb 2026 14:30:00 GMT"
     for condition in ({"If_None_Match": etag}, {"If_Modified_Since": modified}):
-        answer = get(url, **condition)
+        answer = get(server, url, **condition)
         assert (answer.status, answer.body) == (304, b"")
         assert answer.headers["ETag"] == etag
     clock.now += MINUTE
     for condition in ({"If_None_Match": etag}, {"If_Modified_Since": modified}):
-        assert get(url, **condition).status == 200
+        assert get(server, url, **condition).status == 200
 
 
 def test_an_etag_outweighs_a_time(server: FeedServer) -> None:
     url = server.feeds["one"]
-    modified = get(url).headers["Last-Modified"]
-    assert get(url, If_None_Match='"other"', If_Modified_Since=modified).status == 200
+    modified = get(server, url).headers["Last-Modified"]
+    assert get(server, url, If_None_Match='"other"', If_Modified_Since=modified).status == 200
 
 
 def test_nothing_in_an_answer_depends_on_the_wall_clock(server: FeedServer) -> None:
-    answers = [get(server.feeds["one"]) for _ in range(2)]
+    answers = [get(server, server.feeds["one"]) for _ in range(2)]
     assert "Date" not in answers[0].headers
     assert answers[0].body == answers[1].body
     assert answers[0].headers.items() == answers[1].headers.items()
 
 
 def test_an_unknown_path_is_404(server: FeedServer) -> None:
-    assert get(server.vix_url + "x").status == 404
+    assert get(server, server.vix_url + "x").status == 404
 
 
 def test_a_kept_connection_answers_at_once(server: FeedServer) -> None:
     """Without TCP_NODELAY each answer but the first would take some 40 ms."""
-    parts = urlsplit(server.feeds["one"])
-    with closing(http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=5)) as line:
+    with closing(connect(server)) as line:
         waits = []
         for _ in range(20):
             started = time.perf_counter()
-            line.request("GET", parts.path)
+            line.request("GET", server.feeds["one"])
             assert Answer(line.getresponse()).status == 200
             waits.append(time.perf_counter() - started)
     assert sorted(waits)[10] < 0.02
@@ -195,9 +197,8 @@ def test_leaving_the_block_ends_every_thread_though_a_client_stays(
 ) -> None:
     before = set(threading.enumerate())
     with FeedServer(a_recording(tmp_path, [item("one", 0)]), clock) as server:
-        parts = urlsplit(server.feeds["one"])
-        line = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=5)
-        line.request("GET", parts.path)
+        line = connect(server)
+        line.request("GET", server.feeds["one"])
         assert Answer(line.getresponse()).status == 200
     assert set(threading.enumerate()) <= before
     line.close()
@@ -213,11 +214,11 @@ def test_what_a_feed_really_served_is_served_again_byte_for_byte(
     with FeedServer(a_recording(tmp_path, [item("one", 0)]), clock) as server:
         assert set(server.feeds) == {"wire"}
         clock.now = OPEN - MINUTE
-        assert get(server.feeds["wire"]).status == 503
+        assert get(server, server.feeds["wire"]).status == 503
         clock.now = OPEN + MINUTE / 2
-        assert get(server.feeds["wire"]).body == b"<rss>first</rss>"
+        assert get(server, server.feeds["wire"]).body == b"<rss>first</rss>"
         clock.now = OPEN + MINUTE
-        answer = get(server.feeds["wire"])
+        answer = get(server, server.feeds["wire"])
     assert answer.body == b"<rss>broken"
     assert answer.headers["Last-Modified"] == "Wed, 04 Feb 2026 14:31:00 GMT"
 
@@ -230,18 +231,18 @@ def test_a_served_file_without_a_time_in_its_name_is_refused(tmp_path: Path, clo
 
 
 def test_the_vix_file_has_the_row_of_the_session_before(server: FeedServer) -> None:
-    answer = get(server.vix_url)
+    answer = get(server, server.vix_url)
     assert answer.body.decode().splitlines() == [
         "DATE,OPEN,HIGH,LOW,CLOSE",
         "02/03/2026,16.700000,16.700000,16.700000,16.700000",
     ]
-    assert get(server.vix_url, If_None_Match=answer.headers["ETag"]).status == 304
+    assert get(server, server.vix_url, If_None_Match=answer.headers["ETag"]).status == 304
 
 
 def test_an_unknown_vix_is_no_row_at_all(tmp_path: Path, clock: Clock) -> None:
     unknown = replace(a_recording(tmp_path, []), vix_previous_close=None)
     with FeedServer(unknown, clock) as server:
-        assert get(server.vix_url).body == b"DATE,OPEN,HIGH,LOW,CLOSE\r\n"
+        assert get(server, server.vix_url).body == b"DATE,OPEN,HIGH,LOW,CLOSE\r\n"
 
 
 @pytest.mark.parametrize(
@@ -265,7 +266,7 @@ def test_a_generated_day_is_served_whole_in_the_end(tmp_path: Path, clock: Clock
         for hour in range(9, 26):
             clock.now = datetime(2026, 2, 4, tzinfo=UTC) + timedelta(hours=hour)
             for name, url in server.feeds.items():
-                answer = get(url)
+                answer = get(server, url)
                 assert not answer.parsed.bozo
                 seen |= {(name, title) for title in answer.titles}
     assert seen == {(item.feed, item.title) for item in session.news}
