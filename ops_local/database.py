@@ -171,7 +171,7 @@ def _outside_transaction(database: Database, sql: str) -> None:
 def _still_hold(admin_url: str, passwords: dict[Role, str]) -> bool:
     """Whether the cluster still has the roles with these passwords; one login stands for all."""
     with _admin(admin_url) as database, database.transaction() as tx:
-        if roles.missing_roles(tx):
+        if roles.missing_roles(tx) or not roles.owner_may_verify(tx):
             return False
     name = target_from_url(admin_url).database
     url = url_for(admin_url, database=name, user=Role.OWNER, password=passwords[Role.OWNER])

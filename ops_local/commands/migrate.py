@@ -1,7 +1,8 @@
-"""`ops migrate status|up|verify|dry-run`: the runner of the db_migration function, by hand.
+"""`ops migrate up|status|verify|dry-run|baseline`: the db_migration function, by hand.
 
 Without `--database-url` it works on the database of this machine as the schema's owner.
 With `--dir` and `--database-url` it runs any folder on any database, as that very login.
+With `--stack` it asks the deployed function, whose folder is the one it was bundled with.
 """
 
 import argparse
@@ -14,11 +15,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ops_local import deployed
 from ops_local.database import opened
 from ops_local.home import DEFAULT, Home
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db.connection import Database, target_from_url
-from ops_pipeline.db.migrations import LIMITS, Runner
+from ops_pipeline.db.migrations import LIMITS, Adoption, Runner
 from ops_pipeline.db.roles import Role
 from ops_pipeline.errors import OpsError
 from ops_pipeline.runtime.settings import Settings, read_settings
@@ -32,11 +34,23 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser("migrate", help="bring the database to the newest migration")
     parser.add_argument("verb", nargs="?", choices=sorted(_VERBS), default="up")
     parser.add_argument("--dir", type=Path, metavar="DIR", help="folder of NNNN_name.sql files")
-    parser.add_argument(
-        "--database-url", metavar="URL", help="another database than this machine's"
-    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--database-url", metavar="URL", help="another database than this machine's")
+    where.add_argument("--stack", metavar="NAME", help="a deployed stack's database")
     parser.add_argument("--lock-wait", type=float, default=60.0, metavar="SECONDS",
                         help="how long to wait for another run (default 60)")  # fmt: skip
+    up = parser.add_argument_group("up")
+    up.add_argument("--allow-out-of-order", action="append", default=[], metavar="FILE",
+                    help="a file that may run although newer ones did; recorded")  # fmt: skip
+    up.add_argument("--auto-no-transaction", action="store_true",
+                    help="run files that need autocommit without a transaction")  # fmt: skip
+    baseline = parser.add_argument_group("baseline")
+    baseline.add_argument("--through", metavar="FILE",
+                          help="the newest file of a database without a history")  # fmt: skip
+    baseline.add_argument("--not-applied", action="append", default=[], metavar="FILE",
+                          help="a file that did not run, whatever was recorded")  # fmt: skip
+    baseline.add_argument("--ignore", action="append", default=[], metavar="VERSION",
+                          help="a recorded version that belongs to no file")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
@@ -44,15 +58,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """Return 0 when all is in order, 1 when something is wrong."""
     try:
-        settings = read_settings(args.variables)
-        folder = args.dir or settings.migrations_dir
-        with _owner(args, settings) as database:
-            runner = Runner(database, folder, lock_wait_s=args.lock_wait)
-            code, facts, lines = _VERBS[args.verb](runner)
-            if args.verb == "up" and not args.dir:
-                # Our own schema starts with the shipped parameters, as in AWS.
-                request = db_migration.Request()
-                db_migration.run(request, database=database, folder=folder, clock=WallClock())
+        code, facts, lines = _at_stack(args) if args.stack else _here(args)
     except OpsError as error:
         name = type(error).__name__
         code, facts, lines = 1, {"error": name, "message": str(error)}, [f"{name}: {error}"]
@@ -60,6 +66,41 @@ def run(args: argparse.Namespace) -> int:
     text = json.dumps(facts, default=_iso) if args.json else "\n".join(lines)
     out.write(f"{text}\n")
     return code
+
+
+def _here(args: argparse.Namespace) -> Report:
+    settings = read_settings(args.variables)
+    folder = args.dir or settings.migrations_dir
+    with _owner(args, settings) as database:
+        runner = Runner(
+            database,
+            folder,
+            lock_wait_s=args.lock_wait,
+            allow_out_of_order=args.allow_out_of_order,
+            auto_no_transaction=args.auto_no_transaction,
+        )
+        report = _VERBS[args.verb](runner, args)
+        if args.verb == "up" and not args.dir:
+            # Our own schema starts with the shipped parameters, as in AWS.
+            request = db_migration.Request()
+            db_migration.run(request, database=database, folder=folder, clock=WallClock())
+    return report
+
+
+def _at_stack(args: argparse.Namespace) -> Report:
+    verb = {"up": "migrate", "dry-run": "dry_run"}.get(args.verb, args.verb)
+    event = {
+        "verb": verb,
+        "allow_out_of_order": args.allow_out_of_order,
+        "auto_no_transaction": args.auto_no_transaction,
+        "through": args.through,
+        "not_applied": args.not_applied,
+        "ignore": args.ignore,
+    }
+    told = deployed.call(args.stack, "db_migration", event)
+    names = ("applied", "pending", "half_done", "problems")
+    lines = [f"{each}  {name.replace('_', ' ')}" for name in names for each in told[name]]
+    return int(bool(told["problems"])), told, lines or ["nothing to apply"]
 
 
 @contextmanager
@@ -85,26 +126,34 @@ def _login(url: str) -> Iterator[Database]:
         yield database
 
 
-def _up(runner: Runner) -> Report:
+def _up(runner: Runner, _: argparse.Namespace) -> Report:
     applied = runner.up()
-    lines = [f"applied {row.version} ({row.execution_ms:.0f} ms)" for row in applied]
+    lines = [
+        f"applied {row.version} ({row.execution_ms:.0f} ms)" + (f", {row.note}" if row.note else "")
+        for row in applied
+    ]
     return 0, {"applied": [row.version for row in applied]}, lines or ["nothing to apply"]
 
 
-def _status(runner: Runner) -> Report:
+def _status(runner: Runner, _: argparse.Namespace) -> Report:
     status = runner.status()
-    lines = [f"{row.version}  applied {row.applied_at:%Y-%m-%d %H:%M:%S}" for row in status.applied]
+    lines = [
+        f"{row.version}  applied {row.applied_at:%Y-%m-%d %H:%M:%S}"
+        + (f", {row.note}" if row.note else "")
+        for row in status.applied
+    ]
     lines += [f"{version}  pending" for version in status.pending]
+    lines += [f"half done: {half}" for half in status.half_done]
     lines += [f"wrong: {problem}" for problem in status.problems]
     return int(bool(status.problems)), asdict(status), lines
 
 
-def _verify(runner: Runner) -> Report:
+def _verify(runner: Runner, _: argparse.Namespace) -> Report:
     problems = runner.verify()
     return int(bool(problems)), {"problems": problems}, problems or ["all in order"]
 
 
-def _dry_run(runner: Runner) -> Report:
+def _dry_run(runner: Runner, _: argparse.Namespace) -> Report:
     plans = runner.dry_run()
     facts = {"pending": [plan.file.version for plan in plans]}
     lines = [
@@ -115,11 +164,19 @@ def _dry_run(runner: Runner) -> Report:
     return 0, facts, lines or ["nothing to apply"]
 
 
-_VERBS: dict[str, Callable[[Runner], Report]] = {
+def _baseline(runner: Runner, args: argparse.Namespace) -> Report:
+    wanted = Adoption(args.through, tuple(args.not_applied), tuple(args.ignore))
+    taken = runner.baseline(wanted)
+    facts = {"applied": [row.version for row in taken]}
+    return 0, facts, [f"{row.version}  counts as applied" for row in taken]
+
+
+_VERBS: dict[str, Callable[[Runner, argparse.Namespace], Report]] = {
     "up": _up,
     "status": _status,
     "verify": _verify,
     "dry-run": _dry_run,
+    "baseline": _baseline,
 }
 
 

@@ -1,63 +1,17 @@
 """The migration runner on real databases: it finishes a file or leaves no trace of it."""
 
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from ops_local.database import DatabaseUrls
-from ops_pipeline.db.connection import Database, Row, target_from_url
-from ops_pipeline.db.migrations import (
-    LIMITS,
-    Runner,
-    missing_versions,
-    required_versions,
-)
+from ops_pipeline.db import schema
+from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.migrations import Runner
 from ops_pipeline.errors import DatabaseUnavailable, MigrationFailed, MigrationRefused
-
-MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
-Write = Callable[..., Path]
-
-_FINGERPRINT = """
-    SELECT c.relname, c.relkind::text AS kind, a.attname, format_type(a.atttypid, a.atttypmod)
-    FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-    WHERE c.relnamespace = 'public'::regnamespace ORDER BY 1, a.attnum
-"""
-
-
-@pytest.fixture
-def target_db(empty_urls: DatabaseUrls) -> Iterator[Database]:
-    """The owner in a database without a table."""
-    with closing(_owner(empty_urls)) as database:
-        yield database
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Make a folder of files: `write(create_a="CREATE ...")` is 0001_create_a.sql."""
-
-    def files(start: int = 1, **texts: str) -> Path:
-        for number, (name, text) in enumerate(texts.items(), start=start):
-            (tmp_path / f"{number:04}_{name}.sql").write_text(text)
-        return tmp_path
-
-    return files
-
-
-def _owner(urls: DatabaseUrls) -> Database:
-    return Database(target_from_url(urls.owner), application_name="tests", limits=LIMITS)
-
-
-def _fingerprint(database: Database) -> list[Row]:
-    with database.transaction() as tx:
-        return tx.rows(_FINGERPRINT)
-
-
-def _applied(database: Database) -> list[str]:
-    with database.transaction() as tx:
-        return [r["version"] for r in tx.rows("SELECT version FROM schema_migrations ORDER BY 1")]
+from tests.migrations.folders import MIGRATIONS, Write, applied_in, objects_in, owner_of
 
 
 def _wait_for_the_lock(database: Database) -> None:
@@ -95,7 +49,7 @@ def test_status_and_dry_run_change_nothing(target_db: Database, write: Write) ->
     runner = Runner(target_db, folder)
     assert runner.status().pending == ("0001_make",)
     assert [len(plan.statements) for plan in runner.dry_run()] == [2]
-    assert _fingerprint(target_db) == []
+    assert objects_in(target_db) == {}
 
 
 def test_a_failing_file_leaves_the_database_as_it_was_and_says_where(
@@ -103,12 +57,12 @@ def test_a_failing_file_leaves_the_database_as_it_was_and_says_where(
 ) -> None:
     folder = write(good="CREATE TABLE a (id int)")
     Runner(target_db, folder).up()
-    before = _fingerprint(target_db)
+    before = objects_in(target_db)
     write(2, bad="CREATE TABLE b (id int);\n\nALTER TABLE a\n  ADD n int REFERENCES missing (id);")
     with pytest.raises(MigrationFailed, match=r"0002_bad\.sql line 3: .*missing.*42P01.*as before"):
         Runner(target_db, folder).up()
-    assert _fingerprint(target_db) == before
-    assert _applied(target_db) == ["0001_good"]
+    assert objects_in(target_db) == before
+    assert applied_in(target_db) == ["0001_good"]
 
 
 def test_the_position_of_an_error_is_a_line_of_the_file(target_db: Database, write: Write) -> None:
@@ -123,11 +77,11 @@ def test_postgres_s_hint_is_passed_on(target_db: Database, write: Write) -> None
         Runner(target_db, folder).up()
 
 
-def test_files_before_the_failing_one_stay_applied(target_db: Database, write: Write) -> None:
+def test_files_before_the_failing_one_stayapplied_in(target_db: Database, write: Write) -> None:
     folder = write(good="CREATE TABLE a (id int)", bad="SELECT 1/0")
     with pytest.raises(MigrationFailed):
         Runner(target_db, folder).up()
-    assert _applied(target_db) == ["0001_good"]
+    assert applied_in(target_db) == ["0001_good"]
     (folder / "0002_bad.sql").write_text("SELECT 1")
     assert [row.version for row in Runner(target_db, folder).up()] == ["0002_bad"]
 
@@ -142,7 +96,7 @@ def test_a_broken_deferred_constraint_is_the_file_s_failure(
     )
     with pytest.raises(MigrationFailed, match=r"0001_bad\.sql at its end: .*foreign key"):
         Runner(target_db, folder).up()
-    assert [row for row in _fingerprint(target_db) if row["relname"] in "ab"] == []
+    assert objects_in(target_db) == {}
 
 
 def test_what_a_file_sets_for_itself_ends_with_it(target_db: Database, write: Write) -> None:
@@ -234,7 +188,7 @@ def test_a_file_that_may_not_run_is_refused_before_any_other_runs(
     (folder / "0002_odd.sql").write_bytes(content)
     with pytest.raises(MigrationRefused, match=rf"0002_odd\.sql.*{reason}"):
         Runner(target_db, folder).up()
-    assert [row for row in _fingerprint(target_db) if row["relname"] == "a"] == []
+    assert objects_in(target_db) == {}
 
 
 def test_an_empty_folder_and_none_are_refused(target_db: Database, tmp_path: Path) -> None:
@@ -252,43 +206,7 @@ def test_a_file_s_own_outer_transaction_is_left_out(
 ) -> None:
     folder = write(wrapped=f"-- ours\n{opening};\nCREATE TABLE a (id int);\n{closing_};\n")
     Runner(target_db, folder).up()
-    assert _applied(target_db) == ["0001_wrapped"]
-
-
-def test_a_no_transaction_file_runs_statement_by_statement(
-    target_db: Database, write: Write
-) -> None:
-    folder = write(
-        make="CREATE TABLE a (id int); CREATE TYPE mood AS ENUM ('low')",
-        index="-- migrate: no-transaction\n"
-        "CREATE INDEX CONCURRENTLY a_id ON a (id); -- one; by one\n"
-        "ALTER TYPE mood ADD VALUE 'high';\n"
-        "ALTER TABLE a ADD m mood DEFAULT 'high';",
-    )
-    assert len(Runner(target_db, folder).up()) == 2
-
-
-def test_a_failing_no_transaction_file_says_what_took_effect(
-    target_db: Database, write: Write
-) -> None:
-    folder = write(
-        make="CREATE TABLE a (id int)",
-        index="-- migrate: no-transaction\n"
-        "CREATE INDEX CONCURRENTLY a_id ON a (id);\nSELECT 1/0;\nSELECT 2",
-    )
-    with pytest.raises(MigrationFailed, match=r"line 3: division by zero.*1 of its 3 statements"):
-        Runner(target_db, folder).up()
-    assert _applied(target_db) == ["0001_make"]
-
-
-def test_concurrently_in_a_transaction_fails_and_leaves_nothing(
-    target_db: Database, write: Write
-) -> None:
-    folder = write(
-        bad="CREATE TABLE a (id int); CREATE INDEX CONCURRENTLY a_id ON a (id)",
-    )
-    with pytest.raises(MigrationFailed, match=r"0001_bad\.sql line 1: CREATE INDEX CONCURRENTLY"):
-        Runner(target_db, folder).up()
+    assert applied_in(target_db) == ["0001_wrapped"]
 
 
 def test_a_second_runner_waits_for_the_first_and_finds_its_work_done(
@@ -301,7 +219,7 @@ def test_a_second_runner_waits_for_the_first_and_finds_its_work_done(
     done: list[int] = []
 
     def migrate() -> None:
-        with closing(_owner(empty_urls)) as database:
+        with closing(owner_of(empty_urls)) as database:
             done.append(len(Runner(database, folder).up()))
 
     runners = [threading.Thread(target=migrate) for _ in range(3)]
@@ -319,14 +237,14 @@ def test_a_lock_that_cannot_be_had_in_time_is_a_clear_error(
     for folder, text in ((slow, "SELECT pg_sleep(1)"), (blocked, "CREATE TABLE a (id int)")):
         folder.mkdir()
         (folder / "0001_make.sql").write_text(text)
-    with closing(_owner(empty_urls)) as first:
+    with closing(owner_of(empty_urls)) as first:
         runner = threading.Thread(target=Runner(first, slow).up)
         runner.start()
         _wait_for_the_lock(target_db)
         with pytest.raises(DatabaseUnavailable, match=r"another migration run \(pid \d+, tests\)"):
             Runner(target_db, blocked, lock_wait_s=0.2).up()
         runner.join()
-    assert [row for row in _fingerprint(target_db) if row["relname"] == "a"] == []
+    assert objects_in(target_db) == {}
 
 
 def test_the_lock_is_free_after_a_failure(
@@ -336,7 +254,7 @@ def test_the_lock_is_free_after_a_failure(
     with pytest.raises(MigrationFailed):
         Runner(target_db, folder).up()
     write(bad="SELECT 1")
-    with closing(_owner(empty_urls)) as other:
+    with closing(owner_of(empty_urls)) as other:
         assert len(Runner(other, folder, lock_wait_s=0).up()) == 1
 
 
@@ -346,7 +264,7 @@ def test_a_connection_that_dies_inside_a_file_leaves_nothing_of_it(
     folder = write(bad="CREATE TABLE a (id int);\nSELECT pg_terminate_backend(pg_backend_pid());")
     with pytest.raises(MigrationFailed, match=r"0001_bad\.sql line 2"):
         Runner(target_db, folder).up()
-    assert [row for row in _fingerprint(target_db) if row["relname"] == "a"] == []
+    assert objects_in(target_db) == {}
     write(bad="CREATE TABLE a (id int)")
     assert len(Runner(target_db, folder).up()) == 1
 
@@ -366,20 +284,9 @@ def test_a_login_that_may_not_build_gets_postgres_s_words(
         Runner(database, write(make="SELECT 1")).up()
 
 
-def test_missing_versions_are_those_the_database_lacks(target_db: Database, write: Write) -> None:
-    folder = write(make="SELECT 1")
-    with target_db.transaction() as tx:
-        assert missing_versions(tx, folder) == ("0001_make",)
-    Runner(target_db, folder).up()
-    write(2, more="SELECT 2")
-    with target_db.transaction() as tx:
-        assert missing_versions(tx, folder) == ("0002_more",)
-    assert required_versions(folder) == ("0001_make", "0002_more")
-
-
-def test_our_own_migrations_are_in_order_and_the_writer_sees_them_applied(
+def test_our_own_migrations_are_in_order_and_the_writer_sees_themapplied_in(
     owner_db: Database, db: Database
 ) -> None:
     assert Runner(owner_db, MIGRATIONS).verify() == []
     with db.transaction() as tx:
-        assert missing_versions(tx, MIGRATIONS) == ()
+        assert schema.missing_versions(tx) == ()

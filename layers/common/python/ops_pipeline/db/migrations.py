@@ -1,65 +1,65 @@
 """The migration runner: brings a database to the newest file of a folder, or leaves it as it was.
 
-Lambda and command line are this same code. One run at a time holds an advisory lock of
-its session, asked for outside any transaction: a waiter inside one would block a
-CREATE INDEX CONCURRENTLY of the run it waits for.
+Lambda and command line are this same code. One run at a time works on a database.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pg8000.exceptions import DatabaseError, InterfaceError
-from pg8000.native import Connection
+from pg8000.exceptions import DatabaseError
 
-from ops_pipeline.db.connection import Database, Limits, Transaction
-from ops_pipeline.db.migration_files import MigrationFile, Plan, plan, read_folder
+from ops_pipeline.db import migration_adoption as adoption
+from ops_pipeline.db import migration_drift as drift
+from ops_pipeline.db import migration_halves as halves
+from ops_pipeline.db.connection import Database
+from ops_pipeline.db.migration_adoption import Adoption
+from ops_pipeline.db.migration_files import MigrationFile, number_of, read_folder
+from ops_pipeline.db.migration_halves import Half
 from ops_pipeline.db.migration_history import (
     Applied,
-    applied_versions,
     in_words,
-    position_of,
     problems_of,
     read_history,
-    record,
+    record_sql,
+    sqlstate_of,
 )
-from ops_pipeline.db.sql_lexer import Statement
-from ops_pipeline.errors import DatabaseUnavailable, MigrationFailed, MigrationRefused
-
-# For the Database that a Runner is given: building an index takes longer than a stage may.
-LIMITS = Limits(lock_ms=10_000, statement_ms=600_000, idle_in_transaction_ms=60_000)
-
-_LOCK = 729_104_001
-_LOCK_POLL_S = 0.1
-_LOST = (InterfaceError, OSError, EOFError)
-# Whatever a file set for itself (role, search_path, time-outs) ends with it; what it
-# deferred is checked while we still know which file it was.
-_FINISH = Statement(
-    "SET CONSTRAINTS ALL IMMEDIATE; RESET SESSION AUTHORIZATION; RESET ALL", line=0, words=()
+from ops_pipeline.db.migration_plan import HOW_TO_RUN_ALONE, NEEDS_AUTOCOMMIT, Plan, plan
+from ops_pipeline.db.migration_session import (
+    AS_BEFORE,
+    LIMITS,
+    LOCK_WAIT_S,
+    Session,
+    alone,
+    send,
 )
-_AS_BEFORE = "the database is as before this file"
+from ops_pipeline.db.migration_steps import Steps
+from ops_pipeline.errors import MigrationFailed, MigrationRefused
+
+__all__ = ["LIMITS", "Adoption", "Applied", "Runner", "Status"]
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Folder and database side by side; with problems, `up` would refuse."""
+    """Folder and database side by side; with problems, `up` would refuse.
+
+    `half_done` are files without a transaction that were cut off; `up` goes on with them.
+    """
 
     applied: tuple[Applied, ...]
     pending: tuple[str, ...]
+    half_done: tuple[str, ...]
     problems: tuple[str, ...]
 
 
-def required_versions(folder: Path) -> tuple[str, ...]:
-    """The versions of a folder, in order. Raises MigrationRefused."""
-    return tuple(file.version for file in read_folder(folder))
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What the database says of itself."""
 
-
-def missing_versions(tx: Transaction, folder: Path) -> tuple[str, ...]:
-    """The versions of a folder that the database lacks; one that is ahead lacks none."""
-    applied = applied_versions(tx)
-    return tuple(version for version in required_versions(folder) if version not in applied)
+    history: dict[str, Applied]
+    halves: dict[str, Half]
 
 
 class Runner:
@@ -69,26 +69,56 @@ class Runner:
         database: Logs in as the owner of the schema, best with LIMITS.
         folder: Of files named NNNN_name.sql.
         lock_wait_s: How long to wait for another run to end.
+        allow_out_of_order: Names of files that may run although newer ones did; recorded.
+        auto_no_transaction: Run files that need autocommit as if they said so; recorded.
     """
 
-    def __init__(self, database: Database, folder: Path, *, lock_wait_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        *,
+        lock_wait_s: float = LOCK_WAIT_S,
+        allow_out_of_order: Collection[str] = (),
+        auto_no_transaction: bool = False,
+    ) -> None:
         self._database = database
         self._folder = folder
         self._lock_wait_s = lock_wait_s
+        self._allowed = frozenset(allow_out_of_order)
+        self._auto = auto_no_transaction
 
     def status(self) -> Status:
         """Compare folder and database; changes nothing."""
         files = read_folder(self._folder)
-        history = self._history()
+        state = self._state()
         return Status(
-            applied=tuple(sorted(history.values(), key=lambda row: row.version)),
-            pending=tuple(file.version for file in files if file.version not in history),
-            problems=tuple(problems_of(files, history)),
+            applied=tuple(sorted(state.history.values(), key=lambda row: row.version)),
+            pending=tuple(file.version for file in files if file.version not in state.history),
+            half_done=tuple(
+                f"{half.version}: {half.statements_done} statements took effect"
+                for half in state.halves.values()
+            ),
+            problems=tuple(self._problems(files, state)),
         )
 
     def verify(self) -> list[str]:
-        """What is wrong with folder or history, one sentence each; empty when in order."""
-        return list(self.status().problems)
+        """What is not as the applied migrations make it, one sentence each; empty when in order.
+
+        Looks at files, history, and every object of the schema: the applied files are run
+        on a scratch database, which is compared and dropped.
+
+        Raises:
+            MigrationRefused: the login may not make a scratch database.
+        """
+        status = self.status()
+        found = [*status.problems, *(f"{half}, the rest did not" for half in status.half_done)]
+        if found:
+            return found
+        applied = {row.version for row in status.applied}
+        files = [file for file in read_folder(self._folder) if file.version in applied]
+        with alone(self._database, self._lock_wait_s):
+            return list(drift.differences(self._database, lambda db: self._build(db, files)))
 
     def dry_run(self) -> list[Plan]:
         """What `up` would run, refused as it would be.
@@ -96,7 +126,7 @@ class Runner:
         Raises:
             MigrationRefused: see `up`.
         """
-        return _plans(read_folder(self._folder), self._history())
+        return self._plans(read_folder(self._folder), self._state())
 
     def up(self) -> list[Applied]:
         """Apply what is pending, each file in one transaction with its row.
@@ -109,89 +139,104 @@ class Runner:
         """
         files = read_folder(self._folder)
         with self._alone() as session:
-            plans = _plans(files, self._history(create=True))
-            return [self._apply(plan, session) for plan in plans]
+            plans = self._plans(files, self._state(create=True))
+            return [self._apply(each, session) for each in plans]
+
+    def baseline(self, wanted: Adoption) -> list[Applied]:
+        """Take over a database that another runner, or nobody, kept the history of.
+
+        Returns:
+            The migrations that count as applied from now on; none of them was run.
+
+        Raises:
+            MigrationRefused: the history is ours already, or what was recorded fits no file.
+        """
+        files = read_folder(self._folder)
+        with self._alone():
+            try:
+                with self._database.transaction() as tx:
+                    rows = adoption.adopt(tx, files, wanted)
+                    halves.ensure_table(tx)
+                    return rows
+            except DatabaseError as error:
+                raise MigrationFailed(f"baseline: {in_words(error)}; nothing changed") from error
 
     @contextmanager
-    def _alone(self) -> Iterator[Connection]:
-        with self._database.transaction():
-            pass  # replaces a connection that died since the last run
-        session = self._database.session()
-        deadline = time.monotonic() + self._lock_wait_s
-        while not session.execute_simple(f"SELECT pg_try_advisory_lock({_LOCK})").rows[0][0]:
-            if time.monotonic() > deadline:
-                raise DatabaseUnavailable(
-                    f"another migration run ({_holder(session)}) holds the lock "
-                    f"since over {self._lock_wait_s:g} s; nothing was run"
-                )
-            time.sleep(_LOCK_POLL_S)
+    def _alone(self) -> Iterator[Session]:
         try:
-            yield session
-        finally:
-            with suppress(*_LOST, DatabaseError):
-                session.execute_simple(f"SELECT pg_advisory_unlock({_LOCK})")
+            with alone(self._database, self._lock_wait_s) as session:
+                yield session
+        except DatabaseError as error:
+            raise MigrationFailed(f"no migration was run: {in_words(error)}") from error
 
-    def _history(self, *, create: bool = False) -> dict[str, Applied]:
-        """The applied migrations by version."""
+    def _state(self, *, create: bool = False) -> _State:
         try:
             with self._database.transaction() as tx:
-                return read_history(tx, create=create)
+                state = _State(read_history(tx, create=create), halves.read_halves(tx))
+                if create:
+                    halves.ensure_table(tx)
+                return state
         except DatabaseError as error:
             raise MigrationFailed(f"schema_migrations: {in_words(error)}") from error
 
-    def _apply(self, plan: Plan, session: Connection) -> Applied:
+    def _problems(self, files: Sequence[MigrationFile], state: _State) -> Iterator[str]:
+        yield from problems_of(files, state.history, self._allowed)
+        versions = {file.version for file in files}
+        for version in state.halves:
+            if version not in versions:
+                yield f"{version}.sql took effect in part, but the file is missing"
+
+    def _plans(self, files: Sequence[MigrationFile], state: _State) -> list[Plan]:
+        if problems := list(self._problems(files, state)):
+            raise MigrationRefused("; ".join(problems))
+        return [self._plan(file, state) for file in files if file.version not in state.history]
+
+    def _plan(self, file: MigrationFile, state: _State) -> Plan:
+        begun = file.version in state.halves
+        made = plan(file, auto_no_transaction=self._auto or begun)
+        if begun and made.transactional:
+            made = made.by_steps()
+        newest = max(state.history, key=lambda version: number_of(version) or 0, default="")
+        if (number_of(newest) or 0) > file.number:
+            made = made.noted(f"out of order, allowed after {newest}")
+        return made
+
+    def _apply(self, made: Plan, session: Session) -> Applied:
         started = time.perf_counter()
-        if not plan.transactional:
-            self._run_each(plan, session)
+        if made.transactional:
+            try:
+                return self._finish(made, session, started)
+            except MigrationFailed as error:
+                if sqlstate_of(error.__cause__) not in NEEDS_AUTOCOMMIT:
+                    raise
+                if not self._auto:
+                    raise MigrationRefused(f"{error}; {HOW_TO_RUN_ALONE}") from error
+                made = made.by_steps()
+        Steps(made, self._database, session).run()
+        return self._finish(made, session, started)
+
+    def _finish(self, made: Plan, session: Session, started: float) -> Applied:
+        """Send a transaction's statements, if the file has one, and its row; commit both."""
         with self._database.transaction() as tx:
-            if self._database.session() is not session:
-                raise MigrationFailed(
-                    f"{plan.file.name}: the connection was lost and with it the lock; run again"
-                )
-            if plan.transactional:
-                for statement in plan.statements:
-                    _send(tx.script, plan, statement, _AS_BEFORE)
-            _send(tx.script, plan, _FINISH, _AS_BEFORE)
+            session.require_alive(made)
+            for statement in made.statements if made.transactional else ():
+                send(tx.script, made, statement, AS_BEFORE)
             applied = Applied(
-                version=plan.file.version,
-                checksum=plan.file.checksum,
+                version=made.file.version,
+                checksum=made.file.checksum,
                 execution_ms=round((time.perf_counter() - started) * 1000, 3),
+                note=made.note,
             )
-            record(tx, applied)
+            last = [record_sql(applied)]
+            if not made.transactional:
+                last.append(halves.forget_sql(made.file.version))
+            send(tx.script, made, session.end_of_file(*last), AS_BEFORE)
         return applied
 
-    def _run_each(self, plan: Plan, session: Connection) -> None:
-        """Run a file outside of transactions; what took effect before a failure stays."""
-        for index, statement in enumerate(plan.statements):
-            left = f"{index} of its {len(plan.statements)} statements took effect"
-            _send(session.execute_simple, plan, statement, left)
-
-
-def _send(run: Callable[[str], object], plan: Plan, statement: Statement, left: str) -> None:
-    """Run one statement; a failure names file and line and says what is left behind."""
-    try:
-        run(statement.text)
-    except DatabaseError as error:
-        line = statement.line_at(position_of(error)) if statement.line else 0
-        where = f"line {line}" if line else "at its end"
-        raise MigrationFailed(f"{plan.file.name} {where}: {in_words(error)}; {left}") from error
-    except _LOST as error:
-        raise MigrationFailed(
-            f"{plan.file.name} line {statement.line}: the connection broke ({error}); {left}"
-        ) from error
-
-
-def _plans(files: Sequence[MigrationFile], history: Mapping[str, Applied]) -> list[Plan]:
-    problems = list(problems_of(files, history))
-    if problems:
-        raise MigrationRefused("; ".join(problems))
-    return [plan(file) for file in files if file.version not in history]
-
-
-def _holder(session: Connection) -> str:
-    found = session.execute_simple(
-        "SELECT string_agg(format('pid %s, %s', pid, application_name), '; ') "
-        "FROM pg_locks JOIN pg_stat_activity USING (pid) "
-        f"WHERE locktype = 'advisory' AND granted AND objid = {_LOCK}"
-    )
-    return str(found.rows[0][0] or "just ended")
+    def _build(self, scratch: Database, files: Iterable[MigrationFile]) -> None:
+        """Run files on an empty database."""
+        with alone(scratch, self._lock_wait_s) as session:
+            runner = Runner(scratch, self._folder, auto_no_transaction=True)
+            state = runner._state(create=True)
+            for file in files:
+                runner._apply(runner._plan(file, state), session)

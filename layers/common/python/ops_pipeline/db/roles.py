@@ -24,9 +24,11 @@ class Role(StrEnum):
 _LOCK = 4_907_201_511
 
 _FACTS = """
-    SELECT rolsuper AS superuser, rolcreaterole AS creates_roles
+    SELECT rolsuper AS superuser, rolcreaterole AS creates_roles,
+        rolsuper OR rolcreatedb AS creates_databases
     FROM pg_roles WHERE rolname = current_user
 """
+_OWNER_VERIFIES = "SELECT rolcreatedb AS allowed FROM pg_roles WHERE rolname = :owner"
 _EXISTING = "SELECT rolname FROM pg_roles WHERE rolname = ANY(CAST(:names AS text[]))"
 
 
@@ -34,6 +36,12 @@ def missing_roles(tx: Transaction) -> tuple[Role, ...]:
     """The roles that the cluster lacks."""
     found = {row["rolname"] for row in tx.rows(_EXISTING, names=[role.value for role in Role])}
     return tuple(role for role in Role if role.value not in found)
+
+
+def owner_may_verify(tx: Transaction) -> bool:
+    """Whether the owner may make the scratch database that `verify` compares with."""
+    row = tx.one(_OWNER_VERIFIES, owner=Role.OWNER.value)
+    return row is not None and bool(row["allowed"])
 
 
 def ensure(tx: Transaction, passwords: Mapping[Role, str]) -> None:
@@ -58,6 +66,8 @@ def ensure(tx: Transaction, passwords: Mapping[Role, str]) -> None:
     if allowed:
         # Not the guard, only a second one: the console opens READ ONLY transactions itself.
         tx.execute(f"ALTER ROLE {Role.READER} SET default_transaction_read_only = on")
+        if login["creates_databases"]:
+            tx.execute(f"ALTER ROLE {Role.OWNER} CREATEDB")
         if not login["superuser"]:
             # Postgres 16 and later let a creator give a database to a role only as its member.
             tx.execute(f"GRANT {Role.OWNER} TO CURRENT_USER")

@@ -14,7 +14,14 @@ VERSIONS = (
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"
-_APPLIED = "SELECT version FROM schema_migrations"
+_APPLIED = "SELECT CAST(version AS text) AS version FROM schema_migrations"
+
+
+def missing_versions(tx: Transaction) -> tuple[str, ...]:
+    """The versions that the database lacks, in order; one that is ahead lacks none."""
+    present = any(row["present"] for row in tx.rows(_HISTORY))
+    applied = {row["version"] for row in tx.rows(_APPLIED)} if present else set()
+    return tuple(version for version in VERSIONS if version not in applied)
 
 
 def require_current(tx: Transaction) -> None:
@@ -23,8 +30,5 @@ def require_current(tx: Transaction) -> None:
     Raises:
         SchemaBehind: names the missing versions.
     """
-    present = any(row["present"] for row in tx.rows(_HISTORY))
-    applied = {row["version"] for row in tx.rows(_APPLIED)} if present else set()
-    missing = [version for version in VERSIONS if version not in applied]
-    if missing:
+    if missing := missing_versions(tx):
         raise SchemaBehind(f"the database lacks {', '.join(missing)}: run the migrations first")

@@ -1,8 +1,8 @@
 """Cut a SQL file into statements as Postgres would: quotes, dollar quotes, nested comments.
 
 It follows PostgreSQL's own lexer (src/backend/parser/scan.l) for what may hide a
-semicolon, and psql's for bodies of `BEGIN ATOMIC ... END`. It assumes
-standard_conforming_strings = on, which has been the default since 9.1.
+semicolon, and psql's for bodies of `BEGIN ATOMIC ... END`. It reads with
+standard_conforming_strings = on: the runner sets that, and refuses a file that would not.
 """
 
 import re
@@ -92,6 +92,39 @@ class _Nesting:
     @property
     def open(self) -> bool:
         return self.parentheses > 0 or self.body > 0
+
+
+def tokens_of(sql: str) -> list[str]:
+    """The tokens in order, names folded as Postgres does: `"Odd" T` gives `Odd`, `t`.
+
+    A constant keeps its quotes, so that no name is taken for one.
+
+    Raises:
+        SqlUnreadable: a quote or comment never ends.
+    """
+    return [_folded(kind, sql[begin:end]) for kind, begin, end in _tokens(sql)]
+
+
+def _folded(kind: str, text: str) -> str:
+    if kind == "word":
+        return text.lower()
+    return text[1:-1].replace('""', '"') if text.startswith('"') else text
+
+
+def placeholders(sql: str) -> Iterator[tuple[str, int, int]]:
+    """Name, start and end of each `:name` outside of quotes and comments; `::` is a cast.
+
+    Raises:
+        SqlUnreadable: a quote or comment never ends.
+    """
+    colons = 0
+    colon_end = -1
+    for kind, begin, end in _tokens(sql):
+        if kind == "word" and colons == 1 and begin == colon_end:
+            yield sql[begin:end], colon_end - 1, end
+        is_colon = kind == "other" and sql[begin] == ":"
+        colons = (colons + 1 if begin == colon_end else 1) if is_colon else 0
+        colon_end = end if is_colon else -1
 
 
 def split(sql: str) -> list[Statement]:

@@ -1,0 +1,120 @@
+"""The session of one migration run: alone under its lock, sending statements by file and line.
+
+The lock belongs to the session and is asked for outside any transaction: a waiter inside
+one would block a CREATE INDEX CONCURRENTLY of the run it waits for.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from pg8000.exceptions import DatabaseError, InterfaceError
+from pg8000.native import Connection
+
+from ops_pipeline.db.connection import Database, Limits
+from ops_pipeline.db.migration_history import in_words, position_of
+from ops_pipeline.db.migration_plan import Plan
+from ops_pipeline.db.sql_lexer import Statement
+from ops_pipeline.errors import DatabaseUnavailable, MigrationFailed
+
+LOCK_WAIT_S = 45.0
+# Of one statement. A test holds wait and statement together under the function's time-out.
+STATEMENT_S = 240.0
+# For the Database that a Runner is given: building an index takes longer than a stage may.
+LIMITS = Limits(lock_ms=10_000, statement_ms=int(STATEMENT_S * 1000), idle_in_transaction_ms=60_000)
+AS_BEFORE = "the database is as before this file"
+
+_LOCK = 729_104_001
+_LOCK_POLL_S = 0.1
+_LOST = (InterfaceError, OSError, EOFError)
+# Files are cut into statements by this reading of quotes.
+_READING = "SET standard_conforming_strings = on"
+# A killed run's statement ends soon after it, and with it its hold on the lock.
+_NOTICE_LOSS = "SET client_connection_check_interval = '2s'"
+# Whatever a file set for itself (role, search_path, time-outs, temporary tables) ends with
+# it; what it deferred is checked while we still know which file it was.
+_ENDS_WITH_THE_FILE = (
+    "SET CONSTRAINTS ALL IMMEDIATE; RESET SESSION AUTHORIZATION; RESET ALL; DISCARD TEMP"
+)
+
+
+class Session:
+    """One session that holds the lock.
+
+    Attributes:
+        raw: For statements outside of transactions.
+    """
+
+    def __init__(self, database: Database, raw: Connection) -> None:
+        self._database = database
+        self.raw = raw
+        self._settings = _READING
+        raw.execute_simple(_READING)
+        # Not every operating system can tell that a client is gone.
+        with suppress(DatabaseError):
+            raw.execute_simple(_NOTICE_LOSS)
+            self._settings = f"{_READING}; {_NOTICE_LOSS}"
+
+    def require_alive(self, plan: Plan) -> None:
+        """Refuse to go on over a connection that replaced the one with the lock."""
+        if self._database.session() is not self.raw:
+            raise MigrationFailed(
+                f"{plan.file.name}: the connection was lost and with it the lock; run again"
+            )
+
+    def end_of_file(self, *more: str) -> Statement:
+        """What is sent as the end of a file, and further statements with it."""
+        text = "; ".join((_ENDS_WITH_THE_FILE, self._settings, *more))
+        return Statement(text, line=0, words=())
+
+
+@contextmanager
+def alone(database: Database, wait_s: float) -> Iterator[Session]:
+    """Hold the lock that lets one run at a time work on a database.
+
+    Raises:
+        DatabaseUnavailable: no connection, or another run did not end in time.
+    """
+    with database.transaction():
+        pass  # replaces a connection that died since the last run
+    raw = database.session()
+    deadline = time.monotonic() + wait_s
+    while not raw.execute_simple(f"SELECT pg_try_advisory_lock({_LOCK})").rows[0][0]:
+        if time.monotonic() > deadline:
+            raise DatabaseUnavailable(
+                f"another migration run ({_holder(raw)}) holds the lock "
+                f"since over {wait_s:g} s; nothing was run"
+            )
+        time.sleep(_LOCK_POLL_S)
+    try:
+        yield Session(database, raw)
+    finally:
+        with suppress(*_LOST, DatabaseError):
+            raw.execute_simple(f"SELECT pg_advisory_unlock({_LOCK})")
+
+
+def send(run: Callable[[str], object], plan: Plan, statement: Statement, left: str) -> None:
+    """Run one statement.
+
+    Raises:
+        MigrationFailed: names file and line and says what is `left` behind.
+    """
+    try:
+        run(statement.text)
+    except DatabaseError as error:
+        line = statement.line_at(position_of(error)) if statement.line else 0
+        where = f"line {line}" if line else "at its end"
+        raise MigrationFailed(f"{plan.file.name} {where}: {in_words(error)}; {left}") from error
+    except _LOST as error:
+        raise MigrationFailed(
+            f"{plan.file.name} line {statement.line}: the connection broke ({error}); {left}"
+        ) from error
+
+
+def _holder(raw: Connection) -> str:
+    found = raw.execute_simple(
+        "SELECT string_agg(format('pid %s, %s', pid, application_name), '; ') "
+        "FROM pg_locks JOIN pg_stat_activity USING (pid) "
+        f"WHERE locktype = 'advisory' AND granted AND objid = {_LOCK}"
+    )
+    return str(found.rows[0][0] or "just ended")

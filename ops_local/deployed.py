@@ -1,0 +1,53 @@
+"""Calls a function of a deployed stack; AWS's own settings say where and as whom."""
+
+import json
+from typing import Any
+
+from ops_pipeline import errors
+from ops_pipeline.errors import OpsError, StageFailed
+
+_ATTEMPTS = 1
+# More than the longest function may take.
+_READ_TIMEOUT_S = 330
+
+
+def call(stack: str, stage: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Return what the handler returned.
+
+    Args:
+        stack: Its functions are named `<stack>-<stage>`, underscores as hyphens.
+        stage: For example db_query.
+        event: As the handler takes it.
+
+    Raises:
+        OpsError: what the handler raised, under its own name, StageFailed for any other.
+    """
+    # Imported here (PLC0415): no other verb needs it, and it takes a second. It ships no types.
+    import boto3  # type: ignore[import-untyped]  # noqa: PLC0415
+    from botocore.config import Config  # type: ignore[import-untyped]  # noqa: PLC0415
+    from botocore.exceptions import (  # type: ignore[import-untyped]  # noqa: PLC0415
+        BotoCoreError,
+        ClientError,
+    )
+
+    # Never sent twice by itself: a migration that timed out may still be running.
+    config = Config(retries={"total_max_attempts": _ATTEMPTS}, read_timeout=_READ_TIMEOUT_S)
+    name = f"{stack}-{stage.replace('_', '-')}"
+    try:
+        answer = boto3.client("lambda", config=config).invoke(
+            FunctionName=name, Payload=json.dumps(event).encode()
+        )
+        told = json.loads(answer["Payload"].read())
+    except (BotoCoreError, ClientError) as error:
+        raise StageFailed(f"{name} could not be called: {error}") from error
+    if "FunctionError" in answer:
+        raise _error_of(told)
+    return dict(told)
+
+
+def _error_of(told: dict[str, Any]) -> OpsError:
+    kind = getattr(errors, str(told.get("errorType")), StageFailed)
+    message = str(told.get("errorMessage"))
+    if isinstance(kind, type) and issubclass(kind, OpsError) and "__init__" not in vars(kind):
+        return kind(message)
+    return StageFailed(f"{told.get('errorType')}: {message}")
