@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types contracts check lock docs clean
+.PHONY: help setup demo test slow lint types contracts check lock docs clean
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -21,6 +21,9 @@ demo: $(READY) ## run a generated session through the whole pipeline, no keys ne
 
 test: $(READY) ## run all tests, on a Postgres of their own
 	@$(BIN)/pytest -q
+
+slow: $(READY) ## run the exhaustive tests: whole days twice, kills anywhere
+	@$(BIN)/pytest -q -m slow --timeout 3000
 
 lint: $(READY) ## formatting and ruff's rules
 	@$(BIN)/ruff format --quiet --check $(SOURCES) || \

@@ -12,6 +12,7 @@ def lambda_handler(request: TickRequest, deps: Deps) -> telemetry.Outcome:
         request,
         db=deps.db,
         market_data=deps.runtime.market_data,
+        calendar=deps.calendar,
         clock=deps.clock,
         parameters=deps.parameters,
         data_feed=deps.runtime.settings.data_feed,

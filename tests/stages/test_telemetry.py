@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ops_local import recording
+from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db.connection import Database
 from ops_pipeline.db.runs import DryDatabase
 from ops_pipeline.domain.market import MINUTE, Bar, new_york_time
@@ -40,6 +41,7 @@ def fetch(
         TickRequest(tick=tick),
         db=db,
         market_data=market,
+        calendar=NyseCalendar(),
         clock=market.clock,
         parameters=in_force(db),
         data_feed="iex",
@@ -97,7 +99,7 @@ def test_the_table_ends_the_same_however_the_bars_arrive(
     db: Database, market: FakeMarketData
 ) -> None:
     watch(db, "AAA", "BBB")
-    generator = random.Random(7)  # noqa: S311 - an order to shuffle, no secret
+    generator = random.Random(7)
     truth = bars_of("AAA", OPEN, [10 + place / 100 for place in range(30)])
     truth += bars_of("BBB", OPEN, [20 - place / 100 for place in range(30)])
     # Each bar comes up to four minutes late, twice over, and wrong the first time.
@@ -206,6 +208,16 @@ def test_an_explained_jump_stays_explained_when_its_bar_is_fetched_again(
     assert fetch(db, market, OPEN + 3 * MINUTE).held == 0
 
 
+def test_the_session_s_last_bar_is_fetched_after_the_close_and_none_beyond(
+    db: Database, market: FakeMarketData
+) -> None:
+    watch(db, "AAA")
+    closes_at = OPEN + 390 * MINUTE
+    market.recorded_bars = bars_of("AAA", closes_at - 2 * MINUTE, ["10", "11", "12", "13"])
+    fetch(db, market, closes_at + MINUTE)
+    assert [row[1] for row in stored(db)] == [closes_at - 2 * MINUTE, closes_at - MINUTE]
+
+
 def test_a_minute_in_which_nothing_traded_is_no_error(db: Database, market: FakeMarketData) -> None:
     watch(db, "AAA")
     assert fetch(db, market, TICK) == telemetry.Outcome(1, 0, 0, 0, 0)
@@ -218,6 +230,7 @@ def test_a_dry_run_keeps_nothing(db: Database, market: FakeMarketData) -> None:
         TickRequest(tick=TICK, dry_run=True),
         db=DryDatabase(db),
         market_data=market,
+        calendar=NyseCalendar(),
         clock=market.clock,
         parameters=in_force(db),
         data_feed="iex",
@@ -240,10 +253,13 @@ def test_apple_is_held_back_on_the_day_of_its_split_and_time_warner_is_not(
         outcome = fetch(db, market, evening)
     assert outcome.held == 1
     (hold,) = rows(db, "SELECT ticker, ts, previous_close, close FROM price_holds")
-    before = "645.70" if len(days) > 1 else "645.57"
+    closes_at = new_york_time(date(2014, 6, 6), 16)
+    closes = [
+        b.close for b in recording.load(shared_data / days[0]).bars["AAPL"] if b.ts < closes_at
+    ]
     assert tuple(hold.values()) == (
         "AAPL",
         datetime(2014, 6, 9, 8, 0, tzinfo=UTC),
-        Decimal(before),
+        closes[-1] if len(days) > 1 else Decimal("645.57"),
         Decimal("92.42"),
     )

@@ -117,6 +117,12 @@ def test_a_closed_session_stops_trading_at_the_clock() -> None:
     assert script.called == ["market_clock"]
 
 
+def test_after_the_close_the_last_bars_are_fetched_and_nothing_is_decided() -> None:
+    script = Script(market_clock={**OPEN, "session": "just_closed"})
+    assert script.run("trading_cycle").status == "SUCCEEDED"
+    assert script.called == ["market_clock", "telemetry"]
+
+
 def test_positions_are_still_synced_when_the_session_is_closed() -> None:
     script = Script(market_clock={**OPEN, "session": "closed"})
     assert script.run("position_cycle").status == "SUCCEEDED"

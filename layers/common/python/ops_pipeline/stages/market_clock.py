@@ -1,20 +1,27 @@
 """Whether a session is open at the tick, and which accounts this tick has to serve."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Literal
 
 from ops_pipeline.db import accounts
 from ops_pipeline.db.runs import UnitsOfWork
-from ops_pipeline.domain.market import new_york_day
+from ops_pipeline.domain.market import Session, new_york_day
 from ops_pipeline.ports import Calendar
 from ops_pipeline.stages.request import ClockRequest
+
+_LAST_BARS = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a machine goes on with; account names in byte order."""
+    """What a machine goes on with; account names in byte order.
 
-    session: Literal["open", "closed"]
+    `just_closed` for the two minutes after the close: the session's last bars are fetched
+    then, and nothing is decided.
+    """
+
+    session: Literal["open", "just_closed", "closed"]
     accounts_entry: list[str]
     accounts_guard: list[str]
 
@@ -22,10 +29,17 @@ class Outcome:
 def run(request: ClockRequest, *, db: UnitsOfWork, calendar: Calendar) -> Outcome:
     """Ask the exchange's calendar about the tick, whatever the time is by now."""
     session = calendar.session(new_york_day(request.tick))
-    is_open = session is not None and session.is_open(request.tick)
     with db.transaction() as tx:
         return Outcome(
-            session="open" if is_open else "closed",
+            session=_state(session, request.tick),
             accounts_entry=accounts.entry_accounts(tx),
             accounts_guard=accounts.guard_accounts(tx),
         )
+
+
+def _state(session: Session | None, tick: datetime) -> Literal["open", "just_closed", "closed"]:
+    if session is None:
+        return "closed"
+    if session.is_open(tick):
+        return "open"
+    return "just_closed" if session.closes_at <= tick < session.closes_at + _LAST_BARS else "closed"

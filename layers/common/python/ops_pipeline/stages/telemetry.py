@@ -13,7 +13,7 @@ from ops_pipeline.domain import bars
 from ops_pipeline.domain.bars import Jump
 from ops_pipeline.domain.market import Bar, new_york_day
 from ops_pipeline.domain.parameters import TelemetryRules
-from ops_pipeline.ports import Clock, MarketData
+from ops_pipeline.ports import Calendar, Clock, MarketData
 from ops_pipeline.stages.request import TickRequest
 
 PRICE_JUMP = "price_jump"
@@ -35,11 +35,12 @@ def run(
     *,
     db: UnitsOfWork,
     market_data: MarketData,
+    calendar: Calendar,
     clock: Clock,
     parameters: Versioned,
     data_feed: DataFeed,
 ) -> Outcome:
-    """Bring lane_telemetry up to the tick.
+    """Bring lane_telemetry up to the tick, or to the end of its session.
 
     Raises:
         MarketDataUnavailable: nothing was stored; the next tick fetches what is missing.
@@ -47,6 +48,9 @@ def run(
     rules = parameters.rules.telemetry
     # A tick may lie ahead of the clock when a person invents one: no bar is final before now.
     upto = min(request.tick, clock.now())
+    session = calendar.session(new_york_day(upto))
+    if session is not None:
+        upto = min(upto, session.closes_at)
     with db.transaction() as tx:
         tickers = telemetry.watched_tickers(tx)
         newest = telemetry.newest_bars(tx, tickers, bars.fetch_from(upto, None, rules), upto)

@@ -1,0 +1,56 @@
+"""Whole days replayed twice, and killed on the way: the same database, row for row."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from ops_local import recording as recordings
+from ops_local.compare import differences
+from ops_local.home import Home
+from ops_local.recording import Recording
+from ops_local.synthetic import generate
+from tests.replay.conftest import run_day, server_home
+from tests.replay.test_kill import minutes_until_killed, start
+from tests.replay.test_real_days import DAYS
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def assert_twice_the_same(home: Home, recording: Recording) -> None:
+    once = run_day(home, recording)
+    with server_home() as other:
+        again = run_day(other, recording)
+        assert once.tally.failures == again.tally.failures == []
+        assert differences(once.urls, again.urls) == []
+    assert once.books == again.books
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_a_real_day_replayed_twice_gives_the_same_rows(
+    home: Home, shared_data: Path, day: str
+) -> None:
+    assert_twice_the_same(home, recordings.load(shared_data / day))
+
+
+def test_the_generated_session_replayed_twice_gives_the_same_rows(
+    home: Home, tmp_path: Path
+) -> None:
+    assert_twice_the_same(home, generate(tmp_path / "generated"))
+
+
+@pytest.mark.parametrize("seed", range(10, 14))
+def test_a_whole_day_killed_twenty_times_ends_the_same(
+    home: Home, shared_data: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    recording = recordings.load(shared_data / "2013-10-08")
+    last = "2013-10-08T20:25:00+00:00"
+    undisturbed = run_day(home, recording, params="lively.json")
+    with server_home() as other:
+        for _ in range(20):
+            process = start(other, recording.folder, last)
+            minutes_until_killed(process, chance.randint(1, 40), chance.uniform(0, 0.2))
+        killed = run_day(other, recording, params="lively.json")
+        assert differences(undisturbed.urls, killed.urls, after_kill=True) == []
+    assert undisturbed.books == killed.books
