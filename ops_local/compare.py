@@ -27,6 +27,10 @@ _NATURAL_KEYS = {
     "inbound_events_raw": ("event_uid",),
 }
 
+# What tells a person which row an id means.
+_LABELS = ("account_name", "symbol", "ticker", "stage")
+_MOST_COLUMNS = 4
+
 _COLUMNS = """
 SELECT c.relname AS table_name, a.attname AS column_name,
        -- Counts from 0; the columns that a key merely includes stand behind its own.
@@ -58,13 +62,17 @@ class Difference:
     b: Row | None
 
     def __str__(self) -> str:
-        where = f"{self.table} {' '.join(map(str, self.key.values()))}".strip()
+        row = self.a or self.b or {}
+        named = [row[name] for name in _LABELS if name in row and name not in self.key]
+        where = " ".join(map(str, [self.table, *self.key.values(), *named]))
         if self.a is None or self.b is None:
             return f"{where}: {self.kind}"
-        return f"{where}: " + ", ".join(
-            f"{name} {_short(self.a.get(name))} | {_short(self.b.get(name))}"
-            for name in self.columns
-        )
+        told = [
+            f"{name} {_short(self.a[name])} | {_short(self.b[name])}"
+            for name in self.columns[:_MOST_COLUMNS]
+        ]
+        more = len(self.columns) - len(told)
+        return f"{where}: {', '.join(told)}{f', {more} columns more' if more else ''}"
 
 
 def differences(

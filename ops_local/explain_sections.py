@@ -36,10 +36,13 @@ def sections(explained: Explained) -> list[Section]:
         Section("Bars and features", tuple(_features(explained)), explained.bars),
         Section("Signal", tuple(_signal(explained)), _arithmetic(explained.recommendation)),
     ]
-    gates = explained.recommendation["risk_gate_json"]
+    facts = explained.recommendation["risk_gate_json"] or {}
+    # A sale passes few gates, and that of its size is not among them.
+    gates = {name: gate for name, gate in facts.items() if "passed" in gate}
     if gates:
         found.append(Section("Gates", tuple(_gates(gates)), _gate_rows(gates)))
-        found.append(Section("Size", tuple(_size(gates)), _size_rows(gates)))
+    if "size" in gates:
+        found.append(Section("Size", tuple(_size(gates["size"])), _size_rows(gates["size"])))
     if explained.orders:
         found.append(Section("Orders", (), order_rows(explained)))
     if explained.fills:
@@ -159,10 +162,9 @@ def _gate_rows(gates: Mapping[str, Any]) -> list[Row]:
     ]
 
 
-def _size(gates: Mapping[str, Any]) -> Iterator[str]:
-    size = gates.get("size") or {}
+def _size(size: Mapping[str, Any]) -> Iterator[str]:
     if "quantity" not in size:
-        yield size.get("reason") or "No size was computed."
+        yield f"{size['reason']}."
         return
     yield (
         f"{plain(size['quantity'])} at a limit of {dollars(size['limit_price'])}, "
@@ -171,8 +173,7 @@ def _size(gates: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _size_rows(gates: Mapping[str, Any]) -> list[Row]:
-    size = gates.get("size") or {}
+def _size_rows(size: Mapping[str, Any]) -> list[Row]:
     allowed: Mapping[str, float] = size.get("allowed") or {}
     return [
         {

@@ -1,7 +1,9 @@
-"""The page of a replay: one HTML file with charts, tables and one explained trade, that asks for
-nothing from anywhere."""
+"""The page of a replay: one HTML file with charts, tables and one explained trade.
+
+It asks for nothing from anywhere: scripts, styles and figures lie in the file.
+"""
 
 from ops_local.page.document import build, write
-from ops_local.page.sources import Session
+from ops_local.page.sources import Session, read
 
-__all__ = ["Session", "build", "write"]
+__all__ = ["Session", "build", "read", "write"]

@@ -19,7 +19,9 @@ from ops_local.pipeline import Tally
 from ops_local.postgres import EmbeddedPostgres
 from ops_local.recording import Recording
 from ops_local.replay import Plan, replay
+from ops_local.synthetic import generate
 from ops_pipeline.db.connection import Database, Transaction, target_from_url
+from ops_pipeline.domain.market import new_york_time
 from tests.conftest import MIGRATIONS
 
 PARAMS = Path(__file__).parent / "params"
@@ -97,3 +99,11 @@ def replayed(home: Home, shared_data: Path) -> Replay:
         return done[day, params]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def generated_morning(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Day:
+    """Eight tickers, news included, to 11:20: trades that won, lost and are still open."""
+    recording = generate(tmp_path_factory.mktemp("recordings") / "morning", n_tickers=8)
+    last = new_york_time(recording.day, 11, 20)
+    return run_day(home, recording, params="lively.json", last=last)

@@ -1,0 +1,162 @@
+"""`ops explain`: each recommendation can be told from its headlines to what it earned."""
+
+import argparse
+import json
+
+import pytest
+
+from ops_local import explain
+from ops_local.commands import explain as command
+from ops_local.explain_sections import Section, sections
+from ops_pipeline.db.connection import Database, Row
+from tests.replay.conftest import Day
+
+_IDS = "SELECT id FROM dispatch_recommendations ORDER BY id"
+_TRADE = ["Decision", "Headlines", "Bars and features", "Signal", "Gates", "Size"]
+
+
+def _told(day: Day, number: int) -> dict[str, Section]:
+    with day.reading() as tx:
+        return {part.title: part for part in sections(explain.explain(tx, number))}
+
+
+def _ops(day: Day, *words: str) -> int:
+    parser = argparse.ArgumentParser(prog="ops")
+    parser.set_defaults(variables={})
+    command.add_parser(parser.add_subparsers(required=True))
+    args = parser.parse_args(["explain", *words, "--database-url", day.urls.reader])
+    code: int = args.run(args)
+    return code
+
+
+def test_the_best_story_is_the_trade_with_news_that_moved_most(generated_morning: Day) -> None:
+    with generated_morning.reading() as tx:
+        number = explain.best(tx)
+        assert number is not None
+        told = explain.explain(tx, number)
+    earned = generated_morning.rows(
+        """
+        SELECT abs(h.pnl_dollars) AS moved FROM position_history AS h
+        JOIN dispatch_executions AS e USING (execution_id)
+        JOIN dispatch_recommendations AS r ON r.id = e.recommendation_id
+        WHERE r.sentiment_snapshot IS NOT NULL
+        """
+    )
+    (position,) = told.positions
+    assert abs(position["pnl_dollars"]) == max(row["moved"] for row in earned)
+    assert told.headlines
+
+
+def test_a_trade_is_told_to_its_result_with_the_database_s_figures(generated_morning: Day) -> None:
+    row = generated_morning.rows(
+        """
+        SELECT e.recommendation_id, h.pnl_dollars, p.opened_quantity FROM position_history AS h
+        JOIN active_positions AS p ON p.id = h.position_id
+        JOIN dispatch_executions AS e ON e.execution_id = h.execution_id
+        ORDER BY h.pnl_dollars DESC LIMIT 1
+        """
+    )[0]
+    told = _told(generated_morning, row["recommendation_id"])
+    assert list(told) == [*_TRADE, "Orders", "Fills", "Position", "Result"]
+    assert f"P&L {row['pnl_dollars']:+,.2f} USD" in told["Result"].sentences[1]
+    bought = sum(fill["qty"] for fill in told["Fills"].rows if fill["side"] == "buy")
+    sold = sum(fill["qty"] for fill in told["Fills"].rows if fill["side"] == "sell")
+    assert bought == sold == row["opened_quantity"]
+    assert [event["event"] for event in told["Position"].rows][-1] == "closed"
+
+
+def test_the_arithmetic_of_every_signal_comes_to_its_confidence(generated_morning: Day) -> None:
+    for row in generated_morning.rows("SELECT id, confidence FROM dispatch_recommendations"):
+        *_, last, total = _told(generated_morning, row["id"])["Signal"].rows
+        assert total["so far"] == f"{row['confidence']:.3f}"
+        assert float(last["so far"]) == pytest.approx(row["confidence"], abs=0.001) or (
+            row["confidence"] == 1 and float(last["so far"]) > 1
+        )
+
+
+def test_the_headlines_are_those_that_the_signal_counted(generated_morning: Day) -> None:
+    counted = generated_morning.rows(
+        """
+        SELECT id, CAST(sentiment_snapshot ->> 'stories' AS int) AS stories
+        FROM dispatch_recommendations
+        """
+    )
+    for row in counted:
+        headlines = _told(generated_morning, row["id"])["Headlines"]
+        assert len(headlines.rows) == (row["stories"] or 0), row["id"]
+    assert any(row["stories"] for row in counted)
+
+
+def test_a_refusal_ends_with_its_gates_those_that_refused_first(generated_morning: Day) -> None:
+    row = generated_morning.rows(
+        """
+        SELECT id, risk_gate_json AS gates FROM dispatch_recommendations
+        WHERE status = 'SKIPPED' ORDER BY id LIMIT 1
+        """
+    )[0]
+    told = _told(generated_morning, row["id"])
+    assert list(told) == _TRADE
+    refused = {name for name, gate in row["gates"].items() if not gate["passed"]}
+    rows = told["Gates"].rows
+    assert {gate["gate"] for gate in rows[: len(refused)]} == refused
+    assert [gate["verdict"] for gate in rows].count("REFUSED") == len(refused)
+    assert len(rows) == len(row["gates"])
+    for name in refused:
+        assert f"{name}: {row['gates'][name]['reason']}." in told["Gates"].sentences
+
+
+def test_the_size_names_the_bound_that_gave_it(generated_morning: Day) -> None:
+    row = generated_morning.rows(
+        "SELECT id, risk_gate_json -> 'size' AS size FROM dispatch_recommendations "
+        "WHERE status = 'EXECUTED' AND action = 'BUY' ORDER BY id LIMIT 1"
+    )[0]
+    told = _told(generated_morning, row["id"])["Size"]
+    least = told.rows[0]
+    assert (least["bound"], least["counts"]) == (row["size"]["bound"], "the least")
+    assert len(told.rows) == len(row["size"]["allowed"])
+
+
+def test_a_sale_by_signal_shows_the_position_it_asked_to_close(generated_morning: Day) -> None:
+    row: Row = generated_morning.rows(
+        "SELECT id, ticker FROM dispatch_recommendations WHERE action = 'SELL' ORDER BY id LIMIT 1"
+    )[0]
+    with generated_morning.reading() as tx:
+        told = explain.explain(tx, row["id"])
+    assert [position["ticker"] for position in told.positions] == [row["ticker"]]
+    assert "exit_requested" in {event["kind"] for event in told.events}
+
+
+def test_it_is_printed_within_80_columns(
+    generated_morning: Day, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert _ops(generated_morning) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    titles = ("Decision", "Headlines", "Signal", "Gates", "Size", "Orders", "Fills", "Result")
+    assert [line for line in lines if line in titles] == list(titles)
+
+
+def test_json_gives_the_rows_behind_it(
+    generated_morning: Day, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = generated_morning.rows(_IDS)[0]["id"]
+    assert _ops(generated_morning, str(number), "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["recommendation"]["id"] == number
+    assert {"headlines", "bars", "orders", "fills", "positions", "events"} < facts.keys()
+
+
+def test_an_unknown_number_ends_with_1_and_a_word_with_2(
+    generated_morning: Day, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _ops(generated_morning, "7") == 1
+    assert "InvalidInput: there is no recommendation 7" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        _ops(generated_morning, "AAPL")
+    assert ended.value.code == 2
+
+
+def test_a_database_without_recommendations_has_no_story(db: Database) -> None:
+    with db.transaction() as tx:
+        assert explain.best(tx) is None
