@@ -2,13 +2,18 @@
 
 import functools
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any, cast
 
+import jsonpath_ng
 from jsonpath_ng.ext.parser import parse as compile_path
 from moto.stepfunctions.parser.api import StateMachineType
+from moto.stepfunctions.parser.asl.component.common.path import result_path
 from moto.stepfunctions.parser.asl.component.common.retry.retrier_decl import RetrierDecl
+from moto.stepfunctions.parser.asl.component.common.string import string_expression
 from moto.stepfunctions.parser.asl.component.program.program import Program
 from moto.stepfunctions.parser.asl.component.state.state_type import StateType
+from moto.stepfunctions.parser.asl.eval import environment, states
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.evaluation_details import AWSExecutionDetails
 from moto.stepfunctions.parser.asl.eval.event.event_manager import (
@@ -30,9 +35,17 @@ from ops_local.engine_states import (
     ScaledInterval,
     Wiring,
 )
+from ops_local.plain_json import copied
 
 # Compiling a path takes as long as running a whole state, and moto compiles at each use.
-json_path.parse = functools.lru_cache(maxsize=1024)(compile_path)  # type: ignore[attr-defined]  # imported there, not exported
+# The names below are imported by moto's modules, not exported: hence each ignore.
+_compiled_once = functools.lru_cache(maxsize=1024)
+json_path.parse = _compiled_once(compile_path)  # type: ignore[attr-defined]
+result_path.parse = _compiled_once(jsonpath_ng.parse)  # type: ignore[attr-defined]
+
+# Copies were most of what a run of empty handlers took.
+for _copier in (environment, result_path, states, string_expression):
+    _copier.copy = SimpleNamespace(deepcopy=copied)  # type: ignore[attr-defined]
 
 _ACCOUNT, _REGION = "000000000000", "us-east-1"
 _ROLE = f"arn:aws:iam::{_ACCOUNT}:role/local"

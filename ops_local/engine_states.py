@@ -6,7 +6,6 @@ process, strictly one after the other, in a fixed order, without waiting. What i
 overridden here is moto's. tests/statemachines/test_moto_seams.py holds each seam.
 """
 
-import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,6 +51,8 @@ from moto.stepfunctions.parser.asl.component.state.wait.state_wait import StateW
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramError
+
+from ops_local.plain_json import copied
 
 TIMED_OUT = "States.Timeout"
 
@@ -106,7 +107,7 @@ class _InCallingThread:
     def _evaluate_with_timeout(self: Any, env: Environment) -> None:
         frame = env.open_frame()
         frame.states.reset(input_value=env.states.get_input())
-        frame.stack = copy.deepcopy(env.stack)
+        frame.stack = copied(env.stack)
         try:
             self._eval_execution(frame)
         finally:

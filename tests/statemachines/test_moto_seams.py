@@ -7,12 +7,15 @@ then to be read again beside moto's new source.
 import inspect
 import json
 import logging
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from moto.stepfunctions.parser.asl.component.common.path import result_path
 from moto.stepfunctions.parser.asl.component.common.retry.retrier_decl import RetrierDecl
+from moto.stepfunctions.parser.asl.component.common.string import string_expression
 from moto.stepfunctions.parser.asl.component.program.program import Program
 from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import (
@@ -28,6 +31,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task_la
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import (
     WaitFunction,
 )
+from moto.stepfunctions.parser.asl.eval import environment, states
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_manager import EventManager
 from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
@@ -36,6 +40,7 @@ from moto.stepfunctions.parser.asl.utils import json_path
 from infra.definitions import load_machines, local_arns, with_arns
 from ops_local import engine_moto, engine_states
 from ops_local.engine import Engine
+from ops_local.plain_json import copied
 
 TASK = {
     "Type": "Task",
@@ -44,6 +49,7 @@ TASK = {
     "Retry": [{"ErrorEquals": ["Flaky"], "IntervalSeconds": 3, "MaxAttempts": 1}],
     "Next": "Each",
 }
+PUT = {"Type": "Pass", "Result": 2, "ResultPath": "$.seam"}
 EVERY_KIND = {
     "StartAt": "Ask",
     "States": {
@@ -131,6 +137,31 @@ def test_moto_still_compiles_its_paths_by_the_name_that_is_memoised() -> None:
     for _ in range(2):
         assert json_path.extract_json("$.seam", {"seam": 1}) == 1
     assert (compiled.cache_info().misses, compiled.cache_info().hits) == (1, 1)
+
+
+def test_moto_still_compiles_its_result_paths_by_the_name_that_is_memoised() -> None:
+    compiled: Any = result_path.parse  # type: ignore[attr-defined]  # imported there, not exported
+    compiled.cache_clear()
+    program = built({"StartAt": "Put", "States": {"Put": {**PUT, "End": True}}})
+    for _ in range(2):
+        assert engine_moto.evaluate(program, "probe", {"a": 1}) == ({"a": 1, "seam": 2}, None)
+    assert (compiled.cache_info().misses, compiled.cache_info().hits) == (1, 1)
+
+
+@pytest.mark.parametrize("module", [environment, result_path, states, string_expression])
+def test_moto_still_copies_by_the_name_that_is_replaced(module: Any) -> None:
+    assert "copy.deepcopy(" in inspect.getsource(module), f"{module.__name__} copies otherwise now"
+    assert set(re.findall(r"\bcopy\.(\w+)", inspect.getsource(module))) == {"deepcopy"}
+    assert module.copy.deepcopy is copied
+
+
+def test_a_copy_shares_nothing_that_changes_with_its_original() -> None:
+    original = {"list": [1, {"deep": None}], "set": {1}, "text": "as it is"}
+    copy = copied(original)
+    assert copy == original
+    copy["list"][1]["deep"], copy["list"][0] = "changed", 2
+    copy["set"].add(2)
+    assert original == {"list": [1, {"deep": None}], "set": {1}, "text": "as it is"}
 
 
 def test_moto_still_hands_a_task_its_payload_and_its_functions_name() -> None:
