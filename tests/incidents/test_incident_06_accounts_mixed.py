@@ -21,6 +21,7 @@ from ops_pipeline.db.connection import Database, Row, target_from_url
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.errors import (
     AccountMismatch,
+    BrokerOutcomeUnknown,
     ConstraintViolated,
     InvalidInput,
     SettingsInvalid,
@@ -144,6 +145,21 @@ def test_a_whole_day_of_one_account_leaves_the_others_rows_as_they_were(desk: De
 
     assert rows_of(desk, "large")["position_history"]
     assert rows_of(desk, "tiny") == before
+
+
+def test_an_unknown_order_of_one_account_is_none_of_the_others_business(desk: Desk) -> None:
+    desk.brokers["tiny"].fail("submit", BrokerOutcomeUnknown("no answer"))
+    desk.recommend(account="tiny")
+    desk.dispatch("tiny")
+    before = rows_of(desk, "tiny")
+
+    for _ in range(3):
+        desk.next_minute()
+        assert not desk.dispatch("large").blocked
+        desk.guard("large")
+
+    assert rows_of(desk, "tiny") == before
+    assert before["orders"][0]["status"] == "unknown"
 
 
 @pytest.fixture
