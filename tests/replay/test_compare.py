@@ -1,15 +1,21 @@
 """Two databases side by side: the same says identical, anything else is named row by row."""
 
+import argparse
+import json
 from collections.abc import Iterator
 from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from ops_local import database as local
+from ops_local.commands import compare as command
 from ops_local.compare import Difference, differences
 from ops_local.database import DatabaseUrls
 from ops_local.measured import MEASURED
 from ops_pipeline.db.connection import Database, target_from_url
+from tests.replay.conftest import Day
 
 _RUN = """
 INSERT INTO pipeline_runs (run_id, stage, tick, scope, attempt, status, owner, lease_expires_at,
@@ -129,3 +135,63 @@ def test_every_measured_column_exists_and_has_its_reason(owner_db: Database) -> 
             assert {*measured.columns} <= {row["column_name"] for row in rows}, measured.table
             assert rows, measured.table
             assert measured.reason.endswith(".")
+
+
+def _ops(*words: str) -> int:
+    parser = argparse.ArgumentParser(prog="ops")
+    parser.set_defaults(variables={})
+    command.add_parser(parser.add_subparsers(required=True))
+    args = parser.parse_args(["compare", *words])
+    code: int = args.run(args)
+    return code
+
+
+def test_a_day_compared_with_itself_is_identical(
+    generated_morning: Day, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _ops(generated_morning.urls.reader, generated_morning.urls.reader) == 0
+    assert capsys.readouterr().out == "identical\n"
+
+
+def test_days_that_differ_end_with_1_and_the_trades_of_both(
+    generated_morning: Day, database_urls: DatabaseUrls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _ops(generated_morning.urls.reader, database_urls.reader, "--json") == 1
+    told = json.loads(capsys.readouterr().out)
+    trades = generated_morning.value("SELECT count(*) FROM active_positions")
+    assert trades == len(told["trades"]) > 0
+    assert all(trade["A"] and trade["B"] is None for trade in told["trades"])
+    earned = generated_morning.value("SELECT sum(pnl_dollars) FROM position_history")
+    assert sum(Decimal(row["P&L B - A"]) for row in told["pnl"]) == -earned
+    asked = generated_morning.value("SELECT count(*) FROM dispatch_recommendations")
+    assert len(told["answers"]) == asked
+    counted = {row["table"]: row["only in A"] for row in told["tables"]}
+    assert counted["fills"] == generated_morning.value("SELECT count(*) FROM fills")
+
+
+def test_the_tables_of_a_comparison_fit_80_columns(
+    generated_morning: Day,
+    database_urls: DatabaseUrls,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert _ops(generated_morning.urls.reader, database_urls.reader) == 1
+    tables = capsys.readouterr().out.partition("\nThe first of ")[0]
+    assert max(map(len, tables.splitlines())) <= 80
+    for title in ("P&L by account", "Trades that differ", "Rows that differ"):
+        assert title in tables
+
+
+def test_a_replay_that_never_ran_ends_with_1_and_a_missing_side_with_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = argparse.ArgumentParser(prog="ops")
+    parser.set_defaults(variables={"OPS_HOME": str(tmp_path)})
+    command.add_parser(parser.add_subparsers(required=True))
+    args = parser.parse_args(["compare", "yesterday", "today"])
+    assert args.run(args) == 1
+    assert "no replay is named 'yesterday'" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args(["compare", "yesterday"])
+    assert ended.value.code == 2
