@@ -28,7 +28,7 @@ from ops_pipeline.errors import (
 )
 from ops_pipeline.ports import Calendar, MarketData
 from ops_pipeline.stages import entry, road
-from ops_pipeline.stages.entry import Surroundings
+from ops_pipeline.stages.entry_facts import Surroundings
 from ops_pipeline.stages.request import AccountRequest
 from ops_pipeline.stages.road import Road
 

@@ -1,0 +1,234 @@
+"""The facts an entry is judged on: read fresh under the account's lock, sized, unknown as None."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+
+from ops_pipeline.db import facts
+from ops_pipeline.db.accounts import Account
+from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.dispatch import Recommendation
+from ops_pipeline.domain import sizing
+from ops_pipeline.domain.broker import BrokerAccount
+from ops_pipeline.domain.gates import Facts, Idea, Limits
+from ops_pipeline.domain.market import Quote, Session, new_york_day, new_york_time
+from ops_pipeline.domain.orders import marketable_limit
+from ops_pipeline.domain.parameters import GateRules, Tier
+from ops_pipeline.domain.sizing import Room, Size
+from ops_pipeline.stages.road import Road
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What one run fetched from outside, before any unit of work; None is unknown."""
+
+    session: Session | None
+    previous_session: date
+    broker_account: BrokerAccount | None
+    quotes: Mapping[str, Quote]
+
+    def day_start(self, now: datetime) -> datetime:
+        """New York's midnight: a trading day never crosses it."""
+        return new_york_time(new_york_day(now), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The facts, and what they allow to buy; None where a fact that sizing needs is unknown."""
+
+    facts: Facts
+    size: Size | None
+    limit: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ledger:
+    """What our own rows say of the account and the ticker. USD; percent for results."""
+
+    holdings: facts.Holdings
+    closed: facts.Results
+    pnl_today: Decimal
+    ticker_entries: int
+    account_entries: int
+    last_trade_at: datetime | None
+    vix: tuple[date, float] | None
+    bar_at: datetime | None
+    features_at: datetime | None
+
+
+def gather(
+    tx: Transaction, road: Road, recommendation: Recommendation, around: Surroundings
+) -> Gathered:
+    """Read and size; call it under the account's row lock."""
+    ledger = _ledger(tx, road, recommendation.ticker, around.day_start(road.clock.now()))
+    money = _Money.of(road.account, around.broker_account, ledger.holdings.unacknowledged)
+    limit = _limit(around.quotes.get(recommendation.ticker), road.rules.gates)
+    size = _size(road, recommendation, money, limit, ledger)
+    judged = _facts(road, recommendation, around, ledger=ledger, money=money)
+    return Gathered(_with_size(judged, size, limit), size, limit)
+
+
+def _ledger(tx: Transaction, road: Road, ticker: str, day_start: datetime) -> _Ledger:
+    name, mode = road.name, road.account.execution_mode
+    of_ticker, of_account = facts.entries_today(
+        tx, account=name, ticker=ticker, day_start=day_start
+    )
+    return _Ledger(
+        holdings=facts.holdings(tx, name),
+        closed=facts.results(
+            tx,
+            account=name,
+            mode=mode,
+            ticker=ticker,
+            since=road.account.streak_counted_from,
+            limit=road.rules.sizing.kelly_window_trades,
+        ),
+        pnl_today=facts.day_pnl(tx, account=name, mode=mode, day_start=day_start),
+        ticker_entries=of_ticker,
+        account_entries=of_account,
+        last_trade_at=facts.last_trade_at(tx, account=name, ticker=ticker),
+        vix=facts.vix(tx, today=new_york_day(road.clock.now())),
+        bar_at=facts.newest_bar(tx, ticker=ticker, day_start=day_start),
+        features_at=facts.features_computed_at(tx, ticker=ticker, day_start=day_start),
+    )
+
+
+def _facts(
+    road: Road,
+    recommendation: Recommendation,
+    around: Surroundings,
+    *,
+    ledger: _Ledger,
+    money: "_Money",
+) -> Facts:
+    """Everything but what sizing adds."""
+    now, account, closed = road.clock.now(), road.account, ledger.closed
+    last_exit = closed.last_exit_in_ticker
+    return Facts(
+        now=now,
+        session=around.session,
+        previous_session=around.previous_session,
+        idea=_idea(recommendation, ledger.features_at),
+        limits=_limits(account),
+        tier=_tier(road, money),
+        halts=_halts(account, new_york_day(now)),
+        ledger_loss=-ledger.pnl_today,
+        broker_loss=money.day_loss,
+        vix_close=ledger.vix[1] if ledger.vix else None,
+        vix_day=ledger.vix[0] if ledger.vix else None,
+        bar_at=ledger.bar_at,
+        quote=around.quotes.get(recommendation.ticker),
+        held_symbols=ledger.holdings.symbols,
+        held_kinds=ledger.holdings.kinds,
+        exposure=ledger.holdings.exposure,
+        cost=None,
+        size_bound=None,
+        buying_power=money.buying_power,
+        ticker_entries_today=ledger.ticker_entries,
+        account_entries_today=ledger.account_entries,
+        last_trade_at=ledger.last_trade_at,
+        ticker_results=closed.of_ticker,
+        ticker_rests=last_exit is not None and new_york_day(last_exit) >= around.previous_session,
+        account_results=closed.of_account,
+    )
+
+
+def _with_size(judged: Facts, size: Size | None, limit: Decimal | None) -> Facts:
+    """The facts with what the entry would cost; a size of 0 is judged by the cost of one unit."""
+    if size is None or limit is None:
+        return judged
+    bound = size.bound if size.quantity == 0 else None
+    return replace(judged, cost=(size.quantity or Decimal(1)) * limit, size_bound=bound)
+
+
+def _idea(recommendation: Recommendation, features_at: datetime | None) -> Idea:
+    return Idea(
+        ticker=recommendation.ticker,
+        symbol=recommendation.ticker,
+        action=recommendation.action,
+        instrument_type=recommendation.instrument_type,
+        confidence=recommendation.confidence,
+        created_at=recommendation.created_at,
+        features_at=features_at,
+    )
+
+
+def _limits(account: Account) -> Limits:
+    return Limits(
+        allowed_actions=frozenset(account.allowed_actions),
+        max_positions=account.max_positions,
+        max_exposure=account.max_exposure,
+        max_daily_loss=account.max_daily_loss,
+    )
+
+
+def _tier(road: Road, money: "_Money") -> Tier | None:
+    return None if money.equity is None else sizing.tier_of(money.equity, road.rules.sizing)
+
+
+@dataclass(frozen=True, slots=True)
+class _Money:
+    """Equity, today's loss and buying power, USD; None is unknown."""
+
+    equity: Decimal | None
+    day_loss: Decimal | None
+    buying_power: Decimal | None
+
+    @classmethod
+    def of(
+        cls, account: Account, broker: BrokerAccount | None, unacknowledged: Decimal
+    ) -> "_Money":
+        if account.execution_mode == "SIMULATED":
+            # A simulated account has no books but its cap: that is what it may spend.
+            return cls(account.max_exposure, Decimal(0), account.max_exposure - unacknowledged)
+        if broker is None or broker.trading_blocked or broker.status != "ACTIVE":
+            return cls(None, None, None)
+        loss = broker.last_equity - broker.equity
+        return cls(broker.equity, loss, broker.buying_power - unacknowledged)
+
+
+def _limit(quote: Quote | None, rules: GateRules) -> Decimal | None:
+    if quote is None or not quote.usable:
+        return None
+    return marketable_limit("buy", quote.ask, rules.limit_slippage)
+
+
+def _size(
+    road: Road,
+    recommendation: Recommendation,
+    money: _Money,
+    limit: Decimal | None,
+    ledger: _Ledger,
+) -> Size | None:
+    if limit is None or money.equity is None or money.buying_power is None:
+        return None
+    account, rules = road.account, road.rules
+    tier = sizing.tier_of(money.equity, rules.sizing)
+    share = account.max_exposure / max(account.max_positions, 1)
+    elevated = ledger.vix is not None and ledger.vix[1] >= rules.gates.vix_halves_from
+    results = ledger.closed.of_account
+    return sizing.stock_size(
+        limit,
+        risk=sizing.risk_fraction(tier, recommendation.strategy_type, results, rules.sizing),
+        stop_distance=rules.exits.stop_loss,
+        room=Room(
+            equity=money.equity,
+            exposure_left=account.max_exposure - ledger.holdings.exposure,
+            buying_power=money.buying_power,
+            position_notional=account.max_position_notional or share,
+            fractional=account.fractional_shares,
+        ),
+        factor=rules.sizing.elevated_vix_factor if elevated else 1.0,
+    )
+
+
+def _halts(account: Account, today: date) -> dict[str, str]:
+    """Why entries are halted, by whom; a kill switch holds for the session it latched in."""
+    latched = account.kill_switch_day is not None and account.kill_switch_day >= today
+    named = {
+        "operator": account.operator_halt,
+        "books": account.books_halt,
+        "kill switch": account.kill_switch if latched else None,
+    }
+    return {who: why for who, why in named.items() if why is not None}
