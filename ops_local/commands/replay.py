@@ -125,7 +125,7 @@ def _report(
         console.print(f"FAILED {failure}", markup=False)
     console.print(f"\nSee it: {page_of(plan)}", markup=False, soft_wrap=True)
     if args.database_url is None:
-        console.print(f'Ask it more: ops explain, ops query "SELECT ..." (replay {plan.name})')
+        console.print(f"Ask it: ops explain, ops query, ops compare (this is {plan.name})")
 
 
 def _overlay(file: Path | None) -> dict[str, Any] | None:

@@ -96,7 +96,8 @@ def positions(facts: Facts) -> Spec:
     """A bar a position from its entry to its exit, its profit behind it."""
     rows = [
         {
-            "label": f"{row['symbol']} · {row['account']}",
+            # With its time, so that each position has a line of its own.
+            "label": f"{clock(row['in'])} {row['symbol']} {row['account']}",
             "order": number,
             "in": wall(row["in"]),
             "out": wall(row["out"] or facts.closes or row["in"]),
@@ -117,7 +118,7 @@ def positions(facts: Facts) -> Spec:
                 "type": "nominal",
                 "sort": order,
                 "title": None,
-                "axis": {"labelLimit": 110},
+                "axis": {"labelLimit": 150},
             },
             "tooltip": [
                 {"field": "label", "title": "position"},
