@@ -1,0 +1,149 @@
+"""What must hold of orders, fills and positions, and what of it the broker's books decide."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from ops_pipeline.domain.broker import BrokerFill, BrokerOrder, BrokerPosition
+
+Invariant = Literal[
+    "order_outcome_known",
+    "order_equals_its_fills",
+    "position_equals_its_orders",
+    "entries_within_caps",
+    "recommendation_final",
+    "closed_position_has_one_history",
+    "history_equals_fills",
+    "fill_has_evidence",
+    "rows_of_one_account",
+    "broker_order_has_one_row",
+    "position_equals_the_broker",
+]
+
+# Said of the whole, for a person: an alert or `ops doctor` adds the rows.
+MEANINGS: Mapping[Invariant, str] = {
+    "order_outcome_known": "an order's outcome is unknown and no open alert names it",
+    "order_equals_its_fills": "an order's filled quantity is not what its fills add up to",
+    "position_equals_its_orders": "a position is not what its orders bought less what they sold",
+    "entries_within_caps": "an account holds more than its caps and no open alert says so",
+    "recommendation_final": "a recommendation is older than its time-out and not final",
+    "closed_position_has_one_history": "a closed position has no history, or history no close",
+    "history_equals_fills": "a verified profit is not what the fills come to",
+    "fill_has_evidence": "a fill or an execution has no evidence of its account's mode",
+    "rows_of_one_account": "a row points at what belongs to another account or symbol",
+    "broker_order_has_one_row": "the broker and we do not have the same orders",
+    "position_equals_the_broker": "we hold something else than the broker says",
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Breach:
+    """One row that breaks one invariant; `subject` is its key, `message` for a person."""
+
+    invariant: Invariant
+    account: str
+    subject: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerBooks:
+    """One account as its broker tells it, read at one moment.
+
+    Attributes:
+        orders: All orders of the period in question, open and ended.
+        positions: All that it holds.
+        fills: The executions of that period, or None where they were not asked for.
+    """
+
+    orders: Sequence[BrokerOrder]
+    positions: Sequence[BrokerPosition]
+    fills: Sequence[BrokerFill] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnOrder:
+    """What one of our rows says of an order. `live`: it may still fill."""
+
+    client_order_id: str
+    broker_order_id: str | None
+    filled_qty: Decimal
+    live: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnBooks:
+    """One account as our tables tell it.
+
+    Attributes:
+        orders: Every order of the account.
+        positions: Quantity by symbol of what is not closed.
+        fill_ids: Fills with the broker's evidence.
+    """
+
+    orders: Sequence[OwnOrder]
+    positions: Mapping[str, Decimal]
+    fill_ids: frozenset[str]
+
+
+def against_broker(account: str, own: OwnBooks, broker: BrokerBooks) -> list[Breach]:
+    """Where our books and the broker's differ; only meaningful while nothing moves."""
+    return [
+        *_orders(account, own.orders, broker.orders),
+        *_positions(account, own.positions, broker.positions),
+        *_fills(account, own.fill_ids, broker.fills),
+    ]
+
+
+def _orders(
+    account: str, own: Iterable[OwnOrder], listed: Sequence[BrokerOrder]
+) -> Iterable[Breach]:
+    rows = {order.client_order_id: order for order in own}
+    times = Counter(order.client_order_id for order in listed)
+    for order in listed:
+        row = rows.get(order.client_order_id)
+        message = _difference(row, order, times[order.client_order_id])
+        if message is not None:
+            yield Breach("broker_order_has_one_row", account, order.client_order_id, message)
+    for row in rows.values():
+        if row.live and row.broker_order_id is not None and row.client_order_id not in times:
+            message = "live here, and the broker does not list it"
+            yield Breach("broker_order_has_one_row", account, row.client_order_id, message)
+
+
+def _difference(row: OwnOrder | None, order: BrokerOrder, times: int) -> str | None:
+    if row is None:
+        return f"the broker has it ({order.symbol}, {order.status}), we have no row"
+    if times > 1:
+        return f"the broker has {times} orders under this id"
+    if row.broker_order_id != order.broker_order_id:
+        return f"ours is {row.broker_order_id} there, the broker's {order.broker_order_id}"
+    if row.filled_qty != order.filled_quantity:
+        return f"filled {row.filled_qty} here, {order.filled_quantity} at the broker"
+    return None
+
+
+def _positions(
+    account: str, own: Mapping[str, Decimal], listed: Iterable[BrokerPosition]
+) -> Iterable[Breach]:
+    theirs = {position.symbol: position.quantity for position in listed}
+    for symbol in sorted({*own, *theirs}):
+        mine, held = own.get(symbol, Decimal(0)), theirs.get(symbol, Decimal(0))
+        if mine != held:
+            message = f"{mine} here, {held} at the broker"
+            yield Breach("position_equals_the_broker", account, symbol, message)
+
+
+def _fills(
+    account: str, own: frozenset[str], listed: Sequence[BrokerFill] | None
+) -> Iterable[Breach]:
+    if listed is None:
+        return
+    theirs = {fill.fill_id for fill in listed}
+    for fill_id in sorted(own - theirs):
+        yield Breach("fill_has_evidence", account, fill_id, "the broker knows no such execution")
+    for fill_id in sorted(theirs - own):
+        message = "the broker executed it, we have no row"
+        yield Breach("order_equals_its_fills", account, fill_id, message)
