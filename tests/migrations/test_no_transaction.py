@@ -206,20 +206,42 @@ def test_a_session_that_dies_while_an_index_is_built_is_settled_by_the_next_run(
     folder = write(make="CREATE TABLE a (id int)")
     Runner(target_db, folder).up()
     write(2, index=f"{ALONE}CREATE INDEX CONCURRENTLY a_id ON a (id);\nSELECT 1")
-    with closing(owner_of(empty_urls)) as other, other.transaction() as tx:
-        # CONCURRENTLY waits for this transaction to end.
-        tx.execute("INSERT INTO a VALUES (1)")
-        failed: list[Exception] = []
-        runner = threading.Thread(target=_run_into, args=(target_db, folder, failed))
-        runner.start()
-        _kill_the_builder(admin_db)
-        runner.join()
-    assert "0002_index.sql line 2" in str(failed[0])
+    failed = _cut_off(target_db, empty_urls, admin_db, folder)
+    assert "0002_index.sql line 2" in failed
     with closing(owner_of(empty_urls)) as again:
         assert _index(again, "a_id") is False
         assert [row.version for row in Runner(again, folder).up()] == ["0002_index"]
         assert _index(again, "a_id") is True
         assert Runner(again, folder).verify() == []
+
+
+def test_a_partition_detached_by_half_is_detached_by_the_next_run(
+    target_db: Database, empty_urls: DatabaseUrls, write: Write, admin_db: Database
+) -> None:
+    folder = write(
+        make="CREATE TABLE a (id int) PARTITION BY LIST (id);"
+        "CREATE TABLE a_1 PARTITION OF a FOR VALUES IN (1)"
+    )
+    Runner(target_db, folder).up()
+    write(2, part=f"{ALONE}ALTER TABLE a DETACH PARTITION a_1 CONCURRENTLY;\nSELECT 1")
+    _cut_off(target_db, empty_urls, admin_db, folder)
+    with closing(owner_of(empty_urls)) as again, again.transaction() as tx:
+        assert tx.one("SELECT inhdetachpending AS half FROM pg_inherits") == {"half": True}
+    with closing(owner_of(empty_urls)) as again:
+        assert [row.version for row in Runner(again, folder).up()] == ["0002_part"]
+        assert Runner(again, folder).verify() == []
+
+
+def _cut_off(database: Database, urls: DatabaseUrls, admin_db: Database, folder: Path) -> str:
+    """Kill the session of a run whose CONCURRENTLY waits for a transaction of ours to end."""
+    with closing(owner_of(urls)) as other, other.transaction() as tx:
+        tx.execute("INSERT INTO a VALUES (1)")
+        failed: list[Exception] = []
+        runner = threading.Thread(target=_run_into, args=(database, folder, failed))
+        runner.start()
+        _kill_the_waiter(admin_db)
+        runner.join()
+    return str(failed[0])
 
 
 def _run_into(database: Database, folder: Path, failed: list[Exception]) -> None:
@@ -229,17 +251,17 @@ def _run_into(database: Database, folder: Path, failed: list[Exception]) -> None
         failed.append(error)
 
 
-def _kill_the_builder(admin_db: Database) -> None:
+def _kill_the_waiter(admin_db: Database) -> None:
     sql = (
         "SELECT pg_terminate_backend(pid) AS ended FROM pg_stat_activity "
-        "WHERE query LIKE 'CREATE INDEX CONCURRENTLY a_id%' AND wait_event_type = 'Lock'"
+        "WHERE query LIKE '% CONCURRENTLY%' AND wait_event_type = 'Lock'"
     )
     for _ in range(500):
         with admin_db.transaction() as tx:
             if tx.rows(sql):
                 return
             tx.execute("SELECT pg_sleep(0.01)")
-    pytest.fail("the index was never waited for")
+    pytest.fail("nobody waits")
 
 
 def test_a_name_that_is_taken_is_postgres_s_to_refuse(target_db: Database, write: Write) -> None:

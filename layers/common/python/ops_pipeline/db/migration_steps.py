@@ -1,8 +1,9 @@
 """Runs a file that no transaction holds, and takes one up again that was cut off."""
 
+import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pg8000.exceptions import DatabaseError, InterfaceError
 
@@ -30,6 +31,7 @@ _TOOK_EFFECT = (
     (("DROP", "SUBSCRIPTION"), "42704"),
     (("ALTER", "TABLE"), "42P01"),
 )
+_NOT_IN_STATE = "55000"
 _SETTINGS = ("SET", "RESET")
 
 
@@ -113,8 +115,17 @@ class Steps:
         except MigrationFailed as error:
             if again and _says_it_took_effect(statement, error):
                 return
+            if again and _is_detached_by_half(statement, error):
+                self._finish_detaching(statement, number)
+                return
             self._clean_up(number, before)
             raise
+
+    def _finish_detaching(self, statement: Statement, number: int) -> None:
+        """Postgres remembers a DETACH that was cut off, and takes only its end."""
+        text = re.sub(r"(?i)\bconcurrently\s*$", "FINALIZE", statement.text)
+        final = replace(statement, text=text)
+        send(self.session.raw.execute_simple, self.plan, final, self._left(number))
 
     def _clean_up(self, number: int, before: Iterable[int] = ()) -> None:
         """After a refusal: no half-made index, no mark, no row where nothing took effect.
@@ -151,3 +162,7 @@ def _says_it_took_effect(statement: Statement, error: MigrationFailed) -> bool:
         statement.words[: len(begins)] == begins and sqlstate == says
         for begins, says in _TOOK_EFFECT
     )
+
+
+def _is_detached_by_half(statement: Statement, error: MigrationFailed) -> bool:
+    return sqlstate_of(error.__cause__) == _NOT_IN_STATE and "DETACH" in statement.words
