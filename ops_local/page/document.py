@@ -11,9 +11,10 @@ from vl_convert import javascript_bundle
 from ops_local.explain_sections import Section, sections
 from ops_local.figures import gain
 from ops_local.page import tables
-from ops_local.page.charts import Spec, specs
+from ops_local.page.charts import specs
 from ops_local.page.markup import Html, joined, part_table, table, tag
 from ops_local.page.sources import Facts, Session, read
+from ops_local.page.vega import Spec
 from ops_pipeline.db.connection import Database, Row, target_from_url
 
 _FOLDER = Path(__file__).parent

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
 
 from ops_local.figures import cell
-from ops_local.page.charts import price_marks
 from ops_local.page.markup import Html, part_table, table, tag
+from ops_local.page.price_chart import price_marks
 from ops_local.page.sources import Facts
 from ops_pipeline.db.connection import Row
 
@@ -50,13 +49,13 @@ def _positions(facts: Facts) -> Html:
 def _prices(facts: Facts) -> Html:
     marks = [
         {
-            "ticker": ticker,
-            "at": at[11:16],
-            "what": what,
-            "price": Decimal(price),
-            "how": story,
+            "ticker": mark.ticker,
+            "at": mark.at[11:16],
+            "what": mark.what,
+            "price": mark.price,
+            "how": mark.story,
         }
-        for ticker, at, what, price, story in sorted(price_marks(facts))
+        for mark in sorted(price_marks(facts), key=lambda mark: (mark.ticker, mark.at))
     ]
     if not marks:
         return tag("p", "Nothing was signalled, bought or sold.")
