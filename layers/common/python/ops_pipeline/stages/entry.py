@@ -56,9 +56,10 @@ def assess(
     size, limit = gathered.size, gathered.limit
     if recommendation.action == "SELL":
         verdicts = gates.assess_sell(gathered.facts, road.rules.gates)
+        dispatch.keep_verdicts(tx, recommendation.id, verdicts, sizing=None)
     else:
         verdicts = gates.assess_entry(gathered.facts, road.rules.gates)
-    dispatch.keep_verdicts(tx, recommendation.id, verdicts, _sizing(size, limit))
+        dispatch.keep_verdicts(tx, recommendation.id, verdicts, _sizing(size, limit))
     loss = verdicts.get("daily_loss")
     if loss is not None and not loss.passed and loss.observed is not None:
         halts.latch_kill_switch(
