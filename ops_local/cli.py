@@ -5,11 +5,35 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ops_local.commands import compare, explain, invoke, migrate, query, replay, status, up
+from ops_local.commands import (
+    compare,
+    control,
+    doctor,
+    explain,
+    invoke,
+    migrate,
+    query,
+    replay,
+    status,
+    up,
+)
 from ops_pipeline.runtime.settings import environment
 
 _MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
-_VERBS = (up, replay, explain, compare, invoke, query, migrate, status)
+_VERBS = (
+    up.add_parser,
+    replay.add_parser,
+    explain.add_parser,
+    compare.add_parser,
+    invoke.add_parser,
+    query.add_parser,
+    migrate.add_parser,
+    status.add_parser,
+    doctor.add_parser,
+    control.add_halt,
+    control.add_resume,
+    control.add_close,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -17,8 +41,8 @@ def build_parser() -> argparse.ArgumentParser:
         prog="ops", description="Run, ask and look after ops-pipeline on this machine."
     )
     subparsers = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for verb in _VERBS:
-        verb.add_parser(subparsers)
+    for add_verb in _VERBS:
+        add_verb(subparsers)
     return parser
 
 

@@ -14,6 +14,7 @@ from ops_pipeline.domain.market import MINUTE, new_york_time
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.stages import healthcheck, run_failure
 from ops_pipeline.stages.request import TickRequest
+from tests.builders_trading import Desk
 from tests.fakes import FixedClock
 
 WEDNESDAY = date(2026, 2, 4)
@@ -235,3 +236,20 @@ def test_a_failed_state_whose_stage_never_ran_again_stays_open(db: Database) -> 
     check(db, evening)
 
     assert [alert["kind"] for alert in open_alerts(db)] == ["stage_failed"]
+
+
+def test_a_broken_invariant_has_an_alert_that_names_the_row_until_it_is_whole_again(
+    db: Database,
+) -> None:
+    desk = Desk(db)
+    desk.buy()
+    desk.guard()
+    desk.run("UPDATE active_positions SET quantity = quantity - 1")
+    assert "invariant_broken large position_equals_its_orders" in check(db, NOON).unwell
+    check(db, NOON + MINUTE)
+    (alert,) = desk.rows("SELECT * FROM alerts WHERE kind = 'invariant_broken'")
+    assert (alert["severity"], alert["resolved_at"]) == ("critical", None)
+    assert str(desk.position()["id"]) in alert["message"]
+    desk.run("UPDATE active_positions SET quantity = quantity + 1")
+    assert check(db, NOON + 2 * MINUTE).alerts_resolved == 1
+    assert "invariant_broken" not in desk.alerts()

@@ -26,6 +26,11 @@ UPDATE alerts SET resolved_at = :now
 WHERE kind = ANY(CAST(:kinds AS text[])) AND scope = :scope AND resolved_at IS NULL
 """
 
+_OPEN_OF_KIND = """
+SELECT scope, subject FROM alerts WHERE kind = :kind AND resolved_at IS NULL
+ORDER BY scope COLLATE "C", subject COLLATE "C"
+"""
+
 
 def open_alert(
     tx: Transaction,
@@ -66,3 +71,8 @@ def resolve_alert(tx: Transaction, *, kind: str, scope: str, subject: str, now: 
 def resolve_kinds(tx: Transaction, *, kinds: Sequence[str], scope: str, now: datetime) -> int:
     """Close every open alert of these kinds in that scope; returns how many."""
     return tx.execute(_RESOLVE_KINDS, kinds=list(kinds), scope=scope, now=now)
+
+
+def open_of_kind(tx: Transaction, kind: str) -> list[tuple[str, str]]:
+    """Scope and subject of the open alerts of one kind."""
+    return [(row["scope"], row["subject"]) for row in tx.rows(_OPEN_OF_KIND, kind=kind)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from ops_pipeline.domain.invariants import MEANINGS, Breach
 from ops_pipeline.domain.market import MINUTE, Session
 
 Hours = Literal["always", "session"]
@@ -183,3 +184,44 @@ def failing_accounts(ended: Iterable[Ended]) -> list[Finding]:
         for account in ended
         if account.total
     ]
+
+
+# Rows that an alert names; the message counts them all.
+_NAMED = 20
+INVARIANT_BROKEN = "invariant_broken"
+
+
+def broken_invariants(
+    breaches: Iterable[Breach], alerted: Iterable[tuple[str, str]]
+) -> list[Finding]:
+    """For each account and invariant that is broken, or was when last looked at: how it is.
+
+    Args:
+        breaches: Every row that breaks one now.
+        alerted: Account and invariant of the alerts that are open.
+    """
+    rows: dict[tuple[str, str], list[Breach]] = {}
+    for breach in breaches:
+        rows.setdefault((breach.account, breach.invariant), []).append(breach)
+    whole = set(alerted) - set(rows)
+    return [
+        *(_broken(account, found) for (account, _), found in sorted(rows.items())),
+        *(
+            Finding(INVARIANT_BROKEN, account, name, True, "critical", "whole again", {})
+            for account, name in sorted(whole)
+        ),
+    ]
+
+
+def _broken(account: str, breaches: Sequence[Breach]) -> Finding:
+    invariant = breaches[0].invariant
+    return Finding(
+        kind=INVARIANT_BROKEN,
+        scope=account,
+        subject=invariant,
+        is_well=False,
+        severity="critical",
+        message=f"{MEANINGS[invariant]}: {len(breaches)} rows, first {breaches[0].subject}"
+        f" ({breaches[0].message})",
+        details={"rows": {breach.subject: breach.message for breach in breaches[:_NAMED]}},
+    )

@@ -1,14 +1,16 @@
-"""Looks for stages without runs, output or success; opens alerts and resolves them."""
+"""Looks for broken invariants and for stages without runs, output or success; keeps alerts."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ops_pipeline.db import accounts, alerts, health
+from ops_pipeline.db import accounts, alerts, health, invariants
 from ops_pipeline.db.connection import Transaction
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain.health import (
+    INVARIANT_BROKEN,
     Finding,
     Whose,
+    broken_invariants,
     failing_accounts,
     silent_stages,
     stale_outputs,
@@ -35,7 +37,12 @@ class Outcome:
 
 def run(request: TickRequest, *, db: UnitsOfWork, calendar: Calendar, clock: Clock) -> Outcome:
     with db.transaction() as tx:
-        findings = _findings(tx, request, calendar)
+        findings = [
+            *_findings(tx, request, calendar),
+            *broken_invariants(
+                invariants.check(tx, now=clock.now()), alerts.open_of_kind(tx, INVARIANT_BROKEN)
+            ),
+        ]
         opened = sum(_open(tx, finding, clock) for finding in findings if not finding.is_well)
         resolved = sum(_resolve(tx, finding, clock) for finding in findings if finding.is_well)
         resolved += _resolve_recovered(tx, request, clock)

@@ -55,7 +55,9 @@ def act(way: Road, decision: Decision, quote: Quote) -> Counter[str]:
 
 
 def cancel_stale_entries(way: Road, counts: Counter[str]) -> list[str]:
-    """Cancel entries the market ran away from; their end settles the recommendation.
+    """Cancel entries the market ran away from, or that somebody asked to cancel.
+
+    Their end settles the recommendation.
 
     Returns what went wrong, by order: no position waits for it.
     """
@@ -64,7 +66,11 @@ def cancel_stale_entries(way: Road, counts: Counter[str]) -> list[str]:
     stale = [
         order
         for order in live
-        if order.purpose == "entry" and way.clock.now() - order.decided_at >= _REPRICE_AFTER
+        if order.purpose == "entry"
+        and (
+            order.cancel_requested_at is not None
+            or way.clock.now() - order.decided_at >= _REPRICE_AFTER
+        )
     ]
     failures = []
     for order in stale:

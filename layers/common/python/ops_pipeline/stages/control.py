@@ -1,0 +1,101 @@
+"""What the operator asks for by hand: halt and resume entries, close positions.
+
+Each is one unit of work with its record in operator_actions. Nothing here talks to a
+broker: the position manager, which runs whether entries are halted or the trading cycle
+fails, is the only exit authority.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ops_pipeline.db import accounts, facts, operator, positions
+from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
+from ops_pipeline.errors import InvalidInput
+from ops_pipeline.ports import Clock
+
+Action = Literal["halt", "resume", "close"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What somebody wants done.
+
+    Attributes:
+        account: None means all accounts.
+        ticker: Only for "close"; None means all that is held.
+    """
+
+    action: Action
+    operator: str
+    reason: str
+    account: str | None = None
+    ticker: str | None = None
+
+    @property
+    def scope(self) -> str:
+        return self.account or EVERYTHING
+
+
+def run(wish: Wish, *, db: UnitsOfWork, clock: Clock) -> dict[str, object]:
+    """Do it and record it; returns what came of it.
+
+    Raises:
+        InvalidInput: no reason is given, or no such account.
+    """
+    if not wish.reason.strip():
+        raise InvalidInput("reason: say why, it is kept with the action")
+    with db.transaction() as tx:
+        if wish.account is not None:
+            accounts.load(tx, wish.account)
+        details = _do(tx, wish, clock)
+        operator.record(
+            tx,
+            operator=wish.operator,
+            action=wish.action,
+            scope=wish.scope,
+            reason=wish.reason,
+            details={"ticker": wish.ticker, **details},
+            now=clock.now(),
+        )
+    return {"action": wish.action, **details}
+
+
+def _do(tx: Transaction, wish: Wish, clock: Clock) -> Mapping[str, object]:
+    if wish.action == "halt":
+        return {"halted": operator.halt(tx, account=wish.account, reason=wish.reason)}
+    if wish.action == "resume":
+        resumed = operator.resume(tx, account=wish.account, now=clock.now())
+        halted = {name: why for name, why in resumed.items() if why is not None}
+        return {"resumed": sorted(resumed), "still_halted": halted}
+    return _close(tx, wish, clock)
+
+
+def _close(tx: Transaction, wish: Wish, clock: Clock) -> Mapping[str, object]:
+    now = clock.now()
+    for name in accounts.guard_accounts(tx):
+        if wish.account in (None, name):
+            facts.lock_account(tx, name)
+    orders, recommendations = operator.cancel_entries(
+        tx,
+        account=wish.account,
+        ticker=wish.ticker,
+        reason=f"Closed by {wish.operator}: {wish.reason}",
+        now=now,
+    )
+    asked = operator.request_exits(tx, account=wish.account, ticker=wish.ticker, now=now)
+    for position in asked:
+        positions.add_event(
+            tx,
+            position_id=position.id,
+            account=position.account_name,
+            kind="exit_requested",
+            details={"rule": "operator", "by": wish.operator, "reason": wish.reason},
+            now=now,
+        )
+    return {
+        "exits_asked": [f"{position.account_name} {position.symbol}" for position in asked],
+        "entries_cancelled": orders,
+        "recommendations_cancelled": recommendations,
+    }
