@@ -13,7 +13,7 @@ class Page:
     """One answer. With `etag`, a request that brings it gets 304.
 
     `declared_bytes` promises another length than the body's; `drip_s` waits before each
-    of its bytes.
+    of its bytes, `drip_headers_s` before each of the headers'. -1 declared bytes: none.
     """
 
     body: bytes = b""
@@ -22,6 +22,7 @@ class Page:
     etag: str | None = None
     declared_bytes: int | None = None
     drip_s: float = 0.0
+    drip_headers_s: float = 0.0
 
 
 @dataclass
@@ -70,18 +71,26 @@ def _answer(handler: BaseHTTPRequestHandler, page: Page, asked: dict[str, str]) 
         handler.send_header("ETag", page.etag)
     body = b"" if unchanged else page.body
     declared = len(body) if page.declared_bytes is None else page.declared_bytes
-    handler.send_header("Content-Length", str(declared))
-    handler.end_headers()
+    if declared >= 0:
+        handler.send_header("Content-Length", str(declared))
     try:
-        if not page.drip_s:
-            handler.wfile.write(body)
-            return
-        for byte in body:
-            time.sleep(page.drip_s)
-            handler.wfile.write(bytes([byte]))
+        if page.drip_headers_s:
+            handler.flush_headers()
+            _drip(handler, b"X-Slow: " + b"a" * 400 + b"\r\n", page.drip_headers_s)
+        handler.end_headers()
+        _drip(handler, body, page.drip_s)
     except (BrokenPipeError, ConnectionResetError):
         # The reader gave up, as it should.
         return
+
+
+def _drip(handler: BaseHTTPRequestHandler, data: bytes, pause_s: float) -> None:
+    if not pause_s:
+        handler.wfile.write(data)
+        return
+    for byte in data:
+        time.sleep(pause_s)
+        handler.wfile.write(bytes([byte]))
 
 
 def rss(*items: str, encoding: str = "utf-8") -> bytes:

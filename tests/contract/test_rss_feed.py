@@ -80,6 +80,85 @@ def test_a_redirect_is_followed(server: FeedServer) -> None:
     assert len(RssFeed().fetch(state(url)).entries) == 1
 
 
+def test_a_feed_that_moved_for_good_is_asked_at_its_new_address_from_then_on(
+    server: FeedServer,
+) -> None:
+    server.put("/new", Page(rss(item("News", guid="1"))))
+    url = server.put("/old", Page(status=301, headers={"Location": "/new"}))
+    first = RssFeed().fetch(state(url))
+    assert first.moved_to == server.root + "/new"
+    again = RssFeed().fetch(state(url, moved_to=first.moved_to))
+    assert (again.moved_to, len(again.entries)) == (first.moved_to, 1)
+    assert len(server.requests["/old"]) == 1
+
+
+def test_a_redirect_for_the_moment_is_not_remembered(server: FeedServer) -> None:
+    server.put("/new", Page(rss(item("News", guid="1"))))
+    server.put("/b", Page(status=301, headers={"Location": "/new"}))
+    url = server.put("/a", Page(status=302, headers={"Location": "/b"}))
+    assert RssFeed().fetch(state(url)).moved_to is None
+
+
+@pytest.mark.parametrize(
+    ("location", "why"),
+    [("/loop", "over 5 redirects"), ("file:///etc/hosts", "redirect to"), ("", "without")],
+)
+def test_a_redirect_that_leads_nowhere_is_unavailable(
+    server: FeedServer, location: str, why: str
+) -> None:
+    url = server.put("/loop", Page(status=301, headers={"Location": location}))
+    with pytest.raises(FeedUnavailable, match=why):
+        RssFeed().fetch(state(url))
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "120"}, 120),
+        ({"Retry-After": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_a_server_s_wish_to_be_left_alone_is_passed_on(
+    server: FeedServer, headers: dict[str, str], seconds: int | None
+) -> None:
+    url = server.put("/f", Page(status=429, headers=headers))
+    with pytest.raises(FeedUnavailable) as refused:
+        RssFeed().fetch(state(url))
+    assert refused.value.retry_after_s == seconds
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2026-02-04T14:30:00",
+        "Wed, 04 Feb 2026 20:00:00 IST",
+        "2026-02-04",
+        "1770215400",
+        "Wed, 45 Feb 2026 14:30:00 GMT",
+    ],
+)
+def test_a_time_whose_zone_or_day_is_unknown_is_no_time(server: FeedServer, written: str) -> None:
+    page = Page(rss(item("News", guid="1", published=written)))
+    (entry,) = RssFeed().fetch(state(server.put("/f", page))).entries
+    assert entry.published_at is None
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2026-02-04T14:30:00Z",
+        "2026-02-04T20:00:00+05:30",
+        "Wed, 04 Feb 2026 09:30:00 EST",
+        "Wed, 04 Feb 2026 14:30:00 +0000",
+    ],
+)
+def test_a_time_with_its_zone_is_that_moment(server: FeedServer, written: str) -> None:
+    page = Page(rss(item("News", guid="1", published=written)))
+    (entry,) = RssFeed().fetch(state(server.put("/f", page))).entries
+    assert entry.published_at == datetime(2026, 2, 4, 14, 30, tzinfo=UTC)
+
+
 def test_a_small_answer_that_unpacks_to_a_huge_one_is_refused(server: FeedServer) -> None:
     page = Page(gzip.compress(b" " * 30_000_000), headers={"Content-Encoding": "gzip"})
     with pytest.raises(FeedUnavailable, match="over 3145728 bytes"):

@@ -233,3 +233,67 @@ def test_characters_that_postgres_refuses_do_not_stop_a_feed(
 
 def test_no_feed_at_all_is_an_ordinary_answer(db: Database, clock: FixedClock) -> None:
     assert ingest(db, clock) == rss_ingest.Outcome()
+
+
+def test_a_slow_feed_delays_no_other_and_pauses(
+    db: Database, server: FeedServer, clock: FixedClock
+) -> None:
+    subscribed(db, server, "/0", Page(rss(item("Never comes", guid="1")), drip_s=1), "Slow")
+    subscribed(db, server, "/1", Page(rss(item("Dam opens", guid="1"))), "Wire")
+    request = TickRequest(tick=TICK)
+    outcome = rss_ingest.run(
+        request, db=db, feed=RssFeed(total_s=1), clock=clock, patience_s=0.2, budget_s=3
+    )
+    assert (outcome.stored, outcome.failed_feeds, outcome.postponed_feeds) == (1, 1, 0)
+
+
+def test_a_feed_that_is_not_reached_in_the_budget_is_no_failure_and_comes_first_next_time(
+    db: Database, server: FeedServer, clock: FixedClock
+) -> None:
+    for number in range(40):
+        page = Page(rss(item("Never comes", guid="1")), drip_s=1)
+        subscribed(db, server, f"/{number:02}", page, "Slow")
+    outcome = rss_ingest.run(
+        TickRequest(tick=TICK),
+        db=db,
+        feed=RssFeed(total_s=1),
+        clock=clock,
+        patience_s=0.1,
+        budget_s=0.3,
+    )
+    assert (outcome.failed_feeds, outcome.postponed_feeds) == (32, 8)
+    with db.transaction() as tx:
+        due = feeds.due_feeds(tx, TICK + timedelta(minutes=2))
+    assert [state.url.rsplit("/")[-1] for state in due[:8]] == [f"{n}" for n in range(32, 40)]
+
+
+def test_a_server_that_asks_to_be_left_alone_is(
+    db: Database, server: FeedServer, clock: FixedClock
+) -> None:
+    page = Page(status=429, headers={"Retry-After": "600"})
+    subscribed(db, server, "/f", page, "Wire")
+    ingest(db, clock)
+    (row,) = rows(db, "SELECT next_try_at FROM feed_state")
+    assert row["next_try_at"] == TICK + timedelta(minutes=10)
+
+
+def test_a_feed_that_moved_is_remembered_until_it_fails(
+    db: Database, server: FeedServer, clock: FixedClock
+) -> None:
+    server.put("/new", Page(rss(item("Dam opens", guid="1"))))
+    subscribed(db, server, "/f", Page(status=301, headers={"Location": "/new"}), "Wire")
+    ingest(db, clock)
+    (row,) = rows(db, "SELECT moved_to FROM feed_state")
+    assert row["moved_to"] == server.root + "/new"
+    server.put("/new", Page(status=410))
+    ingest(db, clock, tick=TICK + timedelta(minutes=1))
+    (row,) = rows(db, "SELECT moved_to FROM feed_state")
+    assert row["moved_to"] is None
+
+
+def test_two_feeds_may_use_one_number_for_two_stories(
+    db: Database, server: FeedServer, clock: FixedClock
+) -> None:
+    subscribed(db, server, "/a", Page(rss(item("Mill burns down", guid="12345"))), "A")
+    subscribed(db, server, "/b", Page(rss(item("Bank merges with rival", guid="12345"))), "B")
+    assert ingest(db, clock).stored == 2

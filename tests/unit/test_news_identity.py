@@ -8,8 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops_pipeline.domain.news import FeedEntry, FeedState
-from ops_pipeline.domain.news_identity import canonical_link, event_uid, news_item, publication
+from ops_pipeline.domain.news_identity import (
+    canonical_link,
+    event_uid,
+    news_item,
+    news_items,
+    publication,
+)
 
+FEED, OTHER_FEED = "https://w.example/feed", "https://x.example/feed"
 NOW = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
 
 
@@ -62,26 +69,60 @@ def test_a_canonical_link_is_its_own_canonical_link(text: str) -> None:
     assert once is None or canonical_link(once) == once
 
 
-def test_the_uid_is_the_hash_of_the_guid_before_all_else() -> None:
-    assert event_uid(entry("g-1", "T", "https://w.example/a")) == sha256("g-1")
-    assert event_uid(entry("g-1", "edited", "https://w.example/b")) == sha256("g-1")
+@pytest.mark.parametrize(
+    "guid",
+    [
+        "https://w.example/?p=17",
+        "tag:w.example,2026:17",
+        "urn:uuid:7e0c8c2e-6f0c-4c8e-9a54-3d2f6c0f1a11",
+        "7e0c8c2e-6f0c-4c8e-9a54-3d2f6c0f1a11",
+    ],
+)
+def test_the_uid_is_the_hash_of_the_guid_before_all_else(guid: str) -> None:
+    assert event_uid(entry(guid, "T", "https://w.example/a"), FEED) == sha256(guid)
+    assert event_uid(entry(guid, "edited", "https://w.example/b"), OTHER_FEED) == sha256(guid)
+
+
+def test_a_guid_that_is_only_a_number_identifies_within_its_feed() -> None:
+    one = event_uid(entry("12345", "Mill burns"), FEED)
+    assert one == event_uid(entry("12345", "Mill burns down"), FEED)
+    assert one != event_uid(entry("12345", "Bank merges"), OTHER_FEED)
+
+
+def test_a_guid_that_is_the_front_page_identifies_nothing() -> None:
+    by_link = event_uid(entry(None, "T", "https://w.example/a"), FEED)
+    assert event_uid(entry("https://w.example/", "T", "https://w.example/a"), FEED) == by_link
+
+
+def test_a_guid_that_one_document_gives_to_two_stories_identifies_neither() -> None:
+    entries = [
+        entry("0", "Mill burns", "https://w.example/a"),
+        entry("0", "Bank merges", "https://w.example/b"),
+        entry("1", "Dam opens", "https://w.example/c"),
+    ]
+    made = news_items(entries, FeedState(FEED, "W"), NOW)
+    assert [item.event_uid for item in made] == [
+        sha256("https://w.example/a"),
+        sha256("https://w.example/b"),
+        sha256(f"{FEED}\n1"),
+    ]
 
 
 def test_without_a_guid_the_uid_is_the_hash_of_the_link_without_tracking() -> None:
-    plain = event_uid(entry(None, "T", "https://w.example/a"))
+    plain = event_uid(entry(None, "T", "https://w.example/a"), FEED)
     assert plain == sha256("https://w.example/a")
-    assert event_uid(entry("  ", "T", "https://w.example/a?utm_source=x")) == plain
+    assert event_uid(entry("  ", "T", "https://w.example/a?utm_source=x"), FEED) == plain
 
 
 def test_without_guid_and_link_the_uid_is_that_of_title_and_time() -> None:
-    one = event_uid(entry(None, "T", None, NOW))
-    assert one == event_uid(entry(None, "T", "https://w.example/", NOW))
-    assert one != event_uid(entry(None, "T", None, NOW + timedelta(minutes=1)))
-    assert one != event_uid(entry(None, "U", None, NOW))
+    one = event_uid(entry(None, "T", None, NOW), FEED)
+    assert one == event_uid(entry(None, "T", "https://w.example/", NOW), FEED)
+    assert one != event_uid(entry(None, "T", None, NOW + timedelta(minutes=1)), FEED)
+    assert one != event_uid(entry(None, "U", None, NOW), FEED)
 
 
 def test_an_entry_without_guid_link_and_title_has_no_uid() -> None:
-    assert event_uid(entry()) is None
+    assert event_uid(entry(), FEED) is None
     assert news_item(entry(), FeedState("https://w.example/f", "W"), NOW) is None
 
 

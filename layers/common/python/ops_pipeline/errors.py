@@ -83,7 +83,16 @@ class BrokerRejected(OpsError): ...
 class AccountMismatch(OpsError): ...
 
 
-class FeedUnavailable(OpsError): ...
+class FeedUnavailable(OpsError):
+    """One feed or the VIX file could not be fetched.
+
+    Attributes:
+        retry_after_s: Seconds the server asked to be left alone, None when it did not.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class StageFailed(OpsError): ...

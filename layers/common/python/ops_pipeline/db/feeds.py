@@ -11,9 +11,9 @@ ON CONFLICT (url) DO UPDATE SET source = excluded.source, active = true
 """
 
 _DUE = """
-SELECT url, source, etag, last_modified, failures_in_a_row FROM feed_state
+SELECT url, source, etag, last_modified, failures_in_a_row, moved_to FROM feed_state
 WHERE active AND (next_try_at IS NULL OR next_try_at <= :tick)
-ORDER BY url COLLATE "C"
+ORDER BY last_fetched_at NULLS FIRST, url COLLATE "C"
 """
 
 # A 304 may leave the validators out: what they said before still holds.
@@ -24,12 +24,14 @@ UPDATE feed_state SET last_fetched_at = :now, last_succeeded_at = :now, last_err
         ELSE CAST(:etag AS text) END,
     last_modified = CASE WHEN :not_modified
         THEN coalesce(CAST(:last_modified AS text), last_modified)
-        ELSE CAST(:last_modified AS text) END
+        ELSE CAST(:last_modified AS text) END,
+    moved_to = CAST(:moved_to AS text)
 WHERE url = :url
 """
 
+# A redirect that leads nowhere is forgotten: the subscribed address may know a better one.
 _FAILED = """
-UPDATE feed_state SET last_fetched_at = :now, last_error = :error,
+UPDATE feed_state SET last_fetched_at = :now, last_error = :error, moved_to = NULL,
     failures_in_a_row = failures_in_a_row + 1, next_try_at = :next_try_at
 WHERE url = :url
 """
@@ -41,7 +43,7 @@ def subscribe(tx: Transaction, *, url: str, source: str) -> None:
 
 
 def due_feeds(tx: Transaction, tick: datetime) -> list[FeedState]:
-    """The feeds to fetch at this tick, by address; a failing one pauses."""
+    """The feeds to fetch at this tick, the longest waiting first; a failing one pauses."""
     return [FeedState(**row) for row in tx.rows(_DUE, tick=tick)]
 
 
@@ -53,6 +55,7 @@ def feed_succeeded(tx: Transaction, url: str, document: FeedDocument, now: datet
         not_modified=document.not_modified,
         etag=document.etag,
         last_modified=document.last_modified,
+        moved_to=document.moved_to,
     )
 
 

@@ -11,6 +11,7 @@ VERSIONS = (
     "0004_create_trading",
     "0005_add_tickers",
     "0006_add_accounts",
+    "0007_remember_redirects",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

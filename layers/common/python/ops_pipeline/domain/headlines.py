@@ -6,7 +6,8 @@ import unicodedata
 
 from ops_pipeline.domain.lexicon import DIRECTION_WORDS
 
-_TAG = re.compile(r"<(?:/?[a-zA-Z][^<>]*|!--.*?--)>", re.DOTALL)
+# A comment ends at its first "--": a search to the end from each "<!--" would be endless.
+_TAG = re.compile(r"<(?:/?[a-zA-Z][^<>]*|!--(?:[^-]|-(?!-))*--)>")
 # Postgres keeps no NUL and UTF-8 no lone surrogate; other control characters only hide.
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ud800-\udfff\ufeff]"

@@ -12,13 +12,17 @@ UndatedReason = Literal["missing", "future", "too_old"]
 
 @dataclass(frozen=True, slots=True)
 class FeedState:
-    """One subscribed feed and what its server said last."""
+    """One subscribed feed and what its server said last.
+
+    `moved_to` is where its permanent redirects led; it stays known by `url`.
+    """
 
     url: str
     source: str
     etag: str | None = None
     last_modified: str | None = None
     failures_in_a_row: int = 0
+    moved_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class FeedDocument:
     etag: str | None
     last_modified: str | None
     not_modified: bool = False
+    moved_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

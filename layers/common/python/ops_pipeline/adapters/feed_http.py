@@ -1,0 +1,236 @@
+"""One feed's bytes over HTTP: bounded in time and size, redirects followed and reported."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from threading import Timer, local
+from urllib.parse import urljoin, urlsplit
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.request import ACCEPT_ENCODING
+
+from ops_pipeline.errors import FeedUnavailable
+
+_CHUNK = 65_536
+_OK, _NOT_MODIFIED = 200, 304
+_PERMANENT, _REDIRECTS = frozenset({301, 308}), frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 5
+# Sites ask robots to name themselves and to come back later when they are told to.
+_HEADERS = {
+    "User-Agent": "ops-pipeline/0.1 (news reader)",
+    "Accept": "application/rss+xml, application/atom+xml, application/feed+json;q=0.9, "
+    "application/xml;q=0.9, */*;q=0.5",
+    # Brotli where its decoder is installed; an encoding nobody asked for is refused below.
+    "Accept-Encoding": ACCEPT_ENCODING,
+}
+_DECODED = frozenset(ACCEPT_ENCODING.split(",")) | {"identity", "x-gzip", ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A server's answer after its redirects.
+
+    `body` is unpacked and empty when `status` is 304. `moved_to` is the address that
+    permanent redirects alone lead to, None without any.
+    """
+
+    status: int
+    headers: urllib3.HTTPHeaderDict
+    body: bytes
+    moved_to: str | None
+
+    @property
+    def not_modified(self) -> bool:
+        return self.status == _NOT_MODIFIED
+
+
+class _Guard:
+    """Hangs up on a server that outlasts the time for one feed, drips of headers included."""
+
+    def __init__(self) -> None:
+        self.over = False
+        self._sock: socket.socket | None = None
+
+    def watch(self, sock: socket.socket | None) -> None:
+        self._sock = sock
+        if self.over:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        self.over = True
+        if self._sock is not None:
+            # The plain way: TLS would first say goodbye to a server that doesn't listen.
+            # An error means closed already: the fetch has ended by itself.
+            with suppress(OSError):
+                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+
+
+_of_thread = local()
+
+
+def _watch(sock: socket.socket | None) -> None:
+    guard: _Guard | None = getattr(_of_thread, "guard", None)
+    if guard is not None:
+        guard.watch(sock)
+
+
+class _Connection(HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        _watch(self.sock)
+
+
+class _SecureConnection(HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        _watch(self.sock)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class FeedHttp:
+    """Fetches one document at a time in each thread; see RssFeed for the bounds."""
+
+    def __init__(
+        self,
+        *,
+        connect_s: float,
+        read_s: float,
+        total_s: float,
+        most_bytes: int,
+        proxy_url: str | None,
+    ) -> None:
+        self._timeout = urllib3.Timeout(connect=connect_s, read=read_s)
+        self._total_s = total_s
+        self._most_bytes = most_bytes
+        self._http = (
+            urllib3.ProxyManager(proxy_url, num_pools=32, block=False)
+            if proxy_url
+            else urllib3.PoolManager(num_pools=32, block=False)
+        )
+        self._http.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+    def get(self, url: str, validators: dict[str, str]) -> Answer:
+        """The document at an address, after its redirects.
+
+        Raises:
+            FeedUnavailable: no answer in time, another status, too large, or packed in a
+                way that was not asked for.
+        """
+        with self._in_time() as guard:
+            try:
+                answer = self._follow(url, validators)
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                if guard.over:
+                    raise self._too_slow() from error
+                raise FeedUnavailable(_words(error)) from error
+            # Without a length, a connection that was hung up looks like the end of the body.
+            if guard.over:
+                raise self._too_slow()
+            return answer
+
+    @contextmanager
+    def _in_time(self) -> Iterator[_Guard]:
+        guard = _of_thread.guard = _Guard()
+        timer = Timer(self._total_s, guard.hang_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield guard
+        finally:
+            timer.cancel()
+            _of_thread.guard = None
+
+    def _too_slow(self) -> FeedUnavailable:
+        return FeedUnavailable(f"the answer took over {self._total_s:g} s")
+
+    def _follow(self, url: str, validators: dict[str, str]) -> Answer:
+        moved_to: str | None = None
+        for_good = True
+        for _ in range(_MOST_REDIRECTS + 1):
+            response = self._http.request(
+                "GET",
+                url,
+                headers={**_HEADERS, **validators},
+                timeout=self._timeout,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+            try:
+                if response.status not in _REDIRECTS:
+                    body = self._read(response)
+                    return Answer(response.status, response.headers, body, moved_to)
+            finally:
+                # A body that was not read to its end makes the connection useless.
+                response.close()
+            url = _target(url, response.headers.get("Location"))
+            for_good = for_good and response.status in _PERMANENT
+            moved_to = url if for_good else moved_to
+        raise FeedUnavailable(f"over {_MOST_REDIRECTS} redirects")
+
+    def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
+        if response.status == _NOT_MODIFIED:
+            return b""
+        if response.status != _OK:
+            wait_s = _retry_after_s(response.headers)
+            raise FeedUnavailable(f"the server answered {response.status}", retry_after_s=wait_s)
+        packed = response.headers.get("Content-Encoding", "").casefold()
+        if not {part.strip() for part in packed.split(",")} <= _DECODED:
+            raise FeedUnavailable(
+                f"the answer is packed as {packed[:40]!r}, which nobody asked for"
+            )
+        body = bytearray()
+        # read1 returns what has come, so that a server which drips is seen to do so.
+        while chunk := response.read1(_CHUNK, decode_content=True):
+            body += chunk
+            if len(body) > self._most_bytes:
+                raise FeedUnavailable(f"the answer is over {self._most_bytes} bytes")
+        return bytes(body)
+
+
+def _target(url: str, location: str | None) -> str:
+    if not location:
+        raise FeedUnavailable("a redirect without an address")
+    try:
+        target = urljoin(url, location)
+        legible = urlsplit(target).scheme in ("http", "https")
+    except ValueError:
+        legible = False
+    if not legible:
+        raise FeedUnavailable(f"a redirect to {location[:100]!r}")
+    return target
+
+
+def _retry_after_s(headers: urllib3.HTTPHeaderDict) -> int | None:
+    """What the server asks to wait; a date counts from the server's own clock."""
+    asked = headers.get("Retry-After", "").strip()
+    if asked.isdecimal() and asked.isascii():
+        return int(asked[:9])
+    try:
+        until = parsedate_to_datetime(asked)
+        said_at = parsedate_to_datetime(headers.get("Date", ""))
+    except ValueError:
+        return None
+    return max(0, int((_aware(until) - _aware(said_at)).total_seconds()))
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _words(error: Exception) -> str:
+    """The cause in a few words; the address stands beside it in feed_state already."""
+    reason = getattr(error, "reason", None) or error
+    return f"{type(reason).__name__}: {reason}"[:300]

@@ -1,0 +1,62 @@
+"""Many feeds side by side within one budget of time."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from threading import Semaphore
+from time import monotonic
+
+from ops_pipeline.domain.news import FeedDocument, FeedState
+from ops_pipeline.errors import FeedUnavailable
+from ops_pipeline.ports import NewsFeed
+
+# Feeds are slow, not busy: most of a fetch is waiting for somebody else's server.
+SIDE_BY_SIDE = 32
+# Answers that may wait to be stored, so that memory stays flat however many there are.
+MOST_WAITING = 64
+
+Answer = FeedDocument | FeedUnavailable
+
+
+def fetched(
+    due: Sequence[FeedState], feed: NewsFeed, *, patience_s: float, budget_s: float
+) -> Iterator[tuple[FeedState, Answer | None]]:
+    """Each feed's answer, or None when the budget was spent before it was reached.
+
+    Those that answer within `patience_s` come in the order given, so that a replay, where
+    all do, meets them in the same order every time; the slow ones follow as they come.
+    """
+    ends_at = monotonic() + budget_s
+    room = Semaphore(MOST_WAITING)
+
+    def fetch(state: FeedState) -> Answer | None:
+        if not room.acquire(timeout=max(0.0, ends_at - monotonic())):
+            return None
+        try:
+            return feed.fetch(state)
+        except FeedUnavailable as error:
+            return error
+
+    pool = ThreadPoolExecutor(max_workers=SIDE_BY_SIDE)
+    try:
+        running = {pool.submit(fetch, state): state for state in due}
+        for state, answer in _answers(running, patience_s, ends_at):
+            yield state, answer
+            room.release()
+    finally:
+        # A thread that still waits is hung up on by the adapter; nobody waits for it.
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _answers(
+    running: dict[Future[Answer | None], FeedState], patience_s: float, ends_at: float
+) -> Iterator[tuple[FeedState, Answer | None]]:
+    wait(running, timeout=patience_s)
+    while running and monotonic() < ends_at:
+        wait(running, timeout=ends_at - monotonic(), return_when=FIRST_COMPLETED)
+        for future in [future for future in running if future.done()]:
+            yield running.pop(future), future.result()
+    for future, state in running.items():
+        # One that never began is not the feed's fault.
+        never_began = future.cancel() or (future.done() and future.result() is None)
+        late = FeedUnavailable("no answer within the time for all feeds")
+        yield state, None if never_began else late
