@@ -6,7 +6,7 @@ import pytest
 
 from ops_pipeline.db.connection import Database
 from ops_pipeline.errors import AccountMismatch, BrokerOutcomeUnknown, BrokerUnavailable
-from ops_pipeline.stages import road
+from ops_pipeline.stages.recovery import recover
 from tests.builders_trading import Desk
 
 NO_ANSWER = BrokerOutcomeUnknown("no answer")
@@ -175,7 +175,7 @@ def test_an_order_that_cannot_be_settled_keeps_no_other_unknown(
             " CHECK (ticker <> 'AAA' OR status <> 'accepted')"
         )
 
-    found = road.recover(desk.road())
+    found = recover(desk.road())
 
     assert (found.settled, found.entries_blocked) == (1, True)
     assert [order["status"] for order in desk.orders()] == ["unknown", "accepted"]
@@ -205,13 +205,13 @@ def test_keys_of_another_account_stop_the_recovery(desk: Desk) -> None:
     lose_the_reply(desk, accepted=True)
     desk.broker.fail("order_by_client_id", AccountMismatch("another account"))
     with pytest.raises(AccountMismatch):
-        road.recover(desk.road())
+        recover(desk.road())
     assert desk.order()["status"] == "unknown"
 
 
 def test_a_simulated_intent_of_a_dead_run_is_closed(desk: Desk) -> None:
     lose_the_reply(desk, accepted=False)
     desk.set_account(execution_mode="SIMULATED")
-    assert road.recover(desk.road()).settled == 1
+    assert recover(desk.road()).settled == 1
     assert desk.order()["status"] == "not_placed"
     assert desk.order()["reserved_notional"] == Decimal(0)

@@ -17,9 +17,10 @@ from ops_pipeline.domain.exits import Decision, Position
 from ops_pipeline.domain.market import Quote, Session, new_york_day
 from ops_pipeline.errors import MarketDataUnavailable, OpsError, StageFailed
 from ops_pipeline.ports import Calendar, MarketData
-from ops_pipeline.stages import order_sync, road, selling
+from ops_pipeline.stages import order_sync, selling
+from ops_pipeline.stages.recovery import Recovery, recover
 from ops_pipeline.stages.request import AccountRequest
-from ops_pipeline.stages.road import Road
+from ops_pipeline.stages.road import STOPS_THE_RUN, Road
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,10 @@ def run(
         AccountMismatch, DatabaseUnavailable, CommitUnknown, LeaseLost: the run stopped.
     """
     if request.dry_run:
-        recovery = road.Recovery(False, frozenset(), 0)
+        recovery = Recovery(False, frozenset(), 0)
         synced = order_sync.Synced(0, 0, ())
     else:
-        recovery = road.recover(way)
+        recovery = recover(way)
         synced = order_sync.sync(way)
     counts: Counter[str] = Counter()
     failures = list(synced.failures)
@@ -93,7 +94,7 @@ def _guard(
     """Serve one position; what goes wrong with it does not keep the others waiting."""
     try:
         _serve(way, position, quotes.get(position.symbol), session, counts, dry=dry)
-    except road.STOPS_THE_RUN:
+    except STOPS_THE_RUN:
         raise
     except (OpsError, DatabaseError) as error:
         way.journal.went_wrong(
