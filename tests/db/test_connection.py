@@ -148,3 +148,16 @@ def test_an_odd_url_is_refused_by_the_setting_s_name_alone(url: str) -> None:
 
 def test_a_target_does_not_show_its_password() -> None:
     assert "hush" not in repr(target_from_url("postgresql://me:hush@host/db"))
+
+
+def test_a_database_that_is_not_there_is_named(database_urls: DatabaseUrls) -> None:
+    target = replace(target_from_url(database_urls.writer), database="nowhere")
+    with pytest.raises(SettingsInvalid, match='"nowhere" does not exist'):
+        Database(target, application_name="tests").read("SELECT 1")
+
+
+def test_a_wrong_password_is_said_without_the_password(database_urls: DatabaseUrls) -> None:
+    target = replace(target_from_url(database_urls.writer), password="hunter2")
+    with pytest.raises(SettingsInvalid, match="password authentication failed") as raised:
+        Database(target, application_name="tests").read("SELECT 1")
+    assert "hunter2" not in str(raised.value)

@@ -90,7 +90,7 @@ def test_a_login_with_createrole_alone_can_prepare_everything(
         with closing(Database(target_from_url(server.url), application_name="tests")) as admin:
             with admin.transaction() as tx:
                 tx.execute("CREATE ROLE master LOGIN CREATEROLE CREATEDB PASSWORD 'word'")
-        url = local.url_for(server.url, database="postgres", user="master", password="word")  # noqa: S106 - a test's own
+        url = local.url_for(server.url, database="postgres", user="master", password="word")
         for _ in range(2):
             with local.opened(tmp_path, url, migrations, "made") as urls:
                 assert _who(urls.reader) == {"who": "ops_pipeline_reader", "notes": 0}

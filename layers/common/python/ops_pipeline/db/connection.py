@@ -23,6 +23,7 @@ from ops_pipeline.errors import (
     CommitUnknown,
     ConstraintViolated,
     DatabaseUnavailable,
+    OpsError,
     SettingsInvalid,
 )
 
@@ -193,6 +194,7 @@ class Database:
         Raises:
             DatabaseUnavailable: the server is out of reach, or stopped us by a time-out
                 or a deadlock; nothing was committed.
+            SettingsInvalid: Postgres refuses this login, or knows no such database.
             CommitUnknown: the connection broke while COMMIT was under way.
             ConstraintViolated: the database refused a row (CapExceeded for a limit).
         """
@@ -312,8 +314,14 @@ class Database:
                     "default_transaction_isolation": "read committed",
                 },
             )
-        except (*_LOST, DatabaseError) as error:
+        except _LOST as error:
             raise _translated(error) from error
+        except DatabaseError as error:
+            named = _translated(error)
+            if isinstance(named, OpsError):
+                raise named from error
+            words = _facts(error).get("M", str(error))
+            raise SettingsInvalid(f"Postgres refused the login: {words}") from error
         # Without it COPY FROM stalls about 44 ms on delayed acknowledgements.
         connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
