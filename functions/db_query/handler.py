@@ -9,4 +9,4 @@ from ops_pipeline.stages import db_query
 
 @plain_entrypoint("db_query", request=db_query.Request)
 def lambda_handler(request: db_query.Request, runtime: Runtime) -> dict[str, Any]:
-    return db_query.run(request, reader=runtime.reader)
+    return db_query.run(request, console=runtime.console)

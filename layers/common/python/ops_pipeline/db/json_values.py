@@ -55,7 +55,8 @@ def array_to_json(text: str, element: ToJson) -> str:
     return _ELEMENT.sub(piece, text[text.index("{") :])
 
 
-def _array_of(element: ToJson) -> ToJson:
+def array_of(element: ToJson) -> ToJson:
+    """The converter of arrays of what `element` converts."""
     return lambda text: array_to_json(text, element)
 
 
@@ -73,15 +74,15 @@ _TEXT_ARRAYS = tuple(
 
 # By the type's oid; a type that is not here is text, an array of an own type too.
 TO_JSON: dict[int, ToJson] = {
-    **dict.fromkeys(_TEXT_ARRAYS, _array_of(text_to_json)),
+    **dict.fromkeys(_TEXT_ARRAYS, array_of(text_to_json)),
     **dict.fromkeys(_TIMES, _time),
-    **dict.fromkeys(_TIME_ARRAYS, _array_of(_time)),
+    **dict.fromkeys(_TIME_ARRAYS, array_of(_time)),
     **dict.fromkeys(_NUMBERS, _number),
-    **dict.fromkeys(_NUMBER_ARRAYS, _array_of(_number)),
+    **dict.fromkeys(_NUMBER_ARRAYS, array_of(_number)),
     **dict.fromkeys(_INTEGERS, _as_it_is),
-    **dict.fromkeys(_INTEGER_ARRAYS, _array_of(_as_it_is)),
+    **dict.fromkeys(_INTEGER_ARRAYS, array_of(_as_it_is)),
     pg.BOOLEAN: _boolean,
-    pg.BOOLEAN_ARRAY: _array_of(_boolean),
+    pg.BOOLEAN_ARRAY: array_of(_boolean),
     **dict.fromkeys((pg.JSON, pg.JSONB), _as_it_is),
-    **dict.fromkeys((pg.JSON_ARRAY, pg.JSONB_ARRAY), _array_of(_as_it_is)),
+    **dict.fromkeys((pg.JSON_ARRAY, pg.JSONB_ARRAY), array_of(_as_it_is)),
 }

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ops_pipeline.db import schema
-from ops_pipeline.db.connection import Database, Target, target_from_url
+from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.console import Console
 from ops_pipeline.db.migrations import LIMITS
 from ops_pipeline.db.parameters import Versioned, in_force
 from ops_pipeline.db.runs import DryDatabase, FencedDatabase, Lease, UnitsOfWork
@@ -65,8 +66,9 @@ class Runtime:
         return Database(target, application_name="ops-pipeline-migrations", limits=LIMITS)
 
     @cached_property
-    def reader(self) -> Target:
-        return target_from_url(self.settings.require_reader_url(), name="DATABASE_READER_URL")
+    def console(self) -> Console:
+        url = self.settings.require_reader_url()
+        return Console(target_from_url(url, name="DATABASE_READER_URL"))
 
     @cached_property
     def calendar(self) -> Calendar:
@@ -131,7 +133,7 @@ class Runtime:
 
     def close(self) -> None:
         """Close the connections that were opened."""
-        for name in ("database", "owner_database"):
+        for name in ("database", "owner_database", "console"):
             if name in self.__dict__:
                 getattr(self, name).close()
 

@@ -4,18 +4,20 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ops_pipeline.db import console
-from ops_pipeline.db.connection import Target
+from ops_pipeline.db.console import Console
 
 
 class Request(BaseModel):
-    """What the operator asks."""
+    """What the operator asks. What is no statement is answered too, not raised: see the console."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    sql: str = Field(description="One statement; a semicolon at its end is fine.")
+    sql: Any = Field(description="One statement; a semicolon at its end is fine.")
+    params: Any = Field(
+        default=None, description="A list for its $1, $2, or an object for its :name."
+    )
 
 
-def run(request: Request, *, reader: Target) -> dict[str, Any]:
+def run(request: Request, *, console: Console) -> dict[str, Any]:
     """Answer `{"statusCode": 200 or 400, "body": JSON text}`; see the console."""
-    return console.run(reader, request.sql)
+    return console.run(request.sql, request.params)

@@ -1,0 +1,53 @@
+"""May this login use the console? Checked in the catalog, not believed.
+
+Read before each statement: a role may have been given more since the last one.
+"""
+
+from collections.abc import Sequence
+
+from ops_pipeline.errors import WrongRole
+
+# Begins the console's transaction. A query in it fixes the snapshot, after which Postgres
+# refuses SET TRANSACTION READ WRITE. The answer is the first thing that this login may do
+# and a reader may not; NULL when there is none.
+BEGIN_AND_LOOK = r"""
+BEGIN READ ONLY;
+SELECT CASE
+    WHEN rolsuper THEN 'is superuser'
+    WHEN rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls
+        THEN 'may change the cluster'
+    WHEN EXISTS (
+        SELECT FROM pg_catalog.pg_roles AS granted
+        WHERE granted.rolname IN ('pg_read_server_files', 'pg_write_server_files',
+            'pg_execute_server_program', 'pg_write_all_data', 'pg_signal_backend',
+            'pg_maintain', 'pg_create_subscription', 'pg_checkpoint', 'rds_superuser')
+        AND pg_catalog.pg_has_role(session_user, granted.oid, 'MEMBER')
+    ) THEN 'has a server role'
+    WHEN EXISTS (
+        SELECT FROM pg_catalog.pg_database
+        WHERE datname = pg_catalog.current_database()
+        AND pg_catalog.pg_has_role(session_user, datdba, 'MEMBER')
+    ) THEN 'owns the database'
+    WHEN EXISTS (
+        SELECT FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\_%'
+        AND (pg_catalog.pg_has_role(session_user, c.relowner, 'MEMBER')
+            OR pg_catalog.has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+            OR pg_catalog.has_any_column_privilege(c.oid, 'INSERT, UPDATE'))
+    ) THEN 'may write tables'
+END
+FROM pg_catalog.pg_roles WHERE rolname = session_user
+"""
+
+
+def require_reader(found: Sequence[Sequence[str | None]]) -> None:
+    """Judge the answer to BEGIN_AND_LOOK.
+
+    Raises:
+        WrongRole: says what the login may do.
+    """
+    too_much = found[0][0]
+    if too_much is not None:
+        raise WrongRole(f"this login {too_much}: the console takes a reader's only")
