@@ -34,8 +34,22 @@ MEASURED = (
     ),
     Measured(
         "pipeline_runs",
-        ("attempt", "lease_expires_at"),
-        "A stage that was cut off runs again as the next attempt, under a new lease.",
+        ("attempt", "lease_expires_at", "counts"),
+        "A stage that was cut off runs again as the next attempt, under a new lease, and counts"
+        " what was left to do.",
+        only_after_kill=True,
+    ),
+    Measured(
+        "dispatcher_runs",
+        (
+            "pulled_count",
+            "processed_count",
+            "simulated_count",
+            "skipped_count",
+            "failed_count",
+            "run_summary_json",
+        ),
+        "A run that was cut off runs again and counts what was left to do.",
         only_after_kill=True,
     ),
     Measured(

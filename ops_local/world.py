@@ -175,6 +175,7 @@ def variables(urls: DatabaseUrls, exchange_url: str, served: FeedServer) -> dict
         "VIX_URL": served.vix_url,
         "FEED_PROXY_URL": served.proxy_url,
         "OPS_DEPLOYMENT": "replay",
+        "BROKER_LISTS_AT_ONCE": "true",
         **keys,
     }
 

@@ -18,7 +18,7 @@ from ops_pipeline.domain.broker import BrokerOrder, OrderRequest
 from ops_pipeline.domain.market import MINUTE, minute_of, new_york_time
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.ports import Broker, Calendar, MarketData
-from ops_pipeline.stages import dispatcher, position_manager
+from ops_pipeline.stages import dispatcher, position_manager, recovery
 from ops_pipeline.stages.request import AccountRequest
 from ops_pipeline.stages.road import Road, open_road
 from tests.builders_market import bars_of, features, in_force, rows, store_bars, store_features
@@ -114,6 +114,7 @@ class Desk:
         }
         self.parameters: Versioned = in_force(db, rules)
         self.notes = Notes()
+        self.lists_at_once = False
         self._connected: dict[str, Broker] = {}
         self._ids = count(1)
         self.vix(18.0)
@@ -177,7 +178,11 @@ class Desk:
             parameters=self.parameters,
             journal=self.notes,
             deployment="test",
+            lists_at_once=self.lists_at_once,
         )
+
+    def recover(self, account: str = "large") -> recovery.Recovery:
+        return recovery.recover(self.road(account), market_data=self.market, calendar=self.calendar)
 
     def dispatch(self, account: str = "large", *, dry_run: bool = False) -> dispatcher.Outcome:
         db = DryDatabase(self.db) if dry_run else None

@@ -130,9 +130,13 @@ def test_killed_right_before_an_entry_is_sent(world: World) -> None:
     assert world.desk.order()["status"] == "unknown"
     world.tick()
 
-    assert world.desk.order()["status"] == "not_placed"
-    assert world.desk.recommendation(number)["status"] == "FAILED"
-    assert world.at_the_broker() == []
+    (order,) = world.at_the_broker()
+    assert world.desk.order()["client_order_id"] == order["client_order_id"]
+    world.tick()
+    assert world.desk.order()["status"] == "filled"
+    assert world.desk.position()["quantity"] == BOUGHT
+    assert world.desk.recommendation(number)["status"] == "EXECUTED"
+    world.assert_nothing_lost_and_nothing_twice()
 
 
 @pytest.mark.parametrize("dies", ["after_acceptance", "before_sending"])

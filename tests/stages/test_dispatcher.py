@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from ops_pipeline.db import operator
 from ops_pipeline.db.connection import Database
 from ops_pipeline.domain.broker import OrderRequest
 from ops_pipeline.domain.market import new_york_time
@@ -108,8 +109,69 @@ def test_an_entry_the_market_ran_away_from_is_cancelled_and_released(desk: Desk)
 
     order = desk.order()
     assert (order["status"], order["reserved_notional"]) == ("canceled", 0)
-    assert desk.recommendation(number)["status"] == "CANCELLED"
+    assert desk.recommendation(number)["status"] == "PROCESSING"
     assert not desk.rows("SELECT 1 FROM active_positions")
+
+
+def test_an_overtaken_entry_is_priced_anew_by_a_new_intent_while_it_is_fresh(desk: Desk) -> None:
+    number = desk.recommend()
+    desk.dispatch()
+    desk.next_minute()
+    desk.guard()
+    desk.next_minute(AAA=("100.48", "100.50"))
+    desk.broker.at_once["AAA"] = ("100.50", None)
+
+    assert desk.dispatch().processed == 1
+
+    assert [(row["attempt"], row["status"]) for row in desk.orders()] == [
+        (1, "canceled"),
+        (2, "filled"),
+    ]
+    assert desk.orders()[1]["price"] > desk.orders()[0]["price"]
+    assert desk.recommendation(number)["status"] == "EXECUTED"
+
+
+def test_an_overtaken_entry_ends_with_its_time(desk: Desk) -> None:
+    number = desk.recommend()
+    for _ in range(7):
+        desk.dispatch()
+        desk.guard()
+        desk.next_minute()
+    found = desk.recommendation(number)
+    assert (found["status"], found["failure_reason"]) == (
+        "CANCELLED",
+        "Nothing filled at the limit within its time",
+    )
+    assert {row["status"] for row in desk.orders()} == {"canceled"}
+    assert [row["attempt"] for row in desk.orders()] == [1, 2, 3]
+
+
+def test_an_entry_that_the_operator_cancelled_is_not_priced_anew(desk: Desk) -> None:
+    number = desk.recommend()
+    desk.dispatch()
+    with desk.db.transaction() as tx:
+        operator.cancel_entries(
+            tx, account=None, ticker=None, reason="a test", now=desk.clock.now()
+        )
+    for _ in range(7):
+        desk.guard()
+        desk.next_minute()
+        desk.dispatch()
+    assert desk.order()["status"] == "canceled"
+    assert desk.recommendation(number)["status"] == "CANCELLED"
+
+
+def test_an_entry_that_was_filled_in_part_is_not_pursued(desk: Desk) -> None:
+    number = desk.recommend()
+    desk.broker.at_once["AAA"] = ("100.00", "5")
+    desk.dispatch()
+    for _ in range(3):
+        desk.next_minute()
+        desk.dispatch()
+        desk.guard()
+    assert desk.order()["status"] == "canceled"
+    assert desk.recommendation(number)["status"] == "EXECUTED"
+    assert desk.order("stop")["quantity"] == 5
 
 
 def test_a_rejected_entry_fails_in_the_brokers_words_and_frees_its_room(desk: Desk) -> None:

@@ -420,3 +420,28 @@ def test_a_position_closed_while_it_was_looked_at_is_left_alone(held: Desk) -> N
     outcome = held.guard(market=Meanwhile(held.clock))
     assert (outcome.positions, outcome.marked) == (1, 0)
     assert held.position()["status"] == "closed"
+
+
+def test_a_position_that_does_not_close_in_time_is_alerted_until_it_does(held: Desk) -> None:
+    held.run("UPDATE active_positions SET exit_requested = 'operator'")
+    for _ in range(7):
+        held.next_minute()
+        held.guard()
+    assert "closing_overdue" in held.alerts()
+    held.broker.at_once["AAA"] = ("99.90", None)
+    for _ in range(3):
+        held.next_minute()
+        held.guard()
+    assert held.position()["status"] == "closed"
+    assert held.alerts() == []
+
+
+def test_a_partial_exit_that_sold_nothing_is_decided_again(held: Desk) -> None:
+    gain = ("102.30", "102.34")
+    for _ in range(4):
+        held.next_minute(AAA=gain)
+        held.guard()
+    sold = [row for row in held.orders("exit") if row["reason"] == "partial"]
+    assert next(row["status"] for row in sold) == "canceled"
+    assert len(sold) >= 2
+    assert all(row["filled_qty"] == 0 for row in sold)

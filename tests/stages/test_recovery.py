@@ -6,7 +6,6 @@ import pytest
 
 from ops_pipeline.db.connection import Database
 from ops_pipeline.errors import AccountMismatch, BrokerOutcomeUnknown, BrokerUnavailable
-from ops_pipeline.stages.recovery import recover
 from tests.builders_trading import Desk
 
 NO_ANSWER = BrokerOutcomeUnknown("no answer")
@@ -23,6 +22,13 @@ def lose_the_reply(desk: Desk, *, accepted: bool) -> str:
     desk.recommend()
     desk.dispatch()
     return str(desk.order()["client_order_id"])
+
+
+def give_up(desk: Desk) -> None:
+    """Two misses a minute apart, with a market that has run away meanwhile."""
+    for _ in range(2):
+        desk.next_minute(AAA=("109.98", "110.00"))
+        desk.dispatch()
 
 
 def test_a_reply_lost_after_acceptance_is_found_by_look_up_and_not_sent_again(desk: Desk) -> None:
@@ -92,9 +98,7 @@ def test_an_order_that_was_given_up_and_turns_up_filled_is_booked(desk: Desk) ->
     name = lose_the_reply(desk, accepted=True)
     hidden = dict(desk.broker.orders)
     desk.broker.orders.clear()
-    for _ in range(2):
-        desk.next_minute()
-        desk.dispatch()
+    give_up(desk)
     assert desk.order()["status"] == "not_placed"
 
     desk.broker.orders.update(hidden)
@@ -109,15 +113,92 @@ def test_an_order_that_was_given_up_and_turns_up_filled_is_booked(desk: Desk) ->
     assert found == {"status": "EXECUTED", "failure_reason": None}
 
 
-def test_what_was_committed_and_never_sent_is_closed_unsent(desk: Desk) -> None:
-    """A kill between commit and send leaves an intent; nobody sends it a minute late."""
-    lose_the_reply(desk, accepted=False)
+def test_what_was_committed_and_never_sent_is_sent_under_its_id_while_it_is_fresh(
+    desk: Desk,
+) -> None:
+    """A kill between commit and send leaves an intent; two misses prove that it was not sent."""
+    name = lose_the_reply(desk, accepted=False)
     desk.run("UPDATE orders SET status = 'intended'")
+    desk.broker.at_once["AAA"] = ("100.00", None)
     for _ in range(2):
         desk.next_minute()
         desk.dispatch()
+    assert desk.order()["status"] == "filled"
+    assert [sent.client_order_id for sent in desk.broker.submitted] == [name, name]
+    assert len(desk.broker.orders) == 1
+
+
+@pytest.mark.parametrize(
+    "spoilt", ["the market ran away", "halted", "too old", "no quote", "crossed quote"]
+)
+def test_an_entry_that_is_no_longer_wanted_is_not_sent_again(desk: Desk, spoilt: str) -> None:
+    lose_the_reply(desk, accepted=False)
+    desk.next_minute()
+    desk.dispatch()
+    desk.next_minute()
+    if spoilt == "the market ran away":
+        desk.quote("AAA", "100.10", "100.11")
+    elif spoilt == "halted":
+        desk.set_account(operator_halt="a test")
+    elif spoilt == "too old":
+        desk.clock.advance(181)
+        desk.quote("AAA")
+    elif spoilt == "no quote":
+        desk.market.latest.clear()
+    else:
+        desk.quote("AAA", "100.10", "100.00")
+    desk.dispatch()
     assert desk.order()["status"] == "not_placed"
     assert len(desk.broker.submitted) == 1
+
+
+def test_where_look_ups_are_complete_one_miss_suffices(desk: Desk) -> None:
+    lose_the_reply(desk, accepted=False)
+    desk.lists_at_once = True
+    desk.broker.at_once["AAA"] = ("100.00", None)
+    assert desk.recover().settled == 1
+    assert (desk.order()["status"], desk.order()["missed_at"]) == ("filled", None)
+
+
+def test_an_order_that_arrived_while_it_was_looked_for_is_looked_up_not_doubled(
+    desk: Desk,
+) -> None:
+    name = lose_the_reply(desk, accepted=True)
+    desk.lists_at_once = True
+    hidden = dict(desk.broker.orders)
+    desk.broker.orders.clear()
+    desk.broker.on_submit = lambda _: desk.broker.orders.update(hidden)
+    assert desk.recover().settled == 1
+    assert desk.order()["status"] == "accepted"
+    assert list(desk.broker.orders) == [name]
+
+
+@pytest.mark.parametrize("still_wanted", [True, False])
+def test_a_stop_is_sent_again_only_while_its_position_wants_it(
+    desk: Desk, still_wanted: bool
+) -> None:
+    desk.buy()
+    desk.next_minute()
+    desk.broker.fail("submit", NO_ANSWER)
+    desk.guard()
+    if not still_wanted:
+        desk.run("UPDATE active_positions SET stop_loss = stop_loss + 1")
+    desk.lists_at_once = True
+    assert desk.recover().settled == 1
+    assert desk.order("stop")["status"] == ("accepted" if still_wanted else "not_placed")
+
+
+@pytest.mark.parametrize("bid", ["99.98", "99.00"])
+def test_an_exit_is_sent_again_only_where_its_limit_still_sells(desk: Desk, bid: str) -> None:
+    desk.buy()
+    desk.next_minute()
+    desk.run("UPDATE active_positions SET exit_requested = 'operator'")
+    desk.broker.fail("submit", NO_ANSWER)
+    desk.guard()
+    desk.quote("AAA", bid, "100.00")
+    desk.lists_at_once = True
+    assert desk.recover().settled == 1
+    assert desk.order("exit")["status"] == ("accepted" if bid == "99.98" else "not_placed")
 
 
 def test_a_look_up_that_fails_proves_nothing(desk: Desk) -> None:
@@ -175,7 +256,7 @@ def test_an_order_that_cannot_be_settled_keeps_no_other_unknown(
             " CHECK (ticker <> 'AAA' OR status <> 'accepted')"
         )
 
-    found = recover(desk.road())
+    found = desk.recover()
 
     assert (found.settled, found.entries_blocked) == (1, True)
     assert [order["status"] for order in desk.orders()] == ["unknown", "accepted"]
@@ -205,13 +286,14 @@ def test_keys_of_another_account_stop_the_recovery(desk: Desk) -> None:
     lose_the_reply(desk, accepted=True)
     desk.broker.fail("order_by_client_id", AccountMismatch("another account"))
     with pytest.raises(AccountMismatch):
-        recover(desk.road())
+        desk.recover()
     assert desk.order()["status"] == "unknown"
 
 
-def test_a_simulated_intent_of_a_dead_run_is_closed(desk: Desk) -> None:
+def test_a_simulated_intent_of_a_dead_run_is_closed_when_it_is_stale(desk: Desk) -> None:
     lose_the_reply(desk, accepted=False)
     desk.set_account(execution_mode="SIMULATED")
-    assert recover(desk.road()).settled == 1
+    desk.clock.advance(301)
+    assert desk.recover().settled == 1
     assert desk.order()["status"] == "not_placed"
     assert desk.order()["reserved_notional"] == Decimal(0)

@@ -34,13 +34,32 @@ class Recommendation:
 _COLUMNS = """id, ts, created_at, account_name, ticker, action, instrument_type, strategy_type,
     confidence, reason, features_snapshot, status"""
 
-_EXPIRE = """
-UPDATE dispatch_recommendations
-SET status = 'EXPIRED', claimed_until = NULL, processed_at = :now,
-    failure_reason = 'Nobody took it within its time'
-WHERE account_name = :account AND created_at < :oldest
-  AND (status = 'PENDING' OR (status = 'PROCESSING' AND claimed_until <= :now))
-  AND NOT EXISTS (SELECT 1 FROM orders WHERE recommendation_id = dispatch_recommendations.id)
+# A recommendation that has an order is settled by it, unless its last one was cancelled at
+# our wish with nothing filled.
+_FREE = """
+    (NOT EXISTS (SELECT 1 FROM orders AS o WHERE o.recommendation_id = r.id)
+     OR (SELECT o.status = 'canceled' AND o.filled_qty = 0 AND o.cancel_requested_at IS NOT NULL
+         FROM orders AS o WHERE o.recommendation_id = r.id ORDER BY o.attempt DESC LIMIT 1))
+"""
+
+# What the operator cancelled is not priced anew: it only waits for its time to end.
+_NOT_ENDED_BY_HAND = """
+    NOT EXISTS (SELECT 1 FROM orders AS o
+                WHERE o.recommendation_id = r.id AND o.failure_reason IS NOT NULL)
+"""
+
+_EXPIRE = f"""
+UPDATE dispatch_recommendations AS r
+SET claimed_until = NULL, processed_at = :now,
+    status = CASE WHEN tried.once THEN 'CANCELLED' ELSE 'EXPIRED' END,
+    failure_reason = CASE WHEN tried.once THEN 'Nothing filled at the limit within its time'
+                          ELSE 'Nobody took it within its time' END
+FROM dispatch_recommendations AS old
+CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM orders AS o WHERE o.recommendation_id = old.id)
+                    AS once) AS tried
+WHERE old.id = r.id AND r.account_name = :account AND r.created_at < :oldest
+  AND (r.status = 'PENDING' OR (r.status = 'PROCESSING' AND r.claimed_until <= :now))
+  AND {_FREE}
 """
 
 _PENDING_TICKERS = """
@@ -49,7 +68,6 @@ WHERE account_name = :account
   AND (status = 'PENDING' OR (status = 'PROCESSING' AND claimed_until <= :now))
 """
 
-# A recommendation that has an orders row is never claimed again: its order settles it.
 _CLAIM = f"""
 UPDATE dispatch_recommendations
 SET status = 'PROCESSING', claimed_until = :until, dispatcher_run_id = :run_id
@@ -57,7 +75,8 @@ WHERE id = (
     SELECT r.id FROM dispatch_recommendations AS r
     WHERE r.account_name = :account
       AND (r.status = 'PENDING' OR (r.status = 'PROCESSING' AND r.claimed_until <= :now))
-      AND NOT EXISTS (SELECT 1 FROM orders AS o WHERE o.recommendation_id = r.id)
+      AND {_FREE}
+      AND {_NOT_ENDED_BY_HAND}
     ORDER BY r.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
 RETURNING {_COLUMNS}
 """
@@ -76,6 +95,10 @@ SET status = :status, claimed_until = NULL, processed_at = :now,
 WHERE id = :id
   AND (status IN ('PENDING', 'PROCESSING')
        OR (status = 'FAILED' AND CAST(:status AS text) IN ('EXECUTED', 'SIMULATED')))
+"""
+
+_RELEASE = """
+UPDATE dispatch_recommendations SET claimed_until = :now WHERE id = :id AND status = 'PROCESSING'
 """
 
 _START_RUN = """
@@ -112,7 +135,7 @@ SET qty = excluded.qty, entry_price = excluded.entry_price, notional = excluded.
 
 
 def expire(tx: Transaction, *, account: str, oldest: datetime, now: datetime) -> int:
-    """End what nobody took in time and has no order."""
+    """End what nobody took in time, or what never filled in time; neither has a live order."""
     return tx.execute(_EXPIRE, account=account, oldest=oldest, now=now)
 
 
@@ -161,6 +184,11 @@ def finish(
     Only FAILED gives way to EXECUTED or SIMULATED: the order was there after all.
     """
     return tx.execute(_FINISH, id=recommendation_id, status=status, reason=reason, now=now)
+
+
+def release(tx: Transaction, recommendation_id: int, now: datetime) -> None:
+    """Let the next run price it anew, or end it when its time is over."""
+    tx.execute(_RELEASE, id=recommendation_id, now=now)
 
 
 def start_run(

@@ -27,8 +27,10 @@ WHERE {_SCOPE} AND {_TICKER} AND status <> 'closed'
   AND exit_requested IS DISTINCT FROM 'operator'
 RETURNING id, account_name, symbol
 """
+# The reason keeps what the operator ended from being priced anew.
 _CANCEL_ENTRIES = f"""
-UPDATE orders SET cancel_requested_at = coalesce(cancel_requested_at, :now)
+UPDATE orders SET cancel_requested_at = coalesce(cancel_requested_at, :now),
+    failure_reason = coalesce(failure_reason, 'Cancelled by the operator')
 WHERE {_SCOPE} AND {_TICKER} AND purpose = 'entry' AND is_live(status)
 """
 # One that is being processed has an order already, or is refused at its claim's end.

@@ -60,6 +60,10 @@ WHERE account_name = :account AND ticker = :ticker AND instrument_type = :instru
   AND status <> 'closed' AND exit_requested IS NULL
 RETURNING id
 """
+_CLOSING_SINCE = """
+SELECT min(at) AS at FROM position_events
+WHERE position_id = :position_id AND kind = 'exit_decided' AND details ->> 'rule' <> 'partial'
+"""
 _NEXT_EVENT = """
 INSERT INTO position_events (position_id, seq, account_name, at, kind, details)
 SELECT CAST(:position_id AS uuid), coalesce(max(seq), 0) + 1, CAST(:account AS text),
@@ -153,6 +157,12 @@ def find_open(tx: Transaction, account: str, symbol: str) -> Position | None:
 def held(tx: Transaction, account: str) -> list[Position]:
     """Positions that are not closed, oldest first."""
     return [_position(row) for row in tx.rows(_HELD, account=account)]
+
+
+def closing_since(tx: Transaction, position_id: UUID) -> datetime | None:
+    """When the sale of all of it was first decided, or None."""
+    row = tx.one(_CLOSING_SINCE, position_id=position_id)
+    return row["at"] if row else None
 
 
 def request_exit(

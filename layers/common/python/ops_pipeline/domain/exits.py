@@ -118,6 +118,11 @@ def armed(position: Position) -> Position:
     return replace(position, trailing_armed=True, lifecycle_state="partial")
 
 
+def disarmed(position: Position) -> Position:
+    """The partial exit came to nothing: the rule may apply again."""
+    return replace(position, trailing_armed=False, lifecycle_state="breakeven")
+
+
 def closing(position: Position, rule: str) -> Position:
     """All of it is being sold, for this rule."""
     return replace(position, status="closing", close_reason=rule)

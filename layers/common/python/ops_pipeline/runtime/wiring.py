@@ -188,6 +188,7 @@ class Deps:
             parameters=self.parameters,
             journal=self.journal,
             deployment=self.runtime.settings.deployment,
+            lists_at_once=self.runtime.settings.broker_lists_at_once,
         )
 
 

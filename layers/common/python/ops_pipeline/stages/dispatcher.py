@@ -28,8 +28,8 @@ from ops_pipeline.errors import (
 )
 from ops_pipeline.ports import Calendar, MarketData
 from ops_pipeline.stages import entry, road
+from ops_pipeline.stages import recovery as recoveries
 from ops_pipeline.stages.entry_facts import Surroundings
-from ops_pipeline.stages.recovery import Recovery, recover
 from ops_pipeline.stages.request import AccountRequest
 from ops_pipeline.stages.road import Road
 
@@ -64,7 +64,9 @@ def run(
     """
     with way.db.transaction() as tx:
         halts.release_kill_switch(tx, account=way.name, day=new_york_day(way.clock.now()))
-    recovery = Recovery(False, frozenset(), 0) if request.dry_run else recover(way)
+    recovery = recoveries.NOTHING
+    if not request.dry_run:
+        recovery = recoveries.recover(way, market_data=market_data, calendar=calendar)
     run_id, expired, tickers = _begin(way)
     counts: Counter[str] = Counter()
     summary: dict[str, object] = {"expired": expired, "recovered": recovery.settled}

@@ -112,7 +112,7 @@ def _facts(
         idea=_idea(recommendation, ledger.features_at),
         limits=_limits(account),
         tier=_tier(road, money),
-        halts=_halts(account, new_york_day(now)),
+        halts=halted_by(account, new_york_day(now)),
         ledger_loss=-ledger.pnl_today,
         broker_loss=money.day_loss,
         vix_close=ledger.vix[1] if ledger.vix else None,
@@ -223,7 +223,7 @@ def _size(
     )
 
 
-def _halts(account: Account, today: date) -> dict[str, str]:
+def halted_by(account: Account, today: date) -> dict[str, str]:
     """Why entries are halted, by whom; a kill switch holds for the session it latched in."""
     latched = account.kill_switch_day is not None and account.kill_switch_day >= today
     named = {

@@ -18,7 +18,7 @@ from ops_pipeline.domain.market import Quote, Session, new_york_day
 from ops_pipeline.errors import MarketDataUnavailable, OpsError, StageFailed
 from ops_pipeline.ports import Calendar, MarketData
 from ops_pipeline.stages import order_sync, selling
-from ops_pipeline.stages.recovery import Recovery, recover
+from ops_pipeline.stages import recovery as recoveries
 from ops_pipeline.stages.request import AccountRequest
 from ops_pipeline.stages.road import STOPS_THE_RUN, Road
 
@@ -50,10 +50,10 @@ def run(
         AccountMismatch, DatabaseUnavailable, CommitUnknown, LeaseLost: the run stopped.
     """
     if request.dry_run:
-        recovery = Recovery(False, frozenset(), 0)
+        recovery = recoveries.NOTHING
         synced = order_sync.Synced(0, 0, ())
     else:
-        recovery = recover(way)
+        recovery = recoveries.recover(way, market_data=market_data, calendar=calendar)
         synced = order_sync.sync(way)
     counts: Counter[str] = Counter()
     failures = list(synced.failures)
@@ -62,6 +62,8 @@ def run(
         failures += selling.cancel_stale_entries(way, counts)
     with way.db.transaction() as tx:
         held = positions.held(tx, way.name)
+    if not request.dry_run:
+        _watch_deadlines(way, held)
     if session is not None and session.is_open(way.clock.now()):
         quotes = _quotes(way, market_data, held)
         for position in held:
@@ -80,6 +82,29 @@ def run(
         stops_placed=counts["stops_placed"],
         cancels_asked=counts["cancels_asked"],
     )
+
+
+def _watch_deadlines(way: Road, held: list[Position]) -> None:
+    """Alert of each position that has been closing for longer than it should take."""
+    now = way.clock.now()
+    deadline = timedelta(minutes=way.rules.exits.closing_deadline_minutes)
+    for position in held:
+        if position.status != "closing":
+            continue
+        with way.db.transaction() as tx:
+            since = positions.closing_since(tx, position.id)
+            if since is None or now - since <= deadline:
+                continue
+            alerts.open_alert(
+                tx,
+                kind="closing_overdue",
+                scope=way.name,
+                subject=position.symbol,
+                severity="critical",
+                message=f"{position.symbol} has been closing since {since:%H:%M} UTC",
+                details={"position": position.id, "quantity": position.quantity},
+                now=now,
+            )
 
 
 def _guard(

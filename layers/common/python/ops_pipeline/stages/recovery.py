@@ -1,17 +1,26 @@
-"""Asks for every order whose outcome is unknown, before a run does anything new."""
+"""What became of an order nobody knows the outcome of: asked for before anything new is done.
 
-from dataclasses import dataclass, replace
+Found: settled. Not found for sure: sent again under the same id while it is still wanted,
+which the broker refuses if it holds it after all; else closed as not placed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from pg8000.exceptions import DatabaseError
 
-from ops_pipeline.db import alerts, orders
+from ops_pipeline.db import accounts, dispatch, orders, positions
 from ops_pipeline.domain.broker import BrokerOrder
+from ops_pipeline.domain.market import Quote, new_york_day
 from ops_pipeline.domain.orders import UNSETTLED, Order, disagreement
-from ops_pipeline.errors import OpsError
-from ops_pipeline.ports import Broker
-from ops_pipeline.stages.road import STOPS_THE_RUN, Road, close
+from ops_pipeline.domain.resending import Market, entry_is_fresh, sale_is_wanted
+from ops_pipeline.errors import MarketDataUnavailable, OpsError
+from ops_pipeline.ports import Broker, Calendar, MarketData
+from ops_pipeline.stages import doubts, road
+from ops_pipeline.stages.entry_facts import halted_by
+from ops_pipeline.stages.road import STOPS_THE_RUN, Road
 from ops_pipeline.stages.settlement import Evidence
 
 # A look-up that finds nothing proves little: the broker may list an order late.
@@ -19,6 +28,8 @@ _SURE_AFTER = timedelta(seconds=60)
 _LISTED_SINCE = timedelta(minutes=10)
 # An outcome that is unknown for longer than this is a person's business too.
 _UNKNOWN_FOR = timedelta(minutes=2)
+
+MarketOf = Callable[[str], Market]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +41,23 @@ class Recovery:
     settled: int
 
 
-def recover(road: Road) -> Recovery:
+NOTHING = Recovery(False, frozenset(), 0)
+
+
+def recover(way: Road, *, market_data: MarketData, calendar: Calendar) -> Recovery:
     """Ask for every order whose outcome is unknown, before anything new is done.
 
     One that can't be settled stays unknown and has an alert; it does not keep the others.
     """
-    with road.db.transaction() as tx:
-        unsettled = [order for order in orders.live(tx, road.name) if order.status in UNSETTLED]
-    still = [order for order in unsettled if not _resolved(road, order)]
+    with way.db.transaction() as tx:
+        unsettled = [order for order in orders.live(tx, way.name) if order.status in UNSETTLED]
+
+    def market(symbol: str) -> Market:
+        now = way.clock.now()
+        session = calendar.session(new_york_day(now))
+        return Market(now=now, session=session, quote=_quote(way, market_data, symbol))
+
+    still = [order for order in unsettled if not _resolved(way, order, market)]
     return Recovery(
         entries_blocked=any(order.purpose == "entry" for order in still),
         blocked_positions=frozenset(
@@ -47,50 +67,63 @@ def recover(road: Road) -> Recovery:
     )
 
 
-def _resolved(road: Road, order: Order) -> bool:
+def _quote(way: Road, market_data: MarketData, symbol: str) -> Quote | None:
     try:
-        settled = _resolve(road, order)
+        return market_data.quotes([symbol]).get(symbol)
+    except MarketDataUnavailable as error:
+        way.journal.went_wrong("quotes_unknown", account=way.name, error=str(error))
+        return None
+
+
+def _resolved(way: Road, order: Order, market: MarketOf) -> bool:
+    try:
+        settled = _resolve(way, order, market)
     except STOPS_THE_RUN:
         raise
     except (OpsError, DatabaseError) as error:
-        road.journal.went_wrong(
+        way.journal.went_wrong(
             "order_not_looked_up",
             order=order.client_order_id,
             error=type(error).__name__,
             message=str(error),
         )
         settled = False
-    if settled or road.clock.now() - order.decided_at > _UNKNOWN_FOR:
-        _alert_unknown(road, order, settled=settled)
+    if settled or way.clock.now() - order.decided_at > _UNKNOWN_FOR:
+        doubts.alert_unknown(way, order, settled=settled)
     return settled
 
 
-def _resolve(road: Road, order: Order) -> bool:
+def _resolve(way: Road, order: Order, market: MarketOf) -> bool:
     """Settle one unknown order by looking it up; False while it stays unknown."""
-    if road.broker is None:
-        close(road, order, "not_placed", "The run ended before it was simulated")
-        return True
-    found = road.broker.order_by_client_id(order.client_order_id)
-    if found is None and _missed_long_enough(road, order):
-        found = _listed(road.broker, order)
+    if way.broker is None:
+        return _send_again(way, order, market(order.symbol))
+    found = way.broker.order_by_client_id(order.client_order_id)
+    if found is None and _may_be_sure(way, order):
+        found = _listed(way.broker, order)
         if found is None:
-            close(road, order, "not_placed", "The broker never had it")
-            return True
+            return _send_again(way, order, market(order.symbol))
     if found is None:
-        _note_miss(road, order)
+        doubts.note_miss(way, order)
         return False
+    return _settle(way, order, found)
+
+
+def _settle(way: Road, order: Order, found: BrokerOrder) -> bool:
     why = disagreement(order, found)
     if why is not None:
-        _alert_disagreement(road, order, why)
+        doubts.alert_disagreement(way, order, why)
         return False
-    with road.db.transaction() as tx:
-        after = road.settle(tx, order.client_order_id, Evidence(found=found))
-    road.journal.happened("order_recovered", order=order.client_order_id, status=found.status)
+    with way.db.transaction() as tx:
+        after = way.settle(tx, order.client_order_id, Evidence(found=found))
+    way.journal.happened("order_recovered", order=order.client_order_id, status=found.status)
     return after.status not in UNSETTLED
 
 
-def _missed_long_enough(road: Road, order: Order) -> bool:
-    return order.missed_at is not None and road.clock.now() - order.missed_at >= _SURE_AFTER
+def _may_be_sure(way: Road, order: Order) -> bool:
+    """Whether this miss, with absence from the list of all orders, means "not placed"."""
+    if way.lists_at_once:
+        return True
+    return order.missed_at is not None and way.clock.now() - order.missed_at >= _SURE_AFTER
 
 
 def _listed(broker: Broker, order: Order) -> BrokerOrder | None:
@@ -98,49 +131,32 @@ def _listed(broker: Broker, order: Order) -> BrokerOrder | None:
     return next((o for o in listed if o.client_order_id == order.client_order_id), None)
 
 
-def _note_miss(road: Road, order: Order) -> None:
-    now = road.clock.now()
-    with road.db.transaction() as tx:
-        current = orders.lock(tx, order.client_order_id)
-        if current.status in UNSETTLED:
-            missed_at = current.missed_at or now
-            orders.save(tx, replace(current, status="unknown", missed_at=missed_at))
+def _send_again(way: Road, order: Order, market: Market) -> bool:
+    """The broker never had it: send it again while it is wanted, else give it up."""
+    if not _still_wanted(way, order, market):
+        road.close(way, order, "not_placed", "The broker never had it")
+        return True
+    way.journal.happened("order_sent_again", order=order.client_order_id)
+    if road.send(way, order, market.quote) not in UNSETTLED:
+        return True
+    # "Must be unique" means that it was placed in the meantime.
+    found = way.broker.order_by_client_id(order.client_order_id) if way.broker else None
+    return found is not None and _settle(way, order, found)
 
 
-def _alert_unknown(road: Road, order: Order, *, settled: bool) -> None:
-    now = road.clock.now()
-    with road.db.transaction() as tx:
-        if settled:
-            alerts.resolve_alert(
-                tx,
-                kind="order_outcome_unknown",
-                scope=road.name,
-                subject=order.client_order_id,
-                now=now,
-            )
-            return
-        alerts.open_alert(
-            tx,
-            kind="order_outcome_unknown",
-            scope=road.name,
-            subject=order.client_order_id,
-            severity="critical",
-            message=f"Nobody knows what became of {order.client_order_id}",
-            details={"decided_at": order.decided_at, "purpose": order.purpose},
-            now=now,
-        )
-
-
-def _alert_disagreement(road: Road, order: Order, why: str) -> None:
-    road.journal.went_wrong("order_disagrees", order=order.client_order_id, why=why)
-    with road.db.transaction() as tx:
-        alerts.open_alert(
-            tx,
-            kind="order_disagrees",
-            scope=road.name,
-            subject=order.client_order_id,
-            severity="critical",
-            message=f"The broker holds another order under this id ({why})",
-            details={"why": why},
-            now=road.clock.now(),
-        )
+def _still_wanted(way: Road, order: Order, market: Market) -> bool:
+    with way.db.transaction() as tx:
+        if order.position_id is not None:
+            position = positions.lock(tx, order.position_id)
+            return sale_is_wanted(order, position, market, way.rules.gates)
+        if order.purpose != "entry" or order.recommendation_id is None:
+            return False
+        recommendation = dispatch.lock(tx, order.recommendation_id)
+        halts = halted_by(accounts.load(tx, way.name), new_york_day(market.now))
+    return entry_is_fresh(
+        order,
+        market,
+        way.rules.gates,
+        recommended_at=recommendation.created_at,
+        halted=bool(halts),
+    )

@@ -1,4 +1,4 @@
-"""The order road: send what is committed, settle what came of it."""
+"""The order road: send what is committed, and settle what came of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -33,7 +33,12 @@ STOPS_THE_RUN = (AccountMismatch, CommitUnknown, DatabaseUnavailable, LeaseLost)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Road:
-    """One account's order road for one run. `broker` is None for a SIMULATED account."""
+    """One account's order road for one run.
+
+    Attributes:
+        broker: None for a SIMULATED account.
+        lists_at_once: This broker's look-ups find every order that it accepted, at once.
+    """
 
     db: UnitsOfWork
     account: Account
@@ -43,6 +48,7 @@ class Road:
     journal: Journal
     deployment: str
     tick: datetime
+    lists_at_once: bool = False
 
     @property
     def rules(self) -> Parameters:
@@ -72,6 +78,7 @@ def open_road(
     parameters: Versioned,
     journal: Journal,
     deployment: str,
+    lists_at_once: bool = False,
 ) -> Road:
     """The road of the account the event names; an unknown account raises InvalidInput."""
     with db.transaction() as tx:
@@ -86,6 +93,7 @@ def open_road(
         journal=journal,
         deployment=deployment,
         tick=request.tick,
+        lists_at_once=lists_at_once,
     )
 
 
@@ -125,7 +133,7 @@ def _simulate(road: Road, order: Order, quote: Quote | None) -> Status:
 
 
 def close(road: Road, order: Order, status: Status, reason: str) -> Status:
-    """End an order that came to nothing; a sale that did so is a person's business."""
+    """End an order that the broker does not hold; a sale that came to nothing alerts."""
     road.journal.went_wrong(
         "order_not_executed", order=order.client_order_id, status=status, reason=reason
     )

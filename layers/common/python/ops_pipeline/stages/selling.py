@@ -67,10 +67,7 @@ def cancel_stale_entries(way: Road, counts: Counter[str]) -> list[str]:
         order
         for order in live
         if order.purpose == "entry"
-        and (
-            order.cancel_requested_at is not None
-            or way.clock.now() - order.decided_at >= _REPRICE_AFTER
-        )
+        and (order.cancel_requested_at is not None or _waited_long_enough(way, order))
     ]
     failures = []
     for order in stale:
@@ -86,7 +83,7 @@ def _is_this_exit(way: Road, order: Order, decision: Decision) -> bool:
     return (
         order.purpose == "exit"
         and decision.rule in {order.reason, "partial"}
-        and way.clock.now() - order.decided_at < _REPRICE_AFTER
+        and not _waited_long_enough(way, order)
     )
 
 
@@ -95,7 +92,12 @@ def _is_stale(way: Road, order: Order, position: Position) -> bool:
     if order.purpose == "stop":
         whole = whole_units(position.quantity, fractional=False)
         return order.price != _stop_of(position) or order.remaining != whole
-    return way.clock.now() - order.decided_at >= _REPRICE_AFTER
+    return _waited_long_enough(way, order)
+
+
+def _waited_long_enough(way: Road, order: Order) -> bool:
+    """An order sent again by recovery has its full time from then on."""
+    return way.clock.now() - (order.acknowledged_at or order.decided_at) >= _REPRICE_AFTER
 
 
 def _cleared(way: Road, in_the_way: list[Order], counts: Counter[str]) -> bool:

@@ -64,6 +64,7 @@ def settle(
             _reduce(tx, before, after, evidence, account=account, now=now)
     if after.purpose == "entry" and not after.live:
         _finish_recommendation(tx, after, account, now)
+    _take_back_partial(tx, after, now)
     return after
 
 
@@ -78,6 +79,7 @@ def close_unfilled(
     orders.save(tx, after, failure_reason=reason)
     if after.recommendation_id is not None:
         dispatch.finish(tx, after.recommendation_id, status="FAILED", reason=reason, now=now)
+    _take_back_partial(tx, after, now)
 
 
 def _updated(tx: Transaction, before: Order, found: BrokerOrder, now: datetime) -> Order:
@@ -257,7 +259,7 @@ def _close(
     positions.save(tx, closed, now=now, closed_at=at)
     closing = positions.Closing(reason=reason, at=at, mode=account.execution_mode)
     positions.insert_history(tx, position, outcome, closing)
-    for kind in ("nothing_to_sell", "position_unpriced", "sale_not_executed"):
+    for kind in ("closing_overdue", "nothing_to_sell", "position_unpriced", "sale_not_executed"):
         alerts.resolve_alert(
             tx, kind=kind, scope=position.account_name, subject=position.symbol, now=now
         )
@@ -271,9 +273,21 @@ def _finish_recommendation(tx: Transaction, order: Order, account: Account, now:
         reason = None
     elif order.status == "rejected":
         status, reason = "FAILED", "The broker rejected the order"
+    elif order.status == "canceled" and order.cancel_requested_at is not None:
+        dispatch.release(tx, order.recommendation_id, now)
+        return
     else:
         status, reason = "CANCELLED", f"Nothing filled at the limit: order {order.status}"
     dispatch.finish(tx, order.recommendation_id, status=status, reason=reason, now=now)
+
+
+def _take_back_partial(tx: Transaction, order: Order, now: datetime) -> None:
+    """A partial exit that sold nothing was not done: the rule may apply again."""
+    if order.reason != "partial" or order.live or order.filled_qty > 0:
+        return
+    position = positions.lock(tx, order.position_id) if order.position_id else None
+    if position is not None and position.status == "open":
+        positions.save(tx, exits.disarmed(position), now=now)
 
 
 def _value(order: Order) -> Decimal:
