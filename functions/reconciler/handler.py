@@ -3,7 +3,7 @@
 from ops_pipeline.runtime.entrypoint import entrypoint
 from ops_pipeline.runtime.wiring import Deps
 from ops_pipeline.stages import reconciler
-from ops_pipeline.stages.request import TickRequest
+from ops_pipeline.stages.request import AccountRequest, TickRequest
 
 
 @entrypoint("reconciler", request=TickRequest)
@@ -11,7 +11,7 @@ def lambda_handler(request: TickRequest, deps: Deps) -> reconciler.Outcome:
     return reconciler.run(
         request,
         db=deps.db,
-        broker=deps.runtime.broker,
+        road=lambda name: deps.road(AccountRequest(**request.model_dump(), account=name)),
         clock=deps.clock,
         journal=deps.journal,
     )

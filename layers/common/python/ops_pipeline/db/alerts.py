@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from ops_pipeline.db.connection import Transaction
 from ops_pipeline.domain.ids import stable_uuid
@@ -29,6 +29,11 @@ WHERE kind = ANY(CAST(:kinds AS text[])) AND scope = :scope AND resolved_at IS N
 _OPEN_OF_KIND = """
 SELECT scope, subject FROM alerts WHERE kind = :kind AND resolved_at IS NULL
 ORDER BY scope COLLATE "C", subject COLLATE "C"
+"""
+
+_OPEN_ONE = """
+SELECT opened_at, details FROM alerts
+WHERE kind = :kind AND scope = :scope AND subject = :subject AND resolved_at IS NULL
 """
 
 
@@ -76,3 +81,11 @@ def resolve_kinds(tx: Transaction, *, kinds: Sequence[str], scope: str, now: dat
 def open_of_kind(tx: Transaction, kind: str) -> list[tuple[str, str]]:
     """Scope and subject of the open alerts of one kind."""
     return [(row["scope"], row["subject"]) for row in tx.rows(_OPEN_OF_KIND, kind=kind)]
+
+
+def find_open(
+    tx: Transaction, *, kind: str, scope: str, subject: str
+) -> tuple[datetime, dict[str, Any]] | None:
+    """When the open alert of that matter was opened, and its facts; None without one."""
+    row = tx.one(_OPEN_ONE, kind=kind, scope=scope, subject=subject)
+    return (row["opened_at"], dict(row["details"])) if row else None

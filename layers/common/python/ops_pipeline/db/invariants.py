@@ -54,7 +54,8 @@ SELECT account_name, symbol AS subject,
 FROM (
     SELECT account_name, symbol, opened_quantity AS opened, 0 AS bought FROM active_positions
     UNION ALL
-    SELECT account_name, symbol, 0, filled_qty FROM orders WHERE purpose = 'entry'
+    SELECT account_name, symbol, 0, filled_qty FROM orders
+    WHERE purpose IN ('entry', 'adopted') AND side = 'buy'
     UNION ALL
     SELECT p.account_name, p.symbol, 0, CAST(e.details ->> 'quantity' AS numeric)
     FROM position_events AS e JOIN active_positions AS p ON p.id = e.position_id
@@ -69,7 +70,7 @@ SELECT p.account_name, CAST(p.id AS text) AS subject,
               p.symbol, p.quantity, p.opened_quantity, sold.quantity, lost.quantity) AS message
 FROM active_positions AS p
 CROSS JOIN LATERAL (SELECT coalesce(sum(filled_qty), 0) AS quantity FROM orders
-                    WHERE position_id = p.id AND purpose IN ('exit', 'stop')) AS sold
+                    WHERE position_id = p.id AND side = 'sell') AS sold
 CROSS JOIN LATERAL (SELECT coalesce(sum(CAST(details ->> 'quantity' AS numeric)), 0) AS quantity
                     FROM position_events
                     WHERE position_id = p.id AND kind = 'repaired'

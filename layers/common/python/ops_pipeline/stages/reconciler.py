@@ -1,39 +1,53 @@
-"""Compares each account's books with the broker's: differences halt entries, not exits.
+"""Compares each account's books with the broker's and brings ours to what can be proven.
 
-First version: it compares and reports; adopting and repairing come with the
-reconciler's own issue.
+What the broker has and we do not is taken over at once, for what nobody guards costs
+money. What we have and the broker does not is believed only at a second look, in another
+run, that sees the same. Whatever differs still, halts the account's entries; exits go on.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 
-from ops_pipeline.db import accounts, alerts, facts, halts, orders, positions
-from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db import accounts, dispatch
 from ops_pipeline.db.runs import UnitsOfWork
-from ops_pipeline.domain.books import KINDS, Difference, compare
-from ops_pipeline.domain.broker import BrokerOrder
 from ops_pipeline.errors import AccountMismatch, BrokerUnavailable, StageFailed
 from ops_pipeline.ports import Broker, Clock, Journal
+from ops_pipeline.stages import adoption, order_sync
+from ops_pipeline.stages.adoption import Answer
 from ops_pipeline.stages.request import TickRequest
+from ops_pipeline.stages.road import Road
 
-_LOOK_BACK = timedelta(days=1)
+# A weekend with a holiday, and what was traded on the day before it.
+_LOOK_BACK = timedelta(days=4)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
+    """What was compared, and what became of the differences.
+
+    Attributes:
+        differences: All that were found, taken over or repaired ones included.
+        unsettled: Those that are left; they halt entries.
+    """
+
     accounts: int
     positions_compared: int
     orders_compared: int
     differences: int
+    unsettled: int
+    adopted: int
+    repaired: int
+    closed: int
+    expired: int
 
 
 def run(
     request: TickRequest,
     *,
     db: UnitsOfWork,
-    broker: Callable[[str], Broker],
+    road: Callable[[str], Road],
     clock: Clock,
     journal: Journal,
 ) -> Outcome:
@@ -45,56 +59,60 @@ def run(
     with db.transaction() as tx:
         names = accounts.guard_accounts(tx)
         real = [n for n in names if accounts.load(tx, n).execution_mode != "SIMULATED"]
-    seen = differences = compared = 0
+    counts: Counter[str] = Counter()
     failures: list[str] = []
     for name in real:
         try:
-            held = {p.symbol: p.quantity for p in broker(name).positions()}
-            listed = broker(name).orders_since(request.tick - _LOOK_BACK)
-        except (AccountMismatch, BrokerUnavailable) as error:
+            counts.update(_reconcile(request, road(name)))
+        except (AccountMismatch, BrokerUnavailable, StageFailed) as error:
             journal.went_wrong("account_not_reconciled", account=name, error=str(error))
             failures.append(f"{name}: {type(error).__name__}: {error}")
-            continue
-        with db.transaction() as tx:
-            found = _compare(tx, name, held, listed, clock.now())
-        seen, compared = seen + len(held), compared + len(listed)
-        differences += len(found)
+    for name in names:
+        counts["expired"] += _expire(db, road(name), clock)
     if failures:
         raise StageFailed("; ".join(failures))
-    return Outcome(len(real), seen, compared, differences)
+    return Outcome(
+        accounts=len(real),
+        positions_compared=counts["positions"],
+        orders_compared=counts["orders"],
+        differences=counts["differences"],
+        unsettled=counts["unsettled"],
+        adopted=counts["adopted"],
+        repaired=counts["repaired"],
+        closed=counts["closed"],
+        expired=counts["expired"],
+    )
 
 
-def _compare(
-    tx: Transaction,
-    name: str,
-    held: dict[str, Decimal],
-    listed: list[BrokerOrder],
-    now: datetime,
-) -> list[Difference]:
-    """Find the differences of one account, alert each, and halt or release its entries."""
-    facts.lock_account(tx, name)
-    ours = {p.symbol: p.quantity for p in positions.held(tx, name)}
-    strangers = [o for o in listed if not _is_ours(tx, name, o)]
-    found = compare(ours, held, strangers)
-    for difference in found:
-        alerts.open_alert(
-            tx,
-            kind=difference.kind,
-            scope=name,
-            subject=difference.subject,
-            severity="critical",
-            message=difference.message,
-            details={"ours": difference.ours, "broker": difference.broker},
-            now=now,
-        )
-    reason = found[0].message if found else None
-    halts.set_books_halt(tx, account=name, reason=reason)
-    if not found:
-        alerts.resolve_kinds(tx, kinds=KINDS, scope=name, now=now)
-    return found
+def _reconcile(request: TickRequest, way: Road) -> Counter[str]:
+    if way.broker is None:
+        raise ValueError(f"{way.name} has no broker to compare with")
+    asked_at = way.clock.now()
+    way.broker.account()
+    if not request.dry_run:
+        synced = order_sync.sync(way)
+        if synced.failures:
+            raise StageFailed("; ".join(synced.failures))
+    answer = _read(way.broker, request, asked_at)
+    with way.db.transaction() as tx:
+        counts = adoption.settle(tx, way, answer)
+    counts["positions"], counts["orders"] = len(answer.positions), len(answer.orders)
+    return counts
 
 
-def _is_ours(tx: Transaction, name: str, order: BrokerOrder) -> bool:
-    """Whether this account has a row of it: one of another account explains nothing."""
-    found = orders.find(tx, order.client_order_id)
-    return found is not None and found.account_name == name
+def _read(broker: Broker, request: TickRequest, asked_at: datetime) -> Answer:
+    """Ask for everything before anything is changed."""
+    since = request.tick - _LOOK_BACK
+    return Answer(
+        asked_at=asked_at,
+        positions=tuple(broker.positions()),
+        orders=tuple(broker.orders_since(since)),
+        fills=tuple(broker.fills_since(since)),
+    )
+
+
+def _expire(db: UnitsOfWork, way: Road, clock: Clock) -> int:
+    """End what the last session left waiting: no dispatcher runs before the next."""
+    oldest = clock.now() - timedelta(seconds=way.rules.gates.recommendation_age_s)
+    with db.transaction() as tx:
+        return dispatch.expire(tx, account=way.name, oldest=oldest, now=clock.now())

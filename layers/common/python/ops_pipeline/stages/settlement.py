@@ -13,6 +13,7 @@ from ops_pipeline.db import alerts, dispatch, facts, orders, positions
 from ops_pipeline.db.accounts import Account
 from ops_pipeline.db.connection import Transaction
 from ops_pipeline.domain import exits
+from ops_pipeline.domain.books import adopted_position
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
 from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.ids import stable_uuid
@@ -57,7 +58,7 @@ def settle(
     reopened = not before.live and after != before
     orders.save(tx, after, reopened_at=now if reopened else None)
     orders.record_fills(tx, after, evidence.fills, evidence=evidence.kind, now=now)
-    if after.filled_qty > before.filled_qty:
+    if after.filled_qty > before.filled_qty and not _sells_nothing_of_ours(after):
         if after.side == "buy":
             _grow(tx, before, after, evidence, account=account, rules=rules, now=now)
         else:
@@ -66,6 +67,11 @@ def settle(
         _finish_recommendation(tx, after, account, now)
     _take_back_partial(tx, after, now)
     return after
+
+
+def _sells_nothing_of_ours(order: Order) -> bool:
+    """Somebody else's sale of what we never held."""
+    return order.purpose == "adopted" and order.side == "sell" and order.position_id is None
 
 
 def close_unfilled(
@@ -134,15 +140,16 @@ def _grow(
         position = _opened(tx, after, evidence, bought=bought, value=value, rules=rules)
     else:
         position = _added(held, bought, value, rules)
-    execution = replace(position, execution_id=stable_uuid("execution", after.client_order_id))
-    dispatch.save_execution(
-        tx,
-        after,
-        execution,
-        mode=account.execution_mode,
-        simulated_at=evidence.first_fill_at() if evidence.simulated else None,
-        now=now,
-    )
+    if after.purpose == "entry":
+        execution = replace(position, execution_id=stable_uuid("execution", after.client_order_id))
+        dispatch.save_execution(
+            tx,
+            after,
+            execution,
+            mode=account.execution_mode,
+            simulated_at=evidence.first_fill_at() if evidence.simulated else None,
+            now=now,
+        )
     if held is None:
         positions.insert(tx, position, version=after.parameter_version, now=now)
     else:
@@ -165,6 +172,15 @@ def _opened(
     value: Decimal,
     rules: ExitRules,
 ) -> Position:
+    if order.purpose == "adopted":
+        return adopted_position(
+            order.account_name,
+            order.symbol,
+            quantity=bought,
+            price=value / bought,
+            at=evidence.first_fill_at(),
+            rules=rules,
+        )
     if order.recommendation_id is None:
         raise ValueError(f"entry {order.client_order_id} executes no recommendation")
     recommendation = dispatch.lock(tx, order.recommendation_id)
@@ -240,11 +256,11 @@ def _reduce(
         positions.save(tx, position, now=now)
         _event(tx, position, "reduced", details, now)
         return
-    _close(tx, position, after.reason, evidence.last_fill_at(), account=account, now=now)
+    close(tx, position, after.reason, evidence.last_fill_at(), account=account, now=now)
     _event(tx, position, "closed", details, now)
 
 
-def _close(
+def close(
     tx: Transaction,
     position: Position,
     reason: str,
@@ -253,6 +269,7 @@ def _close(
     account: Account,
     now: datetime,
 ) -> None:
+    """Close a position and write its history; without a price where its fills do not add up."""
     total = orders.sold(tx, position.id)
     outcome = exits.result(position, total.quantity, total.value)
     closed = replace(exits.closing(position, reason), quantity=_NONE, status="closed")

@@ -1,0 +1,67 @@
+"""Incident 14: closed trades were lost to learning.
+
+History was inserted in another transaction, after the close. Close, history and event are
+one transaction: all of them or none.
+"""
+
+import pytest
+
+from ops_pipeline.db import invariants
+from ops_pipeline.db.connection import Database
+from ops_pipeline.errors import StageFailed
+from tests.builders_trading import Desk
+
+
+@pytest.fixture
+def desk(db: Database) -> Desk:
+    desk = Desk(db)
+    desk.buy()
+    desk.guard()
+    return desk
+
+
+def sell(desk: Desk) -> None:
+    """Let the stop's rule sell, and the broker fill it; the next guard closes."""
+    for _ in range(2):
+        desk.next_minute(AAA=("97.00", "97.02"))
+        desk.guard()
+    exit_ = desk.orders("exit")[-1]
+    desk.broker.fill(exit_["client_order_id"], "97.00")
+    desk.next_minute()
+
+
+def test_a_close_that_cannot_write_its_history_is_no_close(desk: Desk, owner_db: Database) -> None:
+    sell(desk)
+    with owner_db.transaction() as tx:
+        tx.script("ALTER TABLE position_history ADD CONSTRAINT no_room CHECK (false) NOT VALID")
+    with pytest.raises(StageFailed, match="no_room"):
+        desk.guard()
+    assert desk.position()["status"] == "closing"
+    assert desk.orders("exit")[-1]["status"] == "accepted"
+    with owner_db.transaction() as tx:
+        tx.script("ALTER TABLE position_history DROP CONSTRAINT no_room")
+    desk.next_minute()
+    desk.guard()
+    assert desk.position()["status"] == "closed"
+    assert desk.rows("SELECT count(*) AS n FROM position_history") == [{"n": 1}]
+
+
+def test_close_history_and_event_carry_one_transaction_s_mark(desk: Desk) -> None:
+    sell(desk)
+    desk.guard()
+    (marks,) = desk.rows(
+        "SELECT p.xmin = h.xmin AND p.xmin = e.xmin AS one FROM active_positions AS p"
+        " JOIN position_history AS h ON h.position_id = p.id"
+        " JOIN position_events AS e ON e.position_id = p.id AND e.kind = 'closed'"
+    )
+    assert marks["one"] is True
+
+
+def test_every_closed_position_has_its_row_for_learning(desk: Desk) -> None:
+    sell(desk)
+    desk.guard()
+    assert desk.rows("SELECT verified, pnl_dollars FROM position_history") == [
+        {"verified": True, "pnl_dollars": -57}
+    ]
+    with desk.db.transaction() as tx:
+        assert invariants.check(tx, now=desk.clock.now()) == []
