@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ops_local.commands import (
+    classify,
     compare,
     control,
     doctor,
@@ -25,6 +26,7 @@ _VERBS = (
     replay.add_parser,
     explain.add_parser,
     compare.add_parser,
+    classify.add_parser,
     invoke.add_parser,
     query.add_parser,
     migrate.add_parser,

@@ -48,3 +48,10 @@ def test_a_line_of_several_is_asked_about_part_by_part() -> None:
     assert judged(reading, [GOOD, GOOD, BAD], "m").mixed
     verdict = judged(reading, [GOOD, GOOD, GOOD], "m")
     assert (verdict.mixed, verdict.sentiment, verdict.tickers) == (False, GOOD, ("INTC", "NKE"))
+
+
+def test_the_house_that_rates_is_not_what_a_rating_is_about() -> None:
+    book = NameBook([Company("UBS", ("UBS",), is_broker=True)])
+    rating = waiting("Lens maker's price target cut to $40", "Demand is slow, UBS said.")
+    assert read(rating, book).tickers == ()
+    assert read(waiting("Bank names new chair", "UBS said so."), book).tickers == ("UBS",)

@@ -38,6 +38,13 @@ LABELS: dict[str, Label] = {"+": "positive", "-": "negative", "0": "neutral"}
         ("Shares -4.5%", "negative"),
         ("Shares +4.5%", "positive"),
         ("Profit falls 12% to $4.1 billion", "negative"),
+        ("Maker back in profit", "positive"),
+        ("Company discontinues production", "negative"),
+        ("Agreement ends strike", "positive"),
+        ("Miner's costs come in below guidance", "positive"),
+        ("Drug fails to slow disease", "negative"),
+        ("Lower fuel prices", "positive"),
+        ("Grocer to trial smaller stores", "neutral"),
     ],
 )
 def test_a_direction_takes_the_sign_of_what_it_moves(text: str, label: Label) -> None:
@@ -54,6 +61,11 @@ def test_a_direction_takes_the_sign_of_what_it_moves(text: str, label: Label) ->
         ("Profit of EUR 3 mn, compared to a loss of EUR 8 mn", "positive"),
         ("Loss of EUR 3 mn, compared to a profit of EUR 1 mn", "negative"),
         ("Profit margin of 12 % compared with sales of EUR 3 mn", "neutral"),
+        ("Comparable operating profit was EUR 3.9 mn (EUR 2.7 mn).", "positive"),
+        ("Comparable operating profit was EUR 1.9 mn (2.7).", "negative"),
+        ("Operating loss was EUR 1.9 mn (EUR 2.7 mn in 2008).", "positive"),
+        ("Net sales totalled EUR 61 mn (2008).", "neutral"),
+        ("The loss was EUR 0.9 mn, down from EUR 2.6 mn", "positive"),
         ("Profit of EUR 4.2 mn", "neutral"),
     ],
 )

@@ -89,6 +89,7 @@ def test_names_count_when_they_are_written_like_names(text: str, expected: str) 
         ("Morgan Stanley starts Apple at Overweight", "AAPL"),
         ("Intel upgraded by BofA", "INTC"),
         ("Goldman analyst likes Apple", "AAPL"),
+        ("Checks with suppliers point to a decline, Morgan Stanley wrote.", ""),
         ("Goldman Sachs raises its dividend", "GS"),
         ("Goldman Sachs cuts 500 jobs", "GS"),
         ("Profit jumps at Morgan Stanley", "MS"),

@@ -67,6 +67,11 @@ class NameBook:
             words = tuple(word.casefold() for word in cased)
             self._names.setdefault(words[0], []).append(Name(words, cased, company))
 
+    def is_broker(self, ticker: str) -> bool:
+        """Whether a security is known as a house that rates others."""
+        company = self.companies.get(ticker)
+        return company is not None and company.is_broker
+
     def starting_with(self, word: str) -> list[Name]:
         """The names whose first word is this one, in small letters; the longest first."""
         return self._names.get(word, [])

@@ -1,4 +1,7 @@
-"""Figures set against each other: "profit of EUR 5.1 mn, compared with EUR 4.2 mn"."""
+"""Figures set against each other: "profit of EUR 5.1 mn, compared with EUR 4.2 mn".
+
+Reports put last year's figure in brackets instead: "profit of EUR 5.1 mn (EUR 4.2 mn)".
+"""
 
 import re
 from typing import NamedTuple
@@ -14,6 +17,11 @@ _FIGURE = re.compile(
 _AGAINST = re.compile(
     r"\b(?:(?:as )?compared (?:to|with)|versus|vs\.?|against|from|up from|down from)\b"
 )
+_IN_BRACKETS = re.compile(
+    r"\((?:(?:eur|usd|gbp|sek|nok|dkk|chf|[$€£])\s*)?(?!(?:19|20)\d\d\))(?P<earlier>-?\d[\d.,]*\s*"
+    r"(?:%|percent|thousand|million|billion|mln|mn|bn|[kmb])?)"
+    r"(?:,?\s*(?:in|at|for|a year|q[1-4]|h[12])[^()]{0,30})?\)"
+)
 _LOSS = re.compile(r"\b(?:loss|losses|negative)\b")
 
 
@@ -28,6 +36,9 @@ def compared_figures(text: str) -> float:
     Args:
         text: One line in small letters that names a metric but no direction.
     """
+    bracket = _IN_BRACKETS.search(text)
+    if bracket is not None:
+        return _in_brackets(text[: bracket.start()], bracket["earlier"])
     found = _AGAINST.search(text)
     if found is None:
         return 0.0
@@ -41,6 +52,24 @@ def compared_figures(text: str) -> float:
     if last.unit != first.unit or last.value == first.value:
         return 0.0
     return (1.0 if last.value > first.value else -1.0) * _sign_of_metric(now)
+
+
+def _in_brackets(now: str, earlier: str) -> float:
+    """The comparison with a figure in brackets, which often leaves the unit out."""
+    amounts, then = _figures(now), _figures(earlier)
+    if not amounts or not then:
+        return 0.0
+    last, first = amounts[-1], then[0]
+    factor = _factor(now) if _factor(earlier) == 1 else 1.0
+    if last.unit != first.unit or last.value == first.value * factor:
+        return 0.0
+    return (1.0 if last.value > first.value * factor else -1.0) * _sign_of_metric(now)
+
+
+def _factor(text: str) -> float:
+    """What the last unit of a text stands for, 1 without any."""
+    units = [found["unit"] for found in _FIGURE.finditer(text)]
+    return _UNITS.get(units[-1] or "", 1.0) if units else 1.0
 
 
 def _figures(text: str) -> list[_Amount]:
@@ -57,7 +86,7 @@ def _sign_of_metric(text: str) -> float:
     """The sign of the first metric that is named, 0 when none is."""
     words = re.findall(r"[a-z&]+", text)
     for at, word in enumerate(words):
-        for phrase in (" ".join(words[at : at + 2]), word):
+        for phrase in (" ".join(words[at : at + 3]), " ".join(words[at : at + 2]), word):
             form = FORMS.get(phrase)
             if form is not None and form.kind == "metric":
                 return form.value

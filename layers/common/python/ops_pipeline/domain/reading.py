@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ops_pipeline.domain.company_names import NameBook
 from ops_pipeline.domain.line_parts import Parts, parts_of, speaks_of_all_alike
 from ops_pipeline.domain.news import Classified, Sentiment, WaitingItem
-from ops_pipeline.domain.ticker_mentions import find_mentions
+from ops_pipeline.domain.ticker_mentions import find_mentions, is_rating
 
 _WORD = re.compile(r"[A-Za-z]{2,}")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -45,6 +45,9 @@ def read(item: WaitingItem, book: NameBook) -> Reading:
     tickers = {mention.ticker for mention in mentions}
     if not tickers and item.summary:
         of_summary = {mention.ticker for mention in find_mentions(item.summary, book)}
+        # Under a headline about a rating, the house that gave it is not what it is about.
+        if is_rating(text):
+            of_summary -= {ticker for ticker in of_summary if book.is_broker(ticker)}
         tickers = of_summary if len(of_summary) == 1 else set()
     reason = _unreadable(text)
     return Reading(

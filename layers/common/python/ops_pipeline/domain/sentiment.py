@@ -22,13 +22,14 @@ from ops_pipeline.domain.lexicon import (
 )
 from ops_pipeline.domain.news import Sentiment
 
-MODEL = "lexicon-1"
+MODEL = "lexicon-2"
 
 _WORD = re.compile(r"[a-z](?:[a-z&.]*[a-z])?|(?<![\w.])[+-]\d[\d.,]*%|\d[\d.,]*|[;,:▲▼↑↓]")
 _BREAKS = frozenset(",;:")
+_GOES_ON = frozenset({("up", "from"), ("down", "from")})
 # How far a word reaches, in words: beyond it belongs to something else.
 _METRIC_AFTER, _METRIC_BEFORE, _NEGATOR_REACH = 4, 7, 4
-_WITHOUT_METRIC = {"either": 0.75, "after": 0.4}
+_WITHOUT_METRIC = {"either": 0.75, "after": 0.4, "only": 0.0}
 _LOGIT_PER_STATEMENT, _NEUTRAL_LOGIT, _MOST_STATEMENTS = 1.8, 0.9, 2.5
 
 
@@ -73,7 +74,7 @@ def _clauses(words: list[str]) -> list[list[_Mark]]:
         word = words[at]
         longest = PHRASE_LENGTHS.get(word, 0)
         if not longest:
-            if word in _BREAKS:
+            if _ends_clause(words, at):
                 clauses.append([])
             elif word[0] in "+-":
                 clauses[-1].append(_signed_percentage(at, word))
@@ -87,6 +88,11 @@ def _clauses(words: list[str]) -> list[list[_Mark]]:
                 clauses[-1].append(_Mark(at, phrase, form))
         at += phrase.count(" ") + 1
     return [clause for clause in clauses if clause]
+
+
+def _ends_clause(words: list[str], at: int) -> bool:
+    """Whether a mark parts; "a loss of 0.9, down from 2.6" speaks of the loss to its end."""
+    return words[at] in _BREAKS and tuple(words[at + 1 : at + 3]) not in _GOES_ON
 
 
 def _longest_form(words: list[str], at: int, longest: int) -> tuple[str, Form | None]:
@@ -116,13 +122,18 @@ def _verdict(clause: list[_Mark]) -> float:
     for mark in clause:
         kind, value = mark.form.kind, mark.form.value
         if kind == "negator":
-            values = [(at, v * value if _follows(at, mark) else v) for at, v in values]
+            values = [(at, _negated(v, mark.form) if _follows(at, mark) else v) for at, v in values]
             total -= 0.6 if mark.form.reach == "bad" else 0.0
         elif kind == "concession":
             values = [(at, v * value if at > mark.at else v) for at, v in values]
         elif kind in ("hedge", "scale"):
             factor *= value
     return factor * (total + sum(value for _, value in values))
+
+
+def _negated(value: float, negator: Form) -> float:
+    """Turned round; but what fails to slow a disease is no good news for that."""
+    return 0.0 if negator.reach == "bad" and value < 0 else value * negator.value
 
 
 def _follows(at: int, negator: _Mark) -> bool:
@@ -132,11 +143,12 @@ def _follows(at: int, negator: _Mark) -> bool:
 def _move(move: _Mark, metrics: list[_Mark]) -> float:
     """The value of a direction with the metric nearest to it, or without any."""
     after = [m for m in metrics if 0 < m.at - move.at <= _METRIC_AFTER]
+    before = [m for m in metrics if 0 < move.at - m.at <= _METRIC_BEFORE]
     if move.form.reach == "expected":
         held_against = [m for m in after if m.words in EXPECTATION_METRICS]
-        return move.form.value if held_against else 0.0
-    before = [m for m in metrics if 0 < move.at - m.at <= _METRIC_BEFORE]
-    if move.form.reach == "after" and after:
+        of_costs = any(m.form.value < 0 for m in before)
+        return move.form.value * (-1 if of_costs else 1) if held_against else 0.0
+    if move.form.reach in ("after", "only") and after:
         before = []
     nearest = min(after + before, key=lambda m: (abs(m.at - move.at), m.at), default=None)
     if nearest is None:

@@ -54,7 +54,8 @@ _ORDINARY_CAPITALS = word_set(
 )
 _RATERS_SAY = word_set(
     "upgrades downgrades initiates reiterates upgraded downgraded initiated reiterated maintains "
-    "resumes analyst analysts strategist strategists economist economists rates"
+    "resumes analyst analysts strategist strategists economist economists rates wrote writes "
+    "argued argues reckons estimates"
 )
 _RATERS_DO = word_set(
     "raises cuts lowers lifts boosts trims hikes starts keeps sees sets says ups slashes raised "
@@ -180,7 +181,12 @@ def _is_rating(before: Sequence[str], following: Sequence[str], text: str) -> bo
     if not _RATERS_SAY.isdisjoint(following) or (found_at and before[0] in _RATED):
         return True
     placed = found_at or not _RATERS_DO.isdisjoint(following)
-    return placed and _RATING.search(text) is not None
+    return placed and is_rating(text)
+
+
+def is_rating(text: str) -> bool:
+    """Whether a text speaks of a rating, a price target or coverage."""
+    return _RATING.search(text) is not None
 
 
 def _bare_symbols(text: str, book: NameBook) -> Iterator[Mention]:
