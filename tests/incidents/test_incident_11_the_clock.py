@@ -71,7 +71,8 @@ def test_after_a_holiday_the_reading_of_the_friday_is_one_session_old(db: Databa
         (utc(2026, 11, 27, 14, 29), "closed"),
         (utc(2026, 11, 27, 14, 30), "open"),
         (utc(2026, 11, 27, 17, 59), "open"),
-        (utc(2026, 11, 27, 18, 0), "closed"),
+        (utc(2026, 11, 27, 18, 0), "just_closed"),
+        (utc(2026, 11, 27, 18, 2), "closed"),
         (utc(2026, 11, 27, 20, 0), "closed"),
         (utc(2026, 11, 25, 20, 59), "open"),
         (utc(2026, 11, 26, 16, 0), "closed"),
@@ -134,10 +135,12 @@ def test_the_session_follows_new_yorks_clock_over_the_change(
 ) -> None:
     minute = timedelta(minutes=1)
     closes = opens + timedelta(hours=6.5)
-    assert [session_at(db, tick) for tick in (opens - minute, opens, closes - minute, closes)] == [
+    ticks = (opens - minute, opens, closes - minute, closes, closes + 2 * minute)
+    assert [session_at(db, tick) for tick in ticks] == [
         "closed",
         "open",
         "open",
+        "just_closed",
         "closed",
     ], why
 
