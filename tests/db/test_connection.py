@@ -12,8 +12,10 @@ from ops_local.database import DatabaseUrls
 from ops_pipeline.db.connection import Database, Limits, target_from_url
 from ops_pipeline.errors import (
     CapExceeded,
+    CommitUnknown,
     ConstraintViolated,
     DatabaseUnavailable,
+    LeaseLost,
     SettingsInvalid,
 )
 
@@ -161,3 +163,55 @@ def test_a_wrong_password_is_said_without_the_password(database_urls: DatabaseUr
     with pytest.raises(SettingsInvalid, match="password authentication failed") as raised:
         Database(target, application_name="tests").read("SELECT 1")
     assert "hunter2" not in str(raised.value)
+
+
+def test_a_known_statement_is_run_anew_when_its_connection_died_between_units(
+    notes: Database, admin_db: Database
+) -> None:
+    assert _count(notes) == 0
+    _kill_session(notes, admin_db)
+    with notes.transaction() as tx:
+        tx.execute(_ADD, id=1, body="a")
+    _kill_session(notes, admin_db)
+    with notes.transaction() as tx:
+        tx.execute(_ADD, id=2, body="b")
+    assert _count(notes) == 2
+
+
+def test_a_statement_never_takes_effect_without_its_begin(database_urls: DatabaseUrls) -> None:
+    session = Database(target_from_url(database_urls.owner), application_name="tests").session()
+    with closing(session):
+        session.execute_simple(_MAKE_NOTES)
+        with pytest.raises(DatabaseError, match="42P01"):
+            session.ask("INSERT INTO notes VALUES (1, 'a')", (), before="DROP TABLE nowhere")
+        assert session.execute_simple("SELECT count(*) FROM notes").rows == [[0]]
+
+
+_HELD = "SELECT 1 / count(*) FROM notes WHERE id = :id"
+
+
+def test_a_unit_commits_with_the_statement_that_may_refuse_it(notes: Database) -> None:
+    with notes.transaction() as tx:
+        tx.execute(_ADD, id=1, body="a")
+        tx.commit_unless(LeaseLost("gone"), _HELD, id=1)
+    assert _count(notes) == 1
+
+
+def test_a_unit_that_is_refused_at_its_commit_leaves_nothing(notes: Database) -> None:
+    with pytest.raises(LeaseLost, match="gone"), notes.transaction() as tx:
+        tx.execute(_ADD, id=1, body="a")
+        tx.commit_unless(LeaseLost("gone"), _HELD, id=2)
+    assert _count(notes) == 0
+
+
+def test_a_connection_lost_at_a_guarded_commit_leaves_the_outcome_unknown(
+    notes: Database, admin_db: Database
+) -> None:
+    with pytest.raises(CommitUnknown), notes.transaction() as tx:
+        tx.execute(_ADD, id=1, body="a")
+        found = tx.one("SELECT pg_backend_pid() AS pid")
+        assert found is not None
+        with admin_db.transaction() as other:
+            other.execute("SELECT pg_terminate_backend(:pid, 5000)", pid=found["pid"])
+        tx.commit_unless(LeaseLost("gone"), _HELD, id=1)
+    assert _count(notes) == 0

@@ -6,18 +6,18 @@ pg8000 is not.
 """
 
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from ssl import SSLContext
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pg8000.native
-from pg8000.converters import make_params
 from pg8000.exceptions import DatabaseError, InterfaceError
 
+from ops_pipeline.db.wire import COMMIT, Session
 from ops_pipeline.errors import (
     CapExceeded,
     CommitUnknown,
@@ -28,6 +28,7 @@ from ops_pipeline.errors import (
 )
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 _LOST = (InterfaceError, OSError, EOFError)
 # 57P01-57P03: the server is shutting down or starting; 08: connection; 53: out of resources;
@@ -35,6 +36,7 @@ _LOST = (InterfaceError, OSError, EOFError)
 _TRY_AGAIN = ("08", "53", "57P", "57014", "55P03", "40")
 _SESSION_ENDED = ("08", "57P")
 _CONSTRAINT = "23"
+_DIVISION_BY_ZERO = "22012"
 # A prepared statement whose table has changed since: the next session prepares it anew.
 _PLAN_IS_STALE = "0A000"
 # Raised by the triggers of the order road, see migrations.
@@ -92,35 +94,37 @@ def _statement(sql: str) -> tuple[str, Any]:
     return pg8000.native.to_statement(sql)  # type: ignore[no-any-return]
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A statement that the server has parsed already: one round trip a run, not three."""
+def _readied(sql: str, values: dict[str, object]) -> tuple[str, Sequence[object]]:
+    """The statement with `$1` placeholders, and its values in their order."""
+    statement, make_values = _statement(sql)
+    try:
+        return statement, make_values(values)
+    except InterfaceError as error:
+        raise ValueError(str(error)) from error
 
-    name: bytes
-    columns: Any
-    input_funcs: Any
 
-
-# Far more than the package has; statements beyond it are parsed at each run.
-_MOST_PREPARED = 400
+def _rows(context: Any) -> list[Row]:
+    if not context.columns:
+        return []
+    names = [column["name"] for column in context.columns]
+    return [dict(zip(names, row, strict=True)) for row in context.rows]
 
 
 class Transaction:
-    """The statements of one unit of work; made by `Database.transaction` alone."""
+    """The statements of one unit of work; made by `Database.transaction` alone.
 
-    def __init__(
-        self, connection: pg8000.native.Connection, prepared: dict[str, _Prepared]
-    ) -> None:
-        self._connection = connection
-        self._prepared = prepared
+    It begins with its first statement, in the same round trip.
+    """
+
+    def __init__(self, session: Session, begin: str, renew: Callable[[], Session]) -> None:
+        self._session = session
+        self._begin: str | None = begin
+        self._renew = renew
+        self._ended = False
 
     def rows(self, sql: str, **values: object) -> list[Row]:
         """Run one statement with `:name` placeholders and return its rows, in order."""
-        context = self._run(sql, values)
-        if not context.columns:
-            return []
-        names = [column["name"] for column in context.columns]
-        return [dict(zip(names, row, strict=True)) for row in context.rows]
+        return _rows(self._run(sql, values))
 
     def one(self, sql: str, **values: object) -> Row | None:
         """The first row, or None."""
@@ -133,32 +137,67 @@ class Transaction:
 
     def script(self, sql: str) -> None:
         """Run several statements without parameters; the block still commits as one."""
-        self._connection.execute_simple(sql)
+        self._begin_now()
+        self._session.execute_simple(sql)
 
     def copy_in(self, sql: str, lines: Iterable[bytes]) -> int:
         """Feed `COPY ... FROM STDIN` from encoded lines; returns how many rows arrived."""
-        context = self._connection.execute_unnamed(sql, vals=(), stream=iter(lines))
+        self._begin_now()
+        context = self._session.execute_unnamed(sql, vals=(), stream=iter(lines))
         return int(context.row_count)
 
-    def _run(self, sql: str, values: dict[str, object]) -> Any:
-        statement, make_values = _statement(sql)
+    def commit_unless(self, lost: OpsError, sql: str, **values: object) -> None:
+        """Commit in one round trip with a statement that divides by zero when it must not be.
+
+        Raises:
+            CommitUnknown: the connection broke meanwhile.
+            lost: it did divide by zero; nothing was committed.
+        """
+        self._begin_now()
+        statement, in_order = _readied(sql, values)
         try:
-            in_order = make_values(values)
-        except InterfaceError as error:
-            raise ValueError(str(error)) from error
-        known = self._prepared.get(sql) or self._prepare(sql, statement)
-        if known is None:
-            return self._connection.execute_unnamed(statement, vals=in_order)
-        values_as_text = make_params(self._connection.py_types, in_order)
-        return self._connection.execute_named(
-            known.name, values_as_text, known.columns, known.input_funcs, statement
+            with _no_answer_is_unknown():
+                self._session.ask(statement, in_order, commit=True)
+        except DatabaseError as error:
+            if _sqlstate(error) == _DIVISION_BY_ZERO:
+                raise lost from error
+            raise
+        self._ended = True
+
+    def commit(self) -> None:
+        """Make it last, unless nothing was done or it was committed already."""
+        if self._begin is None and not self._ended:
+            self._ended = True
+            with _no_answer_is_unknown():
+                self._session.execute_simple(COMMIT)
+
+    def roll_back(self) -> None:
+        if self._begin is None:
+            self._session.execute_simple("ROLLBACK")
+
+    def _run(self, sql: str, values: dict[str, object]) -> Any:
+        statement, in_order = _readied(sql, values)
+        return self._first(
+            lambda begin: self._session.ask(statement, in_order, before=begin),
         )
 
-    def _prepare(self, sql: str, statement: str) -> _Prepared | None:
-        if len(self._prepared) >= _MOST_PREPARED:
-            return None
-        self._prepared[sql] = _Prepared(*self._connection.prepare_statement(statement, ()))
-        return self._prepared[sql]
+    def _begin_now(self) -> None:
+        self._first(lambda begin: begin and self._session.execute_simple(begin))
+
+    def _first(self, ask: Callable[[str | None], T]) -> T:
+        """Ask with the BEGIN that is still to be sent, if any.
+
+        A warm Lambda's connection dies while it is frozen. What was sent with its BEGIN and
+        without a COMMIT changed nothing, so it may simply be asked again.
+        """
+        begin, self._begin = self._begin, None
+        try:
+            return ask(begin)
+        except (*_LOST, DatabaseError) as error:
+            if begin is None or not _is_lost(error):
+                raise
+            self._session = self._renew()
+            return ask(begin)
 
 
 class Database:
@@ -183,8 +222,7 @@ class Database:
         self._application_name = application_name
         self._limits = limits or Limits()
         self._begin = "BEGIN READ ONLY" if read_only else "BEGIN"
-        self._connection: pg8000.native.Connection | None = None
-        self._prepared: dict[str, _Prepared] = {}
+        self._connection: Session | None = None
         self._inside = False
 
     @contextmanager
@@ -200,14 +238,16 @@ class Database:
         """
         if self._inside:
             raise RuntimeError("a unit of work is open already: units do not nest")
-        connection = self._open_transaction()
+        tx = Transaction(self.session(), self._begin, self._renewed)
         self._inside = True
         try:
-            yield Transaction(connection, self._prepared)
-            self._commit(connection)
+            yield tx
+            tx.commit()
         except BaseException as error:
-            self._roll_back(connection)
-            if isinstance(error, DatabaseError) and _sqlstate(error) == _PLAN_IS_STALE:
+            self._roll_back(tx)
+            if isinstance(error, CommitUnknown) or (
+                isinstance(error, DatabaseError) and _sqlstate(error) == _PLAN_IS_STALE
+            ):
                 self.close()
             if isinstance(error, (DatabaseError, *_LOST)):
                 raise _translated(error) from error
@@ -226,7 +266,7 @@ class Database:
         if self._inside:
             raise RuntimeError("a unit of work is open already: units do not nest")
         try:
-            return Transaction(self.session(), self._prepared).rows(sql, **values)
+            return _rows(self.session().ask(*_readied(sql, values)))
         except (*_LOST, DatabaseError) as error:
             if not _is_lost(error):
                 raise _translated(error) from error
@@ -236,68 +276,29 @@ class Database:
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
-        self._prepared = {}
         if connection is not None:
             with suppress(*_LOST):
                 connection.close()
 
-    def session(self) -> pg8000.native.Connection:
+    def session(self) -> Session:
         """The raw session, for the migration runner's work outside transactions."""
         if self._connection is None:
             self._connection = self._connect()
-            self._prepared = {}
         return self._connection
 
-    def _open_transaction(self) -> pg8000.native.Connection:
-        connection = self.session()
-        try:
-            connection.execute_simple(self._begin)
-        except (*_LOST, DatabaseError) as error:
-            self.close()
-            if not _is_lost(error):
-                raise _translated(error) from error
-            # A warm Lambda's connection dies while it is frozen. BEGIN changes nothing,
-            # so this is a statement that may simply be run again.
-            return self._begin_anew()
-        return connection
+    def _renewed(self) -> Session:
+        self.close()
+        return self.session()
 
-    def _begin_anew(self) -> pg8000.native.Connection:
-        connection = self.session()
+    def _roll_back(self, tx: Transaction) -> None:
         try:
-            connection.execute_simple(self._begin)
-        except (*_LOST, DatabaseError) as error:
-            self.close()
-            raise _translated(error) from error
-        return connection
-
-    def _commit(self, connection: pg8000.native.Connection) -> None:
-        try:
-            connection.execute_simple("COMMIT")
-        except OSError as error:
-            self.close()
-            raise CommitUnknown("the connection broke during COMMIT") from error
-        except DatabaseError as error:
-            if _sqlstate(error).startswith(_SESSION_ENDED):
-                self.close()
-                raise CommitUnknown("the session ended during COMMIT") from error
-            raise
-        except InterfaceError as error:
-            # pg8000 says so both for a lost connection and for a COMMIT that Postgres
-            # answered with ROLLBACK because an error in the block had been swallowed.
-            if "in failed transaction block" in str(error):
-                raise RuntimeError("an error inside a unit of work was swallowed") from error
-            self.close()
-            raise CommitUnknown("the connection broke during COMMIT") from error
-
-    def _roll_back(self, connection: pg8000.native.Connection) -> None:
-        try:
-            connection.execute_simple("ROLLBACK")
+            tx.roll_back()
         except (*_LOST, DatabaseError):
             self.close()
 
-    def _connect(self) -> pg8000.native.Connection:
+    def _connect(self) -> Session:
         try:
-            connection = pg8000.native.Connection(
+            connection = Session(
                 self._target.user,
                 host=self._target.host,
                 port=self._target.port,
@@ -325,6 +326,25 @@ class Database:
         # Without it COPY FROM stalls about 44 ms on delayed acknowledgements.
         connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
+
+
+@contextmanager
+def _no_answer_is_unknown() -> Iterator[None]:
+    """Around a COMMIT: what a lost connection means there."""
+    try:
+        yield
+    except DatabaseError as error:
+        if _sqlstate(error).startswith(_SESSION_ENDED):
+            raise CommitUnknown("the session ended during COMMIT") from error
+        raise
+    except OSError as error:
+        raise CommitUnknown("the connection broke during COMMIT") from error
+    except InterfaceError as error:
+        # pg8000 says so both for a lost connection and for a COMMIT that Postgres
+        # answered with ROLLBACK because an error in the block had been swallowed.
+        if "in failed transaction block" in str(error):
+            raise RuntimeError("an error inside a unit of work was swallowed") from error
+        raise CommitUnknown("the connection broke during COMMIT") from error
 
 
 def _translated(error: Exception) -> Exception:

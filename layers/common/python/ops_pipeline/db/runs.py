@@ -51,10 +51,13 @@ RETURNING run.attempt
 
 _STATUS = "SELECT status FROM pipeline_runs WHERE run_id = :run_id"
 
+# An error, unlike an empty answer, keeps the COMMIT that is sent along from taking effect.
 _FENCE = """
-SELECT 1 AS held FROM pipeline_runs
-WHERE run_id = :run_id AND attempt = :attempt AND status = 'running'
-FOR SHARE
+SELECT 1 / count(*) AS held FROM (
+    SELECT 1 FROM pipeline_runs
+    WHERE run_id = :run_id AND attempt = :attempt AND status = 'running'
+    FOR SHARE
+) AS run
 """
 
 # The run's end and its measured time, in one statement.
@@ -190,9 +193,9 @@ class FencedDatabase:
     def transaction(self) -> Iterator[Transaction]:
         with self._database.transaction() as tx:
             yield tx
-            held = tx.one(_FENCE, run_id=self._lease.run_id, attempt=self._lease.attempt)
-            if not held:
-                raise LeaseLost("another run took this stage over: nothing was saved")
+            lost = LeaseLost("another run took this stage over: nothing was saved")
+            lease = self._lease
+            tx.commit_unless(lost, _FENCE, run_id=lease.run_id, attempt=lease.attempt)
 
 
 class _RolledBack(Exception):
