@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 NAMESPACE = "OpsPipeline"
 
@@ -44,7 +44,7 @@ def went_wrong(event: str, **data: Any) -> None:
 
 def count_run(stage: str, *, failed: bool, duration_ms: float) -> None:
     """Emit one run's metrics, by stage, as EMF lines, which CloudWatch reads from the log."""
-    metrics = Metrics(namespace=NAMESPACE, service="ops-pipeline")
+    metrics = EphemeralMetrics(namespace=NAMESPACE, service="ops-pipeline")
     metrics.add_dimension(name="stage", value=stage)
     metrics.add_metric(name="Failed", unit=MetricUnit.Count, value=int(failed))
     metrics.add_metric(name="Duration", unit=MetricUnit.Milliseconds, value=duration_ms)
