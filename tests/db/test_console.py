@@ -401,6 +401,6 @@ def test_a_database_out_of_reach_is_an_answer_without_its_address(reader_target:
 
 
 def test_a_wrong_password_is_an_answer_without_it(reader_target: Target) -> None:
-    body = _error(run(replace(reader_target, password="mistaken"), "SELECT 1"))  # noqa: S106 - wrong
+    body = _error(run(replace(reader_target, password="mistaken"), "SELECT 1"))
     assert body["sqlstate"] == "28P01"
     assert "mistaken" not in body["error"]

@@ -104,7 +104,7 @@ def test_a_login_that_may_make_no_database_is_told_what_to_ask_for(
     with admin_db.transaction() as tx:
         tx.script("CREATE ROLE plain LOGIN PASSWORD 'plain'")
         tx.script(f"GRANT ALL ON DATABASE {name} TO plain")
-    url = local.url_for(empty_urls.owner, database=name, user="plain", password="plain")  # noqa: S106 - of this test's server
+    url = local.url_for(empty_urls.owner, database=name, user="plain", password="plain")
     with closing(Database(target_from_url(url), application_name="tests", limits=LIMITS)) as db:
         with closing(_admin_in(admin_db, name)) as admin, admin.transaction() as tx:
             tx.script("GRANT ALL ON SCHEMA public TO plain")

@@ -4,6 +4,7 @@ from pg8000.native import Connection
 
 from ops_pipeline.db.console_protocol import Answer
 from ops_pipeline.db.json_values import TO_JSON, ToJson, array_of, text_to_json
+from ops_pipeline.db.sql_literals import with_literals
 
 # Common, and no arrays: not worth asking about. char, name, text, bpchar, varchar, date, time,
 # timetz, interval, bytea, uuid, inet, cidr.
@@ -13,7 +14,7 @@ _PLAIN = frozenset((18, 19, 25, 1042, 1043, 1082, 1083, 1266, 1186, 17, 2950, 86
 _ARRAYS = """
     SELECT t.oid::bigint, coalesce(nullif(e.typbasetype, 0), e.oid)::bigint
     FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_type AS e ON e.oid = t.typelem
-    WHERE t.oid IN ({oids}) AND t.typcategory = 'A' AND t.typarray = 0
+    WHERE t.oid = ANY (CAST(:oids AS oid[])) AND t.typcategory = 'A' AND t.typarray = 0
     AND e.typdelim = ','
 """
 
@@ -23,6 +24,6 @@ def of_columns(session: Connection, answer: Answer) -> dict[int, ToJson]:
     unknown = {oid for _, oid in answer.columns} - TO_JSON.keys() - _PLAIN
     if not unknown or not answer.rows:
         return {}
-    oids = ", ".join(map(str, sorted(unknown)))
-    found = session.execute_simple(_ARRAYS.format(oids=oids)).rows
+    oids = f"{{{','.join(map(str, sorted(unknown)))}}}"
+    found = session.execute_simple(with_literals(_ARRAYS, oids=oids)).rows
     return {oid: array_of(TO_JSON.get(element, text_to_json)) for oid, element in found}

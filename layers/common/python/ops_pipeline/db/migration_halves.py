@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ops_pipeline.db.connection import Transaction
-from ops_pipeline.db.migration_history import with_literals
 from ops_pipeline.db.migration_plan import Plan
 from ops_pipeline.db.sql_lexer import Statement
+from ops_pipeline.db.sql_literals import with_literals
 from ops_pipeline.errors import MigrationRefused
 
 _CREATE = """

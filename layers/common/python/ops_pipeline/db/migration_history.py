@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pg8000.exceptions import DatabaseError
-from pg8000.native import literal
 
 from ops_pipeline.db.connection import Row, Transaction
 from ops_pipeline.db.migration_files import MigrationFile, number_of
-from ops_pipeline.db.sql_lexer import placeholders
+from ops_pipeline.db.sql_literals import with_literals
 from ops_pipeline.errors import MigrationRefused
 
 _COLUMNS = ("version", "checksum", "applied_at", "execution_ms")
@@ -116,15 +115,6 @@ def record_sql(applied: Applied) -> str:
         execution_ms=applied.execution_ms,
         note=applied.note,
     )
-
-
-def with_literals(sql: str, **values: object) -> str:
-    """The statement with each `:name` replaced by its value as a constant."""
-    pieces, copied = [], 0
-    for name, begin, end in placeholders(sql):
-        pieces += [sql[copied:begin], literal(values[name])]
-        copied = end
-    return "".join([*pieces, sql[copied:]])
 
 
 def problems_of(

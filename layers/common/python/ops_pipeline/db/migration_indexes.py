@@ -7,9 +7,10 @@ statement wants, so a second try would fail for ever.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pg8000.native import Connection, literal
+from pg8000.native import Connection
 
 from ops_pipeline.db.sql_lexer import Statement, tokens_of
+from ops_pipeline.db.sql_literals import with_literals
 
 _OF_TABLE = """
     SELECT i.indexrelid::bigint, format('%I.%I', n.nspname, c.relname), c.relname, i.indisvalid,
@@ -17,7 +18,7 @@ _OF_TABLE = """
                 WHERE p.index_relid = i.indexrelid) AS being_built
     FROM pg_index AS i
     JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE i.indrelid = to_regclass({table})
+    WHERE i.indrelid = to_regclass(:table)
 """
 _REBUILT = """
     SELECT i.indexrelid::bigint, format('%I.%I', n.nspname, c.relname), c.relname, i.indisvalid,
@@ -70,7 +71,7 @@ def existing(session: Connection, target: Target | None) -> list[Index]:
     """The indexes among which the statement's own would be."""
     if target is None:
         return []
-    sql = _REBUILT if target.table is None else _OF_TABLE.format(table=literal(target.table))
+    sql = _REBUILT if target.table is None else with_literals(_OF_TABLE, table=target.table)
     return [Index(*row) for row in session.execute_simple(sql).rows]
 
 
