@@ -4,6 +4,7 @@ SQLite is used synchronously on the event loop, so that requests are served one 
 that is what makes the same requests leave the same store.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from starlette.responses import Response
 
 from ops_local.exchange.accounts import Account
 from ops_local.exchange.exchange import Exchange
+from ops_local.exchange.faults import Rule
 from ops_local.exchange.refusals import Refused, bad_query, unauthorized
+from ops_local.exchange.spoiling import CutOff, cut, refusal, spoiled
 from ops_local.exchange.wire import read_moment
 
 
@@ -74,19 +77,41 @@ def endpoint(answer: Callable[[Call], object]) -> Endpoint:
     async def serve(request: Request) -> Response:
         exchange: Exchange = request.app.state.exchange
         body = await request.body()
+        fault = exchange.faults.drawn(request.method, request.url.path)
+        if fault is not None and fault.kind == "not_heard":
+            return CutOff()
         try:
-            account = _account(exchange, request)
-            with exchange.store.transaction():
-                given = answer(Call(exchange, account, request, body, exchange.now()))
+            response = _answered(exchange, request, body, answer, fault)
         except Refused as refused:
-            return json_response(refused.body, refused.status)
-        if isinstance(given, Reply):
-            if given.body is None:
-                return Response(status_code=given.status)
-            return json_response(given.body, given.status)
-        return json_response(given)
+            response = json_response(refused.body, refused.status)
+        if fault is not None and fault.kind == "slow":
+            await asyncio.sleep(fault.seconds)
+        return CutOff() if fault is not None and fault.kind == "reply_lost" else response
 
     return serve
+
+
+def _answered(
+    exchange: Exchange,
+    request: Request,
+    body: bytes,
+    answer: Callable[[Call], object],
+    fault: Rule | None,
+) -> Response:
+    account = _account(exchange, request)
+    if refused := refusal(fault):
+        raise refused
+    now = exchange.now()
+    with exchange.store.transaction():
+        given = answer(Call(exchange, account, request, body, now))
+    reply = given if isinstance(given, Reply) else Reply(HTTPStatus.OK, given)
+    if reply.body is None:
+        return Response(status_code=reply.status)
+    told = reply.body if fault is None else spoiled(fault, reply.body, now)
+    response = json_response(told, reply.status)
+    if fault is None:
+        return response
+    return Response(cut(fault, bytes(response.body)), reply.status, media_type="application/json")
 
 
 def json_response(body: object, status: int = 200) -> Response:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ops_local.exchange import faults
 from ops_local.exchange.calls import json_response
 from ops_local.exchange.exchange import Exchange
 from ops_local.exchange.refusals import Refused, bad_json
@@ -32,6 +33,23 @@ async def set_clock(request: Request) -> Response:
     return json_response({"now": moment(now)})
 
 
+async def set_faults(request: Request) -> Response:
+    """From now on these go wrong, and no others; none at all for an empty object."""
+    exchange: Exchange = request.app.state.exchange
+    body = await request.body()
+    try:
+        exchange.faults = faults.read(_json(body))
+    except Refused as refused:
+        return json_response(refused.body, refused.status)
+    return json_response({})
+
+
+async def get_faults(request: Request) -> Response:
+    """How often each kind has happened since the rules were set."""
+    exchange: Exchange = request.app.state.exchange
+    return json_response(exchange.faults.happened)
+
+
 async def get_books(request: Request) -> Response:
     exchange: Exchange = request.app.state.exchange
     return json_response(exchange.store.dump())
@@ -47,7 +65,16 @@ def _now_field(body: bytes) -> str:
     return now
 
 
+def _json(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise bad_json() from error
+
+
 ROUTES = [
+    Route("/control/faults", get_faults, methods=["GET"]),
+    Route("/control/faults", set_faults, methods=["POST"]),
     Route("/control/clock", get_clock, methods=["GET"]),
     Route("/control/clock", set_clock, methods=["POST"]),
     Route("/control/books", get_books, methods=["GET"]),

@@ -8,6 +8,7 @@ from ops_local import recording
 from ops_local.exchange.accounts import Account, KeyRing
 from ops_local.exchange.day import Day
 from ops_local.exchange.desk import Desk
+from ops_local.exchange.faults import Faults
 from ops_local.exchange.records import Ledger
 from ops_local.exchange.settlement import Settlement
 from ops_local.exchange.store import Store
@@ -27,6 +28,7 @@ class Exchange:
 
     def __init__(self, folder: Path, store: Path, accounts: Sequence[Account]) -> None:
         day = recording.load(folder)
+        self.faults = Faults()
         self.keys = KeyRing(accounts)
         self.store = Store(store)
         self.tape = Tape(day)

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -50,6 +50,18 @@ class RunningExchange:
         """
         self._ask("POST", "/control/clock", {"now": now.isoformat()})
 
+    def set_faults(self, rules: Sequence[Mapping[str, Any]] = (), *, seed: int = 0) -> None:
+        """From now on these rules go wrong, and no others (see `faults.Rule`).
+
+        Raises:
+            ExchangeFailed: a rule names no kind of fault.
+        """
+        self._ask("POST", "/control/faults", {"seed": seed, "rules": list(rules)})
+
+    def faults_happened(self) -> dict[str, int]:
+        """How often each kind has happened since the rules were set."""
+        return self._ask("GET", "/control/faults")
+
     def books(self) -> dict[str, list[dict[str, Any]]]:
         """Every row of its store by table, as stored: money and moments are text.
 
@@ -80,7 +92,7 @@ class RunningExchange:
     ) -> None:
         self.stop()
 
-    def _ask(self, method: str, path: str, body: dict[str, str] | None = None) -> dict[str, Any]:
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         answer = self._http.request(method, self.url + path, json=body)
         if answer.status != 200:
             raise ExchangeFailed(f"{method} {path}: {answer.status} {answer.data.decode()}")
