@@ -368,6 +368,13 @@ def _is_lost(error: Exception) -> bool:
     return isinstance(error, _LOST) or _sqlstate(error).startswith(_SESSION_ENDED)
 
 
+def words_of(error: BaseException) -> str:
+    """What went wrong, in Postgres's own words where it is Postgres that speaks."""
+    if isinstance(error, DatabaseError) and "M" in _facts(error):
+        return f"{_facts(error)['M']} ({_sqlstate(error)})"
+    return str(error)
+
+
 def _facts(error: Exception) -> dict[str, str]:
     return error.args[0] if error.args and isinstance(error.args[0], dict) else {}
 

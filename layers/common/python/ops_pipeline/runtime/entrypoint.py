@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from ops_pipeline.db import runs
+from ops_pipeline.db.connection import words_of
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import minute_of
 from ops_pipeline.errors import InvalidInput
@@ -146,7 +147,7 @@ def _record_failure(
     runtime: Runtime, stage: str, lease: runs.Lease, error: Exception, duration_ms: float
 ) -> None:
     """Say it in the log first: the database may be the very thing that failed."""
-    log.went_wrong("stage_failed", stage=stage, error=type(error).__name__, message=str(error))
+    log.went_wrong("stage_failed", stage=stage, error=type(error).__name__, message=words_of(error))
     log.count_run(stage, failed=True, duration_ms=duration_ms)
     try:
         with runtime.database.transaction() as tx:

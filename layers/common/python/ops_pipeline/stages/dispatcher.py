@@ -13,7 +13,7 @@ from uuid import UUID
 from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db import dispatch, halts, orders, positions
-from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.connection import Transaction, words_of
 from ops_pipeline.db.dispatch import Recommendation
 from ops_pipeline.domain import gates
 from ops_pipeline.domain.broker import BrokerAccount
@@ -186,9 +186,9 @@ def _dispatch(
             "processing_error",
             recommendation=claimed.id,
             error=type(error).__name__,
-            message=str(error),
+            message=words_of(error),
         )
-        reason = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {words_of(error)}"
         order, outcome = None, _finish(way, claimed, "FAILED", reason)
     if order is None:
         counts[outcome] += 1

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db import orders
+from ops_pipeline.db.connection import words_of
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
 from ops_pipeline.domain.market import new_york_day, new_york_time
 from ops_pipeline.domain.orders import UNSETTLED, Order, disagreement
@@ -62,7 +63,7 @@ def sync(way: Road) -> Synced:
         except STOPS_THE_RUN:
             raise
         except (OpsError, DatabaseError) as error:
-            failures.append(f"{order.client_order_id}: {type(error).__name__}: {error}")
+            failures.append(f"{order.client_order_id}: {type(error).__name__}: {words_of(error)}")
     return Synced(len(found), changed, tuple(failures))
 
 

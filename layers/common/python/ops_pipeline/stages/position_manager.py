@@ -12,6 +12,7 @@ from datetime import timedelta
 from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db import alerts, positions
+from ops_pipeline.db.connection import words_of
 from ops_pipeline.domain import exits
 from ops_pipeline.domain.exits import Decision, Position
 from ops_pipeline.domain.market import Quote, Session, new_york_day
@@ -127,9 +128,9 @@ def _guard(
             position=str(position.id),
             symbol=position.symbol,
             error=type(error).__name__,
-            message=str(error),
+            message=words_of(error),
         )
-        return [f"{position.symbol}: {type(error).__name__}: {error}"]
+        return [f"{position.symbol}: {type(error).__name__}: {words_of(error)}"]
     return []
 
 
