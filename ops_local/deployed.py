@@ -1,6 +1,7 @@
 """Calls a function of a deployed stack; AWS's own settings say where and as whom."""
 
 import json
+from contextlib import closing
 from typing import Any
 
 from ops_pipeline import errors
@@ -34,10 +35,9 @@ def call(stack: str, stage: str, event: dict[str, Any]) -> dict[str, Any]:
     config = Config(retries={"total_max_attempts": _ATTEMPTS}, read_timeout=_READ_TIMEOUT_S)
     name = f"{stack}-{stage.replace('_', '-')}"
     try:
-        answer = boto3.client("lambda", config=config).invoke(
-            FunctionName=name, Payload=json.dumps(event).encode()
-        )
-        told = json.loads(answer["Payload"].read())
+        with closing(boto3.client("lambda", config=config)) as functions:
+            answer = functions.invoke(FunctionName=name, Payload=json.dumps(event).encode())
+            told = json.loads(answer["Payload"].read())
     except (BotoCoreError, ClientError) as error:
         raise StageFailed(f"{name} could not be called: {error}") from error
     if "FunctionError" in answer:

@@ -14,6 +14,7 @@ from rich.console import Console as Terminal
 from rich.table import Table
 from rich.text import Text
 
+from ops_local import deployed
 from ops_local.database import opened
 from ops_local.home import DEFAULT, Home
 from ops_pipeline.db import console
@@ -26,9 +27,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the verb. `args.variables` must hold the environment when `args.run(args)` is called."""
     parser = subparsers.add_parser("query", help="run one reading SQL statement")
     parser.add_argument("sql", metavar="SQL")
-    parser.add_argument(
-        "--database-url", metavar="URL", help="a reader's login to another database"
-    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--database-url", metavar="URL", help="a reader's login to another database")
+    where.add_argument("--stack", metavar="NAME", help="a deployed stack's database")
+    parser.add_argument("--params", type=json.loads, metavar="JSON",
+                        help="a list for $1, $2, or an object for :name")  # fmt: skip
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print the answer as it comes")
     form.add_argument("--csv", action="store_true", help="print rows as CSV")
@@ -38,8 +41,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """Return 0 when the statement was answered, 1 when it was refused or failed."""
     try:
-        with _reader(args) as target:
-            answer = console.run(target, args.sql)
+        answer = _ask(args)
     except OpsError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
@@ -57,6 +59,14 @@ def run(args: argparse.Namespace) -> int:
     if facts.get("truncated"):
         sys.stderr.write("there are more rows than these\n")
     return 0
+
+
+def _ask(args: argparse.Namespace) -> dict[str, Any]:
+    if args.stack:
+        event = {"sql": args.sql, "params": args.params}
+        return deployed.call(args.stack, "db_query", event)
+    with _reader(args) as target:
+        return console.run(target, args.sql, args.params)
 
 
 @contextmanager

@@ -1,0 +1,63 @@
+"""Answers Lambda's Invoke on loopback by calling our own handlers, as a deployed stack would.
+
+What a handler raises comes back as Lambda tells it: status 200, a header, the class name
+and the message.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
+from urllib.parse import unquote
+
+STACK = "ops-pipeline"
+_PREFIX = "/2015-03-31/functions/"
+
+
+class _Invocation(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        name = unquote(self.path.removeprefix(_PREFIX).partition("/")[0])
+        event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if not name.startswith(f"{STACK}-"):
+            return self._answer(404, {"Message": f"Function not found: {name}"}, {
+                "x-amzn-errortype": "ResourceNotFoundException"})  # fmt: skip
+        stage = name.removeprefix(f"{STACK}-").replace("-", "_")
+        handler = import_module(f"functions.{stage}.handler").lambda_handler
+        try:
+            return self._answer(200, handler(event, None), {})
+        except Exception as error:  # noqa: BLE001 - Lambda tells of any, by name
+            told = {"errorType": type(error).__name__, "errorMessage": str(error)}
+            return self._answer(200, told, {"X-Amz-Function-Error": "Unhandled"})
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def _answer(self, status: int, body: object, headers: dict[str, str]) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(data))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+
+@contextmanager
+def lambda_endpoint() -> Iterator[dict[str, str]]:
+    """The variables by which AWS's own client finds it."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Invocation)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield {
+            "AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{server.server_port}",
+            "AWS_ACCESS_KEY_ID": "none",
+            "AWS_SECRET_ACCESS_KEY": "none",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
