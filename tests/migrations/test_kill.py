@@ -1,16 +1,16 @@
 """The runner is killed around every statement it sends; the next run always ends the work.
 
-A seeded sample runs with every test; `make chaos-migrations` runs all of it
-(OPS_CHAOS=whole). Killed are real processes, by SIGKILL, over a proxy that counts.
+A seeded sample runs with every test, all of it with `make slow`. Killed are real
+processes, by SIGKILL, over a proxy that counts.
 """
 
-import os
 import random
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -173,40 +173,78 @@ def port_of(url: str) -> int:
     return port
 
 
-def end_state(urls: DatabaseUrls) -> tuple[dict[str, str], list[Row], list[str], dict[str, int]]:
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a database holds in the end; two that are equal were made by the same files."""
+
+    objects: dict[str, str]
+    rows: list[Row]
+    applied: list[str]
+    halves: dict[str, int]
+
+
+def end_state(urls: DatabaseUrls) -> State:
     with closing(owner_of(urls)) as database:
         with database.transaction() as tx:
             rows = tx.rows(_ROWS)
-        return objects_in(database), rows, applied_in(database), halves_in(database)
+        return State(objects_in(database), rows, applied_in(database), halves_in(database))
 
 
-@pytest.mark.timeout(1800)
-def test_wherever_the_runner_is_killed_the_next_run_ends_its_work(
+@dataclass(frozen=True, slots=True)
+class Yard:
+    """Where runs are killed."""
+
+    postgres: EmbeddedPostgres
+    admin_db: Database
+    urls: DatabaseUrls
+    host: Host
+    folder: Path
+
+    def whole_run(self) -> tuple[int, State]:
+        """How many statements an undisturbed run sends, and what it makes."""
+        with empty(self.postgres, self.admin_db, self.urls) as urls:
+            with KillingProxy(port_of(urls.owner)) as proxy:
+                assert self.host.run(through(proxy, urls.owner), self.folder, proxy) == 0
+            return proxy.seen, end_state(urls)
+
+    def after(self, doom: Doom) -> State:
+        """What a killed run and one more make."""
+        with empty(self.postgres, self.admin_db, self.urls) as urls:
+            with KillingProxy(port_of(urls.owner), doom) as proxy:
+                ended = self.host.run(through(proxy, urls.owner), self.folder, proxy)
+            assert ended == -signal.SIGKILL, doom
+            with closing(owner_of(urls)) as database:
+                Runner(database, self.folder).up()
+            return end_state(urls)
+
+
+@pytest.fixture
+def yard(
     postgres: EmbeddedPostgres,
     admin_db: Database,
     template_urls: DatabaseUrls,
     host: Host,
     folder: Path,
-) -> None:
-    with empty(postgres, admin_db, template_urls) as urls:
-        with KillingProxy(port_of(urls.owner)) as proxy:
-            assert host.run(through(proxy, urls.owner), folder, proxy) == 0
-        whole = end_state(urls)
-    assert len(whole[2]) == len(FILES)
-    for doom in _dooms(proxy.seen):
-        with empty(postgres, admin_db, template_urls) as urls:
-            with KillingProxy(port_of(urls.owner), doom) as proxy:
-                ended = host.run(through(proxy, urls.owner), folder, proxy)
-            assert ended == -signal.SIGKILL, doom
-            with closing(owner_of(urls)) as database:
-                Runner(database, folder).up()
-            assert end_state(urls) == whole, doom
+) -> Yard:
+    return Yard(postgres, admin_db, template_urls, host, folder)
 
 
-def _dooms(statements: int) -> list[Doom]:
+def every_doom(statements: int) -> list[Doom]:
     moments: tuple[Moment, ...] = ("before", "during", "after")
-    every = [Doom(n, moment) for n in range(1, statements + 1) for moment in moments]
-    assert len(every) > 300
-    if os.environ.get("OPS_CHAOS") == "whole":
-        return every
-    return random.Random(_SEED).sample(every, _SAMPLE)
+    return [Doom(n, moment) for n in range(1, statements + 1) for moment in moments]
+
+
+def test_a_killed_run_is_ended_by_the_next_at_a_dozen_places(yard: Yard) -> None:
+    statements, whole = yard.whole_run()
+    assert len(whole.applied) == len(FILES)
+    assert statements > 100
+    for doom in random.Random(_SEED).sample(every_doom(statements), _SAMPLE):
+        assert yard.after(doom) == whole, doom
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+def test_wherever_the_runner_is_killed_the_next_run_ends_its_work(yard: Yard) -> None:
+    statements, whole = yard.whole_run()
+    for doom in every_doom(statements):
+        assert yard.after(doom) == whole, doom
