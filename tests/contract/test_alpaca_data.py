@@ -83,7 +83,7 @@ def test_quotes_come_with_both_sides_and_an_empty_side_is_zero(exchange: Running
 
 
 def test_wrong_keys_are_an_error_and_not_an_empty_market(exchange: RunningExchange) -> None:
-    stranger = AlpacaMarketData(url=exchange.url, key_id="x", secret_key="y", feed="iex")  # noqa: S106 - nobody's key
+    stranger = AlpacaMarketData(url=exchange.url, key_id="x", secret_key="y", feed="iex")
     with pytest.raises(MarketDataUnavailable):
         stranger.bars(["AAA"], at("10:00"), at("10:30"))
 
