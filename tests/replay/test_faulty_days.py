@@ -1,0 +1,117 @@
+"""Real days at a broker that fails by a seed: whatever it did, the invariants hold at the end."""
+
+import json
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from infra.definitions import load_schedules
+from infra.schedule import ticks
+from ops_local import recording as recordings
+from ops_local.exchange.launcher import RunningExchange
+from ops_local.home import Home
+from ops_local.world import ACCOUNTS, Plan, World, opened
+from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
+from ops_pipeline.db import invariants
+from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.domain.invariants import Breach, BrokerBooks
+from ops_pipeline.domain.market import new_york_time
+from tests.conftest import MIGRATIONS
+from tests.replay.conftest import PARAMS
+
+DAYS = (
+    "2013-10-07",
+    "2013-10-08",
+    "2013-10-09",
+    "2013-10-10",
+    "2013-10-11",
+    "2014-06-05",
+    "2014-06-06",
+    "2014-06-09",
+)
+# Rates for each request; a slow answer would only slow the test. Clock skew and a wrong
+# account number would stop every run they touch: they come seldom.
+RATES = {
+    "reply_lost": 0.03,
+    "not_heard": 0.02,
+    "too_many_requests": 0.02,
+    "server_error": 0.02,
+    "malformed": 0.02,
+    "truncated": 0.02,
+    "duplicate_fills": 0.2,
+    "unordered_fills": 0.2,
+    "late_fills": 0.2,
+    "not_listed": 0.1,
+    "no_positions": 0.1,
+    "stale_quote": 0.05,
+    "crossed_quote": 0.05,
+    "zero_quote": 0.05,
+    "halted_stock": 0.05,
+    "no_buying_power": 0.05,
+    "wrong_account": 0.01,
+    "clock_skew": 0.05,
+}
+RULES = [{"kind": kind, "rate": rate} for kind, rate in RATES.items()]
+# From after the morning's reading of the VIX, without which nothing is traded all day, to
+# shortly before the close, so that what is unknown can be settled.
+FIRST, LAST = (9, 25), (15, 46)
+
+
+def play(home: Home, folder: Path, seed: int) -> tuple[list[Breach], int, int]:
+    """Replay a day with faults until shortly before its close; breaches, faults, trades."""
+    recording = recordings.load(folder)
+    overlay = json.loads((PARAMS / "lively.json").read_text())
+    with opened(Plan(recording, home, MIGRATIONS, overlay=overlay, paced=bool(seed % 2))) as world:
+        day = recording.day
+        happened = 0
+        for tick in ticks(load_schedules(), world.clock.now(), new_york_time(day, 16, 25)):
+            world.advance(tick.at, lambda _at, _tally: None)
+            if tick.at == new_york_time(day, *FIRST):
+                world.exchange.set_faults(RULES, seed=seed)
+            if tick.at == new_york_time(day, *LAST):
+                happened = happened or sum(world.exchange.faults_happened().values())
+                world.exchange.set_faults()
+            world.pipeline.run(tick)
+        return *_examined(world), happened
+
+
+def _examined(world: World) -> tuple[list[Breach], int]:
+    books = {account.name: _books(world.exchange, account.name) for account in ACCOUNTS}
+    database = Database(target_from_url(world.urls.writer), application_name="tests")
+    with closing(database), database.transaction() as tx:
+        breaches = invariants.check(tx, now=world.clock.now(), broker=books)
+        (trades,) = tx.rows("SELECT count(*) AS n FROM position_history")
+    return breaches, trades["n"]
+
+
+def _books(exchange: RunningExchange, name: str) -> BrokerBooks:
+    (account,) = [known for known in ACCOUNTS if known.name == name]
+    broker = AlpacaBroker(exchange.url, account.key_id, account.secret_key, account.account_number)
+    since = exchange.now() - timedelta(days=1)
+    return BrokerBooks(
+        orders=broker.orders_since(since),
+        positions=broker.positions(),
+        fills=broker.fills_since(since),
+    )
+
+
+def test_a_real_day_at_a_failing_broker_ends_with_every_invariant_whole(
+    home: Home, shared_data: Path
+) -> None:
+    breaches, trades, happened = play(home, shared_data / "2013-10-07", 1)
+    assert breaches == []
+    assert happened > 50
+    assert trades > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [2, 3, 4, 5, 6])
+@pytest.mark.parametrize("day", DAYS)
+def test_every_real_day_with_five_schedules_of_faults(
+    home: Home, shared_data: Path, day: str, seed: int
+) -> None:
+    breaches, _, happened = play(home, shared_data / day, seed)
+    assert breaches == []
+    assert happened > 50
