@@ -39,6 +39,7 @@ class Settings(BaseModel):
         alias="VIX_URL",
     )
     feed_proxy_url: HttpUrl | None = Field(default=None, alias="FEED_PROXY_URL")
+    model_dir: Path | None = Field(default=None, alias="MODEL_DIR")
     migrations_dir: Path = Field(default=Path("migrations"), alias="MIGRATIONS_DIR")
 
     def require_database_url(self) -> str:

@@ -107,6 +107,11 @@ class Runtime:
 
     @cached_property
     def classifier(self) -> Classifier:
+        """The model of MODEL_DIR, or the embedded one; each row says which."""
+        if self.settings.model_dir is not None:
+            from ops_pipeline.adapters.onnx_classifier import OnnxClassifier
+
+            return OnnxClassifier(self.settings.model_dir)
         from ops_pipeline.adapters.lexicon_classifier import LexiconClassifier
 
         return LexiconClassifier()
