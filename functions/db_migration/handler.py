@@ -14,4 +14,5 @@ def lambda_handler(request: db_migration.Request, runtime: Runtime) -> dict[str,
         database=runtime.owner_database,
         folder=runtime.settings.migrations_dir,
         clock=runtime.clock,
+        passwords=runtime.role_passwords(),
     )

@@ -1,5 +1,6 @@
 """Looks for stages without runs, output or success."""
 
+from ops_pipeline.runtime import log
 from ops_pipeline.runtime.entrypoint import entrypoint
 from ops_pipeline.runtime.wiring import Deps
 from ops_pipeline.stages import healthcheck
@@ -8,4 +9,6 @@ from ops_pipeline.stages.request import TickRequest
 
 @entrypoint("healthcheck", request=TickRequest)
 def lambda_handler(request: TickRequest, deps: Deps) -> healthcheck.Outcome:
-    return healthcheck.run(request, db=deps.db, calendar=deps.calendar, clock=deps.clock)
+    found = healthcheck.run(request, db=deps.db, calendar=deps.calendar, clock=deps.clock)
+    log.count_health(found.unwell, found.critical_alerts_open)
+    return found

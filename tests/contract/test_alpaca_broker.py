@@ -419,3 +419,26 @@ def test_a_cancel_that_was_not_heard_is_unavailable(stub: Stub, answer: Answer) 
 
     with pytest.raises(BrokerUnavailable, match="cancel"):
         broker(stub).cancel("b-1")
+
+
+def test_keys_that_were_changed_are_read_again_and_the_order_is_sent_once_more(stub: Stub) -> None:
+    refused = Answer(401, {"code": 40110000, "message": "request is not authorized"})
+    stub.script(ORDERS, refused, Answer(body=raw_order()))
+    pairs = [("key", "a secret"), ("key 2", "another")]
+    renewed = AlpacaBroker(stub.url, *pairs[0], ACCOUNT_NUMBER, renew=lambda: pairs[1])
+
+    assert renewed.submit(BUY).client_order_id == BUY.client_order_id
+
+    assert stub.asked[ORDERS] == 2
+
+
+def test_keys_that_are_still_the_same_are_not_tried_again(stub: Stub) -> None:
+    stub.script(ORDERS, Answer(401, {"code": 40110000, "message": "request is not authorized"}))
+    unchanged = AlpacaBroker(
+        stub.url, "key", "a secret", ACCOUNT_NUMBER, renew=lambda: ("key", "a secret")
+    )
+
+    with pytest.raises(BrokerUnavailable):
+        unchanged.submit(BUY)
+
+    assert stub.asked[ORDERS] == 1

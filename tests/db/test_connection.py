@@ -9,7 +9,7 @@ import pytest
 from pg8000.exceptions import DatabaseError
 
 from ops_local.database import DatabaseUrls
-from ops_pipeline.db.connection import Database, Limits, target_from_url
+from ops_pipeline.db.connection import Database, Limits, Target, target_from_url
 from ops_pipeline.errors import (
     CapExceeded,
     CommitUnknown,
@@ -215,3 +215,25 @@ def test_a_connection_lost_at_a_guarded_commit_leaves_the_outcome_unknown(
             other.execute("SELECT pg_terminate_backend(:pid, 5000)", pid=found["pid"])
         tx.commit_unless(LeaseLost("gone"), _HELD, id=1)
     assert _count(notes) == 0
+
+
+def test_a_password_that_was_changed_is_read_again_once(database_urls: DatabaseUrls) -> None:
+    right = target_from_url(database_urls.writer)
+    asked: list[int] = []
+
+    def renew() -> Target:
+        asked.append(1)
+        return right
+
+    stale = replace(right, password="stale")
+    with closing(Database(stale, application_name="test", renew=renew)) as database:
+        with database.transaction() as tx:
+            assert tx.one("SELECT 1 AS one") == {"one": 1}
+    assert asked == [1]
+
+
+def test_a_password_that_stays_wrong_is_refused(database_urls: DatabaseUrls) -> None:
+    stale = replace(target_from_url(database_urls.writer), password="stale")
+    with closing(Database(stale, application_name="test", renew=lambda: stale)) as database:
+        with pytest.raises(SettingsInvalid, match="password"), database.transaction():
+            pass

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from ops_pipeline.adapters import alpaca_records as records
 from ops_pipeline.adapters.alpaca_records import Illegible
-from ops_pipeline.adapters.alpaca_wire import NoAnswer, NotSent, Refused, Wire
+from ops_pipeline.adapters.alpaca_wire import NoAnswer, NotSent, Refused, Renew, Wire
 from ops_pipeline.domain.broker import (
     BrokerAccount,
     BrokerFill,
@@ -41,10 +41,18 @@ class AlpacaBroker:
         secret_key: The key's secret.
         account_number: The account these keys must open: checked before anything else
             is asked, and at each read of the account (AccountMismatch). Never logged.
+        renew: Reads the keys anew after a 401; the number they must open stays.
     """
 
-    def __init__(self, url: str, key_id: str, secret_key: str, account_number: str) -> None:
-        self._wire = Wire(url, key_id, secret_key)
+    def __init__(
+        self,
+        url: str,
+        key_id: str,
+        secret_key: str,
+        account_number: str,
+        renew: Renew | None = None,
+    ) -> None:
+        self._wire = Wire(url, key_id, secret_key, renew)
         self._account_number = account_number
         self._is_bound = False
         self._long_only: bool | None = None

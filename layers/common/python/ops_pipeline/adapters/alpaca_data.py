@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
-from ops_pipeline.adapters.alpaca_wire import NoAnswer, NotSent, Refused, Wire
+from ops_pipeline.adapters.alpaca_wire import NoAnswer, NotSent, Refused, Renew, Wire
 from ops_pipeline.domain.market import Bar, Quote
 from ops_pipeline.errors import MarketDataUnavailable
 
@@ -27,13 +27,20 @@ class AlpacaMarketData:
     Args:
         url: Without the version, for example https://data.alpaca.markets.
         feed: iex (one exchange, free) or sip (all of them).
+        renew: Reads the keys anew after a 401.
     """
 
     def __init__(
-        self, *, url: str, key_id: str, secret_key: str, feed: Literal["iex", "sip"]
+        self,
+        *,
+        url: str,
+        key_id: str,
+        secret_key: str,
+        feed: Literal["iex", "sip"],
+        renew: Renew | None = None,
     ) -> None:
         self._feed = feed
-        self._wire = Wire(url, key_id, secret_key)
+        self._wire = Wire(url, key_id, secret_key, renew)
 
     def bars(self, tickers: Sequence[str], start: datetime, end: datetime) -> list[Bar]:
         """Bars with start <= ts < end, raw; a price that is no number comes as NaN.

@@ -1,6 +1,7 @@
 """Alpaca's trading API over HTTP: one request, and exactly what is known when it fails."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,9 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 10.0
+
+# Reads an account's key and secret anew.
+Renew = Callable[[], tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,15 @@ class _Client(RESTClient):
 
 
 class Wire:
-    """The requests of one account; every one is sent once."""
+    """The requests of one account; every one is sent once.
 
-    def __init__(self, url: str, key_id: str, secret_key: str) -> None:
+    A 401 was not looked at any further: with `renew` the keys are read again, and when
+    they have changed the request is sent with the new ones.
+    """
+
+    def __init__(self, url: str, key_id: str, secret_key: str, renew: Renew | None = None) -> None:
         self._client = _Client(url, key_id, secret_key)
+        self._url, self._pair, self._renew = url, (key_id, secret_key), renew
 
     def get(self, path: str, params: dict[str, str]) -> Any:
         """As `ask`; asked once more when a connection broke, since reading changes nothing."""
@@ -73,6 +82,24 @@ class Wire:
             return self.ask("GET", path, params)
 
     def ask(self, method: str, path: str, data: dict[str, str] | None) -> Any:
+        """As `_send`, with keys that are read again when they were refused."""
+        try:
+            return self._send(method, path, data)
+        except Refused as refusal:
+            if refusal.status != 401 or not self._has_new_keys():
+                raise
+        return self._send(method, path, data)
+
+    def _has_new_keys(self) -> bool:
+        before = self._pair
+        if self._renew is not None:
+            self._pair = self._renew()
+        if self._pair == before:
+            return False
+        self._client = _Client(self._url, *self._pair)
+        return True
+
+    def _send(self, method: str, path: str, data: dict[str, str] | None) -> Any:
         """Send one request below /v2 and return its JSON, None for an empty body.
 
         Raises:

@@ -36,6 +36,7 @@ _LOST = (InterfaceError, OSError, EOFError)
 _TRY_AGAIN = ("08", "53", "57P", "57014", "55P03", "40")
 _SESSION_ENDED = ("08", "57P")
 _CONSTRAINT = "23"
+_WRONG_PASSWORD = "28P01"  # noqa: S105 - an SQLSTATE
 _DIVISION_BY_ZERO = "22012"
 # A prepared statement whose table has changed since: the next session prepares it anew.
 _PLAN_IS_STALE = "0A000"
@@ -208,6 +209,7 @@ class Database:
         application_name: Shown in pg_stat_activity.
         limits: Time-outs that the server enforces.
         read_only: Every transaction is READ ONLY.
+        renew: Reads the login again, once, when the server refuses its password.
     """
 
     def __init__(
@@ -217,8 +219,10 @@ class Database:
         application_name: str,
         limits: Limits | None = None,
         read_only: bool = False,
+        renew: Callable[[], Target] | None = None,
     ) -> None:
         self._target = target
+        self._renew = renew
         self._application_name = application_name
         self._limits = limits or Limits()
         self._begin = "BEGIN READ ONLY" if read_only else "BEGIN"
@@ -298,6 +302,16 @@ class Database:
 
     def _connect(self) -> Session:
         try:
+            return self._log_in()
+        except SettingsInvalid as refused:
+            told = refused.__cause__
+            if self._renew is None or told is None or _sqlstate(told) != _WRONG_PASSWORD:
+                raise
+        self._target = self._renew()
+        return self._log_in()
+
+    def _log_in(self) -> Session:
+        try:
             connection = Session(
                 self._target.user,
                 host=self._target.host,
@@ -375,9 +389,9 @@ def words_of(error: BaseException) -> str:
     return str(error)
 
 
-def _facts(error: Exception) -> dict[str, str]:
+def _facts(error: BaseException) -> dict[str, str]:
     return error.args[0] if error.args and isinstance(error.args[0], dict) else {}
 
 
-def _sqlstate(error: Exception) -> str:
+def _sqlstate(error: BaseException) -> str:
     return str(_facts(error).get("C", ""))

@@ -52,15 +52,22 @@ class Console:
     Args:
         target: The reader's login.
         limits: What one answer may cost.
+        renew: Reads the login again when its password is refused.
     """
 
-    def __init__(self, target: Target, limits: ConsoleLimits | None = None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        limits: ConsoleLimits | None = None,
+        renew: Callable[[], Target] | None = None,
+    ) -> None:
         self._limits = limits or ConsoleLimits()
         self._database = Database(
             target,
             application_name="ops-pipeline-console",
             limits=Limits(lock_ms=2_000, statement_ms=self._limits.statement_ms),
             read_only=True,
+            renew=renew,
         )
 
     def run(self, sql: object, params: object = None) -> dict[str, Any]:

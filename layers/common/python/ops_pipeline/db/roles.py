@@ -25,7 +25,7 @@ _LOCK = 4_907_201_511
 
 _FACTS = """
     SELECT rolsuper AS superuser, rolcreaterole AS creates_roles,
-        rolsuper OR rolcreatedb AS creates_databases
+        rolsuper OR rolcreatedb AS creates_databases, current_user = :owner AS is_owner
     FROM pg_roles WHERE rolname = current_user
 """
 _OWNER_VERIFIES = "SELECT rolcreatedb AS allowed FROM pg_roles WHERE rolname = :owner"
@@ -54,7 +54,7 @@ def ensure(tx: Transaction, passwords: Mapping[Role, str]) -> None:
             that somebody who may has to run.
     """
     tx.execute("SELECT pg_advisory_xact_lock(:key)", key=_LOCK)
-    login = tx.one(_FACTS) or {}
+    login = tx.one(_FACTS, owner=Role.OWNER.value) or {}
     allowed = bool(login.get("superuser") or login.get("creates_roles"))
     missing = missing_roles(tx)
     if not allowed and (missing or passwords):
@@ -66,11 +66,19 @@ def ensure(tx: Transaction, passwords: Mapping[Role, str]) -> None:
     if allowed:
         # Not the guard, only a second one: the console opens READ ONLY transactions itself.
         tx.execute(f"ALTER ROLE {Role.READER} SET default_transaction_read_only = on")
-        if login["creates_databases"]:
+        if login["creates_databases"] and not login["is_owner"]:
             tx.execute(f"ALTER ROLE {Role.OWNER} CREATEDB")
-        if not login["superuser"]:
+        if not login["superuser"] and not login["is_owner"]:
             # Postgres 16 and later let a creator give a database to a role only as its member.
             tx.execute(f"GRANT {Role.OWNER} TO CURRENT_USER")
+
+
+def prepare(tx: Transaction, passwords: Mapping[Role, str]) -> None:
+    """In AWS the owner, RDS's first login, makes the other two and lets them in."""
+    ensure(tx, passwords)
+    here = tx.one("SELECT current_database() AS name") or {}
+    grant_database(tx, str(here["name"]))
+    grant_schema(tx)
 
 
 def grant_database(tx: Transaction, name: str) -> None:

@@ -3,16 +3,16 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-NAMESPACE = "OpsPipeline"
+from ops_pipeline.runtime import metric_names as names
 
-_logger = Logger(service="ops-pipeline")
+_logger = Logger(service=names.SERVICE)
 _stream: TextIO = sys.stdout
 
 
@@ -44,9 +44,28 @@ def went_wrong(event: str, **data: Any) -> None:
 
 def count_run(stage: str, *, failed: bool, duration_ms: float) -> None:
     """Emit one run's metrics, by stage, as EMF lines, which CloudWatch reads from the log."""
-    metrics = EphemeralMetrics(namespace=NAMESPACE, service="ops-pipeline")
-    metrics.add_dimension(name="stage", value=stage)
-    metrics.add_metric(name="Failed", unit=MetricUnit.Count, value=int(failed))
-    metrics.add_metric(name="Duration", unit=MetricUnit.Milliseconds, value=duration_ms)
+    metrics = EphemeralMetrics(namespace=names.NAMESPACE, service=names.SERVICE)
+    metrics.add_dimension(name=names.STAGE, value=stage)
+    metrics.add_metric(name=names.FAILED, unit=MetricUnit.Count, value=int(failed))
+    metrics.add_metric(name=names.DURATION, unit=MetricUnit.Milliseconds, value=duration_ms)
+    _emit(metrics)
+
+
+def count_health(unwell: Sequence[str], critical_alerts: int) -> None:
+    """Emit what a healthcheck found, each kind whether it was found or not.
+
+    Args:
+        unwell: Each begins with its kind, see domain/health.py.
+        critical_alerts: Those open now.
+    """
+    metrics = EphemeralMetrics(namespace=names.NAMESPACE, service=names.SERVICE)
+    kinds = [finding.partition(" ")[0] for finding in unwell]
+    for kind, name in names.UNWELL.items():
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=kinds.count(kind))
+    metrics.add_metric(name=names.CRITICAL_ALERTS, unit=MetricUnit.Count, value=critical_alerts)
+    _emit(metrics)
+
+
+def _emit(metrics: EphemeralMetrics) -> None:
     print(json.dumps(metrics.serialize_metric_set()), file=_stream)
     metrics.clear_metrics()

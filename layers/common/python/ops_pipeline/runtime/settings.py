@@ -41,12 +41,24 @@ class Settings(BaseModel):
     feed_proxy_url: HttpUrl | None = Field(default=None, alias="FEED_PROXY_URL")
     model_dir: Path | None = Field(default=None, alias="MODEL_DIR")
     migrations_dir: Path = Field(default=Path("migrations"), alias="MIGRATIONS_DIR")
+    db_secret_id: str | None = Field(default=None, alias="DB_SECRET_ID")
+    db_writer_secret_id: str | None = Field(default=None, alias="DB_WRITER_SECRET_ID")
+    db_reader_secret_id: str | None = Field(default=None, alias="DB_READER_SECRET_ID")
+    db_ca_file: Path | None = Field(default=None, alias="DB_CA_FILE")
+    alpaca_secret_prefix: str | None = Field(default=None, alias="ALPACA_SECRET_PREFIX")
 
     def require_database_url(self) -> str:
         return _required("DATABASE_URL", self.database_url)
 
     def require_reader_url(self) -> str:
         return _required("DATABASE_READER_URL", self.database_reader_url)
+
+    def require_ca_file(self) -> Path:
+        """The certificates to check the database by: without them a secret is never used."""
+        path = self.db_ca_file
+        if path is None or not path.is_file():
+            raise SettingsInvalid("DB_CA_FILE names no file, and DB_SECRET_ID needs one")
+        return path
 
     def owner_url(self) -> str:
         """The login that may change the schema; DATABASE_URL where none is named apart."""
@@ -94,6 +106,12 @@ def read_broker_keys(variables: Mapping[str, str], account: str) -> BrokerKeys:
             f"{prefix}ACCOUNT_NUMBER", variables.get(f"{prefix}ACCOUNT_NUMBER")
         ),
     )
+
+
+def has_broker_keys(variables: Mapping[str, str], account: str) -> bool:
+    """Whether the environment names any of an account's keys: then it must name all."""
+    prefix = f"ALPACA_{account.upper()}_"
+    return any(variables.get(prefix + name) for name in ("KEY_ID", "SECRET_KEY", "ACCOUNT_NUMBER"))
 
 
 def _required(name: str, value: str | None) -> str:

@@ -4,16 +4,19 @@ Each adapter is imported inside its builder, so that a function loads only what 
 uses (alpaca-py alone brings pandas).
 """
 
+import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ops_pipeline.db import schema
 from ops_pipeline.db.connection import Database, target_from_url
 from ops_pipeline.db.console import Console
 from ops_pipeline.db.migrations import LIMITS
 from ops_pipeline.db.parameters import Versioned, in_force
+from ops_pipeline.db.roles import Role
 from ops_pipeline.db.runs import DryDatabase, FencedDatabase, Lease, UnitsOfWork
 from ops_pipeline.ports import (
     Broker,
@@ -27,13 +30,18 @@ from ops_pipeline.ports import (
 )
 from ops_pipeline.runtime import log
 from ops_pipeline.runtime.settings import (
+    BrokerKeys,
     Settings,
     environment,
+    has_broker_keys,
     read_broker_keys,
     read_settings,
 )
 from ops_pipeline.stages.request import AccountRequest
 from ops_pipeline.stages.road import Road, open_road
+
+if TYPE_CHECKING:
+    from ops_pipeline.adapters.secrets import SecretsManager
 
 
 @dataclass
@@ -57,18 +65,84 @@ class Runtime:
 
     @cached_property
     def database(self) -> Database:
-        target = target_from_url(self.settings.require_database_url())
-        return Database(target, application_name="ops-pipeline")
+        name = "ops-pipeline"
+        if self._logs_in_by_secret:
+            return Database(self._secret_target(), application_name=name, renew=self._secret_target)
+        return Database(
+            target_from_url(self.settings.require_database_url()), application_name=name
+        )
 
     @cached_property
     def owner_database(self) -> Database:
-        target = target_from_url(self.settings.owner_url())
-        return Database(target, application_name="ops-pipeline-migrations", limits=LIMITS)
+        name = "ops-pipeline-migrations"
+        if self._logs_in_by_secret:
+            return Database(
+                self._secret_target(),
+                application_name=name,
+                limits=LIMITS,
+                renew=self._secret_target,
+            )
+        return Database(
+            target_from_url(self.settings.owner_url()), application_name=name, limits=LIMITS
+        )
+
+    @property
+    def _logs_in_by_secret(self) -> bool:
+        settings = self.settings
+        return settings.db_secret_id is not None and settings.database_url is None
 
     @cached_property
     def console(self) -> Console:
+        url = self.settings.database_reader_url
+        if url is None and self._logs_in_by_secret:
+            return Console(self._secret_target(), renew=self._secret_target)
         url = self.settings.require_reader_url()
         return Console(target_from_url(url, name="DATABASE_READER_URL"))
+
+    @cached_property
+    def secrets(self) -> "SecretsManager":
+        from ops_pipeline.adapters.secrets import SecretsManager
+
+        return SecretsManager()
+
+    def _secret_target(self) -> Target:
+        """The login of DB_SECRET_ID, read anew, over TLS that is checked against DB_CA_FILE."""
+        settings = self.settings
+        login = self.secrets.database_login(settings.db_secret_id or "")
+        return Target(
+            host=login.host,
+            port=login.port,
+            database=login.database,
+            user=login.user,
+            password=login.password,
+            ssl_context=ssl.create_default_context(cafile=settings.require_ca_file()),
+        )
+
+    def role_passwords(self) -> dict[Role, str]:
+        """What the other logins' secrets hold, for the migration that makes those roles."""
+        named = {
+            Role.WRITER: self.settings.db_writer_secret_id,
+            Role.READER: self.settings.db_reader_secret_id,
+        }
+        return {
+            role: self.secrets.database_login(secret_id).password
+            for role, secret_id in named.items()
+            if secret_id
+        }
+
+    def broker_keys(self, account: str) -> BrokerKeys:
+        """One account's keys: from the environment, else from its secret, read anew."""
+        prefix = self.settings.alpaca_secret_prefix
+        if prefix is None or has_broker_keys(self.variables, account):
+            return read_broker_keys(self.variables, account)
+        held = self.secrets.account_keys(f"{prefix}/{account}")
+        return BrokerKeys(
+            key_id=held.key_id, secret_key=held.secret_key, account_number=held.account_number
+        )
+
+    def _key_pair(self, account: str) -> tuple[str, str]:
+        keys = self.broker_keys(account)
+        return keys.key_id, keys.secret_key
 
     @cached_property
     def calendar(self) -> Calendar:
@@ -82,12 +156,13 @@ class Runtime:
 
         settings = self.settings
         account = self.data_account
-        keys = read_broker_keys(self.variables, account)
+        keys = self.broker_keys(account)
         return AlpacaMarketData(
             url=str(settings.data_url).rstrip("/"),
             key_id=keys.key_id,
             secret_key=keys.secret_key,
             feed=settings.data_feed,
+            renew=lambda: self._key_pair(account),
         )
 
     @cached_property
@@ -127,12 +202,13 @@ class Runtime:
         if account not in self._brokers:
             from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 
-            keys = read_broker_keys(self.variables, account)
+            keys = self.broker_keys(account)
             self._brokers[account] = AlpacaBroker(
                 url=str(self.settings.trading_url).rstrip("/"),
                 key_id=keys.key_id,
                 secret_key=keys.secret_key,
                 account_number=keys.account_number,
+                renew=lambda: self._key_pair(account),
             )
         return self._brokers[account]
 

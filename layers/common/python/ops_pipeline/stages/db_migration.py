@@ -1,14 +1,16 @@
 """Brings the database to the bundle's schema, or says how far it is from it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ops_pipeline.db import default_parameters, schema
+from ops_pipeline.db import default_parameters, roles, schema
 from ops_pipeline.db.connection import Database
 from ops_pipeline.db.migrations import Adoption, Applied, Runner
+from ops_pipeline.db.roles import Role
 from ops_pipeline.errors import MigrationRefused
 from ops_pipeline.ports import Clock
 
@@ -58,8 +60,19 @@ class Outcome:
     parameter_version: int | None
 
 
-def run(request: Request, *, database: Database, folder: Path, clock: Clock) -> dict[str, Any]:
+def run(
+    request: Request,
+    *,
+    database: Database,
+    folder: Path,
+    clock: Clock,
+    passwords: Mapping[Role, str] | None = None,
+) -> dict[str, Any]:
     """Do what the verb says.
+
+    Args:
+        passwords: Those of the other logins, which migrate makes first; None where
+            somebody else makes them.
 
     Raises:
         MigrationRefused: files, history or schema are not in order (also what verify found).
@@ -74,6 +87,9 @@ def run(request: Request, *, database: Database, folder: Path, clock: Clock) -> 
     )
     match request.verb:
         case "migrate":
+            if passwords:
+                with database.transaction() as tx:
+                    roles.prepare(tx, passwords)
             outcome = _migrate(runner, database, folder, clock)
         case "dry_run":
             pending = [plan.file.version for plan in runner.dry_run()]

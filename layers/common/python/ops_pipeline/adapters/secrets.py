@@ -1,0 +1,93 @@
+"""Logins and keys from AWS Secrets Manager, read when they are first needed."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import boto3  # type: ignore[import-untyped]  # ships no types, nor does botocore
+from botocore.config import Config  # type: ignore[import-untyped]
+from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+
+from ops_pipeline.errors import SettingsInvalid
+
+# Short enough to end within the shortest function's time, retries included.
+_CONFIG = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2})
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseLogin:
+    """What RDS keeps in a login's secret; the password shows in no repr."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"DatabaseLogin({self.user}@{self.host}:{self.port}/{self.database})"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKeys:
+    """One trading account's keys and the number they are bound to; none of it is shown."""
+
+    key_id: str
+    secret_key: str
+    account_number: str
+
+    def __repr__(self) -> str:
+        return "AccountKeys(...)"
+
+
+class SecretsManager:
+    """Reads secrets; each call asks anew, so that a changed one is seen.
+
+    Args:
+        client: boto3's client for Secrets Manager; None makes one from the environment.
+    """
+
+    def __init__(self, client: Any | None = None) -> None:
+        self._client = client or boto3.client("secretsmanager", config=_CONFIG)
+
+    def database_login(self, secret_id: str) -> DatabaseLogin:
+        """Raises SettingsInvalid, which names the secret and never what is in it."""
+        fields = self._read(secret_id, ("host", "port", "dbname", "username", "password"))
+        if not fields["port"].isdigit():
+            raise SettingsInvalid(f"the port in the secret {secret_id} is no number")
+        return DatabaseLogin(
+            host=fields["host"],
+            port=int(fields["port"]),
+            database=fields["dbname"],
+            user=fields["username"],
+            password=fields["password"],
+        )
+
+    def account_keys(self, secret_id: str) -> AccountKeys:
+        """Raises SettingsInvalid, as `database_login`."""
+        return AccountKeys(**self._read(secret_id, ("key_id", "secret_key", "account_number")))
+
+    def _read(self, secret_id: str, names: tuple[str, ...]) -> dict[str, str]:
+        try:
+            text = self._client.get_secret_value(SecretId=secret_id)["SecretString"]
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            raise SettingsInvalid(f"the secret {secret_id} can't be read: {code}") from None
+        except (BotoCoreError, KeyError) as error:
+            kind = type(error).__name__
+            raise SettingsInvalid(f"the secret {secret_id} can't be read: {kind}") from None
+        try:
+            held = json.loads(text)
+            return {name: _text(held[name]) for name in names}
+        except (ValueError, KeyError, TypeError):
+            wanted = ", ".join(names)
+            raise SettingsInvalid(
+                f"the secret {secret_id} must be a JSON object with {wanted}"
+            ) from None
+
+
+def _text(value: object) -> str:
+    """RDS writes the port as a number."""
+    if not isinstance(value, str | int) or value == "":
+        raise TypeError("neither text nor number")
+    return str(value)
