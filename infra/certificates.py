@@ -1,0 +1,47 @@
+"""Fetches the certificates that RDS servers answer with: `python -m infra.certificates`.
+
+The hash in infra/certs/rds.sha256 is compared when it is there. When it is not, the
+first download writes it, to be looked at and committed: later ones must agree.
+"""
+
+import hashlib
+import re
+import sys
+from pathlib import Path
+
+import urllib3
+
+from infra.bundles import CERTIFICATES
+
+ADDRESS = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
+_TIMEOUT_S = 30.0
+_CERTIFICATE = re.compile(
+    rb"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----"
+)
+
+
+class CertificatesRefused(Exception):
+    """What was fetched is not what the hash stands for, or no certificates at all."""
+
+
+def fetch(address: str = ADDRESS, into: Path = CERTIFICATES) -> str:
+    """Write the bundle and return its sha256.
+
+    Raises:
+        CertificatesRefused: nothing was written.
+    """
+    answer = urllib3.request("GET", address, timeout=_TIMEOUT_S, retries=2)
+    digest = hashlib.sha256(answer.data).hexdigest()
+    pinned = into.with_suffix(".sha256")
+    if answer.status != 200 or not _CERTIFICATE.search(answer.data):
+        raise CertificatesRefused(f"{address} answered {answer.status} without certificates")
+    if pinned.exists() and pinned.read_text(encoding="utf-8").strip() != digest:
+        raise CertificatesRefused(f"sha256 {digest} is not the one in {pinned.name}")
+    into.parent.mkdir(parents=True, exist_ok=True)
+    into.write_bytes(answer.data)
+    pinned.write_text(digest + "\n", encoding="utf-8")
+    return digest
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{CERTIFICATES.name}: sha256 {fetch()}\n")

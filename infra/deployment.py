@@ -1,0 +1,124 @@
+"""What a deployment can choose: context values of CDK, each with a default and its meaning."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+MAIN = "main"
+
+
+class ContextInvalid(ValueError):
+    """A context value makes no sense; the message names it and what it may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One installation in one account and region; docs/operations.md explains each value.
+
+    Attributes:
+        stage: Part of every name: two stages live side by side. 1-12 letters and digits.
+        accounts: Trading accounts, whose keys lie in `<prefix>/alpaca/<account>`.
+        nat: "instance", "gateway", or "none" (nothing reaches the internet: a pause).
+        nat_ami: Image of the NAT instance; "" takes Amazon Linux 2023 of the deploy's day.
+        database_class: For example "t4g.micro".
+        storage_gib: Disk of the database, GiB.
+        deletion_protection: Whether the database refuses to be deleted.
+        schedules_enabled: Off until the first deployment has been looked at.
+        alarm_email: Who is told; "" tells nobody.
+        reserved_concurrency: Per function; 0 reserves none (new accounts have 10 in all).
+        budget_usd: A month's spending that sends an e-mail; needs alarm_email.
+        architecture: "arm64" or "x86_64", of all functions but the classifier.
+        classifier_architecture: As above: onnxruntime crashed at import on arm64 for years.
+        log_days: How long logs are kept.
+        tracing: X-Ray.
+    """
+
+    stage: str = MAIN
+    accounts: tuple[str, ...] = ("large", "tiny")
+    nat: str = "instance"
+    nat_ami: str = ""
+    database_class: str = "t4g.micro"
+    storage_gib: int = 20
+    deletion_protection: bool = True
+    schedules_enabled: bool = False
+    alarm_email: str = ""
+    reserved_concurrency: int = 0
+    budget_usd: int = 31
+    architecture: str = "arm64"
+    classifier_architecture: str = "arm64"
+    log_days: int = 30
+    tracing: bool = False
+
+    @property
+    def prefix(self) -> str:
+        """What all names begin with: the main stage has the short ones."""
+        return "ops-pipeline" if self.stage == MAIN else f"ops-pipeline-{self.stage}"
+
+    @property
+    def schedules_run(self) -> bool:
+        return self.schedules_enabled and self.nat != "none"
+
+    def function_name(self, function: str) -> str:
+        return f"{self.prefix}-{function.replace('_', '-')}"
+
+
+_ALLOWED: Mapping[str, str] = {
+    "stage": r"[a-z0-9]{1,12}",
+    "nat": r"instance|gateway|none",
+    "nat_ami": r"|ami-[0-9a-f]{8,17}",
+    "database_class": r"[a-z0-9]+\.[a-z0-9]+",
+    "alarm_email": r"|[^@\s]+@[^@\s]+",
+    "architecture": r"arm64|x86_64",
+    "classifier_architecture": r"arm64|x86_64",
+}
+_ACCOUNT = re.compile(r"[a-z0-9_]{1,50}")
+
+
+def read_deployment(context: Callable[[str], Any]) -> Deployment:
+    """Read each field by its name; None means the default.
+
+    Raises:
+        ContextInvalid: a value that is not of the field's kind.
+    """
+    given = {field.name: context(field.name) for field in fields(Deployment)}
+    readers: dict[type, Callable[[str, Any], Any]] = {
+        bool: _flag,
+        int: _number,
+        tuple: _names,
+        str: _text,
+    }
+    defaults = Deployment()
+    return Deployment(
+        **{
+            name: readers[type(getattr(defaults, name))](name, value)
+            for name, value in given.items()
+            if value is not None
+        }
+    )
+
+
+def _flag(name: str, value: Any) -> bool:
+    if str(value).lower() not in ("true", "false"):
+        raise ContextInvalid(f"{name} must be true or false")
+    return str(value).lower() == "true"
+
+
+def _number(name: str, value: Any) -> int:
+    if not re.fullmatch(r"\d{1,5}", str(value)):
+        raise ContextInvalid(f"{name} must be a whole number")
+    return int(value)
+
+
+def _names(name: str, value: Any) -> tuple[str, ...]:
+    listed = tuple(value.split(",")) if isinstance(value, str) else tuple(value)
+    if not listed or any(not _ACCOUNT.fullmatch(account) for account in listed):
+        raise ContextInvalid(f"{name} must be names with commas between them")
+    return tuple(sorted(listed))
+
+
+def _text(name: str, value: Any) -> str:
+    pattern = _ALLOWED[name]
+    if not re.fullmatch(pattern, str(value)):
+        raise ContextInvalid(f"{name} must match {pattern}")
+    return str(value)

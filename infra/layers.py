@@ -1,0 +1,173 @@
+"""Builds the layers from the lock, without Docker: `python -m infra.layers [ARCHITECTURE]`.
+
+The same lock gives the same bytes: files are sorted, stripped of what Lambda never
+reads, and dated 1980 in the archive that is measured.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.bundles import ROOT, built_layer
+from infra.definitions import load_functions
+
+NAMES = ("vendor", "broker", "inference")
+PYTHON = "3.13"
+# Lambda's limit for one function with its layers.
+UNZIPPED_LIMIT_BYTES = 250 * 2**20
+
+# Lambda's system has glibc 2.34: each platform tag that such a system accepts.
+_MANYLINUX = (
+    "manylinux2014",
+    "manylinux_2_17",
+    "manylinux_2_27",
+    "manylinux_2_28",
+    "manylinux_2_34",
+)
+_MACHINE = {"arm64": "aarch64", "x86_64": "x86_64"}
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_NEVER_READ = ("__pycache__", "tests", "test", "bin", "include")
+# A pinned package with its hashes, and the lines that name who asked for it.
+_BLOCK = re.compile(r"^([a-z0-9._-]+)(?:\[[^]]*\])?==.*\n(?:    .*\n)+", re.MULTILINE)
+_ASKED = re.compile(r"^    #(?: via)?\s+([a-z0-9._-]+)$", re.MULTILINE)
+# Of botocore's four hundred services those that our adapters may ask.
+_SERVICES = ("cloudwatch", "s3", "secretsmanager", "sns", "stepfunctions", "sts")
+_SUFFIXES = (".pyc", ".pyi", ".pyx", ".pxd", ".h", ".c", ".a")
+
+
+class LayerTooLarge(Exception):
+    """A function with its layers would not fit into Lambda."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A layer's folder and what it weighs, in bytes."""
+
+    name: str
+    folder: Path
+    unzipped: int
+    archive: int
+
+
+def build(name: str, architecture: str, lock: Path = ROOT / "requirements.lock") -> Built:
+    """Install a layer's packages for Lambda's system, strip and pack them.
+
+    Raises:
+        subprocess.CalledProcessError: pip could not; it has said why.
+    """
+    folder = built_layer(name, architecture)
+    shutil.rmtree(folder, ignore_errors=True)
+    site = folder / "python"
+    site.mkdir(parents=True)
+    pins = packages_of(name, lock.read_text(encoding="utf-8"))
+    listed = folder.with_suffix(".txt")
+    listed.write_text("".join(pins[package] for package in sorted(pins)), encoding="utf-8")
+    _install(listed, site, architecture)
+    _strip(site)
+    archive = folder.with_suffix(".zip")
+    pack(folder, archive)
+    return Built(name, folder, _weight(folder), archive.stat().st_size)
+
+
+def packages_of(name: str, lock: str) -> dict[str, str]:
+    """A layer's packages with what they need, as blocks of the lock; vendor's are left out."""
+    wanted = _closure(name, lock)
+    below = {} if name == "vendor" else _closure("vendor", lock)
+    return {package: block for package, block in wanted.items() if package not in below}
+
+
+def _closure(name: str, lock: str) -> dict[str, str]:
+    """Follow the lock's own remarks on who asked for each package."""
+    return _with_needs(set((ROOT / "layers" / name / "requirements.txt").read_text().split()), lock)
+
+
+def _with_needs(wanted: set[str], lock: str) -> dict[str, str]:
+    blocks = {found[1]: found[0] for found in _BLOCK.finditer(lock)}
+    askers = {package: set(_ASKED.findall(block)) for package, block in blocks.items()}
+    while True:
+        more = {package for package, who in askers.items() if who & wanted} - wanted
+        if not more:
+            return {package: blocks[package] for package in wanted}
+        wanted |= more
+
+
+def build_runtime(architecture: str, lock: Path = ROOT / "requirements-infra.lock") -> Path:
+    """What Lambda itself brings, for tests that run a bundle as Lambda does."""
+    folder = built_layer("runtime", architecture)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    listed = folder.with_suffix(".txt")
+    pins = _with_needs({"awslambdaric"}, lock.read_text(encoding="utf-8"))
+    listed.write_text("".join(pins.values()), encoding="utf-8")
+    _install(listed, folder, architecture)
+    return folder
+
+
+def _install(listed: Path, site: Path, architecture: str) -> None:
+    platforms = [f"{tag}_{_MACHINE[architecture]}" for tag in _MANYLINUX]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+    command += ["--only-binary", ":all:", "--implementation", "cp", "--python-version", PYTHON]
+    command += [part for platform in platforms for part in ("--platform", platform)]
+    command += ["--target", str(site), "--no-compile", "-r", str(listed)]
+    subprocess.run(command, check=True)  # noqa: S603 - our own arguments
+
+
+def _strip(site: Path) -> None:
+    """Remove what Lambda never reads: caches, tests, headers, other services of botocore."""
+    for path in sorted(site.rglob("*"), reverse=True):
+        if path.is_dir() and (path.name in _NEVER_READ or _is_other_service(path)):
+            shutil.rmtree(path)
+        elif path.is_file() and (
+            path.suffix in _SUFFIXES or path.name in ("RECORD", "direct_url.json")
+        ):
+            path.unlink()
+
+
+def _is_other_service(path: Path) -> bool:
+    return path.parent.parts[-2:] == ("botocore", "data") and path.name not in _SERVICES
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Write an archive whose bytes follow from the files alone."""
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH)
+                entry.external_attr = 0o755 << 16 if path.suffix == ".so" else 0o644 << 16
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                packed.writestr(entry, path.read_bytes())
+
+
+def _weight(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def check(built: dict[str, Built]) -> None:
+    """Hold each function's layers together against Lambda's limit.
+
+    Raises:
+        LayerTooLarge: names the function.
+    """
+    for function in load_functions().values():
+        together = sum(built[name].unzipped for name in function.layers if name in built)
+        if together > UNZIPPED_LIMIT_BYTES:
+            raise LayerTooLarge(f"{function.stage}: {together / 2**20:.0f} MiB of layers, 250 fit")
+
+
+def main(architecture: str = "arm64") -> None:
+    built = {name: build(name, architecture) for name in NAMES}
+    for layer in built.values():
+        sys.stdout.write(
+            f"{layer.name:10} {architecture:7} {layer.unzipped / 2**20:6.1f} MiB unzipped"
+            f" {layer.archive / 2**20:6.1f} MiB packed\n"
+        )
+    check(built)
+    build_runtime(architecture)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

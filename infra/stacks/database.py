@@ -1,0 +1,116 @@
+"""Postgres, and a login with a secret of its own for each of the three roles."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_rds as rds
+from aws_cdk import aws_secretsmanager as secrets
+
+from infra.deployment import Deployment
+from infra.stacks.guards import accept
+from infra.stacks.network import Network
+
+# The major that tests run on, see docs/decisions.
+POSTGRES_MAJOR = "18"
+DATABASE_NAME = "ops"
+LOGINS: Mapping[str, str] = {
+    "owner": "ops_pipeline_owner",
+    "writer": "ops_pipeline_writer",
+    "reader": "ops_pipeline_reader",
+}
+# A warm function that sleeps longer than this reconnects; a deployment's old ones let go.
+IDLE_SESSION_MS = 900_000
+_NO_ROTATION = "Rotating needs a function of its own; docs/operations.md says how to do it by hand."
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """The instance, and by role the secret once it names host and port."""
+
+    instance: Any
+    secrets: Mapping[str, Any]
+
+
+def secret_name(deployment: Deployment, role: str) -> str:
+    """The stages' own is the short one, which operators' scripts know."""
+    suffix = "" if role == "writer" else f"/{role}"
+    return f"{deployment.prefix}/db{suffix}"
+
+
+def add_database(scope: Any, deployment: Deployment, network: Network) -> Postgres:
+    bare = {role: _secret(scope, deployment, role) for role in LOGINS}
+    instance = rds.DatabaseInstance(
+        scope,
+        "Database",
+        engine=_engine(),
+        instance_type=ec2.InstanceType(deployment.database_class),
+        credentials=rds.Credentials.from_secret(bare["owner"]),
+        database_name=DATABASE_NAME,
+        vpc=network.vpc,
+        vpc_subnets=network.database_subnets,
+        security_groups=[network.database],
+        publicly_accessible=False,
+        multi_az=False,
+        allocated_storage=deployment.storage_gib,
+        storage_type=rds.StorageType.GP3,
+        storage_encrypted=True,
+        backup_retention=Duration.days(7),
+        copy_tags_to_snapshot=True,
+        delete_automated_backups=False,
+        deletion_protection=deployment.deletion_protection,
+        removal_policy=RemovalPolicy.SNAPSHOT,
+        auto_minor_version_upgrade=True,
+        ca_certificate=rds.CaCertificate.RDS_CA_RSA2048_G1,
+        parameter_group=_parameters(scope),
+    )
+    accept(instance, "AwsSolutions-RDS3", "A second zone doubles the price; backups are kept.")
+    accept(instance, "AwsSolutions-RDS11", "No other port hides it: the group lets nobody else in.")
+    return Postgres(instance, _attached(scope, bare, instance))
+
+
+def _engine() -> Any:
+    version = rds.PostgresEngineVersion.of(POSTGRES_MAJOR, POSTGRES_MAJOR)
+    return rds.DatabaseInstanceEngine.postgres(version=version)
+
+
+def _parameters(scope: Any) -> Any:
+    return rds.ParameterGroup(
+        scope,
+        "DatabaseParameters",
+        engine=_engine(),
+        description="TLS only; sessions that sleep are ended",
+        parameters={"rds.force_ssl": "1", "idle_session_timeout": str(IDLE_SESSION_MS)},
+    )
+
+
+def _secret(scope: Any, deployment: Deployment, role: str) -> Any:
+    secret = secrets.Secret(
+        scope,
+        f"Login{role.capitalize()}",
+        secret_name=secret_name(deployment, role),
+        description=f"The database login of the {role}",
+        generate_secret_string=secrets.SecretStringGenerator(
+            secret_string_template=f'{{"username": "{LOGINS[role]}"}}',
+            generate_string_key="password",
+            exclude_punctuation=True,
+            password_length=40,
+        ),
+        removal_policy=RemovalPolicy.DESTROY,
+    )
+    accept(secret, "AwsSolutions-SMG4", _NO_ROTATION)
+    return secret
+
+
+def _attached(scope: Any, bare: Mapping[str, Any], instance: Any) -> dict[str, Any]:
+    """Complete each secret with host, port and database; RDS itself does so for the owner's."""
+    return {
+        role: secrets.SecretTargetAttachment(
+            scope, f"Where{role.capitalize()}", secret=secret, target=instance
+        )
+        if role != "owner"
+        else instance.secret
+        for role, secret in bare.items()
+    }

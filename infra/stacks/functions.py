@@ -1,0 +1,242 @@
+"""The functions of functions.json: code, layers, environment, a role each, and the migration."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aws_cdk import Annotations, ArnFormat, Duration, RemovalPolicy, Size, triggers
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+
+from infra import bundles
+from infra.definitions import Function, load_functions
+from infra.deployment import Deployment
+from infra.stacks.database import Postgres, secret_name
+from infra.stacks.guards import accept
+from infra.stacks.network import Network
+
+MIGRATION = "db_migration"
+# Which login a function works under; all others are the stages', the writer.
+ROLE_OF = {MIGRATION: "owner", "db_query": "reader"}
+PAPER_API = "https://paper-api.alpaca.markets"
+DATA_API = "https://data.alpaca.markets"
+VIX_FILE = "https://cdn.cboe.com/api/global/us_indices/daily_prices/VIX_History.csv"
+# Lambda's own of the network: what it may do for us, our code may not.
+_NETWORK_ACTIONS = [
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+]
+_LARGEST_SPARE_S = 60
+_CDK_NAME = {"arm64": "ARM_64", "x86_64": "X86_64"}
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every function is built from."""
+
+    deployment: Deployment
+    network: Network
+    postgres: Postgres
+    staging: Path
+
+
+def add_functions(scope: Any, around: Surroundings) -> dict[str, Any]:
+    """The Lambda functions by stage name; none of them changes before the migration ran."""
+    listed = load_functions()
+    layer = _layers(scope, around)
+    built = {stage: _function(scope, around, listed[stage], layer) for stage in listed}
+    migration = built[MIGRATION]
+    triggers.Trigger(
+        scope,
+        "Migrate",
+        handler=migration,
+        timeout=Duration.seconds(listed[MIGRATION].timeout_s + _LARGEST_SPARE_S),
+        invocation_type=triggers.InvocationType.REQUEST_RESPONSE,
+        execute_after=[around.postgres.instance, *around.postgres.secrets.values()],
+        execute_before=[built[stage] for stage in built if stage != MIGRATION],
+    )
+    return built
+
+
+def environment(function: Function, deployment: Deployment) -> dict[str, str]:
+    """The variables of one function, readable in the console; secrets only by their names."""
+    known: Mapping[str, str] = {
+        "DB_SECRET_ID": secret_name(deployment, ROLE_OF.get(function.stage, "writer")),
+        "DB_WRITER_SECRET_ID": secret_name(deployment, "writer"),
+        "DB_READER_SECRET_ID": secret_name(deployment, "reader"),
+        "MIGRATIONS_DIR": bundles.MIGRATIONS_DIR,
+        "MODEL_DIR": "/tmp/model",  # noqa: S108 - the one place where a Lambda may write
+        "OPS_DEPLOYMENT": deployment.stage,
+        "ALPACA_DATA_FEED": "iex",
+        "ALPACA_DATA_URL": DATA_API,
+        "ALPACA_TRADING_URL": PAPER_API,
+        "VIX_URL": VIX_FILE,
+    }
+    variables = {name: known[name] for name in function.env}
+    if function.accounts != "none":
+        variables["ALPACA_SECRET_PREFIX"] = alpaca_prefix(deployment)
+    return {**variables, "DB_CA_FILE": bundles.CA_FILE, "POWERTOOLS_LOG_LEVEL": "INFO"}
+
+
+def alpaca_prefix(deployment: Deployment) -> str:
+    return f"{deployment.prefix}/alpaca"
+
+
+def accounts_of(function: Function, deployment: Deployment) -> tuple[str, ...]:
+    """Whose keys a function may read; market data is read with the first account's."""
+    if function.accounts == "none":
+        return ()
+    return deployment.accounts[:1] if function.accounts == "data" else deployment.accounts
+
+
+def _architecture(function: Function, deployment: Deployment) -> str:
+    classifier = "inference" in function.layers
+    return deployment.classifier_architecture if classifier else deployment.architecture
+
+
+def _function(
+    scope: Any, around: Surroundings, function: Function, layer: Callable[[str, str], Any]
+) -> Any:
+    deployment = around.deployment
+    name = deployment.function_name(function.stage)
+    title = function.placeholder.removesuffix("Arn")
+    log_group = logs.LogGroup(
+        scope,
+        f"{title}Log",
+        log_group_name=f"/aws/lambda/{name}",
+        retention=getattr(logs.RetentionDays, _retention(deployment.log_days)),
+        removal_policy=RemovalPolicy.DESTROY,
+    )
+    architecture = _architecture(function, deployment)
+    built = lambda_.Function(
+        scope,
+        title,
+        function_name=name,
+        description=function.description,
+        runtime=lambda_.Runtime.PYTHON_3_13,
+        architecture=getattr(lambda_.Architecture, _CDK_NAME[architecture]),
+        handler=f"functions.{function.stage}.handler.lambda_handler",
+        code=lambda_.Code.from_asset(str(bundles.stage_function(function.stage, around.staging))),
+        layers=[layer(layer_name, architecture) for layer_name in function.layers],
+        environment=environment(function, deployment),
+        timeout=Duration.seconds(function.timeout_s),
+        memory_size=function.memory_mb,
+        ephemeral_storage_size=Size.mebibytes(512),
+        role=_role(scope, around, function, log_group),
+        log_group=log_group,
+        vpc=around.network.vpc,
+        vpc_subnets=around.network.function_subnets,
+        security_groups=[around.network.functions],
+        retry_attempts=0,
+        max_event_age=Duration.seconds(60),
+        reserved_concurrent_executions=deployment.reserved_concurrency or None,
+        tracing=lambda_.Tracing.ACTIVE if deployment.tracing else lambda_.Tracing.DISABLED,
+    )
+    accept(built, "AwsSolutions-L1", "3.13 is what the lock's wheels and CI stand for.")
+    return built
+
+
+def _retention(days: int) -> str:
+    names = {1: "ONE_DAY", 7: "ONE_WEEK", 14: "TWO_WEEKS", 30: "ONE_MONTH", 90: "THREE_MONTHS"}
+    if days not in names:
+        raise ValueError(f"log_days must be one of {', '.join(map(str, names))}")
+    return names[days]
+
+
+def _role(scope: Any, around: Surroundings, function: Function, log_group: Any) -> Any:
+    """Exactly this function's secrets and log; the network's actions are Lambda's, not ours."""
+    title = function.placeholder.removesuffix("Arn")
+    role = iam.Role(
+        scope,
+        f"{title}Role",
+        assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+        description=f"What {function.stage} may do",
+    )
+    log_group.grant_write(role)
+    own = f"arn:aws:lambda:*:*:function:{around.deployment.function_name(function.stage)}"
+    role.add_to_policy(iam.PolicyStatement(actions=_NETWORK_ACTIONS, resources=["*"]))
+    role.add_to_policy(
+        iam.PolicyStatement(
+            effect=iam.Effect.DENY,
+            actions=_NETWORK_ACTIONS,
+            resources=["*"],
+            conditions={"ArnLike": {"lambda:SourceFunctionArn": own}},
+        )
+    )
+    role.add_to_policy(
+        iam.PolicyStatement(
+            actions=["secretsmanager:GetSecretValue"],
+            resources=_secret_arns(scope, around, function),
+        )
+    )
+    if around.deployment.tracing:
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["xray:PutTraceSegments", "xray:PutTelemetryRecords"], resources=["*"]
+            )
+        )
+    accept(
+        role,
+        "AwsSolutions-IAM5[Resource::*]",
+        "Network interfaces have no names beforehand; a Deny keeps our own code from them.",
+    )
+    return role
+
+
+def _secret_arns(scope: Any, around: Surroundings, function: Function) -> list[str]:
+    roles = [ROLE_OF.get(function.stage, "writer")]
+    if function.stage == MIGRATION:
+        roles = ["owner", "writer", "reader"]
+    stored = [around.postgres.secrets[role].secret_arn for role in roles]
+    prefix = alpaca_prefix(around.deployment)
+    # The six characters that Secrets Manager appends are not known before.
+    by_name = [
+        scope.format_arn(
+            service="secretsmanager",
+            resource="secret",
+            resource_name=f"{prefix}/{account}-??????",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        for account in accounts_of(function, around.deployment)
+    ]
+    return stored + by_name
+
+
+def _layers(scope: Any, around: Surroundings) -> Callable[[str, str], Any]:
+    """Layer versions, each made once."""
+    made: dict[tuple[str, str], Any] = {}
+
+    def layer(name: str, architecture: str) -> Any:
+        key = (name, "" if name == "common" else architecture)
+        if key not in made:
+            made[key] = _layer(scope, around, name, architecture)
+        return made[key]
+
+    return layer
+
+
+def _layer(scope: Any, around: Surroundings, name: str, architecture: str) -> Any:
+    if name == "common":
+        folder, both = bundles.stage_common(around.staging), ["ARM_64", "X86_64"]
+    else:
+        folder, both = bundles.built_layer(name, architecture), [_CDK_NAME[architecture]]
+    if not folder.exists():
+        Annotations.of(scope).add_error(f"layer {name} ({architecture}) is missing: make layers")
+        folder = around.staging / "absent"
+        folder.mkdir(exist_ok=True)
+    title = name.capitalize() + ("" if name == "common" else architecture.replace("_", "").upper())
+    return lambda_.LayerVersion(
+        scope,
+        f"Layer{title}",
+        layer_version_name=f"{around.deployment.prefix}-{name}-{architecture.replace('_', '-')}",
+        description=f"ops-pipeline: {name}",
+        code=lambda_.Code.from_asset(str(folder)),
+        compatible_architectures=[getattr(lambda_.Architecture, each) for each in both],
+        compatible_runtimes=[lambda_.Runtime.PYTHON_3_13],
+    )

@@ -1,0 +1,10 @@
+"""Findings of cdk-nag that we accept, each with its reason, on the one construct it is about."""
+
+from typing import Any
+
+from aws_cdk import Acknowledgment, Validations
+
+
+def accept(construct: Any, rule: str, reason: str) -> None:
+    """Accept one rule's findings for a construct and what it contains."""
+    Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))

@@ -1,0 +1,95 @@
+"""The state machines, each allowed to call the functions that it names and no other."""
+
+import json
+from typing import Any
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_stepfunctions as sfn
+
+from infra.definitions import load_functions, load_machines
+from infra.deployment import Deployment
+from infra.stacks.guards import accept
+
+# Two runs a day, of minutes: Standard, whose history shows in the console for 90 days.
+STANDARD = frozenset({"daily_cycle"})
+
+
+def add_machines(scope: Any, deployment: Deployment, functions: dict[str, Any]) -> dict[str, Any]:
+    """The machines by name."""
+    return {
+        name: _machine(scope, deployment, name, definition, functions)
+        for name, definition in load_machines().items()
+    }
+
+
+def _machine(
+    scope: Any,
+    deployment: Deployment,
+    name: str,
+    definition: dict[str, Any],
+    functions: dict[str, Any],
+) -> Any:
+    title = "".join(word.capitalize() for word in name.split("_"))
+    full_name = deployment.function_name(name)
+    text = json.dumps(definition)
+    called = {
+        function.placeholder: functions[stage]
+        for stage, function in load_functions().items()
+        if f"${{{function.placeholder}}}" in text
+    }
+    role = iam.Role(
+        scope,
+        f"{title}Role",
+        assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
+        description=f"What {name} may call",
+    )
+    role.add_to_policy(
+        iam.PolicyStatement(
+            actions=["lambda:InvokeFunction"],
+            resources=[function.function_arn for function in called.values()],
+        )
+    )
+    express = name not in STANDARD
+    machine = sfn.StateMachine(
+        scope,
+        title,
+        state_machine_name=full_name,
+        state_machine_type=getattr(sfn.StateMachineType, "EXPRESS" if express else "STANDARD"),
+        definition_body=sfn.DefinitionBody.from_string(text),
+        definition_substitutions={
+            token: function.function_arn for token, function in called.items()
+        },
+        role=role,
+        tracing_enabled=deployment.tracing,
+        logs=sfn.LogOptions(
+            destination=_log_group(scope, title, full_name),
+            level=sfn.LogLevel.ALL if not express else sfn.LogLevel.ERROR,
+            include_execution_data=True,
+        ),
+    )
+    _accept(machine, role)
+    return machine
+
+
+def _log_group(scope: Any, title: str, full_name: str) -> Any:
+    # Under this prefix a policy of the account's log groups can't outgrow its limit.
+    return logs.LogGroup(
+        scope,
+        f"{title}Log",
+        log_group_name=f"/aws/vendedlogs/states/{full_name}",
+        retention=logs.RetentionDays.TWO_WEEKS,
+        removal_policy=RemovalPolicy.DESTROY,
+    )
+
+
+def _accept(machine: Any, role: Any) -> None:
+    accept(machine, "AwsSolutions-SF1", "Every state of every minute costs more than it tells.")
+    accept(machine, "AwsSolutions-SF2", "X-Ray by choice: the context value `tracing`.")
+    for construct in (machine, role):
+        accept(
+            construct,
+            "AwsSolutions-IAM5[Resource::*]",
+            "Log delivery and X-Ray know no resources.",
+        )

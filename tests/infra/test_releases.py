@@ -1,0 +1,77 @@
+"""What changes from one release to the next, and from one stage to another."""
+
+import json
+from pathlib import Path
+
+from infra.synth import synthesise
+from tests.infra.conftest import Template, of_type, read_template, stages
+
+
+def _synthesised(
+    checkout: Path, venv: Path, *context: str, stack: str = "ops-pipeline"
+) -> Template:
+    out = checkout / "cdk.out"
+    options = [part for value in context for part in ("-c", value)]
+    done = synthesise(["--out", str(out), *options], root=checkout, venv=venv)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return read_template(out, stack)
+
+
+def _migration(template: Template) -> str:
+    version: str = template["Resources"]["Migrate"]["Properties"]["HandlerArn"]["Ref"]
+    return version
+
+
+def test_the_same_sources_elsewhere_give_the_same_template(
+    template: Template, checkout: Path, venv: Path
+) -> None:
+    assert _synthesised(checkout, venv) == template
+
+
+def test_a_changed_sql_file_changes_the_version_of_the_migration_and_nothing_else(
+    template: Template, checkout: Path, venv: Path
+) -> None:
+    (checkout / "migrations" / "9999_say_hello.sql").write_text("SELECT 1;\n")
+    after = _synthesised(checkout, venv)
+    assert _migration(after) != _migration(template)
+    changed = {
+        stage
+        for stage, properties in stages(after).items()
+        if properties["Code"] != stages(template)[stage]["Code"]
+    }
+    assert changed == {"db_migration"}
+
+
+def test_a_changed_file_of_the_package_runs_the_migration_again(
+    template: Template, checkout: Path, venv: Path
+) -> None:
+    package = checkout / "layers" / "common" / "python" / "ops_pipeline" / "errors.py"
+    package.write_text(package.read_text() + "\n# changed\n")
+    assert _migration(_synthesised(checkout, venv)) != _migration(template)
+
+
+def test_two_stages_in_one_account_share_no_name(
+    template: Template, checkout: Path, venv: Path
+) -> None:
+    choices = ("stage=dev", "nat=gateway", "alarm_email=a@example.com", "schedules_enabled=true")
+    other = _synthesised(checkout, venv, *choices, stack="ops-pipeline-dev")
+    names = {
+        "AWS::Lambda::Function": "FunctionName",
+        "AWS::Logs::LogGroup": "LogGroupName",
+        "AWS::SNS::Topic": "TopicName",
+        "AWS::SQS::Queue": "QueueName",
+        "AWS::Scheduler::Schedule": "Name",
+        "AWS::SecretsManager::Secret": "Name",
+        "AWS::StepFunctions::StateMachine": "StateMachineName",
+        "AWS::CloudWatch::Dashboard": "DashboardName",
+        "AWS::Lambda::LayerVersion": "LayerName",
+    }
+    for kind, key in names.items():
+        mine = {json.dumps(one[key]) for one in of_type(template, kind).values() if key in one}
+        theirs = {json.dumps(one[key]) for one in of_type(other, kind).values() if key in one}
+        assert mine
+        assert not mine & theirs, kind
+    assert not of_type(other, "AWS::EC2::Instance")
+    assert of_type(other, "AWS::Budgets::Budget")
+    states = {one["State"] for one in of_type(other, "AWS::Scheduler::Schedule").values()}
+    assert states == {"ENABLED"}
