@@ -9,6 +9,7 @@ from ops_local.commands import (
     classify,
     compare,
     control,
+    cost,
     doctor,
     explain,
     invoke,
@@ -37,6 +38,7 @@ _VERBS = (
     control.add_halt,
     control.add_resume,
     control.add_close,
+    cost.add_parser,
 )
 
 

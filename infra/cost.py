@@ -1,0 +1,155 @@
+"""What a month costs, from the schedules, the functions' sizes and one table of prices.
+
+Lambda's own free tier is left out. How long a function takes is assumed, in the same
+table: a second each, cold starts included.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from infra.definitions import FOLDER, load_functions, load_machines, load_schedules
+from infra.deployment import Deployment
+from infra.schedule import ticks
+
+BUDGET_USD_DAY = 1.0
+# A month of 30 days with 22 weekdays: nearly the most there can be.
+_FIRST = datetime(2026, 6, 1, tzinfo=UTC)
+_DAYS = 30
+_EXPRESS_GIB = 0.0625
+_DAILY = "daily_cycle"
+# What failed is rare, and not paid for here.
+_FAILURE = "RunFailureArn"
+# Metrics of a stage: whether it failed, how long it took; the healthcheck's own besides.
+_METRICS_A_STAGE = 2
+_METRICS_OF_HEALTH = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One position of the bill, USD a month."""
+
+    what: str
+    usd: float
+
+
+def load_prices() -> dict[str, Any]:
+    prices: dict[str, Any] = json.loads((FOLDER / "prices.json").read_text(encoding="utf-8"))
+    return prices
+
+
+def month(deployment: Deployment, prices: Mapping[str, Any]) -> list[Line]:
+    """The bill of a month with the schedules on, without tax and free trials."""
+    starts = starts_by_target()
+    return [*_standing(deployment, prices), *_moving(deployment, prices, starts)]
+
+
+def fargate_loop(prices: Mapping[str, Any]) -> float:
+    """The same work as one container that always runs (0.5 vCPU, 1 GiB), USD a month."""
+    usd, hours = prices["usd"], prices["hours_in_month"]
+    each_hour = usd["fargate_arm_vcpu_hour"] / 2 + usd["fargate_arm_gib_hour"]
+    return float(hours * (each_hour + usd["public_ipv4_hour"]))
+
+
+def starts_by_target() -> dict[str, list[datetime]]:
+    """When each machine and function starts in the month."""
+    found: dict[str, list[datetime]] = {}
+    for tick in ticks(load_schedules(), _FIRST, _FIRST + timedelta(days=_DAYS)):
+        found.setdefault(tick.target, []).append(tick.at)
+    return found
+
+
+def calls_of(machine: str, accounts: int) -> dict[str, int]:
+    """How often one run of a machine calls each stage, its longest way without a failure."""
+    by_token = {function.placeholder: stage for stage, function in load_functions().items()}
+    counted: dict[str, int] = {}
+
+    def visit(states: Mapping[str, Any], times: int) -> None:
+        for state in states.values():
+            token = str(state.get("Resource", "")).strip("${}")
+            if state["Type"] == "Task" and token != _FAILURE:
+                counted[by_token[token]] = counted.get(by_token[token], 0) + times
+            elif state["Type"] == "Map":
+                visit(state["ItemProcessor"]["States"], times * accounts)
+
+    visit(load_machines()[machine]["States"], 1)
+    return counted
+
+
+def _standing(deployment: Deployment, prices: Mapping[str, Any]) -> list[Line]:
+    """What is paid for being there."""
+    usd, hours, free = prices["usd"], prices["hours_in_month"], prices["free"]
+    secrets = 3 + len(deployment.accounts)
+    alarms = max(0, prices["assumed"]["alarms"] - free["alarms"])
+    lines = [
+        Line("database", usd["database_hour"][deployment.database_class] * hours),
+        Line("database disk", usd["database_storage_gib_month"] * deployment.storage_gib),
+        Line("secrets", usd["secret_month"] * secrets),
+        Line("alarms", usd["alarm_month"] * alarms),
+    ]
+    if deployment.nat == "instance":
+        way_out = usd["nat_instance_hour"] * hours + usd["nat_instance_disk_gib_month"] * 8
+        lines.append(Line("NAT instance", way_out + usd["public_ipv4_hour"] * hours))
+    if deployment.nat == "gateway":
+        traffic = usd["nat_gateway_gib"] * prices["assumed"]["traffic_gib_month"]
+        way_out = (usd["nat_gateway_hour"] + usd["public_ipv4_hour"]) * hours
+        lines.append(Line("NAT gateway", way_out + traffic))
+    return lines
+
+
+def _moving(
+    deployment: Deployment, prices: Mapping[str, Any], starts: Mapping[str, list[datetime]]
+) -> list[Line]:
+    """What is paid for each start."""
+    usd, assumed = prices["usd"], prices["assumed"]
+    functions = load_functions()
+    machines = set(load_machines())
+    per_run = {
+        target: calls_of(target, len(deployment.accounts)) if target in machines else {target: 1}
+        for target in starts
+    }
+    runs = {target: len(times) for target, times in starts.items()}
+    calls: dict[str, int] = {}
+    for target, stages in per_run.items():
+        for stage, count in stages.items():
+            calls[stage] = calls.get(stage, 0) + count * runs[target]
+    gib_s = sum(
+        count * functions[stage].memory_mb / 1024 * assumed["function_s"]
+        for stage, count in calls.items()
+    )
+    express_runs = sum(runs[name] for name in machines - {_DAILY})
+    express_s = sum(
+        runs[name] * sum(per_run[name].values()) * assumed["function_s"]
+        for name in machines - {_DAILY}
+    )
+    transitions = runs[_DAILY] * assumed["transitions_per_daily_run"]
+    total = sum(calls.values())
+    return [
+        Line("functions", usd["lambda_gib_s"] * gib_s + usd["lambda_request"] * total),
+        Line(
+            "machines",
+            usd["express_request"] * express_runs
+            + usd["express_gib_s"] * express_s * _EXPRESS_GIB
+            + usd["standard_transition"] * transitions,
+        ),
+        Line("logs", usd["log_gib"] * total * assumed["log_kib_per_call"] / 2**20),
+        Line("metrics", _metrics(prices, per_run, starts)),
+    ]
+
+
+def _metrics(
+    prices: Mapping[str, Any],
+    per_run: Mapping[str, Mapping[str, int]],
+    starts: Mapping[str, list[datetime]],
+) -> float:
+    """CloudWatch bills a metric by the hours in which it was written."""
+    hours: dict[str, set[datetime]] = {}
+    for target, stages in per_run.items():
+        written = {at.replace(minute=0) for at in starts[target]}
+        for stage in stages:
+            hours.setdefault(stage, set()).update(written)
+    months = sum(len(written) * _METRICS_A_STAGE for written in hours.values()) / (24 * _DAYS)
+    billed = max(0.0, months + _METRICS_OF_HEALTH - prices["free"]["metrics"])
+    return float(prices["usd"]["metric_month"] * billed)

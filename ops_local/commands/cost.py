@@ -1,0 +1,50 @@
+"""`ops cost`: what a deployed month costs, and what the other ways would."""
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+
+from infra.cost import BUDGET_USD_DAY, fargate_loop, load_prices, month
+from infra.deployment import Deployment
+
+_DAYS = 30
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("cost", help="what a month in AWS costs, by position")
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Return 0 within the budget of $1 a day, 1 above it."""
+    prices = load_prices()
+    chosen = Deployment()
+    lines = month(chosen, prices)
+    total = sum(line.usd for line in lines)
+    gateway = sum(line.usd for line in month(replace(chosen, nat="gateway"), prices))
+    facts = {
+        "lines": {line.what: round(line.usd, 2) for line in lines},
+        "month_usd": round(total, 2),
+        "day_usd": round(total / _DAYS, 3),
+        "with_nat_gateway_usd": round(gateway, 2),
+        "fargate_loop_without_database_usd": round(fargate_loop(prices), 2),
+        "prices_as_of": prices["as_of"],
+    }
+    sys.stdout.write(json.dumps(facts) + "\n" if args.json else _table(facts))
+    return 0 if total / _DAYS <= BUDGET_USD_DAY else 1
+
+
+def _table(facts: dict[str, object]) -> str:
+    lines = facts["lines"]
+    assert isinstance(lines, dict)  # noqa: S101 - put there by run
+    shown = [f"{what:20} {usd:8.2f}" for what, usd in lines.items()]
+    shown.append(f"{'a month, USD':20} {facts['month_usd']:8.2f}   a day {facts['day_usd']}")
+    shown.append(f"{'with a NAT gateway':20} {facts['with_nat_gateway_usd']:8.2f}")
+    shown.append(
+        f"{'a Fargate loop':20} {facts['fargate_loop_without_database_usd']:8.2f}"
+        "   instead of NAT, functions and machines"
+    )
+    shown.append(f"list prices of {facts['prices_as_of']}; free trials and tax left out")
+    return "\n".join(shown) + "\n"
