@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ops_pipeline.db import schema
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.connection import Database, Target, target_from_url
 from ops_pipeline.db.console import Console
 from ops_pipeline.db.migrations import LIMITS
 from ops_pipeline.db.parameters import Versioned, in_force
