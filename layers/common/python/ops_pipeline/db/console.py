@@ -5,6 +5,7 @@ not believed), the transaction is READ ONLY, the extended protocol takes one sta
 and after it the transaction is rolled back and the session discarded.
 """
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from json import dumps
