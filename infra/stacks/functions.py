@@ -71,7 +71,6 @@ def environment(function: Function, deployment: Deployment) -> dict[str, str]:
         "DB_WRITER_SECRET_ID": secret_name(deployment, "writer"),
         "DB_READER_SECRET_ID": secret_name(deployment, "reader"),
         "MIGRATIONS_DIR": bundles.MIGRATIONS_DIR,
-        "MODEL_DIR": "/tmp/model",  # noqa: S108 - the one place where a Lambda may write
         "OPS_DEPLOYMENT": deployment.stage,
         "ALPACA_DATA_FEED": "iex",
         "ALPACA_DATA_URL": DATA_API,
