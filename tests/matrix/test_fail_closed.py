@@ -1,0 +1,157 @@
+"""What happens when something that a decision needs is gone: one table, made by this test.
+
+At the ports a dependency that is down, slow or malformed raises one error (the contract
+tests prove that for each); so here are three columns: no legible answer, stale, empty.
+`REWRITE_DOCS=1` writes docs/fail-closed.md anew; otherwise it is compared.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ops_pipeline.db.connection import Database
+from ops_pipeline.errors import BrokerUnavailable, StageFailed
+from tests.builders_trading import DAY, Desk
+from tests.fakes import FixedCalendar
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "fail-closed.md"
+COLUMNS = ("no legible answer", "stale", "empty")
+HEAD = """# What happens when something is gone
+
+Entries are refused by the named gates; nothing is ever closed without evidence. "No legible
+answer" is a dependency that is down, slower than its time-out, or answers with something else
+than was asked for. A test makes this table and compares it with this page.
+
+Without Postgres nothing at all is decided: no order is sent that is not committed, exits wait,
+stock is protected by the stop resting at the broker. Without the schedule's clock no run begins:
+every machine's first stage refuses a tick older than two minutes.
+
+| what is gone | how | entries | exits |
+|---|---|---|---|
+"""
+_TEN_MINUTES, _TWO_DAYS, _ITS = "interval '10 min'", "interval '2 days'", "ticker = 'BBB'"
+_BROKEN = BrokerUnavailable("503")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One dependency in one condition."""
+
+    what: str
+    how: str
+    spoil: Callable[[Desk], None]
+
+
+def _run(sql: str) -> Callable[[Desk], None]:
+    return lambda desk: desk.run(sql)
+
+
+def _no_market(desk: Desk) -> None:
+    desk.market.down = True
+
+
+def _old_quotes(desk: Desk) -> None:
+    for ticker, quote in list(desk.market.latest.items()):
+        desk.market.quote(ticker, str(quote.bid), str(quote.ask), age_s=600)
+
+
+def _one_sided(desk: Desk) -> None:
+    for ticker, quote in list(desk.market.latest.items()):
+        desk.market.quote(ticker, "0", str(quote.ask))
+
+
+def _fails(call: str) -> Callable[[Desk], None]:
+    return lambda desk: desk.broker.fail(call, _BROKEN, times=99)  # type: ignore[arg-type]  # one of Call
+
+
+def _no_positions(desk: Desk) -> None:
+    """Only the list is wrong: what 19 AAA cost still counts in the account's equity."""
+    desk.broker.hold("AAA", "0", "100.00")
+    desk.broker.cash += 1900
+
+
+def _no_session(desk: Desk) -> None:
+    known = desk.calendar.previous_session(DAY)
+    desk.calendar = FixedCalendar([known])
+
+
+CELLS = (
+    Cell("quotes", COLUMNS[0], _no_market),
+    Cell("quotes", COLUMNS[1], _old_quotes),
+    Cell("quotes", COLUMNS[2], _one_sided),
+    Cell(
+        "bars", COLUMNS[1], _run(f"UPDATE lane_telemetry SET ts = ts - {_TEN_MINUTES} WHERE {_ITS}")
+    ),
+    Cell("bars", COLUMNS[2], _run(f"UPDATE lane_telemetry SET ts = ts - {_TWO_DAYS} WHERE {_ITS}")),
+    Cell(
+        "features", COLUMNS[1], _run(f"UPDATE lane_features SET ts = ts - {_TWO_DAYS} WHERE {_ITS}")
+    ),
+    Cell(
+        "features", COLUMNS[2], _run("UPDATE lane_features SET ticker = 'QQQ' WHERE ticker = 'BBB'")
+    ),
+    Cell("VIX", COLUMNS[1], _run("UPDATE vix_history SET day = day - 9")),
+    Cell("VIX", COLUMNS[2], _run("UPDATE vix_history SET day = day + 99")),
+    Cell("calendar", COLUMNS[2], _no_session),
+    Cell("broker account", COLUMNS[0], _fails("account")),
+    Cell("positions list", COLUMNS[0], _fails("positions")),
+    Cell("positions list", COLUMNS[2], _no_positions),
+    Cell("orders list", COLUMNS[0], _fails("orders_since")),
+    Cell("fills list", COLUMNS[0], _fails("fills_since")),
+)
+
+
+def entries(desk: Desk) -> str:
+    number = desk.recommend("BBB")
+    desk.dispatch()
+    row = desk.recommendation(number)
+    gates = row["risk_gate_json"] or {}
+    gates = json.loads(gates) if isinstance(gates, str) else gates
+    refused = sorted(name for name, verdict in gates.items() if not verdict["passed"])
+    return f"refused: {', '.join(refused)}" if refused else "as usual"
+
+
+def exits(desk: Desk) -> str:
+    try:
+        desk.guard()
+        failed = ""
+    except StageFailed:
+        failed = ", the run fails and alerts"
+    sent = desk.orders("exit")
+    alerts = sorted(set(desk.alerts()) - {"stage_failed"})
+    alerted = f", alert {', '.join(alerts)}" if alerts else ""
+    assert desk.position()["status"] != "closed"
+    return f"{'as usual' if sent else 'wait'}{failed}{alerted}"
+
+
+@pytest.fixture(scope="module")
+def table() -> dict[str, str]:
+    return {}
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=[f"{cell.what}, {cell.how}" for cell in CELLS])
+def test_no_entry_is_made_on_what_is_unknown_and_nothing_is_closed_without_evidence(
+    db: Database, table: dict[str, str], cell: Cell
+) -> None:
+    desk = Desk(db)
+    desk.buy("AAA")
+    desk.clock.advance(60)
+    desk.quote("AAA", "90.00", "90.02")
+    desk.quote("BBB")
+    cell.spoil(desk)
+    table[f"{cell.what}, {cell.how}"] = (
+        f"| {cell.what} | {cell.how} | {entries(desk)} | {exits(desk)} |"
+    )
+    assert len(desk.orders("entry")) == 1 or cell.what.endswith("list")
+
+
+def test_the_page_says_what_the_code_does(table: dict[str, str]) -> None:
+    if len(table) < len(CELLS):
+        pytest.skip("only when all cells ran")
+    page = HEAD + "\n".join(table.values()) + "\n"
+    if os.environ.get("REWRITE_DOCS"):
+        PAGE.write_text(page, encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == page
