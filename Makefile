@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test slow lint types contracts check lock docs clean \
+.PHONY: help setup demo test slow chaos lint types contracts check lock docs clean \
 	infra layers certs synth cdk infra-test
 
 BIN := .venv/bin
@@ -25,6 +25,9 @@ test: $(READY) ## run all tests, on a Postgres of their own
 
 slow: $(READY) ## run the exhaustive tests: whole days twice, kills anywhere
 	@$(BIN)/pytest -q -m slow --timeout 3000
+
+chaos: $(READY) ## kill a run at every statement and every request, and look (an hour)
+	@$(BIN)/pytest -q -s -m slow tests/chaos --timeout 7200
 
 lint: $(READY) ## formatting and ruff's rules
 	@$(BIN)/ruff format --quiet --check $(SOURCES) || \

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MIGRATIONS = ROOT / "migrations"
 
 _PREFIX = "ops-tests-"
-_TEMPLATE = "template_migrated"
+TEMPLATE = "template_migrated"
 _numbers = count(1)
 
 
@@ -51,8 +51,8 @@ def template_urls(
 ) -> DatabaseUrls:
     """A database with all migrations applied, by the same code that a user runs."""
     home = tmp_path_factory.mktemp("home")
-    admin = local.url_for(postgres.url, database=_TEMPLATE)
-    with local.opened(home, postgres.url, MIGRATIONS, _TEMPLATE) as urls:
+    admin = local.url_for(postgres.url, database=TEMPLATE)
+    with local.opened(home, postgres.url, MIGRATIONS, TEMPLATE) as urls:
         with closing(_login(admin)) as database, database.transaction() as tx:
             # So that no clone starts with the statistics of empty tables.
             tx.execute("ANALYZE")
@@ -63,7 +63,7 @@ def template_urls(
 def database_urls(admin_db: Database, template_urls: DatabaseUrls) -> Iterator[DatabaseUrls]:
     """A migrated database of this test's own."""
     name = f"test_{next(_numbers)}"
-    local.clone_database(admin_db, _TEMPLATE, name)
+    local.clone_database(admin_db, TEMPLATE, name)
     yield _urls_in(template_urls, name)
     local.drop_database(admin_db, name)
 

@@ -62,10 +62,16 @@ WHERE old.id = r.id AND r.account_name = :account AND r.created_at < :oldest
   AND {_FREE}
 """
 
-_PENDING_TICKERS = """
-SELECT DISTINCT ticker FROM dispatch_recommendations
-WHERE account_name = :account
-  AND (status = 'PENDING' OR (status = 'PROCESSING' AND claimed_until <= :now))
+# What this very run claimed before it was cut off is its own still: nobody else has its lease.
+_CLAIMABLE = """
+    (r.status = 'PENDING'
+     OR (r.status = 'PROCESSING'
+         AND (r.claimed_until <= :now OR r.dispatcher_run_id = CAST(:run_id AS uuid))))
+"""
+
+_PENDING_TICKERS = f"""
+SELECT DISTINCT ticker FROM dispatch_recommendations AS r
+WHERE account_name = :account AND {_CLAIMABLE}
 """
 
 _CLAIM = f"""
@@ -74,7 +80,7 @@ SET status = 'PROCESSING', claimed_until = :until, dispatcher_run_id = :run_id
 WHERE id = (
     SELECT r.id FROM dispatch_recommendations AS r
     WHERE r.account_name = :account
-      AND (r.status = 'PENDING' OR (r.status = 'PROCESSING' AND r.claimed_until <= :now))
+      AND {_CLAIMABLE}
       AND {_FREE}
       AND {_NOT_ENDED_BY_HAND}
     ORDER BY r.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
@@ -139,8 +145,10 @@ def expire(tx: Transaction, *, account: str, oldest: datetime, now: datetime) ->
     return tx.execute(_EXPIRE, account=account, oldest=oldest, now=now)
 
 
-def pending_tickers(tx: Transaction, *, account: str, now: datetime) -> list[str]:
-    return sorted(row["ticker"] for row in tx.rows(_PENDING_TICKERS, account=account, now=now))
+def pending_tickers(tx: Transaction, *, account: str, run_id: UUID, now: datetime) -> list[str]:
+    """Tickers of what this run may claim, and of a few whose order lives already."""
+    rows = tx.rows(_PENDING_TICKERS, account=account, run_id=run_id, now=now)
+    return sorted(row["ticker"] for row in rows)
 
 
 def claim(

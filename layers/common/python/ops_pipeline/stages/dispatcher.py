@@ -99,7 +99,7 @@ def _begin(way: Road) -> tuple[UUID, int, list[str]]:
     with way.db.transaction() as tx:
         dispatch.start_run(tx, run_id=run_id, account=way.name, tick=way.tick, now=now)
         expired = dispatch.expire(tx, account=way.name, oldest=oldest, now=now)
-        tickers = dispatch.pending_tickers(tx, account=way.name, now=now)
+        tickers = dispatch.pending_tickers(tx, account=way.name, run_id=run_id, now=now)
     return run_id, expired, tickers
 
 
@@ -161,6 +161,8 @@ def _rehearse(way: Road, run_id: UUID, around: Surroundings, counts: Counter[str
             assessment = entry.assess(tx, way, claimed, around)
             if assessment.order is not None:
                 orders.insert(tx, assessment.order)
+            else:
+                dispatch.finish(tx, claimed.id, status="SKIPPED", reason="Rehearsed", now=now)
             counts["skipped" if gates.refused(assessment.verdicts) else "processed"] += 1
 
 

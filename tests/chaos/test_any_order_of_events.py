@@ -1,0 +1,183 @@
+"""Signals, fills, faults, clocks and an operator in any order: the invariants hold after each.
+
+Each found failure stays here as an example of its own.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from ops_local import database as local
+from ops_local.database import DatabaseUrls
+from ops_pipeline.db import invariants, operator
+from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.domain.invariants import BrokerBooks
+from ops_pipeline.errors import (
+    BrokerOutcomeUnknown,
+    BrokerRejected,
+    BrokerUnavailable,
+    OpsError,
+)
+from tests.builders_trading import Desk
+from tests.conftest import TEMPLATE
+from tests.fake_broker import ENDED
+
+TICKERS = ("AAA", "BBB", "CCC")
+FAULTS: tuple[tuple[Any, OpsError, bool], ...] = (
+    ("submit", BrokerOutcomeUnknown("no answer"), True),
+    ("submit", BrokerOutcomeUnknown("no answer"), False),
+    ("submit", BrokerRejected("40310000: no"), False),
+    ("submit", BrokerUnavailable("429"), False),
+    ("order_by_client_id", BrokerUnavailable("503"), False),
+    ("orders_since", BrokerUnavailable("503"), False),
+    ("positions", BrokerUnavailable("503"), False),
+    ("cancel", BrokerUnavailable("503"), False),
+    ("fills_since", BrokerUnavailable("503"), False),
+)
+STEPS = 25
+# What a stage may raise when its broker fails; whatever else it raises is a finding.
+_MAY_FAIL = (OpsError,)
+
+
+class Trading(RuleBasedStateMachine):
+    """One account at a broker in memory; a step is what happens within a minute."""
+
+    opened: Callable[[], Any]
+
+    @initialize()
+    def begin(self) -> None:
+        self._context = type(self).opened()
+        self.desk = Desk(self._context.__enter__())
+        for ticker in TICKERS:
+            self.desk.quote(ticker)
+
+    def teardown(self) -> None:
+        self._context.__exit__(None, None, None)
+
+    @rule(ticker=st.sampled_from(TICKERS))
+    def signal(self, ticker: str) -> None:
+        self.desk.clock.advance(1)
+        self.desk.recommend(ticker)
+
+    @rule()
+    def dispatch(self) -> None:
+        with suppress(*_MAY_FAIL):
+            self.desk.dispatch()
+
+    @rule()
+    def guard(self) -> None:
+        with suppress(*_MAY_FAIL):
+            self.desk.guard()
+
+    @rule(move=st.sampled_from(["-4", "-1.5", "-0.2", "0", "0.2", "1.2", "2.3", "4"]))
+    def minute(self, move: str) -> None:
+        bid = 99.98 + float(move)
+        price = (f"{bid:.2f}", f"{bid + 0.02:.2f}")
+        self.desk.next_minute(**dict.fromkeys(TICKERS, price))
+
+    @rule(share=st.sampled_from([1, 2, 3]), withheld=st.booleans())
+    def fill(self, share: int, withheld: bool) -> None:
+        """All of each live limit order, or a part."""
+        broker = self.desk.broker
+        broker.fills_withheld = withheld
+        for name, order in list(broker.orders.items()):
+            left = order.quantity - order.filled_quantity
+            if order.status not in ENDED and order.order_type == "limit" and left >= share:
+                broker.fill(name, "100.00", str(int(left) // share))
+
+    @rule()
+    def stop_fills(self) -> None:
+        for name, order in list(self.desk.broker.orders.items()):
+            if order.status not in ENDED and order.order_type == "stop":
+                self.desk.broker.fill(name, "98.00")
+
+    @rule(fault=st.sampled_from(FAULTS))
+    def fault(self, fault: tuple[Any, OpsError, bool]) -> None:
+        call, error, after = fault
+        self.desk.broker.fail(call, error, after_effect=after)
+
+    @rule(ticker=st.sampled_from([*TICKERS, None]))
+    def close_by_hand(self, ticker: str | None) -> None:
+        now = self.desk.clock.now()
+        with self.desk.db.transaction() as tx:
+            operator.request_exits(tx, account=None, ticker=ticker, now=now)
+            operator.cancel_entries(tx, account=None, ticker=ticker, reason="by hand", now=now)
+
+    @rule(halted=st.booleans())
+    def halt_or_resume(self, halted: bool) -> None:
+        self.desk.set_account(operator_halt="by hand" if halted else None)
+
+    @rule()
+    def settle_down(self) -> None:
+        """Without faults a few minutes bring our books and the broker's together."""
+        broker = self.desk.broker
+        broker.fills_withheld = False
+        broker._faults.clear()
+        for _ in range(6):
+            self.desk.next_minute()
+            self.desk.dispatch()
+            self.desk.guard()
+        books = BrokerBooks(
+            orders=list(broker.orders.values()), positions=broker.positions(), fills=broker.fills
+        )
+        with self.desk.db.transaction() as tx:
+            found = invariants.check(tx, now=self.desk.clock.now(), broker={"large": books})
+        assert found == []
+
+    @invariant()
+    def holds(self) -> None:
+        """What must hold at any moment, however much is under way."""
+        if not hasattr(self, "desk"):
+            return
+        young = self.desk.clock.now() - timedelta(days=1)
+        with self.desk.db.transaction() as tx:
+            assert invariants.check(tx, now=young) == []
+        bought = [o for o in self.desk.broker.submitted if o.side == "buy"]
+        assert len(self.desk.broker.orders) == len({*self.desk.broker.orders})
+        assert len({o.client_order_id for o in bought}) <= len(self.desk.orders("entry"))
+        assert all(p.quantity >= 0 for p in self.desk.broker.positions())
+
+
+_numbers = count(1)
+
+
+@pytest.mark.parametrize(
+    "examples", [pytest.param(6, id="few"), pytest.param(200, id="many", marks=pytest.mark.slow)]
+)
+def test_whatever_happens_in_whatever_order_the_invariants_hold(
+    admin_db: Database, template_urls: DatabaseUrls, examples: int
+) -> None:
+    @contextmanager
+    def opened() -> Iterator[Database]:
+        name = f"stateful_{next(_numbers)}"
+        local.clone_database(admin_db, TEMPLATE, name)
+        url = local.url_for(template_urls.writer, database=name)
+        with closing(Database(target_from_url(url), application_name="stateful")) as database:
+            yield database
+        local.drop_database(admin_db, name)
+
+    machine = type("Machine", (Trading,), {"opened": staticmethod(opened)})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=STEPS,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
