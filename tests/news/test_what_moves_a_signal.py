@@ -1,0 +1,105 @@
+"""Old, undated, future-dated or repeated news moves nothing, and none is seen too early."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from ops_pipeline.adapters.lexicon_classifier import LexiconClassifier
+from ops_pipeline.adapters.rss import RssFeed
+from ops_pipeline.db import feeds, news
+from ops_pipeline.db.connection import Database
+from ops_pipeline.domain.news_sentiment import Pressure, ticker_sentiment
+from ops_pipeline.stages import classifier, rss_ingest
+from ops_pipeline.stages.request import TickRequest
+from tests.fakes import FixedClock
+from tests.feed_server import FeedServer, Page, feed_server, item, rss
+
+TICK = datetime(2026, 2, 4, 15, 30, tzinfo=UTC)
+GOOD = "Nike beats quarterly profit estimates"
+
+
+@pytest.fixture
+def server() -> Iterator[FeedServer]:
+    with feed_server() as running:
+        yield running
+
+
+def stamp(minutes_ago: float) -> str:
+    return format_datetime(TICK - timedelta(minutes=minutes_ago))
+
+
+def serve(db: Database, server: FeedServer, *items: str, path: str = "/f", at: int = 0) -> None:
+    """Fetch and classify a feed `at` minutes after the tick."""
+    url = server.put(path, Page(rss(*items)))
+    request = TickRequest(tick=TICK + timedelta(minutes=at))
+    clock = FixedClock(request.tick)
+    with db.transaction() as tx:
+        feeds.subscribe(tx, url=url, source=path)
+    rss_ingest.run(request, db=db, feed=RssFeed(), clock=clock)
+    classifier.run(request, db=db, classifier=LexiconClassifier(), clock=clock)
+
+
+def pressure(db: Database, minutes_later: int = 0) -> Pressure | None:
+    """What the news says of Nike to watchlist and signals."""
+    now = TICK + timedelta(minutes=minutes_later)
+    with db.transaction() as tx:
+        return ticker_sentiment(news.stories_by_ticker(tx, ["NKE"], now).get("NKE", []), now)
+
+
+def test_fresh_news_moves_it_so_the_other_tests_can_fail(db: Database, server: FeedServer) -> None:
+    serve(db, server, item(GOOD, guid="1", published=stamp(10)))
+    found = pressure(db)
+    assert found is not None
+    assert (found.stories, found.newest_age_minutes) == (1, 10)
+    assert found.score > 0.5
+
+
+@pytest.mark.parametrize(
+    "published",
+    [
+        None,
+        stamp(121),
+        stamp(60 * 24 * 8),
+        stamp(-11),
+        stamp(-60 * 24 * 365),
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+        "2026-02-04T15:25:00",
+        "Wed, 04 Feb 2026 15:25:00 IST",
+        "yesterday",
+    ],
+)
+def test_news_without_a_time_to_believe_or_too_old_moves_nothing(
+    db: Database, server: FeedServer, published: str | None
+) -> None:
+    serve(db, server, item(GOOD, guid="1", published=published))
+    assert pressure(db) is None
+
+
+def test_a_story_told_five_times_counts_once(db: Database, server: FeedServer) -> None:
+    serve(db, server, item(GOOD, guid="1", published=stamp(10)))
+    alone = pressure(db)
+    link = "https://w.example/nike"
+    serve(db, server, item(GOOD.upper(), guid="2", published=stamp(8)), path="/b", at=1)
+    serve(db, server, item(f"{GOOD} - Wire", guid="3", published=stamp(7)), path="/c", at=1)
+    serve(db, server, item(GOOD, guid="4", link=link, published=stamp(6)), path="/d", at=1)
+    edited = item("Nike profit tops views", guid="5", link=f"{link}?utm_id=1", published=stamp(5))
+    serve(db, server, edited, path="/e", at=2)
+    together = pressure(db, minutes_later=2)
+    assert alone is not None
+    assert together is not None
+    assert (together.stories, together.newest_age_minutes) == (1, 12)
+    assert together.score == alone.score
+
+
+def test_an_old_story_published_again_does_not_become_new(db: Database, server: FeedServer) -> None:
+    serve(db, server, item(GOOD, guid="1", published=stamp(200)))
+    serve(db, server, item(GOOD, guid="2", published=stamp(0)), path="/b", at=1)
+    assert pressure(db, minutes_later=1) is None
+
+
+def test_an_item_is_invisible_before_its_feed_served_it(db: Database, server: FeedServer) -> None:
+    serve(db, server, item(GOOD, guid="1", published=stamp(10)), at=5)
+    assert pressure(db, minutes_later=4) is None
+    assert pressure(db, minutes_later=5) is not None
