@@ -1,7 +1,9 @@
 """The migration runner on real databases: it finishes a file or leaves no trace of it."""
 
+import json
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,16 @@ import pytest
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db import schema
 from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.migration_files import read_folder
+from ops_pipeline.db.migration_plan import plan
+from ops_pipeline.db.migration_session import LOCK_WAIT_S, STATEMENT_S, alone
 from ops_pipeline.db.migrations import Runner
-from ops_pipeline.errors import DatabaseUnavailable, MigrationFailed, MigrationRefused
+from ops_pipeline.errors import (
+    DatabaseUnavailable,
+    MigrationFailed,
+    MigrationRefused,
+    OpsError,
+)
 from tests.migrations.folders import MIGRATIONS, Write, applied_in, objects_in, owner_of
 
 
@@ -179,6 +189,11 @@ def test_a_name_out_of_form_is_refused_not_skipped(
         (b"SELECT 1; PREPARE TRANSACTION 'x'", "PREPARE"),
         (b"-- migrate: no-transaction\nBEGIN;\nSELECT 1;\nEND;", "line 2: BEGIN"),
         (b"COPY accounts FROM stdin;", "COPY"),
+        (b"SELECT 1;\nDISCARD ALL", "line 2: it would give up the runner's lock"),
+        (b"SELECT pg_advisory_unlock_all()", "lock"),
+        (b"DEALLOCATE ALL", "prepared statements"),
+        (b"\\set ON_ERROR_STOP on\nSELECT 1", r"\\set is a command of psql"),
+        (b"SET standard_conforming_strings = off;", "stays on"),
     ],
 )
 def test_a_file_that_may_not_run_is_refused_before_any_other_runs(
@@ -189,6 +204,74 @@ def test_a_file_that_may_not_run_is_refused_before_any_other_runs(
     with pytest.raises(MigrationRefused, match=rf"0002_odd\.sql.*{reason}"):
         Runner(target_db, folder).up()
     assert objects_in(target_db) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SET standard_conforming_strings = on; SET client_encoding = 'UTF8'; CREATE TABLE a ()",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $f$\nBEGIN -- it's; fine\n"
+        "RETURN 1; /* ; */ END $f$; CREATE TABLE a ()",
+        "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_class WHERE relname = 'a') THEN "
+        "CREATE TABLE a (); END IF; END $$;",
+        "/* header; 'quoted */ CREATE TABLE a (\"odd;name\" text DEFAULT 'it''s; \\');",
+        "CREATE TABLE a (id int); INSERT INTO a SELECT generate_series(1, 1000); ANALYZE a;",
+        "CREATE TYPE mood AS ENUM ('low'); CREATE TABLE a (m mood); COMMENT ON TYPE mood IS ';'",
+        "PREPARE p AS SELECT 1; EXECUTE p; DEALLOCATE p; CREATE TABLE a ()",
+        "\ufeffCREATE TABLE a ();",
+        "SET search_path = public; SET LOCAL lock_timeout = '1s'; CREATE TABLE a ()",
+        "CREATE TABLE a (b int GENERATED ALWAYS AS IDENTITY, c int[] DEFAULT '{1,2}', "
+        "d text CHECK (d ~ E'^\\\\d;'))",
+    ],
+)
+def test_files_as_others_write_them_run_as_they_are(
+    target_db: Database, write: Write, text: str
+) -> None:
+    runner = Runner(target_db, write(odd=text, next="CREATE TABLE b (id int)"))
+    assert len(runner.up()) == 2
+    assert {"table public.a", "table public.b"} <= objects_in(target_db).keys()
+    assert runner.verify() == []
+
+
+def test_a_database_that_takes_no_writes_is_told_and_left(
+    target_db: Database, empty_urls: DatabaseUrls, write: Write, admin_db: Database
+) -> None:
+    name = target_from_url(empty_urls.owner).database
+    with admin_db.transaction() as tx:
+        tx.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    with pytest.raises(MigrationFailed, match="read-only transaction"):
+        Runner(target_db, write(make="CREATE TABLE a (id int)")).up()
+
+
+def test_a_database_that_is_not_there_is_told(empty_urls: DatabaseUrls, write: Write) -> None:
+    target = replace(target_from_url(empty_urls.owner), database="nowhere")
+    with closing(Database(target, application_name="tests")) as database:
+        for run in (Runner(database, write(make="SELECT 1")).up, Runner(database, write()).status):
+            with pytest.raises(OpsError, match='"nowhere" does not exist'):
+                run()
+
+
+def test_a_database_of_another_project_is_refused_by_its_files(
+    target_db: Database, write: Write, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "0001_theirs.sql").write_text("CREATE TABLE theirs (id int)")
+    Runner(target_db, other).up()
+    with pytest.raises(MigrationRefused, match=r"0001_theirs\.sql is applied, but the file"):
+        Runner(target_db, write(ours="CREATE TABLE ours (id int)")).up()
+
+
+def test_several_hundred_files_run_and_verify(target_db: Database, write: Write) -> None:
+    folder = write(**{f"t{n}": f"CREATE TABLE t{n} (id int PRIMARY KEY)" for n in range(300)})
+    runner = Runner(target_db, folder)
+    assert len(runner.up()) == 300
+    assert runner.verify() == []
+
+
+def test_the_wait_for_the_lock_and_a_statement_end_before_the_function_does() -> None:
+    functions = json.loads((MIGRATIONS.parent / "infra" / "functions.json").read_text())
+    assert functions["functions"]["db_migration"]["timeout_s"] > LOCK_WAIT_S + STATEMENT_S
 
 
 def test_an_empty_folder_and_none_are_refused(target_db: Database, tmp_path: Path) -> None:
@@ -267,6 +350,20 @@ def test_a_connection_that_dies_inside_a_file_leaves_nothing_of_it(
     assert objects_in(target_db) == {}
     write(bad="CREATE TABLE a (id int)")
     assert len(Runner(target_db, folder).up()) == 1
+
+
+def test_no_file_runs_over_a_connection_that_lost_the_lock(
+    target_db: Database, write: Write, admin_db: Database
+) -> None:
+    [file] = read_folder(write(make="CREATE TABLE a (id int)"))
+    with alone(target_db, 1) as session:
+        pid = session.raw.execute_simple("SELECT pg_backend_pid()").rows[0][0]
+        with admin_db.transaction() as tx:
+            tx.execute("SELECT pg_terminate_backend(:pid, 5000)", pid=pid)
+        with pytest.raises(MigrationFailed, match="lock; run again"):  # noqa: SIM117 - in that order
+            with target_db.transaction() as tx:
+                session.enter(tx, plan(file))
+    assert len(Runner(target_db, write(make="CREATE TABLE a (id int)")).up()) == 1
 
 
 def test_a_history_of_another_runner_is_refused(target_db: Database, write: Write) -> None:

@@ -160,6 +160,8 @@ def _reasons_to_refuse(statement: Statement) -> Iterator[str]:
         yield f"{verb} is the runner's business; only an outer BEGIN ... COMMIT may stand in a file"
     if words[:2] == ("DISCARD", "ALL") or "PG_ADVISORY_UNLOCK_ALL" in words:
         yield "it would give up the runner's lock"
+    if verb == "DEALLOCATE" and words[-1] == "ALL":
+        yield "it would throw away the runner's own prepared statements"
     if verb == "COPY" and ("STDIN" in words or "STDOUT" in words):
         yield "COPY from or to the client cannot run in a migration; use INSERT"
     if statement.text.startswith("\\"):

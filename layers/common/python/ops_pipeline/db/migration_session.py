@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import Connection
 
-from ops_pipeline.db.connection import Database, Limits
+from ops_pipeline.db.connection import Database, Limits, Transaction
 from ops_pipeline.db.migration_history import in_words, position_of
 from ops_pipeline.db.migration_plan import Plan
 from ops_pipeline.db.sql_lexer import Statement
@@ -27,6 +27,7 @@ AS_BEFORE = "the database is as before this file"
 _LOCK = 729_104_001
 _LOCK_POLL_S = 0.1
 _LOST = (InterfaceError, OSError, EOFError)
+_NOTHING = "SELECT"
 # Files are cut into statements by this reading of quotes.
 _READING = "SET standard_conforming_strings = on"
 # A killed run's statement ends soon after it, and with it its hold on the lock.
@@ -55,6 +56,14 @@ class Session:
             raw.execute_simple(_NOTICE_LOSS)
             self._settings = f"{_READING}; {_NOTICE_LOSS}"
 
+    def enter(self, tx: Transaction, plan: Plan) -> None:
+        """Begin the unit of work, over the session with the lock and no other.
+
+        A lost connection is replaced by a unit's first statement: here by one that does nothing.
+        """
+        tx.script(_NOTHING)
+        self.require_alive(plan)
+
     def require_alive(self, plan: Plan) -> None:
         """Refuse to go on over a connection that replaced the one with the lock."""
         if self._database.session() is not self.raw:
@@ -75,8 +84,8 @@ def alone(database: Database, wait_s: float) -> Iterator[Session]:
     Raises:
         DatabaseUnavailable: no connection, or another run did not end in time.
     """
-    with database.transaction():
-        pass  # replaces a connection that died since the last run
+    with database.transaction() as tx:
+        tx.script(_NOTHING)  # replaces a connection that died since the last run
     raw = database.session()
     deadline = time.monotonic() + wait_s
     while not raw.execute_simple(f"SELECT pg_try_advisory_lock({_LOCK})").rows[0][0]:

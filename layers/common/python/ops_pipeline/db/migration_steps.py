@@ -52,7 +52,7 @@ class Steps:
             MigrationRefused: the file changed where it took effect already.
         """
         with self.database.transaction() as tx:
-            self.session.require_alive(self.plan)
+            self.session.enter(tx, self.plan)
             half = halves.begin(tx, self.plan)
         done = half.statements_done
         for statement in self.plan.statements[:done]:
@@ -86,7 +86,7 @@ class Steps:
         if not stands_alone(statement):
             try:
                 with self.database.transaction() as tx:
-                    self.session.require_alive(self.plan)
+                    self.session.enter(tx, self.plan)
                     send(tx.script, self.plan, statement, self._left(number))
                     halves.advance(tx, self.plan, number + 1)
             except MigrationFailed as error:
@@ -108,7 +108,7 @@ class Steps:
         indexes.drop_leftover(self.session.raw, target)
         before = [index.oid for index in indexes.existing(self.session.raw, target)]
         with self.database.transaction() as tx:
-            self.session.require_alive(self.plan)
+            self.session.enter(tx, self.plan)
             halves.mark(tx, self.plan, number, before)
         try:
             send(self.session.raw.execute_simple, self.plan, statement, self._left(number))
@@ -140,11 +140,12 @@ class Steps:
             self._advance(number)
             if number == 0:
                 with self.database.transaction() as tx:
+                    self.session.enter(tx, self.plan)
                     tx.script(halves.forget_sql(self.plan.file.version))
 
     def _advance(self, done: int) -> None:
         with self.database.transaction() as tx:
-            self.session.require_alive(self.plan)
+            self.session.enter(tx, self.plan)
             halves.advance(tx, self.plan, done)
 
     def _left(self, done: int) -> str:

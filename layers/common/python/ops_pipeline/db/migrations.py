@@ -218,7 +218,7 @@ class Runner:
     def _finish(self, made: Plan, session: Session, started: float) -> Applied:
         """Send a transaction's statements, if the file has one, and its row; commit both."""
         with self._database.transaction() as tx:
-            session.require_alive(made)
+            session.enter(tx, made)
             for statement in made.statements if made.transactional else ():
                 send(tx.script, made, statement, AS_BEFORE)
             applied = Applied(
