@@ -49,7 +49,7 @@ CREATE CONSTRAINT TRIGGER log_position AFTER INSERT OR UPDATE ON active_position
 # As many tickers as asked for, each as fresh as AAA.
 _MULTIPLY = """
 INSERT INTO {table} SELECT (jsonb_populate_record(source, jsonb_build_object(
-    'ticker', 'T' || chr(65 + n / 26) || chr(65 + n % 26)))).*
+    'ticker', 'QZ' || chr(65 + n / 26) || chr(65 + n % 26)))).*
 FROM {table} AS source, generate_series(1, CAST(:count AS integer)) AS n
 WHERE source.ticker = 'AAA'
 """
@@ -82,7 +82,7 @@ def prepare(desk: Desk, owner: Database, tickers: int) -> None:
         for table in ("tickers", "lane_telemetry", "lane_features"):
             tx.execute(_MULTIPLY.format(table=table), count=tickers)
     for number in range(1, tickers + 1):
-        ticker = f"T{chr(65 + number // 26)}{chr(65 + number % 26)}"
+        ticker = f"QZ{chr(65 + number // 26)}{chr(65 + number % 26)}"
         desk.market.quote(ticker, "99.98", "100.00")
         for account in CAPS:
             desk.recommend(ticker, account=account)
