@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pg8000.exceptions import DatabaseError
 from pg8000.native import identifier
 
 from ops_local.postgres import EmbeddedPostgres
@@ -17,7 +16,7 @@ from ops_pipeline.db.connection import Database, target_from_url
 from ops_pipeline.db.migration_history import Applied
 from ops_pipeline.db.migrations import LIMITS, Runner
 from ops_pipeline.db.roles import Role
-from ops_pipeline.errors import DatabaseUnavailable
+from ops_pipeline.errors import DatabaseUnavailable, SettingsInvalid
 
 _ROUNDS = 100_000
 _EXISTS = "SELECT 1 AS found FROM pg_database WHERE datname = :name"
@@ -178,5 +177,5 @@ def _still_hold(admin_url: str, passwords: dict[Role, str]) -> bool:
     try:
         with _admin(url) as login, login.transaction():
             return True
-    except (DatabaseError, DatabaseUnavailable):
+    except (DatabaseUnavailable, SettingsInvalid):
         return False

@@ -21,7 +21,7 @@ from ops_pipeline.db.console_login import BEGIN_AND_LOOK, require_reader
 from ops_pipeline.db.console_protocol import Answer, Bounds, GivenUp, ask
 from ops_pipeline.db.console_values import Bound, bind
 from ops_pipeline.db.sql_lexer import SqlUnreadable, split
-from ops_pipeline.errors import DatabaseUnavailable, InvalidInput, WrongRole
+from ops_pipeline.errors import DatabaseUnavailable, InvalidInput, SettingsInvalid, WrongRole
 
 _LOST = (InterfaceError, OSError, EOFError, UnicodeError)
 _CONNECTION_FAILURE = "08006"
@@ -90,6 +90,10 @@ class Console:
         except DatabaseUnavailable:
             # Its message names the host.
             return _refusal("the database is out of reach", _CONNECTION_FAILURE)
+        except SettingsInvalid as error:
+            if not isinstance(error.__cause__, DatabaseError):
+                raise
+            return _in_words(error.__cause__, bound)
         except DatabaseError as error:
             return _in_words(error, bound)
         except (GivenUp, *_LOST) as error:
