@@ -75,6 +75,11 @@ def test_drift_is_told_by_object(
     assert more == [] or "title" in change or "bigint" in change
 
 
+def test_a_file_that_is_not_applied_is_told(library: Runner, write: Write) -> None:
+    write(2, more="SELECT 1")
+    assert library.verify() == ["0002_more is not applied"]
+
+
 def test_an_invalid_index_is_drift(
     library: Runner, target_db: Database, admin_db: Database
 ) -> None:

@@ -4,7 +4,7 @@ Lambda and command line are this same code. One run at a time works on a databas
 """
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +16,14 @@ from ops_pipeline.db import migration_drift as drift
 from ops_pipeline.db import migration_halves as halves
 from ops_pipeline.db.connection import Database
 from ops_pipeline.db.migration_adoption import Adoption
-from ops_pipeline.db.migration_files import MigrationFile, number_of, read_folder
-from ops_pipeline.db.migration_halves import Half
+from ops_pipeline.db.migration_files import MigrationFile, read_folder
 from ops_pipeline.db.migration_history import (
     Applied,
     in_words,
-    problems_of,
-    read_history,
     record_sql,
     sqlstate_of,
 )
-from ops_pipeline.db.migration_plan import HOW_TO_RUN_ALONE, NEEDS_AUTOCOMMIT, Plan, plan
+from ops_pipeline.db.migration_plan import HOW_TO_RUN_ALONE, NEEDS_AUTOCOMMIT, Plan
 from ops_pipeline.db.migration_session import (
     AS_BEFORE,
     LIMITS,
@@ -34,6 +31,13 @@ from ops_pipeline.db.migration_session import (
     Session,
     alone,
     send,
+)
+from ops_pipeline.db.migration_state import (
+    Wishes,
+    plan_for,
+    plans_for,
+    problems_in,
+    read_state,
 )
 from ops_pipeline.db.migration_steps import Steps
 from ops_pipeline.errors import MigrationFailed, MigrationRefused
@@ -52,14 +56,6 @@ class Status:
     pending: tuple[str, ...]
     half_done: tuple[str, ...]
     problems: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What the database says of itself."""
-
-    history: dict[str, Applied]
-    halves: dict[str, Half]
 
 
 class Runner:
@@ -85,13 +81,12 @@ class Runner:
         self._database = database
         self._folder = folder
         self._lock_wait_s = lock_wait_s
-        self._allowed = frozenset(allow_out_of_order)
-        self._auto = auto_no_transaction
+        self._wishes = Wishes(frozenset(allow_out_of_order), auto_no_transaction)
 
     def status(self) -> Status:
         """Compare folder and database; changes nothing."""
         files = read_folder(self._folder)
-        state = self._state()
+        state = read_state(self._database)
         return Status(
             applied=tuple(sorted(state.history.values(), key=lambda row: row.version)),
             pending=tuple(file.version for file in files if file.version not in state.history),
@@ -99,11 +94,11 @@ class Runner:
                 f"{half.version}: {half.statements_done} statements took effect"
                 for half in state.halves.values()
             ),
-            problems=tuple(self._problems(files, state)),
+            problems=tuple(problems_in(files, state, self._wishes.out_of_order)),
         )
 
     def verify(self) -> list[str]:
-        """What is not as the applied migrations make it, one sentence each; empty when in order.
+        """What is not as the migrations make it, one sentence each; empty when in order.
 
         Looks at files, history, and every object of the schema: the applied files are run
         on a scratch database, which is compared and dropped.
@@ -113,6 +108,8 @@ class Runner:
         """
         status = self.status()
         found = [*status.problems, *(f"{half}, the rest did not" for half in status.half_done)]
+        begun = {half.partition(":")[0] for half in status.half_done}
+        found += [f"{each} is not applied" for each in status.pending if each not in begun]
         if found:
             return found
         applied = {row.version for row in status.applied}
@@ -126,7 +123,7 @@ class Runner:
         Raises:
             MigrationRefused: see `up`.
         """
-        return self._plans(read_folder(self._folder), self._state())
+        return plans_for(read_folder(self._folder), read_state(self._database), self._wishes)
 
     def up(self) -> list[Applied]:
         """Apply what is pending, each file in one transaction with its row.
@@ -139,7 +136,7 @@ class Runner:
         """
         files = read_folder(self._folder)
         with self._alone() as session:
-            plans = self._plans(files, self._state(create=True))
+            plans = plans_for(files, read_state(self._database, create=True), self._wishes)
             return [self._apply(each, session) for each in plans]
 
     def baseline(self, wanted: Adoption) -> list[Applied]:
@@ -169,38 +166,6 @@ class Runner:
         except DatabaseError as error:
             raise MigrationFailed(f"no migration was run: {in_words(error)}") from error
 
-    def _state(self, *, create: bool = False) -> _State:
-        try:
-            with self._database.transaction() as tx:
-                state = _State(read_history(tx, create=create), halves.read_halves(tx))
-                if create:
-                    halves.ensure_table(tx)
-                return state
-        except DatabaseError as error:
-            raise MigrationFailed(f"schema_migrations: {in_words(error)}") from error
-
-    def _problems(self, files: Sequence[MigrationFile], state: _State) -> Iterator[str]:
-        yield from problems_of(files, state.history, self._allowed)
-        versions = {file.version for file in files}
-        for version in state.halves:
-            if version not in versions:
-                yield f"{version}.sql took effect in part, but the file is missing"
-
-    def _plans(self, files: Sequence[MigrationFile], state: _State) -> list[Plan]:
-        if problems := list(self._problems(files, state)):
-            raise MigrationRefused("; ".join(problems))
-        return [self._plan(file, state) for file in files if file.version not in state.history]
-
-    def _plan(self, file: MigrationFile, state: _State) -> Plan:
-        begun = file.version in state.halves
-        made = plan(file, auto_no_transaction=self._auto or begun)
-        if begun and made.transactional:
-            made = made.by_steps()
-        newest = max(state.history, key=lambda version: number_of(version) or 0, default="")
-        if (number_of(newest) or 0) > file.number:
-            made = made.noted(f"out of order, allowed after {newest}")
-        return made
-
     def _apply(self, made: Plan, session: Session) -> Applied:
         started = time.perf_counter()
         if made.transactional:
@@ -209,7 +174,7 @@ class Runner:
             except MigrationFailed as error:
                 if sqlstate_of(error.__cause__) not in NEEDS_AUTOCOMMIT:
                     raise
-                if not self._auto:
+                if not self._wishes.auto_no_transaction:
                     raise MigrationRefused(f"{error}; {HOW_TO_RUN_ALONE}") from error
                 made = made.by_steps()
         Steps(made, self._database, session).run()
@@ -237,6 +202,6 @@ class Runner:
         """Run files on an empty database."""
         with alone(scratch, self._lock_wait_s) as session:
             runner = Runner(scratch, self._folder, auto_no_transaction=True)
-            state = runner._state(create=True)
+            state = read_state(scratch, create=True)
             for file in files:
-                runner._apply(runner._plan(file, state), session)
+                runner._apply(plan_for(file, state, runner._wishes), session)

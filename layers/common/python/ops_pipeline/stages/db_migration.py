@@ -116,7 +116,7 @@ def _look(runner: Runner, verb: str) -> Outcome:
     status = runner.status()
     problems = list(status.problems)
     if verb == "verify":
-        problems = runner.verify() + [f"{version} is not applied" for version in status.pending]
+        problems = runner.verify()
         if problems:
             raise MigrationRefused("; ".join(problems))
     told = _told(verb, status.applied)
