@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test slow chaos lint types contracts check lock docs clean \
+.PHONY: help setup demo test slow chaos bench lint types contracts check lock docs clean \
 	infra layers certs synth cdk infra-test
 
 BIN := .venv/bin
@@ -28,6 +28,9 @@ slow: $(READY) ## run the exhaustive tests: whole days twice, kills anywhere
 
 chaos: $(READY) ## kill a run at every statement and every request, and look (an hour)
 	@$(BIN)/pytest -q -s -m slow tests/chaos --timeout 7200
+
+bench: $(READY) ## measure what speed was promised for, beside what it is compared with
+	@$(BIN)/python -m tests.benchmarks
 
 lint: $(READY) ## formatting and ruff's rules
 	@$(BIN)/ruff format --quiet --check $(SOURCES) || \
