@@ -9,15 +9,11 @@ from functools import partial
 
 import pg8000.native
 
-from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db import telemetry as bars_table
 from ops_pipeline.db.connection import Database, target_from_url
 from ops_pipeline.domain.market import MINUTE, Bar
-from ops_pipeline.stages import telemetry
-from ops_pipeline.stages.request import TickRequest
 from tests.benchmarks.measuring import cloned, made_tickers, migrated, say, seconds, server
-from tests.builders_market import in_force, store_bars, watch
-from tests.fakes import FakeMarketData, FixedClock
+from tests.builders_market import store_bars, watch
 
 TICKERS, MINUTES, ROUNDS = 500, 400, 3
 BOUND = 2.0
@@ -72,23 +68,8 @@ def by_telemetry(db: Database, bars: list[Bar]) -> None:
         bars_table.merge(tx, data_feed="iex", now=NOW)
 
 
-def whole_stage(db: Database, bars: list[Bar]) -> None:
-    """The stage with its sifting and its watch for jumps, over a feed that is at hand."""
-    clock = FixedClock(NOW)
-    answer = FakeMarketData(clock, recorded_bars=bars)
-    telemetry.run(
-        TickRequest(tick=NOW),
-        db=db,
-        market_data=answer,
-        calendar=NyseCalendar(),
-        clock=clock,
-        parameters=in_force(db),
-        data_feed="iex",
-    )
-
-
-def measure(tickers: int, minutes: int, rounds: int) -> tuple[list[float], list[float], float]:
-    """Seconds of each bare round, of each round by telemetry's path, and of the whole stage."""
+def measure(tickers: int, minutes: int, rounds: int) -> tuple[list[float], list[float]]:
+    """Seconds of each bare round and of each round by telemetry's path."""
     bars = made_bars(tickers, minutes)
     in_order = sorted(bars, key=lambda bar: (bar.ticker, bar.ts))
     alone, ours = [], []
@@ -101,9 +82,7 @@ def measure(tickers: int, minutes: int, rounds: int) -> tuple[list[float], list[
                 alone.append(seconds(partial(bare, copy, in_order)))
             with cloned(url, urls.writer, f"ours_{number}") as copy, closing(_login(copy)) as db:
                 ours.append(seconds(partial(by_telemetry, db, in_order)))
-        with cloned(url, urls.writer, "stage") as copy, closing(_login(copy)) as db:
-            stage = seconds(lambda: whole_stage(db, in_order))
-    return alone, ours, stage
+    return alone, ours
 
 
 def _login(url: str) -> Database:
@@ -111,12 +90,11 @@ def _login(url: str) -> Database:
 
 
 def main() -> None:
-    alone, ours, stage = measure(TICKERS, MINUTES, ROUNDS)
+    alone, ours = measure(TICKERS, MINUTES, ROUNDS)
     ratio = statistics.median(ours) / statistics.median(alone)
     say("200,000 bars, half known: bare pg8000", f"{statistics.median(alone):.2f} s")
     say("the same by telemetry's statements", f"{statistics.median(ours):.2f} s")
     say("ratio", f"{ratio:.2f}", f"<= {BOUND}")
-    say("the whole stage, sifting and jumps included", f"{stage:.2f} s")
 
 
 if __name__ == "__main__":

@@ -21,5 +21,5 @@ def test_features_of_33_tickers_take_a_few_milliseconds_and_little_memory(
 
 
 def test_bars_reach_postgres_within_twice_the_time_of_a_bare_copy_and_upsert() -> None:
-    alone, ours, _ = bench_bars.measure(tickers=100, minutes=100, rounds=3)
+    alone, ours = bench_bars.measure(tickers=100, minutes=100, rounds=3)
     assert min(ours) <= bench_bars.BOUND * min(alone)
