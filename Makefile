@@ -83,7 +83,7 @@ CDK := aws-cdk@2.1148.1
 cdk: $(INFRA) ## run the CDK command line, for example make cdk ARGS=deploy
 	@PATH="$(abspath $(NODE)):$$PATH" PYTHONPATH=.:layers/common/python npx --yes $(CDK) $(ARGS)
 
-infra-test: $(INFRA) ## the tests that need .venv-infra: template and releases
+infra-test: $(INFRA) ## the tests that need .venv-infra: template, releases and bundles (these after make layers ARCH=x86_64)
 	@$(BIN)/pytest -q tests/infra
 
 clean: ## remove .venv and caches; the state folder .ops stays
