@@ -2,8 +2,13 @@
 
 import statistics
 
+import pytest
+
 from ops_local.database import DatabaseUrls
 from tests.benchmarks import bench_bars, bench_engine, bench_features
+
+# Seconds say something only where nobody else is at work.
+pytestmark = pytest.mark.slow
 
 
 def test_the_engine_takes_50_ms_a_tick_at_most() -> None:
