@@ -10,14 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import pg8000.native
-
 from ops_pipeline.adapters.alpaca_wire import NoAnswer, Wire
+from ops_pipeline.db.wire import COMMIT, Session
 
 Moment = Literal["before", "after"]
 
-# What a session sends in which a statement travels; preparing one changes nothing.
-_SENDS = ("execute_simple", "execute_named", "execute_unnamed")
+# Where a session sends a statement; preparing one changes nothing.
+_SENDS = ("ask", "execute_simple", "execute_unnamed")
 
 
 @dataclass
@@ -67,11 +66,12 @@ def arm(counter: Counter, *, lose_replies_to: str | None) -> None:
 
 
 def _count_statements(counter: Counter, name: str) -> None:
-    send = getattr(pg8000.native.Connection, name)
+    send = getattr(Session, name)
 
-    def counted(connection: Any, *args: Any, **options: Any) -> Any:
-        ends = name == "execute_simple" and args[0] == "COMMIT"
-        kind = "C" if ends else "S"
-        return counter.passing(kind, lambda: send(connection, *args, **options))
+    def counted(session: Any, statement: str, *args: Any, **options: Any) -> Any:
+        ends = statement == COMMIT or options.get("commit", False)
+        return counter.passing(
+            "C" if ends else "S", lambda: send(session, statement, *args, **options)
+        )
 
-    setattr(pg8000.native.Connection, name, counted)
+    setattr(Session, name, counted)

@@ -104,6 +104,9 @@ class Laboratory:
             local.clone_database(self.admin, self._seed(scenario), name)
             ended = self._run(scenario, None, name)
             assert ended.wrong == []
+            # Else the hooks sit where nothing passes any more.
+            assert ended.counted.count("S") > ended.counted.count("C") > 0
+            assert "B" in ended.counted
             self._undisturbed[scenario.name] = (self._urls(name), ended.counted)
         return self._undisturbed[scenario.name][1]
 
