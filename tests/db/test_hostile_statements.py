@@ -6,6 +6,7 @@ session are taken out in turn. A superuser is refused before any statement.
 """
 
 import json
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -236,6 +237,10 @@ def test_what_is_no_text_is_answered_without_a_connection(sql: object) -> None:
 def test_a_value_too_large_to_keep_is_never_read(urls: DatabaseUrls) -> None:
     limits = ConsoleLimits(body_bytes=1_000_000)
     with closing(Console(target_of(urls, "reader"), limits)) as console:
+        tracemalloc.start()
         answer = console.run("SELECT repeat('x', 200000000)")
+        _, peak_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak_bytes < 20_000_000
         assert json.loads(answer["body"]) == {"success": True, "rows": [], "truncated": True}
         assert console.run("SELECT 1 AS a")["statusCode"] == 200
