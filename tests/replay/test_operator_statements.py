@@ -44,9 +44,11 @@ def ask(sql: str) -> dict[str, Any]:
 def day(replayed: Replay) -> Iterator[Day]:
     replayed_day = replayed("2013-10-07", "lively.json")
     variables = {"DATABASE_READER_URL": replayed_day.urls.reader}
-    wiring.use(Runtime(variables, FixedClock(datetime(2013, 10, 8, tzinfo=UTC))))
+    runtime = Runtime(variables, FixedClock(datetime(2013, 10, 8, tzinfo=UTC)))
+    wiring.use(runtime)
     yield replayed_day
     wiring.use(None)
+    runtime.close()
 
 
 # The recorded real days have no news: their absence is the truth there.
