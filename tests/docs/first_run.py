@@ -58,6 +58,8 @@ The session is synthetic; its profits mean nothing.
 
 def render(home: Path) -> str:
     """Run every step and return the page; a wrong exit code raises RuntimeError."""
+    # So that what the page leaves out, the set-up, is over before anything is shown.
+    printed(Step("", "make setup"), home)
     parts = [_HEAD]
     for step in STEPS:
         shown = printed(step, home).replace(str(home), ".ops").rstrip()

@@ -62,11 +62,8 @@ WHERE old.id = r.id AND r.account_name = :account AND r.created_at < :oldest
   AND {_FREE}
 """
 
-# What this very run claimed before it was cut off is its own still: nobody else has its lease.
 _CLAIMABLE = """
-    (r.status = 'PENDING'
-     OR (r.status = 'PROCESSING'
-         AND (r.claimed_until <= :now OR r.dispatcher_run_id = CAST(:run_id AS uuid))))
+    (r.status = 'PENDING' OR (r.status = 'PROCESSING' AND r.claimed_until <= :now))
 """
 
 _PENDING_TICKERS = f"""
@@ -107,7 +104,13 @@ _RELEASE = """
 UPDATE dispatch_recommendations SET claimed_until = :now WHERE id = :id AND status = 'PROCESSING'
 """
 
+# What this very run claimed before it was cut off is its own still, and nobody else has its
+# lease: it starts by laying that back, once.
 _START_RUN = """
+WITH laid_back AS (
+    UPDATE dispatch_recommendations SET claimed_until = :now
+    WHERE account_name = :account AND status = 'PROCESSING' AND claimed_until > :now
+      AND dispatcher_run_id = CAST(:run_id AS uuid))
 INSERT INTO dispatcher_runs
     (run_id, account_name, tick, started_at, pulled_count, processed_count, simulated_count,
      skipped_count, failed_count, run_summary_json)
@@ -145,9 +148,9 @@ def expire(tx: Transaction, *, account: str, oldest: datetime, now: datetime) ->
     return tx.execute(_EXPIRE, account=account, oldest=oldest, now=now)
 
 
-def pending_tickers(tx: Transaction, *, account: str, run_id: UUID, now: datetime) -> list[str]:
-    """Tickers of what this run may claim, and of a few whose order lives already."""
-    rows = tx.rows(_PENDING_TICKERS, account=account, run_id=run_id, now=now)
+def pending_tickers(tx: Transaction, *, account: str, now: datetime) -> list[str]:
+    """Tickers of what may be claimed, and of a few whose order lives already."""
+    rows = tx.rows(_PENDING_TICKERS, account=account, now=now)
     return sorted(row["ticker"] for row in rows)
 
 
@@ -202,6 +205,7 @@ def release(tx: Transaction, recommendation_id: int, now: datetime) -> None:
 def start_run(
     tx: Transaction, *, run_id: UUID, account: str, tick: datetime, now: datetime
 ) -> None:
+    """Open the run's row, or open it again; what it claimed before may be claimed anew."""
     tx.execute(_START_RUN, run_id=run_id, account=account, tick=tick, now=now)
 
 

@@ -99,7 +99,7 @@ def _begin(way: Road) -> tuple[UUID, int, list[str]]:
     with way.db.transaction() as tx:
         dispatch.start_run(tx, run_id=run_id, account=way.name, tick=way.tick, now=now)
         expired = dispatch.expire(tx, account=way.name, oldest=oldest, now=now)
-        tickers = dispatch.pending_tickers(tx, account=way.name, run_id=run_id, now=now)
+        tickers = dispatch.pending_tickers(tx, account=way.name, now=now)
     return run_id, expired, tickers
 
 
