@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 
@@ -20,17 +21,16 @@ class StoredFeatures:
     computed_at: datetime
 
 
-# One bytea a column and ticker: numpy reads Postgres's own big-endian numbers as they are,
-# where 120 rows a ticker would be parsed value by value. A ticker whose newest bar has its
-# features already is left out.
+# Each column of a ticker's window travels as one array in Postgres's binary form: numpy reads
+# it as it lies there, where 120 rows a ticker would be parsed value by value. A ticker whose
+# newest bar has its features already is left out.
 _WINDOWS = """
-SELECT watched.ticker, bars.starts_s, bars.closes, bars.volumes
+SELECT watched.ticker, bars.starts, bars.closes, bars.volumes
 FROM unnest(CAST(:tickers AS text[])) AS watched (ticker)
 CROSS JOIN LATERAL (
-    SELECT max(ts) AS newest,
-        string_agg(int8send(extract(epoch FROM ts)::bigint), '' ORDER BY ts) AS starts_s,
-        string_agg(float8send(close::double precision), '' ORDER BY ts) AS closes,
-        string_agg(int8send(volume), '' ORDER BY ts) AS volumes
+    SELECT max(ts) AS newest, array_send(array_agg(ts)) AS starts,
+        array_send(array_agg(close::double precision)) AS closes,
+        array_send(array_agg(volume)) AS volumes
     FROM (
         SELECT ts, close, volume FROM lane_telemetry
         WHERE ticker = watched.ticker AND ts >= :opens_at AND ts < :until
@@ -43,6 +43,13 @@ CROSS JOIN LATERAL (
 ) done
 WHERE bars.newest > coalesce(done.newest, '-infinity')
 """
+# What precedes the elements: dimensions, flags, element type, length, lower bound.
+_ARRAY_HEADER_BYTES = 20
+_INTEGERS = np.dtype([("bytes", ">i4"), ("value", ">i8")])
+_DOUBLES = np.dtype([("bytes", ">i4"), ("value", ">f8")])
+# Postgres counts microseconds since 2000-01-01 UTC.
+_POSTGRES_EPOCH_S = 946_684_800
+_MICROSECONDS = 1_000_000
 
 _NAMES = tuple(field.name for field in fields(Features))
 _COLUMNS = ", ".join(_NAMES)
@@ -101,9 +108,22 @@ def latest(
 
 
 def _window(row: Row) -> BarWindow:
+    """Newest first in the database's answer, oldest first in the window.
+
+    Raises:
+        RuntimeError: the bars did not come in the order of the statement's subquery.
+    """
+    starts_us = _elements(row["starts"], _INTEGERS)[::-1]
+    if (starts_us[1:] <= starts_us[:-1]).any():
+        raise RuntimeError(f"the bars of {row['ticker']} came out of order")
     return BarWindow(
         ticker=row["ticker"],
-        starts_s=np.frombuffer(row["starts_s"], dtype=">i8").astype(np.int64),
-        closes=np.frombuffer(row["closes"], dtype=">f8").astype(np.float64),
-        volumes=np.frombuffer(row["volumes"], dtype=">i8").astype(np.int64),
+        starts_s=(starts_us // _MICROSECONDS + _POSTGRES_EPOCH_S).astype(np.int64),
+        closes=_elements(row["closes"], _DOUBLES)[::-1].astype(np.float64),
+        volumes=_elements(row["volumes"], _INTEGERS)[::-1].astype(np.int64),
     )
+
+
+def _elements(sent: bytes, form: np.dtype[np.void]) -> np.ndarray[tuple[int], np.dtype[Any]]:
+    """The values of a one-dimensional array without NULLs, as array_send() wrote it."""
+    return np.frombuffer(sent, dtype=form, offset=_ARRAY_HEADER_BYTES)["value"]

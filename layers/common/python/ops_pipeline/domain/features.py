@@ -1,8 +1,11 @@
 """The features of one ticker at one minute: the definition of every column of lane_features."""
 
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeAlias
+from math import isnan
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -62,47 +65,102 @@ class Features:
 
 def compute(window: BarWindow, rules: FeatureRules) -> Features | None:
     """The features at the window's newest bar; None under the minimum of bars."""
-    starts_s = window.starts_s[-rules.window_bars :]
-    closes = window.closes[-rules.window_bars :]
-    volumes = window.volumes[-rules.window_bars :]
-    count = len(closes)
-    if count < max(rules.minimum_bars, _LONGEST_MEAN):
-        return None
-    close, sma20, sma50 = float(closes[-1]), _mean(closes[-20:]), _mean(closes[-_LONGEST_MEAN:])
-    recent_vol, baseline_vol = _volatility(closes[-30:]), _volatility(closes)
-    volume_avg_20 = _mean(volumes[-20:])
-    volume_ratio = _ratio(float(volumes[-1]), volume_avg_20)
+    (found,) = compute_all([window], rules)
+    return found
+
+
+def compute_all(windows: Sequence[BarWindow], rules: FeatureRules) -> list[Features | None]:
+    """The features at each window's newest bar, in the order given; see `compute`.
+
+    Windows of one length are computed side by side: numpy's calls cost more than its sums.
+    """
+    found: list[Features | None] = [None] * len(windows)
+    places_by_count: dict[int, list[int]] = defaultdict(list)
+    for place, window in enumerate(windows):
+        count = min(len(window.closes), rules.window_bars)
+        if count >= max(rules.minimum_bars, _LONGEST_MEAN):
+            places_by_count[count].append(place)
+    for count, places in places_by_count.items():
+        some = [windows[place] for place in places]
+        for place, features in zip(places, _of_one_length(some, count, rules), strict=True):
+            found[place] = features
+    return found
+
+
+class _Figures(NamedTuple):
+    """What numpy computes for a window; NaN for a return over a gap."""
+
+    starts_s: int
+    volume: int
+    close: float
+    sma20: float
+    sma50: float
+    recent_vol: float
+    baseline_vol: float
+    volume_avg_20: float
+    return_5m: float
+    return_15m: float
+
+
+def _of_one_length(
+    windows: Sequence[BarWindow], count: int, rules: FeatureRules
+) -> Iterator[Features]:
+    """The features of windows of which the last `count` bars are used: a row each below."""
+    starts_s = np.stack([window.starts_s[-count:] for window in windows])
+    closes = np.stack([window.closes[-count:] for window in windows])
+    volumes = np.stack([window.volumes[-count:] for window in windows])
+    columns: list[Floats | Integers] = [  # in the order of _Figures
+        starts_s[:, -1],
+        volumes[:, -1],
+        closes[:, -1],
+        _means(closes, 20),
+        _means(closes, _LONGEST_MEAN),
+        _volatilities(closes[:, -30:]),
+        _volatilities(closes),
+        _means(volumes, 20),
+        _returns_over(5, starts_s, closes),
+        _returns_over(15, starts_s, closes),
+    ]
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    for window, row in zip(windows, rows, strict=True):
+        yield _features(window.ticker, count, _Figures(*row), rules)
+
+
+def _features(ticker: str, count: int, of: _Figures, rules: FeatureRules) -> Features:
+    volume_ratio = _ratio(of.volume, of.volume_avg_20)
     return Features(
-        ticker=window.ticker,
-        ts=datetime.fromtimestamp(int(starts_s[-1]), UTC),
-        close=close,
-        sma20=sma20,
-        sma50=sma50,
-        recent_vol=recent_vol,
-        baseline_vol=baseline_vol,
-        vol_ratio=_ratio(recent_vol, baseline_vol),
-        distance_sma20=(close - sma20) / sma20,
-        distance_sma50=(close - sma50) / sma50,
-        trend_state=_sign_beyond((sma20 - sma50) / sma50, rules.trend_band),
-        volume_current=int(volumes[-1]),
-        volume_avg_20=volume_avg_20,
+        ticker=ticker,
+        ts=datetime.fromtimestamp(of.starts_s, UTC),
+        close=of.close,
+        sma20=of.sma20,
+        sma50=of.sma50,
+        recent_vol=of.recent_vol,
+        baseline_vol=of.baseline_vol,
+        vol_ratio=_ratio(of.recent_vol, of.baseline_vol),
+        distance_sma20=(of.close - of.sma20) / of.sma20,
+        distance_sma50=(of.close - of.sma50) / of.sma50,
+        trend_state=_sign_beyond((of.sma20 - of.sma50) / of.sma50, rules.trend_band),
+        volume_current=of.volume,
+        volume_avg_20=of.volume_avg_20,
         volume_ratio=volume_ratio,
         volume_surge=None if volume_ratio is None else volume_ratio > rules.surge_ratio,
-        return_5m=_return_over(5, starts_s, closes),
-        return_15m=_return_over(15, starts_s, closes),
+        return_5m=None if isnan(of.return_5m) else of.return_5m,
+        return_15m=None if isnan(of.return_15m) else of.return_15m,
         bar_count=count,
     )
 
 
-def _mean(values: Floats | Integers) -> float:
-    return float(values.sum()) / len(values)
+def _means(rows: Floats | Integers, last: int) -> Floats:
+    return np.asarray(rows[:, -last:].sum(axis=1) / last, dtype=np.float64)
 
 
-def _volatility(closes: Floats) -> float:
-    """Sample standard deviation (n - 1) of the simple returns between these closes."""
-    returns = closes[1:] / closes[:-1] - 1
-    deviations = returns - returns.sum() / len(returns)
-    return float(np.sqrt((deviations * deviations).sum() / (len(returns) - 1)))
+def _volatilities(closes: Floats) -> Floats:
+    """Sample standard deviations (n - 1) of the simple returns between these closes."""
+    returns = closes[:, 1:] / closes[:, :-1] - 1
+    number = returns.shape[1]
+    deviations = returns - returns.sum(axis=1, keepdims=True) / number
+    deviations *= deviations
+    return np.asarray(np.sqrt(deviations.sum(axis=1) / (number - 1)), dtype=np.float64)
 
 
 def _ratio(value: float, base: float) -> float | None:
@@ -113,10 +171,13 @@ def _sign_beyond(value: float, band: float) -> int:
     return 0 if abs(value) <= band else 1 if value > 0 else -1
 
 
-def _return_over(minutes: int, starts_s: Integers, closes: Floats) -> float | None:
-    """The newest close against that of the bar exactly so many minutes before."""
-    wanted_s = int(starts_s[-1]) - minutes * _MINUTE_S
-    place = int(np.searchsorted(starts_s, wanted_s))
-    if int(starts_s[place]) != wanted_s:
-        return None
-    return float(closes[-1] / closes[place]) - 1
+def _returns_over(minutes: int, starts_s: Integers, closes: Floats) -> Floats:
+    """The newest close against that of the bar exactly so many minutes before; NaN over a gap.
+
+    Each minute has one bar at most, so that bar is one of the last `minutes` + 1.
+    """
+    recent = slice(-minutes - 1, None)
+    is_it = starts_s[:, recent] == starts_s[:, -1:] - minutes * _MINUTE_S
+    before = np.where(is_it, closes[:, recent], 0.0).sum(axis=1)
+    there = is_it.any(axis=1)
+    return np.where(there, closes[:, -1] / np.where(there, before, 1.0) - 1, np.nan)
