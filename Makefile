@@ -24,10 +24,10 @@ test: $(READY) ## run all tests, on a Postgres of their own
 	@$(BIN)/pytest -q
 
 slow: $(READY) ## run the exhaustive tests: whole days twice, kills anywhere
-	@$(BIN)/pytest -q -m slow --timeout 3000
+	@$(BIN)/pytest -q -m slow --timeout 3000 -o faulthandler_timeout=3600
 
 chaos: $(READY) ## kill a run at every statement and every request, and look (an hour)
-	@$(BIN)/pytest -q -s -m slow tests/chaos --timeout 7200
+	@$(BIN)/pytest -q -s -m slow tests/chaos --timeout 7200 -o faulthandler_timeout=7800
 
 bench: $(READY) ## measure what speed was promised for, beside what it is compared with
 	@$(BIN)/python -m tests.benchmarks

@@ -3,12 +3,9 @@
 import tempfile
 from pathlib import Path
 
-import pytest
-
 from tests.docs.first_run import PAGE, render
 
 
-@pytest.mark.timeout(600)
 def test_the_first_run_prints_what_the_page_shows() -> None:
     with tempfile.TemporaryDirectory(prefix="ops-first-run-") as folder:
         Path(folder).chmod(0o755)
