@@ -28,6 +28,18 @@ TEMPLATE = "template_migrated"
 _numbers = count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Share the tests among processes by file; replays stay together and start first.
+
+    They are the longest part, and use one another's replayed days.
+    """
+    items.sort(key=lambda item: item.path.parent.name != "replay")
+    for item in items:
+        folder = item.path.parent.name
+        group = folder if folder == "replay" else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """The session's server. Not under tmp_path: as root, `nobody` could not get in there."""
