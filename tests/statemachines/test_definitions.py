@@ -20,7 +20,13 @@ from infra.definitions import (
 from ops_pipeline import errors
 from ops_pipeline.runtime.entrypoint import LEASE_WITHOUT_CONTEXT_S
 
-MACHINE_LIMIT_S = 240
+# An Express machine ends at 300 s whatever it says; a Standard one (infra/stacks) may take longer.
+MACHINE_LIMIT_S = {
+    "news_cycle": 240,
+    "trading_cycle": 240,
+    "position_cycle": 240,
+    "daily_cycle": 600,
+}
 # What Lambda and Step Functions report themselves, as their documentation names it.
 THROTTLED = "Lambda.TooManyRequestsException"
 OUTCOME_UNKNOWN = {
@@ -143,10 +149,12 @@ def test_a_function_may_run_as_long_as_its_task_and_hardly_longer(name: str) -> 
 
 
 @EACH_MACHINE
-def test_the_longest_path_ends_before_the_machine_and_the_machine_before_240_s(name: str) -> None:
+def test_the_longest_path_ends_before_the_machine_and_the_machine_before_its_limit(
+    name: str,
+) -> None:
     machine = load_machines()[name]
     passes = 3 if name == "news_cycle" else 1
-    assert longest_s(machine, passes) < machine["TimeoutSeconds"] <= MACHINE_LIMIT_S
+    assert longest_s(machine, passes) < machine["TimeoutSeconds"] <= MACHINE_LIMIT_S[name]
 
 
 def test_the_longest_path_counts_retries_items_and_passes() -> None:

@@ -28,6 +28,14 @@ STAGES = {
     "position_cycle": ["market_clock", "position_manager"],
     "daily_cycle": ["reconciler", "market_regime", "report"],
 }
+# Of a trading minute nothing goes on without what came before; a day's stages stand alone.
+CHAINED = ["news_cycle", "trading_cycle", "position_cycle"]
+ALONE = [
+    (machine, stage)
+    for machine in CHAINED
+    for stage in STAGES[machine]
+    if stage not in ("dispatcher", "position_manager")
+]
 MACHINES = load_machines()
 
 Answer = Any | Callable[[dict[str, Any]], Any]
@@ -137,8 +145,10 @@ def test_no_account_to_serve_is_a_quiet_success() -> None:
     assert "position_manager" not in script.called
 
 
-@pytest.mark.parametrize("machine", sorted(FIRST_STAGE))
-@pytest.mark.parametrize("status", ["busy", "too_old"])
+@pytest.mark.parametrize(
+    ("machine", "status"),
+    [*((machine, "busy") for machine in CHAINED), *((each, "too_old") for each in FIRST_STAGE)],
+)
 def test_a_machine_ends_at_its_first_stage_when_the_tick_is_not_its_own(
     machine: str, status: str
 ) -> None:
@@ -148,15 +158,7 @@ def test_a_machine_ends_at_its_first_stage_when_the_tick_is_not_its_own(
     assert script.called == [first]
 
 
-@pytest.mark.parametrize(
-    ("machine", "stage"),
-    [
-        (machine, stage)
-        for machine, stages in STAGES.items()
-        for stage in stages
-        if stage not in ("dispatcher", "position_manager")
-    ],
-)
+@pytest.mark.parametrize(("machine", "stage"), ALONE)
 def test_a_busy_stage_ends_the_machine_wherever_it_stands(machine: str, stage: str) -> None:
     script = Script(**{stage: {"status": "busy"}})
     assert script.run(machine).status == "SUCCEEDED"
@@ -178,15 +180,7 @@ def test_work_that_is_already_done_is_gone_past() -> None:
     assert script.called == [*TRADING, "dispatcher", "dispatcher"]
 
 
-@pytest.mark.parametrize(
-    ("machine", "stage"),
-    [
-        (machine, stage)
-        for machine, stages in STAGES.items()
-        for stage in stages
-        if stage not in ("dispatcher", "position_manager")
-    ],
-)
+@pytest.mark.parametrize(("machine", "stage"), ALONE)
 def test_a_failing_stage_is_told_to_run_failure_once_and_fails_the_machine(
     machine: str, stage: str
 ) -> None:
@@ -199,6 +193,53 @@ def test_a_failing_stage_is_told_to_run_failure_once_and_fails_the_machine(
     assert script.events_of("run_failure") == [
         {**TICK, "machine": machine, "state": state, "error": "ArithmeticError", "cause": cause}
     ]
+
+
+@pytest.mark.parametrize("stage", STAGES["daily_cycle"])
+def test_a_day_s_failing_stage_is_told_and_the_others_go_on(stage: str) -> None:
+    """Without the regime nothing is entered all day; a broker that is down is no reason."""
+    script = Script(**{stage: ArithmeticError("no sum")})
+    execution = script.run("daily_cycle")
+    cause = '{"errorMessage": "no sum", "errorType": "ArithmeticError"}'
+    assert execution == Execution("FAILED", error="ArithmeticError", cause=cause)
+    assert [name for name in script.called if name != "run_failure"] == STAGES["daily_cycle"]
+    state = "".join(word.capitalize() for word in stage.split("_"))
+    told = {"machine": "daily_cycle", "state": state, "error": "ArithmeticError", "cause": cause}
+    assert script.events_of("run_failure") == [TICK | told]
+    assert script.called.index("run_failure") == STAGES["daily_cycle"].index(stage) + 1
+
+
+def test_a_day_s_failures_are_all_told_and_the_first_names_the_error() -> None:
+    errors = [ArithmeticError("books"), LookupError("vix"), OSError("report")]
+    script = Script(**dict(zip(STAGES["daily_cycle"], errors, strict=True)))
+    assert script.run("daily_cycle").error == "ArithmeticError"
+    assert [event["state"] for event in script.events_of("run_failure")] == [
+        "Reconciler",
+        "MarketRegime",
+        "Report",
+    ]
+
+
+def test_a_day_goes_on_even_when_its_failure_can_not_be_told() -> None:
+    script = Script(reconciler=ArithmeticError("first"), run_failure=LookupError("second"))
+    assert script.run("daily_cycle").error == "ArithmeticError"
+    assert script.called == ["reconciler", "run_failure", "market_regime", "report"]
+
+
+@pytest.mark.parametrize("stage", STAGES["daily_cycle"])
+def test_a_day_s_odd_answer_is_a_failure_and_the_others_go_on(stage: str) -> None:
+    script = Script(**{stage: {"status": "fine"}})
+    assert script.run("daily_cycle").error == "StageFailed"
+    assert [name for name in script.called if name != "run_failure"] == STAGES["daily_cycle"]
+    assert script.called.count("run_failure") == 1
+
+
+@pytest.mark.parametrize("stage", STAGES["daily_cycle"])
+def test_a_day_s_stage_that_another_run_serves_is_left_to_it(stage: str) -> None:
+    """Somebody reconciles by hand at 08:30: the regime is read all the same."""
+    script = Script(**{stage: {"status": "busy"}})
+    assert script.run("daily_cycle").status == "SUCCEEDED"
+    assert script.called == STAGES["daily_cycle"]
 
 
 def test_the_machine_ends_with_the_first_error_even_when_run_failure_fails_too() -> None:
