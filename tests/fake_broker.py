@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from ops_pipeline.domain.broker import (
     BrokerAccount,
+    BrokerCashActivity,
     BrokerFill,
     BrokerOrder,
     BrokerPosition,
@@ -19,7 +20,14 @@ from ops_pipeline.ports import Clock
 
 T = TypeVar("T")
 Call = Literal[
-    "account", "positions", "order_by_client_id", "orders_since", "submit", "cancel", "fills_since"
+    "account",
+    "positions",
+    "order_by_client_id",
+    "orders_since",
+    "submit",
+    "cancel",
+    "fills_since",
+    "cash_activities_since",
 ]
 ENDED = ("filled", "canceled", "expired", "rejected")
 ZERO = Decimal(0)
@@ -43,7 +51,7 @@ class FakeBroker:
     """One account as ports.Broker describes it; orders rest until the test fills them.
 
     Attributes:
-        cash: USD; moves with every fill.
+        cash: USD; moves with every fill and each `move_cash`.
         last_equity: Equity at the last close, USD.
         marks: Prices that equity is valued at; without one, the average cost.
         fills_withheld: Fills are kept back from `fills_since`, as they may follow an
@@ -67,6 +75,7 @@ class FakeBroker:
     submitted: list[OrderRequest] = field(default_factory=list)
     orders: dict[str, BrokerOrder] = field(default_factory=dict)
     fills: list[BrokerFill] = field(default_factory=list)
+    cash_activities: list[BrokerCashActivity] = field(default_factory=list)
     _limits: dict[str, Decimal] = field(default_factory=dict)
     _holdings: dict[str, _Holding] = field(default_factory=dict)
     _faults: dict[Call, list[_Fault]] = field(default_factory=dict)
@@ -98,6 +107,19 @@ class FakeBroker:
         return self._answer(
             "fills_since", lambda: [fill for fill in fills if fill.executed_at >= since]
         )
+
+    def cash_activities_since(self, since: datetime) -> list[BrokerCashActivity]:
+        found = self.cash_activities
+        return self._answer(
+            "cash_activities_since", lambda: [it for it in found if it.created_at >= since]
+        )
+
+    def move_cash(self, kind: str, amount: str) -> None:
+        """Book a deposit (CSD), a withdrawal (CSW), a fee (FEE), a dividend (DIV), ..."""
+        number = len(self.cash_activities) + 1
+        moved = BrokerCashActivity(f"cash::{number}", kind, Decimal(amount), self.clock.now())
+        self.cash_activities.append(moved)
+        self.cash += moved.amount
 
     def fail(
         self, call: Call, error: OpsError, *, times: int = 1, after_effect: bool = False

@@ -1,51 +1,81 @@
-"""Alpaca's account activities: executions only, for nothing else happens here."""
+"""Alpaca's account activities: executions, and what moved money without one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from datetime import datetime
 
 from starlette.routing import Route
 
 from ops_local.exchange import trading_answers as answers
 from ops_local.exchange.calls import Call, endpoint
-from ops_local.exchange.records import Fill
+from ops_local.exchange.records import CashActivity, Fill
 from ops_local.exchange.refusals import bad_query
 from ops_pipeline.domain.market import new_york_day
 
-_FILL = "FILL"
 _PAGE = 100
+_CATEGORIES = ("", "trade_activity", "non_trade_activity")
+# TRANS asks for both kinds of cash transactions.
+_GROUPS = {"TRANS": frozenset({"CSD", "CSW"})}
 
 
 def list_activities(call: Call) -> list[Mapping[str, object]]:
-    types = call.text("activity_types", _FILL).split(",")
-    wanted = _FILL in types and call.text("category", "trade_activity") == "trade_activity"
-    return _page(call) if wanted else []
+    types, category = call.text("activity_types", ""), call.one_of("category", _CATEGORIES)
+    if types and category:
+        raise bad_query("category and activity_types can't be used together")
+    if types:
+        return _page(call, [it for it in _all(call) if _type(it) in _wanted(types.split(","))])
+    kind = {"trade_activity": Fill, "non_trade_activity": CashActivity}.get(category, object)
+    return _page(call, [it for it in _all(call) if isinstance(it, kind)])
 
 
 def list_activities_of_type(call: Call) -> list[Mapping[str, object]]:
-    return _page(call) if call.path("activity_type") == _FILL else []
+    wanted = _wanted([call.path("activity_type")])
+    return _page(call, [it for it in _all(call) if _type(it) in wanted])
 
 
-def _page(call: Call) -> list[Mapping[str, object]]:
+def _all(call: Call) -> list[Fill | CashActivity]:
+    """Everything, oldest first: ids begin with their time."""
+    store, number = call.exchange.store, call.account.account_number
+    every: list[Fill | CashActivity] = [*store.fills(number), *store.cash_activities(number)]
+    return sorted(every, key=lambda it: it.activity_id)
+
+
+def _wanted(types: list[str]) -> frozenset[str]:
+    return frozenset().union(*(_GROUPS.get(name, frozenset({name})) for name in types))
+
+
+def _page(call: Call, found: list[Fill | CashActivity]) -> list[Mapping[str, object]]:
     """One page, newest first unless asked otherwise, after the activity `page_token` names."""
     size = call.whole_number("page_size", default=_PAGE, most=_PAGE)
-    fills = call.exchange.store.fills(call.account.account_number)
     if call.one_of("direction", ("desc", "asc")) == "desc":
-        fills.reverse()
+        found.reverse()
     token = call.text("page_token", "")
     if token:
-        ids = [fill.activity_id for fill in fills]
+        ids = [it.activity_id for it in found]
         if token not in ids:
             raise bad_query(f"invalid page_token: {token!r}")
-        fills = fills[ids.index(token) + 1 :]
-    return [answers.fill(fill) for fill in filter(_fill_filter(call), fills)][:size]
+        found = found[ids.index(token) + 1 :]
+    return [_answer(it) for it in found if _is_within(call, _at(it))][:size]
 
 
-def _fill_filter(call: Call) -> Callable[[Fill], bool]:
+def _is_within(call: Call, at: datetime) -> bool:
     after, until, day = call.moment("after"), call.moment("until"), call.moment("date")
-    return lambda fill: (
-        (after is None or fill.executed_at > after)
-        and (until is None or fill.executed_at < until)
-        and (day is None or new_york_day(fill.executed_at) == new_york_day(day))
+    return (
+        (after is None or at > after)
+        and (until is None or at < until)
+        and (day is None or new_york_day(at) == new_york_day(day))
     )
+
+
+def _type(it: Fill | CashActivity) -> str:
+    return "FILL" if isinstance(it, Fill) else it.activity_type
+
+
+def _at(it: Fill | CashActivity) -> datetime:
+    return it.executed_at if isinstance(it, Fill) else it.created_at
+
+
+def _answer(it: Fill | CashActivity) -> Mapping[str, object]:
+    return answers.fill(it) if isinstance(it, Fill) else answers.cash_activity(it)
 
 
 ROUTES = [

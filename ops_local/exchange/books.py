@@ -1,6 +1,6 @@
 """The figures of an account from what it has, holds and has ordered. Pure; USD.
 
-Fees and interest do not exist here. Reg T as Alpaca applies it: under 2,000 USD of
+Fees and interest come by hand only (see `treasury`). Reg T as Alpaca applies it: under 2,000 USD of
 equity there is no margin, from there stock is margined at half its value.
 """
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ops_local.exchange import faults
+from ops_local.exchange import faults, trading_answers, treasury
 from ops_local.exchange.calls import json_response
 from ops_local.exchange.exchange import Exchange
 from ops_local.exchange.refusals import Refused, bad_json
@@ -50,6 +50,18 @@ async def get_faults(request: Request) -> Response:
     return json_response(exchange.faults.happened)
 
 
+async def add_activity(request: Request) -> Response:
+    """Move an account's money without a trade (see `treasury.book`)."""
+    exchange: Exchange = request.app.state.exchange
+    body = await request.body()
+    try:
+        with exchange.store.transaction():
+            booked = treasury.book(exchange.store, _json(body), exchange.now())
+    except Refused as refused:
+        return json_response(refused.body, refused.status)
+    return json_response(trading_answers.cash_activity(booked))
+
+
 async def get_books(request: Request) -> Response:
     exchange: Exchange = request.app.state.exchange
     return json_response(exchange.store.dump())
@@ -77,5 +89,6 @@ ROUTES = [
     Route("/control/faults", set_faults, methods=["POST"]),
     Route("/control/clock", get_clock, methods=["GET"]),
     Route("/control/clock", set_clock, methods=["POST"]),
+    Route("/control/activities", add_activity, methods=["POST"]),
     Route("/control/books", get_books, methods=["GET"]),
 ]

@@ -62,10 +62,25 @@ class RunningExchange:
         """How often each kind has happened since the rules were set."""
         return self._ask("GET", "/control/faults")
 
+    def add_activity(
+        self, account: str, type_: str, amount: str, *, symbol: str | None = None
+    ) -> None:
+        """Move an account's money without a trade: CSD a deposit, CSW, FEE, DIV, INT, ...
+
+        Args:
+            amount: USD; under 0 when the account pays.
+
+        Raises:
+            ExchangeFailed: no such account or type, or the amount is no figure.
+        """
+        asked = {"account": account, "type": type_, "amount": amount, "symbol": symbol}
+        self._ask("POST", "/control/activities", asked)
+
     def books(self) -> dict[str, list[dict[str, Any]]]:
         """Every row of its store by table, as stored: money and moments are text.
 
-        Tables: clock, accounts, orders, fills, positions, day_ends, closing_prices.
+        Tables: clock, accounts, orders, fills, cash_activities, positions, day_ends,
+        closing_prices.
         """
         return self._ask("GET", "/control/books")
 

@@ -81,6 +81,26 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
+class CashActivity:
+    """Money that moved without a trade.
+
+    Attributes:
+        number: Counts the account's activities from 1.
+        activity_type: Alpaca's word: CSD a deposit, CSW a withdrawal, FEE, DIV, INT, ...
+        net_amount: USD; under 0 when the account paid.
+        symbol: Whose dividend; None for what concerns no security.
+    """
+
+    activity_id: str
+    account_number: str
+    number: int
+    activity_type: str
+    net_amount: Decimal
+    symbol: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Holding:
     """Shares held; `cost` is what they cost together, fees do not exist here."""
 

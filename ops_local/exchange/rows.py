@@ -6,14 +6,23 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from ops_local.exchange.records import ClosingPrice, DayEnd, Fill, Holding, Ledger, Order
+from ops_local.exchange.records import (
+    CashActivity,
+    ClosingPrice,
+    DayEnd,
+    Fill,
+    Holding,
+    Ledger,
+    Order,
+)
 
-Record = Order | Fill | Holding | Ledger | DayEnd | ClosingPrice
-RecordType = TypeVar("RecordType", Order, Fill, Holding, Ledger, DayEnd, ClosingPrice)
+Record = Order | Fill | CashActivity | Holding | Ledger | DayEnd | ClosingPrice
+RecordType = TypeVar("RecordType", Order, Fill, CashActivity, Holding, Ledger, DayEnd, ClosingPrice)
 
 TABLE_OF: dict[type, str] = {
     Order: "orders",
     Fill: "fills",
+    CashActivity: "cash_activities",
     Holding: "positions",
     Ledger: "accounts",
     DayEnd: "day_ends",
@@ -22,6 +31,7 @@ TABLE_OF: dict[type, str] = {
 _KEY_OF: dict[type, str] = {
     Order: "order_id",
     Fill: "activity_id",
+    CashActivity: "activity_id",
     Holding: "account_number, symbol",
     Ledger: "account_number",
     DayEnd: "account_number, day",

@@ -68,6 +68,17 @@ CREATE TABLE IF NOT EXISTS fills (
 
 CREATE INDEX IF NOT EXISTS fills_by_account ON fills (account_number, activity_id);
 
+CREATE TABLE IF NOT EXISTS cash_activities (
+    activity_id TEXT PRIMARY KEY,
+    account_number TEXT NOT NULL REFERENCES accounts,
+    number INTEGER NOT NULL,
+    activity_type TEXT NOT NULL,
+    net_amount TEXT NOT NULL,
+    symbol TEXT,
+    created_at TEXT NOT NULL,
+    UNIQUE (account_number, number)
+) STRICT;
+
 CREATE TABLE IF NOT EXISTS positions (
     account_number TEXT NOT NULL REFERENCES accounts,
     symbol TEXT NOT NULL,
@@ -98,6 +109,7 @@ TABLES = {
     "accounts": "account_number",
     "orders": "account_number, number",
     "fills": "account_number, activity_id",
+    "cash_activities": "account_number, number",
     "positions": "account_number, symbol",
     "day_ends": "account_number, day",
     "closing_prices": "symbol, day",

@@ -11,7 +11,16 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from ops_local.exchange.records import LIVE, ClosingPrice, DayEnd, Fill, Holding, Ledger, Order
+from ops_local.exchange.records import (
+    LIVE,
+    CashActivity,
+    ClosingPrice,
+    DayEnd,
+    Fill,
+    Holding,
+    Ledger,
+    Order,
+)
 from ops_local.exchange.rows import TABLE_OF, Record, RecordType, from_row, stamp, to_row, upsert
 from ops_local.exchange.schema import SCHEMA, TABLES
 from ops_pipeline.domain.broker import Side
@@ -97,6 +106,10 @@ class Store:
     def fills(self, account_number: str) -> list[Fill]:
         """All executions of the account, by activity id, which sorts by time."""
         return self._all(Fill, "account_number = ? ORDER BY activity_id", account_number)
+
+    def cash_activities(self, account_number: str) -> list[CashActivity]:
+        """What moved the account's money without a trade, in the order in which it came."""
+        return self._all(CashActivity, "account_number = ? ORDER BY number", account_number)
 
     def fill_count(self, order_id: str) -> int:
         row = self._connection.execute(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from ops_local.exchange.books import Figures
-from ops_local.exchange.records import Fill, Holding, Ledger, Order
+from ops_local.exchange.records import CashActivity, Fill, Holding, Ledger, Order
 from ops_local.exchange.wire import (
     moment,
     number,
@@ -12,6 +12,7 @@ from ops_local.exchange.wire import (
     optional_number,
 )
 from ops_pipeline.domain.ids import stable_uuid
+from ops_pipeline.domain.market import new_york_day
 
 Answer = dict[str, object]
 
@@ -164,6 +165,21 @@ def position(
         "unrealized_plpc": number(value / held.cost - 1),
         "unrealized_intraday_pl": number(value - day_basis),
         "unrealized_intraday_plpc": number(value / day_basis - 1),
+    }
+
+
+def cash_activity(it: CashActivity) -> Mapping[str, object]:
+    """An activity that was no trade; `date` is the day it counts for."""
+    about = {} if it.symbol is None else {"symbol": it.symbol}
+    return {
+        "id": it.activity_id,
+        "activity_type": it.activity_type,
+        "date": new_york_day(it.created_at).isoformat(),
+        "net_amount": number(it.net_amount),
+        "status": "executed",
+        "currency": "USD",
+        "created_at": moment(it.created_at),
+        **about,
     }
 
 

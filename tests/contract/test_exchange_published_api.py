@@ -32,6 +32,7 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchan
         ask(running, "DELETE", f"/v2/orders/{ended}")
         old = place(running, symbol="BBB", limit_price="8", time_in_force="gtc")
         ask(running, "PATCH", f"/v2/orders/{old}", {"qty": "3"})
+        running.add_activity("large", "DIV", "1.02", symbol="AAA")
         yield running
 
 
@@ -65,10 +66,11 @@ def _known_fields(file: str, schema: str) -> set[str]:
 
 
 LISTS = [
+    ("/v2/account/activities?category=non_trade_activity", "NonTradeActivities"),
     ("/v2/orders?status=all", "Order"),
     ("/v2/positions", "Position"),
     ("/v2/assets", "Assets"),
-    ("/v2/account/activities", "TradingActivities"),
+    ("/v2/account/activities?category=trade_activity", "TradingActivities"),
     ("/v2/account/activities/FILL", "TradingActivities"),
     ("/v2/calendar?start=2013-11-25&end=2013-12-02", "legacy_calendar_day"),
 ]

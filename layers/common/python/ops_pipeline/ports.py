@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ops_pipeline.domain.broker import (
     BrokerAccount,
+    BrokerCashActivity,
     BrokerFill,
     BrokerOrder,
     BrokerPosition,
@@ -104,6 +105,10 @@ class Broker(Protocol):
 
     def fills_since(self, since: datetime) -> list[BrokerFill]:
         """Executions since then, oldest first."""
+        ...
+
+    def cash_activities_since(self, since: datetime) -> list[BrokerCashActivity]:
+        """What moved money without a trade since then, each once, oldest first."""
         ...
 
 

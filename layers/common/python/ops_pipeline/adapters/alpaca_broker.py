@@ -11,6 +11,7 @@ from ops_pipeline.adapters.alpaca_records import Illegible
 from ops_pipeline.adapters.alpaca_wire import NoAnswer, NotSent, Refused, Renew, Wire
 from ops_pipeline.domain.broker import (
     BrokerAccount,
+    BrokerCashActivity,
     BrokerFill,
     BrokerOrder,
     BrokerPosition,
@@ -27,7 +28,7 @@ from ops_pipeline.errors import (
 T = TypeVar("T")
 
 _ORDERS_A_PAGE = 500
-_FILLS_A_PAGE = 100
+_ACTIVITIES_A_PAGE = 100
 _INSTANT = timedelta(microseconds=1)
 _PLACED_ALREADY = "client_order_id must be unique"
 
@@ -101,7 +102,17 @@ class AlpacaBroker:
     def fills_since(self, since: datetime) -> list[BrokerFill]:
         """Executions reported since then; one reported late may be older."""
         self._require_bound()
-        return list(self._all_fills(since))
+        params = {"after": _stamp(since - _INSTANT)}
+        path = "/account/activities/FILL"
+        return list(self._activities(path, params, records.fill, lambda fill: fill.fill_id))
+
+    def cash_activities_since(self, since: datetime) -> list[BrokerCashActivity]:
+        self._require_bound()
+        params = {"after": _stamp(since - _INSTANT), "category": "non_trade_activity"}
+        found = self._activities(
+            "/account/activities", params, records.cash_activity, lambda it: it.activity_id
+        )
+        return list({it.activity_id: it for it in found}.values())
 
     def _all_orders(self, since: datetime) -> Iterator[BrokerOrder]:
         """Every order once, in the order of submission.
@@ -125,19 +136,23 @@ class AlpacaBroker:
             known.update(order.broker_order_id for order in fresh)
             after = orders[-1].submitted_at - _INSTANT
 
-    def _all_fills(self, since: datetime) -> Iterator[BrokerFill]:
-        params = {"direction": "asc", "page_size": str(_FILLS_A_PAGE)}
-        params["after"] = _stamp(since - _INSTANT)
+    def _activities(
+        self,
+        path: str,
+        params: dict[str, str],
+        understand: Callable[[object], T],
+        id_of: Callable[[T], str],
+    ) -> Iterator[T]:
+        """All pages of activities, oldest first."""
+        params = {**params, "direction": "asc", "page_size": str(_ACTIVITIES_A_PAGE)}
         while True:
-            page = self._read(
-                "/account/activities/FILL", params, lambda raw: records.each(raw, records.fill)
-            )
+            page = self._read(path, params, lambda raw: records.each(raw, understand))
             yield from page
-            if len(page) < _FILLS_A_PAGE:
+            if len(page) < _ACTIVITIES_A_PAGE:
                 return
-            if page[-1].fill_id == params.get("page_token"):
-                raise BrokerUnavailable("GET /account/activities/FILL: the pages do not move on")
-            params["page_token"] = page[-1].fill_id
+            if id_of(page[-1]) == params.get("page_token"):
+                raise BrokerUnavailable(f"GET {path}: the pages do not move on")
+            params["page_token"] = id_of(page[-1])
 
     def _require_bound(self) -> None:
         if not self._is_bound:

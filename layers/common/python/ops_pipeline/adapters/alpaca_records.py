@@ -6,18 +6,20 @@ is left alone.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
 from ops_pipeline.domain.broker import (
     BrokerAccount,
+    BrokerCashActivity,
     BrokerFill,
     BrokerOrder,
     BrokerPosition,
     OrderRequest,
     Side,
 )
+from ops_pipeline.domain.market import new_york_time
 
 T = TypeVar("T")
 
@@ -92,6 +94,21 @@ def fill(answer: object) -> BrokerFill:
         quantity=_decimal(raw, "qty"),
         price=_decimal(raw, "price"),
         executed_at=_moment(raw, "transaction_time"),
+    )
+
+
+def cash_activity(answer: object) -> BrokerCashActivity:
+    """What moved money without a trade; one without an amount moved securities alone.
+
+    One that the broker canceled moved nothing after all.
+    """
+    raw = _record(answer)
+    moved = raw.get("net_amount") is not None and raw.get("status") != "canceled"
+    return BrokerCashActivity(
+        activity_id=_text(raw, "id"),
+        kind=_text(raw, "activity_type"),
+        amount=_decimal(raw, "net_amount") if moved else Decimal(0),
+        created_at=_moment(raw, "created_at") if raw.get("created_at") else _day(raw, "date"),
     )
 
 
@@ -171,6 +188,15 @@ def _moment(raw: Mapping[str, Any], name: str) -> datetime:
     if moment.tzinfo is None:
         raise Illegible(f"{name} has no time zone")
     return moment.astimezone(UTC)
+
+
+def _day(raw: Mapping[str, Any], name: str) -> datetime:
+    """A date, as the moment at which it begins in New York; or a moment as it is."""
+    text = _text(raw, name)
+    try:
+        return new_york_time(date.fromisoformat(text), 0)
+    except ValueError:
+        return _moment(raw, name)
 
 
 def _side(raw: Mapping[str, Any]) -> Side:

@@ -59,6 +59,20 @@ class BrokerFill:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerCashActivity:
+    """Money that moved without a trade: a deposit, a fee, a dividend, interest.
+
+    `kind` keeps the broker's own word ("CSD", "FEE", "DIV", ...); `amount` is USD, under
+    0 when the account paid, 0 for what moves no money; `activity_id` never repeats.
+    """
+
+    activity_id: str
+    kind: str
+    amount: Decimal
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerPosition:
     """What the broker holds; `quantity` is negative for a short."""
 
