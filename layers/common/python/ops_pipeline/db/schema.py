@@ -12,6 +12,7 @@ VERSIONS = (
     "0005_add_tickers",
     "0006_add_accounts",
     "0007_remember_redirects",
+    "0008_keep_cash_readings",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

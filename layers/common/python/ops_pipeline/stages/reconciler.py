@@ -14,8 +14,9 @@ from ops_pipeline.db import accounts, dispatch
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.errors import AccountMismatch, BrokerUnavailable, StageFailed
 from ops_pipeline.ports import Broker, Clock, Journal
-from ops_pipeline.stages import adoption, order_sync
+from ops_pipeline.stages import adoption, cash_check, order_sync
 from ops_pipeline.stages.adoption import Answer
+from ops_pipeline.stages.cash_check import Span
 from ops_pipeline.stages.request import TickRequest
 from ops_pipeline.stages.road import Road
 
@@ -30,6 +31,8 @@ class Outcome:
     Attributes:
         differences: All that were found, taken over or repaired ones included.
         unsettled: Those that are left; they halt entries.
+        cash_compared: Accounts whose cash was held against an earlier reading.
+        cash_differs: Those where something is left unexplained; it alerts and halts nothing.
     """
 
     accounts: int
@@ -41,6 +44,8 @@ class Outcome:
     repaired: int
     closed: int
     expired: int
+    cash_compared: int
+    cash_differs: int
 
 
 def run(
@@ -81,6 +86,8 @@ def run(
         repaired=counts["repaired"],
         closed=counts["closed"],
         expired=counts["expired"],
+        cash_compared=counts["cash_compared"],
+        cash_differs=counts["cash_differs"],
     )
 
 
@@ -88,7 +95,7 @@ def _reconcile(request: TickRequest, way: Road) -> Counter[str]:
     if way.broker is None:
         raise ValueError(f"{way.name} has no broker to compare with")
     asked_at = way.clock.now()
-    way.broker.account()
+    account = way.broker.account()
     if not request.dry_run:
         synced = order_sync.sync(way)
         if synced.failures:
@@ -97,7 +104,8 @@ def _reconcile(request: TickRequest, way: Road) -> Counter[str]:
     with way.db.transaction() as tx:
         counts = adoption.settle(tx, way, answer)
     counts["positions"], counts["orders"] = len(answer.positions), len(answer.orders)
-    return counts
+    span = Span(account, asked_at, since=request.tick - _LOOK_BACK)
+    return counts + cash_check.compare(way, span)
 
 
 def _read(broker: Broker, request: TickRequest, asked_at: datetime) -> Answer:

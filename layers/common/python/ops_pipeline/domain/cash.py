@@ -1,0 +1,68 @@
+"""An account's money beside what moved it: fills, fees, dividends, deposits. USD."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from ops_pipeline.domain.broker import BrokerAccount, BrokerCashActivity, BrokerFill
+
+# Money brought in or taken out; what the market and the broker do to it is profit or loss.
+_CAPITAL = frozenset({"CSD", "CSW", "TRANS", "JNL", "JNLC", "ACATC"})
+# Securities that came or went without a trade: what they are worth is not said.
+_IN_KIND = frozenset({"ACATS", "JNLS", "FOPT"})
+# An OCC symbol is longer than any ticker; a contract stands for a hundred shares.
+_LONGEST_TICKER = 10
+_CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An account's cash at a moment at which nothing was moving."""
+
+    at: datetime
+    cash: Decimal
+
+
+def net_deposits(activities: Sequence[BrokerCashActivity]) -> Decimal | None:
+    """What was brought in less what was taken out; None where securities were moved."""
+    if any(it.kind in _IN_KIND for it in activities):
+        return None
+    return sum((it.amount for it in activities if it.kind in _CAPITAL), Decimal(0))
+
+
+def day_loss(account: BrokerAccount, deposits: Decimal | None) -> Decimal | None:
+    """What the account lost since the last close, USD, under 0 when it won; None is unknown.
+
+    Its last equity ignores what was brought in since, its equity does not.
+    """
+    if deposits is None or account.trading_blocked or account.status != "ACTIVE":
+        return None
+    return account.last_equity + deposits - account.equity
+
+
+def unexplained(
+    before: Reading,
+    now: Decimal,
+    fills: Sequence[BrokerFill],
+    activities: Sequence[BrokerCashActivity],
+) -> Decimal:
+    """What cash has changed by since then without a fill or an activity that says why.
+
+    Args:
+        fills, activities: All that the broker tells of; older ones are left out, and one
+            told twice counts once.
+
+    Zero also for what rounding to cents explains: half a cent for each of them.
+    """
+    filled = {fill.fill_id: _paid(fill) for fill in fills if fill.executed_at > before.at}
+    moved = {it.activity_id: it.amount for it in activities if it.created_at > before.at}
+    flows = [*filled.values(), *moved.values()]
+    difference = now - before.cash - sum(flows, Decimal(0))
+    return difference if abs(difference) > _CENT / 2 * (1 + len(flows)) else Decimal(0)
+
+
+def _paid(fill: BrokerFill) -> Decimal:
+    multiplier = 100 if len(fill.symbol) > _LONGEST_TICKER else 1
+    value = fill.quantity * fill.price * multiplier
+    return -value if fill.side == "buy" else value

@@ -1,0 +1,64 @@
+"""What an account's money is explained by, and what the day lost."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ops_pipeline.domain.broker import BrokerCashActivity, BrokerFill, Side
+from ops_pipeline.domain.cash import Reading, net_deposits, unexplained
+
+THEN = datetime(2026, 2, 4, 13, 30, tzinfo=UTC)
+LATER = THEN + timedelta(hours=4)
+START = Reading(THEN, Decimal(1000))
+CENTS = st.decimals(min_value=1, max_value=500, places=2)
+
+
+def moved(kind: str, amount: str, at: datetime = LATER, name: str = "c1") -> BrokerCashActivity:
+    return BrokerCashActivity(name, kind, Decimal(amount), at)
+
+
+def filled(
+    side: Side, qty: str, price: str, *, symbol: str = "AAA", name: str = "f1"
+) -> BrokerFill:
+    return BrokerFill(name, "o1", symbol, side, Decimal(qty), Decimal(price), LATER)
+
+
+def test_only_money_brought_in_or_taken_out_is_a_deposit() -> None:
+    activities = [moved("CSD", "500"), moved("CSW", "-200"), moved("FEE", "-1"), moved("DIV", "9")]
+    assert net_deposits(activities) == 300
+    assert net_deposits([]) == 0
+
+
+def test_securities_moved_in_kind_leave_it_unknown() -> None:
+    assert net_deposits([moved("CSD", "500"), moved("ACATS", "0")]) is None
+
+
+def test_a_contract_costs_a_hundred_times_its_price() -> None:
+    option = filled("buy", "2", "1.50", symbol="AAPL260206C00200000")
+    assert unexplained(START, Decimal(700), [option], []) == 0
+
+
+def test_what_was_told_twice_counts_once_and_what_is_older_not_at_all() -> None:
+    fee = moved("FEE", "-5")
+    old = moved("FEE", "-3", at=THEN, name="c0")
+    bought = filled("buy", "1", "10")
+    assert unexplained(START, Decimal(985), [bought, bought], [fee, fee, old]) == 0
+
+
+def test_half_a_cent_for_each_figure_is_rounding_and_more_is_not() -> None:
+    bought = filled("buy", "3", "10.003")
+    assert unexplained(START, Decimal("970.00"), [bought], []) == 0
+    assert unexplained(START, Decimal("970.02"), [bought], []) == Decimal("0.029")
+
+
+@given(buys=st.lists(CENTS, max_size=5), fees=st.lists(CENTS, max_size=5), gap=CENTS)
+def test_whatever_moved_what_is_left_over_is_what_nobody_told(
+    buys: list[Decimal], fees: list[Decimal], gap: Decimal
+) -> None:
+    fills = [filled("buy", "1", str(price), name=f"f{n}") for n, price in enumerate(buys)]
+    moves = [moved("FEE", str(-fee), name=f"c{n}") for n, fee in enumerate(fees)]
+    now = START.cash - sum(buys) - sum(fees)
+    assert unexplained(START, now, fills, moves) == 0
+    assert unexplained(START, now - gap, fills, moves) == -gap
