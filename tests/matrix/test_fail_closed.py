@@ -101,6 +101,7 @@ CELLS = (
     Cell("positions list", COLUMNS[2], _no_positions),
     Cell("orders list", COLUMNS[0], _fails("orders_since")),
     Cell("fills list", COLUMNS[0], _fails("fills_since")),
+    Cell("deposits and fees list", COLUMNS[0], _fails("cash_activities_since")),
 )
 
 

@@ -275,6 +275,7 @@ def test_no_more_is_sold_than_the_broker_has_free(held: Desk) -> None:
 
 def test_nothing_is_sold_that_the_broker_does_not_hold(held: Desk) -> None:
     held.broker.hold("AAA", "0", "100.00")
+    held.broker.cash += 1900
     held.next_minute(AAA=("103.00", "103.10"))
     held.guard()
     assert not held.orders("exit")

@@ -6,7 +6,7 @@ from ops_pipeline.db.connection import Transaction
 
 _LATCH = """
 UPDATE accounts SET kill_switch = :reason, kill_switch_day = :day
-WHERE account_name = :account AND kill_switch IS NULL
+WHERE account_name = :account AND (kill_switch IS NULL OR kill_switch_day < :day)
 """
 _RELEASE = """
 UPDATE accounts SET kill_switch = NULL, kill_switch_day = NULL
@@ -18,14 +18,14 @@ WHERE account_name = :account AND books_halt IS DISTINCT FROM CAST(:reason AS te
 """
 
 
-def latch_kill_switch(tx: Transaction, *, account: str, reason: str, day: date) -> None:
-    """Halt entries for the rest of that session; a latch that is set already stands."""
-    tx.execute(_LATCH, account=account, reason=reason, day=day)
+def latch_kill_switch(tx: Transaction, *, account: str, reason: str, day: date) -> bool:
+    """Halt entries for the rest of that session; False: that session's latch stands already."""
+    return bool(tx.execute(_LATCH, account=account, reason=reason, day=day))
 
 
-def release_kill_switch(tx: Transaction, *, account: str, day: date) -> None:
-    """Open a latch of an earlier session."""
-    tx.execute(_RELEASE, account=account, day=day)
+def release_kill_switch(tx: Transaction, *, account: str, day: date) -> bool:
+    """Open a latch of an earlier session; False when there is none."""
+    return bool(tx.execute(_RELEASE, account=account, day=day))
 
 
 def set_books_halt(tx: Transaction, *, account: str, reason: str | None) -> None:

@@ -118,10 +118,14 @@ def trading_state(facts: Facts, _: GateRules) -> Verdict:
 
 
 def daily_loss(facts: Facts, _: GateRules) -> Verdict:
-    limit = facts.limits.max_daily_loss
-    if facts.ledger_loss is None or facts.broker_loss is None:
+    return judge_loss(facts.ledger_loss, facts.broker_loss, facts.limits.max_daily_loss)
+
+
+def judge_loss(ledger: Decimal | None, broker: Decimal | None, limit: Decimal) -> Verdict:
+    """The worse of what our own ledger and the broker's equity say was lost, USD."""
+    if ledger is None or broker is None:
         return _unknown("Daily loss", limit)
-    loss = max(facts.ledger_loss, facts.broker_loss, Decimal(0))
+    loss = max(ledger, broker, Decimal(0))
     if loss >= limit:
         return Verdict(
             False, f"KILL SWITCH: Daily loss ${loss:.0f} exceeds limit ${limit:.0f}", loss, limit

@@ -8,17 +8,18 @@ settles.
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from pg8000.exceptions import DatabaseError
 
-from ops_pipeline.db import dispatch, halts, orders, positions
+from ops_pipeline.db import dispatch, orders, positions
 from ops_pipeline.db.connection import Transaction, words_of
 from ops_pipeline.db.dispatch import Recommendation
 from ops_pipeline.domain import gates
 from ops_pipeline.domain.broker import BrokerAccount
 from ops_pipeline.domain.ids import stable_uuid
-from ops_pipeline.domain.market import Quote, new_york_day
+from ops_pipeline.domain.market import Quote
 from ops_pipeline.domain.orders import Order, Status
 from ops_pipeline.errors import (
     BrokerUnavailable,
@@ -27,7 +28,7 @@ from ops_pipeline.errors import (
     OpsError,
 )
 from ops_pipeline.ports import Calendar, MarketData
-from ops_pipeline.stages import entry, road
+from ops_pipeline.stages import entry, kill_switch, road
 from ops_pipeline.stages import recovery as recoveries
 from ops_pipeline.stages.entry_facts import Surroundings
 from ops_pipeline.stages.request import AccountRequest
@@ -62,8 +63,7 @@ def run(
         AccountMismatch, DatabaseUnavailable, CommitUnknown, LeaseLost: nothing more
             can be done in this run; what was committed stands.
     """
-    with way.db.transaction() as tx:
-        halts.release_kill_switch(tx, account=way.name, day=new_york_day(way.clock.now()))
+    kill_switch.release(way)
     recovery = recoveries.NOTHING
     if not request.dry_run:
         recovery = recoveries.recover(way, market_data=market_data, calendar=calendar)
@@ -73,12 +73,13 @@ def run(
     if tickers and not recovery.entries_blocked:
         broker_account = _broker_account(way)
         quotes = _quotes(way, market_data, tickers)
-        around = entry.surroundings(way, calendar, broker_account, quotes)
+        deposits = _deposits(way, calendar)
+        around = entry.surroundings(way, calendar, broker_account, quotes, deposits=deposits)
         summary["equity"] = broker_account.equity if broker_account else None
         if request.dry_run:
             _rehearse(way, run_id, around, counts)
         else:
-            _dispatch_all(way, run_id, around, counts)
+            _dispatch_all(way, run_id, around, counts, calendar)
     _end(way, run_id, counts, summary)
     return Outcome(
         pulled=counts["pulled"],
@@ -121,6 +122,17 @@ def _broker_account(way: Road) -> BrokerAccount | None:
         return None
 
 
+def _deposits(way: Road, calendar: Calendar) -> Decimal | None:
+    """What the day's loss is corrected by, or None: its gate then refuses."""
+    if way.broker is None:
+        return Decimal(0)
+    try:
+        return kill_switch.deposits_of_the_day(way.broker, calendar, way.clock.now())
+    except BrokerUnavailable as error:
+        way.journal.went_wrong("deposits_unknown", account=way.name, error=str(error))
+        return None
+
+
 def _quotes(way: Road, market_data: MarketData, tickers: list[str]) -> dict[str, Quote]:
     try:
         return market_data.quotes(tickers)
@@ -129,7 +141,9 @@ def _quotes(way: Road, market_data: MarketData, tickers: list[str]) -> dict[str,
         return {}
 
 
-def _dispatch_all(way: Road, run_id: UUID, around: Surroundings, counts: Counter[str]) -> None:
+def _dispatch_all(
+    way: Road, run_id: UUID, around: Surroundings, counts: Counter[str], calendar: Calendar
+) -> None:
     for _ in range(_MOST_PER_RUN):
         with way.db.transaction() as tx:
             claimed = dispatch.claim(
@@ -147,6 +161,7 @@ def _dispatch_all(way: Road, run_id: UUID, around: Surroundings, counts: Counter
             # It may have been placed: until that is known, nothing more is entered.
             return
         around = replace(around, broker_account=_broker_account(way))
+        around = replace(around, deposits=_deposits(way, calendar))
 
 
 def _rehearse(way: Road, run_id: UUID, around: Surroundings, counts: Counter[str]) -> None:

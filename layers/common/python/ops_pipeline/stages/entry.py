@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 
-from ops_pipeline.db import accounts, dispatch, facts, halts, orders
+from ops_pipeline.db import accounts, dispatch, facts, orders
 from ops_pipeline.db.connection import Transaction
 from ops_pipeline.db.dispatch import Recommendation
 from ops_pipeline.domain import gates
@@ -14,6 +14,7 @@ from ops_pipeline.domain.market import Quote, new_york_day
 from ops_pipeline.domain.orders import Order, client_order_id
 from ops_pipeline.domain.sizing import Size
 from ops_pipeline.ports import Calendar
+from ops_pipeline.stages import kill_switch
 from ops_pipeline.stages.entry_facts import Surroundings, gather
 from ops_pipeline.stages.road import Road
 
@@ -32,12 +33,15 @@ def surroundings(
     calendar: Calendar,
     broker_account: BrokerAccount | None,
     quotes: Mapping[str, Quote],
+    *,
+    deposits: Decimal | None,
 ) -> Surroundings:
     today = new_york_day(road.clock.now())
     return Surroundings(
         session=calendar.session(today),
         previous_session=calendar.previous_session(today).day,
         broker_account=broker_account,
+        deposits=deposits,
         quotes=quotes,
     )
 
@@ -62,9 +66,7 @@ def assess(
         dispatch.keep_verdicts(tx, recommendation.id, verdicts, _sizing(size, limit))
     loss = verdicts.get("daily_loss")
     if loss is not None and not loss.passed and loss.observed is not None:
-        halts.latch_kill_switch(
-            tx, account=road.name, reason=loss.reason, day=new_york_day(road.clock.now())
-        )
+        kill_switch.latch(tx, road, loss.reason)
     if gates.refused(verdicts) or recommendation.action == "SELL":
         return Assessment(verdicts, size, None)
     if size is None or limit is None:

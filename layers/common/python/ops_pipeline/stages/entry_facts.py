@@ -11,6 +11,7 @@ from ops_pipeline.db.connection import Transaction
 from ops_pipeline.db.dispatch import Recommendation
 from ops_pipeline.domain import sizing
 from ops_pipeline.domain.broker import BrokerAccount
+from ops_pipeline.domain.cash import day_loss
 from ops_pipeline.domain.gates import Facts, Idea, Limits
 from ops_pipeline.domain.market import Quote, Session, new_york_day, new_york_time
 from ops_pipeline.domain.orders import marketable_limit
@@ -21,11 +22,16 @@ from ops_pipeline.stages.road import Road
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What one run fetched from outside, before any unit of work; None is unknown."""
+    """What one run fetched from outside, before any unit of work; None is unknown.
+
+    Attributes:
+        deposits: Brought into the account since the last session's close, USD.
+    """
 
     session: Session | None
     previous_session: date
     broker_account: BrokerAccount | None
+    deposits: Decimal | None
     quotes: Mapping[str, Quote]
 
     def day_start(self, now: datetime) -> datetime:
@@ -62,7 +68,7 @@ def gather(
 ) -> Gathered:
     """Read and size; call it under the account's row lock."""
     ledger = _ledger(tx, road, recommendation.ticker, around.day_start(road.clock.now()))
-    money = _Money.of(road.account, around.broker_account, ledger.holdings.unacknowledged)
+    money = _Money.of(road.account, around, ledger.holdings.unacknowledged)
     limit = _limit(around.quotes.get(recommendation.ticker), road.rules.gates)
     size = _size(road, recommendation, money, limit, ledger)
     judged = _facts(road, recommendation, around, ledger=ledger, money=money)
@@ -176,15 +182,14 @@ class _Money:
     buying_power: Decimal | None
 
     @classmethod
-    def of(
-        cls, account: Account, broker: BrokerAccount | None, unacknowledged: Decimal
-    ) -> "_Money":
+    def of(cls, account: Account, around: Surroundings, unacknowledged: Decimal) -> "_Money":
         if account.execution_mode == "SIMULATED":
             # A simulated account has no books but its cap: that is what it may spend.
             return cls(account.max_exposure, Decimal(0), account.max_exposure - unacknowledged)
+        broker = around.broker_account
         if broker is None or broker.trading_blocked or broker.status != "ACTIVE":
             return cls(None, None, None)
-        loss = broker.last_equity - broker.equity
+        loss = day_loss(broker, around.deposits)
         return cls(broker.equity, loss, broker.buying_power - unacknowledged)
 
 

@@ -18,7 +18,7 @@ from ops_pipeline.domain.exits import Decision, Position
 from ops_pipeline.domain.market import Quote, Session, new_york_day
 from ops_pipeline.errors import MarketDataUnavailable, OpsError, StageFailed
 from ops_pipeline.ports import Calendar, MarketData
-from ops_pipeline.stages import order_sync, selling
+from ops_pipeline.stages import kill_switch, order_sync, selling
 from ops_pipeline.stages import recovery as recoveries
 from ops_pipeline.stages.request import AccountRequest
 from ops_pipeline.stages.road import STOPS_THE_RUN, Road
@@ -66,10 +66,12 @@ def run(
     if not request.dry_run:
         _watch_deadlines(way, held)
     if session is not None and session.is_open(way.clock.now()):
-        quotes = _quotes(way, market_data, held)
-        for position in held:
-            if position.id not in recovery.blocked_positions:
-                failures += _guard(way, position, quotes, session, counts, dry=request.dry_run)
+        free = [it for it in held if it.id not in recovery.blocked_positions]
+        quotes = _quotes(way, market_data, free)
+        for position in free:
+            failures += _guard(way, position, quotes, session, counts, dry=request.dry_run)
+        if held or synced.looked_at:
+            kill_switch.watch(way, calendar)
     if failures:
         raise StageFailed("; ".join(failures))
     return Outcome(
