@@ -45,16 +45,33 @@ class Answer:
     closes: bool = False
 
 
+@dataclass(frozen=True)
+class Sent:
+    """One request as it came; `body` is its JSON, None without one."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    body: Any
+
+
 @dataclass
 class Stub:
     """Answers by "METHOD /path": the given ones in order, the last of them for ever."""
 
     url: str = ""
     asked: Counter[str] = field(default_factory=Counter)
-    queries: list[dict[str, str]] = field(default_factory=list)
-    bodies: list[Any] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list)
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     released: Event = field(default_factory=Event)
+
+    @property
+    def queries(self) -> list[dict[str, str]]:
+        return [sent.query for sent in self.sent]
+
+    @property
+    def bodies(self) -> list[Any]:
+        return [sent.body for sent in self.sent]
 
     def script(self, request: str, *answers: Answer) -> None:
         self.answers[request] = list(answers)
@@ -90,9 +107,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         stub = self.server.stub
         parts = urlsplit(self.path)
-        stub.queries.append({name: values[0] for name, values in parse_qs(parts.query).items()})
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         length = int(self.headers.get("Content-Length") or 0)
-        stub.bodies.append(json.loads(self.rfile.read(length)) if length else None)
+        body = json.loads(self.rfile.read(length)) if length else None
+        stub.sent.append(Sent(self.command, parts.path, query, body))
         answer = stub.next_answer(f"{self.command} {parts.path}")
         if answer.hangs:
             stub.released.wait(30)

@@ -1,0 +1,265 @@
+"""Every request our adapters send, against Alpaca's published OpenAPI: route, query and body."""
+
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
+from ops_pipeline.adapters.alpaca_data import AlpacaMarketData
+from ops_pipeline.domain.broker import OrderRequest
+from tests.contract.stub_broker import ACCOUNT, ACCOUNT_NUMBER, Answer, Sent, Stub, serving
+
+START = datetime(2026, 2, 4, 14, 30, 0, 5, tzinfo=UTC)
+END = START + timedelta(minutes=10)
+ORDERS = (
+    OrderRequest("id", "AAA", "buy", Decimal(3), "limit", Decimal("10.05")),
+    OrderRequest("id", "AAA", "sell", Decimal(3), "limit", Decimal("9.95")),
+    OrderRequest("id", "AAA", "sell", Decimal("0.5"), "market", None),
+    OrderRequest("id", "AAA", "sell", Decimal(3), "stop", Decimal("9.80"), "gtc"),
+)
+ORDER = {
+    "id": "00000000-0000-0000-0000-000000000001",
+    "client_order_id": "id",
+    "symbol": "AAA",
+    "side": "buy",
+    "type": "limit",
+    "order_class": "simple",
+    "qty": "3",
+    "filled_qty": "0",
+    "filled_avg_price": None,
+    "status": "new",
+    "submitted_at": "2026-02-04T14:31:00Z",
+    "updated_at": "2026-02-04T14:31:01Z",
+}
+ACTIVITIES = [
+    {"id": f"2026::{n}", "activity_type": "FEE", "net_amount": "-1", "date": "2026-02-04"}
+    for n in range(100)
+]
+FILLS = [
+    {
+        "id": f"2026::{n}",
+        "order_id": "o",
+        "symbol": "AAA",
+        "side": "buy",
+        "qty": "1",
+        "price": "2",
+        "transaction_time": "2026-02-04T14:31:00Z",
+    }
+    for n in range(100)
+]
+# A full page first, so that the request for the next one is seen too.
+ANSWERS = {
+    "GET /v2/account": [Answer(body={**ACCOUNT, "shorting_enabled": True})],
+    "GET /v2/account/configurations": [Answer(body={"no_shorting": True})],
+    "GET /v2/positions": [Answer(body=[])],
+    "GET /v2/orders:by_client_order_id": [Answer(body=ORDER)],
+    "GET /v2/orders": [
+        Answer(
+            body=[
+                {**ORDER, "id": f"{n}", "submitted_at": f"2026-02-04T14:31:{n // 10:02}Z"}
+                for n in range(500)
+            ]
+        ),
+        Answer(body=[]),
+    ],
+    "POST /v2/orders": [Answer(body=ORDER)],
+    f"DELETE /v2/orders/{ORDER['id']}": [Answer(204, b"")],
+    "GET /v2/account/activities/FILL": [Answer(body=FILLS), Answer(body=[])],
+    "GET /v2/account/activities": [Answer(body=ACTIVITIES), Answer(body=[])],
+    "GET /v2/stocks/bars": [
+        Answer(body={"bars": {}, "next_page_token": "QUFBfE18"}),
+        Answer(body={"bars": {}, "next_page_token": None}),
+    ],
+    "GET /v2/stocks/quotes/latest": [Answer(body={"quotes": {}})],
+}
+
+
+class Published:
+    """One published document: what may be asked, and how."""
+
+    def __init__(self, file: Path) -> None:
+        self._document = dict(json.loads(file.read_text(encoding="utf-8")))
+
+    def knows(self, sent: Sent) -> bool:
+        return self._route(sent) is not None
+
+    def complaints(self, sent: Sent) -> list[str]:
+        """What of this request is not as published; none is good."""
+        route = self._route(sent)
+        if route is None:
+            return [f"{sent.method} {sent.path}: no such route"]
+        operation, template = route
+        rules = [self._resolved(rule) for rule in operation.get("parameters", [])]
+        queries = {rule["name"]: rule for rule in rules if rule["in"] == "query"}
+        found = [f"query {name} is not published" for name in set(sent.query) - set(queries)]
+        found += [
+            f"query {name} is required"
+            for name, rule in queries.items()
+            if rule.get("required") and name not in sent.query
+        ]
+        for name in set(sent.query) & set(queries):
+            found += self._wrong(queries[name]["schema"], self._value(queries[name], sent, name))
+        found += self._wrong_path(template, sent)
+        return found + self._wrong_body(operation, sent.body)
+
+    def _route(self, sent: Sent) -> tuple[Mapping[str, Any], str] | None:
+        """The operation of this path: the one without a placeholder before one with."""
+        for template in sorted(self._document["paths"], key=lambda path: path.count("{")):
+            parts, asked = template.split("/"), sent.path.split("/")
+            fits = len(parts) == len(asked) and all(
+                part == word or part.startswith("{")
+                for part, word in zip(parts, asked, strict=True)
+            )
+            operation = self._document["paths"][template].get(sent.method.lower())
+            if fits and operation:
+                return operation, template
+        return None
+
+    def _resolved(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
+        if "$ref" not in node:
+            return node
+        found: Any = self._document
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        return self._resolved(found)
+
+    def _wrong(self, schema: Mapping[str, Any], value: object) -> list[str]:
+        # Only what the schema refers to is taken from the document around it.
+        whole = {"components": self._document["components"], **schema}
+        return [
+            f"{value!r}: {error.message}"
+            for error in Draft202012Validator(whole).iter_errors(value)
+        ]
+
+    def _value(self, rule: Mapping[str, Any], sent: Sent, name: str) -> object:
+        """A query's text as the JSON its schema speaks of."""
+        text, schema = sent.query[name], self._resolved(rule["schema"])
+        match schema.get("type"):
+            case "integer":
+                return int(text) if text.lstrip("-").isdecimal() else text
+            case "array":
+                return text.split(",")
+        if schema.get("format") == "date-time":
+            assert datetime.fromisoformat(text).tzinfo is not None, text
+        return text
+
+    def _wrong_path(self, template: str, sent: Sent) -> list[str]:
+        rules = [
+            self._resolved(rule) for rule in self._document["paths"][template].get("parameters", [])
+        ]
+        schemas = {f"{{{rule['name']}}}": rule["schema"] for rule in rules if rule["in"] == "path"}
+        pairs = zip(template.split("/"), sent.path.split("/"), strict=True)
+        return [wrong for part, word in pairs for wrong in self._wrong(schemas.get(part, {}), word)]
+
+    def _wrong_body(self, operation: Mapping[str, Any], body: object) -> list[str]:
+        published = operation.get("requestBody")
+        if published is None:
+            return [] if body is None else ["a body where none is published"]
+        schema = self._resolved(published["content"]["application/json"]["schema"])
+        if not isinstance(body, dict):
+            return ["no body where one is published"]
+        unknown = set(body) - set(schema["properties"])
+        return [f"field {name} is not published" for name in unknown] + self._wrong(schema, body)
+
+
+@pytest.fixture(scope="module")
+def published(shared_data: Path) -> list[Published]:
+    folder = shared_data.parent / "alpaca"
+    files = [folder / "trading-api.json", folder / "market-data-api.json"]
+    if not all(file.exists() for file in files):
+        pytest.skip(f"the published API is not here: {folder}")
+    return [Published(file) for file in files]
+
+
+def complaints(published: list[Published], sent: Sent) -> list[str]:
+    document = next((known for known in published if known.knows(sent)), published[0])
+    return document.complaints(sent)
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    with serving() as running:
+        for request, answers in ANSWERS.items():
+            running.script(request, *answers)
+        yield running
+
+
+def ask_everything(stub: Stub) -> set[str]:
+    """Call each method of both adapters, with every kind of order; returns their names."""
+    ours = AlpacaBroker(stub.url, "key", "a secret", ACCOUNT_NUMBER)
+    data = AlpacaMarketData(url=stub.url, key_id="key", secret_key="a secret", feed="iex")
+    ours.account()
+    ours.positions()
+    ours.order_by_client_id("main-large-AAA-20260204T1431-entry-1")
+    ours.orders_since(START)
+    for order in ORDERS:
+        ours.submit(order)
+    ours.cancel(str(ORDER["id"]))
+    ours.fills_since(START)
+    ours.cash_activities_since(START)
+    data.bars(["AAA", "BRK.B"], START, END)
+    data.quotes(["AAA", "BRK.B"])
+    return {
+        "account",
+        "positions",
+        "order_by_client_id",
+        "orders_since",
+        "submit",
+        "cancel",
+        "fills_since",
+        "cash_activities_since",
+        "bars",
+        "quotes",
+    }
+
+
+def test_every_request_is_sent_as_it_is_published(stub: Stub, published: list[Published]) -> None:
+    ask_everything(stub)
+    wrong = {
+        f"{sent.method} {sent.path}": found
+        for sent in stub.sent
+        if (found := complaints(published, sent))
+    }
+    assert wrong == {}
+    assert {f"{sent.method} {sent.path}" for sent in stub.sent} == set(ANSWERS)
+    paged = [sent.path for sent in stub.sent if {"page_token", "after"} & set(sent.query)]
+    assert len(paged) == 7
+
+
+def test_no_method_of_an_adapter_is_left_out(stub: Stub) -> None:
+    methods = {
+        name
+        for adapter in (AlpacaBroker, AlpacaMarketData)
+        for name, _ in inspect.getmembers(adapter, inspect.isfunction)
+        if not name.startswith("_")
+    }
+    assert ask_everything(stub) == methods
+
+
+@pytest.mark.parametrize(
+    ("sent", "complaint"),
+    [
+        (Sent("GET", "/v2/everything", {}, None), "no such route"),
+        (Sent("GET", "/v2/orders", {"since": "x"}, None), "query since is not published"),
+        (Sent("GET", "/v2/orders", {"direction": "up"}, None), "'up'"),
+        (Sent("GET", "/v2/orders", {"limit": "many"}, None), "'many'"),
+        (Sent("GET", "/v2/orders:by_client_order_id", {}, None), "client_order_id is required"),
+        (Sent("POST", "/v2/positions", {}, None), "no such route"),
+        (Sent("GET", "/v2/stocks/bars", {"symbols": "AAA"}, None), "timeframe is required"),
+        (Sent("GET", "/v2/positions", {}, {"a": 1}), "a body where none is published"),
+        (Sent("POST", "/v2/orders", {}, None), "no body"),
+        (Sent("POST", "/v2/orders", {}, {"symbol": "AAA", "size": "3"}), "field size"),
+        (Sent("POST", "/v2/orders", {}, {"symbol": "AAA", "side": "hold"}), "'hold'"),
+    ],
+)
+def test_what_is_not_published_is_noticed(
+    published: list[Published], sent: Sent, complaint: str
+) -> None:
+    assert complaint in "; ".join(complaints(published, sent))
