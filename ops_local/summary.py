@@ -36,6 +36,7 @@ _FLOW = {
     "position_manager": ("positions", "exits_sent"),
     "reconciler": ("positions_compared", "differences"),
     "report": (None, None),
+    "retention": (None, None),
     "healthcheck": ("checked", "alerts_opened"),
     "run_failure": (None, None),
 }

@@ -38,6 +38,7 @@ RUNS = {
     "reconciler": 2,
     "market_regime": 2,
     "report": 2,
+    "retention": 2,
     "healthcheck": 96,
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ops_pipeline.adapters.calendar import NyseCalendar
-from ops_pipeline.db import parameters, runs
+from ops_pipeline.db import parameters, retention, runs
 from ops_pipeline.db.connection import Database
 from ops_pipeline.domain.health import DUTIES
 from ops_pipeline.domain.market import MINUTE, new_york_time
@@ -19,6 +19,7 @@ from tests.fakes import FixedClock
 
 WEDNESDAY = date(2026, 2, 4)
 HOLIDAY = date(2026, 2, 16)
+DAY = timedelta(days=1)
 NEWS = ("rss_ingest", "classifier")
 SCOPES = {
     "market_clock": ("trading_cycle", "position_cycle"),
@@ -159,6 +160,35 @@ def test_a_pipeline_that_died_hours_ago_is_not_taken_for_one_just_set_up(db: Dat
 
     subjects = {alert["subject"] for alert in open_alerts(db)}
     assert {"telemetry", "lane_telemetry", "lane_features"} <= subjects
+
+
+def test_a_daily_stage_that_no_weekday_started_is_found_and_then_well_again(db: Database) -> None:
+    friday, monday = date(2026, 1, 30), date(2026, 2, 2)
+    daily = ("reconciler", "market_regime", "report")
+    ran(db, (*daily, "retention"), [at(16, 20, friday)])
+    ran(db, daily, [at(8, 30, monday), at(16, 20, monday)])
+    healthy(db, at(9, 40, monday))
+    healthy(db, NOON)
+
+    assert check(db, at(8, 25, monday)).unwell == []
+    check(db, NOON)
+    (alert,) = open_alerts(db)
+    assert (alert["kind"], alert["subject"]) == ("stage_silent", "retention")
+    assert "since 2026-01-30 21:20 UTC" in alert["message"]
+
+    ran(db, ["retention"], [NOON])
+    assert check(db, NOON).alerts_resolved == 1
+
+
+def test_a_failure_whose_run_is_no_longer_kept_is_resolved_too(db: Database) -> None:
+    fail_dispatcher(db, NOON - 6 * MINUTE)
+    with db.transaction() as tx:
+        tx.execute("UPDATE pipeline_runs SET tick = tick - interval '40 days'")
+    with db.transaction() as tx:
+        retention.delete_before(tx, "pipeline_runs", NOON - 30 * DAY, most=10)
+    healthy(db, NOON)
+
+    assert check(db, NOON).alerts_resolved == 1
 
 
 def test_an_empty_table_is_not_fresh(db: Database) -> None:

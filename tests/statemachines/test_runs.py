@@ -26,7 +26,7 @@ STAGES = {
     "news_cycle": ["rss_ingest", "classifier"],
     "trading_cycle": [*TRADING, "dispatcher"],
     "position_cycle": ["market_clock", "position_manager"],
-    "daily_cycle": ["reconciler", "market_regime", "report"],
+    "daily_cycle": ["reconciler", "market_regime", "report", "retention"],
 }
 # Of a trading minute nothing goes on without what came before; a day's stages stand alone.
 CHAINED = ["news_cycle", "trading_cycle", "position_cycle"]
@@ -210,20 +210,21 @@ def test_a_day_s_failing_stage_is_told_and_the_others_go_on(stage: str) -> None:
 
 
 def test_a_day_s_failures_are_all_told_and_the_first_names_the_error() -> None:
-    errors = [ArithmeticError("books"), LookupError("vix"), OSError("report")]
+    errors = [ArithmeticError("books"), LookupError("vix"), OSError("report"), KeyError("old")]
     script = Script(**dict(zip(STAGES["daily_cycle"], errors, strict=True)))
     assert script.run("daily_cycle").error == "ArithmeticError"
     assert [event["state"] for event in script.events_of("run_failure")] == [
         "Reconciler",
         "MarketRegime",
         "Report",
+        "Retention",
     ]
 
 
 def test_a_day_goes_on_even_when_its_failure_can_not_be_told() -> None:
     script = Script(reconciler=ArithmeticError("first"), run_failure=LookupError("second"))
     assert script.run("daily_cycle").error == "ArithmeticError"
-    assert script.called == ["reconciler", "run_failure", "market_regime", "report"]
+    assert script.called == ["reconciler", "run_failure", "market_regime", "report", "retention"]
 
 
 @pytest.mark.parametrize("stage", STAGES["daily_cycle"])

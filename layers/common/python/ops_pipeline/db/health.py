@@ -1,5 +1,6 @@
 """What the healthcheck reads: runs, the newest output, failed recommendations, open alerts."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from ops_pipeline.db.connection import Transaction
@@ -13,6 +14,16 @@ ORDER BY tick, stage COLLATE "C", scope COLLATE "C"
 
 _ANY_BEFORE = "SELECT EXISTS (SELECT 1 FROM pipeline_runs WHERE tick <= :tick) AS found"
 
+_NEWEST_RUNS = """
+SELECT asked.stage, run.tick
+FROM unnest(CAST(:stages AS text[])) AS asked (stage)
+CROSS JOIN LATERAL (
+    SELECT tick FROM pipeline_runs
+    WHERE stage = asked.stage AND status = 'succeeded' AND tick <= :until
+    ORDER BY tick DESC LIMIT 1
+) AS run
+"""
+
 _ENDED = """
 SELECT account_name, count(*) AS total, count(*) FILTER (WHERE status = 'FAILED') AS failed
 FROM dispatch_recommendations
@@ -22,12 +33,13 @@ ORDER BY account_name COLLATE "C"
 """
 
 # Other accounts' runs of the failed tick prove nothing, so only later ticks count, and
-# only once the failure has stayed away for a while.
+# only once the failure has stayed away for a while. The failed run itself may be too old
+# to be kept: then the alert says since when.
 _RECOVERED = """
 SELECT alert.subject
 FROM alerts AS alert
 CROSS JOIN LATERAL (
-    SELECT max(tick) AS tick FROM pipeline_runs
+    SELECT coalesce(max(tick), alert.opened_at) AS tick FROM pipeline_runs
     WHERE stage = 'run_failure' AND scope = left(alert.subject, 50)
 ) AS failed
 WHERE alert.kind = 'stage_failed' AND alert.resolved_at IS NULL AND failed.tick <= :quiet_since
@@ -51,6 +63,14 @@ def was_running(tx: Transaction, *, tick: datetime) -> bool:
     """Whether anything had run by that tick; a pipeline just set up owes nothing yet."""
     row = tx.one(_ANY_BEFORE, tick=tick)
     return row is not None and bool(row["found"])
+
+
+def newest_runs(
+    tx: Transaction, stages: Sequence[str], *, until: datetime
+) -> dict[str, datetime | None]:
+    """The tick of the newest succeeded run by stage; a stage that never ran is not in it."""
+    found = tx.rows(_NEWEST_RUNS, stages=list(stages), until=until)
+    return {row["stage"]: row["tick"] for row in found}
 
 
 def newest_minutes(tx: Transaction, *, until: datetime) -> dict[str, datetime | None]:

@@ -13,6 +13,7 @@ VERSIONS = (
     "0006_add_accounts",
     "0007_remember_redirects",
     "0008_keep_cash_readings",
+    "0012_let_retention_delete",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

@@ -47,6 +47,11 @@ DUTIES = (
 )
 MACHINES = ("position_cycle", "trading_cycle")
 
+# Stages of daily_cycle, which starts twice on each weekday, holidays included: from Friday's
+# last start to Monday's first it is 64 hours.
+DAILY = ("reconciler", "market_regime", "report", "retention")
+LONGEST_BETWEEN_DAILIES = timedelta(hours=66)
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -134,6 +139,29 @@ def _stage_finding(duty: Duty, scope: str, is_well: bool, ticks: Sequence[dateti
         severity=duty.severity,
         message=f"{subject} did not run to its end in the last {PERIODS} minutes",
         details={"ticks": [moment.isoformat() for moment in ticks]},
+    )
+
+
+def overdue_dailies(tick: datetime, newest: Mapping[str, datetime | None]) -> list[Finding]:
+    """For each stage of daily_cycle: whether its last run is young enough.
+
+    Args:
+        newest: The tick of the newest succeeded run by stage; None: it never ran.
+    """
+    due = tick - LONGEST_BETWEEN_DAILIES
+    return [_daily_finding(stage, newest.get(stage), due) for stage in DAILY]
+
+
+def _daily_finding(stage: str, newest: datetime | None, due: datetime) -> Finding:
+    since = "ever" if newest is None else f"since {newest:%Y-%m-%d %H:%M} UTC"
+    return Finding(
+        kind="stage_silent",
+        scope=EVERYTHING,
+        subject=stage,
+        is_well=newest is not None and newest >= due,
+        severity="warning",
+        message=f"{stage} did not run to its end {since}",
+        details={"last": newest.isoformat() if newest else None, "due": due.isoformat()},
     )
 
 

@@ -7,11 +7,14 @@ from ops_pipeline.db import accounts, alerts, health, invariants
 from ops_pipeline.db.connection import Transaction
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain.health import (
+    DAILY,
     INVARIANT_BROKEN,
+    LONGEST_BETWEEN_DAILIES,
     Finding,
     Whose,
     broken_invariants,
     failing_accounts,
+    overdue_dailies,
     silent_stages,
     stale_outputs,
     ticks_looked_at,
@@ -70,9 +73,17 @@ def _findings(tx: Transaction, request: TickRequest, calendar: Calendar) -> list
     ended = health.ended_recommendations(tx, since=tick - _FAILURES_WITHIN)
     return [
         *silent_stages(tick, session, served, runs),
+        *_dailies(tx, request),
         *stale_outputs(tick, session, newest),
         *failing_accounts(ended),
     ]
+
+
+def _dailies(tx: Transaction, request: TickRequest) -> list[Finding]:
+    """A pipeline that is younger than the longest pause may not have had its first one yet."""
+    if not health.was_running(tx, tick=request.tick - LONGEST_BETWEEN_DAILIES):
+        return []
+    return overdue_dailies(request.tick, health.newest_runs(tx, DAILY, until=request.tick))
 
 
 def _open(tx: Transaction, finding: Finding, clock: Clock) -> bool:

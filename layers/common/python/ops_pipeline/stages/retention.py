@@ -1,0 +1,65 @@
+"""Deletes what is older than its table keeps it, in small units of work and bounded time."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ops_pipeline.db import retention
+from ops_pipeline.db.runs import UnitsOfWork
+from ops_pipeline.domain.retention import KEPT_DAYS, oldest_kept
+from ops_pipeline.ports import Clock
+from ops_pipeline.stages.request import TickRequest
+
+BATCH = 5_000
+# What is left waits for the next run: a backlog must never outlast the function.
+MOST_BATCHES = 100
+BUDGET = timedelta(seconds=8)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Rows deleted by table, those of none left out; `budget_spent` is 1 when some were left."""
+
+    deleted: dict[str, int]
+    budget_spent: int
+
+
+def run(
+    request: TickRequest,
+    *,
+    db: UnitsOfWork,
+    clock: Clock,
+    batch: int = BATCH,
+    most_batches: int = MOST_BATCHES,
+) -> Outcome:
+    """Delete the oldest rows of each table, a batch of each in turn, until none is old.
+
+    Old is counted from the tick's New York day, so a replayed day deletes nothing of its own.
+    Each batch is one unit of work: what is gone stays gone, and a second run finds less.
+    """
+    started = clock.now()
+    deleted: Counter[str] = Counter()
+    unfinished = list(KEPT_DAYS)
+    # A dry run keeps nothing, so the same batch would come back for ever.
+    rounds = 1 if request.dry_run else most_batches
+    for _ in range(rounds):
+        for table in list(unfinished):
+            if clock.now() - started >= BUDGET:
+                return _outcome(deleted, finished=False)
+            with db.transaction() as tx:
+                gone = retention.delete_before(
+                    tx, table, oldest_kept(table, request.tick), most=batch
+                )
+            deleted[table] += gone
+            if gone < batch:
+                unfinished.remove(table)
+        if not unfinished:
+            break
+    return _outcome(deleted, finished=not unfinished)
+
+
+def _outcome(deleted: Counter[str], *, finished: bool) -> Outcome:
+    return Outcome(
+        deleted={table: count for table, count in sorted(deleted.items()) if count},
+        budget_spent=int(not finished),
+    )
