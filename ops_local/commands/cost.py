@@ -1,4 +1,4 @@
-"""`ops cost`: what a deployed month costs, and what the other ways would."""
+"""`ops cost`: what a deployed month costs, what the other ways would, and what fits the disk."""
 
 import argparse
 import json
@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from infra.cost import BUDGET_USD_DAY, fargate_loop, load_prices, month
 from infra.deployment import Deployment
+from infra.disk import YEARS, room
 
 _DAYS = 30
 
@@ -31,6 +32,8 @@ def run(args: argparse.Namespace) -> int:
         "with_nat_gateway_usd": round(gateway, 2),
         "fargate_loop_without_database_usd": round(fargate_loop(prices), 2),
         "prices_as_of": prices["as_of"],
+        "disk_gib": chosen.storage_gib,
+        "tickers_the_disk_takes": room(chosen.storage_gib).tickers,
     }
     sys.stdout.write(json.dumps(facts) + "\n" if args.json else _table(facts))
     return 0 if total / _DAYS <= BUDGET_USD_DAY else 1
@@ -45,6 +48,10 @@ def _table(facts: dict[str, object]) -> str:
     shown.append(
         f"{'a Fargate loop':20} {facts['fargate_loop_without_database_usd']:8.2f}"
         "   instead of NAT, functions and machines"
+    )
+    shown.append(
+        f"the disk of {facts['disk_gib']} GiB takes {facts['tickers_the_disk_takes']} tickers,"
+        f" and {YEARS} years of what is never deleted"
     )
     shown.append(f"list prices of {facts['prices_as_of']}; free trials and tax left out")
     return "\n".join(shown) + "\n"

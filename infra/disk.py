@@ -1,0 +1,82 @@
+"""How many watched tickers the database's disk takes, from what each table keeps.
+
+Bytes a row, indexes included, were measured over the generated session of `ops demo`; a
+test measures those of the two tables that grow with the tickers.
+"""
+
+from dataclasses import dataclass
+
+from ops_pipeline.domain.retention import KEPT_DAYS, Table
+
+SESSIONS_A_DAY = 252 / 365
+BYTES = {
+    "lane_telemetry": 195,
+    "lane_features": 255,
+    "signal_evaluations": 845,
+    # With its measured time.
+    "pipeline_runs": 695,
+    # With what the classifier made of it.
+    "inbound_events_raw": 2_360,
+    "dispatch_recommendations": 6_270,
+    "dispatcher_runs": 420,
+}
+# Bars are fetched from 04:00 to 16:10, features computed from the 50th minute on.
+_BARS_A_SESSION = 730
+_FEATURES_A_SESSION = 340
+# The watchlist's, whatever is watched.
+_EVALUATIONS_A_SESSION = 30 * 390
+_RUNS_A_DAY = 2 * 1440 + 290
+_RUNS_A_SESSION = 2 * 406 + 4 * 391 + 4 * 400 + 8
+# A busy day, by the figures of docs/operations.md.
+_NEWS_A_DAY = 400
+_RECOMMENDATIONS_A_SESSION = 767
+_DISPATCHES_A_SESSION = 2 * 390
+# What is never deleted has room for as long.
+YEARS = 5
+# Rows that are gone leave gaps until they are filled again.
+_SLACK = 1.3
+# Below it the alarm on free storage goes off: the disk counts as full.
+RESERVE_GIB = 4
+_GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What fills the disk, GiB, and for how many tickers it lasts."""
+
+    fixed_gib: float
+    ticker_gib: float
+    tickers: int
+
+
+def room(storage_gib: int) -> Room:
+    """Work it out for a disk of that size; no ticker fits where the fixed part fills it."""
+    ticker = _SLACK * (
+        _kept("lane_telemetry", _BARS_A_SESSION * SESSIONS_A_DAY, BYTES["lane_telemetry"])
+        + _kept("lane_features", _FEATURES_A_SESSION * SESSIONS_A_DAY, BYTES["lane_features"])
+    )
+    fixed = _SLACK * (_fixed() + _for_ever())
+    left = storage_gib - RESERVE_GIB - fixed
+    return Room(fixed, ticker, max(0, int(left / ticker)))
+
+
+def _kept(table: Table, rows_a_day: float, row_bytes: int) -> float:
+    return KEPT_DAYS[table] * rows_a_day * row_bytes / _GIB
+
+
+def _fixed() -> float:
+    rows_a_day: dict[Table, float] = {
+        "signal_evaluations": _EVALUATIONS_A_SESSION * SESSIONS_A_DAY,
+        "pipeline_runs": _RUNS_A_DAY + _RUNS_A_SESSION * SESSIONS_A_DAY,
+        "inbound_events_raw": _NEWS_A_DAY,
+    }
+    return sum(_kept(table, rows, BYTES[table]) for table, rows in rows_a_day.items())
+
+
+def _for_ever() -> float:
+    sessions = YEARS * 365 * SESSIONS_A_DAY
+    rows = {
+        "dispatch_recommendations": _RECOMMENDATIONS_A_SESSION,
+        "dispatcher_runs": _DISPATCHES_A_SESSION,
+    }
+    return sum(sessions * count * BYTES[table] / _GIB for table, count in rows.items())
