@@ -21,6 +21,9 @@ LOGINS: Mapping[str, str] = {
     "writer": "ops_pipeline_writer",
     "reader": "ops_pipeline_reader",
 }
+# What a t4g.micro would take by itself is between 80 and 112: stated, so that the roles' limits
+# and the alarm stand on a figure.
+MAX_CONNECTIONS = 100
 # A warm function that sleeps longer than this reconnects; a deployment's old ones let go.
 IDLE_SESSION_MS = 900_000
 _NO_ROTATION = "Rotating needs a function of its own; docs/operations.md says how to do it by hand."
@@ -82,7 +85,11 @@ def _parameters(scope: Any) -> Any:
         "DatabaseParameters",
         engine=_engine(),
         description="TLS only; sessions that sleep are ended",
-        parameters={"rds.force_ssl": "1", "idle_session_timeout": str(IDLE_SESSION_MS)},
+        parameters={
+            "rds.force_ssl": "1",
+            "idle_session_timeout": str(IDLE_SESSION_MS),
+            "max_connections": str(MAX_CONNECTIONS),
+        },
     )
 
 

@@ -2,6 +2,7 @@
 # ruff: noqa: PT012 - what must raise here is a whole unit of work
 # ruff: noqa: SIM117 - the inner block is the unit of work, the outer ones the expectation
 
+import socket
 from contextlib import closing, suppress
 from dataclasses import replace
 
@@ -237,3 +238,14 @@ def test_a_password_that_stays_wrong_is_refused(database_urls: DatabaseUrls) -> 
     with closing(Database(stale, application_name="test", renew=lambda: stale)) as database:
         with pytest.raises(SettingsInvalid, match="password"), database.transaction():
             pass
+
+
+def test_a_server_that_is_gone_is_noticed_within_a_minute(db: Database) -> None:
+    with db.transaction():
+        connection = db.session()._usock
+    assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    first, between, most = (
+        connection.getsockopt(socket.IPPROTO_TCP, option)
+        for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    )
+    assert first + between * most <= 60

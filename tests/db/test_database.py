@@ -12,6 +12,7 @@ from ops_local.postgres import EmbeddedPostgres
 from ops_pipeline.db import roles
 from ops_pipeline.db.connection import Database, target_from_url
 from ops_pipeline.db.roles import Role
+from ops_pipeline.db.runs import DryDatabase
 from ops_pipeline.errors import SettingsInvalid
 
 
@@ -94,6 +95,21 @@ def test_a_login_with_createrole_alone_can_prepare_everything(
         for _ in range(2):
             with local.opened(tmp_path, url, migrations, "made") as urls:
                 assert _who(urls.reader) == {"who": "ops_pipeline_reader", "notes": 0}
+
+
+def test_in_aws_stages_and_console_have_their_shares_of_the_connections(
+    admin_db: Database, template_urls: DatabaseUrls
+) -> None:
+    # Roles are the whole server's: nothing of this may last.
+    with DryDatabase(admin_db).transaction() as tx:
+        roles.prepare(tx, {})
+        rows = tx.rows(
+            "SELECT rolname, rolconnlimit FROM pg_roles WHERE rolname = ANY(CAST(:names AS text[]))",
+            names=list(Role),
+        )
+        found = {row["rolname"]: row["rolconnlimit"] for row in rows}
+    # The migration has no limit but the server's.
+    assert found == {Role.OWNER: -1, **roles.CONNECTION_LIMITS}
 
 
 def test_nobody_else_may_enter_the_database(

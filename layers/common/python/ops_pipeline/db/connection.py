@@ -40,6 +40,9 @@ _WRONG_PASSWORD = "28P01"  # noqa: S105 - an SQLSTATE
 _DIVISION_BY_ZERO = "22012"
 # A prepared statement whose table has changed since: the next session prepares it anew.
 _PLAN_IS_STALE = "0A000"
+# A server that is gone is noticed within a minute: seconds to the first probe, between probes,
+# and how many go unanswered.
+_KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
 # Raised by the triggers of the order road, see migrations.
 CAP_SQLSTATE = "OP001"
 
@@ -339,6 +342,9 @@ class Database:
             raise SettingsInvalid(f"Postgres refused the login: {words}") from error
         # Without it COPY FROM stalls about 44 ms on delayed acknowledgements.
         connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # The system's own keep-alive, which pg8000 switches on, waits two hours for its first.
+        for option, value in _KEEP_ALIVE:
+            connection._usock.setsockopt(socket.IPPROTO_TCP, option, value)
         return connection
 
 

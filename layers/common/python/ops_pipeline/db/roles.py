@@ -23,6 +23,10 @@ class Role(StrEnum):
 # once would fail on "tuple concurrently updated".
 _LOCK = 4_907_201_511
 
+# Of the 100 that the database in AWS takes. A warm function holds one and a deployment has old
+# and new ones for a while; the console never crowds out the stages, nor both the migration.
+CONNECTION_LIMITS = {Role.WRITER: 75, Role.READER: 10}
+
 _FACTS = """
     SELECT rolsuper AS superuser, rolcreaterole AS creates_roles,
         rolsuper OR rolcreatedb AS creates_databases, current_user = :owner AS is_owner
@@ -76,6 +80,8 @@ def ensure(tx: Transaction, passwords: Mapping[Role, str]) -> None:
 def prepare(tx: Transaction, passwords: Mapping[Role, str]) -> None:
     """In AWS the owner, RDS's first login, makes the other two and lets them in."""
     ensure(tx, passwords)
+    for role, most in CONNECTION_LIMITS.items():
+        tx.execute(f"ALTER ROLE {role} CONNECTION LIMIT {most}")
     here = tx.one("SELECT current_database() AS name") or {}
     grant_database(tx, str(here["name"]))
     grant_schema(tx)
