@@ -13,6 +13,7 @@ from typing import Any
 from infra.definitions import FOLDER, load_functions, load_machines, load_schedules
 from infra.deployment import Deployment
 from infra.schedule import ticks
+from ops_pipeline.runtime import metric_names
 
 BUDGET_USD_DAY = 1.0
 # A month of 30 days with 22 weekdays: nearly the most there can be.
@@ -24,7 +25,7 @@ _DAILY = "daily_cycle"
 _FAILURE = "RunFailureArn"
 # Metrics of a stage: whether it failed, how long it took; the healthcheck's own besides.
 _METRICS_A_STAGE = 2
-_METRICS_OF_HEALTH = 4
+_METRICS_OF_HEALTH = len(metric_names.OF_HEALTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +83,12 @@ def _standing(deployment: Deployment, prices: Mapping[str, Any]) -> list[Line]:
     """What is paid for being there."""
     usd, hours, free = prices["usd"], prices["hours_in_month"], prices["free"]
     secrets = 3 + len(deployment.accounts)
-    alarms = max(0, prices["assumed"]["alarms"] - free["alarms"])
+    alarms = max(0, prices["assumed"]["alarm_metrics"] - free["alarm_metrics"])
     lines = [
         Line("database", usd["database_hour"][deployment.database_class] * hours),
         Line("database disk", usd["database_storage_gib_month"] * deployment.storage_gib),
         Line("secrets", usd["secret_month"] * secrets),
-        Line("alarms", usd["alarm_month"] * alarms),
+        Line("alarms", usd["alarm_metric_month"] * alarms),
     ]
     if deployment.nat == "instance":
         way_out = usd["nat_instance_hour"] * hours + usd["nat_instance_disk_gib_month"] * 8

@@ -10,5 +10,9 @@ from ops_pipeline.stages.request import TickRequest
 @entrypoint("healthcheck", request=TickRequest)
 def lambda_handler(request: TickRequest, deps: Deps) -> healthcheck.Outcome:
     found = healthcheck.run(request, db=deps.db, calendar=deps.calendar, clock=deps.clock)
-    log.count_health(found.unwell, found.critical_alerts_open)
+    log.count_health(
+        found.unwell,
+        critical_alerts=found.critical_alerts_open,
+        unknown_orders=found.orders_unknown,
+    )
     return found

@@ -15,10 +15,11 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 
 from infra.definitions import load_functions
 from infra.deployment import Deployment
+from infra.stacks.database import MAX_CONNECTIONS
 from ops_pipeline.runtime import metric_names
 
-# A t4g.micro takes about 112; each warm function holds one, twice as many at a deployment.
-MOST_CONNECTIONS = 67
+# 60 % of what the database takes; each warm function holds one, a deployment doubles them.
+MOST_CONNECTIONS = MAX_CONNECTIONS * 60 // 100
 LEAST_FREE_BYTES = 4 * 2**30
 # From news to orders, as the dashboard shows them.
 FLOW = (
@@ -29,7 +30,7 @@ FLOW = (
 QUERIES = {
     "errors": 'fields @timestamp, event, data.stage, data.error | filter level = "ERROR"',
     "runs": 'fields @timestamp, data.stage, data.status | filter event = "stage_finished"',
-    "orders": "fields @timestamp, event, data.account | filter event like /order|exec/",
+    "orders": "fields @timestamp, event, data.account, data.order | filter event like /order/",
 }
 
 
@@ -61,7 +62,7 @@ def add_observability(scope: Any, deployment: Deployment, watched: Watched) -> N
         alarm.add_ok_action(actions.SnsAction(topic))
     _dashboard(scope, deployment, watched, alarms)
     _queries(scope, deployment, watched.functions)
-    _budget(scope, deployment)
+    _budget(scope, deployment, topic)
 
 
 def _topic(scope: Any, deployment: Deployment) -> Any:
@@ -69,7 +70,10 @@ def _topic(scope: Any, deployment: Deployment) -> Any:
     topic.add_to_resource_policy(
         iam.PolicyStatement(
             actions=["sns:Publish"],
-            principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+            principals=[
+                iam.ServicePrincipal(f"{service}.amazonaws.com")
+                for service in ("cloudwatch", "budgets")
+            ],
             resources=[topic.topic_arn],
         )
     )
@@ -134,14 +138,22 @@ def _health_alarms(scope: Any, healthcheck: Any) -> list[Any]:
         "stage_silent": "A stage has no run in two periods of a session.",
         "output_stale": "A stage runs and gives nothing.",
         "failure_rate": "Over 10 % of an account's recommendations failed within the hour.",
+        "classifier_backlog": "News items have waited for the classifier for over 10 minutes.",
+        "invariant_broken": "Orders, positions or history break an invariant: ops doctor.",
     }
     found = [
         _alarm(scope, name, said[kind], _own(name)) for kind, name in metric_names.UNWELL.items()
     ]
+    unknown = _alarm(
+        scope,
+        metric_names.UNKNOWN_ORDERS,
+        "The outcome of an order has been unknown for over 3 minutes.",
+        _own(metric_names.UNKNOWN_ORDERS),
+    )
     critical = _alarm(
         scope,
         metric_names.CRITICAL_ALERTS,
-        "Unknown orders, violated invariants and the like: ops query the table alerts.",
+        "Money may be at risk: ops query the table alerts.",
         _own(metric_names.CRITICAL_ALERTS),
     )
     silent = cloudwatch.Alarm(
@@ -154,7 +166,7 @@ def _health_alarms(scope: Any, healthcheck: Any) -> list[Any]:
         comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
         treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
     )
-    return [*found, critical, silent]
+    return [*found, unknown, critical, silent]
 
 
 def _database_alarms(scope: Any, database: Any) -> list[Any]:
@@ -171,7 +183,7 @@ def _database_alarms(scope: Any, database: Any) -> list[Any]:
     connections = _alarm(
         scope,
         "DatabaseConnections",
-        "Over 60 % of the connections that the smallest instance has.",
+        f"Over 60 % of the {MAX_CONNECTIONS} connections that the database takes.",
         database.metric_database_connections(period=every, statistic="Maximum"),
         above=MOST_CONNECTIONS,
         periods=2,
@@ -206,6 +218,13 @@ def _dashboard(scope: Any, deployment: Deployment, watched: Watched, alarms: lis
     )
     board.add_widgets(
         cloudwatch.GraphWidget(
+            title="found by the healthcheck",
+            left=[_own(name) for name in metric_names.OF_HEALTH],
+            width=24,
+        )
+    )
+    board.add_widgets(
+        cloudwatch.GraphWidget(
             title="database",
             left=[database.metric_database_connections()],
             right=[database.metric_cpu_utilization()],
@@ -230,11 +249,9 @@ def _queries(scope: Any, deployment: Deployment, functions: Mapping[str, Any]) -
         ).node.add_dependency(*(function.log_group for function in functions.values()))
 
 
-def _budget(scope: Any, deployment: Deployment) -> None:
-    if not deployment.alarm_email:
-        return
+def _budget(scope: Any, deployment: Deployment, topic: Any) -> None:
+    """Tell the topic of a month that costs more, or is going to."""
     parts = budgets.CfnBudget
-    subscriber = parts.SubscriberProperty(address=deployment.alarm_email, subscription_type="EMAIL")
     budgets.CfnBudget(
         scope,
         "Budget",
@@ -252,7 +269,9 @@ def _budget(scope: Any, deployment: Deployment) -> None:
                     threshold=100,
                     threshold_type="PERCENTAGE",
                 ),
-                subscribers=[subscriber],
+                subscribers=[
+                    parts.SubscriberProperty(address=topic.topic_arn, subscription_type="SNS")
+                ],
             )
             for kind in ("ACTUAL", "FORECASTED")
         ],

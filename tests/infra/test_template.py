@@ -1,19 +1,24 @@
 """What would be deployed, held against functions.json, schedules.json and the machines."""
 
+import io
 import json
 import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
+from infra.cost import load_prices
 from infra.definitions import (
     FOLDER,
     load_functions,
     load_machines,
     with_arns,
 )
+from ops_pipeline.db.roles import CONNECTION_LIMITS, Role
+from ops_pipeline.runtime import log, metric_names
 from ops_pipeline.runtime.settings import Settings, read_settings
 from tests.infra.conftest import Template, of_type, stages
+from tests.unit.source_rules import PACKAGE
 
 FUNCTIONS = load_functions()
 CHANGES = ("AWS::StepFunctions::StateMachine", "AWS::Scheduler::Schedule")
@@ -273,9 +278,114 @@ def test_nobody_from_outside_gets_in(template: Template) -> None:
             assert rule.get("CidrIp") != "0.0.0.0/0", group
 
 
+def _emitted() -> dict[str, list[set[str]]]:
+    """The metrics that the code writes, by name, with the dimensions of each of their sets."""
+    written = io.StringIO()
+    with log.written_to(written):
+        log.count_health([], critical_alerts=0, unknown_orders=0)
+        log.count_run("features", failed=False, duration_ms=1)
+    found: dict[str, list[set[str]]] = {}
+    for line in written.getvalue().splitlines():
+        [directive] = json.loads(line)["_aws"]["CloudWatchMetrics"]
+        assert directive["Namespace"] == metric_names.NAMESPACE
+        for metric in directive["Metrics"]:
+            found.setdefault(metric["Name"], []).extend(map(set, directive["Dimensions"]))
+    return found
+
+
+def test_each_alarm_and_graph_of_our_own_metrics_reads_one_that_the_code_writes(
+    template: Template,
+) -> None:
+    emitted = _emitted()
+    alarmed = {
+        alarm["MetricName"]: {one["Name"]: one["Value"] for one in alarm["Dimensions"]}
+        for alarm in of_type(template, "AWS::CloudWatch::Alarm").values()
+        if alarm.get("Namespace") == metric_names.NAMESPACE
+    }
+    assert set(alarmed) == set(metric_names.OF_HEALTH)
+    for name, dimensions in alarmed.items():
+        assert set(dimensions) in emitted[name]
+        assert dimensions == {"service": metric_names.SERVICE}
+    [board] = of_type(template, "AWS::CloudWatch::Dashboard").values()
+    text = "".join(part for part in board["DashboardBody"]["Fn::Join"][1] if isinstance(part, str))
+    assert set(re.findall(rf'"{metric_names.NAMESPACE}","(\w+)"', text)) == set(alarmed)
+
+
+def test_what_the_operator_must_hear_of_has_an_alarm(template: Template) -> None:
+    alarms = of_type(template, "AWS::CloudWatch::Alarm")
+    heard = {re.sub("Alarm[0-9A-F]{8}$", "", name) for name in alarms}
+    heard = {name for name in heard if not re.search("[0-9A-F]{8}$", name)}
+    assert heard == {
+        *("NewsCycle", "TradingCycle", "PositionCycle", "DailyCycle"),
+        *("StagesSilent", "OutputsStale", "FailureRateHigh", "UnknownOrders", "InvariantsBroken"),
+        *("ClassifierBacklog", "CriticalAlertsOpen", "HealthcheckSilent", "FailedStarts"),
+        *("DatabaseStorage", "DatabaseConnections"),
+    }
+    [budget] = of_type(template, "AWS::Budgets::Budget").values()
+    told = [one["Notification"] for one in budget["NotificationsWithSubscribers"]]
+    assert {one["NotificationType"] for one in told} == {"ACTUAL", "FORECASTED"}
+
+
+def test_the_bill_counts_the_alarms_that_there_are(template: Template) -> None:
+    alarms = of_type(template, "AWS::CloudWatch::Alarm").values()
+    metrics = [
+        one
+        for alarm in alarms
+        for one in alarm.get("Metrics", [alarm])
+        if "MetricStat" in one or "MetricName" in one
+    ]
+    assert len(metrics) == load_prices()["assumed"]["alarm_metrics"]
+
+
+def test_saved_queries_ask_for_what_the_log_says(template: Template) -> None:
+    """Events and fields that stand in the source; a query on a renamed one would find nothing."""
+    source = "\n".join(path.read_text() for path in PACKAGE.rglob("*.py"))
+    queries = of_type(template, "AWS::Logs::QueryDefinition").values()
+    assert {one["Name"].partition("/")[2] for one in queries} == {"errors", "runs", "orders"}
+    groups = {one["LogGroupName"] for one in of_type(template, "AWS::Logs::LogGroup").values()}
+    for query in queries:
+        text = query["QueryString"]
+        for event in re.findall(r'event = "(\w+)"', text):
+            assert f'log.happened("{event}"' in source
+        for part in re.findall(r"event like /(\w+)/", text):
+            assert re.search(rf'(happened|went_wrong)\("{part}_\w+"', source)
+        for field in re.findall(r"data\.(\w+)", text):
+            assert field == "status" or re.search(rf"[(,] ?{field}=", source), field
+        assert set(query["LogGroupNames"]) <= groups
+        assert len(query["LogGroupNames"]) == len(FUNCTIONS)
+
+
+def test_connections_fit_the_database_with_a_deployment_s_doubling(template: Template) -> None:
+    [group] = of_type(template, "AWS::RDS::DBParameterGroup").values()
+    most = int(group["Parameters"]["max_connections"])
+    # Postgres keeps three for superusers, RDS two more for itself; the migration needs two.
+    assert sum(CONNECTION_LIMITS.values()) + 3 + 2 + 2 <= most
+    assert int(group["Parameters"]["idle_session_timeout"]) == 15 * 60 * 1000
+    [alarm] = [
+        one
+        for one in of_type(template, "AWS::CloudWatch::Alarm").values()
+        if one.get("MetricName") == "DatabaseConnections"
+    ]
+    assert alarm["Threshold"] == most * 0.6
+    # Each function has one warm environment, those of a Map one an account: so many connections.
+    accounts = 2
+    warm = sum(accounts if one.accounts == "event" else 1 for one in FUNCTIONS.values())
+    assert 2 * warm <= CONNECTION_LIMITS[Role.WRITER]
+    assert 2 * warm < alarm["Threshold"]
+
+
 def test_every_alarm_tells_the_topic(template: Template) -> None:
     [topic] = of_type(template, "AWS::SNS::Topic")
     for name, alarm in of_type(template, "AWS::CloudWatch::Alarm").items():
         if name.startswith("NatRecovery"):
             continue
         assert alarm["AlarmActions"] == [{"Ref": topic}], name
+    [budget] = of_type(template, "AWS::Budgets::Budget").values()
+    for notification in budget["NotificationsWithSubscribers"]:
+        assert notification["Subscribers"] == [
+            {"Address": {"Ref": topic}, "SubscriptionType": "SNS"}
+        ]
+    [policy] = of_type(template, "AWS::SNS::TopicPolicy").values()
+    allowed = [one for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Allow"]
+    services = {service for one in allowed for service in _listed(one["Principal"]["Service"])}
+    assert services == {"cloudwatch.amazonaws.com", "budgets.amazonaws.com"}

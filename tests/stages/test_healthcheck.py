@@ -101,7 +101,7 @@ def test_a_minute_in_which_all_ran_raises_nothing(db: Database) -> None:
     outcome = check(db, NOON)
 
     assert outcome.unwell == []
-    assert outcome.checked == 14
+    assert outcome.checked == 15
     assert open_alerts(db) == []
 
 

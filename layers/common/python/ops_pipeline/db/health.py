@@ -50,6 +50,17 @@ WHERE alert.kind = 'stage_failed' AND alert.resolved_at IS NULL AND failed.tick 
 ORDER BY alert.subject COLLATE "C"
 """
 
+_WAITING = """
+SELECT count(*) AS waiting FROM inbound_events_raw
+WHERE processed_at IS NULL AND fetched_at < :before
+"""
+
+# Whether an alert names it or not: the alarm is about the order.
+_UNKNOWN_ORDERS = """
+SELECT count(*) AS unknown FROM orders
+WHERE status IN ('intended', 'unknown') AND decided_at < :before
+"""
+
 _CRITICAL = """
 SELECT count(*) AS open FROM alerts WHERE severity = 'critical' AND resolved_at IS NULL
 """
@@ -92,6 +103,18 @@ def ended_recommendations(tx: Transaction, *, since: datetime) -> list[Ended]:
 def recovered_states(tx: Transaction, *, quiet_since: datetime) -> list[str]:
     """Subjects of open stage_failed alerts whose stage has run well since."""
     return [row["subject"] for row in tx.rows(_RECOVERED, quiet_since=quiet_since)]
+
+
+def waiting_items(tx: Transaction, *, before: datetime) -> int:
+    """News items that were fetched before that moment and still wait for the classifier."""
+    row = tx.one(_WAITING, before=before)
+    return int(row["waiting"]) if row else 0
+
+
+def unknown_orders(tx: Transaction, *, before: datetime) -> int:
+    """Orders decided before that moment whose outcome is not known."""
+    row = tx.one(_UNKNOWN_ORDERS, before=before)
+    return int(row["unknown"]) if row else 0
 
 
 def critical_alerts(tx: Transaction) -> int:

@@ -214,6 +214,28 @@ def failing_accounts(ended: Iterable[Ended]) -> list[Finding]:
     ]
 
 
+# The classifier takes what came in the same minute; its own budget may leave some for the next.
+LONGEST_WAIT = timedelta(minutes=10)
+
+
+def classifier_backlog(waiting: int) -> Finding:
+    """Whether the classifier keeps up.
+
+    Args:
+        waiting: News items that have waited for longer than LONGEST_WAIT.
+    """
+    limit_s = LONGEST_WAIT.total_seconds()
+    return Finding(
+        kind="classifier_backlog",
+        scope=EVERYTHING,
+        subject="inbound_events_raw",
+        is_well=waiting == 0,
+        severity="warning",
+        message=f"{waiting} news items have waited for the classifier for over {limit_s:.0f} s",
+        details={"waiting": waiting, "limit_s": limit_s},
+    )
+
+
 # Rows that an alert names; the message counts them all.
 _NAMED = 20
 INVARIANT_BROKEN = "invariant_broken"

@@ -13,9 +13,14 @@ DURATION = "Duration"
 
 # From each healthcheck, zero included, so that silence is an alarm too.
 CRITICAL_ALERTS = "CriticalAlertsOpen"
+UNKNOWN_ORDERS = "UnknownOrders"
 # By the kind of finding, see domain/health.py.
 UNWELL = {
     "stage_silent": "StagesSilent",
     "output_stale": "OutputsStale",
     "failure_rate": "FailureRateHigh",
+    "classifier_backlog": "ClassifierBacklog",
+    "invariant_broken": "InvariantsBroken",
 }
+# All that a healthcheck writes.
+OF_HEALTH = (*UNWELL.values(), UNKNOWN_ORDERS, CRITICAL_ALERTS)

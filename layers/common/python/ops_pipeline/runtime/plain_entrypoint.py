@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from ops_pipeline.db.connection import words_of
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime import log, wiring
 from ops_pipeline.runtime.wiring import Runtime
@@ -31,7 +32,9 @@ def plain_entrypoint(
                 answer = function(asked, wiring.current())
             except Exception as error:
                 kind = type(error).__name__
-                log.went_wrong("function_failed", function=name, error=kind, message=str(error))
+                log.went_wrong(
+                    "function_failed", function=name, error=kind, message=words_of(error)
+                )
                 raise
             log.happened("function_finished", function=name)
             return answer

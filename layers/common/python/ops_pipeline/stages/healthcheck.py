@@ -10,9 +10,11 @@ from ops_pipeline.domain.health import (
     DAILY,
     INVARIANT_BROKEN,
     LONGEST_BETWEEN_DAILIES,
+    LONGEST_WAIT,
     Finding,
     Whose,
     broken_invariants,
+    classifier_backlog,
     failing_accounts,
     overdue_dailies,
     silent_stages,
@@ -29,13 +31,14 @@ _QUIET_FOR = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Matters looked at and found unwell, and what became of their alerts."""
+    """Matters looked at and found unwell, what became of their alerts, and what is open now."""
 
     checked: int
     unwell: list[str]
     alerts_opened: int
     alerts_resolved: int
     critical_alerts_open: int
+    orders_unknown: int
 
 
 def run(request: TickRequest, *, db: UnitsOfWork, calendar: Calendar, clock: Clock) -> Outcome:
@@ -55,6 +58,9 @@ def run(request: TickRequest, *, db: UnitsOfWork, calendar: Calendar, clock: Clo
             alerts_opened=opened,
             alerts_resolved=resolved,
             critical_alerts_open=health.critical_alerts(tx),
+            orders_unknown=health.unknown_orders(
+                tx, before=clock.now() - invariants.SETTLED_WITHIN
+            ),
         )
 
 
@@ -75,6 +81,7 @@ def _findings(tx: Transaction, request: TickRequest, calendar: Calendar) -> list
         *silent_stages(tick, session, served, runs),
         *_dailies(tx, request),
         *stale_outputs(tick, session, newest),
+        classifier_backlog(health.waiting_items(tx, before=tick - LONGEST_WAIT)),
         *failing_accounts(ended),
     ]
 
