@@ -1,18 +1,55 @@
 """Calls a function of a deployed stack; AWS's own settings say where and as whom."""
 
 import json
+import re
 from contextlib import closing
+from datetime import datetime
 from typing import Any
 
 from ops_pipeline import errors
+from ops_pipeline.db.connection import Row, Transaction
 from ops_pipeline.errors import OpsError, StageFailed
 
 _ATTEMPTS = 1
+_NAMED = re.compile(r"(?<!:):([a-z_]+)")
 # More than the longest function may take.
 _READ_TIMEOUT_S = 330
 
 
-def call(stack: str, stage: str, event: dict[str, Any]) -> dict[str, Any]:
+class StackReader(Transaction):
+    """Asks a deployed stack's database through db_query, a statement at a time.
+
+    What comes back is JSON: times and exact numbers are text. There is no one moment that
+    all statements see.
+    """
+
+    def __init__(self, stack: str) -> None:
+        self._stack = stack
+
+    def rows(self, sql: str, **values: object) -> list[Row]:
+        """Run one reading statement with `:name` placeholders.
+
+        Raises:
+            StageFailed: it could not be asked, was refused, or gave more rows than fit.
+        """
+        # The console refuses a value that the statement does not name; pg8000 passes it over.
+        named = set(_NAMED.findall(sql))
+        params = {name: _plain(value) for name, value in values.items() if name in named}
+        body = json.loads(
+            call(self._stack, "db_query", {"sql": sql, "params": params or None})["body"]
+        )
+        if not body["success"]:
+            raise StageFailed(f"{body['error']} ({body['sqlstate'] or 'no sqlstate'})")
+        if body.get("truncated"):
+            raise StageFailed("the answer is longer than the console gives")
+        return list(body["rows"])
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def call(stack: str, stage: str, event: object) -> dict[str, Any]:
     """Return what the handler returned.
 
     Args:

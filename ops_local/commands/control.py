@@ -3,9 +3,12 @@
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
+from ops_local import deployed
 from ops_local.database import opened
 from ops_local.home import DEFAULT, Home
 from ops_pipeline.adapters.clock import WallClock
@@ -33,22 +36,15 @@ def add_close(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def run(args: argparse.Namespace) -> int:
     """Return 0 when it is done and recorded, 1 when not."""
-    variables = args.variables
-    settings = read_settings(variables)
-    home = Home(Path(variables.get("OPS_HOME", DEFAULT)))
-    name = None if settings.database_url else home.current_database
     wish = Wish(
         action=args.action,
-        operator=args.operator or variables.get("USER") or _SOMEBODY,
+        operator=args.operator or args.variables.get("USER") or _SOMEBODY,
         reason=args.reason,
         account=args.account,
         ticker=getattr(args, "ticker", None),
     )
     try:
-        with opened(home.folder, settings.database_url, None, name) as urls:
-            database = Database(target_from_url(urls.writer), application_name="ops-control")
-            with closing(database):
-                done = control.run(wish, db=database, clock=WallClock())
+        done = _at_stack(args.stack, wish) if args.stack else _here(args.variables, wish)
     except OpsError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
@@ -56,10 +52,25 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _here(variables: Mapping[str, str], wish: Wish) -> dict[str, object]:
+    settings = read_settings(variables)
+    home = Home(Path(variables.get("OPS_HOME", DEFAULT)))
+    name = None if settings.database_url else home.current_database
+    with opened(home.folder, settings.database_url, None, name) as urls:
+        database = Database(target_from_url(urls.writer), application_name="ops-control")
+        with closing(database):
+            return control.run(wish, db=database, clock=WallClock())
+
+
+def _at_stack(stack: str, wish: Wish) -> dict[str, object]:
+    return deployed.call(stack, "control", asdict(wish))
+
+
 def _add(
     subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", action: Action, told: str
 ) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(action, help=told)
+    parser.add_argument("--stack", metavar="NAME", help="a deployed stack's accounts")
     parser.add_argument("--account", metavar="A", help="one account; all if left out")
     parser.add_argument("--reason", required=True, help="why; kept in operator_actions")
     parser.add_argument("--operator", metavar="NAME", help="who; the login name if left out")

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ops_local import summary
+from ops_local import deployed, summary
 from ops_local.database import opened
 from ops_local.home import DEFAULT, Home
 from ops_local.summary import Part
@@ -41,20 +42,15 @@ WHERE resolved_at IS NULL ORDER BY opened_at, kind COLLATE "C", subject COLLATE 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser("doctor", help="whether every invariant holds, row by row")
+    parser.add_argument("--stack", metavar="NAME", help="a deployed stack's database")
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Return 0 when nothing is wrong, 1 when anything is; each part lists only what is wrong."""
-    settings = read_settings(args.variables)
-    home = Home(Path(args.variables.get("OPS_HOME", DEFAULT)))
-    name = None if settings.database_url else home.current_database
     try:
-        with opened(home.folder, settings.database_url, None, name) as urls:
-            database = Database(target_from_url(urls.reader), application_name="ops-doctor")
-            with closing(database), database.transaction() as tx:
-                parts = examine(tx, WallClock().now())
+        parts = _at_stack(args.stack) if args.stack else _here(args)
     except OpsError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
@@ -65,13 +61,32 @@ def run(args: argparse.Namespace) -> int:
     return 1 if any(part.rows for part in parts) else 0
 
 
-def examine(tx: Transaction, now: datetime) -> list[Part]:
+def _here(args: argparse.Namespace) -> list[Part]:
+    settings = read_settings(args.variables)
+    home = Home(Path(args.variables.get("OPS_HOME", DEFAULT)))
+    name = None if settings.database_url else home.current_database
+    with opened(home.folder, settings.database_url, None, name) as urls:
+        database = Database(target_from_url(urls.reader), application_name="ops-doctor")
+        with closing(database), database.transaction() as tx:
+            return examine(tx, lambda: _present(tx))
+
+
+def _at_stack(stack: str) -> list[Part]:
+    return examine(deployed.StackReader(stack), WallClock().now)
+
+
+def _present(tx: Transaction) -> datetime:
+    now = WallClock().now()
+    row = tx.one(_PRESENT, now=now)
+    return row["at"] if row else now
+
+
+def examine(tx: Transaction, present: Callable[[], datetime]) -> list[Part]:
     """What is wrong, by part; a database without our schema is asked nothing else."""
     missing = [{"version": version} for version in schema.missing_versions(tx)]
     if missing:
         return [Part("Missing migrations", missing)]
-    present = tx.one(_PRESENT, now=now)
-    breaches = invariants.check(tx, now=present["at"] if present else now)
+    breaches = invariants.check(tx, now=present())
     return [
         Part("Missing migrations", []),
         Part(

@@ -3,9 +3,11 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from infra.definitions import load_functions
+from ops_local import deployed
 from ops_local.database import opened
 from ops_local.home import DEFAULT, Home
 from ops_local.pipeline import Pipeline
@@ -19,6 +21,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser("invoke", help="call one function with an event")
     parser.add_argument("stage", choices=sorted(load_functions()), metavar="STAGE")
     parser.add_argument("--event", default="{}", metavar="JSON", help="the event, {} if left out")
+    parser.add_argument("--stack", metavar="NAME", help="the function of a deployed stack")
     parser.set_defaults(run=run)
 
 
@@ -29,8 +32,21 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as error:
         sys.stderr.write(f"--event is no JSON: {error}\n")
         return 2
+    if args.stack:
+        return _print(lambda: deployed.call(args.stack, args.stage, event))
     with log.written_to(sys.stderr):
         return _invoke(args, event)
+
+
+def _print(invoke: Callable[[], object]) -> int:
+    try:
+        answer = invoke()
+    except Exception as error:  # noqa: BLE001 - Lambda reports whatever a handler raises
+        failed = {"errorType": type(error).__name__, "errorMessage": str(error)}
+        sys.stdout.write(json.dumps(failed) + "\n")
+        return 1
+    sys.stdout.write(json.dumps(answer) + "\n")
+    return 0
 
 
 def _invoke(args: argparse.Namespace, event: object) -> int:
@@ -46,12 +62,6 @@ def _invoke(args: argparse.Namespace, event: object) -> int:
         }
         wiring.use(Runtime(variables, WallClock(), owner="console"))
         try:
-            answer = Pipeline().invoke(args.stage, event)
-        except Exception as error:  # noqa: BLE001 - Lambda reports whatever a handler raises
-            failed = {"errorType": type(error).__name__, "errorMessage": str(error)}
-            sys.stdout.write(json.dumps(failed) + "\n")
-            return 1
+            return _print(lambda: Pipeline().invoke(args.stage, event))
         finally:
             wiring.use(None)
-    sys.stdout.write(json.dumps(answer) + "\n")
-    return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ops_local import summary
+from ops_local import deployed, summary
 from ops_local.database import opened
 from ops_local.home import DEFAULT, Home
 from ops_local.summary import Part
@@ -37,18 +37,15 @@ WHERE resolved_at IS NULL ORDER BY opened_at, kind COLLATE "C", subject COLLATE 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser("status", help="what runs, what is held, what is wrong")
+    parser.add_argument("--stack", metavar="NAME", help="a deployed stack")
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Return 0 when nothing is wrong, 1 when an alert is open or a last run failed."""
-    settings = read_settings(args.variables)
-    home = Home(Path(args.variables.get("OPS_HOME", DEFAULT)))
-    database = None if settings.database_url else home.current_database
     try:
-        with opened(home.folder, settings.database_url, None, database) as urls:
-            parts = _ask(urls.reader)
+        parts = _read(deployed.StackReader(args.stack)) if args.stack else _here(args)
     except OpsError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
@@ -58,6 +55,14 @@ def run(args: argparse.Namespace) -> int:
         summary.show(Console(highlight=False), parts)
     failed = any(row.get("status") == "failed" for part in parts for row in part.rows)
     return 1 if failed or parts[-1].rows else 0
+
+
+def _here(args: argparse.Namespace) -> list[Part]:
+    settings = read_settings(args.variables)
+    home = Home(Path(args.variables.get("OPS_HOME", DEFAULT)))
+    database = None if settings.database_url else home.current_database
+    with opened(home.folder, settings.database_url, None, database) as urls:
+        return _ask(urls.reader)
 
 
 def _ask(reader_url: str) -> list[Part]:

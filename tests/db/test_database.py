@@ -104,7 +104,8 @@ def test_in_aws_stages_and_console_have_their_shares_of_the_connections(
     with DryDatabase(admin_db).transaction() as tx:
         roles.prepare(tx, {})
         rows = tx.rows(
-            "SELECT rolname, rolconnlimit FROM pg_roles WHERE rolname = ANY(CAST(:names AS text[]))",
+            "SELECT rolname, rolconnlimit FROM pg_roles"
+            " WHERE rolname = ANY(CAST(:names AS text[]))",
             names=list(Role),
         )
         found = {row["rolname"]: row["rolconnlimit"] for row in rows}

@@ -1,16 +1,19 @@
-"""`ops query` and `ops migrate` against a deployed stack: the same verbs, answered by Lambda."""
+"""The verbs against a deployed stack: the same ones, answered by Lambda."""
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from ops_local import deployed
 from ops_local.cli import main
 from ops_local.database import DatabaseUrls
+from ops_pipeline.db.connection import Database
 from ops_pipeline.errors import InvalidInput, MigrationRefused, StageFailed
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
+from tests.builders_trading import Desk
 from tests.conftest import MIGRATIONS
 from tests.fakes import FixedClock
 from tests.lambda_endpoint import STACK, lambda_endpoint
@@ -74,3 +77,84 @@ def test_a_stack_that_is_not_there_is_told(stack: str, capsys: pytest.CaptureFix
         deployed.call("other", "db_query", {"sql": "SELECT 1"})
     assert main(["query", "SELECT 1", "--stack", "other"]) == 1
     assert "StageFailed" in capsys.readouterr().err
+
+
+def _answered(capsys: pytest.CaptureFixture[str]) -> Any:
+    return json.loads(capsys.readouterr().out)
+
+
+def test_entries_are_halted_and_resumed_there_with_the_reason_kept(
+    stack: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    why = ["--account", "tiny", "--reason", "earnings", "--operator", "ann", "--stack", stack]
+    assert main(["halt", *why]) == 0
+    assert _answered(capsys) == {"action": "halt", "halted": ["tiny"]}
+
+    assert main(["status", "--stack", stack, "--json"]) == 0
+    accounts = _answered(capsys)["Accounts"]
+    assert {one["account_name"]: one["halted"] for one in accounts} == {
+        "large": None,
+        "tiny": "earnings",
+    }
+
+    assert main(["resume", *why]) == 0
+    assert _answered(capsys)["resumed"] == ["tiny"]
+    assert main(["query", "SELECT action, operator, reason FROM operator_actions ORDER BY action",
+                 "--stack", stack]) == 0  # fmt: skip
+    assert _answered(capsys)["rows"] == [
+        {"action": "halt", "operator": "ann", "reason": "earnings"},
+        {"action": "resume", "operator": "ann", "reason": "earnings"},
+    ]
+
+
+def test_an_account_that_is_not_there_is_not_halted(
+    stack: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["halt", "--account", "nobody", "--reason", "x", "--stack", stack]) == 1
+    assert "nobody" in capsys.readouterr().err
+
+
+def test_positions_are_closed_there(stack: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["close", "--ticker", "AAPL", "--reason", "x", "--stack", stack]) == 0
+    assert _answered(capsys)["exits_asked"] == []
+
+
+def test_a_deployed_stack_is_examined_by_the_same_statements(
+    stack: str, db: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["doctor", "--stack", stack, "--json"]) == 0
+    assert set(_answered(capsys)) >= {"Broken invariants", "Orders of unknown outcome"}
+
+    desk = Desk(db)
+    desk.buy()
+    desk.guard()
+    desk.run("UPDATE active_positions SET quantity = quantity - 1")
+    assert main(["doctor", "--stack", stack, "--json"]) == 1
+    (broken,) = _answered(capsys)["Broken invariants"]
+    assert broken["invariant"] == "position_equals_its_orders"
+
+
+def test_a_schema_that_lacks_a_migration_is_all_that_the_doctor_tells(
+    stack: str, owner_db: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with owner_db.transaction() as tx:
+        tx.execute("DELETE FROM schema_migrations WHERE version = '0006_add_accounts'")
+    assert main(["doctor", "--stack", stack, "--json"]) == 1
+    assert _answered(capsys) == {"Missing migrations": [{"version": "0006_add_accounts"}]}
+
+
+def test_an_answer_that_the_console_cut_off_is_not_taken_for_the_whole(stack: str) -> None:
+    with pytest.raises(StageFailed, match="longer than"):
+        deployed.StackReader(stack).rows("SELECT n FROM generate_series(1, 100000) AS n")
+    with pytest.raises(StageFailed, match="42703"):
+        deployed.StackReader(stack).rows("SELECT nothing")
+
+
+def test_a_function_is_called_there_with_an_event(
+    stack: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = '{"tick": "2026-02-04T21:20:00Z", "dry_run": true}'
+    assert main(["invoke", "report", "--event", event, "--stack", stack]) == 0
+    assert _answered(capsys)["status"] == "dry_run"
+    assert main(["invoke", "report", "--event", "[]", "--stack", stack]) == 1
+    assert _answered(capsys)["errorType"] == "InvalidInput"

@@ -44,7 +44,7 @@ OUR_NAMES = {
     if issubclass(kind, errors.OpsError)
 }
 TOUCH_THE_BROKER = {"DispatcherArn", "PositionManagerArn", "ReconcilerArn"}
-OPERATORS_OWN = {"db_migration", "db_query"}
+OPERATORS_OWN = {"control", "db_migration", "db_query"}
 
 State = dict[str, Any]
 FUNCTIONS = {function.placeholder: function for function in load_functions().values()}

@@ -7,7 +7,9 @@ fails, is the only exit authority.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from ops_pipeline.db import accounts, facts, operator, positions
 from ops_pipeline.db.connection import Transaction
@@ -38,7 +40,22 @@ class Wish:
         return self.account or EVERYTHING
 
 
-def run(wish: Wish, *, db: UnitsOfWork, clock: Clock) -> dict[str, object]:
+class Request(BaseModel):
+    """A wish as an event; nothing in it has a default but what it is about."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    action: Action = Field(description="halt, resume or close.")
+    operator: str = Field(min_length=1, max_length=100, description="Who asks.")
+    reason: str = Field(min_length=1, max_length=500, description="Why; it is kept.")
+    account: str | None = Field(default=None, description="One account; all if left out.")
+    ticker: str | None = Field(default=None, description="For close: only this one.")
+
+    def wish(self) -> Wish:
+        return Wish(**self.model_dump())
+
+
+def run(wish: Wish, *, db: UnitsOfWork, clock: Clock) -> dict[str, Any]:
     """Do it and record it; returns what came of it.
 
     Raises:

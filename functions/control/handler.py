@@ -1,0 +1,12 @@
+"""Halts, resumes and closes, as the operator asks."""
+
+from typing import Any
+
+from ops_pipeline.runtime.plain_entrypoint import plain_entrypoint
+from ops_pipeline.runtime.wiring import Runtime
+from ops_pipeline.stages import control
+
+
+@plain_entrypoint("control", request=control.Request)
+def lambda_handler(request: control.Request, runtime: Runtime) -> dict[str, Any]:
+    return control.run(request.wish(), db=runtime.database, clock=runtime.clock)
