@@ -3,12 +3,14 @@
 import hashlib
 import re
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from ops_pipeline.errors import MigrationRefused
 
-_NAME = re.compile(r"(?P<number>\d{4,})_[^/]+\.sql")
+_NAME = re.compile(r"(?P<number>[0-9]{4,})_[^/]+\.sql")
+_BACK = re.compile(r"(?P<stem>.+)\.(?:down|undo|rollback|revert)\.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +42,22 @@ def number_of(version: str) -> int | None:
 def read_folder(folder: Path) -> list[MigrationFile]:
     """Return the folder's migrations in their order; other kinds of files are left alone.
 
+    So are subfolders, and the way back that some runners keep in a file of its own beside
+    the way forward (NNNN_name.down.sql).
+
     Raises:
         MigrationRefused: no such folder, no file in it, a name out of form, two files
-            with one number, or a file that is not UTF-8. Names the files.
+            with one number, a way back alone, or a file that is not UTF-8. Names the files.
     """
     if not folder.is_dir():
         raise MigrationRefused(f"{folder} is not a folder")
     paths = [path for path in folder.iterdir() if path.suffix.lower() == ".sql"]
-    files = [_read(path) for path in paths if not path.name.startswith(".")]
+    names = {path.name for path in paths}
+    files = [
+        _read(path)
+        for path in paths
+        if not path.name.startswith(".") and not path.is_dir() and not _goes_back(path.name, names)
+    ]
     if not files:
         raise MigrationRefused(f"{folder} holds no migration (NNNN_name.sql)")
     by_number: dict[int, list[str]] = defaultdict(list)
@@ -59,12 +69,24 @@ def read_folder(folder: Path) -> list[MigrationFile]:
     return sorted(files, key=lambda file: file.number)
 
 
+def _goes_back(name: str, names: Collection[str]) -> bool:
+    """Whether the file undoes another one of the folder."""
+    back = _BACK.fullmatch(name)
+    if back is None:
+        return False
+    if not {f"{back['stem']}.sql", f"{back['stem']}.up.sql"} & set(names):
+        raise MigrationRefused(f"{name} is a way back, and no file beside it goes forward")
+    return True
+
+
 def _read(path: Path) -> MigrationFile:
     named = _NAME.fullmatch(path.name)
     if named is None:
         raise MigrationRefused(f"{path.name} is not named NNNN_name.sql")
     try:
         text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except OSError as error:
+        raise MigrationRefused(f"{path.name} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise MigrationRefused(f"{path.name} is not UTF-8 at byte {error.start}") from error
     if "\0" in text:

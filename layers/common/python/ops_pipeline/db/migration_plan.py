@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ops_pipeline.db.migration_files import MigrationFile, number_of
-from ops_pipeline.db.sql_lexer import SqlUnreadable, Statement, split, tokens_of
+from ops_pipeline.db.migration_sections import WayForward, way_forward
+from ops_pipeline.db.sql_lexer import SqlUnreadable, Statement, backslash, split, tokens_of
 from ops_pipeline.errors import MigrationRefused
 
 NO_TRANSACTION = "-- migrate: no-transaction"
@@ -51,6 +52,7 @@ _TOUCHES_HISTORY = re.compile(
     rf"|(create|alter|drop) table( if( not)? exists)?( only)?) {_HISTORY}"
 )
 _SETTING = "standard_conforming_strings"
+_ONLY_IN_A_TRANSACTION = frozenset((("SET", "LOCAL"), ("SET", "CONSTRAINTS")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,13 @@ class Plan:
     note: str | None = None
 
     def by_steps(self) -> "Plan":
-        """The same file without a transaction around it."""
-        return Plan(self.file, self.statements, False, _joined(self.note, "auto-no-transaction"))
+        """The same file without a transaction around it.
+
+        Raises:
+            MigrationRefused: a statement means nothing outside of one.
+        """
+        note = _joined(self.note, "auto-no-transaction")
+        return _standing_alone(Plan(self.file, self.statements, False, note))
 
     def noted(self, note: str) -> "Plan":
         return Plan(self.file, self.statements, self.transactional, _joined(self.note, note))
@@ -86,24 +93,22 @@ def plan(file: MigrationFile, *, auto_no_transaction: bool = False) -> Plan:
     Raises:
         MigrationRefused: names file, line and the command that a migration may not hold.
     """
-    declared = _is_declared(file)
-    try:
-        found = split(file.text)
-    except SqlUnreadable as error:
-        raise MigrationRefused(f"{file.name} {error}") from error
+    way = way_forward(file)
+    declared = _is_declared(file) or way.no_transaction
+    found = _statements_of(file, way)
     statements = [statement for statement in found if not _writes_own_row(file, statement)]
-    note = "its own row left out" if len(statements) < len(found) else None
+    note = way.note
+    if len(statements) < len(found):
+        note = _joined(note, "its own row left out")
     if not declared and _is_wrapped(statements):
         statements = statements[1:-1]
-    for statement in statements:
-        for reason in _reasons_to_refuse(statement):
-            raise MigrationRefused(f"{file.name} line {statement.line}: {reason}")
+    _refuse_what_may_not_run(file, statements)
     made = Plan(file, tuple(statements), not declared, note)
     alone = next((each for each in statements if stands_alone(each)), None)
     if declared or alone is None:
-        return made
+        return made if made.transactional else _standing_alone(made)
     if not auto_no_transaction:
-        what = " ".join(alone.words[:3])
+        what = " ".join(_verb_of(alone))
         raise MigrationRefused(
             f"{file.name} line {alone.line}: {what} cannot run inside a transaction; "
             f"{HOW_TO_RUN_ALONE}"
@@ -118,7 +123,8 @@ def stands_alone(statement: Statement) -> bool:
 
 def _is_declared(file: MigrationFile) -> bool:
     directive = _DIRECTIVE.match(file.text.split("\n", 1)[0])
-    if directive is None:
+    # dbmate's marks look alike; way_forward reads them.
+    if directive is None or directive["word"].split(" ")[0] in ("up", "down"):
         return False
     if directive["word"] != "no-transaction":
         raise MigrationRefused(
@@ -126,6 +132,44 @@ def _is_declared(file: MigrationFile) -> bool:
             f"there is only '{NO_TRANSACTION}'"
         )
     return True
+
+
+def _statements_of(file: MigrationFile, way: WayForward) -> list[Statement]:
+    try:
+        return split(way.text)
+    except SqlUnreadable as error:
+        # Data after a COPY and psql's commands have quotes of their own: the better reason.
+        _refuse_what_may_not_run(file, error.before)
+        raise MigrationRefused(f"{file.name} {error}") from error
+
+
+def _refuse_what_may_not_run(file: MigrationFile, statements: Sequence[Statement]) -> None:
+    for statement in statements:
+        if command := backslash(statement):
+            raise MigrationRefused(
+                f"{file.name} line {command[1]}: {command[0]} is a command of psql, not SQL"
+            )
+        for reason in _reasons_to_refuse(statement):
+            raise MigrationRefused(f"{file.name} line {statement.line}: {reason}")
+
+
+def _standing_alone(made: Plan) -> Plan:
+    """Refuse what would be lost in silence where each statement is a transaction of its own."""
+    for statement in made.statements:
+        if statement.words[:2] in _ONLY_IN_A_TRANSACTION or statement.words[:1] == ("LOCK",):
+            what = " ".join(statement.words[:2])
+            raise MigrationRefused(
+                f"{made.file.name} line {statement.line}: {what} means nothing in a file without a "
+                f"transaction, where each statement stands alone"
+            )
+    return made
+
+
+def _verb_of(statement: Statement) -> tuple[str, ...]:
+    """Its first words, with the CONCURRENTLY that comes later."""
+    words = statement.words[:3]
+    late = "CONCURRENTLY" in statement.words and "CONCURRENTLY" not in words
+    return (*words, "CONCURRENTLY") if late else words
 
 
 def _is_wrapped(statements: Sequence[Statement]) -> bool:
@@ -158,18 +202,21 @@ def _reasons_to_refuse(statement: Statement) -> Iterator[str]:
     verb = words[0] if words else ""
     if verb in _TRANSACTION_VERBS or words[:2] == ("PREPARE", "TRANSACTION"):
         yield f"{verb} is the runner's business; only an outer BEGIN ... COMMIT may stand in a file"
-    if words[:2] == ("DISCARD", "ALL") or "PG_ADVISORY_UNLOCK_ALL" in words:
+    if words[:2] == ("DISCARD", "ALL") or (verb != "CREATE" and _gives_up_locks(statement)):
         yield "it would give up the runner's lock"
     if verb == "DEALLOCATE" and words[-1] == "ALL":
         yield "it would throw away the runner's own prepared statements"
     if verb == "COPY" and ("STDIN" in words or "STDOUT" in words):
         yield "COPY from or to the client cannot run in a migration; use INSERT"
-    if statement.text.startswith("\\"):
-        yield f"{statement.text.split()[0]} is a command of psql, not SQL"
     if verb == "SET" and _SETTING.upper() in words and not _sets_on(statement):
         yield f"{_SETTING} stays on: the file is read that way"
     if _TOUCHES_HISTORY.match(_beginning(statement)):
         yield "schema_migrations is the runner's: a file may hold no more than its own row"
+
+
+def _gives_up_locks(statement: Statement) -> bool:
+    """Blocks of code included; a function that is only made gives nothing up."""
+    return "pg_advisory_unlock_all" in statement.text.lower()
 
 
 def _sets_on(statement: Statement) -> bool:

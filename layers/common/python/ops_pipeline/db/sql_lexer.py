@@ -7,6 +7,7 @@ standard_conforming_strings = on: the runner sets that, and refuses a file that 
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 _PLAIN = r"'[^']*+(?:''[^']*+)*+'"
@@ -14,18 +15,20 @@ _QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
 _ESCAPED = r"'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'"
 # A constant goes on after white space that holds a line break, and keeps its kind.
 _GAP = r"(?:[ \t\f\v]|--[^\r\n]*)*[\r\n](?:\s|--[^\r\n]*[\r\n])*"
+# Any character beyond ASCII may stand in a name, and none of them is white space.
+_BEYOND = "\u0080-\U0010ffff"
 _TOKEN = re.compile(
     rf"""
       (?P<blank>\s+|--[^\r\n]*)
     | (?P<comment>/\*)
     | (?P<text>[eE]{_ESCAPED}(?:{_GAP}{_ESCAPED})*+ | {_PLAIN} | {_QUOTED})
     | (?P<unended>[eE]?'|")
-    | (?P<dollar>\$(?:[^\W\d]\w*)?\$)
-    | (?P<word>[^\W\d][\w$]*)
-    | (?P<number>\d[\w.]*)
+    | (?P<dollar>\$(?:[A-Za-z_{_BEYOND}][\w{_BEYOND}]*)?\$)
+    | (?P<word>[A-Za-z_{_BEYOND}][\w${_BEYOND}]*)
+    | (?P<number>\d[\w.{_BEYOND}]*)
     | (?P<other>.)
     """,
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.ASCII,
 )
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
@@ -35,11 +38,13 @@ class SqlUnreadable(ValueError):
 
     Attributes:
         line: Where it starts, counted from 1.
+        before: The statements up to there, the last one cut off.
     """
 
     def __init__(self, what: str, line: int) -> None:
         super().__init__(f"line {line}: {what} never ends")
         self.line = line
+        self.before: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,22 +142,52 @@ def split(sql: str) -> list[Statement]:
     nesting = _Nesting()
     start: int | None = None
     line, counted = 1, 0
-    for kind, begin, end in _tokens(sql):
-        if kind == "other" and sql[begin] == ";" and not nesting.open:
-            if start is not None:
-                found.append(Statement(sql[start:begin].rstrip(), line, tuple(nesting.words)))
-            nesting, start = _Nesting(), None
-            continue
-        if start is None:
-            line, counted, start = line + sql.count("\n", counted, begin), begin, begin
-        nesting.see(kind, sql[begin:end])
+    try:
+        for kind, begin, end in _tokens(sql):
+            if kind == "other" and sql[begin] == ";" and not nesting.open:
+                if start is not None:
+                    found.append(Statement(sql[start:begin].rstrip(), line, tuple(nesting.words)))
+                nesting, start = _Nesting(), None
+                continue
+            if start is None:
+                line, counted, start = line + sql.count("\n", counted, begin), begin, begin
+            nesting.see(kind, sql[begin:end])
+    except SqlUnreadable as error:
+        cut_off = [] if start is None else [Statement(sql[start:], line, tuple(nesting.words))]
+        error.before = (*found, *cut_off)
+        raise
     if start is not None:
         found.append(Statement(sql[start:].rstrip(), line, tuple(nesting.words)))
     return found
 
 
+def comments(sql: str) -> Iterator[tuple[str, int]]:
+    """Text and place of each comment of the kind `-- ...`, also of those before what never ends."""
+    with suppress(SqlUnreadable):
+        for kind, begin, end in _pieces(sql):
+            if kind == "blank" and sql.startswith("--", begin):
+                yield sql[begin:end], begin
+
+
+def backslash(statement: Statement) -> tuple[str, int] | None:
+    """A command of psql in the statement and its line; SQL has no backslash outside of quotes."""
+    if "\\" not in statement.text:
+        return None
+    with suppress(SqlUnreadable):
+        for kind, begin, _ in _tokens(statement.text):
+            if kind == "other" and statement.text[begin] == "\\":
+                command = statement.text[begin:].split(maxsplit=1)[0]
+                return command, statement.line_at(begin + 1)
+    return None
+
+
 def _tokens(sql: str) -> Iterator[tuple[str, int, int]]:
     """Kind, start and end of each token that is neither blank nor comment."""
+    return (piece for piece in _pieces(sql) if piece[0] not in ("blank", "comment"))
+
+
+def _pieces(sql: str) -> Iterator[tuple[str, int, int]]:
+    """Kind, start and end of each token, blank and comment."""
     position = 0
     while position < len(sql):
         match = _TOKEN.match(sql, position)
@@ -165,8 +200,7 @@ def _tokens(sql: str) -> Iterator[tuple[str, int, int]]:
             end = _dollar_end(sql, match.group(), position)
         elif kind == "unended":
             raise SqlUnreadable("a quote", _line(sql, position))
-        if kind not in ("blank", "comment"):
-            yield kind, position, end
+        yield kind, position, end
         position = end
 
 
