@@ -28,6 +28,12 @@ ADOPTED = "schema_migrations_adopted"
 # How runners call the column that says what ran, and the one that says when.
 _VERSION_COLUMNS = ("version", "filename", "migration", "name", "id")
 _TIME_COLUMNS = ("applied_at", "executed_at", "installed_on", "run_on", "created_at", "applied")
+# Ours first, then the one that the login's own search path leads to.
+_REACH = """
+    SELECT set_config(
+        'search_path', concat_ws(', ', 'public', nullif(current_setting('search_path'), '')), true
+    )
+"""
 _ROWS = "SELECT to_jsonb(recorded) AS recorded FROM schema_migrations AS recorded"
 _CONSTRAINTS = """
     SELECT conname FROM pg_constraint
@@ -59,7 +65,8 @@ class _Recorded:
 def adopt(tx: Transaction, files: Sequence[MigrationFile], wanted: Adoption) -> list[Applied]:
     """Write our own history; see `Runner.baseline`."""
     _require_known(files, (*wanted.not_applied, *([wanted.through] if wanted.through else ())))
-    columns = columns_of_history(tx)
+    tx.rows(_REACH)
+    columns = columns_of_history(tx, "schema_migrations")
     recorded = _read(tx, columns) if columns else []
     if recorded:
         if wanted.through is not None:

@@ -16,42 +16,45 @@ from ops_pipeline.db.sql_literals import with_literals
 from ops_pipeline.errors import MigrationRefused
 
 _CREATE = """
-    CREATE TABLE schema_migrations_half_done (
+    CREATE TABLE public.schema_migrations_half_done (
         version text CONSTRAINT schema_migrations_half_done_pkey PRIMARY KEY,
         statements_done integer NOT NULL,
         done_checksum text NOT NULL,
         attempted text,
         indexes_before bigint[] NOT NULL
     );
-    COMMENT ON TABLE schema_migrations_half_done IS
+    COMMENT ON TABLE public.schema_migrations_half_done IS
         'Files without a transaction that were cut off; empty when all is well.';
-    COMMENT ON COLUMN schema_migrations_half_done.version IS 'The stem of the file.';
-    COMMENT ON COLUMN schema_migrations_half_done.statements_done IS
+    COMMENT ON COLUMN public.schema_migrations_half_done.version IS 'The stem of the file.';
+    COMMENT ON COLUMN public.schema_migrations_half_done.statements_done IS
         'How many of its statements took effect.';
-    COMMENT ON COLUMN schema_migrations_half_done.done_checksum IS 'sha256 of those statements.';
-    COMMENT ON COLUMN schema_migrations_half_done.attempted IS
+    COMMENT ON COLUMN public.schema_migrations_half_done.done_checksum IS
+        'sha256 of those statements.';
+    COMMENT ON COLUMN public.schema_migrations_half_done.attempted IS
         'The statement under way that no transaction held; NULL when none was.';
-    COMMENT ON COLUMN schema_migrations_half_done.indexes_before IS
+    COMMENT ON COLUMN public.schema_migrations_half_done.indexes_before IS
         'Object ids of the indexes there were before it; what is new is of its making.';
-    GRANT SELECT ON schema_migrations_half_done TO PUBLIC;
+    GRANT SELECT ON public.schema_migrations_half_done TO PUBLIC;
 """
-_PRESENT = "SELECT to_regclass('schema_migrations_half_done') IS NOT NULL AS present"
+_PRESENT = "SELECT to_regclass('public.schema_migrations_half_done') IS NOT NULL AS present"
 _ALL = """
     SELECT version, statements_done, done_checksum, attempted, indexes_before
-    FROM schema_migrations_half_done ORDER BY version
+    FROM public.schema_migrations_half_done ORDER BY version
 """
 _BEGIN = """
-    INSERT INTO schema_migrations_half_done
+    INSERT INTO public.schema_migrations_half_done
         (version, statements_done, done_checksum, attempted, indexes_before)
     VALUES (:version, 0, :done_checksum, NULL, '{}')
 """
 _SAVE = """
-    UPDATE schema_migrations_half_done
+    UPDATE public.schema_migrations_half_done
     SET statements_done = CAST(:statements_done AS integer), done_checksum = :done_checksum,
         attempted = :attempted, indexes_before = CAST(:indexes_before AS bigint[])
     WHERE version = :version
 """
-_FORGET = "DELETE FROM schema_migrations_half_done WHERE version = :version"
+# A file without a transaction may work under another role; how far it came is the runner's.
+_AS_THE_RUNNER = "SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE NONE"
+_FORGET = "DELETE FROM public.schema_migrations_half_done WHERE version = :version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ def _save(
 
 def _write(tx: Transaction, sql: str, **values: object) -> None:
     """Never as a prepared statement: a file may throw those away."""
-    tx.script(with_literals(sql, **values))
+    tx.script(f"{_AS_THE_RUNNER}; {with_literals(sql, **values)}")
 
 
 def _checksum(statements: Sequence[Statement]) -> str:

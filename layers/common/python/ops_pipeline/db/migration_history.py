@@ -11,42 +11,51 @@ from ops_pipeline.db.migration_files import MigrationFile, number_of
 from ops_pipeline.db.sql_literals import with_literals
 from ops_pipeline.errors import MigrationRefused
 
+# With its schema: a file, a role or a database may set any search_path.
+HISTORY = "public.schema_migrations"
+
 _COLUMNS = ("version", "checksum", "applied_at", "execution_ms")
 
 _CREATE_HISTORY = """
-    CREATE TABLE schema_migrations (
+    CREATE TABLE public.schema_migrations (
         version text CONSTRAINT schema_migrations_pkey PRIMARY KEY,
         checksum text NOT NULL,
         applied_at timestamptz NOT NULL,
         execution_ms double precision NOT NULL,
         note text
     );
-    COMMENT ON TABLE schema_migrations IS 'Which migrations ran; the runner alone writes here.';
-    COMMENT ON COLUMN schema_migrations.version IS 'The stem of the file.';
-    COMMENT ON COLUMN schema_migrations.checksum IS 'sha256 of the file as it ran.';
-    COMMENT ON COLUMN schema_migrations.applied_at IS 'When it ended.';
-    COMMENT ON COLUMN schema_migrations.execution_ms IS 'How long it took, milliseconds.';
-    COMMENT ON COLUMN schema_migrations.note IS
+    COMMENT ON TABLE public.schema_migrations IS
+        'Which migrations ran; the runner alone writes here.';
+    COMMENT ON COLUMN public.schema_migrations.version IS 'The stem of the file.';
+    COMMENT ON COLUMN public.schema_migrations.checksum IS 'sha256 of the file as it ran.';
+    COMMENT ON COLUMN public.schema_migrations.applied_at IS 'When it ended.';
+    COMMENT ON COLUMN public.schema_migrations.execution_ms IS 'How long it took, milliseconds.';
+    COMMENT ON COLUMN public.schema_migrations.note IS
         'What was unusual: baseline, out of order, auto-no-transaction; NULL for an ordinary run.';
-    GRANT SELECT ON schema_migrations TO PUBLIC;
+    GRANT SELECT ON public.schema_migrations TO PUBLIC;
 """
 # A table that the first release made.
 _ADD_NOTE = """
-    ALTER TABLE schema_migrations ADD COLUMN note text;
-    COMMENT ON COLUMN schema_migrations.note IS
+    ALTER TABLE public.schema_migrations ADD COLUMN note text;
+    COMMENT ON COLUMN public.schema_migrations.note IS
         'What was unusual: baseline, out of order, auto-no-transaction; NULL for an ordinary run.';
 """
 _HISTORY_COLUMNS = """
     SELECT attname FROM pg_attribute
-    WHERE attrelid = to_regclass('schema_migrations') AND attnum > 0 AND NOT attisdropped
+    WHERE attrelid = to_regclass(:place) AND attnum > 0 AND NOT attisdropped
 """
-_HISTORY = "SELECT version, checksum, applied_at, execution_ms FROM schema_migrations"
+# One that only the search path leads to.
+_ELSEWHERE = """
+    SELECT CAST(to_regclass('schema_migrations') AS text) AS place
+    WHERE to_regclass('schema_migrations') IS NOT NULL
+"""
+_HISTORY = "SELECT version, checksum, applied_at, execution_ms FROM public.schema_migrations"
 _RECORD = """
-    INSERT INTO schema_migrations (version, checksum, applied_at, execution_ms, note)
+    INSERT INTO public.schema_migrations (version, checksum, applied_at, execution_ms, note)
     VALUES (:version, :checksum, coalesce(CAST(:applied_at AS timestamptz), clock_timestamp()),
         CAST(:execution_ms AS double precision), :note)
 """
-_NOTES = "SELECT version, note FROM schema_migrations WHERE note IS NOT NULL"
+_NOTES = "SELECT version, note FROM public.schema_migrations WHERE note IS NOT NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +69,9 @@ class Applied:
     note: str | None = None
 
 
-def columns_of_history(tx: Transaction) -> set[str]:
-    """The columns of schema_migrations, whoever made it; none where it is missing."""
-    return {row["attname"] for row in tx.rows(_HISTORY_COLUMNS)}
+def columns_of_history(tx: Transaction, place: str = HISTORY) -> set[str]:
+    """The columns of the table at `place`, whoever made it; none where it is missing."""
+    return {row["attname"] for row in tx.rows(_HISTORY_COLUMNS, place=place)}
 
 
 def read_history(tx: Transaction, *, create: bool = False) -> dict[str, Applied]:
@@ -73,6 +82,8 @@ def read_history(tx: Transaction, *, create: bool = False) -> dict[str, Applied]
     """
     columns = columns_of_history(tx)
     if not columns:
+        for row in tx.rows(_ELSEWHERE):
+            raise MigrationRefused(_foreign(f"it is {row['place']}, ours is {HISTORY}"))
         if create:
             tx.script(_CREATE_HISTORY)
         return {}

@@ -32,7 +32,7 @@ _TOOK_EFFECT = (
     (("ALTER", "TABLE"), "42P01"),
 )
 _NOT_IN_STATE = "55000"
-_SETTINGS = ("SET", "RESET")
+_SETTINGS = (("SET",), ("RESET",), ("SELECT", "SET_CONFIG"), ("SELECT", "PG_CATALOG", "SET_CONFIG"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Steps:
             half = halves.begin(tx, self.plan)
         done = half.statements_done
         for statement in self.plan.statements[:done]:
-            if statement.words[:1] and statement.words[0] in _SETTINGS:
+            if any(statement.words[: len(begins)] == begins for begins in _SETTINGS):
                 send(self.session.raw.execute_simple, self.plan, statement, self._left(done))
         if half.attempted is not None:
             done += self._settle(half, half.attempted)

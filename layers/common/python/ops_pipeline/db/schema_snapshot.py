@@ -22,7 +22,9 @@ WITH s AS (
         c.relforcerowsecurity, c.reloptions, c.relpersistence, c.relpartbound, c.relispartition,
         quote_ident(s.nspname) || '.' || quote_ident(c.relname) AS name
     FROM pg_class AS c JOIN s ON s.oid = c.relnamespace
-    WHERE c.relname !~ '^schema_migrations'
+    WHERE (s.nspname = 'public' AND c.relname IN
+        ('schema_migrations', 'schema_migrations_half_done')) IS FALSE
+    AND c.relname <> 'schema_migrations_adopted'
     AND NOT EXISTS (SELECT FROM made_by_extension AS e
                     WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid)
 ), kinds (letter, kind) AS (
