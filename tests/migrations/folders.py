@@ -12,6 +12,10 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 Write = Callable[..., Path]
 
 _APPLIED = "SELECT version FROM schema_migrations ORDER BY version"
+_TABLES = """
+    SELECT relname FROM pg_class
+    WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace ORDER BY relname
+"""
 _HALVES = "SELECT version, statements_done FROM schema_migrations_half_done ORDER BY version"
 
 
@@ -25,6 +29,12 @@ def objects_in(database: Database) -> dict[str, str]:
         found = snapshot(tx)
     own = ("schema ", "extension ")
     return {name: text for name, text in found.items() if not name.startswith(own)}
+
+
+def tables_in(database: Database) -> list[str]:
+    """Every table, the runner's own included."""
+    with database.transaction() as tx:
+        return [str(row["relname"]) for row in tx.rows(_TABLES)]
 
 
 def applied_in(database: Database) -> list[str]:

@@ -7,10 +7,13 @@ import pytest
 
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
+from ops_local.postgres import EmbeddedPostgres
 from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.migration_reach import reaches_beyond
 from ops_pipeline.db.migrations import LIMITS, Runner
 from ops_pipeline.db.roles import Role
 from ops_pipeline.db.schema_snapshot import fingerprint
+from ops_pipeline.db.sql_lexer import split
 from ops_pipeline.errors import MigrationRefused
 from tests.migrations.folders import MIGRATIONS, Write
 
@@ -89,6 +92,67 @@ def test_an_invalid_index_is_drift(
         target_db.session().execute_simple("CREATE UNIQUE INDEX CONCURRENTLY odd ON books (title)")
     [problem] = library.verify()
     assert problem.startswith("index public.books.odd is there")
+
+
+def test_verify_runs_nothing_that_reaches_beyond_its_scratch_database(
+    empty_urls: DatabaseUrls, postgres: EmbeddedPostgres, write: Write, admin_db: Database
+) -> None:
+    url = local.url_for(postgres.url, database=target_from_url(empty_urls.owner).database)
+    folder = write(
+        role="CREATE ROLE beyond PASSWORD 'first'; GRANT beyond TO ops_pipeline_owner;\n"
+        "DO $$ BEGIN ALTER ROLE beyond CONNECTION LIMIT 5; END $$;",
+        side="-- migrate: no-transaction\nDROP DATABASE IF EXISTS beyond_side;\n"
+        "CREATE DATABASE beyond_side;",
+        use="CREATE TABLE a (id int); GRANT SELECT ON a TO beyond;",
+    )
+    facts = (
+        "SELECT (SELECT oid FROM pg_database WHERE datname = 'beyond_side') AS side, rolconnlimit "
+        "FROM pg_roles WHERE rolname = 'beyond'"
+    )
+    with closing(Database(target_from_url(url), application_name="tests")) as database:
+        runner = Runner(database, folder)
+        runner.up()
+        with database.transaction() as tx:
+            tx.execute("ALTER ROLE beyond CONNECTION LIMIT 7")
+            [before] = tx.rows(facts)
+        assert runner.verify() == []
+        with database.transaction() as tx:
+            tx.script("ALTER TABLE a ADD b int")
+        assert runner.verify() == [
+            "column public.a.b is there, but no migration makes it",
+            "not run for this comparison, for they reach beyond: 0001_role.sql line 1 (CREATE ROLE)"
+            ", 0001_role.sql line 1 (GRANT BEYOND), 0001_role.sql line 2 (DO)"
+            ", 0002_side.sql line 2 (DROP DATABASE), 0002_side.sql line 3 (CREATE DATABASE)",
+        ]
+        with database.transaction() as tx:
+            assert tx.rows(facts) == [before]
+            tx.script("DROP TABLE a; DROP ROLE beyond")
+    local.drop_database(admin_db, "beyond_side")
+
+
+@pytest.mark.parametrize(
+    ("sql", "beyond"),
+    [
+        ("ALTER USER x PASSWORD 'y'", True),
+        ("CREATE USER MAPPING FOR x SERVER y", False),
+        ("GRANT CONNECT ON DATABASE x TO y", True),
+        ("GRANT SELECT ON t TO y", False),
+        ("REVOKE x FROM y", True),
+        ("COMMENT ON DATABASE x IS 'y'", True),
+        ("COMMENT ON TABLE x IS 'y'", False),
+        ("DROP OWNED BY x", True),
+        ("CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p", True),
+        ("COPY t TO '/tmp/x'", True),
+        ("COPY to_do FROM '/tmp/x'", False),
+        ("ALTER SYSTEM SET work_mem = '1MB'", True),
+        ("DO $$ BEGIN EXECUTE 'drop database x'; END $$", True),
+        ("DO $$ BEGIN PERFORM 1; END $$", False),
+        ("CREATE TABLE role (id int)", False),
+    ],
+)
+def test_what_reaches_beyond_a_database_is_known(sql: str, beyond: bool) -> None:
+    [statement] = split(sql)
+    assert reaches_beyond(statement) is beyond
 
 
 def test_our_own_migrations_make_what_they_made(owner_db: Database) -> None:

@@ -21,7 +21,14 @@ from ops_pipeline.errors import (
     MigrationRefused,
     OpsError,
 )
-from tests.migrations.folders import MIGRATIONS, Write, applied_in, objects_in, owner_of
+from tests.migrations.folders import (
+    MIGRATIONS,
+    Write,
+    applied_in,
+    objects_in,
+    owner_of,
+    tables_in,
+)
 
 
 def _wait_for_the_lock(database: Database) -> None:
@@ -192,7 +199,14 @@ def test_a_name_out_of_form_is_refused_not_skipped(
         (b"SELECT 1;\nDISCARD ALL", "line 2: it would give up the runner's lock"),
         (b"SELECT pg_advisory_unlock_all()", "lock"),
         (b"DEALLOCATE ALL", "prepared statements"),
+        (b"DO $$ BEGIN PERFORM pg_advisory_unlock_all(); END $$", "lock"),
         (b"\\set ON_ERROR_STOP on\nSELECT 1", r"\\set is a command of psql"),
+        (b"SELECT 1;\n\\echo it's done\nSELECT 2", r"line 2: \\echo is a command of psql"),
+        (b"SELECT 1\n\\gexec\nSELECT 2", r"line 2: \\gexec is a command of psql"),
+        (b"SELECT 1;\nCOPY t FROM stdin;\n1\tit's\n\\.\n", "line 2: COPY from or to the client"),
+        (b"SELECT 1;\nCOPY t FROM stdin;\n$$ (\n\\.\n", "line 2: COPY from or to the client"),
+        (b"-- migrate: no-transaction\nSET LOCAL ROLE x", "line 2: SET LOCAL means nothing"),
+        (b"-- migrate: no-transaction\nLOCK TABLE x", "line 2: LOCK TABLE means nothing"),
         (b"SET standard_conforming_strings = off;", "stays on"),
     ],
 )
@@ -203,7 +217,7 @@ def test_a_file_that_may_not_run_is_refused_before_any_other_runs(
     (folder / "0002_odd.sql").write_bytes(content)
     with pytest.raises(MigrationRefused, match=rf"0002_odd\.sql.*{reason}"):
         Runner(target_db, folder).up()
-    assert objects_in(target_db) == {}
+    assert tables_in(target_db) == []
 
 
 @pytest.mark.parametrize(
@@ -220,6 +234,7 @@ def test_a_file_that_may_not_run_is_refused_before_any_other_runs(
         "PREPARE p AS SELECT 1; EXECUTE p; DEALLOCATE p; CREATE TABLE a ()",
         "\ufeffCREATE TABLE a ();",
         "SET search_path = public; SET LOCAL lock_timeout = '1s'; CREATE TABLE a ()",
+        "CREATE TABLE a (x\u2192$$ int, \u201c$$ int)",
         "CREATE TABLE a (b int GENERATED ALWAYS AS IDENTITY, c int[] DEFAULT '{1,2}', "
         "d text CHECK (d ~ E'^\\\\d;'))",
     ],
@@ -241,6 +256,62 @@ def test_a_database_that_takes_no_writes_is_told_and_left(
         tx.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     with pytest.raises(MigrationFailed, match="read-only transaction"):
         Runner(target_db, write(make="CREATE TABLE a (id int)")).up()
+
+
+def test_a_run_with_nothing_to_do_and_status_need_no_right_to_write(
+    target_db: Database, empty_urls: DatabaseUrls, write: Write, admin_db: Database
+) -> None:
+    runner = Runner(target_db, write(make="CREATE TABLE a (id int)"))
+    runner.up()
+    target_db.close()
+    name = target_from_url(empty_urls.owner).database
+    with admin_db.transaction() as tx:
+        tx.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    assert runner.up() == []
+    assert runner.status().problems == ()
+    with pytest.raises(MigrationFailed, match=r"DATABASE in a read-only transaction \(25006\)"):
+        runner.verify()
+
+
+def test_a_file_that_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "0001_gone.sql").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(MigrationRefused, match=r"0001_gone\.sql cannot be read: No such file"):
+        read_folder(tmp_path)
+
+
+def test_a_waiter_that_loses_its_connection_says_so(
+    target_db: Database, empty_urls: DatabaseUrls, write: Write, admin_db: Database
+) -> None:
+    folder, told = write(make="SELECT 1"), []
+
+    def wait() -> None:
+        with closing(owner_of(empty_urls)) as other:
+            try:
+                Runner(other, folder, lock_wait_s=20).up()
+            except DatabaseUnavailable as error:
+                told.append(str(error))
+
+    with alone(target_db, 0):
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        while not _ended(admin_db, empty_urls):
+            pass
+        waiter.join()
+    assert len(told) == 1
+    assert "run again" in told[0]
+
+
+def _ended(admin_db: Database, urls: DatabaseUrls) -> bool:
+    """End the session that is asking for the lock; False until there is one."""
+    with admin_db.transaction() as tx:
+        return bool(
+            tx.rows(
+                "SELECT pg_terminate_backend(pid) AS ended FROM pg_stat_activity "
+                "WHERE datname = :name AND query LIKE 'SELECT pg_try_advisory_lock%' "
+                "AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')",
+                name=target_from_url(urls.owner).database,
+            )
+        )
 
 
 def test_a_database_that_is_not_there_is_told(empty_urls: DatabaseUrls, write: Write) -> None:

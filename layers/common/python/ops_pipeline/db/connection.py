@@ -84,9 +84,13 @@ def target_from_url(url: str, *, name: str = "DATABASE_URL") -> Target:
     host = parts.hostname or parse_qs(parts.query).get("host", [""])[0]
     if not host:
         raise SettingsInvalid(f"{name} names no host")
+    try:
+        port = parts.port or 5432
+    except ValueError:
+        raise SettingsInvalid(f"{name} has a port that is no number") from None
     return Target(
         host=host,
-        port=parts.port or 5432,
+        port=port,
         database=unquote(database),
         user=unquote(parts.username),
         password=None if parts.password is None else unquote(parts.password),

@@ -26,17 +26,23 @@ AS_BEFORE = "the database is as before this file"
 
 _LOCK = 729_104_001
 _LOCK_POLL_S = 0.1
-_LOST = (InterfaceError, OSError, EOFError)
+LOST = (InterfaceError, OSError, EOFError)
 _NOTHING = "SELECT"
 # Files are cut into statements by this reading of quotes.
 _READING = "SET standard_conforming_strings = on"
 # A killed run's statement ends soon after it, and with it its hold on the lock.
 _NOTICE_LOSS = "SET client_connection_check_interval = '2s'"
-# Whatever a file set for itself (role, search_path, time-outs, temporary tables) ends with
-# it; what it deferred is checked while we still know which file it was.
-_ENDS_WITH_THE_FILE = (
-    "SET CONSTRAINTS ALL IMMEDIATE; RESET SESSION AUTHORIZATION; RESET ALL; DISCARD TEMP"
-)
+# Whatever a file set for itself (role, search_path, time-outs, cursors, temporary tables) ends
+# with it; what it deferred is checked while we still know which file it was.
+_AS_LOGGED_IN = "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; DISCARD TEMP"
+_ENDS_WITH_THE_FILE = f"SET CONSTRAINTS ALL IMMEDIATE; {_AS_LOGGED_IN}"
+# Not those that the driver prepared.
+_FORGET_PREPARED = """
+    DO $$ DECLARE prepared text; BEGIN
+    FOR prepared IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP
+        EXECUTE pg_catalog.format('DEALLOCATE %I', prepared);
+    END LOOP; END $$
+"""
 
 
 class Session:
@@ -50,7 +56,8 @@ class Session:
         self._database = database
         self.raw = raw
         self._settings = _READING
-        raw.execute_simple(_READING)
+        # In a warm function an earlier run may have ended in the middle of a file.
+        raw.execute_simple(f"{_AS_LOGGED_IN}; {_READING}")
         # Not every operating system can tell that a client is gone.
         with suppress(DatabaseError):
             raw.execute_simple(_NOTICE_LOSS)
@@ -71,9 +78,12 @@ class Session:
                 f"{plan.file.name}: the connection was lost and with it the lock; run again"
             )
 
-    def end_of_file(self, *more: str) -> Statement:
+    def end_of_file(self, plan: Plan, *more: str) -> Statement:
         """What is sent as the end of a file, and further statements with it."""
-        text = "; ".join((_ENDS_WITH_THE_FILE, self._settings, *more))
+        ends = [_ENDS_WITH_THE_FILE, self._settings]
+        if any(statement.words[:1] == ("PREPARE",) for statement in plan.statements):
+            ends.append(_FORGET_PREPARED)
+        text = "; ".join((*ends, *more))
         return Statement(text, line=0, words=())
 
 
@@ -98,7 +108,7 @@ def alone(database: Database, wait_s: float) -> Iterator[Session]:
     try:
         yield Session(database, raw)
     finally:
-        with suppress(*_LOST, DatabaseError):
+        with suppress(*LOST, DatabaseError):
             raw.execute_simple(f"SELECT pg_advisory_unlock({_LOCK})")
 
 
@@ -114,7 +124,7 @@ def send(run: Callable[[str], object], plan: Plan, statement: Statement, left: s
         line = statement.line_at(position_of(error)) if statement.line else 0
         where = f"line {line}" if line else "at its end"
         raise MigrationFailed(f"{plan.file.name} {where}: {in_words(error)}; {left}") from error
-    except _LOST as error:
+    except LOST as error:
         raise MigrationFailed(
             f"{plan.file.name} line {statement.line}: the connection broke ({error}); {left}"
         ) from error
@@ -122,8 +132,9 @@ def send(run: Callable[[str], object], plan: Plan, statement: Statement, left: s
 
 def _holder(raw: Connection) -> str:
     found = raw.execute_simple(
-        "SELECT string_agg(format('pid %s, %s', pid, application_name), '; ') "
-        "FROM pg_locks JOIN pg_stat_activity USING (pid) "
-        f"WHERE locktype = 'advisory' AND granted AND objid = {_LOCK}"
+        "SELECT string_agg(concat_ws(', ', 'pid ' || pid, nullif(application_name, '')), '; ') "
+        "FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid) "
+        f"WHERE locktype = 'advisory' AND granted AND objid = {_LOCK} AND l.database = a.datid "
+        "AND a.datname = current_database()"
     )
     return str(found.rows[0][0] or "just ended")

@@ -6,7 +6,7 @@ Lambda and command line are this same code. One run at a time works on a databas
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pg8000.exceptions import DatabaseError
@@ -24,10 +24,12 @@ from ops_pipeline.db.migration_history import (
     sqlstate_of,
 )
 from ops_pipeline.db.migration_plan import HOW_TO_RUN_ALONE, NEEDS_AUTOCOMMIT, Plan
+from ops_pipeline.db.migration_reach import reaches_beyond
 from ops_pipeline.db.migration_session import (
     AS_BEFORE,
     LIMITS,
     LOCK_WAIT_S,
+    LOST,
     Session,
     alone,
     send,
@@ -40,7 +42,7 @@ from ops_pipeline.db.migration_state import (
     read_state,
 )
 from ops_pipeline.db.migration_steps import Steps
-from ops_pipeline.errors import MigrationFailed, MigrationRefused
+from ops_pipeline.errors import DatabaseUnavailable, MigrationFailed, MigrationRefused
 
 __all__ = ["LIMITS", "Adoption", "Applied", "Runner", "Status"]
 
@@ -114,8 +116,16 @@ class Runner:
             return found
         applied = {row.version for row in status.applied}
         files = [file for file in read_folder(self._folder) if file.version in applied]
-        with alone(self._database, self._lock_wait_s):
-            return list(drift.differences(self._database, lambda db: self._build(db, files)))
+        not_run: list[str] = []
+        with self._alone():
+            found = list(
+                drift.differences(self._database, lambda db: self._build(db, files, not_run))
+            )
+        if found and not_run:
+            found.append(
+                f"not run for this comparison, for they reach beyond: {', '.join(not_run)}"
+            )
+        return found
 
     def dry_run(self) -> list[Plan]:
         """What `up` would run, refused as it would be.
@@ -136,7 +146,10 @@ class Runner:
         """
         files = read_folder(self._folder)
         with self._alone() as session:
-            plans = plans_for(files, read_state(self._database, create=True), self._wishes)
+            plans = plans_for(files, read_state(self._database), self._wishes)
+            if plans:
+                # Not before all of them are found to be in order: a refusal leaves no table.
+                read_state(self._database, create=True)
             return [self._apply(each, session) for each in plans]
 
     def baseline(self, wanted: Adoption) -> list[Applied]:
@@ -164,7 +177,9 @@ class Runner:
             with alone(self._database, self._lock_wait_s) as session:
                 yield session
         except DatabaseError as error:
-            raise MigrationFailed(f"no migration was run: {in_words(error)}") from error
+            raise MigrationFailed(f"a statement of the runner's own: {in_words(error)}") from error
+        except LOST as error:
+            raise DatabaseUnavailable(f"the connection broke ({error}); run again") from error
 
     def _apply(self, made: Plan, session: Session) -> Applied:
         started = time.perf_counter()
@@ -195,13 +210,19 @@ class Runner:
             last = [record_sql(applied)]
             if not made.transactional:
                 last.append(halves.forget_sql(made.file.version))
-            send(tx.script, made, session.end_of_file(*last), AS_BEFORE)
+            send(tx.script, made, session.end_of_file(made, *last), AS_BEFORE)
         return applied
 
-    def _build(self, scratch: Database, files: Iterable[MigrationFile]) -> None:
-        """Run files on an empty database."""
+    def _build(self, scratch: Database, files: Iterable[MigrationFile], not_run: list[str]) -> None:
+        """Run files on an empty database; what would reach beyond it is only named."""
         with alone(scratch, self._lock_wait_s) as session:
             runner = Runner(scratch, self._folder, auto_no_transaction=True)
             state = read_state(scratch, create=True)
             for file in files:
-                runner._apply(plan_for(file, state, runner._wishes), session)
+                made = plan_for(file, state, runner._wishes)
+                beyond = [each for each in made.statements if reaches_beyond(each)]
+                not_run += [
+                    f"{file.name} line {each.line} ({' '.join(each.words[:2])})" for each in beyond
+                ]
+                kept = tuple(each for each in made.statements if each not in beyond)
+                runner._apply(replace(made, statements=kept), session)
