@@ -58,8 +58,10 @@ def compare(live: Mapping[str, str], made: Mapping[str, str]) -> Iterator[str]:
 
 
 def _within(key: str, others: set[str]) -> bool:
-    """Whether a whole table that differs says enough of this part of it."""
+    """Whether a whole table that differs says enough of this part of it, or of its privileges."""
     kind, _, name = key.partition(" ")
+    if kind == "privileges" and name.rpartition(" to ")[0] in others:
+        return True
     wholes = ("table", "partitioned table", "view", "materialized view", "foreign table")
     return any(
         f"{whole} {'.'.join(name.split(' ')[0].split('.')[:2])}" in others

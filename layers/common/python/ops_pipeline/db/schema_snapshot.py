@@ -1,13 +1,15 @@
 """Every object of a schema with its definition, so that two databases can be compared.
 
-Order of columns, owners, statistics and rows are left out: they are no part of what a
-migration promises. So is what an extension made, but for its name and version.
+Order of columns, owners, storage, statistics and rows are left out, and what was set for a
+database or a role: they are no part of what a migration promises. So is what an extension
+made, but for its name and version.
 """
 
 import hashlib
 import json
 
 from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.schema_snapshot_rest import REST
 
 # `s` are the schemas that are not Postgres's own, `o` their relations; the runner's own tables
 # are not what migrations make.
@@ -19,7 +21,8 @@ WITH s AS (
     SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
 ), o AS (
     SELECT c.oid, c.relname, c.relkind, c.relacl, c.relowner, c.relrowsecurity,
-        c.relforcerowsecurity, c.reloptions, c.relpersistence, c.relpartbound, c.relispartition,
+        c.relforcerowsecurity, c.reloptions, c.relreplident, c.relpersistence,
+        c.relpartbound, c.relispartition,
         quote_ident(s.nspname) || '.' || quote_ident(c.relname) AS name
     FROM pg_class AS c JOIN s ON s.oid = c.relnamespace
     WHERE (s.nspname = 'public' AND c.relname IN
@@ -42,6 +45,16 @@ SELECT kinds.kind, o.name, concat_ws(', ',
     CASE WHEN o.relforcerowsecurity THEN 'forced' END,
     CASE WHEN o.relispartition THEN pg_get_expr(o.relpartbound, o.oid) END,
     CASE WHEN o.relkind = 'p' THEN pg_get_partkeydef(o.oid) END,
+    (SELECT 'of ' || string_agg(
+        CAST(CAST(h.inhparent AS regclass) AS text), ' ' ORDER BY h.inhseqno)
+     FROM pg_inherits AS h WHERE h.inhrelid = o.oid),
+    (SELECT 'owned by ' || CAST(CAST(w.refobjid AS regclass) AS text) || '.' || a.attname
+     FROM pg_depend AS w
+     JOIN pg_attribute AS a ON a.attrelid = w.refobjid AND a.attnum = w.refobjsubid
+     WHERE o.relkind = 'S' AND w.classid = 'pg_class'::regclass AND w.objid = o.oid
+     AND w.deptype IN ('a', 'i')),
+    CASE WHEN o.relreplident IN ('f', 'i', 'n') AND o.relkind IN ('r', 'p')
+        THEN 'replica identity ' || CAST(o.relreplident AS text) END,
     array_to_string(o.reloptions, ' '))
 FROM o JOIN kinds ON kinds.letter = o.relkind::text
 UNION ALL
@@ -62,7 +75,9 @@ SELECT 'sequence', quote_ident(q.schemaname) || '.' || quote_ident(q.sequencenam
 FROM pg_sequences AS q JOIN o ON o.oid = format('%I.%I', q.schemaname, q.sequencename)::regclass
 UNION ALL
 SELECT 'constraint', o.name || '.' || quote_ident(k.conname),
-    pg_get_constraintdef(k.oid) || CASE WHEN k.convalidated THEN '' ELSE ' (not validated)' END
+    concat(pg_get_constraintdef(k.oid), CASE WHEN NOT k.convalidated THEN ' (not validated)' END,
+        (SELECT ' (its triggers are off)' FROM pg_trigger AS g
+         WHERE g.tgconstraint = k.oid AND g.tgisinternal AND g.tgenabled <> 'O' LIMIT 1))
 FROM pg_constraint AS k JOIN o ON o.oid = k.conrelid WHERE k.contype <> 'n'
 UNION ALL
 SELECT 'index', o.name || '.' || quote_ident(c.relname),
@@ -70,10 +85,12 @@ SELECT 'index', o.name || '.' || quote_ident(c.relname),
 FROM pg_index AS i JOIN o ON o.oid = i.indrelid JOIN pg_class AS c ON c.oid = i.indexrelid
 UNION ALL
 SELECT 'trigger', o.name || '.' || quote_ident(g.tgname),
-    concat(pg_get_triggerdef(g.oid), CASE WHEN g.tgenabled <> 'O' THEN ' (not always)' END)
+    concat(pg_get_triggerdef(g.oid), CASE g.tgenabled
+        WHEN 'D' THEN ' (off)' WHEN 'R' THEN ' (on replicas)' WHEN 'A' THEN ' (always)' END)
 FROM pg_trigger AS g JOIN o ON o.oid = g.tgrelid WHERE NOT g.tgisinternal
 UNION ALL
-SELECT 'rule', o.name || '.' || quote_ident(r.rulename), pg_get_ruledef(r.oid)
+SELECT 'rule', o.name || '.' || quote_ident(r.rulename),
+    concat(pg_get_ruledef(r.oid), CASE WHEN r.ev_enabled <> 'O' THEN ' (off or on replicas)' END)
 FROM pg_rewrite AS r JOIN o ON o.oid = r.ev_class WHERE r.rulename <> '_RETURN'
 UNION ALL
 SELECT 'policy', o.name || '.' || quote_ident(p.polname), concat_ws(' ', p.polcmd, p.polpermissive,
@@ -85,10 +102,13 @@ UNION ALL
 SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END,
     quote_ident(s.nspname) || '.' || p.proname || '('
         || pg_get_function_identity_arguments(p.oid) || ')',
-    CASE WHEN p.prokind <> 'a' THEN pg_get_functiondef(p.oid) ELSE p.prosrc END
+    CASE WHEN p.prokind <> 'a' THEN pg_get_functiondef(p.oid) ELSE
+        (SELECT concat_ws(' ', g.aggtransfn, g.aggfinalfn, g.aggcombinefn,
+            format_type(g.aggtranstype, NULL), g.agginitval)
+         FROM pg_aggregate AS g WHERE g.aggfnoid = p.oid) END
 FROM pg_proc AS p JOIN s ON s.oid = p.pronamespace
-WHERE NOT EXISTS (SELECT FROM made_by_extension AS e
-                  WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid)
+WHERE NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_proc'::regclass
+                  AND d.objid = p.oid AND d.deptype IN ('e', 'i'))
 UNION ALL
 SELECT CASE t.typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' ELSE 'range' END,
     quote_ident(s.nspname) || '.' || quote_ident(t.typname), concat_ws(' ',
@@ -110,7 +130,8 @@ SELECT 'comment', o.name || CASE WHEN x.objsubid = 0 THEN '' ELSE '.' ||
 FROM pg_description AS x JOIN o ON o.oid = x.objoid WHERE x.classoid = 'pg_class'::regclass
 UNION ALL
 SELECT 'privileges', o.name || ' to ' || coalesce(r.rolname, 'public'),
-    string_agg(p.privilege_type, ', ' ORDER BY p.privilege_type)
+    string_agg(p.privilege_type || CASE WHEN p.is_grantable THEN ' with grant option' ELSE '' END,
+        ', ' ORDER BY p.privilege_type)
 FROM o CROSS JOIN aclexplode(o.relacl) AS p LEFT JOIN pg_roles AS r ON r.oid = p.grantee
 WHERE p.grantee <> o.relowner GROUP BY o.name, r.rolname
 """
@@ -124,7 +145,7 @@ def snapshot(tx: Transaction) -> dict[str, str]:
     """
     path = tx.rows("SELECT current_setting('search_path') AS path")[0]["path"]
     tx.rows(_SEARCH, path="pg_catalog")
-    rows = tx.rows(_SNAPSHOT)
+    rows = [*tx.rows(_SNAPSHOT), *tx.rows(REST)]
     tx.rows(_SEARCH, path=path)
     return {f"{row['kind']} {row['name']}": row["definition"] for row in rows}
 
