@@ -45,6 +45,16 @@ LABELS: dict[str, Label] = {"+": "positive", "-": "negative", "0": "neutral"}
         ("Drug fails to slow disease", "negative"),
         ("Lower fuel prices", "positive"),
         ("Grocer to trial smaller stores", "neutral"),
+        ("Lender to close 90 branches", "negative"),
+        ("Agency closes probe", "positive"),
+        ("Shares close at 5 dollars", "neutral"),
+        ("The plant will be closed", "negative"),
+        ("The stake rose above 5 % on 12 March.", "neutral"),
+        ("Demand is slow and competition is fierce", "negative"),
+        ("Orders ahead of last year", "positive"),
+        ("Jobless rate hits four-year high", "negative"),
+        ("Stocks hit four-year high", "positive"),
+        ("Are profits about to fall a bit?", "neutral"),
     ],
 )
 def test_a_direction_takes_the_sign_of_what_it_moves(text: str, label: Label) -> None:
@@ -67,10 +77,37 @@ def test_a_direction_takes_the_sign_of_what_it_moves(text: str, label: Label) ->
         ("Net sales totalled EUR 61 mn (2008).", "neutral"),
         ("The loss was EUR 0.9 mn, down from EUR 2.6 mn", "positive"),
         ("Profit of EUR 4.2 mn", "neutral"),
+        ("Operating profit was EUR 3.9 mn ( EUR 2.7 mn ) .", "positive"),
+        ("Q4 EPS $0.55, consensus $0.50", "positive"),
+        ("Revenue of $1.2B; est. $1.4B", "negative"),
+        ("Of net sales, 40 % came from Finland and 60 % from abroad", "neutral"),
     ],
 )
 def test_figures_without_a_direction_are_compared(text: str, label: Label) -> None:
     assert sentiment(text).label == label
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("long $AAPL", "positive"),
+        ("$AAPL puts for me", "negative"),
+        ("$GME bears getting crushed", "positive"),
+        ("$GME bulls getting crushed", "negative"),
+        ("$TSLA \U0001f680", "positive"),
+        ("$TSLA \U0001f4c9", "negative"),
+        ("$NFLX never sell", "positive"),
+        ("$KO conference call at 5", "neutral"),
+        ("Long road ahead for car industry's green shift", "neutral"),
+        ("Phone maker calls for short weeks", "neutral"),
+    ],
+)
+def test_the_words_of_traders_count_in_posts_alone(text: str, label: Label) -> None:
+    assert sentiment(text).label == label
+
+
+def test_links_and_cashtags_say_nothing() -> None:
+    assert sentiment("$MOON http://w.example/profit-rises").label == "neutral"
 
 
 def test_a_hedged_statement_weighs_less_than_a_plain_one() -> None:

@@ -15,12 +15,13 @@ _FIGURE = re.compile(
     r"mln|mn|trn|bn|[kmb])?(?![\w.]\d)(?![a-z])"
 )
 _AGAINST = re.compile(
-    r"\b(?:(?:as )?compared (?:to|with)|versus|vs\.?|against|from|up from|down from)\b"
+    r"\b(?:(?:as )?compared (?:to|with)|versus|vs\.?|against|(?:up|down) from)\b|"
+    r"[,;(]\s*(?:the )?(?:consensus|street|est\.?|estimates?|expected|year ago)\b"
 )
 _IN_BRACKETS = re.compile(
-    r"\((?:(?:eur|usd|gbp|sek|nok|dkk|chf|[$€£])\s*)?(?!(?:19|20)\d\d\))(?P<earlier>-?\d[\d.,]*\s*"
+    r"\(\s*(?:(?:eur|usd|gbp|sek|nok|dkk|chf|[$€£])\s*)?(?!(?:19|20)\d\d\s*\))(?P<earlier>-?\d[\d.,]*\s*"
     r"(?:%|percent|thousand|million|billion|mln|mn|bn|[kmb])?)"
-    r"(?:,?\s*(?:in|at|for|a year|q[1-4]|h[12])[^()]{0,30})?\)"
+    r"(?:,?\s*(?:in|at|for|a year|q[1-4]|h[12])[^()]{0,30})?\s*\)"
 )
 _LOSS = re.compile(r"\b(?:loss|losses|negative)\b")
 

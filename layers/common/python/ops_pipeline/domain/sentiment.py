@@ -2,8 +2,9 @@
 
 Marks are the words that the lexicon knows. Within a clause a move takes the sign of the
 metric nearest to it ("loss narrows" is good), negators turn round what follows them, and
-the clauses' verdicts are added up. The sum becomes three probabilities. Deterministic:
-the same text and version give the same figures on every machine.
+the clauses' verdicts are added up. The sum becomes three probabilities. A post
+is read with the words of traders as well. Deterministic: the same text and version give
+the same figures on every machine.
 """
 
 import math
@@ -14,22 +15,36 @@ from ops_pipeline.domain.comparison import compared_figures
 from ops_pipeline.domain.lexicon import (
     BAD_BY_ITSELF,
     EXPECTATION_METRICS,
-    FORMS,
     GOOD_BY_ITSELF,
-    PHRASE_LENGTHS,
+    NEWS,
+    POSTS,
     VERDICT_METRICS,
     Form,
+    Vocabulary,
 )
 from ops_pipeline.domain.news import Sentiment
+from ops_pipeline.domain.words_of_traders import EMOJI
 
-MODEL = "lexicon-2"
+MODEL = "lexicon-3"
 
-_WORD = re.compile(r"[a-z](?:[a-z&.]*[a-z])?|(?<![\w.])[+-]\d[\d.,]*%|\d[\d.,]*|[;,:▲▼↑↓]")
+# A cashtag or a name after @ stands in a line as one word that says nothing.
+_WORD = re.compile(
+    r"[$@][a-z][\w.]*|[a-z](?:[a-z&.]*[a-z])?|(?<![\w.])[+-]\d[\d.,]*%|\d[\d.,]*|"
+    rf"[;,:▲▼↑↓{''.join(EMOJI)}]"
+)
+_LINK = re.compile(r"https?://\S+")
+_POST = re.compile(
+    rf"\$[a-z]{{2}}|\$[a-z]\b(?! ?\))|[{''.join(EMOJI)}]|"
+    r"\b(?:lol|lmao|imo|imho|gonna|wanna|yolo|wsb|stonks?|i am|i've|i'd|"
+    r"my (?:position|shares|calls|puts))\b"
+)
 _BREAKS = frozenset(",;:")
 _GOES_ON = frozenset({("up", "from"), ("down", "from")})
 # How far a word reaches, in words: beyond it belongs to something else.
-_METRIC_AFTER, _METRIC_BEFORE, _NEGATOR_REACH = 4, 7, 4
-_WITHOUT_METRIC = {"either": 0.75, "after": 0.4, "only": 0.0}
+_METRIC_AFTER, _METRIC_BEFORE, _NEGATOR_REACH = 4, 7, 5
+_WITHOUT_METRIC = {"either": 0.75, "after": 0.4, "only": 0.0, "next": 0.0}
+# A question takes a side less than a statement does.
+_QUESTION = 0.6
 _LOGIT_PER_STATEMENT, _NEUTRAL_LOGIT, _MOST_STATEMENTS = 1.8, 0.9, 2.5
 
 
@@ -55,24 +70,31 @@ def sentiment(text: str) -> Sentiment:
 
 def statement_sum(text: str) -> float:
     """Good minus bad statements of a text, in units of one clear statement."""
-    plain = text.casefold().replace("\u2019", "'").replace("n't", " not").replace("'s", "")
+    plain = _plain(text)
     words = _WORD.findall(plain)
-    clauses = _clauses(words)
+    clauses = _clauses(words, POSTS if _POST.search(plain) else NEWS)
     kinds = {mark.form.kind for clause in clauses for mark in clause}
     if "metric" in kinds and "move" not in kinds:
         # No direction is named: the figures themselves may give one.
         compared = compared_figures(plain)
         if compared:
             return compared
-    return sum(map(_verdict, clauses))
+    factor = _QUESTION if plain.endswith("?") else 1.0
+    return factor * sum(map(_verdict, clauses))
 
 
-def _clauses(words: list[str]) -> list[list[_Mark]]:
+def _plain(text: str) -> str:
+    plain = text.casefold().replace("\u2019", "'").replace("can't", "can not")
+    plain = plain.replace("n't", " not").replace("i'm", "i am").replace("'s", "")
+    return _LINK.sub("", plain).rstrip() if "http" in plain else plain.rstrip()
+
+
+def _clauses(words: list[str], vocabulary: Vocabulary) -> list[list[_Mark]]:
     clauses: list[list[_Mark]] = [[]]
     at, count = 0, len(words)
     while at < count:
         word = words[at]
-        longest = PHRASE_LENGTHS.get(word, 0)
+        longest = vocabulary.longest.get(word, 0)
         if not longest:
             if _ends_clause(words, at):
                 clauses.append([])
@@ -80,7 +102,7 @@ def _clauses(words: list[str]) -> list[list[_Mark]]:
                 clauses[-1].append(_signed_percentage(at, word))
             at += 1
             continue
-        phrase, form = _longest_form(words, at, min(longest, count - at))
+        phrase, form = _longest_form(words, at, min(longest, count - at), vocabulary)
         if form is not None:
             if form.kind == "turn":
                 clauses.append([])
@@ -95,13 +117,15 @@ def _ends_clause(words: list[str], at: int) -> bool:
     return words[at] in _BREAKS and tuple(words[at + 1 : at + 3]) not in _GOES_ON
 
 
-def _longest_form(words: list[str], at: int, longest: int) -> tuple[str, Form | None]:
+def _longest_form(
+    words: list[str], at: int, longest: int, vocabulary: Vocabulary
+) -> tuple[str, Form | None]:
     for length in range(longest, 1, -1):
         phrase = " ".join(words[at : at + length])
-        form = FORMS.get(phrase)
+        form = vocabulary.forms.get(phrase)
         if form is not None:
             return phrase, form
-    return words[at], FORMS.get(words[at])
+    return words[at], vocabulary.forms.get(words[at])
 
 
 def _signed_percentage(at: int, word: str) -> _Mark:
@@ -111,7 +135,9 @@ def _signed_percentage(at: int, word: str) -> _Mark:
 def _verdict(clause: list[_Mark]) -> float:
     """What one clause says, after negation, concession, hedges and scale."""
     metrics = [mark for mark in clause if mark.form.kind == "metric"]
-    values = [(mark.at, _move(mark, metrics)) for mark in clause if mark.form.kind == "move"]
+    values = [
+        (mark.at, _move(mark, metrics, clause)) for mark in clause if mark.form.kind == "move"
+    ]
     values += [(mark.at, mark.form.value) for mark in clause if mark.form.kind == "judgement"]
     for mark in metrics:
         if not mark.taken and mark.words in BAD_BY_ITSELF:
@@ -140,19 +166,51 @@ def _follows(at: int, negator: _Mark) -> bool:
     return 0 < at - negator.at <= _NEGATOR_REACH
 
 
-def _move(move: _Mark, metrics: list[_Mark]) -> float:
+def _move(move: _Mark, metrics: list[_Mark], clause: list[_Mark]) -> float:
     """The value of a direction with the metric nearest to it, or without any."""
     after = [m for m in metrics if 0 < m.at - move.at <= _METRIC_AFTER]
     before = [m for m in metrics if 0 < move.at - m.at <= _METRIC_BEFORE]
     if move.form.reach == "expected":
-        held_against = [m for m in after if m.words in EXPECTATION_METRICS]
         of_costs = any(m.form.value < 0 for m in before)
-        return move.form.value * (-1 if of_costs else 1) if held_against else 0.0
-    if move.form.reach in ("after", "only") and after:
+        return move.form.value * (-1 if of_costs else 1) if _held_against(move, clause) else 0.0
+    if move.form.reach in ("object", "subject"):
+        return _closing(move, clause)
+    if move.form.reach == "next" or (move.form.reach in ("after", "only") and after):
         before = []
+    if move.form.reach == "either" and before:
+        after = _before_link(move, after, clause)
     nearest = min(after + before, key=lambda m: (abs(m.at - move.at), m.at), default=None)
     if nearest is None:
         return move.form.value * _WITHOUT_METRIC[move.form.reach]
     nearest.taken = True
     weight = 1.4 if nearest.words in VERDICT_METRICS else 1.0
     return move.form.value * nearest.form.value * weight
+
+
+def _held_against(move: _Mark, clause: list[_Mark]) -> bool:
+    """Whether "above" and the like stand before a forecast or an earlier figure."""
+    return any(
+        0 < mark.at - move.at <= _METRIC_AFTER
+        and (mark.form.kind == "yardstick" or mark.words in EXPECTATION_METRICS)
+        for mark in clause
+    )
+
+
+def _before_link(move: _Mark, after: list[_Mark], clause: list[_Mark]) -> list[_Mark]:
+    """Without what stands behind an "and": "demand is slow and competition is fierce"."""
+    links = [mark.at for mark in clause if mark.form.kind == "link" and mark.at > move.at]
+    return [mark for mark in after if mark.at < links[0]] if links else after
+
+
+def _closing(move: _Mark, clause: list[_Mark]) -> float:
+    """Closing a plant is bad, closing a probe good; shares close and deals do, too."""
+    behind = move.form.reach == "object"
+    for mark in clause:
+        away = mark.at - move.at
+        if 0 < away <= _METRIC_AFTER if behind else 0 < -away <= _METRIC_BEFORE:
+            if mark.form.kind == "site":
+                return move.form.value
+            if mark.words in BAD_BY_ITSELF:
+                mark.taken = True
+                return -move.form.value
+    return 0.0
