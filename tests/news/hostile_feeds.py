@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import brotli
+
 from tests.feed_server import item, rss
 
 STAMP = "Wed, 04 Feb 2026 14:30:00 GMT"
@@ -113,6 +115,14 @@ ODDITIES: dict[str, Oddity] = {
         ("Packed",),
         headers={"Content-Encoding": "deflate"},
     ),
+    "packed_with_brotli": Oddity(
+        lambda: brotli.compress(rss(item("Packed"))),
+        ("Packed",),
+        headers={"Content-Encoding": "br"},
+    ),
+    "brotli_that_is_none": Oddity(
+        lambda: rss(item("Not packed")), failure="Decode", headers={"Content-Encoding": "br"}
+    ),
     "packed_as_nobody_asked": Oddity(
         lambda: b"???", failure="nobody asked", headers={"Content-Encoding": "x-rot13"}
     ),
@@ -166,6 +176,11 @@ ODDITIES: dict[str, Oddity] = {
         lambda: gzip.compress(b" " * 50_000_000),
         failure="over 3145728 bytes",
         headers={"Content-Encoding": "gzip"},
+    ),
+    "brotli_that_unpacks_to_a_huge_one": Oddity(
+        lambda: brotli.compress(b" " * 50_000_000, quality=5),
+        failure="over 3145728 bytes",
+        headers={"Content-Encoding": "br"},
     ),
     "noise": Oddity(lambda: bytes(range(256)) * 4_000, failure="no feed"),
     "nothing": Oddity(lambda: b"", failure="no feed"),

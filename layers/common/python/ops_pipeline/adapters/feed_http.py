@@ -25,7 +25,7 @@ _HEADERS = {
     "User-Agent": "ops-pipeline/0.1 (news reader)",
     "Accept": "application/rss+xml, application/atom+xml, application/feed+json;q=0.9, "
     "application/xml;q=0.9, */*;q=0.5",
-    # Brotli where its decoder is installed; an encoding nobody asked for is refused below.
+    # What urllib3 can unpack here (gzip, deflate, brotli); anything else is refused below.
     "Accept-Encoding": ACCEPT_ENCODING,
 }
 _DECODED = frozenset(ACCEPT_ENCODING.split(",")) | {"identity", "x-gzip", ""}
