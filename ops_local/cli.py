@@ -18,6 +18,7 @@ from ops_local.commands import (
     query,
     replay,
     status,
+    tickers,
     up,
 )
 from ops_pipeline.runtime.settings import environment
@@ -32,6 +33,7 @@ _VERBS = (
     invoke.add_parser,
     query.add_parser,
     model.add_parser,
+    tickers.add_parser,
     migrate.add_parser,
     status.add_parser,
     doctor.add_parser,

@@ -50,7 +50,8 @@ ORDER BY fetched_at, event_uid COLLATE "C" LIMIT :limit
 _COUNT_WAITING = "SELECT count(*) AS waiting FROM inbound_events_raw WHERE processed_at IS NULL"
 
 _COMPANIES = """
-SELECT ticker, name, aliases, is_broker FROM tickers WHERE active ORDER BY ticker COLLATE "C"
+SELECT ticker, name, aliases, is_broker, name_needs_context
+FROM tickers WHERE active ORDER BY ticker COLLATE "C"
 """
 
 _INSERT_CLASSIFIED = """
@@ -143,7 +144,12 @@ def count_waiting(tx: Transaction) -> int:
 def companies(tx: Transaction) -> list[Company]:
     """The securities that news may name."""
     return [
-        Company(row["ticker"], (row["name"], *row["aliases"]), row["is_broker"])
+        Company(
+            row["ticker"],
+            (row["name"], *row["aliases"]),
+            row["is_broker"],
+            row["name_needs_context"],
+        )
         for row in tx.rows(_COMPANIES)
     ]
 

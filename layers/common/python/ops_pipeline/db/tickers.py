@@ -1,13 +1,16 @@
 """The securities we know, and those we watch."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
-from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.connection import Row, Transaction
+from ops_pipeline.domain.security_import import Security
 
 # One that we do not know yet is known by its symbol alone.
 _ADD_UNKNOWN = """
-INSERT INTO tickers (ticker, name, exchange)
-SELECT ticker, ticker, 'UNKNOWN' FROM unnest(CAST(:tickers AS text[])) AS given (ticker)
+INSERT INTO tickers (ticker, name, exchange, name_needs_context)
+SELECT ticker, ticker, 'UNKNOWN', true FROM unnest(CAST(:tickers AS text[])) AS given (ticker)
 ON CONFLICT (ticker) DO NOTHING
 """
 
@@ -16,8 +19,56 @@ UPDATE tickers SET is_watched = (ticker = ANY(CAST(:tickers AS text[])))
 WHERE is_watched <> (ticker = ANY(CAST(:tickers AS text[])))
 """
 
+_ALL = """
+SELECT ticker, name, aliases, exchange, kind, is_broker, name_needs_context, active
+FROM tickers ORDER BY ticker COLLATE "C"
+"""
+
+# Watching is decided elsewhere; one that trades no more is watched no more.
+_WRITE = """
+INSERT INTO tickers AS known (ticker, name, aliases, exchange, kind, is_broker,
+    name_needs_context, active)
+SELECT ticker, name, aliases, exchange, kind, is_broker, name_needs_context, active
+FROM jsonb_to_recordset(CAST(:securities AS jsonb)) AS given (ticker text, name text,
+    aliases text[], exchange text, kind text, is_broker boolean, name_needs_context boolean,
+    active boolean)
+ON CONFLICT (ticker) DO UPDATE SET name = excluded.name, aliases = excluded.aliases,
+    exchange = CASE excluded.exchange WHEN 'UNKNOWN' THEN known.exchange ELSE excluded.exchange END,
+    kind = excluded.kind, is_broker = excluded.is_broker,
+    name_needs_context = excluded.name_needs_context, active = excluded.active,
+    is_watched = known.is_watched AND excluded.active
+RETURNING ticker
+"""
+
+_SEARCH = """
+SELECT ticker, name, aliases, exchange, kind, active, is_watched, is_broker, name_needs_context
+FROM tickers
+WHERE CAST(:word AS text) IS NULL OR ticker = upper(:word)
+   OR strpos(lower(concat_ws(' ', name, array_to_string(aliases, ' '))), lower(:word)) > 0
+ORDER BY is_watched DESC, ticker COLLATE "C" LIMIT :most
+"""
+
 
 def watch_only(tx: Transaction, tickers: Sequence[str]) -> None:
     """Watch these securities and no others."""
     tx.execute(_ADD_UNKNOWN, tickers=list(tickers))
     tx.execute(_WATCH_ONLY, tickers=list(tickers))
+
+
+def all_securities(tx: Transaction) -> list[Security]:
+    """Every security, those that trade no more included."""
+    return [Security(**{**row, "aliases": tuple(row["aliases"])}) for row in tx.rows(_ALL)]
+
+
+def write(tx: Transaction, securities: Sequence[Security]) -> int:
+    """Add these securities or replace what is known of them; returns how many.
+
+    Whether one is watched stays as it is.
+    """
+    rows = [asdict(one) for one in securities]
+    return len(tx.rows(_WRITE, securities=json.dumps(rows)))
+
+
+def search(tx: Transaction, word: str | None, *, most: int = 100) -> list[Row]:
+    """The securities whose symbol is the word or whose names contain it; None: all of them."""
+    return tx.rows(_SEARCH, word=word, most=most)

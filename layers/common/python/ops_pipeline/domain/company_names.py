@@ -47,7 +47,9 @@ class Name(NamedTuple):
 
     @property
     def needs_context(self) -> bool:
-        return len(self.words) == 1 and self.words[0] in NEEDS_CONTEXT
+        return len(self.words) == 1 and (
+            self.company.name_needs_context or self.words[0] in NEEDS_CONTEXT
+        )
 
 
 class NameBook:

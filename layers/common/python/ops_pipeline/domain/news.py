@@ -141,11 +141,15 @@ class Classified:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """One security as news may name it; `names` mean it and no other."""
+    """One security as news may name it; `names` mean it and no other.
+
+    `name_needs_context`: those of one word count only beside a word of the trade.
+    """
 
     ticker: str
     names: tuple[str, ...]
     is_broker: bool = False
+    name_needs_context: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,8 @@ _RATED = word_set(
 )
 _RATING = re.compile(
     r"\b(?:price target|target price|pt|rating|coverage|upgrad\w+|downgrad\w+|overweight|"
-    r"underweight|outperform|underperform|(?:to|at|from) (?:buy|sell|hold|neutral)|top pick|"
+    r"underweight|outperform|underperform|top pick|"
+    r"(?:to|at|from) (?:buy|sell|hold|neutral|reduce|add|accumulate)|"
     r"buy|neutral|equal[- ]weight)\b",
     re.IGNORECASE,
 )

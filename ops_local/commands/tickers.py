@@ -1,0 +1,84 @@
+"""`ops tickers import|list`: the securities that news may name."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ops_local import summary
+from ops_local.database import opened
+from ops_local.home import DEFAULT, Home
+from ops_local.summary import Part
+from ops_local.ticker_files import read_csv, read_sec
+from ops_pipeline.db import tickers
+from ops_pipeline.db.connection import Database, Transaction, target_from_url
+from ops_pipeline.domain.security_import import Plan, plan_import
+from ops_pipeline.errors import OpsError
+from ops_pipeline.runtime.settings import read_settings
+
+Work = Callable[[Transaction], Any]
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("tickers", help="import or look up what news may name")
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    importing = actions.add_parser("import", help="add the securities of a file")
+    importing.add_argument(
+        "file", type=Path, help="SEC's company_tickers.json, or a CSV with ticker and name"
+    )
+    importing.set_defaults(run=_import)
+    listing = actions.add_parser("list", help="those of a symbol or with a word in their names")
+    listing.add_argument("word", nargs="?", help="all if left out, the watched ones first")
+    listing.add_argument("--most", type=int, default=100, metavar="N", help="default 100")
+    listing.add_argument("--json", action="store_true", help="print them as JSON")
+    listing.set_defaults(run=_list)
+
+
+def _import(args: argparse.Namespace) -> int:
+    """Write all of the file or nothing; return 0, or 1 when it can't be read."""
+
+    def work(tx: Transaction) -> dict[str, object]:
+        plan = _plan(args.file, tx)
+        return {"imported": tickers.write(tx, plan.securities), "skipped": plan.skipped}
+
+    return _answered(args, work, lambda done: sys.stdout.write(json.dumps(done) + "\n"))
+
+
+def _list(args: argparse.Namespace) -> int:
+    def shown(rows: Any) -> None:
+        if args.json:
+            sys.stdout.write(json.dumps(rows) + "\n")
+        else:
+            summary.show(Console(highlight=False), [Part("Securities", rows)])
+
+    return _answered(args, lambda tx: tickers.search(tx, args.word, most=args.most), shown)
+
+
+def _plan(file: Path, tx: Transaction) -> Plan:
+    """A CSV is a person's word and replaces what is known; SEC's list only adds to it."""
+    if file.suffix.casefold() == ".csv":
+        return Plan(tuple(read_csv(file)))
+    return plan_import(read_sec(file), tickers.all_securities(tx))
+
+
+def _answered(args: argparse.Namespace, work: Work, show: Callable[[Any], object]) -> int:
+    settings = read_settings(args.variables)
+    home = Home(Path(args.variables.get("OPS_HOME", DEFAULT)))
+    # The schema of a server of one's own is changed by `ops migrate` alone.
+    name = None if settings.database_url else home.current_database
+    migrations = None if settings.database_url else settings.migrations_dir
+    try:
+        with opened(home.folder, settings.database_url, migrations, name) as urls:
+            database = Database(target_from_url(urls.writer), application_name="ops-tickers")
+            with closing(database), database.transaction() as tx:
+                done = work(tx)
+    except (OpsError, OSError, UnicodeDecodeError) as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 1
+    show(done)
+    return 0

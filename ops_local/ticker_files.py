@@ -1,0 +1,113 @@
+"""Files of securities: SEC's company_tickers.json (and _exchange.json), and a CSV of one's own."""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ops_pipeline.domain.security_import import (
+    EXCHANGES,
+    KINDS,
+    TICKER,
+    Listed,
+    Security,
+    canonical_ticker,
+)
+from ops_pipeline.domain.security_names import is_house
+from ops_pipeline.errors import InvalidInput
+
+COLUMNS = ("ticker", "name", "aliases", "exchange", "kind", "is_broker", "needs_context", "active")
+_BETWEEN_ALIASES = "|"
+_SEC_EXCHANGES = {"nasdaq": "NASDAQ", "nyse": "NYSE", "cboe": "BATS", "otc": "OTC"}
+_YES, _NO = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
+
+
+def read_sec(path: Path) -> list[Listed]:
+    """The securities of SEC's file, in its order.
+
+    Raises:
+        InvalidInput: it is neither of SEC's two forms; says which entry is not.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InvalidInput(f"{path.name}: no JSON: {error}") from error
+    listed = [_listed(path.name, at, entry) for at, entry in enumerate(_entries(document))]
+    if not listed:
+        raise InvalidInput(f"{path.name}: no entries of SEC's company_tickers.json")
+    return listed
+
+
+def read_csv(path: Path) -> list[Security]:
+    """The securities of a CSV with a header; only `ticker` and `name` are required.
+
+    Raises:
+        InvalidInput: names the line and what is wrong with it; nothing of the file counts then.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as opened:
+        rows = csv.DictReader(opened)
+        columns = set(rows.fieldnames or ())
+        if not {"ticker", "name"} <= columns or not columns <= set(COLUMNS):
+            raise InvalidInput(
+                f"{path.name}: the header must have ticker and name, and may have "
+                f"{', '.join(COLUMNS[2:])}; it has {', '.join(sorted(columns)) or 'nothing'}"
+            )
+        found = [_security(f"{path.name}, line {rows.line_num}", row) for row in rows]
+    times = Counter(one.ticker for one in found)
+    twice = sorted(ticker for ticker, count in times.items() if count > 1)
+    if twice:
+        raise InvalidInput(f"{path.name}: more than one line for {', '.join(twice)}")
+    return found
+
+
+def _entries(document: Any) -> Iterator[dict[str, Any]]:
+    """company_tickers.json is an object of entries, _exchange.json columns and rows."""
+    if isinstance(document, dict) and isinstance(document.get("data"), list):
+        fields = document.get("fields", [])
+        yield from (dict(zip(fields, row, strict=False)) for row in document["data"])
+    elif isinstance(document, dict):
+        yield from document.values()
+
+
+def _listed(file: str, at: int, entry: Any) -> Listed:
+    if not isinstance(entry, dict):
+        raise InvalidInput(f"{file}: entry {at} is no object")
+    title, company = entry.get("title", entry.get("name")), entry.get("cik_str", entry.get("cik"))
+    ticker = entry.get("ticker")
+    if not isinstance(title, str) or not isinstance(ticker, str) or company is None:
+        raise InvalidInput(f"{file}: entry {at} has no ticker, name or cik")
+    exchange = _SEC_EXCHANGES.get(str(entry.get("exchange")).casefold(), "UNKNOWN")
+    return Listed(ticker, title, str(company), exchange)
+
+
+def _security(where: str, row: dict[str, str | None]) -> Security:
+    text = {column: (row.get(column) or "").strip() for column in COLUMNS}
+    if None in row or not text["name"]:
+        raise InvalidInput(f"{where}: no name, or more fields than the header")
+    ticker = canonical_ticker(text["ticker"])
+    if not TICKER.fullmatch(ticker):
+        raise InvalidInput(f"{where}: {text['ticker']!r} is no symbol")
+    exchange, kind = text["exchange"].upper() or "UNKNOWN", text["kind"].lower() or "stock"
+    if exchange not in EXCHANGES or kind not in KINDS:
+        raise InvalidInput(f"{where}: exchange {exchange}, kind {kind}: no such thing")
+    aliases = (alias.strip() for alias in text["aliases"].split(_BETWEEN_ALIASES))
+    return Security(
+        ticker=ticker,
+        name=text["name"],
+        aliases=tuple(alias for alias in aliases if alias),
+        exchange=exchange,
+        kind=kind,
+        is_broker=_flag(where, text["is_broker"], unless=is_house(text["name"])),
+        name_needs_context=_flag(where, text["needs_context"], unless=False),
+        active=_flag(where, text["active"], unless=True),
+    )
+
+
+def _flag(where: str, written: str, *, unless: bool) -> bool:
+    if not written:
+        return unless
+    if written.casefold() not in _YES | _NO:
+        raise InvalidInput(f"{where}: {written!r} is neither true nor false")
+    return written.casefold() in _YES

@@ -1,0 +1,152 @@
+"""`ops tickers import` and `list`, as a person calls them."""
+
+import json
+import re
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops_local.cli import main
+from ops_local.database import DatabaseUrls, url_for
+from ops_local.postgres import EmbeddedPostgres
+from ops_local.ticker_files import read_csv, read_sec
+from ops_pipeline.db import news
+from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.tickers import watch_only
+from ops_pipeline.domain.company_names import NameBook
+from ops_pipeline.domain.ticker_mentions import find_mentions
+from ops_pipeline.errors import InvalidInput
+
+SEC = {
+    "0": {"cik_str": 1, "ticker": "AAPL", "title": "Apple Inc."},
+    "1": {"cik_str": 2, "ticker": "QRSA", "title": "QUARTZ RIVER TECHNOLOGIES CORP"},
+    "2": {"cik_str": 2, "ticker": "QRSA-PB", "title": "QUARTZ RIVER TECHNOLOGIES CORP"},
+}
+
+
+@pytest.fixture
+def urls(database_urls: DatabaseUrls) -> DatabaseUrls:
+    return database_urls
+
+
+@pytest.fixture
+def environment(
+    urls: DatabaseUrls,
+    postgres: EmbeddedPostgres,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Path:
+    name = target_from_url(urls.reader).database
+    monkeypatch.setenv("DATABASE_URL", url_for(postgres.url, database=name))
+    monkeypatch.setenv("OPS_HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+def row(urls: DatabaseUrls, ticker: str) -> dict[str, Any]:
+    database = Database(target_from_url(urls.reader), application_name="test")
+    with closing(database), database.transaction() as tx:
+        (found,) = tx.rows("SELECT * FROM tickers WHERE ticker = :ticker", ticker=ticker)
+    return found
+
+
+def written(folder: Path, name: str, text: str) -> str:
+    (folder / name).write_text(text)
+    return str(folder / name)
+
+
+def test_secs_file_adds_what_is_new_and_leaves_what_is_known(
+    environment: Path, urls: DatabaseUrls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = row(urls, "AAPL")
+    file = written(environment, "company_tickers.json", json.dumps(SEC))
+    assert main(["tickers", "import", file]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "imported": 1,
+        "skipped": {"known already": 1, "preferred, warrant, unit or right": 1},
+    }
+    assert row(urls, "AAPL") == before
+    new = row(urls, "QRSA")
+    assert (new["name"], new["aliases"]) == ("Quartz River Technologies", ["Quartz River"])
+    assert (new["is_watched"], new["name_needs_context"]) == (False, True)
+    # A second time nothing is new.
+    assert main(["tickers", "import", file]) == 0
+    assert json.loads(capsys.readouterr().out)["imported"] == 0
+
+
+def test_secs_file_with_exchanges_is_read_as_well(environment: Path, urls: DatabaseUrls) -> None:
+    document = {
+        "fields": ["cik", "name", "ticker", "exchange"],
+        "data": [[9, "Quartz River Corp", "QRSA", "Nasdaq"], [8, "Lone Fir Co", "LFIR", None]],
+    }
+    file = written(environment, "company_tickers_exchange.json", json.dumps(document))
+    assert main(["tickers", "import", file]) == 0
+    assert (row(urls, "QRSA")["exchange"], row(urls, "LFIR")["exchange"]) == ("NASDAQ", "UNKNOWN")
+
+
+def test_a_csv_is_the_operators_word_and_wins(environment: Path, urls: DatabaseUrls) -> None:
+    text = "ticker,name,aliases,active\nAAPL,Apple,Cupertino giant|iPhone maker,\nIBM,IBM,,no\n"
+    assert main(["tickers", "import", written(environment, "mine.csv", text)]) == 0
+    apple = row(urls, "AAPL")
+    assert apple["aliases"] == ["Cupertino giant", "iPhone maker"]
+    assert (apple["exchange"], apple["is_watched"]) == ("NASDAQ", True)
+    assert (row(urls, "IBM")["active"], row(urls, "IBM")["is_watched"]) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.csv", "symbol,name\nX,Y\n", "header must have ticker and name"),
+        ("a.csv", "ticker,name\nAAPL,Apple\nappl3,Apple\n", "line 3: 'appl3' is no symbol"),
+        ("a.csv", "ticker,name,exchange\nQ,Quartz,MOON\n", "line 2: exchange MOON"),
+        ("a.csv", "ticker,name,active\nQ,Quartz,maybe\n", "neither true nor false"),
+        ("a.csv", "ticker,name\nQ,Quartz\nq,Quartz\n", "more than one line for Q"),
+        ("a.csv", "ticker,name\nQ,Quartz,more\n", "more fields than the header"),
+        ("a.json", "[", "no JSON"),
+        ("a.json", "{}", "no entries"),
+        ("a.json", '{"0": {"ticker": "Q"}}', "entry 0 has no ticker, name or cik"),
+        ("a.json", '{"0": 5}', "entry 0 is no object"),
+    ],
+)
+def test_an_odd_line_is_named(tmp_path: Path, name: str, text: str, said: str) -> None:
+    read = read_csv if name.endswith(".csv") else read_sec
+    with pytest.raises(InvalidInput, match=re.escape(said)):
+        read(Path(written(tmp_path, name, text)))
+
+
+def test_a_file_with_an_odd_line_is_refused_whole(
+    environment: Path, urls: DatabaseUrls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = row(urls, "AAPL")
+    text = "ticker,name\nAAPL,Another\nappl3,Apple\n"
+    assert main(["tickers", "import", written(environment, "mine.csv", text)]) == 1
+    assert "InvalidInput" in capsys.readouterr().err
+    assert row(urls, "AAPL") == before
+
+
+def test_a_file_that_is_not_there_is_named(
+    environment: Path, urls: DatabaseUrls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tickers", "import", str(environment / "none.json")]) == 1
+    assert "none.json" in capsys.readouterr().err
+
+
+def test_securities_are_found_by_symbol_and_by_a_part_of_a_name(
+    environment: Path, urls: DatabaseUrls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tickers", "list", "goldman", "--json"]) == 0
+    assert [found["ticker"] for found in json.loads(capsys.readouterr().out)] == ["GS"]
+    assert main(["tickers", "list", "bac", "--json"]) == 0
+    assert [found["ticker"] for found in json.loads(capsys.readouterr().out)] == ["BAC"]
+    assert main(["tickers", "list", "--most", "3"]) == 0
+    assert "AAPL" in capsys.readouterr().out
+
+
+def test_one_known_by_its_symbol_alone_is_no_ordinary_word(urls: DatabaseUrls) -> None:
+
+    database = Database(target_from_url(urls.writer), application_name="test")
+    with closing(database), database.transaction() as tx:
+        watch_only(tx, ["ALL", "NOW"])
+        book = NameBook(news.companies(tx))
+    assert find_mentions("NOW is the time for ALL of them", book) == ()
