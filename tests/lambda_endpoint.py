@@ -13,12 +13,14 @@ from importlib import import_module
 from urllib.parse import unquote
 
 STACK = "ops-pipeline"
+_ONE_AT_A_TIME = threading.Lock()
 _PREFIX = "/2015-03-31/functions/"
 
 
 class _Invocation(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
-        name = unquote(self.path.removeprefix(_PREFIX).partition("/")[0])
+        # A machine calls by the ARN, whose last part is the name.
+        name = unquote(self.path.removeprefix(_PREFIX).partition("/")[0]).rpartition(":")[2]
         event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if not name.startswith(f"{STACK}-"):
             return self._answer(404, {"Message": f"Function not found: {name}"}, {
@@ -26,7 +28,10 @@ class _Invocation(BaseHTTPRequestHandler):
         stage = name.removeprefix(f"{STACK}-").replace("-", "_")
         handler = import_module(f"functions.{stage}.handler").lambda_handler
         try:
-            return self._answer(200, handler(event, None), {})
+            # In AWS each has a process of its own; here they share one database session.
+            with _ONE_AT_A_TIME:
+                answer = handler(event, None)
+            return self._answer(200, answer, {})
         except Exception as error:  # noqa: BLE001 - Lambda tells of any, by name
             told = {"errorType": type(error).__name__, "errorMessage": str(error)}
             return self._answer(200, told, {"X-Amz-Function-Error": "Unhandled"})
