@@ -7,14 +7,14 @@ broker that costs nothing, and settles the answer.
 
 import multiprocessing
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -212,13 +212,18 @@ def rate(
     for worker in workers:
         worker.start()
     ready.wait()
-    took_s = seconds(lambda: [worker.join() for worker in workers])
+    took_s = seconds(lambda: _join(workers))
     assert [worker.exitcode for worker in workers] == [0] * dispatchers
     with closing(_login(urls.writer)) as db, db.transaction() as tx:
         left = tx.one("SELECT count(*) AS n FROM dispatch_recommendations WHERE status = 'PENDING'")
     assert left is not None
     assert left["n"] == 0
     return TICKERS * len(ACCOUNTS) / took_s
+
+
+def _join(workers: Sequence[BaseProcess]) -> None:
+    for worker in workers:
+        worker.join()
 
 
 def throughput(url: str, dispatchers: int) -> tuple[float, float, float]:
@@ -365,4 +370,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
