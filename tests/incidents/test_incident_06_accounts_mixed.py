@@ -115,6 +115,7 @@ def test_two_dispatchers_at_once_never_claim_across_accounts(
                     found = dispatch.claim(
                         tx,
                         account=account,
+                        tickers=[f"T{number}" for number in range(40)],
                         run_id=stable_uuid(account),
                         now=desk.clock.now(),
                         lease=timedelta(minutes=1),

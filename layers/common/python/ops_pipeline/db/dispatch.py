@@ -1,6 +1,7 @@
 """Recommendations on their way to an end, executions, dispatcher runs."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -78,6 +79,7 @@ WHERE id = (
     SELECT r.id FROM dispatch_recommendations AS r
     WHERE r.account_name = :account
       AND {_CLAIMABLE}
+      AND r.ticker = ANY(CAST(:tickers AS text[]))
       AND {_FREE}
       AND {_NOT_ENDED_BY_HAND}
     ORDER BY r.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
@@ -87,7 +89,8 @@ RETURNING {_COLUMNS}
 _LOCK = f"SELECT {_COLUMNS} FROM dispatch_recommendations WHERE id = :id FOR NO KEY UPDATE"
 
 _KEEP_VERDICT = """
-UPDATE dispatch_recommendations SET risk_gate_json = CAST(:gates AS jsonb) WHERE id = :id
+UPDATE dispatch_recommendations SET risk_gate_json = CAST(:gates AS jsonb)
+WHERE id = :id AND status = 'PROCESSING'
 """
 
 # A final word stands: two runs may settle the same order. But a fill proves a failure wrong.
@@ -155,10 +158,17 @@ def pending_tickers(tx: Transaction, *, account: str, now: datetime) -> list[str
 
 
 def claim(
-    tx: Transaction, *, account: str, run_id: UUID, now: datetime, lease: timedelta
+    tx: Transaction,
+    *,
+    account: str,
+    tickers: Sequence[str],
+    run_id: UUID,
+    now: datetime,
+    lease: timedelta,
 ) -> Recommendation | None:
-    """Take the oldest claimable recommendation of the account, or None."""
-    row = tx.one(_CLAIM, account=account, run_id=run_id, now=now, until=now + lease)
+    """Take the account's oldest claimable recommendation in one of these tickers, or None."""
+    values = {"account": account, "tickers": list(tickers), "run_id": run_id}
+    row = tx.one(_CLAIM, **values, now=now, until=now + lease)
     return _recommendation(row) if row else None
 
 
@@ -171,8 +181,11 @@ def lock(tx: Transaction, recommendation_id: int) -> Recommendation:
 
 def keep_verdicts(
     tx: Transaction, recommendation_id: int, verdicts: Verdicts, sizing: dict[str, Any] | None
-) -> None:
-    """Store every gate's answer, and the sizing under the key `sizing`."""
+) -> bool:
+    """Store every gate's answer, and the sizing under the key `size`.
+
+    False when it is not being processed any more: somebody ended it since it was claimed.
+    """
     gates: dict[str, Any] = {
         name: {
             "passed": verdict.passed,
@@ -184,7 +197,8 @@ def keep_verdicts(
     }
     if sizing is not None:
         gates["size"] = {**gates.get("size", {}), **sizing}
-    tx.execute(_KEEP_VERDICT, id=recommendation_id, gates=json.dumps(gates, default=_plain))
+    kept = tx.execute(_KEEP_VERDICT, id=recommendation_id, gates=json.dumps(gates, default=_plain))
+    return bool(kept)
 
 
 def finish(

@@ -40,9 +40,13 @@ WHERE account_name = :account AND purpose = 'entry' AND decided_at >= :day_start
   AND (filled_qty > 0 OR status IN ('intended', 'unknown', 'accepted', 'partially_filled'))
 """
 
+# Fills may be listed a tick or two after what they did.
 _LAST_TRADE = """
-SELECT max(f.executed_at) AS at FROM fills AS f JOIN orders AS o USING (client_order_id)
-WHERE o.account_name = :account AND o.ticker = :ticker
+SELECT greatest(
+    (SELECT max(f.executed_at) FROM fills AS f JOIN orders AS o USING (client_order_id)
+     WHERE o.account_name = :account AND o.ticker = :ticker),
+    (SELECT max(greatest(entry_time, closed_at)) FROM active_positions
+     WHERE account_name = :account AND ticker = :ticker)) AS at
 """
 
 _RESULTS = """

@@ -33,11 +33,14 @@ UPDATE orders SET cancel_requested_at = coalesce(cancel_requested_at, :now),
     failure_reason = coalesce(failure_reason, 'Cancelled by the operator')
 WHERE {_SCOPE} AND {_TICKER} AND purpose = 'entry' AND is_live(status)
 """
-# One that is being processed has an order already, or is refused at its claim's end.
+# One whose order lives ends with its order. One that was claimed, or waits to be priced anew,
+# ends here: whoever claimed it finds that out before it places an order.
 _CANCEL_RECOMMENDATIONS = f"""
-UPDATE dispatch_recommendations SET status = 'CANCELLED', processed_at = :now,
-    failure_reason = :reason
-WHERE {_SCOPE} AND {_TICKER} AND status = 'PENDING' AND action = 'BUY'
+UPDATE dispatch_recommendations AS r SET status = 'CANCELLED', processed_at = :now,
+    claimed_until = NULL, failure_reason = :reason
+WHERE {_SCOPE} AND {_TICKER} AND status IN ('PENDING', 'PROCESSING') AND action = 'BUY'
+  AND NOT EXISTS (SELECT 1 FROM orders AS o
+                  WHERE o.recommendation_id = r.id AND (is_live(o.status) OR o.filled_qty > 0))
 """
 _RECORD = """
 INSERT INTO operator_actions (id, at, operator, action, scope, reason, details)

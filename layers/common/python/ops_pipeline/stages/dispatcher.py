@@ -72,9 +72,14 @@ def run(
     summary: dict[str, object] = {"expired": expired, "recovered": recovery.settled}
     if tickers and not recovery.entries_blocked:
         broker_account = _broker_account(way)
-        quotes = _quotes(way, market_data, tickers)
-        deposits = _deposits(way, calendar)
-        around = entry.surroundings(way, calendar, broker_account, quotes, deposits=deposits)
+        around = entry.surroundings(
+            way,
+            calendar,
+            tickers,
+            broker_account=broker_account,
+            deposits=_deposits(way, calendar),
+            quotes=_quotes(way, market_data, tickers),
+        )
         summary["equity"] = broker_account.equity if broker_account else None
         if request.dry_run:
             _rehearse(way, run_id, around, counts)
@@ -146,8 +151,14 @@ def _dispatch_all(
 ) -> None:
     for _ in range(_MOST_PER_RUN):
         with way.db.transaction() as tx:
+            # What came since has no quote in this run: the next one takes it.
             claimed = dispatch.claim(
-                tx, account=way.name, run_id=run_id, now=way.clock.now(), lease=_CLAIM_LEASE
+                tx,
+                account=way.name,
+                tickers=around.tickers,
+                run_id=run_id,
+                now=way.clock.now(),
+                lease=_CLAIM_LEASE,
             )
         if claimed is None:
             return
@@ -170,7 +181,12 @@ def _rehearse(way: Road, run_id: UUID, around: Surroundings, counts: Counter[str
     with way.db.transaction() as tx:
         dispatch.start_run(tx, run_id=run_id, account=way.name, tick=way.tick, now=now)
         while claimed := dispatch.claim(
-            tx, account=way.name, run_id=run_id, now=now, lease=_CLAIM_LEASE
+            tx,
+            account=way.name,
+            tickers=around.tickers,
+            run_id=run_id,
+            now=now,
+            lease=_CLAIM_LEASE,
         ):
             counts["pulled"] += 1
             assessment = entry.assess(tx, way, claimed, around)
@@ -216,6 +232,8 @@ def _decide(way: Road, claimed: Recommendation, around: Surroundings) -> tuple[O
     """Assess, and commit the intent or the refusal; without an order, what to count it as."""
     with way.db.transaction() as tx:
         assessment = entry.assess(tx, way, claimed, around)
+        if assessment.overtaken:
+            return None, "skipped"
         reasons = gates.refused(assessment.verdicts)
         if reasons:
             dispatch.finish(

@@ -1,6 +1,6 @@
 """One entry: gather fresh facts, size it, pass the gates, and turn it into an intent."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 
@@ -21,23 +21,31 @@ from ops_pipeline.stages.road import Road
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """The gates' answers and, when all passed, the order to place."""
+    """The gates' answers and, when all passed, the order to place.
+
+    Attributes:
+        overtaken: The recommendation was ended since it was claimed, by the operator or by
+            its time: nothing is placed, and its end stands.
+    """
 
     verdicts: Verdicts
     size: Size | None
     order: Order | None
+    overtaken: bool = False
 
 
 def surroundings(
     road: Road,
     calendar: Calendar,
-    broker_account: BrokerAccount | None,
-    quotes: Mapping[str, Quote],
+    tickers: Sequence[str],
     *,
+    broker_account: BrokerAccount | None,
     deposits: Decimal | None,
+    quotes: Mapping[str, Quote],
 ) -> Surroundings:
     today = new_york_day(road.clock.now())
     return Surroundings(
+        tickers=tuple(tickers),
         session=calendar.session(today),
         previous_session=calendar.previous_session(today).day,
         broker_account=broker_account,
@@ -60,15 +68,15 @@ def assess(
     size, limit = gathered.size, gathered.limit
     if recommendation.action == "SELL":
         verdicts = gates.assess_sell(gathered.facts, road.rules.gates)
-        dispatch.keep_verdicts(tx, recommendation.id, verdicts, sizing=None)
+        kept = dispatch.keep_verdicts(tx, recommendation.id, verdicts, sizing=None)
     else:
         verdicts = gates.assess_entry(gathered.facts, road.rules.gates)
-        dispatch.keep_verdicts(tx, recommendation.id, verdicts, _sizing(size, limit))
+        kept = dispatch.keep_verdicts(tx, recommendation.id, verdicts, _sizing(size, limit))
     loss = verdicts.get("daily_loss")
     if loss is not None and not loss.passed and loss.observed is not None:
         kill_switch.latch(tx, road, loss.reason)
-    if gates.refused(verdicts) or recommendation.action == "SELL":
-        return Assessment(verdicts, size, None)
+    if not kept or gates.refused(verdicts) or recommendation.action == "SELL":
+        return Assessment(verdicts, size, None, overtaken=not kept)
     if size is None or limit is None:
         raise ValueError("every gate passed without a size: the size gate is broken")
     return Assessment(verdicts, size, _intent(tx, road, recommendation, size, limit))

@@ -25,9 +25,11 @@ class Surroundings:
     """What one run fetched from outside, before any unit of work; None is unknown.
 
     Attributes:
+        tickers: What the run asked for; it decides on nothing else.
         deposits: Brought into the account since the last session's close, USD.
     """
 
+    tickers: tuple[str, ...]
     session: Session | None
     previous_session: date
     broker_account: BrokerAccount | None
