@@ -5,7 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
+from pg8000.exceptions import DatabaseError
+
 from ops_pipeline.db import alerts, facts, orders, positions
+from ops_pipeline.db.connection import words_of
 from ops_pipeline.domain.exits import Decision, Position, armed, closing
 from ops_pipeline.domain.market import Quote
 from ops_pipeline.domain.orders import (
@@ -16,7 +19,7 @@ from ops_pipeline.domain.orders import (
     stop_price,
     whole_units,
 )
-from ops_pipeline.errors import BrokerUnavailable
+from ops_pipeline.errors import OpsError
 from ops_pipeline.stages import road
 from ops_pipeline.stages.road import Road
 from ops_pipeline.stages.settlement import Evidence
@@ -47,6 +50,8 @@ def act(way: Road, decision: Decision, quote: Quote) -> Counter[str]:
             price = marketable_limit("sell", quote.bid, way.rules.exits.limit_slippage)
             plan = _Plan("exit", decision.rule, decision.sell, price)
             counts["exits_sent"] += _sell(way, position, plan, quote)
+        else:
+            _watch_cancels(way, position, in_the_way)
         return counts
     stale = [order for order in live if _is_stale(way, order, position)]
     if _cleared(way, stale, counts) and len(stale) == len(live):
@@ -73,8 +78,10 @@ def cancel_stale_entries(way: Road, counts: Counter[str]) -> list[str]:
     for order in stale:
         try:
             _cancelled(way, order, counts)
-        except BrokerUnavailable as error:
-            failures.append(f"{order.client_order_id}: not cancelled: {error}")
+        except road.STOPS_THE_RUN:
+            raise
+        except (OpsError, DatabaseError) as error:
+            failures.append(f"{order.client_order_id}: not cancelled: {words_of(error)}")
     return failures
 
 
@@ -106,6 +113,30 @@ def _cleared(way: Road, in_the_way: list[Order], counts: Counter[str]) -> bool:
     return all(ended)
 
 
+def _watch_cancels(way: Road, position: Position, in_the_way: list[Order]) -> None:
+    """Alert of an exit that waits for longer than it should for a cancel to be confirmed."""
+    now = way.clock.now()
+    deadline = timedelta(minutes=way.rules.exits.closing_deadline_minutes)
+    late = [
+        order
+        for order in in_the_way
+        if order.cancel_requested_at is not None and now - order.cancel_requested_at > deadline
+    ]
+    if not late:
+        return
+    with way.db.transaction() as tx:
+        alerts.open_alert(
+            tx,
+            kind="exit_blocked",
+            scope=way.name,
+            subject=position.symbol,
+            severity="critical",
+            message=f"{position.symbol} can't be sold: {late[0].client_order_id} does not end",
+            details={"position": position.id, "orders": [it.client_order_id for it in late]},
+            now=now,
+        )
+
+
 def _cancelled(way: Road, order: Order, counts: Counter[str]) -> bool:
     """Ask for a cancel and look: only the order's own status says that it is over."""
     if way.broker is None or order.broker_order_id is None:
@@ -114,7 +145,8 @@ def _cancelled(way: Road, order: Order, counts: Counter[str]) -> bool:
         current = orders.lock(tx, order.client_order_id)
         if not current.live:
             return True
-        orders.save(tx, replace(current, cancel_requested_at=way.clock.now()))
+        asked_at = current.cancel_requested_at or way.clock.now()
+        orders.save(tx, replace(current, cancel_requested_at=asked_at))
     way.broker.cancel(order.broker_order_id)
     counts["cancels_asked"] += 1
     found = way.broker.order_by_client_id(order.client_order_id)
@@ -129,7 +161,9 @@ def _cancelled(way: Road, order: Order, counts: Counter[str]) -> bool:
 def _sell(way: Road, position: Position, plan: _Plan, quote: Quote) -> bool:
     """Sell at most what the plan, the position and the broker allow; True when sent."""
     quantity = min(plan.quantity, position.quantity, _available(way, position))
-    quantity = whole_units(quantity, fractional=way.account.fractional_shares)
+    # A fraction is bought only where the account wants it; what is held is sold to its end.
+    if quantity < position.quantity:
+        quantity = whole_units(quantity, fractional=way.account.fractional_shares)
     if quantity <= 0:
         _alert_nothing_to_sell(way, position, plan.rule)
         return False

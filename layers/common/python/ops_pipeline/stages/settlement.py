@@ -21,6 +21,14 @@ from ops_pipeline.domain.orders import LIVE, Order, Status, status_after, status
 from ops_pipeline.domain.parameters import ExitRules
 
 _NONE = Decimal(0)
+# What its end settles.
+_OF_A_POSITION = (
+    "closing_overdue",
+    "exit_blocked",
+    "nothing_to_sell",
+    "position_unpriced",
+    "sale_not_executed",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +145,7 @@ def _grow(
     value = _value(after) - _value(before)
     held = positions.find_open(tx, after.account_name, after.symbol)
     if held is None:
-        position = _opened(tx, after, evidence, bought=bought, value=value, rules=rules)
+        position = _opened(tx, before, evidence, bought=bought, value=value, rules=rules)
     else:
         position = _added(held, bought, value, rules)
     if after.purpose == "entry":
@@ -172,6 +180,7 @@ def _opened(
     value: Decimal,
     rules: ExitRules,
 ) -> Position:
+    """What the order's new fills open; the order as it was before them."""
     if order.purpose == "adopted":
         return adopted_position(
             order.account_name,
@@ -187,9 +196,12 @@ def _opened(
     price = value / bought
     stop = exits.first_stop(price, rules)
     day_trade = recommendation.strategy_type == "day_trade"
+    # What an order goes on buying after its first position was closed is another position.
+    first = order.filled_qty == 0
+    parts = () if first else (str(order.filled_qty.normalize()),)
     return Position(
-        id=stable_uuid("position", order.client_order_id),
-        execution_id=stable_uuid("execution", order.client_order_id),
+        id=stable_uuid("position", order.client_order_id, *parts),
+        execution_id=stable_uuid("execution", order.client_order_id) if first else None,
         account_name=order.account_name,
         ticker=order.ticker,
         symbol=order.symbol,
@@ -276,7 +288,7 @@ def close(
     positions.save(tx, closed, now=now, closed_at=at)
     closing = positions.Closing(reason=reason, at=at, mode=account.execution_mode)
     positions.insert_history(tx, position, outcome, closing)
-    for kind in ("closing_overdue", "nothing_to_sell", "position_unpriced", "sale_not_executed"):
+    for kind in _OF_A_POSITION:
         alerts.resolve_alert(
             tx, kind=kind, scope=position.account_name, subject=position.symbol, now=now
         )
