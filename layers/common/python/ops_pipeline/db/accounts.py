@@ -41,6 +41,9 @@ _NAMES = 'SELECT account_name FROM accounts ORDER BY account_name COLLATE "C"'
 
 _LOAD = f"SELECT {_COLUMNS} FROM accounts WHERE account_name = :name"
 
+# The lock that every other of the order road comes after.
+_LOAD_LOCKED = f"{_LOAD} FOR NO KEY UPDATE"
+
 _ENTRY = 'SELECT account_name FROM accounts WHERE active ORDER BY account_name COLLATE "C"'
 
 # What is held or may still fill is guarded, whoever switched the account off.
@@ -69,7 +72,16 @@ def load(tx: Transaction, name: str) -> Account:
     Raises:
         InvalidInput: there is none; the message names those that there are.
     """
-    row = tx.one(_LOAD, name=name)
+    return _loaded(tx, _LOAD, name)
+
+
+def load_locked(tx: Transaction, name: str) -> Account:
+    """As `load`, anew and under the account's row lock, which is taken before any other."""
+    return _loaded(tx, _LOAD_LOCKED, name)
+
+
+def _loaded(tx: Transaction, statement: str, name: str) -> Account:
+    row = tx.one(statement, name=name)
     if row is None:
         known = ", ".join(_names(tx, _NAMES)) or "none"
         raise InvalidInput(f"account: {name} is unknown; known are {known}")

@@ -39,10 +39,6 @@ _LIVE_IN_SYMBOL = f"""
 SELECT {_COLUMNS} FROM orders WHERE account_name = :account AND symbol = :symbol AND {_LIVE}
 ORDER BY decided_at, client_order_id COLLATE "C"
 """
-_OF_RECOMMENDATION = f"""
-SELECT {_COLUMNS} FROM orders WHERE recommendation_id = :recommendation_id
-ORDER BY attempt DESC LIMIT 1
-"""
 _ATTEMPTS = """
 SELECT count(*) AS attempts FROM orders WHERE position_id = :position_id AND purpose = :purpose
 """
@@ -125,11 +121,6 @@ def live(tx: Transaction, account: str) -> list[Order]:
 
 def live_in_symbol(tx: Transaction, account: str, symbol: str) -> list[Order]:
     return [_order(row) for row in tx.rows(_LIVE_IN_SYMBOL, account=account, symbol=symbol)]
-
-
-def last_of_recommendation(tx: Transaction, recommendation_id: int) -> Order | None:
-    row = tx.one(_OF_RECOMMENDATION, recommendation_id=recommendation_id)
-    return _order(row) if row else None
 
 
 def awaiting_fills(tx: Transaction, account: str, since: datetime) -> list[Order]:

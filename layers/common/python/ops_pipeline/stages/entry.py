@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 
-from ops_pipeline.db import accounts, dispatch, facts, orders
+from ops_pipeline.db import accounts, dispatch
 from ops_pipeline.db.connection import Transaction
 from ops_pipeline.db.dispatch import Recommendation
 from ops_pipeline.domain import gates
@@ -62,8 +62,7 @@ def assess(
     Limits and halts are read anew: the operator may have halted while the run was under
     way. A daily loss over the limit latches the kill switch in the same unit of work.
     """
-    facts.lock_account(tx, road.name)
-    road = replace(road, account=accounts.load(tx, road.name))
+    road = replace(road, account=accounts.load_locked(tx, road.name))
     gathered = gather(tx, road, recommendation, around)
     size, limit = gathered.size, gathered.limit
     if recommendation.action == "SELL":
@@ -79,14 +78,13 @@ def assess(
         return Assessment(verdicts, size, None, overtaken=not kept)
     if size is None or limit is None:
         raise ValueError("every gate passed without a size: the size gate is broken")
-    return Assessment(verdicts, size, _intent(tx, road, recommendation, size, limit))
+    attempt = gathered.attempts + 1
+    return Assessment(verdicts, size, _intent(road, recommendation, size, limit, attempt))
 
 
 def _intent(
-    tx: Transaction, road: Road, recommendation: Recommendation, size: Size, limit: Decimal
+    road: Road, recommendation: Recommendation, size: Size, limit: Decimal, attempt: int
 ) -> Order:
-    last = orders.last_of_recommendation(tx, recommendation.id)
-    attempt = last.attempt + 1 if last else 1
     return Order(
         client_order_id=client_order_id(
             deployment=road.deployment,

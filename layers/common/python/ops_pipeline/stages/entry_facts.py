@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
-from ops_pipeline.db import facts
+from ops_pipeline.db import ledger as ledgers
 from ops_pipeline.db.accounts import Account
 from ops_pipeline.db.connection import Transaction
 from ops_pipeline.db.dispatch import Recommendation
+from ops_pipeline.db.ledger import Ledger
 from ops_pipeline.domain import sizing
 from ops_pipeline.domain.broker import BrokerAccount
 from ops_pipeline.domain.cash import day_loss
@@ -43,62 +44,43 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The facts, and what they allow to buy; None where a fact that sizing needs is unknown."""
+    """The facts, and what they allow to buy; None where a fact that sizing needs is unknown.
+
+    Attributes:
+        attempts: Orders that the recommendation has had already.
+    """
 
     facts: Facts
     size: Size | None
     limit: Decimal | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ledger:
-    """What our own rows say of the account and the ticker. USD; percent for results."""
-
-    holdings: facts.Holdings
-    closed: facts.Results
-    pnl_today: Decimal
-    ticker_entries: int
-    account_entries: int
-    last_trade_at: datetime | None
-    vix: tuple[date, float] | None
-    bar_at: datetime | None
-    features_at: datetime | None
+    attempts: int
 
 
 def gather(
     tx: Transaction, road: Road, recommendation: Recommendation, around: Surroundings
 ) -> Gathered:
     """Read and size; call it under the account's row lock."""
-    ledger = _ledger(tx, road, recommendation.ticker, around.day_start(road.clock.now()))
+    ledger = _ledger(tx, road, recommendation, around.day_start(road.clock.now()))
     money = _Money.of(road.account, around, ledger.holdings.unacknowledged)
     limit = _limit(around.quotes.get(recommendation.ticker), road.rules.gates)
     size = _size(road, recommendation, money, limit, ledger)
     judged = _facts(road, recommendation, around, ledger=ledger, money=money)
-    return Gathered(_with_size(judged, size, limit), size, limit)
+    return Gathered(_with_size(judged, size, limit), size, limit, ledger.attempts)
 
 
-def _ledger(tx: Transaction, road: Road, ticker: str, day_start: datetime) -> _Ledger:
-    name, mode = road.name, road.account.execution_mode
-    of_ticker, of_account = facts.entries_today(
-        tx, account=name, ticker=ticker, day_start=day_start
-    )
-    return _Ledger(
-        holdings=facts.holdings(tx, name),
-        closed=facts.results(
-            tx,
-            account=name,
-            mode=mode,
-            ticker=ticker,
-            since=road.account.streak_counted_from,
-            limit=road.rules.sizing.kelly_window_trades,
-        ),
-        pnl_today=facts.day_pnl(tx, account=name, mode=mode, day_start=day_start),
-        ticker_entries=of_ticker,
-        account_entries=of_account,
-        last_trade_at=facts.last_trade_at(tx, account=name, ticker=ticker),
-        vix=facts.vix(tx, today=new_york_day(road.clock.now())),
-        bar_at=facts.newest_bar(tx, ticker=ticker, day_start=day_start),
-        features_at=facts.features_computed_at(tx, ticker=ticker, day_start=day_start),
+def _ledger(
+    tx: Transaction, road: Road, recommendation: Recommendation, day_start: datetime
+) -> Ledger:
+    return ledgers.read(
+        tx,
+        account=road.name,
+        mode=road.account.execution_mode,
+        ticker=recommendation.ticker,
+        recommendation_id=recommendation.id,
+        today=new_york_day(road.clock.now()),
+        day_start=day_start,
+        since=road.account.streak_counted_from,
+        limit=road.rules.sizing.kelly_window_trades,
     )
 
 
@@ -107,12 +89,12 @@ def _facts(
     recommendation: Recommendation,
     around: Surroundings,
     *,
-    ledger: _Ledger,
+    ledger: Ledger,
     money: "_Money",
 ) -> Facts:
     """Everything but what sizing adds."""
-    now, account, closed = road.clock.now(), road.account, ledger.closed
-    last_exit = closed.last_exit_in_ticker
+    now, account = road.clock.now(), road.account
+    last_exit = ledger.last_exit_in_ticker
     return Facts(
         now=now,
         session=around.session,
@@ -133,12 +115,12 @@ def _facts(
         cost=None,
         size_bound=None,
         buying_power=money.buying_power,
-        ticker_entries_today=ledger.ticker_entries,
-        account_entries_today=ledger.account_entries,
+        ticker_entries_today=ledger.entries_in_ticker,
+        account_entries_today=ledger.entries_in_account,
         last_trade_at=ledger.last_trade_at,
-        ticker_results=closed.of_ticker,
+        ticker_results=ledger.ticker_results,
         ticker_rests=last_exit is not None and new_york_day(last_exit) >= around.previous_session,
-        account_results=closed.of_account,
+        account_results=ledger.account_results,
     )
 
 
@@ -206,7 +188,7 @@ def _size(
     recommendation: Recommendation,
     money: _Money,
     limit: Decimal | None,
-    ledger: _Ledger,
+    ledger: Ledger,
 ) -> Size | None:
     if limit is None or money.equity is None or money.buying_power is None:
         return None
@@ -214,7 +196,7 @@ def _size(
     tier = sizing.tier_of(money.equity, rules.sizing)
     share = account.max_exposure / max(account.max_positions, 1)
     elevated = ledger.vix is not None and ledger.vix[1] >= rules.gates.vix_halves_from
-    results = ledger.closed.of_account
+    results = ledger.account_results
     return sizing.stock_size(
         limit,
         risk=sizing.risk_fraction(tier, recommendation.strategy_type, results, rules.sizing),

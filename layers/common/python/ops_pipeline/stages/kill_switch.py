@@ -58,8 +58,7 @@ def watch(way: Road, calendar: Calendar) -> None:
     broker_loss = _broker_loss(way, calendar)
     day_start = new_york_time(new_york_day(now), 0)
     with way.db.transaction() as tx:
-        facts.lock_account(tx, way.name)
-        account = accounts.load(tx, way.name)
+        account = accounts.load_locked(tx, way.name)
         pnl = facts.day_pnl(tx, account=way.name, mode=account.execution_mode, day_start=day_start)
         verdict = judge_loss(-pnl, broker_loss, account.max_daily_loss)
         if not verdict.passed:

@@ -1,0 +1,141 @@
+"""What our own rows say of an account and a ticker before an entry, in one round trip.
+
+Read it under the account's row lock: the statement's snapshot is then younger than
+whatever the lock waited for.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from ops_pipeline.db.connection import Row, Transaction
+from ops_pipeline.db.facts import HELD, PNL, Holdings
+
+# Closed, verified trades of the account's own mode, oldest first: real and simulated results
+# stay apart. Fills may be listed a tick or two after what they did.
+_LEDGER = f"""
+WITH held AS MATERIALIZED ({HELD}),
+closed AS (
+    SELECT pnl_pct, exit_time, ticker FROM position_history
+    WHERE account_name = :account AND execution_mode = :mode AND verified
+      AND (CAST(:since AS timestamptz) IS NULL OR exit_time > CAST(:since AS timestamptz))
+    ORDER BY exit_time DESC, ticker COLLATE "C" LIMIT :limit),
+closed_in_ticker AS (
+    SELECT pnl_pct, exit_time FROM position_history
+    WHERE account_name = :account AND execution_mode = :mode AND verified AND ticker = :ticker
+    ORDER BY exit_time DESC LIMIT :limit)
+SELECT h.*, c.of_account, t.of_ticker, t.last_exit, pnl.pnl, e.entries_in_ticker,
+    e.entries_in_account, v.vix_day, v.vix_close,
+    (SELECT greatest(
+        (SELECT max(f.executed_at) FROM fills AS f JOIN orders AS o USING (client_order_id)
+         WHERE o.account_name = :account AND o.ticker = :ticker),
+        (SELECT max(greatest(entry_time, closed_at)) FROM active_positions
+         WHERE account_name = :account AND ticker = :ticker))) AS last_trade_at,
+    (SELECT max(ts) FROM lane_telemetry
+     WHERE ticker = :ticker AND ts >= CAST(:day_start AS timestamptz)) AS bar_at,
+    (SELECT computed_at FROM lane_features
+     WHERE ticker = :ticker AND ts >= CAST(:day_start AS timestamptz)
+     ORDER BY ts DESC LIMIT 1) AS features_at,
+    (SELECT coalesce(max(attempt), 0) FROM orders
+     WHERE recommendation_id = :recommendation_id) AS attempts
+FROM (SELECT coalesce(array_agg(symbol), '{{}}') AS symbols,
+          coalesce(array_agg(ticker), '{{}}') AS tickers,
+          coalesce(array_agg(instrument_type), '{{}}') AS instruments,
+          coalesce(sum(cost), 0) AS exposure,
+          coalesce(sum(unacknowledged), 0) AS unacknowledged FROM held) AS h
+CROSS JOIN (SELECT coalesce(array_agg(pnl_pct ORDER BY exit_time, ticker COLLATE "C" DESC), '{{}}')
+                AS of_account FROM closed) AS c
+CROSS JOIN (SELECT coalesce(array_agg(pnl_pct ORDER BY exit_time), '{{}}') AS of_ticker,
+                max(exit_time) AS last_exit FROM closed_in_ticker) AS t
+CROSS JOIN ({PNL}) AS pnl
+CROSS JOIN (
+    SELECT count(*) FILTER (WHERE ticker = :ticker) AS entries_in_ticker,
+        count(*) AS entries_in_account
+    FROM orders
+    WHERE account_name = :account AND purpose = 'entry' AND decided_at >= :day_start
+      AND (filled_qty > 0 OR status IN ('intended', 'unknown', 'accepted', 'partially_filled'))
+) AS e
+LEFT JOIN (SELECT day AS vix_day, close AS vix_close FROM vix_history
+           WHERE day < :today ORDER BY day DESC LIMIT 1) AS v ON true
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """One account and one ticker. USD; percent for results, newest last; None is unknown.
+
+    Attributes:
+        pnl_today: Realised and unrealised since the day began.
+        entries_in_ticker, entries_in_account: Today's that live or filled.
+        vix: Day and value of the newest stored close before today.
+        bar_at, features_at: Of the ticker's newest bar and features of the day.
+        attempts: Orders that the recommendation has had already.
+    """
+
+    holdings: Holdings
+    account_results: tuple[float, ...]
+    ticker_results: tuple[float, ...]
+    last_exit_in_ticker: datetime | None
+    pnl_today: Decimal
+    entries_in_ticker: int
+    entries_in_account: int
+    last_trade_at: datetime | None
+    vix: tuple[date, float] | None
+    bar_at: datetime | None
+    features_at: datetime | None
+    attempts: int
+
+
+def read(
+    tx: Transaction,
+    *,
+    account: str,
+    mode: str,
+    ticker: str,
+    recommendation_id: int,
+    today: date,
+    day_start: datetime,
+    since: datetime | None,
+    limit: int,
+) -> Ledger:
+    """Read it all at one moment.
+
+    Args:
+        since: Restarts the account's streak of results; None counts all.
+        limit: The most results.
+    """
+    row = tx.one(
+        _LEDGER,
+        account=account,
+        mode=mode,
+        ticker=ticker,
+        recommendation_id=recommendation_id,
+        today=today,
+        day_start=day_start,
+        since=since,
+        limit=limit,
+    )
+    assert row is not None  # noqa: S101 - aggregates always give a row
+    return Ledger(
+        holdings=_holdings(row),
+        account_results=tuple(row["of_account"]),
+        ticker_results=tuple(row["of_ticker"]),
+        last_exit_in_ticker=row["last_exit"],
+        pnl_today=Decimal(row["pnl"]),
+        entries_in_ticker=row["entries_in_ticker"],
+        entries_in_account=row["entries_in_account"],
+        last_trade_at=row["last_trade_at"],
+        vix=None if row["vix_day"] is None else (row["vix_day"], float(row["vix_close"])),
+        bar_at=row["bar_at"],
+        features_at=row["features_at"],
+        attempts=row["attempts"],
+    )
+
+
+def _holdings(row: Row) -> Holdings:
+    return Holdings(
+        symbols=frozenset(row["symbols"]),
+        kinds=frozenset(zip(row["tickers"], row["instruments"], strict=True)),
+        exposure=Decimal(row["exposure"]),
+        unacknowledged=Decimal(row["unacknowledged"]),
+    )
