@@ -15,14 +15,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from multiprocessing.process import BaseProcess
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import Protocol
 
 from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange, start
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 from ops_pipeline.adapters.alpaca_data import AlpacaMarketData
 from ops_pipeline.db.connection import Database, Transaction, target_from_url
+from ops_pipeline.db.wire import Session
 from ops_pipeline.domain.broker import (
     BrokerAccount,
     BrokerCashActivity,
@@ -35,9 +36,18 @@ from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import MINUTE
 from ops_pipeline.stages import dispatcher
 from ops_pipeline.stages.request import AccountRequest
-from tests.benchmarks.measuring import made_tickers, migrated, say, seconds, server
+from tests.benchmarks.measuring import Stopwatch, made_tickers, migrated, say, seconds, server
 from tests.builders_trading import DAY, Desk
 from tests.contract.paper_street import LARGE, write_market
+
+
+class Ready(Protocol):
+    """What a dispatcher waits at until all are there."""
+
+    def wait(self) -> object: ...
+
+
+Work = Callable[[str, int, list[str], Ready], None]
 
 ACCOUNTS = ("large", "tiny")
 TICKERS = 200
@@ -78,15 +88,15 @@ SELECT count(DISTINCT symbol) AS symbols, coalesce(sum(cost), 0) AS exposure FRO
 _INSERT = """
 INSERT INTO orders (client_order_id, account_name, purpose, recommendation_id, attempt, ticker,
     symbol, instrument_type, multiplier, side, quantity, order_type, price, time_in_force,
-    reserved_notional, status, reason, decided_at, tick)
+    reserved_notional, status, reason, decided_at, terminal_at, tick)
 VALUES (:id, :account, 'entry', :number, 1, :ticker, :ticker, 'STOCK', 1, 'buy', 5, 'limit', 100,
-    'day', 500, 'intended', 'signal', :now, :now)
+    'day', :reserved, :status, 'signal', :now, CAST(:ended AS timestamptz), :now)
 """
 
 
 @dataclass
 class Taker:
-    """A broker that takes every order at once and fills none."""
+    """A broker that takes every order at once, fills none and ends it: nothing piles up."""
 
     now: datetime
     sent: list[OrderRequest] = field(default_factory=list)
@@ -115,7 +125,7 @@ class Taker:
             quantity=order.quantity,
             filled_quantity=Decimal(0),
             filled_average_price=None,
-            status="new",
+            status="canceled",
             submitted_at=self.now,
             updated_at=self.now,
         )
@@ -145,7 +155,7 @@ def recommend_all(urls: DatabaseUrls, *, room: bool) -> None:
                 desk.recommend(name, account=account)
 
 
-def dispatch(url: str, number: int, accounts: list[str], ready: Barrier) -> None:
+def dispatch(url: str, number: int, accounts: list[str], ready: Ready) -> None:
     """One dispatcher: tick after tick, until nothing is left for its accounts."""
     with closing(_login(url)) as db:
         desk = Desk(db)
@@ -167,7 +177,7 @@ def dispatch(url: str, number: int, accounts: list[str], ready: Barrier) -> None
                 tick += MINUTE
 
 
-def dispatch_bare(url: str, number: int, accounts: list[str], ready: Barrier) -> None:
+def dispatch_bare(url: str, number: int, accounts: list[str], ready: Ready) -> None:
     """The bare loop over the same recommendations."""
     with closing(_login(url)) as db:
         now = Desk(db).clock.now()
@@ -193,14 +203,16 @@ def _one_bare(db: Database, account: str, number: int, now: datetime) -> bool:
             account=account,
             number=claimed["id"],
             ticker=claimed["ticker"],
+            # Ended at once, as ours end: neither loop counts more than it holds.
+            status="canceled",
+            reserved=0,
+            ended=now,
             now=now,
         )
     return True
 
 
-def rate(
-    urls: DatabaseUrls, work: Callable[[str, int, list[str], Barrier], None], dispatchers: int
-) -> float:
+def rate(urls: DatabaseUrls, work: Work, dispatchers: int) -> float:
     """Recommendations a second from the moment at which all of them are ready."""
     forks = multiprocessing.get_context("fork")
     ready = forks.Barrier(dispatchers + 1)
@@ -238,6 +250,24 @@ def throughput(url: str, dispatchers: int) -> tuple[float, float, float]:
             recommend_all(urls, room=room)
             found.append(rate(urls, work, dispatchers))
     return found[0], found[1], found[2]
+
+
+def round_trips(url: str, work: Work) -> float:
+    """How often a decision waits for Postgres: what bounds it, on whatever machine."""
+    with migrated(url, f"trips_{work.__name__}") as urls:
+        recommend_all(urls, room=True)
+        watch = Stopwatch()
+        for method in ("ask", "execute_simple"):
+            watch.around(Session, method, "asked")
+        before = 0
+
+        class Counted:
+            def wait(self) -> None:
+                nonlocal before
+                before = watch.calls["asked"]
+
+        work(urls.writer, 0, [*ACCOUNTS], Counted())
+        return (watch.calls["asked"] - before) / (TICKERS * len(ACCOUNTS))
 
 
 def trigger_cost_ms(urls: DatabaseUrls) -> tuple[float, float]:
@@ -280,7 +310,8 @@ def _undo() -> None:
 
 def _insert(tx: Transaction, number: int, now: datetime) -> None:
     name = made_tickers(TICKERS)[(number - 1) // len(ACCOUNTS)]
-    tx.execute(_INSERT, id=f"t-{number}", account="large", number=number, ticker=name, now=now)
+    values = {"account": "large", "number": number, "ticker": name, "now": now}
+    tx.execute(_INSERT, id=f"t-{number}", status="intended", reserved=500, ended=None, **values)
 
 
 @dataclass
@@ -358,6 +389,8 @@ def main() -> None:
             say(f"{whose}: decided, an order each", f"{ours:.0f} / s")
             say(f"{whose}: ours / bare", f"{ours / bare:.2f}", f">= {BOUND}")
             say(f"{whose}: decided under the shipped caps", f"{capped:.0f} / s")
+        for whose, work in (("bare loop", dispatch_bare), ("ours", dispatch)):
+            say(f"round trips to Postgres a decision, {whose}", f"{round_trips(url, work):.1f}")
         with migrated(url, "trigger") as urls:
             guarded, plain = trigger_cost_ms(urls)
         say("INSERT of an entry, p95, with the cap trigger", f"{guarded:.2f} ms")
