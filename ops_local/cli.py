@@ -1,6 +1,7 @@
 """The `ops` command. Exit codes: 0 good, 1 something is wrong, 2 usage."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,7 +59,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code."""
     args = build_parser().parse_args(arguments)
     args.variables = {"MIGRATIONS_DIR": str(_MIGRATIONS), **environment()}
-    return int(args.run(args))
+    try:
+        code = int(args.run(args))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who reads it, `head` say, has enough; at exit Python must not try to write the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
 
 
 if __name__ == "__main__":

@@ -22,6 +22,9 @@ from ops_pipeline.db.connection import Target, target_from_url
 from ops_pipeline.errors import OpsError
 from ops_pipeline.runtime.settings import read_settings
 
+_ANSWERED = 200
+_TRUNCATED = '"truncated": true}'
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb. `args.variables` must hold the environment when `args.run(args)` is called."""
@@ -46,17 +49,21 @@ def run(args: argparse.Namespace) -> int:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
     body = answer["body"]
-    if args.json or not (args.csv or sys.stdout.isatty()):
+    as_it_comes = args.json or not (args.csv or sys.stdout.isatty())
+    if as_it_comes:
         sys.stdout.write(f"{body}\n")
-    facts = json.loads(body)
-    if not facts["success"]:
-        sys.stderr.write(f"{facts['error']} ({facts['sqlstate'] or 'no sqlstate'})\n")
+    if answer["statusCode"] != _ANSWERED:
+        facts = json.loads(body)
+        place = f" at character {facts['position']}" if "position" in facts else ""
+        sys.stderr.write(f"{facts['error']} ({facts['sqlstate'] or 'no sqlstate'}){place}\n")
         return 1
-    if args.csv:
-        _write_csv(_cells(body), sys.stdout)
-    elif not args.json and sys.stdout.isatty():
-        _show(_cells(body), Terminal())
-    if facts.get("truncated"):
+    if not as_it_comes:
+        rows = _cells(body)
+        if args.csv:
+            _write_csv(rows, sys.stdout)
+        else:
+            _show(rows, Terminal())
+    if body.endswith(_TRUNCATED):
         sys.stderr.write("there are more rows than these\n")
     return 0
 
@@ -82,22 +89,36 @@ def _reader(args: argparse.Namespace) -> Iterator[Target]:
         yield target_from_url(urls.reader)
 
 
+class _Number(str):
+    """A number digit for digit as the database wrote it."""
+
+    __slots__ = ()
+
+
 def _cells(body: str) -> list[dict[str, str]]:
-    """The rows as text, numbers digit for digit as the database wrote them."""
-    exact = json.loads(body, parse_float=str, parse_int=str)["rows"]
-    plain = json.loads(body)["rows"]
-    return [
-        {name: _cell(row[name], typed[name]) for name in row}
-        for row, typed in zip(exact, plain, strict=True)
-    ]
+    """The rows as text, numbers digit for digit."""
+    rows = json.loads(body, parse_float=_Number, parse_int=_Number)["rows"]
+    return [{name: _cell(value) for name, value in row.items()} for row in rows]
 
 
-def _cell(exact: Any, plain: Any) -> str:
-    if plain is None:
+def _cell(value: Any) -> str:
+    if value is None:
         return ""
-    if isinstance(plain, bool):
-        return str(plain).lower()
-    return json.dumps(plain) if isinstance(plain, dict | list) else str(exact)
+    text = str(value) if isinstance(value, str) else _as_json(value)
+    # JSON may hold half a character, which no file and no terminal takes.
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _as_json(value: Any) -> str:
+    match value:
+        case _Number():
+            return str(value)
+        case list():
+            return f"[{', '.join(map(_as_json, value))}]"
+        case dict():
+            pairs = (f"{json.dumps(name)}: {_as_json(each)}" for name, each in value.items())
+            return f"{{{', '.join(pairs)}}}"
+    return json.dumps(value)
 
 
 def _write_csv(rows: list[dict[str, str]], out: TextIO) -> None:
@@ -107,6 +128,14 @@ def _write_csv(rows: list[dict[str, str]], out: TextIO) -> None:
         writer.writerows(rows)
 
 
+def _visible(text: str) -> str:
+    """No value moves the cursor or changes colours: the rows hold what strangers wrote."""
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
 def _columns(rows: list[dict[str, str]]) -> list[list[str]]:
     """Name and cells of each column."""
     return [[name, *(row[name] for row in rows)] for name in (rows[0] if rows else ())]
@@ -114,8 +143,12 @@ def _columns(rows: list[dict[str, str]]) -> list[list[str]]:
 
 def _show(rows: list[dict[str, str]], terminal: Terminal) -> None:
     """A table where it fits, else one block a row."""
+    rows = [{_visible(name): _visible(cell) for name, cell in row.items()} for row in rows]
     table = Table(caption=f"{len(rows)} rows", caption_justify="left")
     columns = _columns(rows)
+    if not columns:
+        terminal.print(Text(f"{len(rows)} rows"))
+        return
     for name, *_ in columns:
         table.add_column(Text(name), overflow="fold")
     for row in rows:

@@ -156,6 +156,12 @@ EXPLAIN ANALYZE WITH x AS (DELETE FROM canary RETURNING *) SELECT * FROM x
 EXPLAIN ANALYZE SELECT canary_bump()
 PREPARE egg AS DELETE FROM canary
 PREPARE egg AS SELECT 1
+PREPARE egg (int) AS UPDATE canary SET id = $1
+EXPLAIN (ANALYZE, SERIALIZE) DELETE FROM canary RETURNING *
+EXPLAIN ANALYZE DO $$ BEGIN DELETE FROM canary; END $$
+EXPLAIN ANALYZE SELECT * FROM canary FOR UPDATE
+EXPLAIN ANALYZE DECLARE c CURSOR FOR SELECT canary_bump()
+CREATE TABLE nest AS EXECUTE egg
 EXECUTE egg
 EXECUTE egg; EXECUTE egg
 EXPLAIN ANALYZE EXECUTE egg
@@ -205,6 +211,30 @@ SELECT ts_stat('SELECT to_tsvector(note) FROM canary WHERE canary_bump() > 0')
 SELECT pg_terminate_backend(pg_backend_pid())
 SELECT pg_cancel_backend(pg_backend_pid())
 SELECT dblink_exec('dbname=postgres', 'DELETE FROM canary')
+SELECT lo_creat(-1)
+SELECT lo_import('/etc/passwd', 4713)
+SELECT loread(lo_open(4711, 262144), 5), lowrite(lo_open(4711, 131072), 'changed')
+SELECT nextval(c.oid::regclass) FROM pg_class AS c WHERE relkind = 'S'
+SELECT pg_current_xact_id(), pg_export_snapshot()
+SELECT pg_logical_emit_message(false, 'egg', repeat('x', 100000))
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+ WHERE usename = current_user AND datname = current_database()
+SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+ WHERE pid <> pg_backend_pid() AND datname = current_database()
+SELECT pg_stat_reset_single_table_counters('canary'::regclass)
+SELECT pg_stat_clear_snapshot(), pg_stat_force_next_flush()
+SELECT pg_promote(), pg_backup_start('egg')
+SELECT pg_wal_replay_pause()
+SELECT pg_replication_slot_advance('egg', '0/0')
+SELECT pg_restore_relation_stats('schemaname', 'public', 'relname', 'canary', 'reltuples', 9::real)
+SELECT currtid2('canary', '(0,1)'), setval('canary_numbers', 7, false)
+SELECT set_config('application_name', 'egg', false), set_config('role', 'none', false)
+SELECT set_config('session_replication_role', 'replica', false)
+SELECT set_config('client_encoding', 'LATIN1', false), note FROM canary
+SELECT set_config('datestyle', 'German', false), set_config('timezone', 'Mars/Base', false)
+SELECT set_config('standard_conforming_strings', 'off', false), 'a\'
+SELECT set_config('idle_in_transaction_session_timeout', '0', false)
+SELECT set_config('default_transaction_read_only', 'off', false), canary_bump()
 """
 
 SERVER_FILES = r"""
@@ -238,6 +268,16 @@ CREATE DATABASE egg
 CREATE SUBSCRIPTION egg CONNECTION 'host=127.0.0.1' PUBLICATION egg
 VACUUM FULL canary
 CHECKPOINT
+COPY (SELECT pg_read_file('/etc/passwd')) TO STDOUT
+COPY pg_authid TO '/tmp/ops_canary_egg'
+SELECT pg_file_write('/tmp/ops_canary_egg', 'x', false)
+SELECT pg_ls_waldir(), pg_ls_tmpdir()
+SELECT * FROM pg_file_settings
+SELECT umoptions FROM pg_user_mapping
+SELECT xmlparse(DOCUMENT '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>')
+CREATE FOREIGN TABLE nest (a text) SERVER cuckoo OPTIONS (program 'touch /tmp/ops_canary_egg')
+ALTER DATABASE hostile SET search_path = nest
+GRANT pg_execute_server_program TO CURRENT_USER
 """
 
 LOCKS = r"""
@@ -256,6 +296,10 @@ SELECT pg_notify('canary', 'egg')
 SELECT pg_export_snapshot()
 SET TRANSACTION SNAPSHOT '00000003-0000001B-1'
 SELECT pg_log_backend_memory_contexts(pg_backend_pid())
+SELECT pg_advisory_lock(n) FROM generate_series(1, 5000) AS n
+SELECT pg_notify('canary', repeat('x', 7999)) FROM generate_series(1, 500)
+SELECT pg_notify('canary', repeat('x', 8001))
+LOCK TABLE canary, orders, fills IN ACCESS EXCLUSIVE MODE
 """
 
 RESOURCE_BOMBS = r"""
@@ -278,6 +322,23 @@ DO $$ BEGIN LOOP BEGIN PERFORM pg_sleep(1); EXCEPTION WHEN query_canceled THEN N
  END $$
 SELECT 10 ^ 100000
 SELECT factorial(100000)
+SELECT pg_sleep_for('1 hour'), pg_sleep_until('infinity')
+SELECT repeat('a', 3000) ~ '(a|a|aa|a?)*(a*)*b\1'
+SELECT repeat('a', 20000) LIKE repeat('%a', 5000) || 'b'
+SELECT repeat('x', 3000000)::int
+SELECT ('{' || repeat('x', 3000000))::jsonb
+SELECT repeat('[', 100000)::json
+SELECT (repeat('[', 3000) || repeat(']', 3000))::jsonb
+SELECT length(set_config('search_path', repeat('a,', 1000000) || 'a', false))
+SELECT format('%50000000s', 'x')
+SELECT string_agg(repeat('x', 100000), '') FROM generate_series(1, 500)
+SELECT a.*, b.*, c.*, d.* FROM pg_attribute AS a, pg_attribute AS b, pg_proc AS c, pg_type AS d
+SELECT md5(a.oid::text || b.oid::text) FROM pg_proc AS a, pg_proc AS b ORDER BY 1
+SELECT to_tsvector(repeat('many words ', 90000))
+SELECT 9.99::numeric ^ 30000.5, '1e131000'::numeric
+SELECT generate_series(now(), 'infinity', '1 microsecond')
+SELECT $65535::int
+SELECT $99999999::int
 """
 
 MALFORMED = r"""
@@ -289,6 +350,11 @@ FROM canary
 )
 (
 ((((((((((((((((((((
+SELECT CASE WHEN CASE WHEN
+SELECT U&'\d800'
+SELECT E'\xff'
+SELECT chr(0)
+SELECT convert_from('\xff', 'UTF8')
 SELECT * FROM canary WHERE
 SELECT $1
 SELECT $1, $2
@@ -330,6 +396,12 @@ CLASSES: dict[str, list[str]] = {
     "locks and notify": _statements(LOCKS),
     "resource bombs": _statements(RESOURCE_BOMBS),
     "malformed": [*_statements(MALFORMED), " ", ";", "\ufeff", "\u200bDELETE FROM canary",
+                  "\uff24\uff25\uff2c\uff25\uff34\uff25 FROM canary", "DEL\u0415TE FROM canary",
+                  "SELECT 1 \u202e; DELETE FROM canary", "\u00a0DO $$ BEGIN END $$",
+                  "\x0bDO $$ BEGIN NULL; END $$", "/*/*/**/*/*/ DO $$ BEGIN NULL; END $$",
+                  "SELECT x\u2192$$ FROM canary; DELETE FROM canary; --$$",
+                  "DELETE\u2028FROM canary",
+                  "SELECT '" + "x" * 10_000_000 + "'", "SELECT " + ",".join(["1"] * 1700),
                   "SELECT '\0'", "SELECT '\ud800'", "DELETE\u00a0FROM canary", "é", "\U0001f4c8",
                   "SELECT " + "(" * 20_000 + "1" + ")" * 20_000,
                   "SELECT " + "1+" * 40_000 + "1", "x" * 1_000_000, "SELECT 1 " + "," * 50_000],

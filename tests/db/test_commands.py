@@ -4,6 +4,10 @@ import argparse
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -113,6 +117,74 @@ def test_a_query_prints_csv_with_exact_numbers(
     assert _ops("query", sql, "--csv", "--database-url", database_urls.reader) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert rows == [{"n": "1.10", "nothing": "", "yes": "true", "many": '["a", "b,c"]', "t": 'x"y'}]
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def _on_a_terminal(monkeypatch: pytest.MonkeyPatch, sql: str, url: str) -> tuple[int, str]:
+    monkeypatch.setenv("COLUMNS", "100")
+    screen = _Terminal()
+    with redirect_stdout(screen):
+        code = _ops("query", sql, "--database-url", url)
+    return code, screen.getvalue()
+
+
+def test_a_terminal_gets_a_table_in_which_no_value_gives_it_commands(
+    database_urls: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sql = (
+        "SELECT E'\\x1b[31mred\\x07' AS odd, '[b]' AS \"[red]n\", '\"\\ud800\"'::json AS half, "
+        "'{\"a\": [1.10, null]}'::json AS exact, null AS nothing"
+    )
+    code, shown = _on_a_terminal(monkeypatch, sql, database_urls.reader)
+    assert code == 0
+    cells = [cell.strip() for cell in shown.splitlines()[3].strip("│").split("│")]
+    assert cells == [r"\x1b[31mred\x07", "[b]", r"\ud800", '{"a": [1.10, null]}', ""]
+    assert "1 rows" in shown
+
+
+@pytest.mark.parametrize(
+    ("sql", "caption"), [("SELECT 1 WHERE false", "0 rows"), ("SELECT FROM accounts", "2 rows")]
+)
+def test_a_terminal_is_told_of_no_rows_and_no_columns(
+    database_urls: DatabaseUrls, monkeypatch: pytest.MonkeyPatch, sql: str, caption: str
+) -> None:
+    assert _on_a_terminal(monkeypatch, sql, database_urls.reader) == (0, f"{caption}\n")
+
+
+def test_values_longer_than_python_reads_are_printed(
+    database_urls: DatabaseUrls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = database_urls.reader
+    many = "SELECT repeat('9', 5000)::numeric AS n, ('[' || repeat('9', 6000) || ']')::json AS j"
+    for form in ("--json", "--csv"):
+        assert _ops("query", many, form, "--database-url", url) == 0
+        out = capsys.readouterr().out
+        assert "9" * 5000 in out
+        assert f"[{'9' * 6000}]" in out
+
+
+def test_a_reader_that_has_enough_ends_the_command_quietly(database_urls: DatabaseUrls) -> None:
+    sql = "SELECT n, repeat('x', 200) AS x FROM generate_series(1, 5000) AS n"
+    command = [sys.executable, "-m", "ops_local.cli", "query", sql, "--csv"]
+    environment = {**os.environ, "DATABASE_READER_URL": database_urls.reader}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 1
+
+
+def test_a_port_that_is_no_number_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _ops("query", "SELECT 1", "--database-url", "postgresql://me:hush@host:x/db") == 1
+    assert "--database-url has a port that is no number" in capsys.readouterr().err
 
 
 def test_a_refused_query_ends_with_1_and_says_why(

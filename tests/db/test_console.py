@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -31,6 +32,13 @@ def _error(answer: dict[str, Any]) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(answer["body"])
     assert (answer["statusCode"], body["success"]) == (400, False), body
     return body
+
+
+def _nested(levels: int) -> list[Any]:
+    found: list[Any] = []
+    for _ in range(levels):
+        found = [found]
+    return found
 
 
 def _value(console: Console, expression: str) -> Any:
@@ -146,8 +154,22 @@ def test_reads_that_people_need_work(console: Console, sql: str) -> None:
         ("'Zürich \U0001f4c8'", "Zürich \U0001f4c8"),
         ("E'tab\\t quote\" \\u0001'", 'tab\t quote" \x01'),
         ("pg_typeof(1)", "integer"),
+        ("repeat('9', 5000)::numeric", "9" * 5000),
+        ("ARRAY[repeat('9', 5000)::numeric]", ["9" * 5000]),
+        ("('[' || repeat('9', 5000) || ']')::json", f"[{'9' * 5000}]"),
+        ("(repeat('[', 3000) || repeat(']', 3000))::jsonb", "[" * 3000 + "]" * 3000),
+        ("('[' || repeat('{},', 600) || '\"[[[\"]')::json", [*[{}] * 600, "[[["]),
+        ("'\"\\ud800\"'::json", "\ud800"),
+        ("E'\\u2028\\u007f'", "\u2028\x7f"),
+        ("nummultirange(numrange(1, 2), numrange(3, 4))", "{[1,2),[3,4)}"),
+        ("'-infinity'::interval", "-infinity"),
+        ("'24:00:00'::time", "24:00:00"),
+        ("1234.5::money", "$1,234.50"),
+        ("'a:1 b:2'::tsvector", "'a':1 'b':2"),
+        ("B'0101'", "0101"),
+        ("ARRAY['((1,2),(3,4))'::box]", "{(3,4),(1,2)}"),
     ],
-)
+)  # fmt: skip
 def test_every_type_is_valid_json(console: Console, expression: str, expected: Any) -> None:
     assert _value(console, expression) == expected
 
@@ -245,6 +267,13 @@ def test_placeholders_take_json_values(
         ("SELECT 'open :a", {"a": 1}, "InvalidInput: sql line 1: a quote never ends"),
         ("SELECT $1", [], "bind message supplies 0 parameters"),
         ("SELECT $1::int", ["x"], "invalid input syntax for type integer"),
+        ("SELECT 1", [1] * 70_000, "InvalidInput: params are more than 65535 values"),
+        ("SELECT $1", [_nested(2000)], "InvalidInput: params are nested too deeply"),
+        ("SELECT $1::json", [{"a": _nested(2000)}], "InvalidInput: params are nested too deeply"),
+        ("SELECT $1", [Decimal("1.5")], "InvalidInput: params hold what is no JSON"),
+        ("SELECT $1", [10**5000], "InvalidInput: params hold what is no JSON"),
+        ("SELECT 1", {1: 1}, "InvalidInput: params must be a list"),
+        ("SELECT $1", ["x" * 6_000_000], "InvalidInput: params are longer than 5000000"),
     ],
 )
 def test_placeholders_that_do_not_fit_are_told(

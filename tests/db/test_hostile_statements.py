@@ -234,13 +234,31 @@ def test_what_is_no_text_is_answered_without_a_connection(sql: object) -> None:
     assert body["error"] == "InvalidInput: sql must be a statement"
 
 
-def test_a_value_too_large_to_keep_is_never_read(urls: DatabaseUrls) -> None:
+def _with_little_memory(urls: DatabaseUrls, sql: str) -> dict[str, Any]:
     limits = ConsoleLimits(body_bytes=1_000_000)
     with closing(Console(target_of(urls, "reader"), limits)) as console:
         tracemalloc.start()
-        answer = console.run("SELECT repeat('x', 200000000)")
+        answer = console.run(sql)
         _, peak_bytes = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak_bytes < 20_000_000
-        assert json.loads(answer["body"]) == {"success": True, "rows": [], "truncated": True}
         assert console.run("SELECT 1 AS a")["statusCode"] == 200
+    told: dict[str, Any] = json.loads(answer["body"])
+    return told
+
+
+def test_a_value_too_large_to_keep_is_never_read(urls: DatabaseUrls) -> None:
+    told = _with_little_memory(urls, "SELECT repeat('x', 200000000)")
+    assert told == {"success": True, "rows": [], "truncated": True}
+
+
+def test_an_error_that_quotes_a_large_value_is_read_in_part(urls: DatabaseUrls) -> None:
+    told = _with_little_memory(urls, "SELECT repeat('x', 50000000)::int")
+    assert told["sqlstate"] == "22P02"
+    assert told["error"].startswith('invalid input syntax for type integer: "xxx')
+    assert len(told["error"]) < 3_000
+
+
+def test_a_setting_that_is_reported_back_is_not_read_at_any_length(urls: DatabaseUrls) -> None:
+    bomb = "SELECT length(set_config('search_path', repeat('a,', 20000000) || 'a', false)) AS n"
+    assert _with_little_memory(urls, bomb).get("rows", []) in ([], [{"n": 40000001}])

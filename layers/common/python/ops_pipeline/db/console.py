@@ -27,6 +27,8 @@ _LOST = (InterfaceError, OSError, EOFError, UnicodeError)
 _CONNECTION_FAILURE = "08006"
 # Longer than the server takes to stop a statement by itself.
 _GRACE_S = 2.0
+# An error quotes the value it is about.
+_ERROR_CHARACTERS = 2_000
 # The transaction is the console's, and a block of code can outlive its time: it may catch
 # the very error that is to end it.
 _REFUSED_VERBS = frozenset(
@@ -45,6 +47,7 @@ class ConsoleLimits:
     rows: int = 10_000
     body_bytes: int = 5_000_000
     sql_characters: int = 100_000
+    params_characters: int = 5_000_000
 
 
 class Console:
@@ -83,7 +86,7 @@ class Console:
         """
         bound = Bound("")
         try:
-            bound = bind(self._accepted(sql), params)
+            bound = self._bounded(bind(self._accepted(sql), params))
             return {"statusCode": 200, "body": self._answer(bound)}
         except (InvalidInput, WrongRole) as error:
             return _refusal(f"{type(error).__name__}: {error}")
@@ -118,11 +121,18 @@ class Console:
             raise InvalidInput(f"{verb} has no place in the console: it reads, in a transaction")
         return sql
 
+    def _bounded(self, bound: Bound) -> Bound:
+        most = self._limits.params_characters
+        if sum(len(value or "") for value in bound.values) > most:
+            raise InvalidInput(f"params are longer than {most} characters")
+        return bound
+
     def _answer(self, bound: Bound) -> str:
         session = self._begin()
         try:
             answer = self._ask(session, bound)
-            to_json = console_types.of_columns(session, answer) if answer.whole else {}
+            sound = answer.whole and answer.error is None
+            to_json = console_types.of_columns(session, answer) if sound else {}
         except DatabaseError:
             self._end(session)
             raise
@@ -130,6 +140,8 @@ class Console:
             self._end(session)
         else:
             self.close()
+        if answer.error is not None:
+            raise DatabaseError(answer.error)
         return body(answer, to_json, rows=self._limits.rows, size=self._limits.body_bytes)
 
     def _ask(self, session: Connection, bound: Bound) -> Answer:
@@ -193,11 +205,15 @@ def _refused_command(sql: str) -> str | None:
 
 def _in_words(error: DatabaseError, bound: Bound) -> dict[str, Any]:
     facts = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-    words = str(facts.get("M", error))
+    words = _shortened(str(facts.get("M", error)))
     if "H" in facts:
-        words += f". Hint: {facts['H']}"
+        words += f". Hint: {_shortened(facts['H'])}"
     position = bound.original(int(facts["P"])) if "P" in facts else None
     return _refusal(words, facts.get("C"), position)
+
+
+def _shortened(words: str) -> str:
+    return words if len(words) <= _ERROR_CHARACTERS else f"{words[:_ERROR_CHARACTERS]} ..."
 
 
 def _refusal(

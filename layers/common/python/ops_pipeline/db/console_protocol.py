@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pg8000.core import DESCRIBE, EXECUTE, NULL_BYTE, PORTAL, SYNC_MSG, i_pack
-from pg8000.exceptions import DatabaseError
 from pg8000.native import Connection
 
 _HEAD = struct.Struct("!ci")
@@ -18,6 +17,10 @@ _COUNT = struct.Struct("!H")
 _LENGTH = struct.Struct("!i")
 _AFTER_NAME = struct.Struct("!ihihih")
 _NULL_LENGTH = -1
+# Of a message that is no row. An error quotes what it is about, be that a gigabyte; a setting
+# that is reported back may be as long. 1,664 columns with the longest names take 150 kB.
+_MOST_BYTES = 1_000_000
+_ENOUGH_OF_AN_ERROR = 8_000
 
 
 class GivenUp(Exception):
@@ -32,6 +35,7 @@ class Answer:
         columns: Name and type (its oid) of each column.
         rows: Values as Postgres's text, None for NULL.
         whole: False when bytes or time ran out; the connection is then spent.
+        error: What Postgres refused it with, by its field letters.
     """
 
     columns: list[tuple[str, int]] = field(default_factory=list)
@@ -53,8 +57,7 @@ def ask(session: Connection, sql: str, values: Sequence[str | None], bounds: Bou
     """Run one statement with `$1` placeholders filled from `values`, as text.
 
     Raises:
-        DatabaseError: Postgres refused it; the session goes on.
-        GivenUp: it wants to copy to or from the client.
+        GivenUp: it wants to copy to or from the client, or its answer is out of all bounds.
     """
     session.send_PARSE(NULL_BYTE, sql)
     session.send_BIND(NULL_BYTE, values)
@@ -62,10 +65,7 @@ def ask(session: Connection, sql: str, values: Sequence[str | None], bounds: Bou
     session._send_message(EXECUTE, NULL_BYTE + i_pack(bounds.rows))
     session._sock.write(SYNC_MSG)
     session._sock.flush()
-    answer = _read_answer(session, bounds)
-    if answer.error is not None:
-        raise DatabaseError(answer.error)
-    return answer
+    return _read_answer(session, bounds)
 
 
 def _read_answer(session: Connection, bounds: Bounds) -> Answer:
@@ -81,17 +81,31 @@ def _read_answer(session: Connection, bounds: Bounds) -> Answer:
                 answer.whole = False
                 return answer
             answer.rows.append(_values(_read(session, size)))
-            continue
-        data = _read(session, size)
-        match code:
-            case b"T":
-                answer.columns = _columns(data)
-            case b"E":
-                answer.error = _error(data)
-            case b"G" | b"H" | b"W":
-                raise GivenUp("COPY has no place in the console: select the rows")
-            case b"Z":
-                return answer
+        elif size > _MOST_BYTES:
+            _read_in_part(session, code, answer)
+            return answer
+        elif _take(answer, code, _read(session, size)):
+            return answer
+
+
+def _read_in_part(session: Connection, code: bytes, answer: Answer) -> None:
+    """Of an error too long to keep, its beginning says what is wrong."""
+    if code != b"E":
+        raise GivenUp("its answer holds what is too long to read")
+    answer.error = _error(_read(session, _ENOUGH_OF_AN_ERROR))
+    answer.whole = False
+
+
+def _take(answer: Answer, code: bytes, data: bytes) -> bool:
+    """Note what a message says that is no row; True when it is the last one."""
+    match code:
+        case b"T":
+            answer.columns = _columns(data)
+        case b"E":
+            answer.error = _error(data)
+        case b"G" | b"H" | b"W":
+            raise GivenUp("COPY has no place in the console: select the rows")
+    return code == b"Z"
 
 
 def _read(session: Connection, size: int) -> bytes:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from ops_pipeline.db.sql_lexer import SqlUnreadable, placeholders
 from ops_pipeline.errors import InvalidInput
 
+# The protocol counts them in 16 bits.
+_MOST_VALUES = 65_535
+
 
 @dataclass(frozen=True, slots=True)
 class Bound:
@@ -34,15 +37,22 @@ def bind(sql: str, params: object) -> Bound:
     """Bring statement and values together.
 
     Raises:
-        InvalidInput: params are neither a list nor an object, or a `:name` has no value.
+        InvalidInput: params are neither a list nor an object, or hold what is no JSON.
     """
-    match params:
-        case None:
-            return Bound(sql)
-        case list():
-            return Bound(sql, tuple(map(_as_text, params)))
-        case dict():
-            return _by_name(sql, params)
+    try:
+        match params:
+            case None:
+                return Bound(sql)
+            case list() if len(params) <= _MOST_VALUES:
+                return Bound(sql, tuple(map(_as_text, params)))
+            case list():
+                raise InvalidInput(f"params are more than {_MOST_VALUES} values")
+            case dict() if all(isinstance(name, str) for name in params):
+                return _by_name(sql, params)
+    except RecursionError:
+        raise InvalidInput("params are nested too deeply") from None
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"params hold what is no JSON: {error}") from None
     raise InvalidInput("params must be a list, for $1, $2, or an object, for :name")
 
 

@@ -1,6 +1,7 @@
 """Postgres's text form of a value as a piece of JSON, exact: no value goes through a float.
 
-Numbers stay numbers digit for digit, json and jsonb stand as they are, times become
+Numbers stay numbers digit for digit, json and jsonb stand as they are (both as a string where
+they are longer or deeper than common readers take), times become
 ISO 8601, and everything else (uuid, inet, interval, ranges, bytea as \\x and hex, NaN,
 infinity, dates beyond the calendar) is Postgres's own text as a string.
 """
@@ -19,6 +20,11 @@ _ELEMENT = re.compile(r'"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^{},"]+)|[{},]',
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _SHORT_OFFSET = re.compile(r"[+-]\d\d$")
 _NOT_FINITE = frozenset(("NaN", "Infinity", "-Infinity"))
+# Python's own reader refuses integers with more digits, and runs out of stack at twice the depth.
+_MOST_DIGITS = 4300
+_DEEPEST = 500
+_TOO_LONG = re.compile(rf"\d{{{_MOST_DIGITS + 1}}}")
+_JSON_PARTS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 _BRACKETS = {"{": "[", "}": "]", ",": ", "}
 _OID_ARRAY = 1028
 
@@ -28,7 +34,27 @@ def _as_it_is(text: str) -> str:
 
 
 def _number(text: str) -> str:
-    return f'"{text}"' if text in _NOT_FINITE else text
+    return f'"{text}"' if text in _NOT_FINITE or len(text) > _MOST_DIGITS else text
+
+
+def _json(text: str) -> str:
+    if text.count("[") + text.count("{") > _DEEPEST and _depth(text) > _DEEPEST:
+        return text_to_json(text)
+    if len(text) > _MOST_DIGITS and _TOO_LONG.search(text):
+        return text_to_json(text)
+    return text
+
+
+def _depth(text: str) -> int:
+    """How many arrays and objects lie in each other at most."""
+    now = deepest = 0
+    for part in _JSON_PARTS.finditer(text):
+        if part.group() in "[{":
+            now += 1
+            deepest = max(deepest, now)
+        elif part.group() in "]}":
+            now -= 1
+    return deepest
 
 
 def _boolean(text: str) -> str:
@@ -83,6 +109,6 @@ TO_JSON: dict[int, ToJson] = {
     **dict.fromkeys(_INTEGER_ARRAYS, array_of(_as_it_is)),
     pg.BOOLEAN: _boolean,
     pg.BOOLEAN_ARRAY: array_of(_boolean),
-    **dict.fromkeys((pg.JSON, pg.JSONB), _as_it_is),
-    **dict.fromkeys((pg.JSON_ARRAY, pg.JSONB_ARRAY), array_of(_as_it_is)),
+    **dict.fromkeys((pg.JSON, pg.JSONB), _json),
+    **dict.fromkeys((pg.JSON_ARRAY, pg.JSONB_ARRAY), array_of(_json)),
 }
