@@ -1,9 +1,9 @@
 """Applies 1,000 small migrations with our runner and others', side by side in one run.
 
-    python -m tests.benchmarks.bench_migrations [--tools VENV] [--dbmate PROGRAM] [--files N]
+    python -m tests.benchmarks.bench_migrations [--tools FOLDER] [--files N] [--rounds N]
 
-Another runner that is not there is left out, and said to be: `yoyo` and `alembic` are looked
-for in VENV/bin, dbmate is a program of its own. Each round gives every runner an empty
+The others are installed at the first run, see other_runners. One that is not there is left
+out, and said to be: they are looked for in FOLDER/bin. Each round gives every runner an empty
 database on one server; the order changes from round to round, and the best round counts.
 
 Two figures a runner: the whole program as a person starts it, and the work alone, measured
@@ -26,6 +26,7 @@ from time import perf_counter
 
 from ops_local import database as local
 from ops_local.postgres import EmbeddedPostgres
+from tests.benchmarks import other_runners
 
 ROOT = Path(__file__).resolve().parents[2]
 _TABLE = "CREATE TABLE t{n} (id integer PRIMARY KEY, name text NOT NULL);"
@@ -154,7 +155,7 @@ def _python(program: str, interpreter: Path) -> Command:
     return lambda folder, url: [str(interpreter), "-c", program, str(folder), url]
 
 
-def _contenders(tools: Path | None, dbmate: str | None) -> Iterator[Contender]:
+def _contenders(tools: Path | None) -> Iterator[Contender]:
     here = Path(sys.executable)
     yield Contender("bare", _sql_files, _python(_BARE, here))
     yield Contender("ops-pipeline", _sql_files, _python(_OURS, here))
@@ -165,13 +166,13 @@ def _contenders(tools: Path | None, dbmate: str | None) -> Iterator[Contender]:
         if tools is not None and (tools / "bin" / name).exists():
             yield Contender(name, make, _python(program, tools / "bin" / "python"))
         else:
-            sys.stdout.write(f"{name} is not here (--tools): left out\n")
-    if dbmate is not None and shutil.which(dbmate):
+            sys.stdout.write(f"{name} is not here: left out\n")
+    if tools is not None and (tools / "bin" / "dbmate").exists():
         yield Contender("dbmate", _dbmate_files, lambda folder, url: [
-            dbmate, "--url", f"{url}?sslmode=disable", "--migrations-dir", str(folder),
-            "--no-dump-schema", "migrate"])  # fmt: skip
+            str(tools / "bin" / "dbmate"), "--url", f"{url}?sslmode=disable",
+            "--migrations-dir", str(folder), "--no-dump-schema", "migrate"])  # fmt: skip
     else:
-        sys.stdout.write("dbmate is not here (--dbmate): left out\n")
+        sys.stdout.write("dbmate is not here: left out\n")
 
 
 def _run(command: list[str]) -> tuple[float, float]:
@@ -236,12 +237,11 @@ def report(contenders: list[Contender], best: Best) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--tools", type=Path, metavar="VENV")
-    parser.add_argument("--dbmate", metavar="PROGRAM")
+    parser.add_argument("--tools", type=Path, metavar="FOLDER")
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
-    contenders = list(_contenders(args.tools, args.dbmate))
+    contenders = list(_contenders(args.tools or other_runners.ensure()))
     report(contenders, measure(contenders, args.files, args.rounds))
 
 

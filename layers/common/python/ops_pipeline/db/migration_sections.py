@@ -34,6 +34,8 @@ _LOOKS_LIKE_ONE = re.compile(
     r"-+[\s=*#@+:/-]*(?:migrate\s*:?\s*)?(?:down|undo|rollback|revert)(?:\s+migration)?[\s=*#:-]*",
     re.IGNORECASE,
 )
+# Behind a heading: nothing, or more comment, which makes it a remark for the reader.
+_REMARK = re.compile(r"\s*(?:--|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +125,11 @@ def _refuse_statements_before(file: MigrationFile, up: _Mark) -> None:
 
 def _refuse_what_looks_like_one(file: MigrationFile, text: str) -> None:
     for comment, begin in comments(text):
-        if _LOOKS_LIKE_ONE.fullmatch(comment) and _opens_statements(text[begin + len(comment) :]):
+        if _LOOKS_LIKE_ONE.fullmatch(comment) and not _REMARK.match(text, begin + len(comment)):
             raise MigrationRefused(
                 f"{file.name} line {_line(text, begin)}: {comment.strip()!r} looks like the way "
                 f"back, and what follows would run: take it out of the file"
             )
-
-
-def _opens_statements(text: str) -> bool:
-    """A heading over more comment is a remark for the reader."""
-    rest = text.lstrip()
-    return bool(rest) and not rest.startswith("--")
 
 
 def _blank(text: str) -> str:
