@@ -5,6 +5,7 @@ the block and rolls back on any error; nothing else commits. Not thread safe, as
 pg8000 is not.
 """
 
+import re
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -25,6 +26,7 @@ from ops_pipeline.errors import (
     DatabaseUnavailable,
     OpsError,
     SettingsInvalid,
+    StageFailed,
 )
 
 Row = dict[str, Any]
@@ -38,6 +40,8 @@ _SESSION_ENDED = ("08", "57P")
 _CONSTRAINT = "23"
 _WRONG_PASSWORD = "28P01"  # noqa: S105 - an SQLSTATE
 _DIVISION_BY_ZERO = "22012"
+_DATA_EXCEPTION = "22"
+_QUOTED = re.compile(r'"[^"]*"')
 # A prepared statement whose table has changed since: the next session prepares it anew.
 _PLAN_IS_STALE = "0A000"
 # A server that is gone is noticed within a minute: seconds to the first probe, between probes,
@@ -393,10 +397,22 @@ def _is_lost(error: Exception) -> bool:
 
 
 def words_of(error: BaseException) -> str:
-    """What went wrong, in Postgres's own words where it is Postgres that speaks."""
+    """What went wrong, in Postgres's own words where it is Postgres that speaks.
+
+    Never a row or a value: details are left out, and what a statement's values were
+    complained of for is not quoted.
+    """
     if isinstance(error, DatabaseError) and "M" in _facts(error):
-        return f"{_facts(error)['M']} ({_sqlstate(error)})"
+        words, sqlstate = _facts(error)["M"], _sqlstate(error)
+        if sqlstate.startswith(_DATA_EXCEPTION):
+            words = _QUOTED.sub('"…"', words)
+        return f"{words} ({sqlstate})"
     return str(error)
+
+
+def sayable(error: Exception) -> Exception:
+    """The error to raise to whoever logs all of it: the driver's own would tell rows."""
+    return StageFailed(words_of(error)) if isinstance(error, DatabaseError) else error
 
 
 def _facts(error: BaseException) -> dict[str, str]:

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from ops_pipeline.db import runs
-from ops_pipeline.db.connection import words_of
+from ops_pipeline.db.connection import sayable, words_of
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import minute_of
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime import log, wiring
+from ops_pipeline.runtime.settings import environment
 from ops_pipeline.runtime.wiring import Deps, Runtime
 from ops_pipeline.stages.request import AccountRequest, ClockRequest, TickRequest
 
@@ -48,6 +49,8 @@ def entrypoint(
     nothing to do. It raises InvalidInput, SchemaBehind, and whatever the stage raises
     first; that error stands in pipeline_runs, written in a unit of work of its own.
     """
+
+    wiring.warm_up(environment())
 
     def decorate(function: Callable[[R, Deps], Any]) -> Handler:
         @wraps(function)
@@ -137,6 +140,9 @@ def _run(
             runs.succeed(tx, lease, counts=answer, now=runtime.clock.now(), duration_ms=duration_ms)
     except Exception as error:
         _record_failure(runtime, stage, lease, error, (perf_counter() - started) * 1000)
+        if sayable(error) is not error:
+            # Lambda logs what is raised, word for word.
+            raise sayable(error) from None
         raise
     log.happened("stage_finished", stage=stage, **answer)
     log.count_run(stage, failed=False, duration_ms=duration_ms)

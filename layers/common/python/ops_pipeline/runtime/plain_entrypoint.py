@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from ops_pipeline.db.connection import words_of
+from ops_pipeline.db.connection import sayable, words_of
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime import log, wiring
+from ops_pipeline.runtime.settings import environment
 from ops_pipeline.runtime.wiring import Runtime
 
 M = TypeVar("M", bound=BaseModel)
@@ -24,6 +25,8 @@ def plain_entrypoint(
     schema check. What the function raises is logged and raised.
     """
 
+    wiring.warm_up(environment())
+
     def decorate(function: Callable[[M, Runtime], dict[str, Any]]) -> Handler:
         @wraps(function)
         def handler(event: Any, context: Any = None) -> dict[str, Any]:  # noqa: ARG001 - Lambda's
@@ -35,6 +38,8 @@ def plain_entrypoint(
                 log.went_wrong(
                     "function_failed", function=name, error=kind, message=words_of(error)
                 )
+                if sayable(error) is not error:
+                    raise sayable(error) from None
                 raise
             log.happened("function_finished", function=name)
             return answer
