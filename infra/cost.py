@@ -1,13 +1,14 @@
 """What a month costs, from the schedules, the functions' sizes and one table of prices.
 
 Lambda's own free tier is left out. How long a function takes is assumed, in the same
-table: a second each, cold starts included.
+table, a second each, cold starts included; unless somebody measured it.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from infra.definitions import FOLDER, load_functions, load_machines, load_schedules
@@ -41,10 +42,19 @@ def load_prices() -> dict[str, Any]:
     return prices
 
 
-def month(deployment: Deployment, prices: Mapping[str, Any]) -> list[Line]:
-    """The bill of a month with the schedules on, without tax and free trials."""
-    starts = starts_by_target()
-    return [*_standing(deployment, prices), *_moving(deployment, prices, starts)]
+def month(
+    deployment: Deployment,
+    prices: Mapping[str, Any],
+    measured_s: Mapping[str, float] = MappingProxyType({}),
+) -> list[Line]:
+    """The bill of a month with the schedules on, without tax and free trials.
+
+    Args:
+        measured_s: What a call takes by stage, seconds; the others take what is assumed.
+    """
+    assumed = prices["assumed"]["function_s"]
+    took = {stage: measured_s.get(stage, assumed) for stage in load_functions()}
+    return [*_standing(deployment, prices), *_moving(deployment, prices, took)]
 
 
 def fargate_loop(prices: Mapping[str, Any]) -> float:
@@ -101,9 +111,10 @@ def _standing(deployment: Deployment, prices: Mapping[str, Any]) -> list[Line]:
 
 
 def _moving(
-    deployment: Deployment, prices: Mapping[str, Any], starts: Mapping[str, list[datetime]]
+    deployment: Deployment, prices: Mapping[str, Any], took: Mapping[str, float]
 ) -> list[Line]:
     """What is paid for each start."""
+    starts = starts_by_target()
     usd, assumed = prices["usd"], prices["assumed"]
     functions = load_functions()
     machines = set(load_machines())
@@ -117,12 +128,11 @@ def _moving(
         for stage, count in stages.items():
             calls[stage] = calls.get(stage, 0) + count * runs[target]
     gib_s = sum(
-        count * functions[stage].memory_mb / 1024 * assumed["function_s"]
-        for stage, count in calls.items()
+        count * functions[stage].memory_mb / 1024 * took[stage] for stage, count in calls.items()
     )
     express_runs = sum(runs[name] for name in machines - {_DAILY})
     express_s = sum(
-        runs[name] * sum(per_run[name].values()) * assumed["function_s"]
+        runs[name] * sum(count * took[stage] for stage, count in per_run[name].items())
         for name in machines - {_DAILY}
     )
     transitions = runs[_DAILY] * assumed["transitions_per_daily_run"]

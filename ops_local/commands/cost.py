@@ -8,23 +8,40 @@ from dataclasses import replace
 from infra.cost import BUDGET_USD_DAY, fargate_loop, load_prices, month
 from infra.deployment import Deployment
 from infra.disk import YEARS, room
+from ops_local import deployed
+from ops_pipeline.errors import OpsError
 
 _DAYS = 30
+_MEASURED = """
+SELECT stage, avg(duration_ms) / 1000 AS seconds
+FROM pipeline_runs JOIN run_timings USING (run_id)
+WHERE tick > (SELECT max(tick) FROM pipeline_runs) - interval '1 day'
+GROUP BY stage
+"""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser("cost", help="what a month in AWS costs, by position")
+    parser.add_argument(
+        "--stack", metavar="NAME", help="with the times that this deployed stack measured"
+    )
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Return 0 within the budget of $1 a day, 1 above it."""
+    """Return 0 within the budget of $1 a day, 1 above it or without an answer."""
     prices = load_prices()
     chosen = Deployment()
-    lines = month(chosen, prices)
+    try:
+        measured_s = _measured(args.stack) if args.stack else {}
+    except OpsError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 1
+    lines = month(chosen, prices, measured_s)
     total = sum(line.usd for line in lines)
-    gateway = sum(line.usd for line in month(replace(chosen, nat="gateway"), prices))
+    other = month(replace(chosen, nat="gateway"), prices, measured_s)
+    gateway = sum(line.usd for line in other)
     facts = {
         "lines": {line.what: round(line.usd, 2) for line in lines},
         "month_usd": round(total, 2),
@@ -37,6 +54,12 @@ def run(args: argparse.Namespace) -> int:
     }
     sys.stdout.write(json.dumps(facts) + "\n" if args.json else _table(facts))
     return 0 if total / _DAYS <= BUDGET_USD_DAY else 1
+
+
+def _measured(stack: str) -> dict[str, float]:
+    """Seconds a call by stage, of the newest day that the stack ran."""
+    found = deployed.StackReader(stack).rows(_MEASURED)
+    return {row["stage"]: float(row["seconds"]) for row in found}
 
 
 def _table(facts: dict[str, object]) -> str:

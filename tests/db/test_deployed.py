@@ -9,6 +9,7 @@ import pytest
 from ops_local import deployed
 from ops_local.cli import main
 from ops_local.database import DatabaseUrls
+from ops_pipeline.db import runs
 from ops_pipeline.db.connection import Database
 from ops_pipeline.errors import InvalidInput, MigrationRefused, StageFailed
 from ops_pipeline.runtime import wiring
@@ -158,3 +159,18 @@ def test_a_function_is_called_there_with_an_event(
     assert _answered(capsys)["status"] == "dry_run"
     assert main(["invoke", "report", "--event", "[]", "--stack", stack]) == 1
     assert _answered(capsys)["errorType"] == "InvalidInput"
+
+
+def test_a_month_is_reckoned_with_the_times_that_the_stack_measured(
+    stack: str, db: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def functions_usd(*where: str) -> float:
+        main(["cost", "--json", *where])
+        return float(_answered(capsys)["lines"]["functions"])
+
+    assert functions_usd("--stack", stack) == functions_usd()
+    lease = runs.take(db, stage="classifier", tick=NOW, scope="*", owner="t", now=NOW, lease_s=60)
+    assert isinstance(lease, runs.Lease)
+    with db.transaction() as tx:
+        runs.succeed(tx, lease, counts={}, now=NOW, duration_ms=20_000)
+    assert functions_usd("--stack", stack) > 5 * functions_usd()

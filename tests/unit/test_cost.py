@@ -37,3 +37,12 @@ def test_every_account_s_secret_is_paid_for() -> None:
     more = replace(Deployment(), accounts=("large", "small", "tiny"))
     secrets = {line.what: line.usd for line in month(more, PRICES)}["secrets"]
     assert round(secrets, 2) == 2.40
+
+
+def test_a_function_costs_by_the_time_that_was_measured() -> None:
+    def functions(measured_s: dict[str, float]) -> float:
+        lines = month(Deployment(), PRICES, measured_s)
+        return {line.what: line.usd for line in lines}["functions"]
+
+    assert functions({}) == functions({"classifier": 1.0})
+    assert functions({"classifier": 0.1}) < functions({}) < functions({"classifier": 5.0})
