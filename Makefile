@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup demo test slow chaos bench lint types contracts check lock docs clean \
-	infra layers certs synth cdk infra-test
+	infra layers weigh certs synth cdk infra-test
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -70,6 +70,9 @@ $(INFRA): requirements-infra.lock $(READY)
 
 layers: $(READY) ## build Lambda's layers from the lock, without Docker (ARCH=x86_64 for the other)
 	@$(BIN)/python -m infra.layers $(or $(ARCH),arm64)
+
+weigh: $(READY) ## size and start of each function against Lambda's limits (after make layers ARCH=x86_64)
+	@$(BIN)/python -m infra.weigh $(or $(ARCH),x86_64)
 
 certs: $(READY) ## fetch the certificates that RDS answers with, against the hash in infra/certs
 	@$(BIN)/python -m infra.certificates

@@ -30,6 +30,8 @@ class Deployment:
         budget_usd: A month's spending that sends an e-mail; needs alarm_email.
         architecture: "arm64" or "x86_64", of all functions but the classifier.
         classifier_architecture: As above: onnxruntime crashed at import on arm64 for years.
+        model_s3_uri: The classifier's trained model, `s3://bucket/key`; "" has the list of words.
+        model_sha256: Of that object; needed with it.
         log_days: How long logs are kept.
         tracing: X-Ray.
     """
@@ -47,6 +49,8 @@ class Deployment:
     budget_usd: int = 31
     architecture: str = "arm64"
     classifier_architecture: str = "arm64"
+    model_s3_uri: str = ""
+    model_sha256: str = ""
     log_days: int = 30
     tracing: bool = False
 
@@ -71,6 +75,8 @@ _ALLOWED: Mapping[str, str] = {
     "alarm_email": r"|[^@\s]+@[^@\s]+",
     "architecture": r"arm64|x86_64",
     "classifier_architecture": r"arm64|x86_64",
+    "model_s3_uri": r"|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9!_.()/-]+",
+    "model_sha256": r"|[0-9a-f]{64}",
 }
 _ACCOUNT = re.compile(r"[a-z0-9_]{1,50}")
 
@@ -79,7 +85,7 @@ def read_deployment(context: Callable[[str], Any]) -> Deployment:
     """Read each field by its name; None means the default.
 
     Raises:
-        ContextInvalid: a value that is not of the field's kind.
+        ContextInvalid: a value that is not of the field's kind, or half of a pair.
     """
     given = {field.name: context(field.name) for field in fields(Deployment)}
     readers: dict[type, Callable[[str, Any], Any]] = {
@@ -89,13 +95,16 @@ def read_deployment(context: Callable[[str], Any]) -> Deployment:
         str: _text,
     }
     defaults = Deployment()
-    return Deployment(
+    chosen = Deployment(
         **{
             name: readers[type(getattr(defaults, name))](name, value)
             for name, value in given.items()
             if value is not None
         }
     )
+    if bool(chosen.model_s3_uri) != bool(chosen.model_sha256):
+        raise ContextInvalid("model_s3_uri and model_sha256 are given together or not at all")
+    return chosen
 
 
 def _flag(name: str, value: Any) -> bool:

@@ -80,7 +80,15 @@ def environment(function: Function, deployment: Deployment) -> dict[str, str]:
     variables = {name: known[name] for name in function.env}
     if function.accounts != "none":
         variables["ALPACA_SECRET_PREFIX"] = alpaca_prefix(deployment)
+    if has_model(function, deployment):
+        variables["MODEL_S3_URI"] = deployment.model_s3_uri
+        variables["MODEL_SHA256"] = deployment.model_sha256
     return {**variables, "DB_CA_FILE": bundles.CA_FILE, "POWERTOOLS_LOG_LEVEL": "INFO"}
+
+
+def has_model(function: Function, deployment: Deployment) -> bool:
+    """Whether the function fetches a trained model at its start."""
+    return "inference" in function.layers and deployment.model_s3_uri != ""
 
 
 def alpaca_prefix(deployment: Deployment) -> str:
@@ -174,6 +182,11 @@ def _role(scope: Any, around: Surroundings, function: Function, log_group: Any) 
             resources=_secret_arns(scope, around, function),
         )
     )
+    if has_model(function, around.deployment):
+        model = around.deployment.model_s3_uri.removeprefix("s3://")
+        role.add_to_policy(
+            iam.PolicyStatement(actions=["s3:GetObject"], resources=[f"arn:aws:s3:::{model}"])
+        )
     if around.deployment.tracing:
         role.add_to_policy(
             iam.PolicyStatement(

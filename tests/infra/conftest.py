@@ -1,15 +1,21 @@
-"""The synthesised template, made once; skipped where .venv-infra is absent."""
+"""The synthesised template, made once, and its functions; skipped where .venv-infra is absent."""
 
-import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from infra.bundles import built_layer
+from infra.layers import python_of_lambda
 from infra.synth import ROOT, VENV, infra_python, synthesise
-
-Template = dict[str, Any]
+from ops_local.database import DatabaseUrls
+from ops_local.exchange.launcher import RunningExchange
+from ops_pipeline.db.connection import Database
+from tests.builders_market import in_force
+from tests.contract.paper_street import LARGE, TINY, at, open_exchange
+from tests.infra.release import ARCHITECTURE, Lambda
+from tests.infra.template import Template, read_template
 
 # What a deployment reads; copied whole, so that a test may change it.
 _READ_BY_SYNTH = ("functions", "infra", "layers", "migrations")
@@ -36,11 +42,6 @@ def template(assembly: Path) -> Template:
     return read_template(assembly)
 
 
-def read_template(assembly: Path, stack: str = "ops-pipeline") -> Template:
-    read: Template = json.loads((assembly / f"{stack}.template.json").read_text())
-    return read
-
-
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of what a deployment reads, to change."""
@@ -54,19 +55,52 @@ def checkout(tmp_path: Path) -> Path:
     return root
 
 
-def of_type(template: Template, kind: str) -> dict[str, Any]:
-    """Logical id to properties."""
+def _python() -> Path:
+    python = python_of_lambda()
+    if python is None:
+        pytest.skip("no Python 3.13, which the layers are built for")
+    return python
+
+
+@pytest.fixture(scope="session")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
+    """One for all: its orders are told apart by the tests' own databases."""
+    with open_exchange(tmp_path_factory.mktemp("exchange")) as running:
+        running.set_clock(at("10:31"))
+        yield running
+
+
+@pytest.fixture
+def variables(
+    database_urls: DatabaseUrls, exchange: RunningExchange, db: Database
+) -> dict[str, str]:
+    """This machine's servers in place of AWS's and Alpaca's; what a migration puts in force."""
+    in_force(db)
+    keys = {
+        f"ALPACA_{account.name.upper()}_{name}": value
+        for account in (LARGE, TINY)
+        for name, value in (
+            ("KEY_ID", account.key_id),
+            ("SECRET_KEY", account.secret_key),
+            ("ACCOUNT_NUMBER", account.account_number),
+        )
+    }
     return {
-        name: resource.get("Properties", {})
-        for name, resource in template["Resources"].items()
-        if resource["Type"] == kind
+        "DATABASE_URL": database_urls.writer,
+        "DATABASE_OWNER_URL": database_urls.owner,
+        "DATABASE_READER_URL": database_urls.reader,
+        "ALPACA_TRADING_URL": exchange.url,
+        "ALPACA_DATA_URL": exchange.url,
+        "DB_WRITER_SECRET_ID": "",
+        "DB_READER_SECRET_ID": "",
+        **keys,
     }
 
 
-def stages(template: Template) -> dict[str, Any]:
-    """The properties of our functions, by stage; CDK's own helper has no name."""
-    return {
-        properties["FunctionName"].removeprefix("ops-pipeline-").replace("-", "_"): properties
-        for properties in of_type(template, "AWS::Lambda::Function").values()
-        if "FunctionName" in properties
-    }
+@pytest.fixture
+def deployed(
+    template: Template, assembly: Path, variables: dict[str, str], tmp_path: Path
+) -> Lambda:
+    if not built_layer("runtime", ARCHITECTURE).exists():
+        pytest.skip("no layers for this machine: make layers ARCH=x86_64")
+    return Lambda(_python(), template, assembly, tmp_path, variables)

@@ -25,9 +25,9 @@ from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
 from tests.builders_market import in_force
 from tests.conftest import MIGRATIONS
-from tests.contract.paper_street import LARGE, TINY, at, open_exchange
+from tests.contract.paper_street import LARGE, TINY, at
 from tests.fakes import FixedClock
-from tests.infra.conftest import Template, of_type, stages
+from tests.infra.template import Template, of_type, stages
 from tests.infra.test_template import _allowed, _listed, _statements
 from tests.stages.test_handler_contract import events_of, handler_of
 from tests.tls_front import authority, tls_front
@@ -50,13 +50,6 @@ class Asked:
         service = model.service_model.service_name
         action = ACTIONS.get((service, model.name), f"{service}:{model.name}")
         self.calls.add((action, str(params.get("SecretId", "*"))))
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[RunningExchange]:
-    with open_exchange(tmp_path) as running:
-        running.set_clock(at("10:31"))
-        yield running
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from infra.synth import synthesise
-from tests.infra.conftest import Template, of_type, read_template, stages
+from tests.infra.template import Template, of_type, read_template, stages
 
 
 def _synthesised(
@@ -53,7 +53,11 @@ def test_a_changed_file_of_the_package_runs_the_migration_again(
 def test_two_stages_in_one_account_share_no_name(
     template: Template, checkout: Path, venv: Path
 ) -> None:
-    choices = ("stage=dev", "nat=gateway", "alarm_email=a@example.com", "schedules_enabled=true")
+    model = ("model_s3_uri=s3://a-bucket/finbert/model.tar", f"model_sha256={'a' * 64}")
+    choices = (
+        *("stage=dev", "nat=gateway", "alarm_email=a@example.com", "schedules_enabled=true"),
+        *model,
+    )
     other = _synthesised(checkout, venv, *choices, stack="ops-pipeline-dev")
     names = {
         "AWS::Lambda::Function": "FunctionName",
@@ -75,3 +79,16 @@ def test_two_stages_in_one_account_share_no_name(
     assert of_type(other, "AWS::Budgets::Budget")
     states = {one["State"] for one in of_type(other, "AWS::Scheduler::Schedule").values()}
     assert states == {"ENABLED"}
+    with_model = {
+        properties["FunctionName"]
+        for properties in of_type(other, "AWS::Lambda::Function").values()
+        if "MODEL_S3_URI" in properties.get("Environment", {}).get("Variables", {})
+    }
+    assert with_model == {"ops-pipeline-dev-classifier"}
+    readable = [
+        (statement["Action"], statement["Resource"])
+        for policy in of_type(other, "AWS::IAM::Policy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "s3:" in json.dumps(statement["Action"])
+    ]
+    assert readable == [("s3:GetObject", "arn:aws:s3:::a-bucket/finbert/model.tar")]

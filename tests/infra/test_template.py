@@ -17,7 +17,7 @@ from infra.definitions import (
 from ops_pipeline.db.roles import CONNECTION_LIMITS, Role
 from ops_pipeline.runtime import log, metric_names
 from ops_pipeline.runtime.settings import Settings, read_settings
-from tests.infra.conftest import Template, of_type, stages
+from tests.infra.template import Template, of_type, stages
 from tests.unit.source_rules import PACKAGE
 
 FUNCTIONS = load_functions()

@@ -1,0 +1,137 @@
+"""What each function weighs and how long its start takes: `python -m infra.weigh [ARCHITECTURE]`.
+
+Weighs what would be deployed: the asset with its layers. A start imports the handler and the
+adapters that its first call needs, in an interpreter of Lambda's version that sees nothing
+else; the time is the processor's own, the least of three. Needs `make layers`, and for the
+times layers of this machine's architecture.
+"""
+
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra import bundles
+from infra.definitions import Function, load_functions
+from infra.layers import UNZIPPED_LIMIT_BYTES, python_of_lambda
+
+# Processor seconds of a start, twice what was measured; without bytecode it takes more than that.
+# Lambda ends the phase it happens in after ten.
+BUDGET_S = 1.3
+BUDGET_BROKER_S = 1.6
+_TIMES = 3
+# What a function's first call imports besides its handler, by whom it asks.
+_BY_STAGE = {
+    "classifier": ("lexicon_classifier",),
+    "rss_ingest": ("rss",),
+    "market_regime": ("vix", "calendar"),
+    "market_clock": ("calendar",),
+    "telemetry": ("calendar",),
+    "dispatcher": ("calendar",),
+    "position_manager": ("calendar",),
+    "features": ("calendar",),
+    "healthcheck": ("calendar",),
+}
+_MEASURE = """
+import sys, time
+began = time.process_time()
+for name in sys.argv[1:]:
+    __import__(name)
+print(time.process_time() - began, *sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """One function; `import_s` None where its layers are not for this machine."""
+
+    stage: str
+    unzipped: int
+    import_s: float | None
+    budget_s: float
+    packages: frozenset[str]
+
+
+def modules_of(function: Function) -> tuple[str, ...]:
+    """What a start of the function imports."""
+    adapters = ["secrets", "clock", *_BY_STAGE.get(function.stage, ())]
+    if function.accounts != "none":
+        adapters += ["alpaca_broker", "alpaca_data"]
+    return (
+        f"functions.{function.stage}.handler",
+        *(f"ops_pipeline.adapters.{name}" for name in adapters),
+    )
+
+
+def weigh(function: Function, architecture: str, staging: Path, times: int = _TIMES) -> Weighed:
+    """Lay the function out as it is deployed, weigh it and start it so many times.
+
+    The common layer must lie in `staging` already.
+    """
+    task = bundles.stage_function(function.stage, staging)
+    layers = [
+        staging / "common" if name == "common" else bundles.built_layer(name, architecture)
+        for name in function.layers
+    ]
+    unzipped = sum(_weight(folder) for folder in (task, *layers))
+    budget_s = BUDGET_S if function.accounts == "none" else BUDGET_BROKER_S
+    python = python_of_lambda() or Path(sys.executable)
+    if architecture != platform.machine():
+        return Weighed(function.stage, unzipped, None, budget_s, frozenset())
+    folders = [task, *(layer / "python" for layer in layers)]
+    runs = [_start(python, folders, modules_of(function)) for _ in range(times)]
+    return Weighed(function.stage, unzipped, min(took for took, _ in runs), budget_s, runs[0][1])
+
+
+def _start(
+    python: Path, folders: Iterable[Path], modules: Iterable[str]
+) -> tuple[float, frozenset[str]]:
+    variables = {
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": ":".join(map(str, folders)),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        [str(python), "-s", "-P", "-c", _MEASURE, *modules],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    took, *packages = done.stdout.split()
+    return float(took), frozenset(packages)
+
+
+def _weight(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def weigh_all(architecture: str) -> list[Weighed]:
+    with tempfile.TemporaryDirectory() as folder:
+        staging = Path(folder)
+        bundles.stage_common(staging)
+        return [weigh(one, architecture, staging) for one in load_functions().values()]
+
+
+def main(architecture: str = "x86_64") -> int:
+    """Print the table; 1 when something does not fit."""
+    table = weigh_all(architecture)
+    sys.stdout.write(f"{'function':18}{'MiB':>7}{'of 250':>8}{'import s':>10}{'budget s':>10}\n")
+    for one in table:
+        took = "-" if one.import_s is None else f"{one.import_s:.2f}"
+        sys.stdout.write(
+            f"{one.stage:18}{one.unzipped / 2**20:7.1f}{one.unzipped / UNZIPPED_LIMIT_BYTES:8.0%}"
+            f"{took:>10}{one.budget_s:10.1f}\n"
+        )
+    fits = all(
+        one.unzipped <= UNZIPPED_LIMIT_BYTES and (one.import_s or 0) <= one.budget_s
+        for one in table
+    )
+    return 0 if fits else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

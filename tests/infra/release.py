@@ -1,0 +1,79 @@
+"""A release's functions, each started as Lambda starts it, with this machine's servers behind."""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.bundles import built_layer
+from infra.definitions import load_functions
+from tests.infra.lambda_host import Answered, Host, started, unpack
+from tests.infra.template import Template, stages
+
+FUNCTIONS = load_functions()
+ARCHITECTURE = "x86_64"
+
+
+@dataclass(frozen=True)
+class Lambda:
+    """What is needed to start any function of the assembly."""
+
+    python: Path
+    template: Template
+    assembly: Path
+    folder: Path
+    variables: dict[str, str]
+
+    @contextmanager
+    def warm(self, stage: str) -> Iterator[Host]:
+        properties = stages(self.template)[stage]
+        asset = properties["Code"]["S3Key"].removesuffix(".zip")
+        unpacked = Path(tempfile.mkdtemp(dir=self.folder, prefix=stage))
+        task = unpacked / "task"
+        shutil.copytree(self.assembly / f"asset.{asset}", task)
+        layers = [self._layer(name) for name in FUNCTIONS[stage].layers]
+        site = unpack(layers, unpacked / "layers")
+        folders = [task, site, built_layer("runtime", ARCHITECTURE)]
+        named = properties["Environment"]["Variables"]
+        variables = {
+            **named,
+            **self.variables,
+            "MIGRATIONS_DIR": str(task / "migrations"),
+            "PYTHONPROFILEIMPORTTIME": "1",
+        }
+        log = self.folder / f"{stage}.log"
+        with started(self.python, properties["Handler"], folders, variables, log) as host:
+            yield host
+
+    def invoke(self, stage: str, *events: Any) -> list[Answered]:
+        with self.warm(stage) as host:
+            return [host.invoke(event) for event in events]
+
+    def said(self, stage: str) -> str:
+        return (self.folder / f"{stage}.log").read_text()
+
+    def packages(self, stage: str) -> set[str]:
+        """What the function has imported by now of what its layers hold."""
+        said = self.said(stage)
+        imported = re.findall(r"^import time: [ \d]+\|[ \d]+\| +(\w+)", said, re.MULTILINE)
+        held = {
+            path.name.partition(".")[0]
+            for name in FUNCTIONS[stage].layers
+            for path in (self._layer(name) / "python").iterdir()
+        }
+        return set(imported) & held
+
+    def _layer(self, name: str) -> Path:
+        if name != "common":
+            return built_layer(name, ARCHITECTURE)
+        [key] = {
+            resource["Properties"]["Content"]["S3Key"]
+            for resource in self.template["Resources"].values()
+            if resource["Type"] == "AWS::Lambda::LayerVersion"
+            and resource["Properties"]["LayerName"].startswith("ops-pipeline-common")
+        }
+        return self.assembly / f"asset.{key.removesuffix('.zip')}"

@@ -1,0 +1,58 @@
+"""A context value that makes no sense is refused by name, before anything is built."""
+
+import re
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from infra.deployment import ContextInvalid, Deployment, read_deployment
+from tests.conftest import ROOT
+
+SHA = "a" * 64
+
+
+def _read(**given: Any) -> Deployment:
+    return read_deployment(given.get)
+
+
+def test_without_any_value_it_is_the_default() -> None:
+    assert _read() == Deployment()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("stage", "Main"),
+        ("nat", "yes"),
+        ("schedules_enabled", "on"),
+        ("storage_gib", "20.5"),
+        ("accounts", ""),
+        ("alarm_email", "nobody"),
+        ("model_s3_uri", "https://bucket/model"),
+        ("model_s3_uri", "s3://bucket/*"),
+        ("model_sha256", "abc"),
+    ],
+)
+def test_an_odd_value_is_refused_by_its_name(name: str, value: str) -> None:
+    with pytest.raises(ContextInvalid, match=name):
+        _read(**{name: value})
+
+
+def test_a_model_comes_with_its_hash_or_not_at_all() -> None:
+    uri = "s3://a-bucket/finbert/model.tar"
+    for half in ({"model_s3_uri": uri}, {"model_sha256": SHA}):
+        with pytest.raises(ContextInvalid, match="together"):
+            _read(**half)
+    assert _read(model_s3_uri=uri, model_sha256=SHA).model_s3_uri == uri
+
+
+def test_the_page_lists_each_value_and_its_default() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    section = page.partition("## What a deployment can choose")[2].partition("\n## ")[0]
+    for field in fields(Deployment):
+        value = field.default
+        shown = ",".join(value) if isinstance(value, tuple) else str(value)
+        shown = shown.lower() if isinstance(value, bool) else shown
+        default = f"`{shown}`" if shown else r"(none|newest [^|]+)"
+        assert re.search(rf"^\| {field.name} \| {default} \| ", section, re.MULTILINE), field.name
