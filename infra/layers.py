@@ -139,12 +139,12 @@ def python_of_lambda() -> Path | None:
     """An interpreter of Lambda's version, or None; a version manager's shim may not run."""
     name = f"python{PYTHON}"
     listed = sorted(Path.home().glob(f".pyenv/versions/{PYTHON}.*/bin/{name}"))
-    return next((Path(found) for found in (shutil.which(name), *listed) if _runs(found)), None)
+    on_path = shutil.which(name)
+    found = [*([Path(on_path)] if on_path else []), *listed]
+    return next((python for python in found if _runs(python)), None)
 
 
-def _runs(python: str | Path | None) -> bool:
-    if python is None:
-        return False
+def _runs(python: Path) -> bool:
     asked = [str(python), "-c", "import ssl"]
     return subprocess.run(asked, capture_output=True, check=False).returncode == 0  # noqa: S603 - ours
 
