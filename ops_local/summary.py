@@ -35,6 +35,7 @@ _FLOW = {
     "dispatcher": ("pulled", "processed"),
     "position_manager": ("positions", "exits_sent"),
     "reconciler": ("positions_compared", "differences"),
+    "discovery": ("named", "proposed"),
     "report": (None, None),
     "retention": (None, None),
     "healthcheck": ("checked", "alerts_opened"),

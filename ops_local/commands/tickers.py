@@ -1,10 +1,11 @@
-"""`ops tickers import|list`: the securities that news may name."""
+"""`ops tickers`: the securities that news may name, and those that are watched."""
 
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from ops_local.database import opened
 from ops_local.home import DEFAULT, Home
 from ops_local.summary import Part
 from ops_local.ticker_files import read_csv, read_sec
-from ops_pipeline.db import tickers
-from ops_pipeline.db.connection import Database, Transaction, target_from_url
+from ops_pipeline.adapters.clock import WallClock
+from ops_pipeline.db import tickers, universe
+from ops_pipeline.db.connection import Database, Row, Transaction, target_from_url
 from ops_pipeline.domain.security_import import Plan, plan_import
 from ops_pipeline.errors import OpsError
 from ops_pipeline.runtime.settings import read_settings
+from ops_pipeline.stages import watching
 
 Work = Callable[[Transaction], Any]
 
@@ -37,6 +40,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     listing.add_argument("--most", type=int, default=100, metavar="N", help="default 100")
     listing.add_argument("--json", action="store_true", help="print them as JSON")
     listing.set_defaults(run=_list)
+    proposals = actions.add_parser("proposals", help="what discovery proposed and you decided")
+    proposals.add_argument("--json", action="store_true", help="print them as JSON")
+    proposals.set_defaults(run=_proposals)
+    for name, told in (
+        ("accept", "watch these from the next minute on; proposed or not"),
+        ("reject", "watch these no more, and never propose them again"),
+    ):
+        deciding = actions.add_parser(name, help=told)
+        deciding.add_argument("ticker", nargs="+", help="symbols")
+        deciding.add_argument("--reason", required=True, help="why; kept in operator_actions")
+        deciding.add_argument("--operator", metavar="NAME", help="who; the login name if left out")
+        deciding.set_defaults(run=_decide, accepted=name == "accept")
 
 
 def _import(args: argparse.Namespace) -> int:
@@ -50,13 +65,38 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    def shown(rows: Any) -> None:
-        if args.json:
-            sys.stdout.write(json.dumps(rows) + "\n")
-        else:
-            summary.show(Console(highlight=False), [Part("Securities", rows)])
+    return _answered(
+        args,
+        lambda tx: tickers.search(tx, args.word, most=args.most),
+        lambda rows: _show("Securities", rows, as_json=args.json),
+    )
 
-    return _answered(args, lambda tx: tickers.search(tx, args.word, most=args.most), shown)
+
+def _proposals(args: argparse.Namespace) -> int:
+    return _answered(args, universe.every, lambda rows: _show("Proposals", rows, as_json=args.json))
+
+
+def _decide(args: argparse.Namespace) -> int:
+    """Keep the decision with its reason; return 0, or 1 when a symbol is none or trades no more."""
+    who = args.operator or args.variables.get("USER") or "operator"
+
+    def work(tx: Transaction) -> dict[str, object]:
+        return watching.decide(
+            tx, args.ticker, accepted=args.accepted, operator=who, reason=args.reason, now=_now()
+        )
+
+    return _answered(args, work, lambda done: sys.stdout.write(json.dumps(done) + "\n"))
+
+
+def _now() -> datetime:
+    return WallClock().now()
+
+
+def _show(title: str, rows: Sequence[Row], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(rows, default=str) + "\n")
+    else:
+        summary.show(Console(highlight=False), [Part(title, list(rows))])
 
 
 def _plan(file: Path, tx: Transaction) -> Plan:

@@ -150,3 +150,18 @@ def test_one_known_by_its_symbol_alone_is_no_ordinary_word(urls: DatabaseUrls) -
         watch_only(tx, ["ALL", "NOW"])
         book = NameBook(news.companies(tx))
     assert find_mentions("NOW is the time for ALL of them", book) == ()
+
+
+def test_the_operator_accepts_and_rejects_and_sees_what_is_decided(
+    environment: Path, urls: DatabaseUrls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tickers", "accept", "qrsa", "nke", "--reason", "my list"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"action": "watch", "tickers": ["NKE", "QRSA"]}
+    assert (row(urls, "QRSA")["is_watched"], row(urls, "QRSA")["name"]) == (True, "QRSA")
+    assert main(["tickers", "reject", "QRSA", "--reason", "second thoughts"]) == 0
+    capsys.readouterr()
+    assert main(["tickers", "proposals", "--json"]) == 0
+    decided = {found["ticker"]: found["status"] for found in json.loads(capsys.readouterr().out)}
+    assert decided == {"NKE": "ACCEPTED", "QRSA": "REJECTED"}
+    assert main(["tickers", "accept", "no/such/thing", "--reason", "x"]) == 1
+    assert "no symbol" in capsys.readouterr().err

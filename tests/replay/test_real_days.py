@@ -37,6 +37,7 @@ RUNS = {
     "dispatcher": 2 * 390,
     "reconciler": 2,
     "market_regime": 2,
+    "discovery": 1,
     "report": 2,
     "retention": 2,
     "healthcheck": 96,

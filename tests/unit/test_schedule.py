@@ -172,6 +172,7 @@ def test_a_trading_day_starts_each_machine_as_often_as_the_design_says() -> None
         "news_cycle": 24 * 60,
         "trading_cycle": 6 * 60 + 46,
         "position_cycle": 6 * 60 + 46,
+        "discovery": 1,
         "healthcheck": 24 * 12,
     }
     trading = [tick.event["tick"] for tick in day if tick.target == "trading_cycle"]

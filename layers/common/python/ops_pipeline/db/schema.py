@@ -13,6 +13,7 @@ VERSIONS = (
     "0006_add_accounts",
     "0007_remember_redirects",
     "0008_keep_cash_readings",
+    "0010_add_name_context",
     "0012_let_retention_delete",
 )
 

@@ -19,6 +19,12 @@ UPDATE tickers SET is_watched = (ticker = ANY(CAST(:tickers AS text[])))
 WHERE is_watched <> (ticker = ANY(CAST(:tickers AS text[])))
 """
 
+_SET_WATCHED = """
+UPDATE tickers SET is_watched = :watched
+WHERE ticker = ANY(CAST(:tickers AS text[])) AND (active OR NOT :watched)
+RETURNING ticker
+"""
+
 _ALL = """
 SELECT ticker, name, aliases, exchange, kind, is_broker, name_needs_context, active
 FROM tickers ORDER BY ticker COLLATE "C"
@@ -53,6 +59,14 @@ def watch_only(tx: Transaction, tickers: Sequence[str]) -> None:
     """Watch these securities and no others."""
     tx.execute(_ADD_UNKNOWN, tickers=list(tickers))
     tx.execute(_WATCH_ONLY, tickers=list(tickers))
+
+
+def set_watched(tx: Transaction, tickers: Sequence[str], *, watched: bool) -> list[str]:
+    """Watch these as well, or no more; returns which, sorted: one that trades no more is left."""
+    if watched:
+        tx.execute(_ADD_UNKNOWN, tickers=list(tickers))
+    rows = tx.rows(_SET_WATCHED, tickers=list(tickers), watched=watched)
+    return sorted(row["ticker"] for row in rows)
 
 
 def all_securities(tx: Transaction) -> list[Security]:

@@ -1,0 +1,52 @@
+"""The operator decides what is watched: proposals accepted and rejected, symbols added by hand.
+
+One unit of work with its record in operator_actions; the operator's decision is never
+overwritten by discovery.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ops_pipeline.db import operator as actions
+from ops_pipeline.db import tickers, universe
+from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.runs import EVERYTHING
+from ops_pipeline.domain.security_import import TICKER, canonical_ticker
+from ops_pipeline.errors import InvalidInput
+
+
+def decide(
+    tx: Transaction,
+    symbols: Sequence[str],
+    *,
+    accepted: bool,
+    operator: str,
+    reason: str,
+    now: datetime,
+) -> dict[str, object]:
+    """Watch these, or watch them no more; positions in them are guarded either way.
+
+    Raises:
+        InvalidInput: no reason, a symbol that is none, or one that trades no more.
+    """
+    if not reason.strip():
+        raise InvalidInput("reason: say why, it is kept with the action")
+    wanted = sorted({canonical_ticker(symbol) for symbol in symbols})
+    for symbol in wanted:
+        if not TICKER.fullmatch(symbol):
+            raise InvalidInput(f"{symbol!r} is no symbol")
+    changed = tickers.set_watched(tx, wanted, watched=accepted)
+    if accepted and (left := sorted(set(wanted) - set(changed))):
+        raise InvalidInput(f"not active in tickers: {', '.join(left)}")
+    universe.decide(tx, wanted, now, accepted=accepted)
+    action = "watch" if accepted else "unwatch"
+    actions.record(
+        tx,
+        operator=operator,
+        action=action,
+        scope=EVERYTHING,
+        reason=reason,
+        details={"tickers": wanted},
+        now=now,
+    )
+    return {"action": action, "tickers": wanted}
