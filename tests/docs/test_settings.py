@@ -16,7 +16,7 @@ PAGE = (ROOT / "docs" / "settings.md").read_text()
 def _documented(section: str) -> dict[str, str]:
     """Variable and default (empty where the table has no such column) of one section's table."""
     body = PAGE.partition(f"## {section}\n")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| ([A-Z_<>]+) \| (?:([^|]+) \| )?[^|]+ \|$", body, re.MULTILINE)
+    rows = re.findall(r"^\| ([A-Z0-9_<>]+) \| (?:([^|]+) \| )?[^|]+ \|$", body, re.MULTILINE)
     assert rows, f"no table under {section}"
     return dict(rows)
 

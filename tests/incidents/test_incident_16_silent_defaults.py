@@ -28,6 +28,8 @@ ODD = {
     "ALPACA_DATA_URL": "ftp://data",
     "VIX_URL": "not a URL",
     "FEED_PROXY_URL": "proxy:3128",
+    "MODEL_S3_URI": "https://models/finbert",
+    "MODEL_SHA256": "0123abcd",
     "BROKER_LISTS_AT_ONCE": "perhaps",
 }
 KEYS = {

@@ -40,6 +40,10 @@ class Settings(BaseModel):
     )
     feed_proxy_url: HttpUrl | None = Field(default=None, alias="FEED_PROXY_URL")
     model_dir: Path | None = Field(default=None, alias="MODEL_DIR")
+    model_s3_uri: str | None = Field(
+        default=None, alias="MODEL_S3_URI", pattern="^s3://[a-z0-9][a-z0-9.-]+(/[^/?#]+)*/?$"
+    )
+    model_sha256: str | None = Field(default=None, alias="MODEL_SHA256", pattern="^[0-9a-f]{64}$")
     migrations_dir: Path = Field(default=Path("migrations"), alias="MIGRATIONS_DIR")
     db_secret_id: str | None = Field(default=None, alias="DB_SECRET_ID")
     db_writer_secret_id: str | None = Field(default=None, alias="DB_WRITER_SECRET_ID")
@@ -59,6 +63,19 @@ class Settings(BaseModel):
         if path is None or not path.is_file():
             raise SettingsInvalid("DB_CA_FILE names no file, and DB_SECRET_ID needs one")
         return path
+
+    def model_in_s3(self) -> tuple[str, str] | None:
+        """Where the model lies in S3 and its manifest's hash; None where another is used.
+
+        Raises:
+            SettingsInvalid: one of both is missing, or a folder is named as well.
+        """
+        if self.model_s3_uri is None and self.model_sha256 is None:
+            return None
+        if self.model_dir is not None:
+            raise SettingsInvalid("MODEL_DIR and MODEL_S3_URI are both set: say which")
+        uri = _required("MODEL_S3_URI", self.model_s3_uri)
+        return uri, _required("MODEL_SHA256", self.model_sha256)
 
     def owner_url(self) -> str:
         """The login that may change the schema; DATABASE_URL where none is named apart."""

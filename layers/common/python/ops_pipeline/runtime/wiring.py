@@ -182,11 +182,17 @@ class Runtime:
 
     @cached_property
     def classifier(self) -> Classifier:
-        """The model of MODEL_DIR, or the embedded one; each row says which."""
-        if self.settings.model_dir is not None:
+        """The model of MODEL_DIR or MODEL_S3_URI, or the embedded one; each row says which."""
+        in_s3 = self.settings.model_in_s3()
+        folder = self.settings.model_dir
+        if in_s3 is not None:
+            from ops_pipeline.adapters.model_store import ModelStore
+
+            folder = ModelStore().folder(*in_s3)
+        if folder is not None:
             from ops_pipeline.adapters.onnx_classifier import OnnxClassifier
 
-            return OnnxClassifier(self.settings.model_dir)
+            return OnnxClassifier(folder)
         from ops_pipeline.adapters.lexicon_classifier import LexiconClassifier
 
         return LexiconClassifier()
