@@ -29,11 +29,18 @@ ORDER BY (h.pnl_dollars IS NULL), (e.execution_id IS NULL),
 LIMIT 1
 """
 
+# Of each story the item whose score counted: the first that names the ticker.
 _HEADLINES = """
-SELECT DISTINCT ON (story_id) story_id, title, source
-FROM inbound_events_raw
-WHERE story_id = ANY(CAST(:stories AS uuid[])) AND fetched_at <= :now
-ORDER BY story_id, published_at, event_uid COLLATE "C"
+SELECT DISTINCT ON (item.story_id) item.story_id, coalesce(item.title, item.summary) AS title,
+    item.source, verdict.model,
+    (SELECT count(*) FROM inbound_events_raw AS told
+     WHERE told.story_id = item.story_id AND told.fetched_at <= :now) AS times_told
+FROM inbound_events_classified AS verdict
+JOIN inbound_events_raw AS item ON item.id = verdict.raw_event_id
+WHERE item.story_id = ANY(CAST(:stories AS uuid[])) AND item.fetched_at <= :now
+  AND verdict.published_at IS NOT NULL AND verdict.status = 'CLASSIFIED' AND NOT verdict.mixed
+  AND CAST(:ticker AS text) = ANY(verdict.tickers)
+ORDER BY item.story_id, verdict.published_at, item.event_uid COLLATE "C"
 """
 
 _BARS = """
@@ -78,7 +85,8 @@ class Explained:
 
     Attributes:
         recommendation: Its row, with the parameters in force.
-        headlines: The stories that counted, newest first: title, source, score, age_minutes.
+        headlines: The stories that counted, newest first: title, source, score,
+            age_minutes, model, and how many items told the story by then (times_told).
         bars: The newest minutes before the decision, oldest first.
         positions: What it opened, or asked to close, with the result where it is closed.
     """
@@ -134,15 +142,16 @@ def _headlines(tx: Transaction, recommendation: Row) -> list[Row]:
     ticker, now = recommendation["ticker"], recommendation["created_at"]
     window_minutes = recommendation["parameters"]["news"]["window_minutes"]
     found = stories_by_ticker(tx, [ticker], now, window_minutes=window_minutes).get(ticker, [])
-    told = tx.rows(_HEADLINES, stories=[str(story.story_id) for story in found], now=now)
+    told = tx.rows(
+        _HEADLINES, stories=[str(story.story_id) for story in found], ticker=ticker, now=now
+    )
     titles = {row["story_id"]: row for row in told}
     return [
         {
             "published_at": story.published_at,
             "age_minutes": max(0.0, (now - story.published_at).total_seconds() / 60),
             "score": story.score,
-            "title": titles[story.story_id]["title"],
-            "source": titles[story.story_id]["source"],
+            **titles[story.story_id],
         }
         for story in sorted(found, key=lambda story: story.published_at, reverse=True)
     ]

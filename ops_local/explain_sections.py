@@ -76,6 +76,7 @@ def _news(explained: Explained) -> Section:
             "at": row["published_at"],
             "age min": round(row["age_minutes"]),
             "score": f"{row['score']:+.2f}",
+            "told": row["times_told"],
             "headline": f"{row['title']} ({row['source']})",
         }
         for row in explained.headlines
@@ -84,9 +85,14 @@ def _news(explained: Explained) -> Section:
         f"Sentiment {snapshot['score']:+.2f} from {snapshot['stories']} "
         f"{'story' if snapshot['stories'] == 1 else 'stories'} of the last {minutes} minutes, "
         f"each weighted by 1 - age/{minutes}; the newest was "
-        f"{snapshot['newest_age_minutes']:.0f} minutes old."
+        f"{snapshot['newest_age_minutes']:.0f} minutes old. Scored by {_models(explained)}; a "
+        "story counts once, however often it is told."
     )
     return Section("Headlines", (mean,), rows)
+
+
+def _models(explained: Explained) -> str:
+    return ", ".join(sorted({row["model"] for row in explained.headlines}))
 
 
 def _features(explained: Explained) -> Iterator[str]:

@@ -179,7 +179,10 @@ def _headlines(facts: Facts) -> list[Html]:
     if not facts.headlines:
         return [tag("h2", "Headlines"), tag("p", "None named a ticker.")]
     left_out = facts.headlines_left_out
-    shown = f"{len(facts.headlines)} headlines that name a ticker"
+    stories = sum(row["telling"] == 1 for row in facts.headlines)
+    shown = (
+        f"{len(facts.headlines)} headlines that name a ticker; {stories} stories, each counted once"
+    )
     more = f", the newest; {left_out} before them are in the database" if left_out else ""
     rows = table(tables.headlines(facts), "Headlines that name a ticker")
     return [tag("h2", "Headlines"), tag("details", tag("summary", f"{shown}{more}"), rows)]

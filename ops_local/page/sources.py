@@ -93,7 +93,10 @@ ORDER BY gate.key COLLATE "C", r.account_name COLLATE "C"
 """
 
 _HEADLINES = """
-SELECT i.fetched_at AS at, i.published_at, c.sentiment_score AS score, c.tickers, i.title, i.source
+SELECT i.fetched_at AS at, i.published_at, c.sentiment_score AS score, c.tickers, i.title, i.source,
+       c.model, c.mixed, count(*) OVER (PARTITION BY i.story_id) AS times_told,
+       row_number() OVER (PARTITION BY i.story_id
+           ORDER BY i.fetched_at, i.published_at, i.event_uid COLLATE "C") AS telling
 FROM inbound_events_classified AS c JOIN inbound_events_raw AS i ON i.id = c.raw_event_id
 WHERE cardinality(c.tickers) > 0 AND i.title IS NOT NULL
 ORDER BY i.fetched_at, i.published_at, i.event_uid COLLATE "C"

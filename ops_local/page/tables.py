@@ -18,12 +18,14 @@ def behind(name: str, facts: Facts) -> Html:
 
 
 def headlines(facts: Facts) -> list[Row]:
-    """Newest last, with the score each was given."""
+    """Newest last, with the score each was given and which telling of its story it is."""
     return [
         {
             "at": row["at"],
             "score": "-" if row["score"] is None else f"{row['score']:+.2f}",
-            "tickers": cell("tickers", row["tickers"]),
+            "model": row["model"],
+            "tickers": cell("tickers", row["tickers"]) + (" (mixed)" if row["mixed"] else ""),
+            "told": f"{row['telling']} of {row['times_told']}",
             "headline": row["title"],
             "source": row["source"],
         }

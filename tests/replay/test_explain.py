@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from operator import mul
 
 import pytest
 
@@ -9,6 +10,7 @@ from ops_local import explain
 from ops_local.commands import explain as command
 from ops_local.explain_sections import Section, sections
 from ops_pipeline.db.connection import Database, Row
+from ops_pipeline.domain.sentiment import MODEL
 from tests.replay.conftest import Day
 
 _IDS = "SELECT id FROM dispatch_recommendations ORDER BY id"
@@ -85,6 +87,25 @@ def test_the_headlines_are_those_that_the_signal_counted(generated_morning: Day)
         headlines = _told(generated_morning, row["id"])["Headlines"]
         assert len(headlines.rows) == (row["stories"] or 0), row["id"]
     assert any(row["stories"] for row in counted)
+
+
+def test_the_quoted_scores_weigh_up_to_the_sentiment(generated_morning: Day) -> None:
+    counted = generated_morning.rows(
+        """
+        SELECT id, CAST(sentiment_snapshot ->> 'score' AS float8) AS score
+        FROM dispatch_recommendations WHERE sentiment_snapshot IS NOT NULL
+        """
+    )
+    assert counted
+    for row in counted:
+        headlines = _told(generated_morning, row["id"])["Headlines"]
+        weights = [1 - quoted["age min"] / 120 for quoted in headlines.rows]
+        scores = [float(quoted["score"]) for quoted in headlines.rows]
+        mean = sum(map(mul, weights, scores)) / sum(weights)
+        # Ages and scores are quoted rounded.
+        assert mean == pytest.approx(row["score"], abs=0.03), row["id"]
+        assert all(quoted["told"] >= 1 for quoted in headlines.rows)
+        assert MODEL in headlines.sentences[0]
 
 
 def test_a_refusal_ends_with_its_gates_those_that_refused_first(generated_morning: Day) -> None:

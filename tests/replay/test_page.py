@@ -19,6 +19,7 @@ import pytest
 
 from ops_local import page
 from ops_local.database import DatabaseUrls
+from ops_local.page import tables
 from ops_pipeline.db.connection import Database, target_from_url
 from tests.replay.conftest import Day
 
@@ -149,6 +150,22 @@ def test_each_chart_has_a_name_and_the_same_figures_as_a_table(shown: Page) -> N
             assert (name, attributes["role"]) == ("div", "img")
             assert attributes["aria-labelledby"] in ids
     assert shown.words.count("The same as a table") == len(names)
+
+
+def test_headlines_stand_with_score_model_tickers_and_how_often_their_story_was_told(
+    generated_morning: Day,
+) -> None:
+    with generated_morning.reading() as tx:
+        rows = tables.headlines(page.read(tx))
+    assert {"at", "score", "model", "tickers", "told", "headline", "source"} == set(rows[0])
+    stories = generated_morning.value(
+        """
+        SELECT count(DISTINCT story_id) FROM inbound_events_classified
+        WHERE cardinality(tickers) > 0
+        """
+    )
+    first = [row for row in rows if row["told"].startswith("1 of ")]
+    assert len(first) == stories < len(rows)
 
 
 def test_it_is_small_enough_to_mail(shown: Page) -> None:
