@@ -40,7 +40,7 @@ def minutes_until_killed(process: subprocess.Popen[str], minutes: int, delay_s: 
     return process.wait() != 0
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_killed_replay_goes_on_to_the_same_end(home: Home, shared_data: Path, seed: int) -> None:
     chance = random.Random(seed)
     recording = recordings.load(shared_data / DAY)

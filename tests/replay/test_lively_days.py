@@ -4,7 +4,12 @@ import pytest
 
 from tests.replay.conftest import Day, Replay
 
-DAYS = ("2013-10-07", "2013-10-10", "2014-06-06")
+# All of them take minutes: a part in every run, the rest with make slow.
+DAYS = (
+    "2013-10-07",
+    pytest.param("2013-10-10", marks=pytest.mark.slow),
+    pytest.param("2014-06-06", marks=pytest.mark.slow),
+)
 
 
 @pytest.fixture(scope="session", params=DAYS)

@@ -12,14 +12,15 @@ import pytest
 from ops_pipeline.domain.market import Bar, new_york_time
 from tests.replay.conftest import Day, Replay
 
+# All of them take minutes: a part in every run, the rest with make slow.
 DAYS = (
     "2013-10-07",
-    "2013-10-08",
-    "2013-10-09",
-    "2013-10-10",
-    "2013-10-11",
+    pytest.param("2013-10-08", marks=pytest.mark.slow),
+    pytest.param("2013-10-09", marks=pytest.mark.slow),
+    pytest.param("2013-10-10", marks=pytest.mark.slow),
+    pytest.param("2013-10-11", marks=pytest.mark.slow),
     "2014-06-05",
-    "2014-06-06",
+    pytest.param("2014-06-06", marks=pytest.mark.slow),
     "2014-06-09",
 )
 
