@@ -55,6 +55,10 @@ LABELS: dict[str, Label] = {"+": "positive", "-": "negative", "0": "neutral"}
         ("Jobless rate hits four-year high", "negative"),
         ("Stocks hit four-year high", "positive"),
         ("Are profits about to fall a bit?", "neutral"),
+        ("Maker craters on bankruptcy fears", "negative"),
+        ("Price target to $310 from $270", "positive"),
+        ("Price target to $270 from $310", "negative"),
+        ("The Board of Directors approved the accounts.", "neutral"),
     ],
 )
 def test_a_direction_takes_the_sign_of_what_it_moves(text: str, label: Label) -> None:

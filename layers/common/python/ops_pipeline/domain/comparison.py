@@ -23,6 +23,8 @@ _IN_BRACKETS = re.compile(
     r"(?:%|percent|thousand|million|billion|mln|mn|bn|[kmb])?)"
     r"(?:,?\s*(?:in|at|for|a year|q[1-4]|h[12])[^()]{0,30})?\s*\)"
 )
+# "Target to $310 from $270".
+_TO_FROM = re.compile(r"\bto\s+(?P<now>[$€£]?\s*\d\S*)\s+from\s+(?P<before>[$€£]?\s*\d\S*)")
 _LOSS = re.compile(r"\b(?:loss|losses|negative)\b")
 
 
@@ -40,19 +42,26 @@ def compared_figures(text: str) -> float:
     bracket = _IN_BRACKETS.search(text)
     if bracket is not None:
         return _in_brackets(text[: bracket.start()], bracket["earlier"])
+    moved = _TO_FROM.search(text)
+    if moved is not None:
+        return _compared(_figures(moved["now"]), _figures(moved["before"]), text)
     found = _AGAINST.search(text)
     if found is None:
         return 0.0
     now, before = text[: found.start()], text[found.end() :]
     if bool(_LOSS.search(now)) != bool(_LOSS.search(before)) and _figures(before):
         return -1.0 if _LOSS.search(now) else 1.0
-    amounts, earlier = _figures(now), _figures(before)
+    return _compared(_figures(now), _figures(before), now)
+
+
+def _compared(amounts: list[_Amount], earlier: list[_Amount], named: str) -> float:
+    """The last figure against the first of those before, by the metric that is named."""
     if not amounts or not earlier:
         return 0.0
     last, first = amounts[-1], earlier[0]
     if last.unit != first.unit or last.value == first.value:
         return 0.0
-    return (1.0 if last.value > first.value else -1.0) * _sign_of_metric(now)
+    return (1.0 if last.value > first.value else -1.0) * _sign_of_metric(named)
 
 
 def _in_brackets(now: str, earlier: str) -> float:

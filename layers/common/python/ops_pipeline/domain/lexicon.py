@@ -55,7 +55,8 @@ def _forms(words: str | Iterable[str], form: Form) -> dict[str, Form]:
 _ABOVE = "above, ahead of, beyond, over, overshoot, overshoots, overshot"
 _BELOW = "below, under, short of, shy of, beneath, undershoot, undershoots, undershot"
 # What ends says nothing until it is known what: a strike or a boom.
-_ENDS = "ends, ended, ending, toss, tosses, tossed, averting, settling, dismissing"
+_ENDS = """settle, settles, settled, ends, ended, ending, toss, tosses, tossed, averting,
+settling, dismissing"""
 # Sizes are no directions but beside a metric: "smaller losses", never "smaller stores".
 _SIZES = "smaller, fewer, less, thinner, shallower"
 _LARGER = "greater, larger, bigger, better, record"
@@ -73,6 +74,9 @@ hopes to, aim, aims to, aims, aimed at, intends to, goal is, target is, set to, 
 about to decide, in talks to, talks to, when"""
 _TURNS = "but, however, while, whereas, although, though, yet, even as, as, after, ;"
 _CONCESSIONS = "despite, in spite of, notwithstanding, shrugs off, shrugging off, shrug off, defies"
+# What stands behind them is why something moved, not what did: "craters on bankruptcy fears".
+_REASONS = """on, amid, amidst, following, due to, because of, owing to, thanks to, on the
+back of"""
 _FAINT = """slightly, modestly, marginally, somewhat, a bit, slight, modest, marginal, little"""
 _LOUD = """sharply, steeply, significantly, strongly, dramatically, massive, massively, huge,
 sharp, steep, heavily, deeply"""
@@ -99,7 +103,10 @@ affect, not have an effect, not been disclosed, more than, more information, mor
 details, closes sale, closes deal, closes acquisition, closes purchase, close sale, close deal,
 close acquisition, to close in, expected to close, approval of, approval by, team up, teams up,
 good place, cost of living, real estate, in real time, real time, declined to comment, declines to
-comment, declined comment, may be terminated, weight loss, hair loss, hearing loss, credit card,
+comment, declined comment, may be terminated, in the fall, this fall, next fall, up and running,
+shareholders approved, shareholders approve, board of directors approved, board approved, board
+approves, meeting approved, approved the accounts, approved the merger, was approved by the, were
+approved, is approved, approval procedure, weight loss, hair loss, hearing loss, credit card,
 credit cards, letter of credit, at cost, war chest"""
 
 FORMS: dict[str, Form] = {
@@ -133,7 +140,8 @@ FORMS: dict[str, Form] = {
     **_forms(_TURNS, Form("turn", 0.0)),
     **_forms(_CONCESSIONS, Form("concession", 0.3)),
     **_forms(_NEUTRAL_PHRASES, Form("plain", 0.0)),
-    "and": Form("link", 0.0),
+    **_forms("and", Form("link", 0.0, "list")),
+    **_forms(_REASONS, Form("link", 0.0, "reason")),
 }
 NEWS = Vocabulary.of(FORMS)
 # A post is read with the same words and, before them, with those of traders.

@@ -177,8 +177,8 @@ def _move(move: _Mark, metrics: list[_Mark], clause: list[_Mark]) -> float:
         return _closing(move, clause)
     if move.form.reach == "next" or (move.form.reach in ("after", "only") and after):
         before = []
-    if move.form.reach == "either" and before:
-        after = _before_link(move, after, clause)
+    if move.form.reach == "either":
+        after = _before_link(move, after, clause, lists=bool(before))
     nearest = min(after + before, key=lambda m: (abs(m.at - move.at), m.at), default=None)
     if nearest is None:
         return move.form.value * _WITHOUT_METRIC[move.form.reach]
@@ -196,10 +196,18 @@ def _held_against(move: _Mark, clause: list[_Mark]) -> bool:
     )
 
 
-def _before_link(move: _Mark, after: list[_Mark], clause: list[_Mark]) -> list[_Mark]:
-    """Without what stands behind an "and": "demand is slow and competition is fierce"."""
-    links = [mark.at for mark in clause if mark.form.kind == "link" and mark.at > move.at]
-    return [mark for mark in after if mark.at < links[0]] if links else after
+def _before_link(
+    move: _Mark, after: list[_Mark], clause: list[_Mark], *, lists: bool
+) -> list[_Mark]:
+    """Without what stands behind an "and" or a reason for the move.
+
+    "Demand is slow and competition is fierce", "shares fall on bankruptcy fears".
+    """
+    for mark in clause:
+        parts = mark.form.kind == "link" and (lists or mark.form.reach == "reason")
+        if parts and mark.at > move.at:
+            return [metric for metric in after if metric.at < mark.at]
+    return after
 
 
 def _closing(move: _Mark, clause: list[_Mark]) -> float:

@@ -4,27 +4,27 @@ One list a role, see lexicon for what each role does; phrases between commas.
 """
 
 RISES = """rise, rises, rising, rose, risen, climb, climbs, climbing, climbed, gain, gains,
-gaining, gained, grow, grows, growing, grew, grown, advance, advances, advanced, advancing, up,
-upward, rebound, rebounds, rebounded, rebounding, recover, recovers, recovered, recovering,
-recovery, higher, pick up, picks up, picked up, edge up, edges up, edged up, tick up, ticks up,
-expansion, increase, increases, increased, increasing, uptick, upturn, rally back, ▲, ↑, turned
-higher, accelerate, accelerates, accelerated, accelerating, acceleration, climbing to, appreciate,
-appreciated, heavier, build, builds, elevated, highest, swell, swells, swelled, swelling, mounts,
-mounted, mounting, perk up, perks up, perked up, revive, revives, revived, reviving, revival, take
-off, takes off, took off, taking off, brighten, brightens, brightened, brightening, inch up,
-inches up, inched up, nudge up, nudges up, creep up, creeps up, crept up, snap back, snaps back,
-pick up speed, gather pace, gathers pace, gathered pace, tick higher, ticks higher, edge higher,
-edges higher, more than last year, more than a year ago, more than a year earlier, more than in
-the previous year, more than in the corresponding period, up by, went up, goes up, go up, going
-up, bounce back, bounces back, bounced back, progressed, at a good level, at a high level,
-exceeding the previous year, is brisk, was brisk, been brisk, brisk, lively, buoyant, vibrant,
-upped, ups, up sharply, quicken, quickens, quickened, extends gains, sees rise in, stocks firm,
-shares firm, prices firm, firmer, firms up, bump, bumps, bumped, ups its, trending up, steps up,
-stepped up, heat up, heats up, picking up, unexpectedly rise, come up, moving up, moving on up,
-more than in the, more than in, turn up, turns up, turned up, record high, record highs, all time
-high, all time highs, 52 week high, new high, new highs, multi year high, high since, week high,
-month high, year high, decade high, session high, quarter high, day high, week highs, month highs,
-year highs, hits high, hit high, hits highs, highest ever"""
+gaining, gained, grow, grows, growing, grew, grown, advances, advancing, up, upward, rebound,
+rebounds, rebounded, rebounding, recover, recovers, recovered, recovering, recovery, higher, pick
+up, picks up, picked up, edge up, edges up, edged up, tick up, ticks up, expansion, increase,
+increases, increased, increasing, uptick, upturn, rally back, ▲, ↑, turned higher, accelerate,
+accelerates, accelerated, accelerating, acceleration, climbing to, appreciate, appreciated,
+heavier, elevated, highest, swell, swells, swelled, swelling, mounts, mounted, mounting, perk up,
+perks up, perked up, revive, revives, revived, reviving, revival, take off, takes off, took off,
+taking off, brighten, brightens, brightened, brightening, inch up, inches up, inched up, nudge up,
+nudges up, creep up, creeps up, crept up, snap back, snaps back, pick up speed, gather pace,
+gathers pace, gathered pace, tick higher, ticks higher, edge higher, edges higher, more than last
+year, more than a year ago, more than a year earlier, more than in the previous year, more than in
+the corresponding period, up by, went up, goes up, go up, going up, bounce back, bounces back,
+bounced back, progressed, at a good level, at a high level, exceeding the previous year, is brisk,
+was brisk, been brisk, brisk, lively, buoyant, vibrant, upped, ups, up sharply, quicken, quickens,
+quickened, extends gains, sees rise in, stocks firm, shares firm, prices firm, firmer, firms up,
+bump, bumps, bumped, ups its, trending up, steps up, stepped up, heat up, heats up, picking up,
+unexpectedly rise, come up, moving up, moving on up, more than in the, more than in, turn up,
+turns up, turned up, record high, record highs, all time high, all time highs, 52 week high, new
+high, new highs, multi year high, high since, week high, month high, year high, decade high,
+session high, quarter high, day high, week highs, month highs, year highs, hits high, hit high,
+hits highs, highest ever"""
 LEAPS = """surge, surges, surged, surging, soar, soars, soared, soaring, jump, jumps, jumped,
 jumping, rocket, rockets, rocketed, skyrocket, skyrockets, skyrocketed, spike, spikes, spiked,
 double, doubles, doubled, doubling, triple, triples, tripled, tripling, leap, leaps, leaped,
@@ -46,30 +46,30 @@ heightens, heightened, worsen its"""
 FALLS = """dry up, dries up, drying up, dried up, fall, falls, falling, fell, fallen, drop, drops,
 dropping, dropped, decline, declines, declining, declined, decrease, decreases, decreasing,
 decreased, down, downward, slip, slips, slipped, slipping, ease, eases, eased, easing, dip, dips,
-dipped, dipping, lower, shrink, shrinks, shrank, shrunk, shrinking, contracted, contraction,
-retreat, retreats, retreated, slide, slides, slid, sliding, sink, sinks, sank, sunk, sinking, edge
-down, edges down, edged down, weaken, weakens, weakened, weakening, slow, slows, slowed, slowing,
+dipped, dipping, lower, shrink, shrinks, shrank, shrunk, shrinking, contraction, retreat,
+retreats, retreated, slide, slides, slid, sliding, sink, sinks, sank, sunk, sinking, edge down,
+edges down, edged down, weaken, weakens, weakened, weakening, slow, slows, slowed, slowing,
 slower, slowdown, downturn, pull back, pulls back, pulled back, pullback, lag, lags, lagged,
 lagging, turned lower, softer, narrow, narrows, narrowed, narrowing, narrower, deteriorate,
 deteriorates, deteriorated, deteriorating, deterioration, ▼, ↓, diminish, diminished, dwindle,
-dwindled, dwindling, erode, erodes, eroded, fade, fades, faded, cool, cools, cooled, cooling,
-shed, sheds, reduction, moderated, dips below, lowest, trails, trailed, trailing, skid, skids,
-skidded, shrivel, shrivels, shrivelled, shriveled, wilt, wilts, wilted, wither, withers, withered,
-subside, subsides, subsided, taper, tapers, tapered, droop, droops, sag, sags, sagged, wane,
-wanes, waned, waning, recede, recedes, receded, receding, slump in, inch down, inches down, edge
-lower, edges lower, tick down, ticks down, tick lower, ticks lower, drift lower, drifts lower,
-drifted lower, less than last year, less than a year ago, less than a year earlier, less than in
-the previous year, less than in the corresponding period, went down, goes down, go down, going
-down, down by, lose steam, loses steam, lost steam, soften, softens, softened, softening, at a low
-level, at a poor level, ebb, ebbs, ebbed, drooped, decelerate, decelerates, decelerated,
-deceleration, fall back, falls back, fell back, falling back, flagged, flagging, darken, darkens,
-darkened, fall off, falls off, fell off, drop off, drops off, dropped off, tail off, tails off,
-chop, chops, chopped, trending down, below plan, tracks lower, heads lower, come down, comes down,
-came down, cool off, cools off, cooled off, moving down, less than in the, less than in, activity
-contracts, economy contracts, output contracts, sector contracts, contracts again, record low,
-record lows, all time low, 52 week low, new low, new lows, multi year low, week low, month low,
-year low, decade low, session low, quarter low, day low, week lows, month lows, year lows, low
-since, hits low, hit low, hits lows"""
+dwindled, dwindling, erode, erodes, eroded, fade, fades, faded, cools, shed, sheds, reduction,
+dips below, lowest, trails, trailed, trailing, skid, skids, skidded, shrivel, shrivels,
+shrivelled, shriveled, wilt, wilts, wilted, wither, withers, withered, subside, subsides,
+subsided, taper, tapers, tapered, droop, droops, sag, sags, sagged, wane, wanes, waned, waning,
+recede, recedes, receded, receding, slump in, inch down, inches down, edge lower, edges lower,
+tick down, ticks down, tick lower, ticks lower, drift lower, drifts lower, drifted lower, less
+than last year, less than a year ago, less than a year earlier, less than in the previous year,
+less than in the corresponding period, went down, goes down, go down, going down, down by, lose
+steam, loses steam, lost steam, soften, softens, softened, softening, at a low level, at a poor
+level, ebb, ebbs, ebbed, drooped, decelerate, decelerates, decelerated, deceleration, fall back,
+falls back, fell back, falling back, flagged, flagging, darken, darkens, darkened, fall off, falls
+off, fell off, drop off, drops off, dropped off, tail off, tails off, chop, chops, chopped,
+trending down, below plan, tracks lower, heads lower, come down, comes down, came down, cool off,
+cools off, cooled off, moving down, less than in the, less than in, activity contracts, economy
+contracts, output contracts, sector contracts, contracts again, record low, record lows, all time
+low, 52 week low, new low, new lows, multi year low, week low, month low, year low, decade low,
+session low, quarter low, day low, week lows, month lows, year lows, low since, hits low, hit low,
+hits lows, economy contracted, sales contracted, output contracted"""
 PLUNGES = """plunge, plunges, plunged, plunging, plummet, plummets, plummeted, plummeting, tumble,
 tumbles, tumbled, tumbling, crash, crashes, crashed, crashing, collapse, collapses, collapsed,
 collapsing, nosedive, nosedives, slump, slumps, slumped, slumping, tank, tanks, tanked, tanking,
@@ -82,13 +82,13 @@ slashing, trim, trims, trimmed, trimming, lowers, lowered, lowering, curb, curbs
 pares, pared, scale back, scales back, scaled back, minimize, minimise, minimized, decreased its,
 squeeze, squeezes, squeezed, dent, dents, dented, depress, depressed, shave, shaves, weigh on,
 weighs on, weighed on, hurt, hurts, dismiss, dismisses, dismissed, drops case, drop case, throws
-out, settle, settles, settled, avert, averts, averted, overturn, overturns, overturned, resolve,
-resolves, defuse, quell, quells, soothe, calm, calms, curtail, curtails, curtailed, dampen,
-dampens, dampened, crimp, crimps, crimped, prune, prunes, pruned, clip, clips, clipped, whittle,
-whittles, whittled, repay, repays, repaid, relieve, relieves, relieved, mitigate, mitigates,
-mitigated, quieten, alleviate, alleviates, dispel, dispels, shake off, shakes off, shook off,
-ratchet down, take down, takes down, capped, halt rise in, stemmed, bring down, brings down,
-brought down, overcome, overcomes, overcame, stem losses, stems losses, crimping"""
+out, avert, averts, averted, overturn, overturns, overturned, resolve, resolves, defuse, quell,
+quells, soothe, calm, calms, curtail, curtails, curtailed, dampen, dampens, dampened, crimp,
+crimps, crimped, prune, prunes, pruned, clip, clips, clipped, whittle, whittles, whittled,
+relieve, relieves, relieved, mitigate, mitigates, mitigated, quieten, alleviate, alleviates,
+dispel, dispels, shake off, shakes off, shook off, ratchet down, take down, takes down, capped,
+halt rise in, stemmed, bring down, brings down, brought down, overcome, overcomes, overcame, stem
+losses, stems losses, crimping"""
 MORE_IS_GOOD = """return on capital, return on capital employed, roce, position, foothold,
 utilisation of, capacity utilisation, capacity utilization, passenger numbers, equity ratio, cash,
 profit, growth, profits, profitability, earnings, income, sales, sale volumes, revenue, revenues,
@@ -193,7 +193,10 @@ group, target groups, target market, target audience, production report, results
 result announcement, results call, performance test, growth companies, growth area, growth areas,
 index fund, customer base, customer service, user interface, order number, outlook for the year is
 given, equity research, debt advisory, stock symbol, fee free, number of people, people, number of
-stores, number of votes, the number of members, months notice, days notice"""
+stores, number of votes, the number of members, months notice, days notice, recovery boiler,
+recovery boilers, heat recovery, energy recovery, resource recovery, disaster recovery, noise
+reduction, district cooling, savings bank, savings banks, savings account, savings accounts, solid
+fuel, solid fuels, solid state"""
 # What a company may close; only the closing of it counts.
 SITES = """branches, branch, stores, store, plants, plant, factory, factories, mill, mills, mine,
 mines, pit, smelter, refinery, refineries, kiln, kilns, restaurants, restaurant, shops, outlets,
