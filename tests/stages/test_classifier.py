@@ -135,13 +135,43 @@ class SlowClassifier:
         return [Sentiment(0.2, 0.5, 0.3) for _ in texts]
 
 
+@dataclass
+class SlowText(SlowClassifier):
+    """One whose time grows with the texts."""
+
+    seconds_a_batch: float = 0
+    seconds_a_text: float = 0
+
+    def classify(self, texts: Sequence[str]) -> list[Sentiment]:
+        self.clock.advance(self.seconds_a_text * len(texts))
+        return super().classify(texts)
+
+
 def test_a_backlog_drains_over_ticks_oldest_first(db: Database, clock: FixedClock) -> None:
     keep(db, *(f"Headline number {n}" for n in range(7)))
-    model = SlowClassifier(clock, seconds_a_batch=13)
+    model = SlowClassifier(clock, seconds_a_batch=5)
     first = classify(db, clock, model=model, batch=2)
-    assert (first.classified, first.remaining, first.budget_spent) == (4, 3, 1)
+    assert (first.classified, first.remaining, first.budget_spent) == (5, 2, 1)
     second = classify(db, clock, model=model, batch=2)
-    assert (second.classified, second.remaining, second.budget_spent) == (3, 0, 0)
+    assert (second.classified, second.remaining, second.budget_spent) == (2, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("done", "spent_s", "size"),
+    [(0, 0, 32), (0, 16, 0), (32, 0, 250), (32, 1, 240), (32, 4, 48), (32, 15, 1), (32, 15.9, 0)],
+)
+def test_a_batch_is_as_large_as_the_time_left_allows(done: int, spent_s: float, size: int) -> None:
+    assert classifier.batch_size(done, timedelta(seconds=spent_s), most=250) == size
+
+
+def test_a_slow_model_ends_within_its_budget(db: Database, clock: FixedClock) -> None:
+    keep(db, *(f"Headline number {n}" for n in range(300)))
+    model = SlowText(clock, seconds_a_text=0.2)
+    began = clock.now()
+    outcome = classify(db, clock, model=model)
+    assert clock.now() - began <= classifier.BUDGET
+    assert outcome.classified >= 60
+    assert (outcome.remaining, outcome.budget_spent) == (300 - outcome.classified, 1)
 
 
 def test_a_dry_run_decides_and_keeps_nothing(db: Database, clock: FixedClock) -> None:

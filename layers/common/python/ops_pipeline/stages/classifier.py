@@ -13,9 +13,13 @@ from ops_pipeline.ports import Classifier, Clock
 from ops_pipeline.stages.request import TickRequest
 
 BATCH = 250
-# What is left waits for the next tick: a backlog must never outlast the function.
+# What is left waits for the next tick: a backlog must never outlast the function, whose
+# time-out is 25 s and counts the loading of the model as well.
 MOST_BATCHES = 40
-BUDGET = timedelta(seconds=25)
+BUDGET = timedelta(seconds=16)
+# The first batch is small, as nobody knows yet how long the model takes for a text; each
+# later one takes about half of the time that is left.
+_FIRST, _SHARE = 32, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,8 @@ def run(
 ) -> Outcome:
     """Work through the queue until it is empty or the budget is spent.
 
-    Each batch is one unit of work of its own: what is done stays done.
+    Each batch is one unit of work of its own: what is done stays done. It is as large as
+    the time left allows, at the pace so far.
     """
     started = clock.now()
     with db.transaction() as tx:
@@ -47,9 +52,11 @@ def run(
     outcome = Outcome()
     # A dry run keeps nothing, so the same batch would come back for ever.
     for _ in range(1 if request.dry_run else MOST_BATCHES):
+        done = outcome.classified + outcome.unclassifiable
+        size = batch_size(done, clock.now() - started, most=batch)
         with db.transaction() as tx:
-            waiting = news.waiting_items(tx, limit=batch)
-        if not waiting or clock.now() - started >= BUDGET:
+            waiting = news.waiting_items(tx, limit=size) if size else []
+        if not waiting:
             break
         verdicts = judge(waiting, book, classifier)
         with db.transaction() as tx:
@@ -58,6 +65,18 @@ def run(
     with db.transaction() as tx:
         remaining = news.count_waiting(tx)
     return replace(outcome, remaining=remaining, budget_spent=int(remaining > 0))
+
+
+def batch_size(done: int, spent: timedelta, *, most: int) -> int:
+    """How many items to take next; 0 when the time left is worth none.
+
+    Where no time passes, as in a replay, it depends on the count alone.
+    """
+    if not done:
+        return min(_FIRST, most) if spent < BUDGET else 0
+    if not spent:
+        return most
+    return min(most, int(done * ((BUDGET - spent) / spent) * _SHARE)) if spent < BUDGET else 0
 
 
 def judge(items: Sequence[WaitingItem], book: NameBook, classifier: Classifier) -> list[Classified]:
