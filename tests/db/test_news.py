@@ -1,12 +1,14 @@
 """What the signals may see of the news."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from ops_pipeline.db import news
 from ops_pipeline.db.connection import Database
+from ops_pipeline.domain.company_names import NameBook
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.news import (
     Classified,
@@ -18,6 +20,7 @@ from ops_pipeline.domain.news import (
 )
 from ops_pipeline.domain.news_identity import news_item
 from ops_pipeline.domain.stories import assign_stories
+from ops_pipeline.domain.ticker_mentions import find_mentions
 from ops_pipeline.errors import ConstraintViolated
 
 NOW = datetime(2026, 2, 4, 15, 0, tzinfo=UTC)
@@ -148,3 +151,26 @@ def test_the_database_refuses_a_sentiment_without_label_and_a_null_time_without_
         tx.execute("UPDATE inbound_events_classified SET sentiment_label = NULL")
     with pytest.raises(ConstraintViolated, match="undated_says_why"), db.transaction() as tx:
         tx.execute("UPDATE inbound_events_raw SET published_at = NULL")
+
+
+def test_hardly_a_line_of_plain_news_gets_a_ticker_that_it_does_not_name(db: Database) -> None:
+    """Eight hundred headlines and sentences of reports with the shipped securities."""
+    with db.transaction() as tx:
+        book = NameBook(news.companies(tx))
+    folder = Path(__file__).resolve().parents[1] / "news" / "lines"
+    lines = [
+        line[2:]
+        for style in ("headlines", "reports")
+        for file in sorted(folder.glob(f"*/{style}.txt"))
+        for line in file.read_text().splitlines()
+    ]
+    named = {line: {mention.ticker for mention in find_mentions(line, book)} for line in lines}
+    # Two of them name one; whatever else is found is false.
+    right = {
+        "AstraNova and Lilly to co-develop drug": {"LLY"},
+        "Morris signs supply deal with Amazon": {"AMZN"},
+    }
+    false = {line: found - right.get(line, set()) for line, found in named.items()}
+    assert len(lines) >= 800
+    assert sum(map(bool, false.values())) < 0.01 * len(lines)
+    assert all(right[line] <= named[line] for line in right)
