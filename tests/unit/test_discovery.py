@@ -18,7 +18,7 @@ def bar(minute: int, close: str, volume: int) -> Bar:
 
 
 def test_a_session_is_what_its_bars_traded_and_how_steadily() -> None:
-    found = traded([bar(0, "10", 100), bar(1, "20", 50), bar(5, "20", 0)], 4)
+    found = traded([bar(0, "10", 100), bar(1, "20", 50), bar(5, "20", 0), bar(6, "NaN", 9)], 4)
     assert (found.dollar_volume, found.traded_share) == (2_000, 0.5)
 
 

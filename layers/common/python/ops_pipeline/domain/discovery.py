@@ -46,15 +46,15 @@ class Proposal:
 
 
 def traded(bars: Sequence[Bar], minutes: int) -> Traded:
-    """What the bars of one session say.
+    """What the bars of one session say; one without a trade or a price counts for nothing.
 
     Args:
         bars: Of one security and one session, one a minute at most; none is zero.
         minutes: Length of the session, > 0.
     """
-    dollars = sum(float(bar.close) * bar.volume for bar in bars)
-    with_trade = sum(bar.volume > 0 for bar in bars)
-    return Traded(dollar_volume=dollars, traded_share=min(1.0, with_trade / minutes))
+    sound = [bar for bar in bars if bar.volume > 0 and bar.close.is_finite() and bar.close > 0]
+    dollars = sum(float(bar.close) * bar.volume for bar in sound)
+    return Traded(dollar_volume=dollars, traded_share=min(1.0, len(sound) / minutes))
 
 
 def propose(named: Sequence[Named], sessions: dict[str, Traded]) -> list[Proposal]:
