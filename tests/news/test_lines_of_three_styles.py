@@ -6,7 +6,7 @@ lines/rules.txt was written first, every line and its label before any model was
   0.90 on reports and 0.65 on posts. The hand that wrote it also wrote the word lists.
 - mended: batches that were each asked once and then read line by line to mend the lexicon;
   first readings after the first, in order: headlines 0.68, 0.78, 0.75; reports 0.86, 0.81,
-  0.93; posts 0.76, 0.73, 0.82, and 0.75 for the last, which came after "last".
+  0.93; posts 0.76, 0.73, 0.82; after "last" came headlines with 0.84 and posts with 0.75.
 - last: asked once: headlines 0.83, reports 0.89, posts 0.77; a few of its lines led to words
   afterwards.
 

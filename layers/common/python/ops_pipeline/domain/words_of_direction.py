@@ -24,7 +24,7 @@ unexpectedly rise, come up, moving up, moving on up, more than in the, more than
 turns up, turned up, record high, record highs, all time high, all time highs, 52 week high, new
 high, new highs, multi year high, high since, week high, month high, year high, decade high,
 session high, quarter high, day high, week highs, month highs, year highs, hits high, hit high,
-hits highs, highest ever"""
+hits highs, highest ever, take flight, takes flight, took flight"""
 LEAPS = """surge, surges, surged, surging, soar, soars, soared, soaring, jump, jumps, jumped,
 jumping, rocket, rockets, rocketed, skyrocket, skyrockets, skyrocketed, spike, spikes, spiked,
 double, doubles, doubled, doubling, triple, triples, tripled, tripling, leap, leaps, leaped,
@@ -42,7 +42,7 @@ restore, restores, restored, bolster, bolsters, bolstered, bolstering, buoy, buo
 fuelled, fueled, propel, propels, propelled, spur, spurs, spurred, underpin, underpins,
 underpinned, upsizes, sweeten, sweetens, sweetened, hoist, hoists, hoisted, accelerate growth,
 grow its, grows its, lengthen, lengthens, fatten, fattens, stoke, stokes, stoked, heighten,
-heightens, heightened, worsen its"""
+heightens, heightened, worsen its, powers"""
 FALLS = """dry up, dries up, drying up, dried up, fall, falls, falling, fell, fallen, drop, drops,
 dropping, dropped, decline, declines, declining, declined, decrease, decreases, decreasing,
 decreased, down, downward, slip, slips, slipped, slipping, ease, eases, eased, easing, dip, dips,
@@ -69,7 +69,7 @@ cools off, cooled off, moving down, less than in the, less than in, activity con
 contracts, output contracts, sector contracts, contracts again, record low, record lows, all time
 low, 52 week low, new low, new lows, multi year low, week low, month low, year low, decade low,
 session low, quarter low, day low, week lows, month lows, year lows, low since, hits low, hit low,
-hits lows, economy contracted, sales contracted, output contracted"""
+hits lows, economy contracted, sales contracted, output contracted, stall, stalling"""
 PLUNGES = """plunge, plunges, plunged, plunging, plummet, plummets, plummeted, plummeting, tumble,
 tumbles, tumbled, tumbling, crash, crashes, crashed, crashing, collapse, collapses, collapsed,
 collapsing, nosedive, nosedives, slump, slumps, slumped, slumping, tank, tanks, tanked, tanking,
@@ -196,7 +196,8 @@ given, equity research, debt advisory, stock symbol, fee free, number of people,
 stores, number of votes, the number of members, months notice, days notice, recovery boiler,
 recovery boilers, heat recovery, energy recovery, resource recovery, disaster recovery, noise
 reduction, district cooling, savings bank, savings banks, savings account, savings accounts, solid
-fuel, solid fuels, solid state"""
+fuel, solid fuels, solid state, power station, power plant, power plants, power supply, power
+company, power grid, hydro power, wind power, solar power, nuclear power"""
 # What a company may close; only the closing of it counts.
 SITES = """branches, branch, stores, store, plants, plant, factory, factories, mill, mills, mine,
 mines, pit, smelter, refinery, refineries, kiln, kilns, restaurants, restaurant, shops, outlets,

@@ -111,7 +111,8 @@ gear, into gear, out of the woods, off to a flying start, averting walkout, aver
 through the roof, record crowds, record attendance, record visitors, grip on costs, hits
 endpoints, hit endpoints, hits endpoint, off the charts, delivers the goods, on course, builds
 stake, adds to stake, raises stake, new bull, repays debt, repaid debt, repays loan early,
-resolves dispute, resolved dispute, dispute resolved"""
+resolves dispute, resolved dispute, dispute resolved, sees off, saw off, fends off, fended off,
+ups stake, to buy back up to, to buy back shares"""
 BAD = """into the red, into loss, into a loss, deeper into loss, deeper into the red, turned to a
 loss, turned to loss, turns to loss, turned negative, squeezed by, eats into, ate into, eaten
 into, burns through, burned through, halting, grounds fleet, grounded, grounding, redundant, made
@@ -261,7 +262,8 @@ low, run low, running low, running out, falling off a cliff, falls off a cliff, 
 view, missing the forecast, runs into, walkouts, comes up short, came up short, come up short,
 pauses buyback, pauses dividend, leaves investors hungry, wrench, throws wrench, loses favor,
 loses favour, chatter of bankruptcy, factory fire, fire at, fire disrupts, fire damage, fire
-halts, fire destroys"""
+halts, fire destroys, rebellion, rebel, rebels, on ice, put on ice, puts on ice, jumps ship, jump
+ship, jumped ship"""
 # Good or bad more often than not: half of a clear statement and a little.
 LIKELY_GOOD = """selected by, selected as, was selected, were selected, been selected, chosen by,
 chosen as, been chosen, was chosen, has ordered, have ordered, been ordered by, an order for, an
