@@ -7,14 +7,18 @@ tests prove that for each); so here are three columns: no legible answer, stale,
 
 import json
 import os
+import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from ops_pipeline.db.connection import Database
-from ops_pipeline.errors import BrokerUnavailable, StageFailed
+from ops_pipeline.db.connection import Database, Target, target_from_url
+from ops_pipeline.errors import BrokerUnavailable, DatabaseUnavailable, StageFailed
+from ops_pipeline.stages import dispatcher, position_manager
+from ops_pipeline.stages.request import AccountRequest
 from tests.builders_trading import DAY, Desk
 from tests.fakes import FixedCalendar
 
@@ -27,8 +31,8 @@ answer" is a dependency that is down, slower than its time-out, or answers with 
 than was asked for. A test makes this table and compares it with this page.
 
 Without Postgres nothing at all is decided: no order is sent that is not committed, exits wait,
-stock is protected by the stop resting at the broker. Without the schedule's clock no run begins:
-every machine's first stage refuses a tick older than two minutes.
+stock is protected by the stop resting at the broker, which is left alone. Without the schedule's
+clock no run begins: every machine's first stage refuses a tick older than two minutes.
 
 | what is gone | how | entries | exits |
 |---|---|---|---|
@@ -79,6 +83,14 @@ def _no_session(desk: Desk) -> None:
     desk.calendar = FixedCalendar([known])
 
 
+def _unlisted(desk: Desk) -> None:
+    desk.broker.orders_since = lambda since: []  # type: ignore[method-assign]
+
+
+def _no_fills(desk: Desk) -> None:
+    desk.broker.fills_withheld = True
+
+
 CELLS = (
     Cell("quotes", COLUMNS[0], _no_market),
     Cell("quotes", COLUMNS[1], _old_quotes),
@@ -100,7 +112,9 @@ CELLS = (
     Cell("positions list", COLUMNS[0], _fails("positions")),
     Cell("positions list", COLUMNS[2], _no_positions),
     Cell("orders list", COLUMNS[0], _fails("orders_since")),
+    Cell("orders list", COLUMNS[2], _unlisted),
     Cell("fills list", COLUMNS[0], _fails("fills_since")),
+    Cell("fills list", COLUMNS[2], _no_fills),
     Cell("deposits and fees list", COLUMNS[0], _fails("cash_activities_since")),
 )
 
@@ -149,8 +163,42 @@ def test_no_entry_is_made_on_what_is_unknown_and_nothing_is_closed_without_evide
     assert len(desk.orders("entry")) == 1 or cell.what.endswith("list")
 
 
+def test_without_postgres_nothing_is_sent_and_the_resting_stop_is_left_alone(
+    db: Database, table: dict[str, str]
+) -> None:
+    desk = Desk(db)
+    desk.buy("AAA")
+    desk.next_minute()
+    desk.guard()
+    desk.recommend("AAA")
+    desk.next_minute(AAA=("90.00", "90.02"))
+    asked = (len(desk.broker.submitted), desk.broker.calls.count("cancel"))
+    with socket.socket() as nobody, closing(Database(_at(nobody), application_name="gone")) as gone:
+        for run in (dispatcher.run, position_manager.run):
+            with pytest.raises(DatabaseUnavailable):
+                run(
+                    AccountRequest(tick=desk.tick, account="large"),
+                    replace(desk.road(), db=gone),
+                    market_data=desk.market,
+                    calendar=desk.calendar,
+                )
+    assert (len(desk.broker.submitted), desk.broker.calls.count("cancel")) == asked
+    (stop,) = [it for it in desk.broker.orders.values() if it.order_type == "stop"]
+    assert stop.status == "new"
+    table["Postgres"] = (
+        f"| Postgres | {COLUMNS[0]} | the run fails, nothing is sent"
+        " | wait, the run fails and alerts; the stop at the broker rests |"
+    )
+
+
+def _at(bound: socket.socket) -> Target:
+    """A port that nobody listens on."""
+    bound.bind(("127.0.0.1", 0))
+    return target_from_url(f"postgresql://nobody@127.0.0.1:{bound.getsockname()[1]}/none")
+
+
 def test_the_page_says_what_the_code_does(table: dict[str, str]) -> None:
-    if len(table) < len(CELLS):
+    if len(table) < len(CELLS) + 1:
         pytest.skip("only when all cells ran")
     page = HEAD + "\n".join(table.values()) + "\n"
     if os.environ.get("REWRITE_DOCS"):
