@@ -9,7 +9,7 @@ import pytest
 
 from ops_pipeline.db import invariants
 from ops_pipeline.db.connection import Database, Transaction
-from ops_pipeline.errors import StageFailed
+from ops_pipeline.errors import BrokerOutcomeUnknown, StageFailed
 from ops_pipeline.stages import control, dispatcher
 from ops_pipeline.stages.control import Wish
 from ops_pipeline.stages.request import AccountRequest
@@ -230,3 +230,25 @@ def test_the_cooldown_counts_trades_whose_fills_are_not_listed_yet(held: Desk) -
     number = held.recommend()
     held.dispatch()
     assert held.verdict(number, "cooldown")["passed"] is False
+
+
+def test_an_order_that_turns_up_after_its_room_was_given_away_is_told_of(desk: Desk) -> None:
+    desk.set_account(max_positions=1)
+    desk.broker.fail("submit", BrokerOutcomeUnknown("no answer"), after_effect=True)
+    desk.recommend()
+    desk.dispatch()
+    name = str(desk.order()["client_order_id"])
+    hidden = desk.broker.orders.pop(name)
+    for _ in range(3):
+        desk.next_minute(AAA=("109.98", "110.00"))
+        desk.dispatch()
+    assert desk.order()["status"] == "not_placed"
+    desk.quote("BBB")
+    desk.buy("BBB")
+    desk.broker.orders[name] = hidden
+    desk.broker.fill(name, "100.00")
+    desk.next_minute(AAA=("100.00", "100.02"))
+    desk.guard()
+    assert desk.position("AAA")["status"] == "open"
+    assert "over_cap" in desk.alerts()
+    assert breaches(desk) == []

@@ -12,7 +12,7 @@ from ops_pipeline.domain import books
 from ops_pipeline.domain.books import Difference, Reading
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder, BrokerPosition
 from ops_pipeline.domain.exits import Position
-from ops_pipeline.stages import settlement
+from ops_pipeline.stages import over_caps, settlement
 from ops_pipeline.stages.road import Road
 from ops_pipeline.stages.settlement import Evidence
 
@@ -45,7 +45,8 @@ def settle(tx: Transaction, way: Road, answer: Answer) -> Counter[str]:
         counts["differences"] += 1
         if not _settled(tx, way, difference, told.get(difference.subject), counts):
             unsettled.append(difference)
-    unsettled += _over_caps(tx, way)
+    over = over_caps.look(tx, way.account, way.clock.now())
+    unsettled += [over] if over else []
     counts["unsettled"] = len(unsettled)
     reason = unsettled[0].message if unsettled else None
     halts.set_books_halt(tx, account=way.name, reason=reason)
@@ -177,20 +178,6 @@ def _repair(tx: Transaction, way: Road, held: Position, told: BrokerPosition) ->
     positions.save(tx, changed, now=way.clock.now())
     _event(tx, way, held, "repaired", told.quantity - held.quantity)
     way.journal.went_wrong("position_repaired", account=way.name, symbol=held.symbol)
-
-
-def _over_caps(tx: Transaction, way: Road) -> list[Difference]:
-    """Facts are never refused, but over the caps nothing more is entered."""
-    held, caps = facts.holdings(tx, way.name), way.account
-    if len(held.symbols) <= caps.max_positions and held.exposure <= caps.max_exposure:
-        alerts.resolve_kinds(tx, kinds=("over_cap",), scope=way.name, now=way.clock.now())
-        return []
-    holds = f"{len(held.symbols)} symbols, ${held.exposure:.2f}"
-    allowed = f"{caps.max_positions} symbols, ${caps.max_exposure:.2f}"
-    message = f"Over the caps: {holds}; allowed are {allowed}"
-    difference = Difference("over_cap", way.name, message, holds, allowed)
-    _alert(tx, way, difference)
-    return [difference]
 
 
 def _moving(tx: Transaction, way: Road, answer: Answer) -> frozenset[str]:

@@ -19,6 +19,7 @@ from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.orders import LIVE, Order, Status, status_after, status_of
 from ops_pipeline.domain.parameters import ExitRules
+from ops_pipeline.stages import over_caps
 
 _NONE = Decimal(0)
 # What its end settles.
@@ -74,6 +75,9 @@ def settle(
     if after.purpose == "entry" and not after.live:
         _finish_recommendation(tx, after, account, now)
     _take_back_partial(tx, after, now)
+    if reopened and after.side == "buy":
+        # Its room was given to others when it was given up.
+        over_caps.look(tx, account, now)
     return after
 
 
