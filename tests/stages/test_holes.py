@@ -10,9 +10,9 @@ import pytest
 from ops_pipeline.db import invariants
 from ops_pipeline.db.connection import Database, Transaction
 from ops_pipeline.errors import BrokerOutcomeUnknown, StageFailed
-from ops_pipeline.stages import control, dispatcher
+from ops_pipeline.stages import control, dispatcher, reconciler
 from ops_pipeline.stages.control import Wish
-from ops_pipeline.stages.request import AccountRequest
+from ops_pipeline.stages.request import AccountRequest, TickRequest
 from tests.builders_trading import Desk
 
 CLAIM = """
@@ -251,4 +251,19 @@ def test_an_order_that_turns_up_after_its_room_was_given_away_is_told_of(desk: D
     desk.guard()
     assert desk.position("AAA")["status"] == "open"
     assert "over_cap" in desk.alerts()
+    assert breaches(desk) == []
+
+
+def test_what_waits_for_an_account_that_was_switched_off_ends_with_the_day(desk: Desk) -> None:
+    number = desk.recommend(account="tiny")
+    desk.set_account("tiny", active=False)
+    desk.clock.advance(600)
+    reconciler.run(
+        TickRequest(tick=desk.tick),
+        db=desk.db,
+        road=desk.road,
+        clock=desk.clock,
+        journal=desk.notes,
+    )
+    assert desk.recommendation(number)["status"] == "EXPIRED"
     assert breaches(desk) == []

@@ -66,6 +66,11 @@ def first_account_name(tx: Transaction) -> str:
     return names[0]
 
 
+def all_names(tx: Transaction) -> list[str]:
+    """Every account by name, whatever its state."""
+    return _names(tx, _NAMES)
+
+
 def load(tx: Transaction, name: str) -> Account:
     """The account of that name.
 

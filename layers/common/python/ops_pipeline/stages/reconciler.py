@@ -72,8 +72,9 @@ def run(
         except (AccountMismatch, BrokerUnavailable, StageFailed) as error:
             journal.went_wrong("account_not_reconciled", account=name, error=str(error))
             failures.append(f"{name}: {type(error).__name__}: {error}")
-    for name in names:
-        counts["expired"] += _expire(db, road(name), clock)
+    if names:
+        age_s = road(names[0]).rules.gates.recommendation_age_s
+        counts["expired"] = _expire(db, clock.now(), timedelta(seconds=age_s))
     if failures:
         raise StageFailed("; ".join(failures))
     return Outcome(
@@ -119,8 +120,13 @@ def _read(broker: Broker, request: TickRequest, asked_at: datetime) -> Answer:
     )
 
 
-def _expire(db: UnitsOfWork, way: Road, clock: Clock) -> int:
-    """End what the last session left waiting: no dispatcher runs before the next."""
-    oldest = clock.now() - timedelta(seconds=way.rules.gates.recommendation_age_s)
+def _expire(db: UnitsOfWork, now: datetime, age: timedelta) -> int:
+    """End what the last session left waiting: no dispatcher runs before the next.
+
+    Of every account: nobody serves one that was switched off.
+    """
     with db.transaction() as tx:
-        return dispatch.expire(tx, account=way.name, oldest=oldest, now=clock.now())
+        return sum(
+            dispatch.expire(tx, account=name, oldest=now - age, now=now)
+            for name in accounts.all_names(tx)
+        )
