@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from infra.definitions import Function
+
 MAIN = "main"
 
 
@@ -65,6 +67,18 @@ class Deployment:
 
     def function_name(self, function: str) -> str:
         return f"{self.prefix}-{function.replace('_', '-')}"
+
+
+def has_model(function: Function, deployment: Deployment) -> bool:
+    """Whether the function fetches a trained model at its start."""
+    return "inference" in function.layers and deployment.model_s3_uri != ""
+
+
+def layers_of(function: Function, deployment: Deployment) -> tuple[str, ...]:
+    """What the function carries: what runs a model only where there is one to run."""
+    if has_model(function, deployment):
+        return function.layers
+    return tuple(name for name in function.layers if name != "inference")
 
 
 _ALLOWED: Mapping[str, str] = {

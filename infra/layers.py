@@ -38,6 +38,8 @@ _BLOCK = re.compile(r"^([a-z0-9._-]+)(?:\[[^]]*\])?==.*\n(?:    .*\n)+", re.MULT
 _ASKED = re.compile(r"^    #(?: via)?\s+([a-z0-9._-]+)$", re.MULTILINE)
 # Of botocore's four hundred services those that our adapters may ask.
 _SERVICES = ("cloudwatch", "s3", "secretsmanager", "sns", "stepfunctions", "sts")
+# Where Lambda unpacks layers.
+LAYER_ROOT = "/opt"
 _SUFFIXES = (".pyc", ".pyi", ".pyx", ".pxd", ".h", ".c", ".a")
 
 
@@ -158,7 +160,7 @@ def compile_modules(site: Path) -> bool:
     if python is None:
         return False
     command = [str(python), "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
-    command += ["-s", str(site), "-p", "/opt/python", str(site)]
+    command += ["-s", str(site), "-p", f"{LAYER_ROOT}/python", str(site)]
     # Some packages carry files for other Pythons, which do not compile and are never imported.
     subprocess.run(command, env={"PYTHONHASHSEED": "0"}, capture_output=True, check=False)  # noqa: S603 - ours
     return True

@@ -1,6 +1,7 @@
 """What each function weighs and how long its start takes: `python -m infra.weigh [ARCHITECTURE]`.
 
-Weighs what would be deployed: the asset with its layers. A start imports the handler and the
+Weighs what would be deployed: the asset with its layers, the classifier with a trained
+model's. A start imports the handler and the
 adapters that its first call needs, in an interpreter of Lambda's version that sees nothing
 else; the time is the processor's own, the least of three. Needs `make layers`, and for the
 times layers of this machine's architecture.

@@ -12,7 +12,7 @@ from aws_cdk import aws_logs as logs
 
 from infra import bundles
 from infra.definitions import Function, load_functions
-from infra.deployment import Deployment
+from infra.deployment import Deployment, has_model, layers_of
 from infra.stacks.database import Postgres, secret_name
 from infra.stacks.guards import accept
 from infra.stacks.network import Network
@@ -86,11 +86,6 @@ def environment(function: Function, deployment: Deployment) -> dict[str, str]:
     return {**variables, "DB_CA_FILE": bundles.CA_FILE, "POWERTOOLS_LOG_LEVEL": "INFO"}
 
 
-def has_model(function: Function, deployment: Deployment) -> bool:
-    """Whether the function fetches a trained model at its start."""
-    return "inference" in function.layers and deployment.model_s3_uri != ""
-
-
 def alpaca_prefix(deployment: Deployment) -> str:
     return f"{deployment.prefix}/alpaca"
 
@@ -130,7 +125,7 @@ def _function(
         architecture=getattr(lambda_.Architecture, _CDK_NAME[architecture]),
         handler=f"functions.{function.stage}.handler.lambda_handler",
         code=lambda_.Code.from_asset(str(bundles.stage_function(function.stage, around.staging))),
-        layers=[layer(layer_name, architecture) for layer_name in function.layers],
+        layers=[layer(each, architecture) for each in layers_of(function, deployment)],
         environment=environment(function, deployment),
         timeout=Duration.seconds(function.timeout_s),
         memory_size=function.memory_mb,

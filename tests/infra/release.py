@@ -11,11 +11,17 @@ from typing import Any
 
 from infra.bundles import built_layer
 from infra.definitions import load_functions
+from infra.deployment import Deployment, layers_of
 from tests.infra.lambda_host import Answered, Host, started, unpack
 from tests.infra.template import Template, stages
 
 FUNCTIONS = load_functions()
 ARCHITECTURE = "x86_64"
+
+
+def carried(stage: str) -> tuple[str, ...]:
+    """The layers of a function as it is deployed without any choice."""
+    return layers_of(FUNCTIONS[stage], Deployment())
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ class Lambda:
         unpacked = Path(tempfile.mkdtemp(dir=self.folder, prefix=stage))
         task = unpacked / "task"
         shutil.copytree(self.assembly / f"asset.{asset}", task)
-        layers = [self._layer(name) for name in FUNCTIONS[stage].layers]
+        layers = [self._layer(name) for name in carried(stage)]
         site = unpack(layers, unpacked / "layers")
         folders = [task, site, built_layer("runtime", ARCHITECTURE)]
         named = properties["Environment"]["Variables"]
@@ -62,7 +68,7 @@ class Lambda:
         imported = re.findall(r"^import time: [ \d]+\|[ \d]+\| +(\w+)", said, re.MULTILINE)
         held = {
             path.name.partition(".")[0]
-            for name in FUNCTIONS[stage].layers
+            for name in carried(stage)
             for path in (self._layer(name) / "python").iterdir()
         }
         return set(imported) & held

@@ -103,6 +103,12 @@ def test_two_stages_in_one_account_share_no_name(
         if "MODEL_S3_URI" in properties.get("Environment", {}).get("Variables", {})
     }
     assert with_model == {"ops-pipeline-dev-classifier"}
+    carried = {
+        properties["FunctionName"]
+        for properties in of_type(other, "AWS::Lambda::Function").values()
+        if any("Inference" in layer["Ref"] for layer in properties.get("Layers", []))
+    }
+    assert carried == with_model
     readable = [
         (statement["Action"], statement["Resource"])
         for policy in of_type(other, "AWS::IAM::Policy").values()

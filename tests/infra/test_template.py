@@ -14,6 +14,7 @@ from infra.definitions import (
     load_machines,
     with_arns,
 )
+from infra.deployment import Deployment, layers_of
 from ops_pipeline.db.roles import CONNECTION_LIMITS, Role
 from ops_pipeline.runtime import log, metric_names
 from ops_pipeline.runtime.settings import Settings, read_settings
@@ -73,7 +74,7 @@ def test_each_function_of_functions_json_is_deployed_with_its_figures(template: 
         assert properties["Timeout"] == function.timeout_s
         assert properties["MemorySize"] == function.memory_mb
         assert properties["Description"] == function.description
-        assert len(properties["Layers"]) == len(function.layers)
+        assert len(properties["Layers"]) == len(layers_of(function, Deployment()))
 
 
 def test_each_handler_exists_in_its_asset(template: Template, assembly: Path) -> None:
