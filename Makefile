@@ -61,7 +61,7 @@ INFRA := .venv-infra/ready
 infra: $(INFRA) ## make .venv-infra, with CDK and Node, from requirements-infra.lock
 	@:
 
-$(INFRA): requirements-infra.lock $(READY)
+$(INFRA): requirements-infra.lock | $(READY)
 	@echo "making .venv-infra (650 MB)"
 	@$(BIN)/python -m venv --clear .venv-infra
 	@.venv-infra/bin/python -m pip --disable-pip-version-check install --quiet \

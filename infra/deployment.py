@@ -32,8 +32,9 @@ class Deployment:
         budget_usd: A month's spending that sends an e-mail; needs alarm_email.
         architecture: "arm64" or "x86_64", of all functions but the classifier.
         classifier_architecture: As above: onnxruntime crashed at import on arm64 for years.
-        model_s3_uri: The classifier's trained model, `s3://bucket/key`; "" has the list of words.
-        model_sha256: Of that object; needed with it.
+        model_s3_uri: Folder of the classifier's trained model, `s3://bucket/prefix`; "" has the
+            list of words.
+        model_sha256: Of the manifest in it; needed with it.
         log_days: How long logs are kept.
         tracing: X-Ray.
     """

@@ -31,6 +31,7 @@ _BY_STAGE = {
     "market_regime": ("vix", "calendar"),
     "market_clock": ("calendar",),
     "telemetry": ("calendar",),
+    "discovery": ("calendar",),
     "dispatcher": ("calendar",),
     "position_manager": ("calendar",),
     "features": ("calendar",),

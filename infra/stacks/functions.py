@@ -33,6 +33,8 @@ _NETWORK_ACTIONS = [
     "ec2:UnassignPrivateIpAddresses",
 ]
 _LARGEST_SPARE_S = 60
+# A model's folder; a test compares this with what the adapter fetches.
+MODEL_FILES = ("config.json", "manifest.json", "model.onnx", "tokenizer.json")
 _CDK_NAME = {"arm64": "ARM_64", "x86_64": "X86_64"}
 
 
@@ -180,7 +182,10 @@ def _role(scope: Any, around: Surroundings, function: Function, log_group: Any) 
     if has_model(function, around.deployment):
         model = around.deployment.model_s3_uri.removeprefix("s3://")
         role.add_to_policy(
-            iam.PolicyStatement(actions=["s3:GetObject"], resources=[f"arn:aws:s3:::{model}"])
+            iam.PolicyStatement(
+                actions=["s3:GetObject"],
+                resources=[f"arn:aws:s3:::{model.rstrip('/')}/{name}" for name in MODEL_FILES],
+            )
         )
     if around.deployment.tracing:
         role.add_to_policy(

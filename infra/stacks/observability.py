@@ -252,7 +252,7 @@ def _queries(scope: Any, deployment: Deployment, functions: Mapping[str, Any]) -
 def _budget(scope: Any, deployment: Deployment, topic: Any) -> None:
     """Tell the topic of a month that costs more, or is going to."""
     parts = budgets.CfnBudget
-    budgets.CfnBudget(
+    budget = budgets.CfnBudget(
         scope,
         "Budget",
         budget=parts.BudgetDataProperty(
@@ -276,3 +276,5 @@ def _budget(scope: Any, deployment: Deployment, topic: Any) -> None:
             for kind in ("ACTUAL", "FORECASTED")
         ],
     )
+    # With its policy: who may not publish there is refused when the budget is made.
+    budget.node.add_dependency(topic)

@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 
 from infra.synth import ROOT, synthesise
+from ops_pipeline.adapters.model_folder import FILES, MANIFEST
+from ops_pipeline.runtime.settings import read_settings
 from tests.infra.template import Template, of_type, read_template, stages
 
 
@@ -71,7 +73,7 @@ def test_a_changed_file_of_the_package_runs_the_migration_again(
 def test_two_stages_in_one_account_share_no_name(
     template: Template, checkout: Path, venv: Path
 ) -> None:
-    model = ("model_s3_uri=s3://a-bucket/finbert/model.tar", f"model_sha256={'a' * 64}")
+    model = ("model_s3_uri=s3://a-bucket/finbert", f"model_sha256={'a' * 64}")
     choices = (
         *("stage=dev", "nat=gateway", "alarm_email=a@example.com", "schedules_enabled=true"),
         *model,
@@ -115,4 +117,12 @@ def test_two_stages_in_one_account_share_no_name(
         for statement in policy["PolicyDocument"]["Statement"]
         if "s3:" in json.dumps(statement["Action"])
     ]
-    assert readable == [("s3:GetObject", "arn:aws:s3:::a-bucket/finbert/model.tar")]
+    files = sorted((MANIFEST, *FILES))
+    folder = "arn:aws:s3:::a-bucket/finbert"
+    assert readable == [("s3:GetObject", [f"{folder}/{file}" for file in files])]
+    [variables] = [
+        properties["Environment"]["Variables"]
+        for properties in of_type(other, "AWS::Lambda::Function").values()
+        if properties.get("FunctionName") == "ops-pipeline-dev-classifier"
+    ]
+    assert read_settings(variables).model_in_s3() == ("s3://a-bucket/finbert", "a" * 64)

@@ -40,7 +40,7 @@ def test_an_odd_value_is_refused_by_its_name(name: str, value: str) -> None:
 
 
 def test_a_model_comes_with_its_hash_or_not_at_all() -> None:
-    uri = "s3://a-bucket/finbert/model.tar"
+    uri = "s3://a-bucket/finbert"
     for half in ({"model_s3_uri": uri}, {"model_sha256": SHA}):
         with pytest.raises(ContextInvalid, match="together"):
             _read(**half)

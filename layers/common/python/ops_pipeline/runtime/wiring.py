@@ -289,7 +289,10 @@ def warm_up(variables: Mapping[str, str]) -> None:
         import ops_pipeline.adapters.secrets
     if variables.get("ALPACA_SECRET_PREFIX"):
         import ops_pipeline.adapters.alpaca_broker
-        import ops_pipeline.adapters.alpaca_data  # noqa: F401
+        import ops_pipeline.adapters.alpaca_data
+    if variables.get("MODEL_S3_URI"):
+        import ops_pipeline.adapters.model_store
+        import ops_pipeline.adapters.onnx_classifier  # noqa: F401
 
 
 _current: Runtime | None = None
