@@ -10,7 +10,7 @@ from ops_local.cli import main
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.adapters.model_folder import write_manifest
 from ops_pipeline.adapters.onnx_classifier import OnnxClassifier
-from ops_pipeline.errors import SettingsInvalid
+from ops_pipeline.errors import ClassificationFailed, SettingsInvalid
 from ops_pipeline.runtime.wiring import Runtime
 
 TINY = Path(__file__).resolve().parent / "tiny_model"
@@ -133,3 +133,11 @@ def test_verify_prints_how_often_two_models_agree(
     write_manifest(folder, "turned-1")
     assert main(["model", "verify", str(TINY), str(folder), str(texts)]) == 1
     assert json.loads(capsys.readouterr().out)["agreement"] < 0.97
+
+
+def test_a_run_of_the_graph_that_fails_is_told_as_a_failed_classification() -> None:
+    classifier = OnnxClassifier(TINY)
+    # No word of this number is in the model: its embedding has no such row.
+    classifier._pad_id = 10**6
+    with pytest.raises(ClassificationFailed):
+        classifier.classify(TEXTS)

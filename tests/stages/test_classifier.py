@@ -13,6 +13,7 @@ from ops_pipeline.db.runs import DryDatabase
 from ops_pipeline.domain.news import FeedEntry, FeedState, Sentiment
 from ops_pipeline.domain.news_identity import news_item
 from ops_pipeline.domain.stories import assign_stories
+from ops_pipeline.errors import ClassificationFailed
 from ops_pipeline.ports import Classifier
 from ops_pipeline.stages import classifier
 from ops_pipeline.stages.request import TickRequest
@@ -193,3 +194,42 @@ def test_the_signals_see_a_classified_story(db: Database, clock: FixedClock) -> 
         found = news.stories_by_ticker(tx, ["TSLA", "F"], clock.now())
     assert list(found) == ["TSLA"]
     assert found["TSLA"][0].score > 0.3
+
+
+class Choking(LexiconClassifier):
+    """A model that fails on every batch that holds one of these words."""
+
+    def __init__(self, *words: str) -> None:
+        super().__init__()
+        self.words = words
+
+    def classify(self, texts: Sequence[str]) -> list[Sentiment]:
+        for text in texts:
+            for word in self.words:
+                if word in text:
+                    raise ClassificationFailed(f"cannot take {word}")
+        return super().classify(texts)
+
+
+def test_a_text_that_the_model_fails_on_is_marked_and_the_others_are_judged(
+    db: Database, clock: FixedClock
+) -> None:
+    keep(db, *(f"Acme profit rises {n} times" for n in range(9)), "Poison for Acme", "Loss widens")
+
+    outcome = classify(db, clock, model=Choking("Poison"))
+
+    assert (outcome.classified, outcome.unclassifiable, outcome.remaining) == (10, 1, 0)
+    (marked,) = [row for row in verdicts(db) if row["status"] == "UNCLASSIFIABLE"]
+    assert (marked["title"], marked["reason"]) == (
+        "Poison for Acme",
+        "the model failed: cannot take Poison",
+    )
+
+
+def test_a_model_that_answers_nothing_at_all_fails_the_run_and_marks_nothing(
+    db: Database, clock: FixedClock
+) -> None:
+    keep(db, "Acme profit rises", "Loss widens")
+    with pytest.raises(ClassificationFailed):
+        classify(db, clock, model=Choking("rises", "widens", "Profit"))
+    assert verdicts(db) == []

@@ -19,6 +19,7 @@ machines list these names one by one; a test compares both.
     ├── BrokerRejected         the broker said no, in its own words
     ├── AccountMismatch        these keys belong to another account than the bound one
     ├── FeedUnavailable        one feed or the VIX file could not be fetched
+    ├── ClassificationFailed   the model gave no usable answer to these texts
     ├── StageFailed            a part of the stage's work failed; the message says which
     ├── MigrationFailed        a migration did not apply; the database is as before
     ├── MigrationRefused       a migration file or the history is not in order
@@ -93,6 +94,9 @@ class FeedUnavailable(OpsError):
     def __init__(self, message: str, *, retry_after_s: int | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ClassificationFailed(OpsError): ...
 
 
 class StageFailed(OpsError): ...

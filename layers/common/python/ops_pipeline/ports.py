@@ -72,7 +72,7 @@ class Classifier(Protocol):
         ...
 
     def classify(self, texts: Sequence[str]) -> list[Sentiment]:
-        """One sentiment a text, in the order given."""
+        """One sentiment a text, in the order given. Raises ClassificationFailed."""
         ...
 
 

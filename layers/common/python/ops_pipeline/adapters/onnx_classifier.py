@@ -5,16 +5,25 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors
 from tokenizers import Encoding, Tokenizer
 
 from ops_pipeline.adapters.model_folder import ModelFolder, open_model_folder
 from ops_pipeline.domain.news import Sentiment
-from ops_pipeline.errors import SettingsInvalid
+from ops_pipeline.errors import ClassificationFailed, SettingsInvalid
 
 # Longer texts are cut: BERT knows no more places than these.
 LONGEST_TOKENS = 512
 # Sorted by length, sixteen at once on two threads is where the time a text takes is least.
 _BATCH, _THREADS = 16, 2
+# What onnxruntime raises when a run of the graph goes wrong; it has no common base.
+_RUN_FAILED = (
+    runtime_errors.EPFail,
+    runtime_errors.Fail,
+    runtime_errors.InvalidArgument,
+    runtime_errors.NotImplemented,
+    runtime_errors.RuntimeException,
+)
 
 
 class OnnxClassifier:
@@ -39,15 +48,25 @@ class OnnxClassifier:
         unknown = self._inputs - {"input_ids", "attention_mask", "token_type_ids"}
         if unknown or "input_ids" not in self._inputs:
             raise SettingsInvalid(f"MODEL_DIR: model.onnx asks for {sorted(self._inputs)}")
-        if self._logits([self._tokenizer.encode("Profit rises")]).shape != (1, 3):
+        if self._first_shape() != (1, 3):
             raise SettingsInvalid("MODEL_DIR: model.onnx does not answer with three labels")
+
+    def _first_shape(self) -> tuple[int, ...]:
+        try:
+            return self._logits([self._tokenizer.encode("Profit rises")]).shape
+        except ClassificationFailed as error:
+            raise SettingsInvalid(f"MODEL_DIR: model.onnx does not run: {error}") from error
 
     @property
     def model(self) -> str:
         return self._folder.name
 
     def classify(self, texts: Sequence[str]) -> list[Sentiment]:
-        """One sentiment a text, in the order given; each cut at 512 tokens."""
+        """One sentiment a text, in the order given; each cut at 512 tokens.
+
+        Raises:
+            ClassificationFailed: the graph failed on one of them, or answered with no number.
+        """
         encoded = self._tokenizer.encode_batch(list(texts))
         # Texts of one length need no padding.
         by_length = sorted(range(len(texts)), key=lambda place: len(encoded[place].ids))
@@ -73,7 +92,13 @@ class OnnxClassifier:
             "token_type_ids": np.zeros(shape, dtype=np.int64),
         }
         wanted = {name: array for name, array in given.items() if name in self._inputs}
-        return np.asarray(self._session.run(None, wanted)[0], dtype=np.float64)
+        try:
+            logits = np.asarray(self._session.run(None, wanted)[0], dtype=np.float64)
+        except _RUN_FAILED as error:
+            raise ClassificationFailed(str(error)) from error
+        if not np.isfinite(logits).all():
+            raise ClassificationFailed("the model answered with something that is no number")
+        return logits
 
     def _sentiments(self, logits: np.ndarray) -> Iterator[Sentiment]:
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))

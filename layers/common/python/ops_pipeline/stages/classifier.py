@@ -8,7 +8,8 @@ from ops_pipeline.db import news
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.company_names import NameBook
 from ops_pipeline.domain.news import Classified, WaitingItem
-from ops_pipeline.domain.reading import judged, read
+from ops_pipeline.domain.reading import Reading, judged, read
+from ops_pipeline.errors import ClassificationFailed
 from ops_pipeline.ports import Classifier, Clock
 from ops_pipeline.stages.request import TickRequest
 
@@ -20,6 +21,8 @@ BUDGET = timedelta(seconds=16)
 # The first batch is small, as nobody knows yet how long the model takes for a text; each
 # later one takes about half of the time that is left.
 _FIRST, _SHARE = 32, 0.5
+# Any model can judge this.
+_PLAIN_TEXT = "Profit rises"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,26 @@ def batch_size(done: int, spent: timedelta, *, most: int) -> int:
 
 
 def judge(items: Sequence[WaitingItem], book: NameBook, classifier: Classifier) -> list[Classified]:
-    """Ask the model once for a whole batch, and read its answers item by item."""
-    readings = [read(item, book) for item in items]
-    answers = iter(classifier.classify([text for one in readings for text in one.texts]))
+    """Ask the model once for a whole batch, and read its answers item by item.
+
+    Raises:
+        ClassificationFailed: the model answers nothing at all.
+    """
+    return _judge([read(item, book) for item in items], classifier)
+
+
+def _judge(readings: Sequence[Reading], classifier: Classifier) -> list[Classified]:
+    """Where a batch fails, its halves are asked: one text that the model can't take is found."""
+    try:
+        answers = iter(classifier.classify([text for one in readings for text in one.texts]))
+    except ClassificationFailed as error:
+        if len(readings) > 1:
+            half = len(readings) // 2
+            return _judge(readings[:half], classifier) + _judge(readings[half:], classifier)
+        # Raises when it is the model, not the text: then nothing is marked.
+        classifier.classify([_PLAIN_TEXT])
+        unread = replace(readings[0], text=None, parts=None, reason=f"the model failed: {error}")
+        return [judged(unread, (), classifier.model)]
     return [
         judged(reading, [next(answers) for _ in reading.texts], classifier.model)
         for reading in readings
