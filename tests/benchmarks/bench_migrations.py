@@ -155,7 +155,7 @@ def _python(program: str, interpreter: Path) -> Command:
     return lambda folder, url: [str(interpreter), "-c", program, str(folder), url]
 
 
-def _contenders(tools: Path | None) -> Iterator[Contender]:
+def _contenders(tools: Path) -> Iterator[Contender]:
     here = Path(sys.executable)
     yield Contender("bare", _sql_files, _python(_BARE, here))
     yield Contender("ops-pipeline", _sql_files, _python(_OURS, here))
@@ -163,11 +163,11 @@ def _contenders(tools: Path | None) -> Iterator[Contender]:
         ("yoyo", _YOYO, _sql_files),
         ("alembic", _ALEMBIC, _alembic_files),
     ):
-        if tools is not None and (tools / "bin" / name).exists():
+        if (tools / "bin" / name).exists():
             yield Contender(name, make, _python(program, tools / "bin" / "python"))
         else:
             sys.stdout.write(f"{name} is not here: left out\n")
-    if tools is not None and (tools / "bin" / "dbmate").exists():
+    if (tools / "bin" / "dbmate").exists():
         yield Contender("dbmate", _dbmate_files, lambda folder, url: [
             str(tools / "bin" / "dbmate"), "--url", f"{url}?sslmode=disable",
             "--migrations-dir", str(folder), "--no-dump-schema", "migrate"])  # fmt: skip

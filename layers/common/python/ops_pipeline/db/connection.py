@@ -134,6 +134,10 @@ class Transaction:
         self._renew = renew
         self._ended = False
 
+    def begin(self) -> None:
+        """Begin now, and not with the first statement: a session that was lost is replaced here."""
+        self._begin_now()
+
     def rows(self, sql: str, **values: object) -> list[Row]:
         """Run one statement with `:name` placeholders and return its rows, in order."""
         return _rows(self._run(sql, values))

@@ -1,6 +1,7 @@
 """The folder of migrations: names, order and checksums."""
 
 import hashlib
+import os
 import re
 from collections import defaultdict
 from collections.abc import Collection
@@ -51,13 +52,15 @@ def read_folder(folder: Path) -> list[MigrationFile]:
     """
     if not folder.is_dir():
         raise MigrationRefused(f"{folder} is not a folder")
-    paths = [path for path in folder.iterdir() if path.suffix.lower() == ".sql"]
-    names = {path.name for path in paths}
-    files = [
-        _read(path)
-        for path in paths
-        if not path.name.startswith(".") and not path.is_dir() and not _goes_back(path.name, names)
-    ]
+    with os.scandir(folder) as entries:
+        names = {
+            entry.name
+            for entry in entries
+            if entry.name.lower().endswith(".sql")
+            and not entry.name.startswith(".")
+            and not entry.is_dir()
+        }
+    files = [_read(folder, name) for name in names if not _goes_back(name, names)]
     if not files:
         raise MigrationRefused(f"{folder} holds no migration (NNNN_name.sql)")
     by_number: dict[int, list[str]] = defaultdict(list)
@@ -79,17 +82,18 @@ def _goes_back(name: str, names: Collection[str]) -> bool:
     return True
 
 
-def _read(path: Path) -> MigrationFile:
-    named = _NAME.fullmatch(path.name)
+def _read(folder: Path, name: str) -> MigrationFile:
+    named = _NAME.fullmatch(name)
     if named is None:
-        raise MigrationRefused(f"{path.name} is not named NNNN_name.sql")
+        raise MigrationRefused(f"{name} is not named NNNN_name.sql")
     try:
-        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+        with open(os.path.join(folder, name), "rb") as file:  # noqa: PTH118, PTH123 - a thousand of them
+            text = file.read().decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
-        raise MigrationRefused(f"{path.name} cannot be read: {error.strerror}") from error
+        raise MigrationRefused(f"{name} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise MigrationRefused(f"{path.name} is not UTF-8 at byte {error.start}") from error
+        raise MigrationRefused(f"{name} is not UTF-8 at byte {error.start}") from error
     if "\0" in text:
-        raise MigrationRefused(f"{path.name} holds a NUL character")
+        raise MigrationRefused(f"{name} holds a NUL character")
     checksum = hashlib.sha256(text.encode()).hexdigest()
-    return MigrationFile(path.stem, int(named["number"]), checksum, text)
+    return MigrationFile(name.removesuffix(".sql"), int(named["number"]), checksum, text)

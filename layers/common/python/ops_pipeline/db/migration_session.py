@@ -27,7 +27,6 @@ AS_BEFORE = "the database is as before this file"
 _LOCK = 729_104_001
 _LOCK_POLL_S = 0.1
 LOST = (InterfaceError, OSError, EOFError)
-_NOTHING = "SELECT"
 # Files are cut into statements by this reading of quotes.
 _READING = "SET standard_conforming_strings = on"
 # A killed run's statement ends soon after it, and with it its hold on the lock.
@@ -66,9 +65,9 @@ class Session:
     def enter(self, tx: Transaction, plan: Plan) -> None:
         """Begin the unit of work, over the session with the lock and no other.
 
-        A lost connection is replaced by a unit's first statement: here by one that does nothing.
+        A lost connection is replaced by a unit's beginning, and by nothing later.
         """
-        tx.script(_NOTHING)
+        tx.begin()
         self.require_alive(plan)
 
     def require_alive(self, plan: Plan) -> None:
@@ -95,7 +94,7 @@ def alone(database: Database, wait_s: float) -> Iterator[Session]:
         DatabaseUnavailable: no connection, or another run did not end in time.
     """
     with database.transaction() as tx:
-        tx.script(_NOTHING)  # replaces a connection that died since the last run
+        tx.begin()  # replaces a connection that died since the last run
     raw = database.session()
     deadline = time.monotonic() + wait_s
     while not raw.execute_simple(f"SELECT pg_try_advisory_lock({_LOCK})").rows[0][0]:
