@@ -159,6 +159,7 @@ def _dry_run(runner: Runner, _: argparse.Namespace) -> Report:
     lines = [
         f"would apply {plan.file.version}: {len(plan.statements)} statements"
         f"{'' if plan.transactional else ', not in a transaction'}"
+        f"{f', {plan.note}' if plan.note else ''}"
         for plan in plans
     ]
     return 0, facts, lines or ["nothing to apply"]

@@ -78,6 +78,17 @@ def test_status_tells_what_is_applied_and_pending(
     assert (status["pending"], status["problems"]) == (["0002_more"], [])
 
 
+def test_a_dry_run_says_what_it_would_leave_out(
+    folder: Path, empty_urls: DatabaseUrls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "0002_both.sql").write_text("-- migrate:up\nSELECT 1;\n-- migrate:down\nSELECT 2;")
+    _ops("migrate", "dry-run", "--dir", str(folder), "--database-url", empty_urls.owner)
+    assert capsys.readouterr().out.splitlines() == [
+        "would apply 0001_make: 1 statements",
+        "would apply 0002_both: 1 statements, its way back left out",
+    ]
+
+
 def test_what_is_wrong_ends_with_1_and_says_so(
     empty_urls: DatabaseUrls, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
