@@ -99,6 +99,8 @@ def test_a_run_that_ended_in_the_middle_of_a_file_leaves_a_warm_session_clean(
     )
     with pytest.raises(MigrationFailed):
         Runner(target_db, folder).up()
+    with target_db.transaction() as tx:
+        assert tx.one("SHOW search_path") == {"search_path": '"$user", public'}
     write(2, steps=f"{ALONE}SET search_path = app; CREATE TABLE a (id int)")
     Runner(target_db, folder).up()
     write(3, next="CREATE TABLE b (id int)")

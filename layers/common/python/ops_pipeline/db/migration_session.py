@@ -55,7 +55,7 @@ class Session:
         self._database = database
         self.raw = raw
         self._settings = _READING
-        # In a warm function an earlier run may have ended in the middle of a file.
+        # Whatever this session was used for before.
         raw.execute_simple(f"{_AS_LOGGED_IN}; {_READING}")
         # Not every operating system can tell that a client is gone.
         with suppress(DatabaseError):
@@ -108,7 +108,7 @@ def alone(database: Database, wait_s: float) -> Iterator[Session]:
         yield Session(database, raw)
     finally:
         with suppress(*LOST, DatabaseError):
-            raw.execute_simple(f"SELECT pg_advisory_unlock({_LOCK})")
+            raw.execute_simple(f"SELECT pg_advisory_unlock({_LOCK}); {_AS_LOGGED_IN}")
 
 
 def send(run: Callable[[str], object], plan: Plan, statement: Statement, left: str) -> None:
