@@ -185,6 +185,18 @@ def test_a_failed_index_is_dropped_and_built_once_the_rows_allow_it(
     assert _index(target_db, "a_id_idx") is True
 
 
+def test_of_a_procedure_that_commits_and_then_fails_nobody_says_that_nothing_changed(
+    target_db: Database, write: Write
+) -> None:
+    folder = write(
+        make="CREATE TABLE a (id int); CREATE PROCEDURE p() LANGUAGE plpgsql AS "
+        "$$ BEGIN INSERT INTO a VALUES (1); COMMIT; RAISE EXCEPTION 'late'; END $$",
+        call=f"{ALONE}CALL p();",
+    )
+    with pytest.raises(MigrationFailed, match=r"late.*; what it had committed itself stays"):
+        Runner(target_db, folder).up()
+
+
 def test_an_invalid_index_of_an_interrupted_run_is_dropped_and_rebuilt(
     target_db: Database, write: Write
 ) -> None:

@@ -121,12 +121,15 @@ def send(run: Callable[[str], object], plan: Plan, statement: Statement, left: s
         run(statement.text)
     except DatabaseError as error:
         line = statement.line_at(position_of(error)) if statement.line else 0
-        where = f"line {line}" if line else "at its end"
-        raise MigrationFailed(f"{plan.file.name} {where}: {in_words(error)}; {left}") from error
+        where = _where(plan, line)
+        raise MigrationFailed(f"{where}: {in_words(error)}; {left}") from error
     except LOST as error:
-        raise MigrationFailed(
-            f"{plan.file.name} line {statement.line}: the connection broke ({error}); {left}"
-        ) from error
+        where = _where(plan, statement.line)
+        raise MigrationFailed(f"{where}: the connection broke ({error}); {left}") from error
+
+
+def _where(plan: Plan, line: int) -> str:
+    return f"{plan.file.name} {f'line {line}' if line else 'at its end'}"
 
 
 def _holder(raw: Connection) -> str:

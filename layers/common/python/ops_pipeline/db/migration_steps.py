@@ -31,6 +31,8 @@ _TOOK_EFFECT = (
     (("DROP", "SUBSCRIPTION"), "42704"),
     (("ALTER", "TABLE"), "42P01"),
 )
+# A procedure or a block of code; these stand alone because they commit.
+_MAY_COMMIT = (("CALL",), ("DO",))
 _NOT_IN_STATE = "55000"
 _SETTINGS = (("SET",), ("RESET",), ("SELECT", "SET_CONFIG"), ("SELECT", "PG_CATALOG", "SET_CONFIG"))
 
@@ -111,7 +113,9 @@ class Steps:
             self.session.enter(tx, self.plan)
             halves.mark(tx, self.plan, number, before)
         try:
-            send(self.session.raw.execute_simple, self.plan, statement, self._left(number))
+            send(
+                self.session.raw.execute_simple, self.plan, statement, self._left(number, statement)
+            )
         except MigrationFailed as error:
             if again and _says_it_took_effect(statement, error):
                 return
@@ -148,7 +152,9 @@ class Steps:
             self.session.enter(tx, self.plan)
             halves.advance(tx, self.plan, done)
 
-    def _left(self, done: int) -> str:
+    def _left(self, done: int, alone: Statement | None = None) -> str:
+        if alone is not None and alone.words[:1] in _MAY_COMMIT:
+            return "what it had committed itself stays; the next run calls it again"
         if done == 0:
             return AS_BEFORE
         return (
