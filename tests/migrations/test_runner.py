@@ -16,6 +16,7 @@ from ops_pipeline.db.migration_plan import plan
 from ops_pipeline.db.migration_session import LOCK_WAIT_S, STATEMENT_S, alone
 from ops_pipeline.db.migrations import Runner
 from ops_pipeline.errors import (
+    CommitUnknown,
     DatabaseUnavailable,
     MigrationFailed,
     MigrationRefused,
@@ -421,6 +422,24 @@ def test_a_connection_that_dies_inside_a_file_leaves_nothing_of_it(
     assert objects_in(target_db) == {}
     write(bad="CREATE TABLE a (id int)")
     assert len(Runner(target_db, folder).up()) == 1
+
+
+def test_a_connection_that_dies_at_a_file_s_commit_leaves_a_question_that_the_next_run_answers(
+    target_db: Database, write: Write
+) -> None:
+    folder = write(
+        make="CREATE TABLE a (id int);\n"
+        "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN\n"
+        "PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;\n"
+        "CREATE CONSTRAINT TRIGGER last AFTER INSERT ON a DEFERRABLE INITIALLY DEFERRED\n"
+        "FOR EACH ROW EXECUTE FUNCTION die();",
+        fill="INSERT INTO a VALUES (1);",
+    )
+    runner = Runner(target_db, folder)
+    with pytest.raises(CommitUnknown, match=r"0002_fill\.sql at its end: .*; the next run finds"):
+        runner.up()
+    assert [row.version for row in runner.status().applied] == ["0001_make"]
+    assert runner.status().pending == ("0002_fill",)
 
 
 def test_no_file_runs_over_a_connection_that_lost_the_lock(

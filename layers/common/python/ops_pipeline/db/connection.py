@@ -162,6 +162,17 @@ class Transaction:
         context = self._session.execute_unnamed(sql, vals=(), stream=iter(lines))
         return int(context.row_count)
 
+    def commit_with(self, sql: str) -> None:
+        """Run several statements and commit in one round trip; where one fails, nothing is.
+
+        Raises:
+            CommitUnknown: the connection broke meanwhile.
+        """
+        self._begin_now()
+        with _no_answer_is_unknown():
+            self._session.execute_simple(f"{sql}; {COMMIT}")
+        self._ended = True
+
     def commit_unless(self, lost: OpsError, sql: str, **values: object) -> None:
         """Commit in one round trip with a statement that divides by zero when it must not be.
 

@@ -15,7 +15,7 @@ from ops_pipeline.db.connection import Database, Limits, Transaction
 from ops_pipeline.db.migration_history import in_words, position_of
 from ops_pipeline.db.migration_plan import Plan
 from ops_pipeline.db.sql_lexer import Statement
-from ops_pipeline.errors import DatabaseUnavailable, MigrationFailed
+from ops_pipeline.errors import CommitUnknown, DatabaseUnavailable, MigrationFailed
 
 LOCK_WAIT_S = 45.0
 # Of one statement. A test holds wait and statement together under the function's time-out.
@@ -116,6 +116,7 @@ def send(run: Callable[[str], object], plan: Plan, statement: Statement, left: s
 
     Raises:
         MigrationFailed: names file and line and says what is `left` behind.
+        CommitUnknown: it was to commit, and the connection broke.
     """
     try:
         run(statement.text)
@@ -123,6 +124,11 @@ def send(run: Callable[[str], object], plan: Plan, statement: Statement, left: s
         line = statement.line_at(position_of(error)) if statement.line else 0
         where = _where(plan, line)
         raise MigrationFailed(f"{where}: {in_words(error)}; {left}") from error
+    except CommitUnknown as error:
+        where = _where(plan, statement.line)
+        raise CommitUnknown(
+            f"{where}: {error}; the next run finds out what became of it"
+        ) from error
     except LOST as error:
         where = _where(plan, statement.line)
         raise MigrationFailed(f"{where}: the connection broke ({error}); {left}") from error

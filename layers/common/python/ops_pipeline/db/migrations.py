@@ -210,7 +210,7 @@ class Runner:
             last = [record_sql(applied)]
             if not made.transactional:
                 last.append(halves.forget_sql(made.file.version))
-            send(tx.script, made, session.end_of_file(made, *last), AS_BEFORE)
+            send(tx.commit_with, made, session.end_of_file(made, *last), AS_BEFORE)
         return applied
 
     def _build(self, scratch: Database, files: Iterable[MigrationFile], not_run: list[str]) -> None:
