@@ -1,8 +1,12 @@
 """The database is reached over TLS that is checked, by a login from a secret, or not at all."""
 
 import json
+import socket
+import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +127,31 @@ def test_a_password_changed_in_the_secret_is_read_once_more_when_the_old_one_is_
             store(aws, writer, port)
             with database.transaction() as tx:
                 assert tx.one("SELECT 1 AS one") == {"one": 1}
+
+
+def test_a_login_by_url_takes_tls_where_the_server_offers_it(
+    ours: Authority, writer: Target, tmp_path: Path
+) -> None:
+    context = ours.server(tmp_path, "127.0.0.1")
+    with (
+        tls_front((writer.host, writer.port), context) as port,
+        closing(Database(replace(writer, port=port), application_name="tests")) as database,
+    ):
+        with database.transaction() as tx:
+            assert tx.one("SELECT 1 AS one") == {"one": 1}
+        assert isinstance(database.session()._usock, ssl.SSLSocket)
+
+
+def test_a_server_that_hangs_up_instead_of_an_answer_is_unavailable(writer: Target) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            listener.accept()[0].close()
+
+        hanging_up = threading.Thread(target=hang_up)
+        hanging_up.start()
+        target = replace(writer, port=listener.getsockname()[1])
+        database = Database(target, application_name="tests")
+        with pytest.raises(DatabaseUnavailable), closing(database), database.transaction():
+            pass
+        hanging_up.join()

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pg8000.native
 from pg8000.exceptions import DatabaseError, InterfaceError
 
+from ops_pipeline.db.transport import open_socket
 from ops_pipeline.db.wire import COMMIT, Session
 from ops_pipeline.errors import (
     CapExceeded,
@@ -336,16 +337,26 @@ class Database:
         self._target = self._renew()
         return self._log_in()
 
+    def _transport(self, timeout_s: float) -> dict[str, object]:
+        """pg8000's options for the way there; with a context TLS is required, and checked."""
+        target = self._target
+        if target.ssl_context is None:
+            opened = open_socket(target.host, target.port, timeout_s)
+            return {"sock": opened, "ssl_context": False}
+        return {
+            "host": target.host,
+            "port": target.port,
+            "timeout": timeout_s,
+            "ssl_context": target.ssl_context,
+        }
+
     def _log_in(self) -> Session:
         try:
             connection = Session(
                 self._target.user,
-                host=self._target.host,
-                port=self._target.port,
+                **self._transport(self._limits.statement_ms / 1000 + 10),
                 database=self._target.database,
                 password=self._target.password,
-                ssl_context=self._target.ssl_context,
-                timeout=self._limits.statement_ms / 1000 + 10,
                 application_name=self._application_name,
                 startup_params={
                     "TimeZone": "UTC",
