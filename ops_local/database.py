@@ -117,7 +117,9 @@ def clone_database(admin: Database, template: str, name: str) -> None:
     """Copy a database that nobody is logged in to; with its tables, rows and privileges."""
     _outside_transaction(
         admin,
-        f"CREATE DATABASE {identifier(name)} OWNER {Role.OWNER} TEMPLATE {identifier(template)}",
+        f"CREATE DATABASE {identifier(name)} OWNER {Role.OWNER} TEMPLATE {identifier(template)} "
+        # Quicker than through the log, which a copy of a whole template fills.
+        "STRATEGY file_copy",
     )
     with admin.transaction() as tx:
         roles.grant_database(tx, name)
