@@ -12,6 +12,7 @@ from typing import Any
 
 from ops_local import database as databases
 from ops_local.database import DatabaseUrls
+from ops_local.exchange.accounts import key_variables
 from ops_local.exchange.launcher import Account, RunningExchange, start
 from ops_local.feed_server import FeedServer
 from ops_local.home import Home
@@ -157,15 +158,6 @@ def opened(plan: Plan) -> Iterator[World]:
 
 def variables(urls: DatabaseUrls, exchange_url: str, served: FeedServer) -> dict[str, str]:
     """The environment that the handlers see: as in AWS, with the replay's addresses."""
-    keys = {
-        f"ALPACA_{account.name.upper()}_{name}": value
-        for account in ACCOUNTS
-        for name, value in (
-            ("KEY_ID", account.key_id),
-            ("SECRET_KEY", account.secret_key),
-            ("ACCOUNT_NUMBER", account.account_number),
-        )
-    }
     return {
         "DATABASE_URL": urls.writer,
         "DATABASE_OWNER_URL": urls.owner,
@@ -176,7 +168,7 @@ def variables(urls: DatabaseUrls, exchange_url: str, served: FeedServer) -> dict
         "FEED_PROXY_URL": served.proxy_url,
         "OPS_DEPLOYMENT": "replay",
         "BROKER_LISTS_AT_ONCE": "true",
-        **keys,
+        **key_variables(ACCOUNTS),
     }
 
 

@@ -56,3 +56,16 @@ class KeyRing:
         if account is None or not hmac.compare_digest(account.secret_key, secret_key):
             return None
         return account
+
+
+def key_variables(accounts: Sequence[Account]) -> dict[str, str]:
+    """The environment that binds the pipeline to these accounts."""
+    return {
+        f"ALPACA_{account.name.upper()}_{name}": value
+        for account in accounts
+        for name, value in (
+            ("KEY_ID", account.key_id),
+            ("SECRET_KEY", account.secret_key),
+            ("ACCOUNT_NUMBER", account.account_number),
+        )
+    }

@@ -16,6 +16,7 @@ from ops_local import database as local
 from ops_local.compare import Difference, differences
 from ops_local.database import DatabaseUrls
 from ops_local.exchange import accounts as exchange_accounts
+from ops_local.exchange.accounts import key_variables
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 from ops_pipeline.db import invariants
 from ops_pipeline.db.connection import Database, target_from_url
@@ -214,22 +215,13 @@ def _is_known_sooner(difference: Difference) -> bool:
 
 
 def _variables(urls: DatabaseUrls, url: str) -> dict[str, str]:
-    keys = {
-        f"ALPACA_{account.name.upper()}_{name}": value
-        for account in ACCOUNTS
-        for name, value in (
-            ("KEY_ID", account.key_id),
-            ("SECRET_KEY", account.secret_key),
-            ("ACCOUNT_NUMBER", account.account_number),
-        )
-    }
     return {
         "DATABASE_URL": urls.writer,
         "ALPACA_TRADING_URL": url,
         "ALPACA_DATA_URL": url,
         "OPS_DEPLOYMENT": "chaos",
         "BROKER_LISTS_AT_ONCE": "true",
-        **keys,
+        **key_variables(ACCOUNTS),
     }
 
 

@@ -14,6 +14,7 @@ from moto import mock_aws
 
 from infra.definitions import load_functions, load_machines, with_arns
 from ops_local.database import DatabaseUrls
+from ops_local.exchange.accounts import key_variables
 from ops_local.exchange.launcher import RunningExchange
 from ops_pipeline.db import tickers
 from ops_pipeline.db.connection import Database
@@ -48,21 +49,12 @@ def variables(
     with db.transaction() as tx:
         tickers.watch_only(tx, ("AAA", "BBB"))
         tx.execute("UPDATE feed_state SET active = false")
-    keys = {
-        f"ALPACA_{account.name.upper()}_{name}": value
-        for account in (LARGE, TINY)
-        for name, value in (
-            ("KEY_ID", account.key_id),
-            ("SECRET_KEY", account.secret_key),
-            ("ACCOUNT_NUMBER", account.account_number),
-        )
-    }
     return {
         "DATABASE_URL": database_urls.writer,
         "ALPACA_TRADING_URL": exchange.url,
         "ALPACA_DATA_URL": exchange.url,
         "VIX_URL": f"{NOWHERE}/vix.csv",
-        **keys,
+        **key_variables((LARGE, TINY)),
     }
 
 

@@ -10,6 +10,7 @@ from infra.bundles import built_layer
 from infra.layers import python_of_lambda
 from infra.synth import ROOT, VENV, infra_python, synthesise
 from ops_local.database import DatabaseUrls
+from ops_local.exchange.accounts import key_variables
 from ops_local.exchange.launcher import RunningExchange
 from ops_pipeline.db.connection import Database
 from tests.builders_market import in_force
@@ -76,15 +77,6 @@ def variables(
 ) -> dict[str, str]:
     """This machine's servers in place of AWS's and Alpaca's; what a migration puts in force."""
     in_force(db)
-    keys = {
-        f"ALPACA_{account.name.upper()}_{name}": value
-        for account in (LARGE, TINY)
-        for name, value in (
-            ("KEY_ID", account.key_id),
-            ("SECRET_KEY", account.secret_key),
-            ("ACCOUNT_NUMBER", account.account_number),
-        )
-    }
     return {
         "DATABASE_URL": database_urls.writer,
         "DATABASE_OWNER_URL": database_urls.owner,
@@ -93,7 +85,7 @@ def variables(
         "ALPACA_DATA_URL": exchange.url,
         "DB_WRITER_SECRET_ID": "",
         "DB_READER_SECRET_ID": "",
-        **keys,
+        **key_variables((LARGE, TINY)),
     }
 
 

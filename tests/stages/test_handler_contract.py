@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
+from ops_local.exchange.accounts import key_variables
 from ops_local.exchange.launcher import RunningExchange, start
 from ops_pipeline.db.connection import Database, target_from_url
 from ops_pipeline.errors import InvalidInput
@@ -111,15 +112,7 @@ def variables(exchange: RunningExchange, urls: DatabaseUrls) -> dict[str, str]:
         "ALPACA_DATA_URL": exchange.url,
         # Nobody listens there: the stages must stand without the index.
         "VIX_URL": "http://127.0.0.1:1/vix.csv",
-        **{
-            f"ALPACA_{account.name.upper()}_{key}": value
-            for account in (LARGE, TINY)
-            for key, value in (
-                ("KEY_ID", account.key_id),
-                ("SECRET_KEY", account.secret_key),
-                ("ACCOUNT_NUMBER", account.account_number),
-            )
-        },
+        **key_variables((LARGE, TINY)),
     }
 
 

@@ -13,6 +13,7 @@ from pg8000.exceptions import DatabaseError
 
 from infra.definitions import load_functions
 from ops_local.database import DatabaseUrls, url_for
+from ops_local.exchange.accounts import key_variables
 from ops_local.exchange.launcher import RunningExchange
 from ops_pipeline.db import tickers
 from ops_pipeline.db.connection import Database, target_from_url, words_of
@@ -69,15 +70,6 @@ def variables(
     with db.transaction() as tx:
         tickers.watch_only(tx, ("AAA", "BBB"))
         tx.execute("UPDATE feed_state SET active = false")
-    keys = {
-        f"ALPACA_{account.name.upper()}_{name}": value
-        for account in (LARGE, TINY)
-        for name, value in (
-            ("KEY_ID", account.key_id),
-            ("SECRET_KEY", account.secret_key),
-            ("ACCOUNT_NUMBER", account.account_number),
-        )
-    }
     return {
         "DATABASE_URL": database_urls.writer,
         "DATABASE_OWNER_URL": database_urls.owner,
@@ -85,7 +77,7 @@ def variables(
         "ALPACA_TRADING_URL": exchange.url,
         "ALPACA_DATA_URL": exchange.url,
         "VIX_URL": "http://127.0.0.1:1/vix.csv",
-        **keys,
+        **key_variables((LARGE, TINY)),
     }
 
 
