@@ -15,6 +15,8 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
+from pg8000.native import identifier
+
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
 from ops_local.postgres import EmbeddedPostgres
@@ -72,6 +74,11 @@ def cloned(server_url: str, original_url: str, name: str) -> Iterator[str]:
         local.clone_database(admin, original, name)
         yield local.url_for(original_url, database=name)
         local.drop_database(admin, name)
+
+
+def vacuum(db: Database, table: str) -> None:
+    """Do what autovacuum would, as the table's owner."""
+    db.session().execute_simple(f"VACUUM (ANALYZE) {identifier(table)}")
 
 
 class Stopwatch:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops_pipeline.domain.features import BarWindow, Features, compute
+from ops_pipeline.domain.features import BarWindows, Features, compute
 from ops_pipeline.domain.market import new_york_day, new_york_time
 from ops_pipeline.domain.parameters import FeatureRules
 
@@ -25,12 +25,12 @@ class Minute(NamedTuple):
     volume: int
 
 
-def window_of(minutes: list[Minute], ticker: str = "AAA") -> BarWindow:
-    return BarWindow(
-        ticker=ticker,
-        starts_s=np.array([int(each.ts.timestamp()) for each in minutes], dtype=np.int64),
-        closes=np.array([each.close for each in minutes], dtype=np.float64),
-        volumes=np.array([each.volume for each in minutes], dtype=np.int64),
+def window_of(minutes: list[Minute], ticker: str = "AAA") -> BarWindows:
+    return BarWindows(
+        tickers=[ticker],
+        starts_s=np.array([[int(each.ts.timestamp()) for each in minutes]], dtype=np.int64),
+        closes=np.array([[each.close for each in minutes]], dtype=np.float64),
+        volumes=np.array([[each.volume for each in minutes]], dtype=np.int64),
     )
 
 
@@ -42,8 +42,7 @@ def rising(count: int, *, step: float = 0.01, volume: int = 100) -> list[Minute]
 
 
 def computed(minutes: list[Minute]) -> Features:
-    found = compute(window_of(minutes), RULES)
-    assert found is not None
+    (found,) = compute(window_of(minutes), RULES)
     return found
 
 
@@ -95,12 +94,12 @@ def assert_same(found: Features, expected: dict[str, float | int | bool | None])
 
 
 def test_forty_nine_bars_are_too_few_and_fifty_are_enough() -> None:
-    assert compute(window_of(rising(49)), RULES) is None
+    assert compute(window_of(rising(49)), RULES) == []
     assert computed(rising(50)).bar_count == 50
 
 
 def test_no_setting_makes_a_mean_of_fifty_closes_from_fewer() -> None:
-    assert compute(window_of(rising(49)), FeatureRules(minimum_bars=5)) is None
+    assert compute(window_of(rising(49)), FeatureRules(minimum_bars=5)) == []
 
 
 def test_only_the_last_hundred_and_twenty_bars_count() -> None:
@@ -182,8 +181,7 @@ def test_features_agree_with_a_plain_computation_on_every_minute_of_a_real_day(
     for ticker, minutes in real_minutes(shared_data / day).items():
         for end in range(50, len(minutes) + 1):
             so_far = minutes[max(0, end - 120) : end]
-            found = compute(window_of(so_far, ticker), RULES)
-            assert found is not None
+            (found,) = compute(window_of(so_far, ticker), RULES)
             assert_same(found, by_hand(so_far))
             checked += 1
     assert checked > 300

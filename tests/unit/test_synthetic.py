@@ -15,7 +15,7 @@ from ops_local import recording, synthetic
 from ops_local.recording import Recording
 from ops_local.synthetic.universe import UNIVERSE
 from ops_pipeline.domain.confidence import confidence_in, direction_of
-from ops_pipeline.domain.features import BarWindow, Features, compute
+from ops_pipeline.domain.features import BarWindows, Features, compute
 from ops_pipeline.domain.market import Bar, new_york_time
 from ops_pipeline.domain.parameters import FeatureRules, NewsRules, SignalRules, WatchlistRules
 from ops_pipeline.domain.watchlist import score, select
@@ -37,17 +37,17 @@ def in_session(bars: Sequence[Bar]) -> list[Bar]:
 
 def features_of_the_day(bars: Sequence[Bar]) -> list[Features]:
     """What the features stage would find at the end of each minute."""
-    starts_s = np.array([int(bar.ts.timestamp()) for bar in bars])
-    closes = np.array([float(bar.close) for bar in bars])
-    volumes = np.array([bar.volume for bar in bars])
-    found = (
-        compute(
-            BarWindow(bars[0].ticker, starts_s[:upto], closes[:upto], volumes[:upto]),
+    starts_s = np.array([[int(bar.ts.timestamp()) for bar in bars]])
+    closes = np.array([[float(bar.close) for bar in bars]])
+    volumes = np.array([[bar.volume for bar in bars]])
+    return [
+        features
+        for upto in range(1, len(bars) + 1)
+        for features in compute(
+            BarWindows([bars[0].ticker], starts_s[:, :upto], closes[:, :upto], volumes[:, :upto]),
             FeatureRules(),
         )
-        for upto in range(1, len(bars) + 1)
-    )
-    return [row for row in found if row is not None]
+    ]
 
 
 def test_a_generated_session_is_read_back_as_it_was_made(session: Recording) -> None:

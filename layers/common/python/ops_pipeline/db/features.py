@@ -1,15 +1,16 @@
 """Windows of bars out of Postgres for numpy, and rows of lane_features."""
 
-import json
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from ops_pipeline.db.connection import Row, Transaction
-from ops_pipeline.domain.features import BarWindow, Features
+from ops_pipeline.domain.features import RECENT_BARS, BarWindows, Features
 from ops_pipeline.domain.market import Session
 
 
@@ -22,15 +23,21 @@ class StoredFeatures:
 
 
 # Each column of a ticker's window travels as one array in Postgres's binary form: numpy reads
-# it as it lies there, where 120 rows a ticker would be parsed value by value. A ticker whose
-# newest bar has its features already is left out.
+# it as it lies there, where 120 rows a ticker would be parsed value by value. Of times and
+# volumes only those are sent that are looked at. A ticker whose newest bar has its features
+# already is left out.
 _WINDOWS = """
 SELECT watched.ticker, bars.starts, bars.closes, bars.volumes
 FROM unnest(CAST(:tickers AS text[])) AS watched (ticker)
 CROSS JOIN LATERAL (
-    SELECT max(ts) AS newest, array_send(array_agg(ts)) AS starts,
-        array_send(array_agg(close::double precision)) AS closes,
-        array_send(array_agg(volume)) AS volumes
+    SELECT max(ts) AS newest,
+        array_send(trim_array(
+            array_agg(ts ORDER BY ts DESC), greatest(count(*) - :recent, 0)::integer
+        )) AS starts,
+        array_send(array_agg(close::double precision ORDER BY ts DESC)) AS closes,
+        array_send(trim_array(
+            array_agg(volume ORDER BY ts DESC), greatest(count(*) - :recent, 0)::integer
+        )) AS volumes
     FROM (
         SELECT ts, close, volume FROM lane_telemetry
         WHERE ticker = watched.ticker AND ts >= :opens_at AND ts < :until
@@ -53,11 +60,20 @@ _MICROSECONDS = 1_000_000
 
 _NAMES = tuple(field.name for field in fields(Features))
 _COLUMNS = ", ".join(_NAMES)
+_TYPES = {
+    "ticker": "text",
+    "ts": "timestamptz",
+    "trend_state": "smallint",
+    "volume_current": "bigint",
+    "volume_surge": "boolean",
+    "bar_count": "integer",
+}
+_ARRAYS = ", ".join(f"CAST(:{name} AS {_TYPES.get(name, 'double precision')}[])" for name in _NAMES)
 
+# An array a column: as JSON, the names of the columns would be written and read for every row.
 _INSERT = f"""
 INSERT INTO lane_features ({_COLUMNS}, computed_at, parameter_version)
-SELECT {_COLUMNS}, :now, :parameter_version
-FROM json_populate_recordset(NULL::lane_features, CAST(:rows AS json))
+SELECT {_COLUMNS}, :now, :parameter_version FROM unnest({_ARRAYS}) AS computed ({_COLUMNS})
 ON CONFLICT (ticker, ts) DO NOTHING
 """
 
@@ -74,26 +90,34 @@ CROSS JOIN LATERAL (
 
 def windows_due(
     tx: Transaction, tickers: Sequence[str], session: Session, *, tick: datetime, most_bars: int
-) -> list[BarWindow]:
-    """The session's newest bars before `tick`, for each ticker whose features are behind them."""
+) -> list[BarWindows]:
+    """The session's newest bars before `tick`, for each ticker whose features are behind them.
+
+    Tickers with as many bars come together.
+    """
     rows = tx.rows(
         _WINDOWS,
         tickers=list(tickers),
         opens_at=session.opens_at,
         until=min(tick, session.closes_at),
         most=most_bars,
+        recent=RECENT_BARS,
     )
-    return [_window(row) for row in rows]
+    by_count = defaultdict(list)
+    for row in rows:
+        by_count[len(row["closes"])].append(row)
+    return [_windows(some) for some in by_count.values()]
 
 
 def insert(
     tx: Transaction, rows: Iterable[Features], *, parameter_version: int, now: datetime
 ) -> int:
     """Store new rows; returns how many there were."""
-    # asdict() would copy every value deeply: half of this stage's time.
-    plain = [{name: getattr(features, name) for name in _NAMES} for features in rows]
-    text = json.dumps(plain, default=datetime.isoformat)
-    return tx.execute(_INSERT, rows=text, parameter_version=parameter_version, now=now)
+    columns = zip(*map(attrgetter(*_NAMES), rows), strict=True)
+    arrays = {name: _array(values) for name, values in zip(_NAMES, columns, strict=False)}
+    if not arrays:
+        return 0
+    return tx.execute(_INSERT, **arrays, parameter_version=parameter_version, now=now)
 
 
 def latest(
@@ -107,23 +131,31 @@ def latest(
     return found
 
 
-def _window(row: Row) -> BarWindow:
-    """Newest first in the database's answer, oldest first in the window.
-
-    Raises:
-        RuntimeError: the bars did not come in the order of the statement's subquery.
-    """
-    starts_us = _elements(row["starts"], _INTEGERS)[::-1]
-    if (starts_us[1:] <= starts_us[:-1]).any():
-        raise RuntimeError(f"the bars of {row['ticker']} came out of order")
-    return BarWindow(
-        ticker=row["ticker"],
+def _windows(rows: Sequence[Row]) -> BarWindows:
+    """Newest first in the database's answer, oldest first in the windows."""
+    starts_us = _elements(rows, "starts", _INTEGERS)
+    return BarWindows(
+        tickers=[row["ticker"] for row in rows],
         starts_s=(starts_us // _MICROSECONDS + _POSTGRES_EPOCH_S).astype(np.int64),
-        closes=_elements(row["closes"], _DOUBLES)[::-1].astype(np.float64),
-        volumes=_elements(row["volumes"], _INTEGERS)[::-1].astype(np.int64),
+        closes=_elements(rows, "closes", _DOUBLES).astype(np.float64),
+        volumes=_elements(rows, "volumes", _INTEGERS).astype(np.int64),
     )
 
 
-def _elements(sent: bytes, form: np.dtype[np.void]) -> np.ndarray[tuple[int], np.dtype[Any]]:
-    """The values of a one-dimensional array without NULLs, as array_send() wrote it."""
-    return np.frombuffer(sent, dtype=form, offset=_ARRAY_HEADER_BYTES)["value"]
+def _elements(
+    rows: Sequence[Row], column: str, element: np.dtype[np.void]
+) -> np.ndarray[tuple[int, int], np.dtype[Any]]:
+    """A row for each array without NULLs, as array_send() wrote it, the last element first.
+
+    All have one length.
+    """
+    sent = [row[column] for row in rows]
+    count = (len(sent[0]) - _ARRAY_HEADER_BYTES) // element.itemsize
+    form = np.dtype([("header", f"V{_ARRAY_HEADER_BYTES}"), ("elements", element, (count,))])
+    found = np.frombuffer(b"".join(sent), dtype=form)["elements"]["value"]
+    return found[:, ::-1]
+
+
+def _array(values: Iterable[object]) -> str:
+    """An array in Postgres's text form, of numbers, times and tickers; None is NULL."""
+    return "{" + ",".join("NULL" if each is None else f'"{each}"' for each in values) + "}"

@@ -15,6 +15,7 @@ VERSIONS = (
     "0008_keep_cash_readings",
     "0010_add_name_context",
     "0012_let_retention_delete",
+    "0013_keep_newest_bars_visible",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

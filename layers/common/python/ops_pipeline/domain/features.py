@@ -1,7 +1,6 @@
 """The features of one ticker at one minute: the definition of every column of lane_features."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isnan
@@ -18,19 +17,23 @@ Integers: TypeAlias = npt.NDArray[np.int64]
 _MINUTE_S = 60
 # No setting makes an sma50 of fewer closes.
 _LONGEST_MEAN = 50
+# No time and no volume before these is looked at: volume_avg_20, return_15m.
+RECENT_BARS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class BarWindow:
-    """The newest bars of one ticker in one regular session, oldest first.
+class BarWindows:
+    """The newest bars of T tickers in one regular session, N of each, oldest first.
 
     Attributes:
-        starts_s: Start of each minute, whole seconds since 1970 UTC, strictly ascending.
-        closes: USD, > 0.
-        volumes: Shares, >= 0.
+        tickers: T names.
+        starts_s: T x R: start of each minute, whole seconds since 1970 UTC, strictly ascending.
+            R is at least the lesser of N and RECENT_BARS: the newest ones.
+        closes: T x N: USD, > 0.
+        volumes: T x R, of the bars of `starts_s`: shares, >= 0.
     """
 
-    ticker: str
+    tickers: Sequence[str]
     starts_s: Integers
     closes: Floats
     volumes: Integers
@@ -63,28 +66,34 @@ class Features:
     bar_count: int
 
 
-def compute(window: BarWindow, rules: FeatureRules) -> Features | None:
-    """The features at the window's newest bar; None under the minimum of bars."""
-    (found,) = compute_all([window], rules)
-    return found
+def compute(windows: BarWindows, rules: FeatureRules) -> list[Features]:
+    """The features at each ticker's newest bar, in the order given; none under the minimum of bars.
 
-
-def compute_all(windows: Sequence[BarWindow], rules: FeatureRules) -> list[Features | None]:
-    """The features at each window's newest bar, in the order given; see `compute`.
-
-    Windows of one length are computed side by side: numpy's calls cost more than its sums.
+    The tickers are computed side by side: numpy's calls cost more than its sums.
     """
-    found: list[Features | None] = [None] * len(windows)
-    places_by_count: dict[int, list[int]] = defaultdict(list)
-    for place, window in enumerate(windows):
-        count = min(len(window.closes), rules.window_bars)
-        if count >= max(rules.minimum_bars, _LONGEST_MEAN):
-            places_by_count[count].append(place)
-    for count, places in places_by_count.items():
-        some = [windows[place] for place in places]
-        for place, features in zip(places, _of_one_length(some, count, rules), strict=True):
-            found[place] = features
-    return found
+    closes = windows.closes[:, -rules.window_bars :]
+    count = closes.shape[1]
+    if count < max(rules.minimum_bars, _LONGEST_MEAN):
+        return []
+    starts_s = windows.starts_s[:, -RECENT_BARS:]
+    volumes = windows.volumes[:, -RECENT_BARS:]
+    columns: list[Floats | Integers] = [  # in the order of _Figures
+        starts_s[:, -1],
+        volumes[:, -1],
+        closes[:, -1],
+        _means(closes, 20),
+        _means(closes, _LONGEST_MEAN),
+        _volatilities(closes[:, -30:]),
+        _volatilities(closes),
+        _means(volumes, RECENT_BARS),
+        _returns_over(5, starts_s, closes),
+        _returns_over(15, starts_s, closes),
+    ]
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [
+        _features(ticker, count, _Figures(*row), rules)
+        for ticker, row in zip(windows.tickers, rows, strict=True)
+    ]
 
 
 class _Figures(NamedTuple):
@@ -100,30 +109,6 @@ class _Figures(NamedTuple):
     volume_avg_20: float
     return_5m: float
     return_15m: float
-
-
-def _of_one_length(
-    windows: Sequence[BarWindow], count: int, rules: FeatureRules
-) -> Iterator[Features]:
-    """The features of windows of which the last `count` bars are used: a row each below."""
-    starts_s = np.stack([window.starts_s[-count:] for window in windows])
-    closes = np.stack([window.closes[-count:] for window in windows])
-    volumes = np.stack([window.volumes[-count:] for window in windows])
-    columns: list[Floats | Integers] = [  # in the order of _Figures
-        starts_s[:, -1],
-        volumes[:, -1],
-        closes[:, -1],
-        _means(closes, 20),
-        _means(closes, _LONGEST_MEAN),
-        _volatilities(closes[:, -30:]),
-        _volatilities(closes),
-        _means(volumes, 20),
-        _returns_over(5, starts_s, closes),
-        _returns_over(15, starts_s, closes),
-    ]
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    for window, row in zip(windows, rows, strict=True):
-        yield _features(window.ticker, count, _Figures(*row), rules)
 
 
 def _features(ticker: str, count: int, of: _Figures, rules: FeatureRules) -> Features:

@@ -46,7 +46,7 @@ def run(
         windows = rows.windows_due(
             tx, tickers, session, tick=request.tick, most_bars=rules.window_bars
         )
-        computed = [row for row in features.compute_all(windows, rules) if row]
+        computed = [row for some in windows for row in features.compute(some, rules)]
         stored = rows.insert(tx, computed, parameter_version=parameters.version, now=clock.now())
     surges = sum(1 for row in computed if row.volume_surge)
     return Outcome(tickers=len(tickers), held=len(held), rows=stored, surges=surges)
