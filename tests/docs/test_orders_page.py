@@ -76,6 +76,10 @@ def test_every_step_out_of_a_live_state_that_the_code_can_make_is_drawn() -> Non
     assert undrawn == set()
 
 
+def test_every_step_out_of_an_end_that_the_code_can_make_is_drawn() -> None:
+    assert {step for step in _reachable() - _inner(ORDER) if step[0] not in LIVE} == set()
+
+
 @pytest.mark.parametrize("status", sorted(set(get_args(Status)) - LIVE))
 def test_what_ended_is_drawn_as_an_end(status: str) -> None:
     assert (status, "[*]") in _steps(ORDER)

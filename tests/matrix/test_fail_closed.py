@@ -32,7 +32,12 @@ than was asked for. A test makes this table and compares it with this page.
 
 Without Postgres nothing at all is decided: no order is sent that is not committed, exits wait,
 stock is protected by the stop resting at the broker, which is left alone. Without the schedule's
-clock no run begins: every machine's first stage refuses a tick older than two minutes.
+clock no run begins: every machine's first stage refuses a tick older than two minutes. A clock
+that is wrong shows in the ages of quotes, bars and features.
+
+The calendar is a file of this release, so it is there or knows no session. The broker's account
+and its lists carry no time: a list is stale when it lacks what we hold, and an old account is
+not told from a new one. "Empty" is no answer of the account.
 
 | what is gone | how | entries | exits |
 |---|---|---|---|
@@ -78,6 +83,20 @@ def _no_positions(desk: Desk) -> None:
     desk.broker.cash += 1900
 
 
+def _yesterdays_positions(desk: Desk) -> None:
+    _no_positions(desk)
+    desk.broker.hold("CCC", "10", "100.00")
+    desk.broker.cash -= 1000
+
+
+def _clock_behind(desk: Desk) -> None:
+    desk.clock.advance(-600)
+
+
+def _clock_ahead(desk: Desk) -> None:
+    desk.clock.advance(600)
+
+
 def _no_session(desk: Desk) -> None:
     known = desk.calendar.previous_session(DAY)
     desk.calendar = FixedCalendar([known])
@@ -108,8 +127,11 @@ CELLS = (
     Cell("VIX", COLUMNS[1], _run("UPDATE vix_history SET day = day - 9")),
     Cell("VIX", COLUMNS[2], _run("UPDATE vix_history SET day = day + 99")),
     Cell("calendar", COLUMNS[2], _no_session),
+    Cell("clock", "behind", _clock_behind),
+    Cell("clock", "ahead", _clock_ahead),
     Cell("broker account", COLUMNS[0], _fails("account")),
     Cell("positions list", COLUMNS[0], _fails("positions")),
+    Cell("positions list", COLUMNS[1], _yesterdays_positions),
     Cell("positions list", COLUMNS[2], _no_positions),
     Cell("orders list", COLUMNS[0], _fails("orders_since")),
     Cell("orders list", COLUMNS[2], _unlisted),

@@ -12,7 +12,7 @@ from ops_pipeline.db.connection import Database
 from ops_pipeline.domain.health import DUTIES
 from ops_pipeline.domain.market import MINUTE, new_york_time
 from ops_pipeline.domain.parameters import Parameters
-from ops_pipeline.stages import healthcheck, run_failure
+from ops_pipeline.stages import control, healthcheck, run_failure
 from ops_pipeline.stages.request import TickRequest
 from tests.builders_trading import Desk
 from tests.fakes import FixedClock
@@ -101,7 +101,7 @@ def test_a_minute_in_which_all_ran_raises_nothing(db: Database) -> None:
     outcome = check(db, NOON)
 
     assert outcome.unwell == []
-    assert outcome.checked == 15
+    assert outcome.checked == 17
     assert open_alerts(db) == []
 
 
@@ -283,3 +283,29 @@ def test_a_broken_invariant_has_an_alert_that_names_the_row_until_it_is_whole_ag
     desk.run("UPDATE active_positions SET quantity = quantity + 1")
     assert check(db, NOON + 2 * MINUTE).alerts_resolved == 1
     assert "invariant_broken" not in desk.alerts()
+
+
+def test_an_account_that_lost_five_times_in_a_row_alerts_until_it_is_resumed(db: Database) -> None:
+    desk = Desk(db)
+    desk.set_account(max_daily_loss=5000)
+    for number, ticker in enumerate(("AAA", "BBB", "CCC", "DDD", "EEE")):
+        check(db, desk.tick)
+        assert "losing_streak" not in desk.alerts(), f"after {number} losses"
+        desk.quote(ticker)
+        desk.buy(ticker)
+        desk.next_minute(**{ticker: ("90.00", "90.02")})
+        desk.broker.at_once[ticker] = ("90.00", None)
+        desk.guard()
+        assert desk.position(ticker)["status"] == "closed"
+    check(db, desk.tick)
+    assert "losing_streak" in desk.alerts()
+    desk.quote("FFF")
+    number = desk.recommend("FFF")
+    desk.dispatch()
+    assert "Last 5 trades of the account lost" in desk.recommendation(number)["failure_reason"]
+
+    desk.clock.advance(60)
+    wish = control.Request(action="resume", account="large", operator="test", reason="seen").wish()
+    control.run(wish, db=db, clock=desk.clock)
+    check(db, desk.tick)
+    assert "losing_streak" not in desk.alerts()

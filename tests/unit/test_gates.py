@@ -49,6 +49,8 @@ CALM = Facts(
     quote=Quote("AAA", NOON - timedelta(seconds=5), Decimal("99.98"), 1, Decimal(100), 1),
     held_symbols=frozenset(),
     held_kinds=frozenset(),
+    broker_symbols=frozenset(),
+    unlisted=frozenset(),
     exposure=Decimal(0),
     cost=Decimal(2_000),
     size_bound=None,
@@ -151,6 +153,11 @@ def test_the_gates_of_the_rules_table_are_all_there() -> None:
         ),
         (
             "quote_freshness",
+            {"quote": replace(CALM.quote, ts=NOON + timedelta(seconds=61))},  # type: ignore[type-var] # a quote is there
+            "Quote is 61s ahead of the clock",
+        ),
+        (
+            "quote_freshness",
             {"quote": replace(CALM.quote, ask=Decimal(0))},  # type: ignore[type-var] # a quote is there
             "Quote one-sided or crossed: 99.98 / 0",
         ),
@@ -167,7 +174,22 @@ def test_the_gates_of_the_rules_table_are_all_there() -> None:
             {"held_kinds": frozenset({("AAA", "STOCK")})},
             "AAA is held or being bought",
         ),
+        (
+            "duplicate_position",
+            {"broker_symbols": frozenset({"AAA"})},
+            "AAA is held or being bought",
+        ),
         ("max_positions", {"held_symbols": frozenset("BCDEF")}, "At position limit: 5/5"),
+        (
+            "max_positions",
+            {"held_symbols": frozenset("BCD"), "broker_symbols": frozenset("CDEF")},
+            "At position limit: 5/5",
+        ),
+        (
+            "max_positions",
+            {"held_symbols": frozenset("BC"), "unlisted": frozenset("CB")},
+            "The broker does not list B, C",
+        ),
         ("max_exposure", {"exposure": Decimal(8_001)}, "Exposure $10001/$10000"),
         ("max_exposure", {"cost": Decimal(25_000)}, "Exposure $25000/$10000"),
         ("buying_power", {"buying_power": Decimal(1_999)}, "Cost $2000 of buying power $1999"),
@@ -208,6 +230,11 @@ def test_it_refuses_and_says_why(gate: str, changes: dict[str, Any], reason: str
         ("confidence", {"confidence": 0.6, "tier": TINY}, None),
         ("duplicate_position", {"held_kinds": frozenset({("AAA", "CALL")})}, None),
         ("max_positions", {"held_symbols": frozenset("BCD")}, "Positions 3/5"),
+        (
+            "max_positions",
+            {"held_symbols": frozenset("BCD"), "broker_symbols": frozenset("BCD")},
+            "Positions 3/5",
+        ),
         ("max_positions", {"held_symbols": frozenset({"AAA", *"BCDE"})}, "Positions 4/5"),
         ("max_exposure", {"exposure": Decimal(8_000)}, "Exposure $10000/$10000"),
         ("buying_power", {"buying_power": Decimal(2_000)}, None),
@@ -240,6 +267,7 @@ NEEDED = {
     "quote": {"quote_freshness"},
     "cost": {"max_exposure", "buying_power", "size"},
     "buying_power": {"buying_power"},
+    "broker_symbols": {"max_positions"},
 }
 # None has a meaning of its own here: no bound gave zero; no trade yet.
 MEANT = {"size_bound", "last_trade_at"}

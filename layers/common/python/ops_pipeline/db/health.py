@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from ops_pipeline.db.connection import Transaction
-from ops_pipeline.domain.health import OUTPUTS, Ended, Run
+from ops_pipeline.domain.health import OUTPUTS, Ended, Run, Streak
 
 _RUNS = """
 SELECT stage, scope, tick FROM pipeline_runs
@@ -30,6 +30,26 @@ FROM dispatch_recommendations
 WHERE created_at > :since AND status NOT IN ('PENDING', 'PROCESSING')
 GROUP BY account_name
 ORDER BY account_name COLLATE "C"
+"""
+
+# The same trades that the gate counts: the account's own mode, since it was last resumed.
+_STREAKS = """
+SELECT account.account_name AS account, rule.streak_limit,
+    count(*) FILTER (WHERE trade.pnl_pct < 0) AS lost
+FROM accounts AS account
+CROSS JOIN (
+    SELECT CAST(parameters -> 'gates' ->> 'account_losing_streak' AS integer) AS streak_limit
+    FROM parameter_versions WHERE active
+) AS rule
+LEFT JOIN LATERAL (
+    SELECT pnl_pct FROM position_history
+    WHERE account_name = account.account_name AND execution_mode = account.execution_mode
+      AND verified AND (account.streak_counted_from IS NULL
+                        OR exit_time > account.streak_counted_from)
+    ORDER BY exit_time DESC, ticker COLLATE "C" LIMIT rule.streak_limit
+) AS trade ON true
+GROUP BY account.account_name, rule.streak_limit
+ORDER BY account.account_name COLLATE "C"
 """
 
 # Other accounts' runs of the failed tick prove nothing, so only later ticks count, and
@@ -98,6 +118,11 @@ def ended_recommendations(tx: Transaction, *, since: datetime) -> list[Ended]:
         Ended(row["account_name"], row["total"], row["failed"])
         for row in tx.rows(_ENDED, since=since)
     ]
+
+
+def streaks(tx: Transaction) -> list[Streak]:
+    """How many of each account's newest trades lost; none before parameters are in force."""
+    return [Streak(row["account"], row["lost"], row["streak_limit"]) for row in tx.rows(_STREAKS)]
 
 
 def recovered_states(tx: Transaction, *, quiet_since: datetime) -> list[str]:

@@ -41,10 +41,7 @@ LEFT JOIN (SELECT client_order_id, sum(quantity) AS quantity FROM fills GROUP BY
     USING (client_order_id)
 WHERE coalesce(f.quantity, 0) > o.quantity
    OR (coalesce(f.quantity, 0) <> o.filled_qty
-       AND coalesce(o.terminal_at, o.decided_at) < :settled_before
-       AND NOT EXISTS (SELECT 1 FROM alerts AS a
-                       WHERE a.kind = 'fills_missing' AND a.scope = o.account_name
-                         AND a.subject = o.client_order_id AND a.resolved_at IS NULL))
+       AND coalesce(o.terminal_at, o.decided_at) < :settled_before)
 """
 
 # What the reconciler found without an order of ours stands in its events, signed.

@@ -37,7 +37,9 @@ SELECT h.*, c.of_account, t.of_ticker, t.last_exit, pnl.pnl, e.entries_in_ticker
      WHERE ticker = :ticker AND ts >= CAST(:day_start AS timestamptz)
      ORDER BY ts DESC LIMIT 1) AS features_at,
     (SELECT coalesce(max(attempt), 0) FROM orders
-     WHERE recommendation_id = :recommendation_id) AS attempts
+     WHERE recommendation_id = :recommendation_id) AS attempts,
+    (SELECT coalesce(array_agg(symbol), '{{}}') FROM active_positions
+     WHERE account_name = :account AND status = 'open' AND entry_time <= :listed_at) AS open_symbols
 FROM (SELECT coalesce(array_agg(symbol), '{{}}') AS symbols,
           coalesce(array_agg(ticker), '{{}}') AS tickers,
           coalesce(array_agg(instrument_type), '{{}}') AS instruments,
@@ -70,6 +72,7 @@ class Ledger:
         vix: Day and value of the newest stored close before today.
         bar_at, features_at: Of the ticker's newest bar and features of the day.
         attempts: Orders that the recommendation has had already.
+        open_symbols: Of positions that were open at `listed_at` and are still.
     """
 
     holdings: Holdings
@@ -84,6 +87,7 @@ class Ledger:
     bar_at: datetime | None
     features_at: datetime | None
     attempts: int
+    open_symbols: frozenset[str]
 
 
 def read(
@@ -95,6 +99,7 @@ def read(
     recommendation_id: int,
     today: date,
     day_start: datetime,
+    listed_at: datetime,
     since: datetime | None,
     limit: int,
 ) -> Ledger:
@@ -112,6 +117,7 @@ def read(
         recommendation_id=recommendation_id,
         today=today,
         day_start=day_start,
+        listed_at=listed_at,
         since=since,
         limit=limit,
     )
@@ -129,6 +135,7 @@ def read(
         bar_at=row["bar_at"],
         features_at=row["features_at"],
         attempts=row["attempts"],
+        open_symbols=frozenset(row["open_symbols"]),
     )
 
 

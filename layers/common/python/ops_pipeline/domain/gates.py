@@ -54,6 +54,8 @@ class Facts:
     Attributes:
         halts: Reasons why entries are halted, by whom.
         held_symbols: Symbols open, closing or being entered.
+        broker_symbols: What the broker's own lists show as held or being bought.
+        unlisted: Open positions that the broker's list of positions lacks.
         exposure: Entry cost open and in flight.
         cost: What this entry may cost at its limit.
         buying_power: The broker's, less orders it has not acknowledged.
@@ -75,6 +77,8 @@ class Facts:
     quote: Quote | None
     held_symbols: frozenset[str]
     held_kinds: frozenset[tuple[str, str]]
+    broker_symbols: frozenset[str] | None
+    unlisted: frozenset[str]
     exposure: Decimal
     cost: Decimal | None
     size_bound: str | None
@@ -167,6 +171,8 @@ def _fresh(what: str, at: datetime | None, now: datetime, limit_s: int) -> Verdi
     age_s = (now - at).total_seconds()
     if age_s > limit_s:
         return Verdict(False, f"{what} age {age_s:.0f}s > {limit_s}s", age_s, limit_s)
+    if age_s < -limit_s:
+        return Verdict(False, f"{what} is {-age_s:.0f}s ahead of the clock", age_s, limit_s)
     return Verdict(True, f"{what} age {age_s:.0f}s <= {limit_s}s", age_s, limit_s)
 
 
@@ -218,14 +224,21 @@ def sell_has_position(facts: Facts, _: GateRules) -> Verdict:
 
 
 def duplicate_position(facts: Facts, _: GateRules) -> Verdict:
-    held = (facts.idea.ticker, facts.idea.instrument_type) in facts.held_kinds
+    at_broker = facts.idea.symbol in (facts.broker_symbols or ())
+    held = at_broker or (facts.idea.ticker, facts.idea.instrument_type) in facts.held_kinds
     reason = f"{facts.idea.ticker} is held or being bought" if held else "Not held"
     return Verdict(not held, reason, held, False)
 
 
 def max_positions(facts: Facts, _: GateRules) -> Verdict:
+    """Also what was bought by hand counts, and a list that can't be right refuses."""
     limit = facts.limits.max_positions
-    others = len(facts.held_symbols - {facts.idea.symbol})
+    if facts.broker_symbols is None:
+        return _unknown("What the broker holds", limit)
+    if facts.unlisted:
+        names = sorted(facts.unlisted)
+        return Verdict(False, f"The broker does not list {', '.join(names)}", names, limit)
+    others = len((facts.held_symbols | facts.broker_symbols) - {facts.idea.symbol})
     if others + 1 > limit:
         return Verdict(False, f"At position limit: {others}/{limit}", others, limit)
     return Verdict(True, f"Positions {others}/{limit}", others, limit)

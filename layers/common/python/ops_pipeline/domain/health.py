@@ -100,6 +100,15 @@ class Ended:
     failed: int
 
 
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """How many of an account's newest `limit` trades lost; all of them halt its entries."""
+
+    account: str
+    lost: int
+    limit: int
+
+
 def ticks_looked_at(tick: datetime) -> tuple[datetime, ...]:
     """The periods that must have ended by this tick: its own may still be under way."""
     return tuple(tick - (number + 1) * MINUTE for number in range(PERIODS))
@@ -211,6 +220,25 @@ def failing_accounts(ended: Iterable[Ended]) -> list[Finding]:
         )
         for account in ended
         if account.total
+    ]
+
+
+def losing_streaks(streaks: Iterable[Streak]) -> list[Finding]:
+    """For each account: whether its newest trades all lost, so that its gate refuses entries."""
+    return [
+        Finding(
+            kind="losing_streak",
+            scope=streak.account,
+            subject=streak.account,
+            is_well=streak.lost < streak.limit,
+            severity="critical",
+            message=(
+                f"The last {streak.limit} trades of the account lost: "
+                "its entries are halted until it is resumed"
+            ),
+            details={"lost": streak.lost, "limit": streak.limit},
+        )
+        for streak in streaks
     ]
 
 

@@ -19,8 +19,8 @@ from ops_pipeline.db.dispatch import Recommendation
 from ops_pipeline.domain import gates
 from ops_pipeline.domain.broker import BrokerAccount
 from ops_pipeline.domain.ids import stable_uuid
-from ops_pipeline.domain.market import Quote
-from ops_pipeline.domain.orders import Order, Status
+from ops_pipeline.domain.market import Quote, new_york_day, new_york_time
+from ops_pipeline.domain.orders import LIVE, Order, Status, status_of
 from ops_pipeline.errors import (
     BrokerUnavailable,
     CapExceeded,
@@ -30,7 +30,7 @@ from ops_pipeline.errors import (
 from ops_pipeline.ports import Calendar, MarketData
 from ops_pipeline.stages import entry, kill_switch, road
 from ops_pipeline.stages import recovery as recoveries
-from ops_pipeline.stages.entry_facts import Surroundings
+from ops_pipeline.stages.entry_facts import Listed, Surroundings
 from ops_pipeline.stages.request import AccountRequest
 from ops_pipeline.stages.road import Road
 
@@ -77,6 +77,7 @@ def run(
             calendar,
             tickers,
             broker_account=broker_account,
+            listed=_listed(way),
             deposits=_deposits(way, calendar),
             quotes=_quotes(way, market_data, tickers),
         )
@@ -125,6 +126,28 @@ def _broker_account(way: Road) -> BrokerAccount | None:
     except BrokerUnavailable as error:
         way.journal.went_wrong("broker_account_unknown", account=way.name, error=str(error))
         return None
+
+
+def _listed(way: Road) -> Listed | None:
+    """What the broker shows as held or being bought, or None: the gates that count it refuse."""
+    if way.broker is None:
+        return None
+    at = way.clock.now()
+    try:
+        held = way.broker.positions()
+        orders_of_the_day = way.broker.orders_since(new_york_time(new_york_day(at), 0))
+    except BrokerUnavailable as error:
+        way.journal.went_wrong("broker_lists_unknown", account=way.name, error=str(error))
+        return None
+    return Listed(
+        at=at,
+        positions=frozenset(position.symbol for position in held),
+        being_bought=frozenset(
+            order.symbol
+            for order in orders_of_the_day
+            if order.side == "buy" and (status_of(order) or "accepted") in LIVE
+        ),
+    )
 
 
 def _deposits(way: Road, calendar: Calendar) -> Decimal | None:

@@ -15,7 +15,7 @@ from ops_pipeline.domain.orders import Order, client_order_id
 from ops_pipeline.domain.sizing import Size
 from ops_pipeline.ports import Calendar
 from ops_pipeline.stages import kill_switch
-from ops_pipeline.stages.entry_facts import Surroundings, gather
+from ops_pipeline.stages.entry_facts import Listed, Surroundings, gather
 from ops_pipeline.stages.road import Road
 
 
@@ -40,6 +40,7 @@ def surroundings(
     tickers: Sequence[str],
     *,
     broker_account: BrokerAccount | None,
+    listed: Listed | None,
     deposits: Decimal | None,
     quotes: Mapping[str, Quote],
 ) -> Surroundings:
@@ -49,6 +50,7 @@ def surroundings(
         session=calendar.session(today),
         previous_session=calendar.previous_session(today).day,
         broker_account=broker_account,
+        listed=listed,
         deposits=deposits,
         quotes=quotes,
     )

@@ -21,6 +21,15 @@ from ops_pipeline.domain.sizing import Room, Size
 from ops_pipeline.stages.road import Road
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the broker's lists of positions and of orders showed, asked for from `at` on."""
+
+    at: datetime
+    positions: frozenset[str]
+    being_bought: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What one run fetched from outside, before any unit of work; None is unknown.
@@ -34,6 +43,7 @@ class Surroundings:
     session: Session | None
     previous_session: date
     broker_account: BrokerAccount | None
+    listed: Listed | None
     deposits: Decimal | None
     quotes: Mapping[str, Quote]
 
@@ -60,7 +70,7 @@ def gather(
     tx: Transaction, road: Road, recommendation: Recommendation, around: Surroundings
 ) -> Gathered:
     """Read and size; call it under the account's row lock."""
-    ledger = _ledger(tx, road, recommendation, around.day_start(road.clock.now()))
+    ledger = _ledger(tx, road, recommendation, around)
     money = _Money.of(road.account, around, ledger.holdings.unacknowledged)
     limit = _limit(around.quotes.get(recommendation.ticker), road.rules.gates)
     size = _size(road, recommendation, money, limit, ledger)
@@ -69,16 +79,18 @@ def gather(
 
 
 def _ledger(
-    tx: Transaction, road: Road, recommendation: Recommendation, day_start: datetime
+    tx: Transaction, road: Road, recommendation: Recommendation, around: Surroundings
 ) -> Ledger:
+    now = road.clock.now()
     return ledgers.read(
         tx,
         account=road.name,
         mode=road.account.execution_mode,
         ticker=recommendation.ticker,
         recommendation_id=recommendation.id,
-        today=new_york_day(road.clock.now()),
-        day_start=day_start,
+        today=new_york_day(now),
+        day_start=around.day_start(now),
+        listed_at=around.listed.at if around.listed else now,
         since=road.account.streak_counted_from,
         limit=road.rules.sizing.kelly_window_trades,
     )
@@ -111,6 +123,8 @@ def _facts(
         quote=around.quotes.get(recommendation.ticker),
         held_symbols=ledger.holdings.symbols,
         held_kinds=ledger.holdings.kinds,
+        broker_symbols=_at_broker(road, around.listed),
+        unlisted=_unlisted(road, around.listed, ledger),
         exposure=ledger.holdings.exposure,
         cost=None,
         size_bound=None,
@@ -122,6 +136,18 @@ def _facts(
         ticker_rests=last_exit is not None and new_york_day(last_exit) >= around.previous_session,
         account_results=ledger.account_results,
     )
+
+
+def _at_broker(road: Road, listed: Listed | None) -> frozenset[str] | None:
+    if road.broker is None:
+        return frozenset()
+    return None if listed is None else listed.positions | listed.being_bought
+
+
+def _unlisted(road: Road, listed: Listed | None, ledger: Ledger) -> frozenset[str]:
+    if road.broker is None or listed is None:
+        return frozenset()
+    return ledger.open_symbols - listed.positions
 
 
 def _with_size(judged: Facts, size: Size | None, limit: Decimal | None) -> Facts:

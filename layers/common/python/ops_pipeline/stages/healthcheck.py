@@ -16,6 +16,7 @@ from ops_pipeline.domain.health import (
     broken_invariants,
     classifier_backlog,
     failing_accounts,
+    losing_streaks,
     overdue_dailies,
     silent_stages,
     stale_outputs,
@@ -45,6 +46,7 @@ def run(request: TickRequest, *, db: UnitsOfWork, calendar: Calendar, clock: Clo
     with db.transaction() as tx:
         findings = [
             *_findings(tx, request, calendar),
+            *losing_streaks(health.streaks(tx)),
             *broken_invariants(
                 invariants.check(tx, now=clock.now()), alerts.open_of_kind(tx, INVARIANT_BROKEN)
             ),
