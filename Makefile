@@ -22,7 +22,7 @@ demo: $(READY) ## run a generated session through the whole pipeline, no keys ne
 
 # A process for each core, up to four, each with a Postgres of its own.
 test: $(READY) ## run all tests, on Postgres servers of their own
-	@$(BIN)/pytest -q --numprocesses logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/pytest -q --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 slow: $(READY) ## run the exhaustive tests: whole days twice, kills anywhere
 	@$(BIN)/pytest -q -m slow --timeout 3000 -o faulthandler_timeout=3600

@@ -8,12 +8,15 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
@@ -25,19 +28,25 @@ MIGRATIONS = ROOT / "migrations"
 
 _PREFIX = "ops-tests-"
 TEMPLATE = "template_migrated"
+_YOUNG_S = 600
 _numbers = count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share the tests among processes by file; replays stay together and start first.
-
-    They are the longest part, and use one another's replayed days.
-    """
+    """Replays start first: they are the longest part."""
     items.sort(key=lambda item: item.path.parent.name != "replay")
-    for item in items:
-        folder = item.path.parent.name
-        group = folder if folder == "replay" else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    return _ByFile(config, log)
+
+
+class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no types
+    """Shares the tests among processes by file; replays use one another's days: one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path, _, _ = nodeid.partition("::")
+        return "replay" if "/replay/" in path else path
 
 
 @pytest.fixture(scope="session")
@@ -133,10 +142,15 @@ def _urls_in(urls: DatabaseUrls, name: str) -> DatabaseUrls:
 
 
 def _sweep() -> None:
-    """Remove what killed sessions left behind; their servers ended with them."""
+    """Remove what killed sessions left behind; their servers ended with them.
+
+    A young folder may be another process's that has not locked it yet.
+    """
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         lock = folder / "in_use.lock"
         if not lock.exists() or not os.access(lock, os.W_OK):
+            continue
+        if time.time() - lock.stat().st_mtime < _YOUNG_S:
             continue
         with lock.open("a") as held:
             try:

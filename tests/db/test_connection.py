@@ -10,6 +10,7 @@ import pytest
 from pg8000.exceptions import DatabaseError
 
 from ops_local.database import DatabaseUrls
+from ops_pipeline.db import runs
 from ops_pipeline.db.connection import Database, Limits, Target, target_from_url
 from ops_pipeline.errors import (
     CapExceeded,
@@ -184,8 +185,79 @@ def test_a_statement_never_takes_effect_without_its_begin(database_urls: Databas
     with closing(session):
         session.execute_simple(_MAKE_NOTES)
         with pytest.raises(DatabaseError, match="42P01"):
-            session.ask("INSERT INTO notes VALUES (1, 'a')", (), before="DROP TABLE nowhere")
+            dropped = ("DROP TABLE nowhere", ())
+            session.ask("INSERT INTO notes VALUES (1, 'a')", (), before=[dropped])
         assert session.execute_simple("SELECT count(*) FROM notes").rows == [[0]]
+
+
+def test_what_was_sent_runs_before_the_next_answer_and_commits_with_the_rest(
+    notes: Database,
+) -> None:
+    with notes.transaction() as tx:
+        tx.send(_ADD, id=1, body="a")
+        tx.send(_ADD, id=2, body="b")
+        assert tx.one("SELECT count(*) AS n FROM notes") == {"n": 2}
+        assert tx.execute("UPDATE notes SET body = 'c' WHERE id = 1") == 1
+        tx.send(_ADD, id=3, body="d")
+    assert _count(notes) == 3
+
+
+def test_a_unit_that_only_sent_commits_too(notes: Database) -> None:
+    with notes.transaction() as tx:
+        tx.send(_ADD, id=1, body="a")
+    assert _count(notes) == 1
+
+
+def test_what_was_sent_and_failed_takes_the_whole_unit_along(notes: Database) -> None:
+    for then in ("SELECT 1 AS one", None):
+        with pytest.raises(ConstraintViolated, match="notes"), notes.transaction() as tx:
+            tx.send(_ADD, id=1, body="a")
+            tx.send(_ADD, id=1, body="twice")
+            tx.send(_ADD, id=2, body="never")
+            if then:
+                tx.rows(then)
+        assert _count(notes) == 0
+
+
+def test_answers_of_statements_sent_together_are_not_mixed_up(notes: Database) -> None:
+    with notes.transaction() as tx:
+        tx.send("SELECT 7 AS seven")
+        tx.send(_ADD, id=1, body="a")
+        assert tx.rows("SELECT id, body FROM notes") == [{"id": 1, "body": "a"}]
+        tx.send("SELECT 8 AS eight")
+        assert tx.execute("UPDATE notes SET body = 'b'") == 1
+
+
+def test_what_was_sent_survives_a_session_lost_before_it(
+    notes: Database, admin_db: Database
+) -> None:
+    notes.read("SELECT 1")
+    _kill_session(notes, admin_db)
+    with notes.transaction() as tx:
+        tx.send(_ADD, id=1, body="a")
+        tx.send(_ADD, id=2, body="b")
+    assert _count(notes) == 2
+
+
+def test_a_session_lost_while_it_commits_what_was_sent_is_not_run_again(
+    notes: Database, admin_db: Database
+) -> None:
+    with pytest.raises(CommitUnknown), notes.transaction() as tx:
+        found = tx.one("SELECT pg_backend_pid() AS pid")
+        assert found is not None
+        tx.send(_ADD, id=2, body="b")
+        with admin_db.transaction() as admin:
+            admin.execute("SELECT pg_terminate_backend(:pid, 5000)", pid=found["pid"])
+    assert _count(notes) == 0
+
+
+def test_a_dry_run_runs_what_was_sent_and_keeps_nothing(notes: Database) -> None:
+    with runs.DryDatabase(notes).transaction() as tx:
+        tx.send(_ADD, id=1, body="a")
+    assert _count(notes) == 0
+    with pytest.raises(ConstraintViolated), runs.DryDatabase(notes).transaction() as tx:
+        tx.send(_ADD, id=1, body="a")
+        tx.send(_ADD, id=1, body="twice")
 
 
 _HELD = "SELECT 1 / count(*) FROM notes WHERE id = :id"

@@ -30,4 +30,4 @@ def oldest_reading(
 def keep_reading(
     tx: Transaction, *, account: str, reading: Reading, unexplained: Decimal | None
 ) -> None:
-    tx.execute(_KEEP, account=account, at=reading.at, cash=reading.cash, unexplained=unexplained)
+    tx.send(_KEEP, account=account, at=reading.at, cash=reading.cash, unexplained=unexplained)

@@ -19,7 +19,7 @@ import pg8000.native
 from pg8000.exceptions import DatabaseError, InterfaceError
 
 from ops_pipeline.db.transport import open_socket
-from ops_pipeline.db.wire import COMMIT, Session
+from ops_pipeline.db.wire import COMMIT, Asked, Session
 from ops_pipeline.errors import (
     CapExceeded,
     CommitUnknown,
@@ -126,12 +126,14 @@ def _rows(context: Any) -> list[Row]:
 class Transaction:
     """The statements of one unit of work; made by `Database.transaction` alone.
 
-    It begins with its first statement, in the same round trip.
+    It begins with its first statement, in the same round trip. What `send` was given waits for
+    the next statement that is asked for its answer, or for the commit.
     """
 
     def __init__(self, session: Session, begin: str, renew: Callable[[], Session]) -> None:
         self._session = session
         self._begin: str | None = begin
+        self._waiting: list[Asked] = []
         self._renew = renew
         self._ended = False
 
@@ -151,6 +153,22 @@ class Transaction:
     def execute(self, sql: str, **values: object) -> int:
         """Run one statement and return how many rows it touched."""
         return int(self._run(sql, values).row_count)
+
+    def send(self, sql: str, **values: object) -> None:
+        """Run one statement whose answer nobody needs, in one packet with what comes next.
+
+        Its error comes with that: at the next statement, or at the end of the unit of work.
+        """
+        self._waiting.append(_readied(sql, values))
+
+    def flush(self) -> None:
+        """Run what waits now."""
+        if self._waiting:
+            *before, (statement, in_order) = self._waiting
+            self._waiting = []
+            self._first(
+                lambda begin: self._session.ask(statement, in_order, before=[*begin, *before])
+            )
 
     def script(self, sql: str) -> None:
         """Run several statements without parameters; the block still commits as one."""
@@ -181,11 +199,12 @@ class Transaction:
             CommitUnknown: the connection broke meanwhile.
             lost: it did divide by zero; nothing was committed.
         """
-        self._begin_now()
+        if self._begin is not None:
+            self._begin_now()
         statement, in_order = _readied(sql, values)
         try:
             with _no_answer_is_unknown():
-                self._session.ask(statement, in_order, commit=True)
+                self._session.ask(statement, in_order, before=self._taken(), commit=True)
         except DatabaseError as error:
             if _sqlstate(error) == _DIVISION_BY_ZERO:
                 raise lost from error
@@ -194,9 +213,17 @@ class Transaction:
 
     def commit(self) -> None:
         """Make it last, unless nothing was done or it was committed already."""
-        if self._begin is None and not self._ended:
-            self._ended = True
-            with _no_answer_is_unknown():
+        if self._begin is not None:
+            self.flush()
+        if self._begin is not None or self._ended:
+            return
+        self._ended = True
+        waiting = self._taken()
+        with _no_answer_is_unknown():
+            if waiting:
+                *before, (statement, in_order) = waiting
+                self._session.ask(statement, in_order, before=before, commit=True)
+            else:
                 self._session.execute_simple(COMMIT)
 
     def roll_back(self) -> None:
@@ -205,24 +232,31 @@ class Transaction:
 
     def _run(self, sql: str, values: dict[str, object]) -> Any:
         statement, in_order = _readied(sql, values)
+        waiting = self._taken()
         return self._first(
-            lambda begin: self._session.ask(statement, in_order, before=begin),
+            lambda begin: self._session.ask(statement, in_order, before=[*begin, *waiting])
         )
 
-    def _begin_now(self) -> None:
-        self._first(lambda begin: begin and self._session.execute_simple(begin))
+    def _taken(self) -> list[Asked]:
+        waiting, self._waiting = self._waiting, []
+        return waiting
 
-    def _first(self, ask: Callable[[str | None], T]) -> T:
+    def _begin_now(self) -> None:
+        self.flush()
+        self._first(lambda begin: begin and self._session.execute_simple(begin[0][0]))
+
+    def _first(self, ask: Callable[[list[Asked]], T]) -> T:
         """Ask with the BEGIN that is still to be sent, if any.
 
         A warm Lambda's connection dies while it is frozen. What was sent with its BEGIN and
         without a COMMIT changed nothing, so it may simply be asked again.
         """
-        begin, self._begin = self._begin, None
+        begin: list[Asked] = [] if self._begin is None else [(self._begin, ())]
+        self._begin = None
         try:
             return ask(begin)
         except (*_LOST, DatabaseError) as error:
-            if begin is None or not _is_lost(error):
+            if not begin or not _is_lost(error):
                 raise
             self._session = self._renew()
             return ask(begin)

@@ -203,31 +203,31 @@ def keep_verdicts(
 
 def finish(
     tx: Transaction, recommendation_id: int, *, status: str, reason: str | None, now: datetime
-) -> int:
+) -> None:
     """Make a recommendation final; one that is final already keeps its word.
 
     Only FAILED gives way to EXECUTED or SIMULATED: the order was there after all.
     """
-    return tx.execute(_FINISH, id=recommendation_id, status=status, reason=reason, now=now)
+    tx.send(_FINISH, id=recommendation_id, status=status, reason=reason, now=now)
 
 
 def release(tx: Transaction, recommendation_id: int, now: datetime) -> None:
     """Let the next run price it anew, or end it when its time is over."""
-    tx.execute(_RELEASE, id=recommendation_id, now=now)
+    tx.send(_RELEASE, id=recommendation_id, now=now)
 
 
 def start_run(
     tx: Transaction, *, run_id: UUID, account: str, tick: datetime, now: datetime
 ) -> None:
     """Open the run's row, or open it again; what it claimed before may be claimed anew."""
-    tx.execute(_START_RUN, run_id=run_id, account=account, tick=tick, now=now)
+    tx.send(_START_RUN, run_id=run_id, account=account, tick=tick, now=now)
 
 
 def finish_run(
     tx: Transaction, run_id: UUID, counts: dict[str, int], summary: dict[str, Any], now: datetime
 ) -> None:
     values = {"run_id": run_id, "now": now, "summary": json.dumps(summary, default=_plain)}
-    tx.execute(_FINISH_RUN, **values, **counts)
+    tx.send(_FINISH_RUN, **values, **counts)
 
 
 def save_execution(
@@ -243,7 +243,7 @@ def save_execution(
     if order.filled_avg_price is None:
         raise ValueError(f"order {order.client_order_id} has not filled")
     simulated = mode == "SIMULATED"
-    tx.execute(
+    tx.send(
         _SAVE_EXECUTION,
         execution_id=position.execution_id,
         recommendation_id=order.recommendation_id,

@@ -46,7 +46,7 @@ class Holdings:
 
 def lock_account(tx: Transaction, account: str) -> None:
     """Take the account's row first: every other lock of the order road comes after it."""
-    tx.execute(_LOCK_ACCOUNT, account=account)
+    tx.send(_LOCK_ACCOUNT, account=account)
 
 
 def holdings(tx: Transaction, account: str) -> Holdings:

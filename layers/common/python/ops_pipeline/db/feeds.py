@@ -48,7 +48,7 @@ def due_feeds(tx: Transaction, tick: datetime) -> list[FeedState]:
 
 
 def feed_succeeded(tx: Transaction, url: str, document: FeedDocument, now: datetime) -> None:
-    tx.execute(
+    tx.send(
         _SUCCEEDED,
         url=url,
         now=now,
@@ -62,4 +62,4 @@ def feed_succeeded(tx: Transaction, url: str, document: FeedDocument, now: datet
 def feed_failed(
     tx: Transaction, url: str, *, error: str, now: datetime, next_try_at: datetime
 ) -> None:
-    tx.execute(_FAILED, url=url, error=error[:500], now=now, next_try_at=next_try_at)
+    tx.send(_FAILED, url=url, error=error[:500], now=now, next_try_at=next_try_at)

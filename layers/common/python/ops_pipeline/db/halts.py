@@ -30,4 +30,4 @@ def release_kill_switch(tx: Transaction, *, account: str, day: date) -> bool:
 
 def set_books_halt(tx: Transaction, *, account: str, reason: str | None) -> None:
     """Halt entries while books and broker differ; None when they agree."""
-    tx.execute(_BOOKS, account=account, reason=reason)
+    tx.send(_BOOKS, account=account, reason=reason)

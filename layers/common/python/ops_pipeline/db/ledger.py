@@ -39,7 +39,7 @@ SELECT h.*, c.of_account, t.of_ticker, t.last_exit, pnl.pnl, e.entries_in_ticker
     (SELECT coalesce(max(attempt), 0) FROM orders
      WHERE recommendation_id = :recommendation_id) AS attempts,
     (SELECT coalesce(array_agg(symbol), '{{}}') FROM active_positions
-     WHERE account_name = :account AND status = 'open' AND entry_time <= :listed_at) AS open_symbols
+     WHERE account_name = :account AND status = 'open' AND entry_time < :listed_at) AS open_symbols
 FROM (SELECT coalesce(array_agg(symbol), '{{}}') AS symbols,
           coalesce(array_agg(ticker), '{{}}') AS tickers,
           coalesce(array_agg(instrument_type), '{{}}') AS instruments,
@@ -72,7 +72,7 @@ class Ledger:
         vix: Day and value of the newest stored close before today.
         bar_at, features_at: Of the ticker's newest bar and features of the day.
         attempts: Orders that the recommendation has had already.
-        open_symbols: Of positions that were open at `listed_at` and are still.
+        open_symbols: Of positions that were open before `listed_at` and are still.
     """
 
     holdings: Holdings

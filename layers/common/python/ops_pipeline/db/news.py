@@ -159,8 +159,8 @@ def save_classified(tx: Transaction, verdicts: Sequence[Classified], now: dateti
     if not verdicts:
         return
     rows = [_verdict_row(verdict, now) for verdict in verdicts]
-    tx.execute(_INSERT_CLASSIFIED, rows=json.dumps(rows, default=_as_text))
-    tx.execute(_PROCESSED, ids=[str(v.item.raw_event_id) for v in verdicts], now=now)
+    tx.send(_INSERT_CLASSIFIED, rows=json.dumps(rows, default=_as_text))
+    tx.send(_PROCESSED, ids=[str(v.item.raw_event_id) for v in verdicts], now=now)
 
 
 def stories_by_ticker(

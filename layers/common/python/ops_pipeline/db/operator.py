@@ -102,7 +102,7 @@ def record(
     now: datetime,
 ) -> None:
     """Keep who did what to whom and why, in the unit of work that does it."""
-    tx.execute(
+    tx.send(
         _RECORD,
         id=stable_uuid("operator_action", operator, action, scope, reason, now),
         operator=operator,

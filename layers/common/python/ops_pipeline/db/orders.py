@@ -87,7 +87,7 @@ class Sold:
 
 def insert(tx: Transaction, order: Order) -> None:
     """Store an intent. Raises CapExceeded when an entry would pass a limit."""
-    tx.execute(_INSERT, **asdict(order))
+    tx.send(_INSERT, **asdict(order))
 
 
 def save(
@@ -99,7 +99,7 @@ def save(
 ) -> None:
     """Write what is known of an order; what it asked for never changes."""
     values = {**asdict(order), "failure_reason": failure_reason, "reopened_at": reopened_at}
-    tx.execute(_SAVE, **values)
+    tx.send(_SAVE, **values)
 
 
 def lock(tx: Transaction, client_order_id: str) -> Order:
@@ -140,10 +140,10 @@ def next_attempt(tx: Transaction, position_id: object, purpose: str) -> int:
 
 def record_fills(
     tx: Transaction, order: Order, fills: Sequence[BrokerFill], *, evidence: str, now: datetime
-) -> int:
-    """Store executions, each once; returns how many were new."""
-    return sum(
-        tx.execute(
+) -> None:
+    """Store executions, each once."""
+    for fill in fills:
+        tx.send(
             _INSERT_FILL,
             account=order.account_name,
             fill_id=fill.fill_id,
@@ -156,8 +156,6 @@ def record_fills(
             evidence=evidence,
             now=now,
         )
-        for fill in fills
-    )
 
 
 def sold(tx: Transaction, position_id: object) -> Sold:

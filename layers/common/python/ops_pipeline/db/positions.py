@@ -101,14 +101,14 @@ class Closing:
 
 
 def insert(tx: Transaction, position: Position, *, version: int | None, now: datetime) -> None:
-    tx.execute(_INSERT, **asdict(position), parameter_version=version, now=now)
+    tx.send(_INSERT, **asdict(position), parameter_version=version, now=now)
 
 
 def save(
     tx: Transaction, position: Position, *, now: datetime, closed_at: datetime | None = None
 ) -> None:
     """Write what may change of a position; who holds what never does."""
-    tx.execute(_SAVE, **asdict(position), closed_at=closed_at, now=now)
+    tx.send(_SAVE, **asdict(position), closed_at=closed_at, now=now)
 
 
 def save_mark(
@@ -121,7 +121,7 @@ def save_mark(
     now: datetime,
 ) -> None:
     """Store the tick's mark on the position and in its telemetry."""
-    tx.execute(
+    tx.send(
         _SAVE_MARK,
         id=position.id,
         price=marked.price,
@@ -130,7 +130,7 @@ def save_mark(
         pnl_percent=marked.pnl_percent,
         now=now,
     )
-    tx.execute(
+    tx.send(
         _TELEMETRY,
         position_id=position.id,
         tick=tick,
@@ -189,7 +189,7 @@ def add_event(
     details: dict[str, object],
     now: datetime,
 ) -> None:
-    tx.execute(
+    tx.send(
         _NEXT_EVENT,
         position_id=position_id,
         account=account,
@@ -202,7 +202,7 @@ def add_event(
 def insert_history(tx: Transaction, position: Position, outcome: Result, closing: Closing) -> None:
     """Store how a position ended, in the transaction that closes it."""
     held_s = (closing.at - position.entry_time).total_seconds()
-    tx.execute(
+    tx.send(
         _HISTORY,
         id=stable_uuid("history", position.id),
         position_id=position.id,

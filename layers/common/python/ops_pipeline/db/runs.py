@@ -160,7 +160,7 @@ def fail(
     duration_ms: float,
 ) -> None:
     """End the run badly, in a unit of work of its own; a run taken over is left alone."""
-    tx.execute(
+    tx.send(
         _FINISH,
         run_id=lease.run_id,
         attempt=lease.attempt,
@@ -212,4 +212,5 @@ class DryDatabase:
     def transaction(self) -> Iterator[Transaction]:
         with suppress(_RolledBack), self._database.transaction() as tx:
             yield tx
+            tx.flush()
             raise _RolledBack

@@ -45,8 +45,8 @@ def save(
     """Replace each ticker's row; one that is not among them leaves the list."""
     rows = [_row(entry) for entry in entries]
     text = json.dumps(rows, default=datetime.isoformat)
-    tx.execute(_SAVE, rows=text, parameter_version=parameter_version, now=now)
-    tx.execute(_DROP, tickers=[row["ticker"] for row in rows], now=now)
+    tx.send(_SAVE, rows=text, parameter_version=parameter_version, now=now)
+    tx.send(_DROP, tickers=[row["ticker"] for row in rows], now=now)
 
 
 def _row(entry: WatchEntry) -> dict[str, object]:

@@ -2,17 +2,24 @@
 
 Most of a small statement's time is the round trip. pg8000 asks for a flush after each
 message, so that the server answers in several packets; here a statement is one packet
-each way, with the BEGIN before it or the COMMIT behind it in the same one.
+each way, with what goes before it or the COMMIT behind it in the same one.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import pack
-from typing import Any
+from typing import Any, TypeAlias
 
 import pg8000.native
 from pg8000.converters import make_params
-from pg8000.core import Context
+from pg8000.core import (
+    COMMAND_COMPLETE,
+    EMPTY_QUERY_RESPONSE,
+    READY_FOR_QUERY,
+    Context,
+    _read,
+    ci_unpack,
+)
 from pg8000.exceptions import InterfaceError
 
 # Far more than the package has; statements beyond it are parsed at each run.
@@ -20,6 +27,7 @@ _MOST_PREPARED = 400
 _EXECUTE = b"E" + pack("!i", 4 + 1 + 4) + b"\x00" + pack("!i", 0)
 _SYNC = b"S" + pack("!i", 4)
 COMMIT = "COMMIT"
+Asked: TypeAlias = tuple[str, Sequence[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,43 +51,60 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # pg8000 ships n
         statement: str,
         values: Sequence[object],
         *,
-        before: str | None = None,
+        before: Sequence[Asked] = (),
         commit: bool = False,
     ) -> Any:
         """Run one statement with `$1` placeholders; pg8000's context holds what came of it.
 
         Args:
-            before: A statement to run first, BEGIN.
-            commit: Commit behind it, unless it fails.
+            before: Statements to run first, whose answers nobody needs: BEGIN, writes.
+            commit: Commit behind it, unless anything fails.
 
         Up to the Sync at the packet's end Postgres skips everything behind an error: a
         statement never runs without its BEGIN, nor a COMMIT behind a failed statement.
         """
-        known = self._prepared(statement)
-        if known is None:
-            return self._one_by_one(statement, values, before, commit)
-        packet = b"".join(
-            (
-                self._run_message(before),
-                self._bound(known, make_params(self.py_types, values)),
-                self._run_message(COMMIT if commit else None),
-                _SYNC,
+        asked = [*before, (statement, values), *([(COMMIT, ())] if commit else [])]
+        known = [self._prepared(text) for text, _ in asked]
+        contexts = [
+            Context(
+                text,
+                columns=each.columns if each else None,
+                input_funcs=each.input_funcs if each else None,
             )
-        )
-        context = Context(statement, columns=known.columns, input_funcs=known.input_funcs)
-        self._send(packet)
-        self.handle_messages(context)
-        return context
+            for each, (text, _) in zip(known, asked, strict=True)
+        ]
+        if not all(known):
+            return self._one_by_one(asked)[len(before)]
+        packet = [
+            self._bound(each, make_params(self.py_types, given))
+            for each, (_, given) in zip(known, asked, strict=True)
+            if each is not None
+        ]
+        self._send(b"".join([*packet, _SYNC]))
+        self._hear(contexts)
+        return contexts[len(before)]
 
-    def _one_by_one(
-        self, statement: str, values: Sequence[object], before: str | None, commit: bool
-    ) -> Any:
-        if before:
-            self.execute_simple(before)
-        context = self.execute_unnamed(statement, vals=values)
-        if commit:
-            self.execute_simple(COMMIT)
-        return context
+    def _hear(self, contexts: Sequence[Context]) -> None:
+        """Read the answers of statements sent together; raises the error of the first that failed.
+
+        Each ends with its CommandComplete; behind an error comes nothing but the end.
+        """
+        place, code = 0, None
+        while code != READY_FOR_QUERY:
+            code, length = ci_unpack(_read(self._sock, 5))
+            data = _read(self._sock, length - 4)
+            self.message_types[code](data, contexts[min(place, len(contexts) - 1)])
+            if code in (COMMAND_COMPLETE, EMPTY_QUERY_RESPONSE):
+                place += 1
+        for context in contexts:
+            if context.error is not None:
+                raise context.error
+
+    def _one_by_one(self, asked: Sequence[Asked]) -> list[Context]:
+        return [
+            self.execute_unnamed(text, vals=values) if values else self.execute_simple(text)
+            for text, values in asked
+        ]
 
     def _prepared(self, statement: str) -> _Prepared | None:
         found = self._known.get(statement)
@@ -87,14 +112,6 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # pg8000 ships n
             found = _Prepared(*self.prepare_statement(statement, ()))
             self._known[statement] = found
         return found
-
-    def _run_message(self, statement: str | None) -> bytes:
-        """A statement without parameters and rows; nothing for None."""
-        if statement is None:
-            return b""
-        known = self._prepared(statement)
-        assert known is not None  # noqa: S101 - BEGIN and COMMIT are among the first prepared
-        return self._bound(known, ())
 
     def _bound(self, known: _Prepared, values: Sequence[str | None]) -> bytes:
         """Bind, all values as text, and Execute."""
