@@ -7,6 +7,8 @@ from contextlib import closing, suppress
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from pg8000.exceptions import DatabaseError
 
 from ops_local.database import DatabaseUrls
@@ -258,6 +260,14 @@ def test_a_dry_run_runs_what_was_sent_and_keeps_nothing(notes: Database) -> None
     with pytest.raises(ConstraintViolated), runs.DryDatabase(notes).transaction() as tx:
         tx.send(_ADD, id=1, body="a")
         tx.send(_ADD, id=1, body="twice")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8"))))
+@example(["", "NULL", "null", '"', "\\", "a,b", "{}", " x ", "\n", '\\"'])
+def test_any_texts_arrive_in_an_array_as_they_are(notes: Database, texts: list[str]) -> None:
+    (row,) = notes.read("SELECT CAST(:texts AS text[]) AS texts", texts=texts)
+    assert row["texts"] == texts
 
 
 _HELD = "SELECT 1 / count(*) FROM notes WHERE id = :id"

@@ -9,7 +9,7 @@ import re
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from ssl import SSLContext
 from typing import Any, TypeVar
@@ -100,6 +100,11 @@ def target_from_url(url: str, *, name: str = "DATABASE_URL") -> Target:
         user=unquote(parts.username),
         password=None if parts.password is None else unquote(parts.password),
     )
+
+
+def values_of(record: Any) -> dict[str, Any]:
+    """A dataclass by field; unlike asdict() it copies no value."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 @lru_cache(maxsize=512)

@@ -1,11 +1,11 @@
 """Orders and fills: rows <-> domain, and nothing else."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 
-from ops_pipeline.db.connection import Row, Transaction
+from ops_pipeline.db.connection import Row, Transaction, values_of
 from ops_pipeline.domain.broker import BrokerFill
 from ops_pipeline.domain.orders import Order
 
@@ -87,7 +87,7 @@ class Sold:
 
 def insert(tx: Transaction, order: Order) -> None:
     """Store an intent. Raises CapExceeded when an entry would pass a limit."""
-    tx.send(_INSERT, **asdict(order))
+    tx.send(_INSERT, **values_of(order))
 
 
 def save(
@@ -98,7 +98,7 @@ def save(
     reopened_at: datetime | None = None,
 ) -> None:
     """Write what is known of an order; what it asked for never changes."""
-    values = {**asdict(order), "failure_reason": failure_reason, "reopened_at": reopened_at}
+    values = {**values_of(order), "failure_reason": failure_reason, "reopened_at": reopened_at}
     tx.send(_SAVE, **values)
 
 

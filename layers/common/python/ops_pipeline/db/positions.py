@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from uuid import UUID
 
-from ops_pipeline.db.connection import Row, Transaction
+from ops_pipeline.db.connection import Row, Transaction, values_of
 from ops_pipeline.domain.exits import Mark, Position, Result
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import Quote
@@ -101,14 +101,14 @@ class Closing:
 
 
 def insert(tx: Transaction, position: Position, *, version: int | None, now: datetime) -> None:
-    tx.send(_INSERT, **asdict(position), parameter_version=version, now=now)
+    tx.send(_INSERT, **values_of(position), parameter_version=version, now=now)
 
 
 def save(
     tx: Transaction, position: Position, *, now: datetime, closed_at: datetime | None = None
 ) -> None:
     """Write what may change of a position; who holds what never does."""
-    tx.send(_SAVE, **asdict(position), closed_at=closed_at, now=now)
+    tx.send(_SAVE, **values_of(position), closed_at=closed_at, now=now)
 
 
 def save_mark(

@@ -11,7 +11,7 @@ from struct import pack
 from typing import Any, TypeAlias
 
 import pg8000.native
-from pg8000.converters import make_params
+from pg8000.converters import array_out, make_params
 from pg8000.core import (
     COMMAND_COMPLETE,
     EMPTY_QUERY_RESPONSE,
@@ -45,6 +45,7 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # pg8000 ships n
     def __init__(self, user: str, **options: object) -> None:
         super().__init__(user, **options)
         self._known: dict[str, _Prepared] = {}
+        self.register_out_adapter(list, _array_text)
 
     def ask(
         self,
@@ -134,3 +135,11 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # pg8000 ships n
             self._sock.flush()
         except (OSError, ValueError) as error:
             raise InterfaceError("network error") from error
+
+
+def _array_text(values: list[object]) -> str:
+    """An array in Postgres's text form; pg8000's own way takes 10 us for each ticker in it."""
+    if not all(isinstance(value, str) for value in values):
+        return str(array_out(values))
+    quoted = (str(value).replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
