@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.bundles import built_layer
+from infra.bundles import LAYERS
 from infra.layers import python_of_lambda
 from infra.synth import ROOT, VENV, infra_python, synthesise
 from ops_local.database import DatabaseUrls
@@ -15,7 +15,7 @@ from ops_local.exchange.launcher import RunningExchange
 from ops_pipeline.db.connection import Database
 from tests.builders_market import in_force
 from tests.contract.paper_street import LARGE, TINY, at, open_exchange
-from tests.infra.release import ARCHITECTURE, Lambda
+from tests.infra.release import ARCHITECTURE, Lambda, Runner, runner_of_this_python
 from tests.infra.template import Template, read_template
 
 # What a deployment reads; copied whole, so that a test may change it.
@@ -56,11 +56,29 @@ def checkout(tmp_path: Path) -> Path:
     return root
 
 
-def _python() -> Path:
+@pytest.fixture(scope="session")
+def layers() -> Path:
+    """What `make layers` left for this machine."""
+    folder = LAYERS / ARCHITECTURE
+    if not (folder / "runtime").exists():
+        pytest.skip("no layers for this machine: make layers ARCH=x86_64")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def own_runner(layers: Path, tmp_path_factory: pytest.TempPathFactory) -> Runner:
+    """The Python that runs the tests, with layers built for it."""
+    return runner_of_this_python(tmp_path_factory.mktemp("layers"))
+
+
+@pytest.fixture(scope="session")
+def runner(layers: Path, request: pytest.FixtureRequest) -> Runner:
+    """Lambda's Python with what `make layers` left; where it is absent, the tests' own."""
     python = python_of_lambda()
-    if python is None:
-        pytest.skip("no Python 3.13, which the layers are built for")
-    return python
+    if python is not None:
+        return Runner(python, layers)
+    own: Runner = request.getfixturevalue("own_runner")
+    return own
 
 
 @pytest.fixture(scope="session")
@@ -91,8 +109,6 @@ def variables(
 
 @pytest.fixture
 def deployed(
-    template: Template, assembly: Path, variables: dict[str, str], tmp_path: Path
+    runner: Runner, template: Template, assembly: Path, variables: dict[str, str], tmp_path: Path
 ) -> Lambda:
-    if not built_layer("runtime", ARCHITECTURE).exists():
-        pytest.skip("no layers for this machine: make layers ARCH=x86_64")
-    return Lambda(_python(), template, assembly, tmp_path, variables)
+    return Lambda(runner, template, assembly, tmp_path, variables)

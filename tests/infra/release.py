@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.bundles import built_layer
 from infra.definitions import load_functions
 from infra.deployment import Deployment, layers_of
+from infra.layers import NAMES, Interpreter, build, build_runtime
 from tests.infra.lambda_host import Answered, Host, started, unpack
 from tests.infra.template import Template, stages
 
@@ -25,10 +26,27 @@ def carried(stage: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
+class Runner:
+    """The Python that starts functions, and the layers that were built for it."""
+
+    python: Path
+    layers: Path
+
+
+def runner_of_this_python(folder: Path) -> Runner:
+    """For where Lambda's Python is absent: the one that runs the tests, from 3.11 on."""
+    here = Interpreter("{}.{}".format(*sys.version_info), Path(sys.executable))
+    for name in NAMES:
+        build(name, ARCHITECTURE, into=folder / name, python=here)
+    build_runtime(ARCHITECTURE, into=folder / "runtime", version=here.version)
+    return Runner(Path(sys.executable), folder)
+
+
+@dataclass(frozen=True)
 class Lambda:
     """What is needed to start any function of the assembly."""
 
-    python: Path
+    runner: Runner
     template: Template
     assembly: Path
     folder: Path
@@ -43,7 +61,7 @@ class Lambda:
         shutil.copytree(self.assembly / f"asset.{asset}", task)
         layers = [self._layer(name) for name in carried(stage)]
         site = unpack(layers, unpacked / "layers")
-        folders = [task, site, built_layer("runtime", ARCHITECTURE)]
+        folders = [task, site, self.runner.layers / "runtime"]
         named = properties["Environment"]["Variables"]
         variables = {
             **named,
@@ -52,7 +70,7 @@ class Lambda:
             "PYTHONPROFILEIMPORTTIME": "1",
         }
         log = self.folder / f"{stage}.log"
-        with started(self.python, properties["Handler"], folders, variables, log) as host:
+        with started(self.runner.python, properties["Handler"], folders, variables, log) as host:
             yield host
 
     def invoke(self, stage: str, *events: Any) -> list[Answered]:
@@ -75,7 +93,7 @@ class Lambda:
 
     def _layer(self, name: str) -> Path:
         if name != "common":
-            return built_layer(name, ARCHITECTURE)
+            return self.runner.layers / name
         [key] = {
             resource["Properties"]["Content"]["S3Key"]
             for resource in self.template["Resources"].values()

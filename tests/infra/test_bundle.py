@@ -2,6 +2,8 @@
 
 import json
 import re
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from infra.weigh import weigh
 from ops_pipeline.db import tickers
 from ops_pipeline.db.connection import Database
 from tests.contract.paper_street import LARGE, TINY
-from tests.infra.release import ARCHITECTURE, FUNCTIONS, Lambda
+from tests.infra.release import FUNCTIONS, Lambda, Runner
 
 EVENTS = Path(__file__).resolve().parents[2] / "functions"
 # These read the open internet: they run in the minute below, against servers of this machine.
@@ -45,7 +47,8 @@ def test_a_bundle_answers_its_test_events_and_refuses_a_stranger_s(
     if FUNCTIONS[stage].accounts == "none":
         assert not {"pandas", "alpaca"} & imported
     stage_common(tmp_path / "staging")
-    weighed = weigh(FUNCTIONS[stage], ARCHITECTURE, tmp_path / "staging", times=1)
+    runner = deployed.runner
+    weighed = weigh(FUNCTIONS[stage], runner.layers, runner.python, tmp_path / "staging", times=1)
     assert imported <= set(weighed.packages)
     assert weighed.unzipped < UNZIPPED_LIMIT_BYTES
     assert weighed.import_s is not None
@@ -76,6 +79,16 @@ def test_a_minute_goes_through_the_bundles_from_bars_to_orders(
     assert {row["stage"] for row in rows} == {stage for stage, _ in flow}
     assert bars == {"count": 122}
     assert features == {"count": 2}
+
+
+def test_where_lambda_s_python_is_absent_a_bundle_starts_on_the_one_that_runs_the_tests(
+    deployed: Lambda, own_runner: Runner
+) -> None:
+    compiled = {path.suffixes[0] for path in (own_runner.layers / "vendor").rglob("*.pyc")}
+    assert compiled == {f".{sys.implementation.cache_tag}"}
+    [answer] = replace(deployed, runner=own_runner).invoke("features", {})
+    assert not answer.failed, deployed.said("features")
+    assert answer.body["status"] == "run"
 
 
 def test_a_log_of_a_bundle_is_json_and_holds_no_secret(deployed: Lambda) -> None:
