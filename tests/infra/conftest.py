@@ -12,12 +12,16 @@ from infra.synth import ROOT, VENV, infra_python, synthesise
 from ops_local.database import DatabaseUrls
 from ops_local.exchange.accounts import key_variables
 from ops_local.exchange.launcher import RunningExchange
+from ops_pipeline.db import feeds
 from ops_pipeline.db.connection import Database
 from tests.builders_market import in_force
 from tests.contract.paper_street import LARGE, TINY, at, open_exchange
+from tests.feed_server import FeedServer, Page, feed_server, rss
 from tests.infra.release import ARCHITECTURE, Lambda, Runner, runner_of_this_python
 from tests.infra.template import Template, read_template
 
+FEED, VIX = "/wire.rss", "/VIX_History.csv"
+VIX_CSV = b"DATE,OPEN,HIGH,LOW,CLOSE\n10/03/2013,16,18,16,17.67\n10/04/2013,18,18,16,16.74\n"
 # What a deployment reads; copied whole, so that a test may change it.
 _READ_BY_SYNTH = ("functions", "infra", "layers", "migrations")
 
@@ -90,17 +94,30 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchan
 
 
 @pytest.fixture
+def web() -> Iterator[FeedServer]:
+    """The open internet as far as functions read it: one feed, empty, and the VIX of two days."""
+    with feed_server() as served:
+        served.put(FEED, Page(rss()))
+        served.put(VIX, Page(VIX_CSV))
+        yield served
+
+
+@pytest.fixture
 def variables(
-    database_urls: DatabaseUrls, exchange: RunningExchange, db: Database
+    database_urls: DatabaseUrls, exchange: RunningExchange, web: FeedServer, db: Database
 ) -> dict[str, str]:
-    """This machine's servers in place of AWS's and Alpaca's; what a migration puts in force."""
+    """This machine's servers in place of AWS's and others'; what a migration puts in force."""
     in_force(db)
+    with db.transaction() as tx:
+        tx.execute("UPDATE feed_state SET active = false")
+        feeds.subscribe(tx, url=web.root + FEED, source="Wire")
     return {
         "DATABASE_URL": database_urls.writer,
         "DATABASE_OWNER_URL": database_urls.owner,
         "DATABASE_READER_URL": database_urls.reader,
         "ALPACA_TRADING_URL": exchange.url,
         "ALPACA_DATA_URL": exchange.url,
+        "VIX_URL": web.root + VIX,
         "DB_WRITER_SECRET_ID": "",
         "DB_READER_SECRET_ID": "",
         **key_variables((LARGE, TINY)),
