@@ -12,10 +12,8 @@ from typing import Any
 import pytest
 
 from infra.bundles import stage_common
-from infra.definitions import load_machines
 from infra.layers import UNZIPPED_LIMIT_BYTES
 from infra.weigh import weigh
-from ops_local.engine import Engine, FunctionFailed
 from ops_pipeline.db import tickers
 from ops_pipeline.db.connection import Database
 from ops_pipeline.domain.market import minute_of
@@ -23,7 +21,7 @@ from tests.builders_market import rows
 from tests.contract.paper_street import LARGE, TINY
 from tests.feed_server import FeedServer, Page, item, rss
 from tests.infra.conftest import FEED
-from tests.infra.release import FUNCTIONS, Lambda, Runner
+from tests.infra.release import FUNCTIONS, Lambda, Runner, machines_over
 
 EVENTS = Path(__file__).resolve().parents[2] / "functions"
 _VERDICTS = """
@@ -38,18 +36,6 @@ SMALL = {"holidays", "dateutil", "tzdata"}
 
 def _events(stage: str) -> list[Any]:
     return [json.loads(file.read_text()) for file in sorted((EVENTS / stage / "events").glob("*"))]
-
-
-def machines_over(deployed: Lambda) -> Engine:
-    """The state machines, each of their calls answered by a bundle."""
-
-    def invoke(stage: str, event: dict[str, Any]) -> Any:
-        [answer] = deployed.invoke(stage, event)
-        if answer.failed:
-            raise FunctionFailed(answer.body["errorType"], answer.body["errorMessage"])
-        return answer.body
-
-    return Engine(load_machines(), invoke)
 
 
 @pytest.mark.parametrize("stage", sorted(FUNCTIONS))
