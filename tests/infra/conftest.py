@@ -10,15 +10,13 @@ from infra.bundles import LAYERS
 from infra.layers import python_of_lambda
 from infra.synth import ROOT, VENV, infra_python, synthesise
 from ops_local.database import DatabaseUrls
-from ops_local.exchange.accounts import key_variables
 from ops_local.exchange.launcher import RunningExchange
 from ops_pipeline.db import feeds
 from ops_pipeline.db.connection import Database
-from tests.builders_market import in_force
-from tests.contract.paper_street import LARGE, TINY, at, open_exchange
 from tests.feed_server import FeedServer, Page, feed_server, rss
 from tests.infra.release import ARCHITECTURE, Lambda, Runner, runner_of_this_python
 from tests.infra.template import Template, read_template
+from tests.stand_ins import exchange_at_tick, leading_to, prepared
 
 FEED, VIX = "/wire.rss", "/VIX_History.csv"
 VIX_CSV = b"DATE,OPEN,HIGH,LOW,CLOSE\n10/03/2013,16,18,16,17.67\n10/04/2013,18,18,16,16.74\n"
@@ -88,8 +86,7 @@ def runner(layers: Path, request: pytest.FixtureRequest) -> Runner:
 @pytest.fixture(scope="session")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
     """One for all: its orders are told apart by the tests' own databases."""
-    with open_exchange(tmp_path_factory.mktemp("exchange")) as running:
-        running.set_clock(at("10:31"))
+    with exchange_at_tick(tmp_path_factory.mktemp("exchange")) as running:
         yield running
 
 
@@ -107,21 +104,11 @@ def variables(
     database_urls: DatabaseUrls, exchange: RunningExchange, web: FeedServer, db: Database
 ) -> dict[str, str]:
     """This machine's servers in place of AWS's and others'; what a migration puts in force."""
-    in_force(db)
+    prepared(db, "AAA", "BBB")
     with db.transaction() as tx:
-        tx.execute("UPDATE feed_state SET active = false")
         feeds.subscribe(tx, url=web.root + FEED, source="Wire")
-    return {
-        "DATABASE_URL": database_urls.writer,
-        "DATABASE_OWNER_URL": database_urls.owner,
-        "DATABASE_READER_URL": database_urls.reader,
-        "ALPACA_TRADING_URL": exchange.url,
-        "ALPACA_DATA_URL": exchange.url,
-        "VIX_URL": web.root + VIX,
-        "DB_WRITER_SECRET_ID": "",
-        "DB_READER_SECRET_ID": "",
-        **key_variables((LARGE, TINY)),
-    }
+    no_secrets = {"DB_WRITER_SECRET_ID": "", "DB_READER_SECRET_ID": ""}
+    return {**leading_to(exchange, database_urls, vix_url=web.root + VIX), **no_secrets}
 
 
 @pytest.fixture

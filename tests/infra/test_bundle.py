@@ -14,7 +14,6 @@ import pytest
 from infra.bundles import stage_common
 from infra.layers import UNZIPPED_LIMIT_BYTES
 from infra.weigh import weigh
-from ops_pipeline.db import tickers
 from ops_pipeline.db.connection import Database
 from ops_pipeline.domain.market import minute_of
 from tests.builders_market import rows
@@ -22,6 +21,7 @@ from tests.contract.paper_street import LARGE, TINY
 from tests.feed_server import FeedServer, Page, item, rss
 from tests.infra.conftest import FEED
 from tests.infra.release import FUNCTIONS, Lambda, Runner, machines_over
+from tests.stand_ins import TICK
 
 EVENTS = Path(__file__).resolve().parents[2] / "functions"
 _VERDICTS = """
@@ -72,9 +72,7 @@ def test_a_minute_goes_through_the_bundles_from_bars_to_orders(
     # As a deployment does first.
     [migrated] = deployed.invoke("db_migration", {})
     assert not migrated.failed, migrated.body
-    with db.transaction() as tx:
-        tickers.watch_only(tx, ("AAA", "BBB"))
-    tick = {"tick": "2013-10-07T14:31:00Z"}
+    tick = {"tick": TICK}
     account = {**tick, "account": "large"}
     flow = [("telemetry", tick), ("features", tick), ("watchlist", tick), ("signals", tick)]
     flow += [("dispatcher", account), ("position_manager", account)]
@@ -143,7 +141,7 @@ def test_where_lambda_s_python_is_absent_a_bundle_starts_on_the_one_that_runs_th
 
 
 def test_a_log_of_a_bundle_is_json_and_holds_no_secret(deployed: Lambda) -> None:
-    deployed.invoke("reconciler", {"tick": "2013-10-07T14:31:00Z"})
+    deployed.invoke("reconciler", {"tick": TICK})
     said = deployed.said("reconciler")
     assert '"event":"stage_finished"' in re.sub(r'": "', '":"', said)
     for account in (LARGE, TINY):

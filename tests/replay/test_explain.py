@@ -13,10 +13,10 @@ from ops_local.explain_sections import Section, sections
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db.connection import Database, Row
 from ops_pipeline.domain.sentiment import MODEL
-from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
 from tests.lambda_endpoint import STACK, lambda_endpoint
 from tests.replay.conftest import Day
+from tests.stand_ins import in_process
 
 _IDS = "SELECT id FROM dispatch_recommendations ORDER BY id"
 _TRADE = ["Decision", "Headlines", "Bars and features", "Signal", "Gates", "Size"]
@@ -195,13 +195,10 @@ def test_an_unknown_number_ends_with_1_and_a_word_with_2(
 def stack(generated_morning: Day, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The morning's database, asked through its deployed console."""
     runtime = Runtime({"DATABASE_READER_URL": generated_morning.urls.reader}, WallClock())
-    wiring.use(runtime)
-    with lambda_endpoint() as variables:
+    with in_process(runtime), lambda_endpoint() as variables:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         yield STACK
-    runtime.close()
-    wiring.use(None)
 
 
 def test_a_deployed_stack_tells_the_same_to_the_last_digit(
