@@ -34,6 +34,8 @@ FLAGS = {
     "aws:cdk:enable-path-metadata": False,
     "aws:cdk:version-reporting": False,
     "aws:cdk:disable-stack-trace": True,
+    # They name the temporary folder of the run: no two assemblies would be the same.
+    "aws:cdk:disable-creation-stack-traces": True,
 }
 
 

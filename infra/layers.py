@@ -48,6 +48,14 @@ class LayerTooLarge(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A Python that layers are built for; `path` is None where it is not at hand."""
+
+    version: str
+    path: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class Built:
     """A layer's folder and what it weighs, in bytes."""
 
@@ -58,26 +66,33 @@ class Built:
 
 
 def build(
-    name: str, architecture: str, lock: Path = ROOT / "requirements.lock", into: Path | None = None
+    name: str,
+    architecture: str,
+    lock: Path = ROOT / "requirements.lock",
+    into: Path | None = None,
+    python: Interpreter | None = None,
 ) -> Built:
     """Install a layer's packages for Lambda's system, strip and pack them.
 
     Args:
         into: The folder to build it in; None is where a deployment looks for it.
+        python: None is Lambda's.
 
     Raises:
         subprocess.CalledProcessError: pip could not; it has said why.
     """
     folder = into or built_layer(name, architecture)
+    python = python or interpreter_of_lambda()
     shutil.rmtree(folder, ignore_errors=True)
     site = folder / "python"
     site.mkdir(parents=True)
     pins = packages_of(name, lock.read_text(encoding="utf-8"))
     listed = folder.with_suffix(".txt")
     listed.write_text("".join(pins[package] for package in sorted(pins)), encoding="utf-8")
-    _install(listed, site, architecture)
+    _install(listed, site, architecture, python.version)
     _strip(site)
-    compile_modules(site)
+    if python.path is not None:
+        compile_modules(site, python.path)
     archive = folder.with_suffix(".zip")
     pack(folder, archive)
     return Built(name, folder, _weight(folder), archive.stat().st_size)
@@ -105,22 +120,27 @@ def _with_needs(wanted: set[str], lock: str) -> dict[str, str]:
         wanted |= more
 
 
-def build_runtime(architecture: str, lock: Path = ROOT / "requirements-infra.lock") -> Path:
+def build_runtime(
+    architecture: str,
+    lock: Path = ROOT / "requirements-infra.lock",
+    into: Path | None = None,
+    version: str = PYTHON,
+) -> Path:
     """What Lambda itself brings, for tests that run a bundle as Lambda does."""
-    folder = built_layer("runtime", architecture)
+    folder = into or built_layer("runtime", architecture)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     listed = folder.with_suffix(".txt")
     pins = _with_needs({"awslambdaric"}, lock.read_text(encoding="utf-8"))
     listed.write_text("".join(pins.values()), encoding="utf-8")
-    _install(listed, folder, architecture)
+    _install(listed, folder, architecture, version)
     return folder
 
 
-def _install(listed: Path, site: Path, architecture: str) -> None:
+def _install(listed: Path, site: Path, architecture: str, version: str) -> None:
     platforms = [f"{tag}_{_MACHINE[architecture]}" for tag in _MANYLINUX]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
-    command += ["--only-binary", ":all:", "--implementation", "cp", "--python-version", PYTHON]
+    command += ["--only-binary", ":all:", "--implementation", "cp", "--python-version", version]
     command += [part for platform in platforms for part in ("--platform", platform)]
     command += ["--target", str(site), "--no-compile", "-r", str(listed)]
     subprocess.run(command, check=True)  # noqa: S603 - our own arguments
@@ -137,6 +157,10 @@ def _strip(site: Path) -> None:
             path.unlink()
 
 
+def interpreter_of_lambda() -> Interpreter:
+    return Interpreter(PYTHON, python_of_lambda())
+
+
 def python_of_lambda() -> Path | None:
     """An interpreter of Lambda's version, or None; a version manager's shim may not run."""
     name = f"python{PYTHON}"
@@ -151,19 +175,15 @@ def _runs(python: Path) -> bool:
     return subprocess.run(asked, capture_output=True, check=False).returncode == 0  # noqa: S603 - ours
 
 
-def compile_modules(site: Path) -> bool:
-    """Compile a layer's modules as Lambda will find them; False where no Python is at hand.
+def compile_modules(site: Path, python: Path) -> None:
+    """Compile a layer's modules as Lambda will find them.
 
     Bytecode is never compared with its source there, and names the path below /opt.
     """
-    python = python_of_lambda()
-    if python is None:
-        return False
     command = [str(python), "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
     command += ["-s", str(site), "-p", f"{LAYER_ROOT}/python", str(site)]
     # Some packages carry files for other Pythons, which do not compile and are never imported.
     subprocess.run(command, env={"PYTHONHASHSEED": "0"}, capture_output=True, check=False)  # noqa: S603 - ours
-    return True
 
 
 def _is_other_service(path: Path) -> bool:

@@ -4,7 +4,7 @@ Weighs what would be deployed: the asset with its layers, the classifier with a 
 model's. A start imports the handler and the
 adapters that its first call needs, in an interpreter of Lambda's version that sees nothing
 else; the time is the processor's own, the least of three. Needs `make layers`, and for the
-times layers of this machine's architecture.
+times layers of this machine's architecture and such an interpreter.
 """
 
 import platform
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from infra import bundles
 from infra.definitions import Function, load_functions
-from infra.layers import UNZIPPED_LIMIT_BYTES, python_of_lambda
+from infra.layers import PYTHON, UNZIPPED_LIMIT_BYTES, python_of_lambda
 
 # Processor seconds of a start, twice what was measured; without bytecode it takes more than that.
 # Lambda ends the phase it happens in after ten.
@@ -48,7 +48,7 @@ print(time.process_time() - began, *sorted({name.partition(".")[0] for name in s
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """One function; `import_s` None where its layers are not for this machine."""
+    """One function; `import_s` None where nothing at hand could run its layers."""
 
     stage: str
     unzipped: int
@@ -68,22 +68,26 @@ def modules_of(function: Function) -> tuple[str, ...]:
     )
 
 
-def weigh(function: Function, architecture: str, staging: Path, times: int = _TIMES) -> Weighed:
+def weigh(
+    function: Function, layers: Path, python: Path | None, staging: Path, times: int = _TIMES
+) -> Weighed:
     """Lay the function out as it is deployed, weigh it and start it so many times.
 
     The common layer must lie in `staging` already.
+
+    Args:
+        layers: The folder in which the other layers lie.
+        python: An interpreter that can run them; None measures no start.
     """
     task = bundles.stage_function(function.stage, staging)
-    layers = [
-        staging / "common" if name == "common" else bundles.built_layer(name, architecture)
-        for name in function.layers
+    carried = [
+        staging / "common" if name == "common" else layers / name for name in function.layers
     ]
-    unzipped = sum(_weight(folder) for folder in (task, *layers))
+    unzipped = sum(_weight(folder) for folder in (task, *carried))
     budget_s = BUDGET_S if function.accounts == "none" else BUDGET_BROKER_S
-    python = python_of_lambda() or Path(sys.executable)
-    if architecture != platform.machine():
+    if python is None:
         return Weighed(function.stage, unzipped, None, budget_s, frozenset())
-    folders = [task, *(layer / "python" for layer in layers)]
+    folders = [task, *(layer / "python" for layer in carried)]
     runs = [_start(python, folders, modules_of(function)) for _ in range(times)]
     return Weighed(function.stage, unzipped, min(took for took, _ in runs), budget_s, runs[0][1])
 
@@ -97,7 +101,7 @@ def _start(
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     done = subprocess.run(  # noqa: S603 - our own arguments
-        [str(python), "-s", "-P", "-c", _MEASURE, *modules],
+        [str(python), "-S", "-P", "-c", _MEASURE, *modules],
         env=variables,
         capture_output=True,
         text=True,
@@ -112,10 +116,12 @@ def _weight(folder: Path) -> int:
 
 
 def weigh_all(architecture: str) -> list[Weighed]:
+    layers = bundles.LAYERS / architecture
+    python = python_of_lambda() if architecture == platform.machine() else None
     with tempfile.TemporaryDirectory() as folder:
         staging = Path(folder)
         bundles.stage_common(staging)
-        return [weigh(one, architecture, staging) for one in load_functions().values()]
+        return [weigh(one, layers, python, staging) for one in load_functions().values()]
 
 
 def main(architecture: str = "x86_64") -> int:
@@ -128,6 +134,8 @@ def main(architecture: str = "x86_64") -> int:
             f"{one.stage:18}{one.unzipped / 2**20:7.1f}{one.unzipped / UNZIPPED_LIMIT_BYTES:8.0%}"
             f"{took:>10}{one.budget_s:10.1f}\n"
         )
+    if python_of_lambda() is None:
+        sys.stdout.write(f"no python{PYTHON} at hand: starts are not measured\n")
     fits = all(
         one.unzipped <= UNZIPPED_LIMIT_BYTES and (one.import_s or 0) <= one.budget_s
         for one in table

@@ -4,16 +4,16 @@ import argparse
 import json
 import sys
 import textwrap
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 
 from rich.console import Console
 
-from ops_local import explain, summary
+from ops_local import deployed, explain, summary
 from ops_local.commands.stores import reader_url
 from ops_local.explain_sections import Section, sections
 from ops_local.summary import Part
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.connection import Database, Transaction, target_from_url
 from ops_pipeline.errors import InvalidInput, OpsError
 
 
@@ -27,8 +27,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="RECOMMENDATION",
         help="its number in dispatch_recommendations; without it, the best story of the day",
     )
-    parser.add_argument("--replay", metavar="NAME", help="a replay other than the last one")
-    parser.add_argument("--database-url", metavar="URL", help="a reader's login to a database")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--replay", metavar="NAME", help="a replay other than the last one")
+    where.add_argument("--database-url", metavar="URL", help="a reader's login to a database")
+    where.add_argument("--stack", metavar="NAME", help="a deployed stack's database")
     parser.add_argument("--json", action="store_true", help="print the rows behind it as JSON")
     parser.set_defaults(run=run)
 
@@ -36,8 +38,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """Return 0 when it was told, 1 when there is nothing of that number."""
     try:
-        with reader_url(args.variables, args.replay, args.database_url) as url:
-            explained = _explained(url, args.recommendation)
+        with _reading(args) as tx:
+            explained = _explained(tx, args.recommendation)
     except OpsError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
@@ -60,10 +62,19 @@ def show(console: Console, told: Sequence[Section]) -> None:
             summary.show(console, [Part("", section.rows)])
 
 
-def _explained(url: str, recommendation: int | None) -> explain.Explained:
-    database = Database(target_from_url(url), application_name="ops-explain", read_only=True)
-    with closing(database), database.transaction() as tx:
-        number = explain.best(tx) if recommendation is None else recommendation
-        if number is None:
-            raise InvalidInput("this database holds no recommendation to explain")
-        return explain.explain(tx, number)
+@contextmanager
+def _reading(args: argparse.Namespace) -> Iterator[Transaction]:
+    if args.stack:
+        yield deployed.TypedStackReader(args.stack)
+        return
+    with reader_url(args.variables, args.replay, args.database_url) as url:
+        database = Database(target_from_url(url), application_name="ops-explain", read_only=True)
+        with closing(database), database.transaction() as tx:
+            yield tx
+
+
+def _explained(tx: Transaction, recommendation: int | None) -> explain.Explained:
+    number = explain.best(tx) if recommendation is None else recommendation
+    if number is None:
+        raise InvalidInput("this database holds no recommendation to explain")
+    return explain.explain(tx, number)

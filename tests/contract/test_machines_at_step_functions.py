@@ -14,30 +14,32 @@ from moto import mock_aws
 
 from infra.definitions import load_functions, load_machines, with_arns
 from ops_local.database import DatabaseUrls
-from ops_local.exchange.accounts import key_variables
 from ops_local.exchange.launcher import RunningExchange
-from ops_pipeline.db import tickers
 from ops_pipeline.db.connection import Database
-from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
-from tests.builders_market import in_force, rows
-from tests.contract.paper_street import LARGE, TINY, at, open_exchange
+from tests.builders_market import rows
 from tests.fakes import FixedClock
 from tests.lambda_endpoint import lambda_endpoint
+from tests.stand_ins import (
+    NOW,
+    NOWHERE,
+    TICK,
+    exchange_at_tick,
+    in_process,
+    leading_to,
+    prepared,
+)
 
-TICK = "2013-10-07T14:31:00Z"
 ACCOUNT = "123456789012"
 ARNS = {
     one.placeholder: f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{one.deployed_name}"
     for one in load_functions().values()
 }
-NOWHERE = "http://127.0.0.1:1"
 
 
 @pytest.fixture(scope="module")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
-    with open_exchange(tmp_path_factory.mktemp("exchange")) as running:
-        running.set_clock(at("10:31"))
+    with exchange_at_tick(tmp_path_factory.mktemp("exchange")) as running:
         yield running
 
 
@@ -45,17 +47,8 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchan
 def variables(
     exchange: RunningExchange, database_urls: DatabaseUrls, db: Database
 ) -> dict[str, str]:
-    in_force(db)
-    with db.transaction() as tx:
-        tickers.watch_only(tx, ("AAA", "BBB"))
-        tx.execute("UPDATE feed_state SET active = false")
-    return {
-        "DATABASE_URL": database_urls.writer,
-        "ALPACA_TRADING_URL": exchange.url,
-        "ALPACA_DATA_URL": exchange.url,
-        "VIX_URL": f"{NOWHERE}/vix.csv",
-        **key_variables((LARGE, TINY)),
-    }
+    prepared(db, "AAA", "BBB")
+    return leading_to(exchange, database_urls)
 
 
 @pytest.fixture
@@ -78,9 +71,7 @@ def run(step_functions: Any, name: str, variables: Mapping[str, str]) -> dict[st
         # moto keeps no executions of Express machines.
         type="STANDARD",
     )
-    runtime = Runtime(variables, FixedClock(at("10:31")), owner=name)
-    wiring.use(runtime)
-    try:
+    with in_process(Runtime(variables, FixedClock(NOW), owner=name)):
         started = step_functions.start_execution(
             stateMachineArn=made["stateMachineArn"], input=json.dumps({"tick": TICK})
         )
@@ -91,9 +82,6 @@ def run(step_functions: Any, name: str, variables: Mapping[str, str]) -> dict[st
                 return dict(told)
             time.sleep(0.05)
         raise AssertionError(f"{name} did not end")
-    finally:
-        runtime.close()
-        wiring.use(None)
 
 
 def stages_of(db: Database) -> set[tuple[str, str]]:

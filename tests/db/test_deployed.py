@@ -12,13 +12,13 @@ from ops_local.database import DatabaseUrls
 from ops_pipeline.db import runs
 from ops_pipeline.db.connection import Database
 from ops_pipeline.errors import InvalidInput, MigrationRefused, StageFailed
-from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
 from tests.builders_trading import Desk
 from tests.conftest import MIGRATIONS
 from tests.fakes import FixedClock
 from tests.lambda_endpoint import STACK, lambda_endpoint
 from tests.stages.test_db_functions import NOW
+from tests.stand_ins import in_process
 
 
 @pytest.fixture
@@ -32,13 +32,10 @@ def stack(database_urls: DatabaseUrls, monkeypatch: pytest.MonkeyPatch) -> Itera
         },
         FixedClock(NOW),
     )
-    wiring.use(runtime)
-    with lambda_endpoint() as variables:
+    with in_process(runtime), lambda_endpoint() as variables:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         yield STACK
-    runtime.close()
-    wiring.use(None)
 
 
 def test_a_statement_is_answered_by_the_deployed_function(

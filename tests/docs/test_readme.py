@@ -61,6 +61,20 @@ def test_the_readme_explains_every_verb() -> None:
     assert explained | {"demo"} == _verbs()
 
 
+def test_the_readme_lists_the_verbs_that_reach_a_deployed_stack(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    [line] = re.findall(r"^- `--stack NAME` turns (.*) to a deployed stack", README, re.MULTILINE)
+    reaching = set()
+    for verb in _verbs():
+        with pytest.raises(SystemExit):
+            build_parser().parse_args([verb, "--help"])
+        if "--stack" in capsys.readouterr().out:
+            reaching.add(verb)
+    # Only the times that it reckons with come from there.
+    assert set(re.findall(r"`(\w+)`", line)) == reaching - {"cost"}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_each_link_of_a_page_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())

@@ -6,18 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from infra.bundles import built_layer
+from infra.bundles import LAYERS
 from infra.layers import python_of_lambda
 from infra.synth import ROOT, VENV, infra_python, synthesise
 from ops_local.database import DatabaseUrls
-from ops_local.exchange.accounts import key_variables
 from ops_local.exchange.launcher import RunningExchange
+from ops_pipeline.db import feeds
 from ops_pipeline.db.connection import Database
-from tests.builders_market import in_force
-from tests.contract.paper_street import LARGE, TINY, at, open_exchange
-from tests.infra.release import ARCHITECTURE, Lambda
+from tests.feed_server import FeedServer, Page, feed_server, rss
+from tests.infra.release import ARCHITECTURE, Lambda, Runner, runner_of_this_python
 from tests.infra.template import Template, read_template
+from tests.stand_ins import exchange_at_tick, leading_to, prepared
 
+FEED, VIX = "/wire.rss", "/VIX_History.csv"
+VIX_CSV = b"DATE,OPEN,HIGH,LOW,CLOSE\n10/03/2013,16,18,16,17.67\n10/04/2013,18,18,16,16.74\n"
 # What a deployment reads; copied whole, so that a test may change it.
 _READ_BY_SYNTH = ("functions", "infra", "layers", "migrations")
 
@@ -56,43 +58,61 @@ def checkout(tmp_path: Path) -> Path:
     return root
 
 
-def _python() -> Path:
+@pytest.fixture(scope="session")
+def layers() -> Path:
+    """What `make layers` left for this machine."""
+    folder = LAYERS / ARCHITECTURE
+    if not (folder / "runtime").exists():
+        pytest.skip("no layers for this machine: make layers ARCH=x86_64")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def own_runner(layers: Path, tmp_path_factory: pytest.TempPathFactory) -> Runner:
+    """The Python that runs the tests, with layers built for it."""
+    return runner_of_this_python(tmp_path_factory.mktemp("layers"))
+
+
+@pytest.fixture(scope="session")
+def runner(layers: Path, request: pytest.FixtureRequest) -> Runner:
+    """Lambda's Python with what `make layers` left; where it is absent, the tests' own."""
     python = python_of_lambda()
-    if python is None:
-        pytest.skip("no Python 3.13, which the layers are built for")
-    return python
+    if python is not None:
+        return Runner(python, layers)
+    own: Runner = request.getfixturevalue("own_runner")
+    return own
 
 
 @pytest.fixture(scope="session")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
     """One for all: its orders are told apart by the tests' own databases."""
-    with open_exchange(tmp_path_factory.mktemp("exchange")) as running:
-        running.set_clock(at("10:31"))
+    with exchange_at_tick(tmp_path_factory.mktemp("exchange")) as running:
         yield running
 
 
 @pytest.fixture
+def web() -> Iterator[FeedServer]:
+    """The open internet as far as functions read it: one feed, empty, and the VIX of two days."""
+    with feed_server() as served:
+        served.put(FEED, Page(rss()))
+        served.put(VIX, Page(VIX_CSV))
+        yield served
+
+
+@pytest.fixture
 def variables(
-    database_urls: DatabaseUrls, exchange: RunningExchange, db: Database
+    database_urls: DatabaseUrls, exchange: RunningExchange, web: FeedServer, db: Database
 ) -> dict[str, str]:
-    """This machine's servers in place of AWS's and Alpaca's; what a migration puts in force."""
-    in_force(db)
-    return {
-        "DATABASE_URL": database_urls.writer,
-        "DATABASE_OWNER_URL": database_urls.owner,
-        "DATABASE_READER_URL": database_urls.reader,
-        "ALPACA_TRADING_URL": exchange.url,
-        "ALPACA_DATA_URL": exchange.url,
-        "DB_WRITER_SECRET_ID": "",
-        "DB_READER_SECRET_ID": "",
-        **key_variables((LARGE, TINY)),
-    }
+    """This machine's servers in place of AWS's and others'; what a migration puts in force."""
+    prepared(db, "AAA", "BBB")
+    with db.transaction() as tx:
+        feeds.subscribe(tx, url=web.root + FEED, source="Wire")
+    no_secrets = {"DB_WRITER_SECRET_ID": "", "DB_READER_SECRET_ID": ""}
+    return {**leading_to(exchange, database_urls, vix_url=web.root + VIX), **no_secrets}
 
 
 @pytest.fixture
 def deployed(
-    template: Template, assembly: Path, variables: dict[str, str], tmp_path: Path
+    runner: Runner, template: Template, assembly: Path, variables: dict[str, str], tmp_path: Path
 ) -> Lambda:
-    if not built_layer("runtime", ARCHITECTURE).exists():
-        pytest.skip("no layers for this machine: make layers ARCH=x86_64")
-    return Lambda(_python(), template, assembly, tmp_path, variables)
+    return Lambda(runner, template, assembly, tmp_path, variables)

@@ -118,7 +118,7 @@ def started(
     }
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [str(python), "-s", "-P", "-m", "awslambdaric", handler],
+            [str(python), "-S", "-P", "-m", "awslambdaric", handler],
             cwd=folders[0],
             env=environment,
             stdout=output,

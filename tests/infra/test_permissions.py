@@ -19,21 +19,18 @@ from moto import mock_aws
 from infra.definitions import load_functions
 from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange
-from ops_pipeline.db import tickers
 from ops_pipeline.db.connection import Database, target_from_url
-from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
-from tests.builders_market import in_force
 from tests.conftest import MIGRATIONS
-from tests.contract.paper_street import LARGE, TINY, at
+from tests.contract.paper_street import LARGE, TINY
 from tests.fakes import FixedClock
 from tests.infra.template import Template, of_type, stages
 from tests.infra.test_template import _allowed, _listed, _statements
 from tests.stages.test_handler_contract import events_of, handler_of
+from tests.stand_ins import NOW, NOWHERE, TICK, in_process, prepared
 from tests.tls_front import authority, tls_front
 
 FUNCTIONS = load_functions()
-TICK = "2013-10-07T14:31:00Z"
 # What Lambda itself does for a function: write its log, place it in the network.
 LAMBDA_S = {"logs", "ec2"}
 # Actions by what botocore calls them.
@@ -109,10 +106,7 @@ def as_on_rds(admin_db: Database) -> Iterator[None]:
 @pytest.fixture
 def market(database_urls: DatabaseUrls) -> None:
     with closing(Database(target_from_url(database_urls.writer), application_name="t")) as db:
-        in_force(db)
-        with db.transaction() as tx:
-            tickers.watch_only(tx, ("AAA", "BBB"))
-            tx.execute("UPDATE feed_state SET active = false")
+        prepared(db, "AAA", "BBB")
 
 
 def _events(stage: str) -> list[dict[str, Any]]:
@@ -138,20 +132,16 @@ def test_each_function_is_granted_what_it_asks_for_and_no_more(
                 **properties["Environment"]["Variables"],
                 "ALPACA_TRADING_URL": exchange.url,
                 "ALPACA_DATA_URL": exchange.url,
-                "VIX_URL": "http://127.0.0.1:1/vix.csv",
+                "VIX_URL": f"{NOWHERE}/vix.csv",
                 "DB_CA_FILE": str(secrets),
                 **({"MIGRATIONS_DIR": str(MIGRATIONS)} if stage == "db_migration" else {}),
             },
-            FixedClock(at("10:31")),
+            FixedClock(NOW),
             owner=stage,
         )
-        wiring.use(runtime)
-        try:
+        with in_process(runtime):
             for event in _events(stage):
                 handler_of(stage)(event, None)
-        finally:
-            runtime.close()
-            wiring.use(None)
         role = properties["Role"]["Fn::GetAtt"][0]
         assert asked.calls == _granted(template, role), stage
 

@@ -22,8 +22,8 @@ ALTER TABLE orders ADD COLUMN venue text REFERENCES venues (name);
 GRANT SELECT ON venues TO ops_pipeline_writer, ops_pipeline_reader;
 """
 ACCOUNT = {"account": "large"}
-# All that run in a minute, but for those that need the internet, and the clock, for which
-# the tick of a recorded day is too old.
+# All that run in a minute but rss_ingest and market_clock, for which the tick of a recorded
+# day is too old.
 STAGES: dict[str, dict[str, Any]] = {
     "classifier": {},
     "telemetry": {},

@@ -2,16 +2,21 @@
 
 import argparse
 import json
+from collections.abc import Iterator
 from operator import mul
 
 import pytest
 
-from ops_local import explain
+from ops_local import deployed, explain
 from ops_local.commands import explain as command
 from ops_local.explain_sections import Section, sections
+from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db.connection import Database, Row
 from ops_pipeline.domain.sentiment import MODEL
+from ops_pipeline.runtime.wiring import Runtime
+from tests.lambda_endpoint import STACK, lambda_endpoint
 from tests.replay.conftest import Day
+from tests.stand_ins import in_process
 
 _IDS = "SELECT id FROM dispatch_recommendations ORDER BY id"
 _TRADE = ["Decision", "Headlines", "Bars and features", "Signal", "Gates", "Size"]
@@ -23,10 +28,18 @@ def _told(day: Day, number: int) -> dict[str, Section]:
 
 
 def _ops(day: Day, *words: str) -> int:
+    return _run("--database-url", day.urls.reader, *words)
+
+
+def _at(stack: str, *words: str) -> int:
+    return _run("--stack", stack, *words)
+
+
+def _run(*words: str) -> int:
     parser = argparse.ArgumentParser(prog="ops")
     parser.set_defaults(variables={})
     command.add_parser(parser.add_subparsers(required=True))
-    args = parser.parse_args(["explain", *words, "--database-url", day.urls.reader])
+    args = parser.parse_args(["explain", *words])
     code: int = args.run(args)
     return code
 
@@ -175,6 +188,44 @@ def test_an_unknown_number_ends_with_1_and_a_word_with_2(
     assert "InvalidInput: there is no recommendation 7" in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
         _ops(generated_morning, "AAPL")
+    assert ended.value.code == 2
+
+
+@pytest.fixture
+def stack(generated_morning: Day, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The morning's database, asked through its deployed console."""
+    runtime = Runtime({"DATABASE_READER_URL": generated_morning.urls.reader}, WallClock())
+    with in_process(runtime), lambda_endpoint() as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        yield STACK
+
+
+def test_a_deployed_stack_tells_the_same_to_the_last_digit(
+    generated_morning: Day, stack: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    far = deployed.TypedStackReader(stack)
+    for row in generated_morning.rows(f"{_IDS} LIMIT 20"):
+        with generated_morning.reading() as tx:
+            near = explain.explain(tx, row["id"])
+        # A Decimal equals a float of its value: its written form does not.
+        assert repr(explain.explain(far, row["id"])) == repr(near)
+
+    assert _ops(generated_morning) == 0
+    here = capsys.readouterr().out
+    assert _at(stack) == 0
+    assert capsys.readouterr().out == here
+
+
+def test_what_a_deployed_stack_can_t_tell_ends_with_1(
+    stack: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _at(stack, "7") == 1
+    assert "InvalidInput: there is no recommendation 7" in capsys.readouterr().err
+    assert _at("other") == 1
+    assert "StageFailed: other-db-query could not be called" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        _at(stack, "--replay", "morning")
     assert ended.value.code == 2
 
 

@@ -12,7 +12,6 @@ from pydantic import BaseModel
 
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
-from ops_local.exchange.accounts import key_variables
 from ops_local.exchange.launcher import RunningExchange, start
 from ops_pipeline.db.connection import Database, target_from_url
 from ops_pipeline.errors import InvalidInput
@@ -20,10 +19,10 @@ from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.entrypoint import Handler
 from ops_pipeline.runtime.wiring import Runtime
 from ops_pipeline.stages.request import AccountRequest, TickRequest
-from tests.builders_market import in_force, watch
 from tests.conftest import MIGRATIONS, ROOT
 from tests.contract.paper_street import LARGE, TINY, at, write_market
 from tests.fakes import FixedClock
+from tests.stand_ins import in_process, leading_to, prepared
 
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
 NOW = at("10:31") + timedelta(seconds=20)
@@ -99,30 +98,15 @@ def urls(admin_db: Database, template_urls: DatabaseUrls) -> Iterator[DatabaseUr
 @pytest.fixture(scope="module")
 def variables(exchange: RunningExchange, urls: DatabaseUrls) -> dict[str, str]:
     with closing(Database(target_from_url(urls.writer), application_name="tests")) as database:
-        in_force(database)
-        watch(database, *WATCHED)
-        with database.transaction() as tx:
-            tx.execute("UPDATE feed_state SET active = false")
-    return {
-        "DATABASE_URL": urls.writer,
-        "DATABASE_OWNER_URL": urls.owner,
-        "DATABASE_READER_URL": urls.reader,
-        "MIGRATIONS_DIR": str(MIGRATIONS),
-        "ALPACA_TRADING_URL": exchange.url,
-        "ALPACA_DATA_URL": exchange.url,
-        # Nobody listens there: the stages must stand without the index.
-        "VIX_URL": "http://127.0.0.1:1/vix.csv",
-        **key_variables((LARGE, TINY)),
-    }
+        prepared(database, *WATCHED)
+    # Nobody answers for the VIX: the stages must stand without the index.
+    return {**leading_to(exchange, urls), "MIGRATIONS_DIR": str(MIGRATIONS)}
 
 
 @pytest.fixture
 def running(variables: dict[str, str]) -> Iterator[Runtime]:
-    runtime = Runtime(variables, FixedClock(NOW), owner="test")
-    wiring.use(runtime)
-    yield runtime
-    runtime.close()
-    wiring.use(None)
+    with in_process(Runtime(variables, FixedClock(NOW), owner="test")) as runtime:
+        yield runtime
 
 
 def test_every_function_that_the_machines_and_the_stack_name_is_there() -> None:

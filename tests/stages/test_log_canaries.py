@@ -13,18 +13,15 @@ from pg8000.exceptions import DatabaseError
 
 from infra.definitions import load_functions
 from ops_local.database import DatabaseUrls, url_for
-from ops_local.exchange.accounts import key_variables
 from ops_local.exchange.launcher import RunningExchange
-from ops_pipeline.db import tickers
 from ops_pipeline.db.connection import Database, target_from_url, words_of
-from ops_pipeline.runtime import log, wiring
+from ops_pipeline.runtime import log
 from ops_pipeline.runtime.wiring import Runtime
-from tests.builders_market import in_force
-from tests.contract.paper_street import LARGE, TINY, at, open_exchange
+from tests.contract.paper_street import LARGE, TINY
 from tests.fakes import FixedClock
 from tests.stages.test_handler_contract import handler_of
+from tests.stand_ins import NOW, TICK, exchange_at_tick, in_process, leading_to, prepared
 
-TICK = "2013-10-07T14:31:00Z"
 CANARY = "canary-7c1e"
 WRONG_NUMBER = "PAcanary99"
 FUNCTIONS = load_functions()
@@ -57,8 +54,7 @@ CREATE TRIGGER tell_a_value BEFORE INSERT ON lane_features
 
 @pytest.fixture(scope="module")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
-    with open_exchange(tmp_path_factory.mktemp("exchange")) as running:
-        running.set_clock(at("10:31"))
+    with exchange_at_tick(tmp_path_factory.mktemp("exchange")) as running:
         yield running
 
 
@@ -66,19 +62,8 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchan
 def variables(
     exchange: RunningExchange, database_urls: DatabaseUrls, db: Database
 ) -> dict[str, str]:
-    in_force(db)
-    with db.transaction() as tx:
-        tickers.watch_only(tx, ("AAA", "BBB"))
-        tx.execute("UPDATE feed_state SET active = false")
-    return {
-        "DATABASE_URL": database_urls.writer,
-        "DATABASE_OWNER_URL": database_urls.owner,
-        "DATABASE_READER_URL": database_urls.reader,
-        "ALPACA_TRADING_URL": exchange.url,
-        "ALPACA_DATA_URL": exchange.url,
-        "VIX_URL": "http://127.0.0.1:1/vix.csv",
-        **key_variables((LARGE, TINY)),
-    }
+    prepared(db, "AAA", "BBB")
+    return leading_to(exchange, database_urls)
 
 
 def said_by(variables: Mapping[str, str], stage: str, **event: Any) -> str:
@@ -86,17 +71,14 @@ def said_by(variables: Mapping[str, str], stage: str, **event: Any) -> str:
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     logging.getLogger().addHandler(handler)
-    runtime = Runtime(variables, FixedClock(at("10:31")), owner="test")
-    wiring.use(runtime)
+    runtime = Runtime(variables, FixedClock(NOW), owner="test")
     try:
-        with log.written_to(written):
+        with in_process(runtime), log.written_to(written):
             answer = handler_of(stage)(event, None)
         written.write(json.dumps(answer))
     except Exception as error:  # noqa: BLE001 - Lambda logs any, with its causes
         written.write("raised: " + "".join(traceback.format_exception(error)))
     finally:
-        runtime.close()
-        wiring.use(None)
         logging.getLogger().removeHandler(handler)
     return written.getvalue()
 

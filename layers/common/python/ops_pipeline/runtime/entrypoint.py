@@ -50,7 +50,7 @@ def entrypoint(
     first; that error stands in pipeline_runs, written in a unit of work of its own.
     """
 
-    wiring.warm_up(environment())
+    wiring.warm_up(stage, environment())
 
     def decorate(function: Callable[[R, Deps], Any]) -> Handler:
         @wraps(function)

@@ -25,7 +25,7 @@ def plain_entrypoint(
     schema check. What the function raises is logged and raised.
     """
 
-    wiring.warm_up(environment())
+    wiring.warm_up(name, environment())
 
     def decorate(function: Callable[[M, Runtime], dict[str, Any]]) -> Handler:
         @wraps(function)

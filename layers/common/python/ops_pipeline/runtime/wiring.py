@@ -279,14 +279,17 @@ class Deps:
         )
 
 
-def warm_up(variables: Mapping[str, str]) -> None:
-    """Import what the first invocation in AWS will need.
+def warm_up(stage: str, variables: Mapping[str, str]) -> None:
+    """Import what the stage's first invocation in AWS will need.
 
     While a function's module is imported Lambda lends it a whole processor, afterwards a
     share by its memory: what is imported then takes several times as long.
     """
     if variables.get("DB_SECRET_ID"):
         import ops_pipeline.adapters.secrets
+
+        if stage == "rss_ingest":
+            import ops_pipeline.adapters.rss
     if variables.get("ALPACA_SECRET_PREFIX"):
         import ops_pipeline.adapters.alpaca_broker
         import ops_pipeline.adapters.alpaca_data
