@@ -27,7 +27,7 @@ test: $(READY) ## run all tests, on Postgres servers of their own
 slow: $(READY) ## run the exhaustive tests: whole days twice, kills anywhere
 	@$(BIN)/pytest -q -m slow --timeout 3000 -o faulthandler_timeout=3600
 
-chaos: $(READY) ## kill a run at every statement and every request, and look (an hour)
+chaos: $(READY) ## kill a run at every statement and every request, and look (twenty minutes)
 	@$(BIN)/pytest -q -s -m slow tests/chaos --timeout 7200 -o faulthandler_timeout=7800
 
 bench: $(READY) ## measure what speed was promised for, beside what it is compared with

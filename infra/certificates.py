@@ -21,7 +21,7 @@ _CERTIFICATE = re.compile(
 
 
 class CertificatesRefused(Exception):
-    """What was fetched is not what the hash stands for, or no certificates at all."""
+    """What was fetched is not what the hash stands for, or no certificates at all, or nothing."""
 
 
 def fetch(address: str = ADDRESS, into: Path = CERTIFICATES) -> str:
@@ -30,7 +30,10 @@ def fetch(address: str = ADDRESS, into: Path = CERTIFICATES) -> str:
     Raises:
         CertificatesRefused: nothing was written.
     """
-    answer = urllib3.request("GET", address, timeout=_TIMEOUT_S, retries=2)
+    try:
+        answer = urllib3.request("GET", address, timeout=_TIMEOUT_S, retries=2)
+    except urllib3.exceptions.HTTPError as error:
+        raise CertificatesRefused(f"{address} does not answer: {error}") from error
     digest = hashlib.sha256(answer.data).hexdigest()
     pinned = into.with_suffix(".sha256")
     if answer.status != 200 or not _CERTIFICATE.search(answer.data):
@@ -43,5 +46,16 @@ def fetch(address: str = ADDRESS, into: Path = CERTIFICATES) -> str:
     return digest
 
 
+def main() -> int:
+    """Return 0 when the bundle is there, else 1 and say why."""
+    try:
+        digest = fetch()
+    except CertificatesRefused as refused:
+        sys.stderr.write(f"{refused}\n")
+        return 1
+    sys.stdout.write(f"{CERTIFICATES.name}: sha256 {digest}\n")
+    return 0
+
+
 if __name__ == "__main__":
-    sys.stdout.write(f"{CERTIFICATES.name}: sha256 {fetch()}\n")
+    sys.exit(main())
