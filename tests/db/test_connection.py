@@ -244,6 +244,7 @@ def test_what_was_sent_survives_a_session_lost_before_it(
 def test_a_session_lost_while_it_commits_what_was_sent_is_not_run_again(
     notes: Database, admin_db: Database
 ) -> None:
+    _parse(notes)
     with pytest.raises(CommitUnknown), notes.transaction() as tx:
         found = tx.one("SELECT pg_backend_pid() AS pid")
         assert found is not None
@@ -290,6 +291,7 @@ def test_a_unit_that_is_refused_at_its_commit_leaves_nothing(notes: Database) ->
 def test_a_connection_lost_at_a_guarded_commit_leaves_the_outcome_unknown(
     notes: Database, admin_db: Database
 ) -> None:
+    _parse(notes)
     with pytest.raises(CommitUnknown), notes.transaction() as tx:
         tx.execute(_ADD, id=1, body="a")
         found = tx.one("SELECT pg_backend_pid() AS pid")
@@ -298,6 +300,26 @@ def test_a_connection_lost_at_a_guarded_commit_leaves_the_outcome_unknown(
             other.execute("SELECT pg_terminate_backend(:pid, 5000)", pid=found["pid"])
         tx.commit_unless(LeaseLost("gone"), _HELD, id=1)
     assert _count(notes) == 0
+
+
+def test_a_session_lost_before_its_last_statements_were_parsed_surely_committed_nothing(
+    notes: Database, admin_db: Database
+) -> None:
+    with pytest.raises(DatabaseUnavailable), notes.transaction() as tx:
+        tx.execute(_ADD, id=1, body="a")
+        found = tx.one("SELECT pg_backend_pid() AS pid")
+        assert found is not None
+        with admin_db.transaction() as other:
+            other.execute("SELECT pg_terminate_backend(:pid, 5000)", pid=found["pid"])
+        tx.commit_unless(LeaseLost("gone"), _HELD, id=1)
+    assert _count(notes) == 0
+
+
+def _parse(notes: Database) -> None:
+    """Let the session know the statements that end a unit; nothing is kept."""
+    with suppress(LeaseLost), notes.transaction() as tx:
+        tx.send(_ADD, id=1, body="a")
+        tx.commit_unless(LeaseLost("gone"), _HELD, id=2)
 
 
 def test_a_password_that_was_changed_is_read_again_once(database_urls: DatabaseUrls) -> None:
@@ -331,3 +353,29 @@ def test_a_server_that_is_gone_is_noticed_within_a_minute(db: Database) -> None:
         for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
     )
     assert first + between * most <= 60
+
+
+def test_a_division_by_zero_in_what_was_sent_is_not_taken_for_a_lost_lease(
+    notes: Database,
+) -> None:
+    with pytest.raises(DatabaseError, match="22012"), notes.transaction() as tx:
+        tx.execute(_ADD, id=1, body="a")
+        tx.send("SELECT 1 / (id - 1) FROM notes")
+        tx.commit_unless(LeaseLost("gone"), _HELD, id=1)
+    assert _count(notes) == 0
+
+
+def test_an_answer_that_cannot_be_read_to_its_end_ends_the_session(
+    database_urls: DatabaseUrls,
+) -> None:
+    database = Database(target_from_url(database_urls.owner), application_name="tests")
+
+    def unreadable(text: str) -> object:
+        raise OverflowError(text)
+
+    with closing(database):
+        database.session().register_in_adapter(23, unreadable)
+        with pytest.raises(OverflowError):
+            database.read("SELECT n FROM generate_series(1, 9) AS n")
+        (row,) = database.read("SELECT n FROM generate_series(3, 3) AS n")
+        assert row["n"] == 3

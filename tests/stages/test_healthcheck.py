@@ -309,3 +309,9 @@ def test_an_account_that_lost_five_times_in_a_row_alerts_until_it_is_resumed(db:
     control.run(wish, db=db, clock=desk.clock)
     check(db, desk.tick)
     assert "losing_streak" not in desk.alerts()
+
+
+def test_parameters_without_the_streak_are_read_as_shipped(db: Database) -> None:
+    desk = Desk(db)
+    desk.run("UPDATE parameter_versions SET parameters = '{}' WHERE active")
+    assert check(db, desk.tick).unwell == []

@@ -208,10 +208,10 @@ class Transaction:
             self._begin_now()
         statement, in_order = _readied(sql, values)
         try:
-            with _no_answer_is_unknown():
-                self._session.ask(statement, in_order, before=self._taken(), commit=True)
+            self._commit_behind([*self._taken(), (statement, in_order)])
         except DatabaseError as error:
-            if _sqlstate(error) == _DIVISION_BY_ZERO:
+            failed = getattr(error, "failed_statement", None)
+            if _sqlstate(error) == _DIVISION_BY_ZERO and failed == statement:
                 raise lost from error
             raise
         self._ended = True
@@ -224,12 +224,18 @@ class Transaction:
             return
         self._ended = True
         waiting = self._taken()
+        if waiting:
+            self._commit_behind(waiting)
+            return
         with _no_answer_is_unknown():
-            if waiting:
-                *before, (statement, in_order) = waiting
-                self._session.ask(statement, in_order, before=before, commit=True)
-            else:
-                self._session.execute_simple(COMMIT)
+            self._session.execute_simple(COMMIT)
+
+    def _commit_behind(self, asked: Sequence[Asked]) -> None:
+        """Run these and commit, in one packet: only a loss from then on leaves it unknown."""
+        *before, (statement, in_order) = asked
+        self._session.prepare([*asked, (COMMIT, ())])
+        with _no_answer_is_unknown():
+            self._session.ask(statement, in_order, before=before, commit=True)
 
     def roll_back(self) -> None:
         if self._begin is None:
@@ -338,6 +344,8 @@ class Database:
         try:
             return _rows(self.session().ask(*_readied(sql, values)))
         except (*_LOST, DatabaseError) as error:
+            if isinstance(error, DatabaseError) and _sqlstate(error) == _PLAN_IS_STALE:
+                self.close()
             if not _is_lost(error):
                 raise _translated(error) from error
             self.close()

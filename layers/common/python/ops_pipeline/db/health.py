@@ -5,6 +5,7 @@ from datetime import datetime
 
 from ops_pipeline.db.connection import Transaction
 from ops_pipeline.domain.health import OUTPUTS, Ended, Run, Streak
+from ops_pipeline.domain.parameters import GateRules
 
 _RUNS = """
 SELECT stage, scope, tick FROM pipeline_runs
@@ -38,7 +39,8 @@ SELECT account.account_name AS account, rule.streak_limit,
     count(*) FILTER (WHERE trade.pnl_pct < 0) AS lost
 FROM accounts AS account
 CROSS JOIN (
-    SELECT CAST(parameters -> 'gates' ->> 'account_losing_streak' AS integer) AS streak_limit
+    SELECT coalesce(CAST(parameters -> 'gates' ->> 'account_losing_streak' AS integer),
+                    CAST(:shipped AS integer)) AS streak_limit
     FROM parameter_versions WHERE active
 ) AS rule
 LEFT JOIN LATERAL (
@@ -122,7 +124,8 @@ def ended_recommendations(tx: Transaction, *, since: datetime) -> list[Ended]:
 
 def streaks(tx: Transaction) -> list[Streak]:
     """How many of each account's newest trades lost; none before parameters are in force."""
-    return [Streak(row["account"], row["lost"], row["streak_limit"]) for row in tx.rows(_STREAKS)]
+    rows = tx.rows(_STREAKS, shipped=GateRules().account_losing_streak)
+    return [Streak(row["account"], row["lost"], row["streak_limit"]) for row in rows]
 
 
 def recovered_states(tx: Transaction, *, quiet_since: datetime) -> list[str]:

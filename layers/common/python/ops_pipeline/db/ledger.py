@@ -4,6 +4,7 @@ Read it under the account's row lock: the statement's snapshot is then younger t
 whatever the lock waited for.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -38,8 +39,11 @@ SELECT h.*, c.of_account, t.of_ticker, t.last_exit, pnl.pnl, e.entries_in_ticker
      ORDER BY ts DESC LIMIT 1) AS features_at,
     (SELECT coalesce(max(attempt), 0) FROM orders
      WHERE recommendation_id = :recommendation_id) AS attempts,
-    (SELECT coalesce(array_agg(symbol), '{{}}') FROM active_positions
-     WHERE account_name = :account AND status = 'open' AND entry_time < :listed_at) AS open_symbols
+    (SELECT coalesce(array_agg(symbol), '{{}}') FROM active_positions AS p
+     WHERE account_name = :account AND status = 'open' AND created_at < :listed_at
+       AND NOT EXISTS (SELECT 1 FROM orders AS o
+                       WHERE o.position_id = p.id AND o.side = 'sell' AND is_live(o.status)
+                         AND o.client_order_id = ANY(CAST(:sold AS text[])))) AS open_symbols
 FROM (SELECT coalesce(array_agg(symbol), '{{}}') AS symbols,
           coalesce(array_agg(ticker), '{{}}') AS tickers,
           coalesce(array_agg(instrument_type), '{{}}') AS instruments,
@@ -72,7 +76,8 @@ class Ledger:
         vix: Day and value of the newest stored close before today.
         bar_at, features_at: Of the ticker's newest bar and features of the day.
         attempts: Orders that the recommendation has had already.
-        open_symbols: Of positions that were open before `listed_at` and are still.
+        open_symbols: Of positions that were stored before `listed_at` and are open still, but
+            for those of which an order of `sold` sells something that is not booked yet.
     """
 
     holdings: Holdings
@@ -100,12 +105,15 @@ def read(
     today: date,
     day_start: datetime,
     listed_at: datetime,
+    sold: Collection[str],
     since: datetime | None,
     limit: int,
 ) -> Ledger:
     """Read it all at one moment.
 
     Args:
+        listed_at: When the broker was asked for its lists, by our clock.
+        sold: Ids of the sales of which the broker has executed something by then.
         since: Restarts the account's streak of results; None counts all.
         limit: The most results.
     """
@@ -118,6 +126,7 @@ def read(
         today=today,
         day_start=day_start,
         listed_at=listed_at,
+        sold=list(sold),
         since=since,
         limit=limit,
     )

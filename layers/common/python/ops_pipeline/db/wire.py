@@ -6,6 +6,7 @@ each way, with what goes before it or the COMMIT behind it in the same one.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from struct import pack
 from typing import Any, TypeAlias
@@ -91,15 +92,27 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # pg8000 ships n
         Each ends with its CommandComplete; behind an error comes nothing but the end.
         """
         place, code = 0, None
-        while code != READY_FOR_QUERY:
-            code, length = ci_unpack(_read(self._sock, 5))
-            data = _read(self._sock, length - 4)
-            self.message_types[code](data, contexts[min(place, len(contexts) - 1)])
-            if code in (COMMAND_COMPLETE, EMPTY_QUERY_RESPONSE):
-                place += 1
+        try:
+            while code != READY_FOR_QUERY:
+                code, length = ci_unpack(_read(self._sock, 5))
+                data = _read(self._sock, length - 4)
+                self.message_types[code](data, contexts[min(place, len(contexts) - 1)])
+                if code in (COMMAND_COMPLETE, EMPTY_QUERY_RESPONSE):
+                    place += 1
+        except BaseException:
+            # What is left unread would be taken for the answer to the next statement.
+            with suppress(Exception):
+                self.close()
+            raise
         for context in contexts:
             if context.error is not None:
+                context.error.failed_statement = context.statement
                 raise context.error
+
+    def prepare(self, asked: Sequence[Asked]) -> None:
+        """Let the server parse what is not parsed yet, before anything of it is run."""
+        for statement, _ in asked:
+            self._prepared(statement)
 
     def _one_by_one(self, asked: Sequence[Asked]) -> list[Context]:
         return [

@@ -123,6 +123,16 @@ def status_of(found: BrokerOrder) -> Status | None:
     return _ENDED.get(found.status)
 
 
+def may_still_fill(found: BrokerOrder) -> bool:
+    """Whether the broker's word, an unknown one included, leaves that open.
+
+    An order in dollars has no quantity until it is filled.
+    """
+    if found.quantity == 0:
+        return found.status != "filled" and found.status not in _ENDED
+    return (status_of(found) or "accepted") in LIVE
+
+
 def status_after(order: Order, told: Status, filled: Decimal) -> Status:
     """Our status after the broker's word, which may be older than what we know.
 

@@ -19,8 +19,8 @@ from ops_pipeline.db.dispatch import Recommendation
 from ops_pipeline.domain import gates
 from ops_pipeline.domain.broker import BrokerAccount
 from ops_pipeline.domain.ids import stable_uuid
-from ops_pipeline.domain.market import Quote, new_york_day, new_york_time
-from ops_pipeline.domain.orders import LIVE, Order, Status, status_of
+from ops_pipeline.domain.market import Quote
+from ops_pipeline.domain.orders import Order, Status, may_still_fill
 from ops_pipeline.errors import (
     BrokerUnavailable,
     CapExceeded,
@@ -36,6 +36,8 @@ from ops_pipeline.stages.road import Road
 
 _CLAIM_LEASE = timedelta(seconds=60)
 _MOST_PER_RUN = 200
+# A weekend with a holiday: what somebody ordered before it may still be working.
+_LOOK_BACK = timedelta(days=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ def _listed(way: Road) -> Listed | None:
     at = way.clock.now()
     try:
         held = way.broker.positions()
-        orders_of_the_day = way.broker.orders_since(new_york_time(new_york_day(at), 0))
+        listed = way.broker.orders_since(at - _LOOK_BACK)
     except BrokerUnavailable as error:
         way.journal.went_wrong("broker_lists_unknown", account=way.name, error=str(error))
         return None
@@ -143,9 +145,12 @@ def _listed(way: Road) -> Listed | None:
         at=at,
         positions=frozenset(position.symbol for position in held),
         being_bought=frozenset(
-            order.symbol
-            for order in orders_of_the_day
-            if order.side == "buy" and (status_of(order) or "accepted") in LIVE
+            order.symbol for order in listed if order.side == "buy" and may_still_fill(order)
+        ),
+        sold=frozenset(
+            order.client_order_id
+            for order in listed
+            if order.side == "sell" and order.filled_quantity > 0
         ),
     )
 

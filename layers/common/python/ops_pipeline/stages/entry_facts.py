@@ -23,11 +23,17 @@ from ops_pipeline.stages.road import Road
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What the broker's lists of positions and of orders showed, asked for from `at` on."""
+    """What the broker's lists of positions and then of orders showed, asked for from `at` on.
+
+    Attributes:
+        positions, being_bought: Symbols.
+        sold: Ids of sales that have executed something.
+    """
 
     at: datetime
     positions: frozenset[str]
     being_bought: frozenset[str]
+    sold: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +97,7 @@ def _ledger(
         today=new_york_day(now),
         day_start=around.day_start(now),
         listed_at=around.listed.at if around.listed else now,
+        sold=around.listed.sold if around.listed else (),
         since=road.account.streak_counted_from,
         limit=road.rules.sizing.kelly_window_trades,
     )
@@ -147,7 +154,10 @@ def _at_broker(road: Road, listed: Listed | None) -> frozenset[str] | None:
 def _unlisted(road: Road, listed: Listed | None, ledger: Ledger) -> frozenset[str]:
     if road.broker is None or listed is None:
         return frozenset()
-    return ledger.open_symbols - listed.positions
+    unlisted = ledger.open_symbols - listed.positions
+    if unlisted:
+        road.journal.went_wrong("positions_not_listed", account=road.name, symbols=sorted(unlisted))
+    return unlisted
 
 
 def _with_size(judged: Facts, size: Size | None, limit: Decimal | None) -> Facts:
