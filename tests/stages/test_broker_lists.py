@@ -80,6 +80,18 @@ def test_what_was_bought_by_hand_counts_in_the_number_of_positions(desk: Desk) -
     assert why_not(desk) == "At position limit: 2/2"
 
 
+def test_what_was_bought_by_hand_counts_in_the_exposure_once(desk: Desk) -> None:
+    """$9,000 of $10,000 are taken: what is left is the size."""
+    desk.broker.hold("CCC", "90", "100.00")
+    assert why_not(desk) is None
+    (order,) = desk.orders("entry")
+    assert 0 < order["quantity"] * order["price"] <= 1000
+
+    desk.next_minute()
+    desk.broker.hold("CCC", "200", "100.00")
+    assert "Exposure $" in (why_not(desk, "DDD") or "")
+
+
 def _working(desk: Desk, **changes: object) -> Callable[..., object]:
     """The broker's lists with an order of somebody's in them that may still fill."""
     desk.buy("AAA")

@@ -30,6 +30,7 @@ KINDS: tuple[Kind, ...] = (*POSITION_KINDS, "order_unknown_to_us", "over_cap")
 AGREED_AFTER = timedelta(seconds=60)
 # An OCC symbol is longer than any ticker.
 _LONGEST_TICKER = 10
+_SHARES_A_CONTRACT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,12 @@ def is_agreed(difference: Difference, earlier: Reading | None, now: datetime) ->
 def is_adoptable(held: BrokerPosition) -> bool:
     """Stock held long; a short or a contract of somebody else's is a person's business."""
     return held.quantity > 0 and len(held.symbol) <= _LONGEST_TICKER
+
+
+def cost_of(held: BrokerPosition) -> Decimal:
+    """What it cost, or a short brought in, USD; a contract is for 100 shares."""
+    multiplier = 1 if len(held.symbol) <= _LONGEST_TICKER else _SHARES_A_CONTRACT
+    return abs(held.quantity) * held.average_entry_price * multiplier
 
 
 def adopted_position(

@@ -17,6 +17,7 @@ from ops_pipeline.db import dispatch, orders, positions
 from ops_pipeline.db.connection import Transaction, words_of
 from ops_pipeline.db.dispatch import Recommendation
 from ops_pipeline.domain import gates
+from ops_pipeline.domain.books import cost_of
 from ops_pipeline.domain.broker import BrokerAccount
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import Quote
@@ -143,7 +144,7 @@ def _listed(way: Road) -> Listed | None:
         return None
     return Listed(
         at=at,
-        positions=frozenset(position.symbol for position in held),
+        positions={position.symbol: cost_of(position) for position in held},
         being_bought=frozenset(
             order.symbol for order in listed if order.side == "buy" and may_still_fill(order)
         ),

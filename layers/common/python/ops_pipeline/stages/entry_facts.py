@@ -26,12 +26,13 @@ class Listed:
     """What the broker's lists of positions and then of orders showed, asked for from `at` on.
 
     Attributes:
-        positions, being_bought: Symbols.
+        positions: What each symbol that is held cost, USD.
+        being_bought: Symbols.
         sold: Ids of sales that have executed something.
     """
 
     at: datetime
-    positions: frozenset[str]
+    positions: Mapping[str, Decimal]
     being_bought: frozenset[str]
     sold: frozenset[str]
 
@@ -79,8 +80,9 @@ def gather(
     ledger = _ledger(tx, road, recommendation, around)
     money = _Money.of(road.account, around, ledger.holdings.unacknowledged)
     limit = _limit(around.quotes.get(recommendation.ticker), road.rules.gates)
-    size = _size(road, recommendation, money, limit, ledger)
-    judged = _facts(road, recommendation, around, ledger=ledger, money=money)
+    exposure = _exposure(around.listed, ledger)
+    size = _size(road, recommendation, money, limit, ledger=ledger, exposure=exposure)
+    judged = _facts(road, recommendation, around, ledger=ledger, money=money, exposure=exposure)
     return Gathered(_with_size(judged, size, limit), size, limit, ledger.attempts)
 
 
@@ -110,6 +112,7 @@ def _facts(
     *,
     ledger: Ledger,
     money: "_Money",
+    exposure: Decimal,
 ) -> Facts:
     """Everything but what sizing adds."""
     now, account = road.clock.now(), road.account
@@ -132,7 +135,7 @@ def _facts(
         held_kinds=ledger.holdings.kinds,
         broker_symbols=_at_broker(road, around.listed),
         unlisted=_unlisted(road, around.listed, ledger),
-        exposure=ledger.holdings.exposure,
+        exposure=exposure,
         cost=None,
         size_bound=None,
         buying_power=money.buying_power,
@@ -148,16 +151,25 @@ def _facts(
 def _at_broker(road: Road, listed: Listed | None) -> frozenset[str] | None:
     if road.broker is None:
         return frozenset()
-    return None if listed is None else listed.positions | listed.being_bought
+    return None if listed is None else frozenset(listed.positions) | listed.being_bought
 
 
 def _unlisted(road: Road, listed: Listed | None, ledger: Ledger) -> frozenset[str]:
     if road.broker is None or listed is None:
         return frozenset()
-    unlisted = ledger.open_symbols - listed.positions
+    unlisted = ledger.open_symbols - listed.positions.keys()
     if unlisted:
         road.journal.went_wrong("positions_not_listed", account=road.name, symbols=sorted(unlisted))
     return unlisted
+
+
+def _exposure(listed: Listed | None, ledger: Ledger) -> Decimal:
+    """Our own, and what somebody bought that the reconciler has not taken over yet."""
+    strangers = listed.positions if listed else {}
+    return ledger.holdings.exposure + sum(
+        (cost for symbol, cost in strangers.items() if symbol not in ledger.holdings.symbols),
+        Decimal(0),
+    )
 
 
 def _with_size(judged: Facts, size: Size | None, limit: Decimal | None) -> Facts:
@@ -224,7 +236,9 @@ def _size(
     recommendation: Recommendation,
     money: _Money,
     limit: Decimal | None,
+    *,
     ledger: Ledger,
+    exposure: Decimal,
 ) -> Size | None:
     if limit is None or money.equity is None or money.buying_power is None:
         return None
@@ -239,7 +253,7 @@ def _size(
         stop_distance=rules.exits.stop_loss,
         room=Room(
             equity=money.equity,
-            exposure_left=account.max_exposure - ledger.holdings.exposure,
+            exposure_left=account.max_exposure - exposure,
             buying_power=money.buying_power,
             position_notional=account.max_position_notional or share,
             fractional=account.fractional_shares,
