@@ -13,7 +13,7 @@ from pg8000.exceptions import DatabaseError
 
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db import runs
-from ops_pipeline.db.connection import Database, Limits, Target, target_from_url
+from ops_pipeline.db.connection import Database, Limits, Target, Transaction, target_from_url
 from ops_pipeline.errors import (
     CapExceeded,
     CommitUnknown,
@@ -41,10 +41,19 @@ def _count(database: Database) -> int:
 
 def _kill_session(database: Database, admin: Database) -> None:
     with database.transaction() as tx:
-        found = tx.one("SELECT pg_backend_pid() AS pid")
+        pid = _pid(tx)
+    _end_session(pid, admin)
+
+
+def _pid(tx: Transaction) -> int:
+    found = tx.one("SELECT pg_backend_pid() AS pid")
     assert found is not None
+    return int(found["pid"])
+
+
+def _end_session(pid: int, admin: Database) -> None:
     with admin.transaction() as tx:
-        tx.execute("SELECT pg_terminate_backend(:pid, 5000)", pid=found["pid"])
+        tx.execute("SELECT pg_terminate_backend(:pid, 5000)", pid=pid)
 
 
 def test_a_unit_of_work_commits_at_its_end(notes: Database) -> None:
@@ -98,10 +107,7 @@ def test_a_connection_that_dies_inside_a_unit_is_not_replaced(
 ) -> None:
     with pytest.raises(DatabaseUnavailable), notes.transaction() as tx:
         tx.execute(_ADD, id=1, body="a")
-        found = tx.one("SELECT pg_backend_pid() AS pid")
-        assert found is not None
-        with admin_db.transaction() as other:
-            other.execute("SELECT pg_terminate_backend(:pid, 5000)", pid=found["pid"])
+        _end_session(_pid(tx), admin_db)
         tx.execute(_ADD, id=2, body="b")
     assert _count(notes) == 0
 
@@ -246,11 +252,9 @@ def test_a_session_lost_while_it_commits_what_was_sent_is_not_run_again(
 ) -> None:
     _parse(notes)
     with pytest.raises(CommitUnknown), notes.transaction() as tx:
-        found = tx.one("SELECT pg_backend_pid() AS pid")
-        assert found is not None
+        pid = _pid(tx)
         tx.send(_ADD, id=2, body="b")
-        with admin_db.transaction() as admin:
-            admin.execute("SELECT pg_terminate_backend(:pid, 5000)", pid=found["pid"])
+        _end_session(pid, admin_db)
     assert _count(notes) == 0
 
 
@@ -294,10 +298,7 @@ def test_a_connection_lost_at_a_guarded_commit_leaves_the_outcome_unknown(
     _parse(notes)
     with pytest.raises(CommitUnknown), notes.transaction() as tx:
         tx.execute(_ADD, id=1, body="a")
-        found = tx.one("SELECT pg_backend_pid() AS pid")
-        assert found is not None
-        with admin_db.transaction() as other:
-            other.execute("SELECT pg_terminate_backend(:pid, 5000)", pid=found["pid"])
+        _end_session(_pid(tx), admin_db)
         tx.commit_unless(LeaseLost("gone"), _HELD, id=1)
     assert _count(notes) == 0
 
@@ -307,10 +308,7 @@ def test_a_session_lost_before_its_last_statements_were_parsed_surely_committed_
 ) -> None:
     with pytest.raises(DatabaseUnavailable), notes.transaction() as tx:
         tx.execute(_ADD, id=1, body="a")
-        found = tx.one("SELECT pg_backend_pid() AS pid")
-        assert found is not None
-        with admin_db.transaction() as other:
-            other.execute("SELECT pg_terminate_backend(:pid, 5000)", pid=found["pid"])
+        _end_session(_pid(tx), admin_db)
         tx.commit_unless(LeaseLost("gone"), _HELD, id=1)
     assert _count(notes) == 0
 

@@ -169,11 +169,7 @@ class Transaction:
     def flush(self) -> None:
         """Run what waits now."""
         if self._waiting:
-            *before, (statement, in_order) = self._waiting
-            self._waiting = []
-            self._first(
-                lambda begin: self._session.ask(statement, in_order, before=[*begin, *before])
-            )
+            self._ask_waiting()
 
     def script(self, sql: str) -> None:
         """Run several statements without parameters; the block still commits as one."""
@@ -242,10 +238,14 @@ class Transaction:
             self._session.execute_simple("ROLLBACK")
 
     def _run(self, sql: str, values: dict[str, object]) -> Any:
-        statement, in_order = _readied(sql, values)
-        waiting = self._taken()
+        self._waiting.append(_readied(sql, values))
+        return self._ask_waiting()
+
+    def _ask_waiting(self) -> Any:
+        """Run what waits in one packet; the answer is the last one's."""
+        *before, (statement, in_order) = self._taken()
         return self._first(
-            lambda begin: self._session.ask(statement, in_order, before=[*begin, *waiting])
+            lambda begin: self._session.ask(statement, in_order, before=[*begin, *before])
         )
 
     def _taken(self) -> list[Asked]:

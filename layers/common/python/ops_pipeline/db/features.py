@@ -114,7 +114,7 @@ def insert(
 ) -> int:
     """Store new rows; returns how many there were."""
     columns = zip(*map(attrgetter(*_NAMES), rows), strict=True)
-    arrays = {name: _array(values) for name, values in zip(_NAMES, columns, strict=False)}
+    arrays = {name: list(values) for name, values in zip(_NAMES, columns, strict=False)}
     if not arrays:
         return 0
     return tx.execute(_INSERT, **arrays, parameter_version=parameter_version, now=now)
@@ -154,8 +154,3 @@ def _elements(
     form = np.dtype([("header", f"V{_ARRAY_HEADER_BYTES}"), ("elements", element, (count,))])
     found = np.frombuffer(b"".join(sent), dtype=form)["elements"]["value"]
     return found[:, ::-1]
-
-
-def _array(values: Iterable[object]) -> str:
-    """An array in Postgres's text form, of numbers, times and tickers; None is NULL."""
-    return "{" + ",".join("NULL" if each is None else f'"{each}"' for each in values) + "}"

@@ -8,6 +8,7 @@ each way, with what goes before it or the COMMIT behind it in the same one.
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from struct import pack
 from typing import Any, TypeAlias
 
@@ -28,6 +29,8 @@ _MOST_PREPARED = 400
 _EXECUTE = b"E" + pack("!i", 4 + 1 + 4) + b"\x00" + pack("!i", 0)
 _SYNC = b"S" + pack("!i", 4)
 COMMIT = "COMMIT"
+# What str() gives of these is what Postgres reads.
+_WRITTEN_AS_IS = (str, int, float, bool, datetime, type(None))
 Asked: TypeAlias = tuple[str, Sequence[object]]
 
 
@@ -66,22 +69,13 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # pg8000 ships n
         statement never runs without its BEGIN, nor a COMMIT behind a failed statement.
         """
         asked = [*before, (statement, values), *([(COMMIT, ())] if commit else [])]
-        known = [self._prepared(text) for text, _ in asked]
-        contexts = [
-            Context(
-                text,
-                columns=each.columns if each else None,
-                input_funcs=each.input_funcs if each else None,
-            )
-            for each, (text, _) in zip(known, asked, strict=True)
-        ]
-        if not all(known):
+        known = [each for text, _ in asked if (each := self._prepared(text))]
+        if len(known) < len(asked):
             return self._one_by_one(asked)[len(before)]
-        packet = [
-            self._bound(each, make_params(self.py_types, given))
-            for each, (_, given) in zip(known, asked, strict=True)
-            if each is not None
-        ]
+        contexts, packet = [], []
+        for each, (text, given) in zip(known, asked, strict=True):
+            contexts.append(Context(text, columns=each.columns, input_funcs=each.input_funcs))
+            packet.append(self._bound(each, make_params(self.py_types, given)))
         self._send(b"".join([*packet, _SYNC]))
         self._hear(contexts)
         return contexts[len(before)]
@@ -151,8 +145,16 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # pg8000 ships n
 
 
 def _array_text(values: list[object]) -> str:
-    """An array in Postgres's text form; pg8000's own way takes 10 us for each ticker in it."""
-    if not all(isinstance(value, str) for value in values):
+    """An array in Postgres's text form; pg8000's own way takes 10 us for each element."""
+    if not all(type(value) in _WRITTEN_AS_IS for value in values):
         return str(array_out(values))
-    quoted = (str(value).replace("\\", "\\\\").replace('"', '\\"') for value in values)
-    return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: object) -> str:
+    if value is None:
+        return "NULL"
+    text = str(value)
+    if isinstance(value, str):
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
