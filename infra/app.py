@@ -16,7 +16,7 @@ from cdk_nag import AwsSolutionsChecks
 from infra import bundles
 from infra.deployment import read_deployment
 from infra.stacks.database import add_database
-from infra.stacks.functions import Surroundings, add_functions
+from infra.stacks.functions import StackResources, add_functions
 from infra.stacks.machines import add_machines
 from infra.stacks.network import add_network
 from infra.stacks.observability import Watched, add_observability
@@ -51,7 +51,7 @@ def build(context: dict[str, Any], out: Path | None = None, staging: Path = STAG
         Annotations.of(stack).add_error("the database's certificates are missing: make certs")
     network = add_network(stack, deployment)
     postgres = add_database(stack, deployment, network)
-    functions = add_functions(stack, Surroundings(deployment, network, postgres, staging))
+    functions = add_functions(stack, StackResources(deployment, network, postgres, staging))
     machines = add_machines(stack, deployment, functions)
     queue = add_schedules(stack, deployment, functions, machines)
     add_observability(stack, deployment, Watched(functions, machines, postgres.instance, queue))

@@ -6,7 +6,7 @@ test measures those of the two tables that grow with the tickers.
 
 from dataclasses import dataclass
 
-from ops_pipeline.domain.retention import KEPT_DAYS, Table
+from ops_pipeline.domain.operations.retention import KEPT_DAYS, Table
 
 SESSIONS_A_DAY = 252 / 365
 BYTES = {
@@ -41,7 +41,7 @@ _GIB = 2**30
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class DiskCapacity:
     """What fills the disk, GiB, and for how many tickers it lasts."""
 
     fixed_gib: float
@@ -49,7 +49,7 @@ class Room:
     tickers: int
 
 
-def room(storage_gib: int) -> Room:
+def room(storage_gib: int) -> DiskCapacity:
     """Work it out for a disk of that size; no ticker fits where the fixed part fills it."""
     ticker = _SLACK * (
         _kept("lane_telemetry", _BARS_A_SESSION * SESSIONS_A_DAY, BYTES["lane_telemetry"])
@@ -57,7 +57,7 @@ def room(storage_gib: int) -> Room:
     )
     fixed = _SLACK * (_fixed() + _for_ever())
     left = storage_gib - RESERVE_GIB - fixed
-    return Room(fixed, ticker, max(0, int(left / ticker)))
+    return DiskCapacity(fixed, ticker, max(0, int(left / ticker)))
 
 
 def _kept(table: Table, rows_a_day: float, row_bytes: int) -> float:

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from ops_local.database import opened
-from ops_pipeline.db.connection import Database, Row, Transaction, target_from_url
+from ops_pipeline.db.driver.connection import Database, Row, Transaction, target_from_url
 
 _INTRO = """# Data dictionary
 

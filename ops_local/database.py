@@ -10,11 +10,11 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from pg8000.native import identifier
 
-from ops_local.postgres import EmbeddedPostgres
+from ops_local.postgres.server import EmbeddedPostgres
 from ops_pipeline.db import roles
-from ops_pipeline.db.connection import Database, target_from_url
-from ops_pipeline.db.migration_history import Applied
-from ops_pipeline.db.migrations import LIMITS, Runner
+from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.migrations.history import Applied
+from ops_pipeline.db.migrations.runner import LIMITS, Runner
 from ops_pipeline.db.roles import Role
 from ops_pipeline.errors import DatabaseUnavailable, SettingsInvalid
 

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from ops_pipeline import errors
-from ops_pipeline.db.connection import Row, Transaction
+from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.errors import OpsError, StageFailed
 
 _ATTEMPTS = 1

@@ -11,7 +11,7 @@ from typing import Any
 
 from infra.definitions import Function, load_functions, load_machines
 from infra.schedule import Tick
-from ops_local.engine import Engine, Execution
+from ops_local.engine.engine import Engine, MachineExecution
 
 Handler = Callable[[Any, Any], dict[str, Any]]
 
@@ -120,7 +120,7 @@ class Pipeline:
     def run(self, tick: Tick) -> None:
         """Start what is due; a failure is kept in the tally, the next tick runs all the same."""
         if tick.kind == "machine":
-            execution: Execution = self._engine.run(tick.target, tick.event)
+            execution: MachineExecution = self._engine.run(tick.target, tick.event)
             if execution.status != "SUCCEEDED":
                 self._note(tick, execution.error or execution.status, execution.cause or "")
             return

@@ -9,11 +9,11 @@ from infra.definitions import load_schedules
 from infra.schedule import Tick, ticks
 from ops_local.database import DatabaseUrls
 from ops_local.pipeline import Tally
-from ops_local.world import Plan, Watch, World, opened
+from ops_local.replay_environment import ReplayEnvironment, ReplayPlan, Watch, opened
 from ops_pipeline.domain.market import NEW_YORK
 from ops_pipeline.errors import CommitUnknown, DatabaseUnavailable
 
-__all__ = ["Interrupted", "Plan", "Replayed", "replay"]
+__all__ = ["Interrupted", "ReplayPlan", "Replayed", "replay"]
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Replayed(Generic[T]):
 
 
 def replay(
-    plan: Plan,
+    plan: ReplayPlan,
     watch: Watch,
     after: Callable[[DatabaseUrls], T],
     pace: Callable[[datetime], bool] = lambda _minute: True,
@@ -69,7 +69,7 @@ def replay(
         )
 
 
-def _run(world: World, tick: Tick) -> None:
+def _run(world: ReplayEnvironment, tick: Tick) -> None:
     """Run what is due. A replay without Postgres would only fail from minute to minute."""
     known = len(world.pipeline.tally.failures)
     world.pipeline.run(tick)

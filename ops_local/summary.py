@@ -20,7 +20,7 @@ from ops_local.summary_sql import (
     RESULTS,
     STAGE,
 )
-from ops_pipeline.db.connection import Row, Transaction
+from ops_pipeline.db.driver.connection import Row, Transaction
 
 # Which counts of a stage's result are what came in and what went out.
 _FLOW = {

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ops_pipeline.domain.security_import import (
+from ops_pipeline.domain.news.security_import import (
     EXCHANGES,
     KINDS,
     TICKER,
-    Listed,
+    ListedSecurity,
     Security,
     canonical_ticker,
 )
-from ops_pipeline.domain.security_names import is_house
+from ops_pipeline.domain.news.security_names import is_house
 from ops_pipeline.errors import InvalidInput
 
 COLUMNS = ("ticker", "name", "aliases", "exchange", "kind", "is_broker", "needs_context", "active")
@@ -24,7 +24,7 @@ _SEC_EXCHANGES = {"nasdaq": "NASDAQ", "nyse": "NYSE", "cboe": "BATS", "otc": "OT
 _YES, _NO = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
 
 
-def read_sec(path: Path) -> list[Listed]:
+def read_sec(path: Path) -> list[ListedSecurity]:
     """The securities of SEC's file, in its order.
 
     Raises:
@@ -71,7 +71,7 @@ def _entries(document: Any) -> Iterator[dict[str, Any]]:
         yield from document.values()
 
 
-def _listed(file: str, at: int, entry: Any) -> Listed:
+def _listed(file: str, at: int, entry: Any) -> ListedSecurity:
     if not isinstance(entry, dict):
         raise InvalidInput(f"{file}: entry {at} is no object")
     title, company = entry.get("title", entry.get("name")), entry.get("cik_str", entry.get("cik"))
@@ -79,7 +79,7 @@ def _listed(file: str, at: int, entry: Any) -> Listed:
     if not isinstance(title, str) or not isinstance(ticker, str) or company is None:
         raise InvalidInput(f"{file}: entry {at} has no ticker, name or cik")
     exchange = _SEC_EXCHANGES.get(str(entry.get("exchange")).casefold(), "UNKNOWN")
-    return Listed(ticker, title, str(company), exchange)
+    return ListedSecurity(ticker, title, str(company), exchange)
 
 
 def _security(where: str, row: dict[str, str | None]) -> Security:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from ops_pipeline.db import telemetry
-from ops_pipeline.db.connection import Database, Row
+from ops_pipeline.db.driver.connection import Database, Row
 from ops_pipeline.db.features import insert
 from ops_pipeline.db.parameters import Versioned, activate
 from ops_pipeline.db.tickers import watch_only

@@ -11,16 +11,17 @@ from datetime import date, datetime
 from itertools import count
 from typing import Any
 
-from ops_pipeline.db.connection import Database, Row
+from ops_pipeline.db.driver.connection import Database, Row
 from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.db.runs import DryDatabase, UnitsOfWork
 from ops_pipeline.domain.broker import BrokerOrder, OrderRequest
 from ops_pipeline.domain.market import MINUTE, minute_of, new_york_time
 from ops_pipeline.domain.parameters import Parameters
+from ops_pipeline.execution import recovery
+from ops_pipeline.execution.sending import AccountContext, open_context
 from ops_pipeline.ports import Broker, Calendar, MarketData
-from ops_pipeline.stages import dispatcher, position_manager, recovery
+from ops_pipeline.stages import dispatcher, position_manager
 from ops_pipeline.stages.request import AccountRequest
-from ops_pipeline.stages.road import Road, open_road
 from tests.builders_market import bars_of, features, in_force, rows, store_bars, store_features
 from tests.fake_broker import FakeBroker
 from tests.fakes import FakeMarketData, FixedCalendar, FixedClock, regular_session
@@ -92,7 +93,7 @@ class Street(FakeBroker):
         return self.orders.get(order.client_order_id, placed)
 
 
-class Desk:
+class TradingBench:
     """What a run of dispatcher or position manager needs, and the hands to change it."""
 
     def __init__(
@@ -114,7 +115,7 @@ class Desk:
         }
         self.parameters: Versioned = in_force(db, rules)
         self.notes = Notes()
-        self.lists_at_once = False
+        self.read_after_write = False
         self._connected: dict[str, Broker] = {}
         self._ids = count(1)
         self.vix(18.0)
@@ -169,26 +170,31 @@ class Desk:
         )
         return number
 
-    def road(self, account: str = "large", *, db: UnitsOfWork | None = None) -> Road:
-        return open_road(
-            AccountRequest(tick=self.tick, account=account),
+    def account_context(
+        self, account: str = "large", *, db: UnitsOfWork | None = None
+    ) -> AccountContext:
+        return open_context(
+            account,
+            tick=self.tick,
             db=db or self.db,
             broker=lambda name: self._connected.get(name) or self.brokers[name],
             clock=self.clock,
             parameters=self.parameters,
             journal=self.notes,
             deployment="test",
-            lists_at_once=self.lists_at_once,
+            read_after_write=self.read_after_write,
         )
 
     def recover(self, account: str = "large") -> recovery.Recovery:
-        return recovery.recover(self.road(account), market_data=self.market, calendar=self.calendar)
+        return recovery.recover(
+            self.account_context(account), market_data=self.market, calendar=self.calendar
+        )
 
     def dispatch(self, account: str = "large", *, dry_run: bool = False) -> dispatcher.Outcome:
         db = DryDatabase(self.db) if dry_run else None
         return dispatcher.run(
             AccountRequest(tick=self.tick, account=account, dry_run=dry_run),
-            self.road(account, db=db),
+            self.account_context(account, db=db),
             market_data=self.market,
             calendar=self.calendar,
         )
@@ -199,7 +205,7 @@ class Desk:
         db = DryDatabase(self.db) if dry_run else None
         return position_manager.run(
             AccountRequest(tick=self.tick, account=account, dry_run=dry_run),
-            self.road(account, db=db),
+            self.account_context(account, db=db),
             market_data=market or self.market,
             calendar=self.calendar,
         )

@@ -20,8 +20,8 @@ from xdist.scheduler import LoadFileScheduling
 
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
-from ops_local.postgres import EmbeddedPostgres
-from ops_pipeline.db.connection import Database, Target, target_from_url
+from ops_local.postgres.server import EmbeddedPostgres
+from ops_pipeline.db.driver.connection import ConnectionTarget, Database, target_from_url
 
 ROOT = Path(__file__).resolve().parent.parent
 MIGRATIONS = ROOT / "migrations"
@@ -115,7 +115,7 @@ def db(database_urls: DatabaseUrls) -> Iterator[Database]:
 
 
 @pytest.fixture
-def reader_target(database_urls: DatabaseUrls) -> Target:
+def reader_target(database_urls: DatabaseUrls) -> ConnectionTarget:
     """The reader, as the SQL console logs in, in this test's database."""
     return target_from_url(database_urls.reader)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from ops_local.database import DatabaseUrls
 from ops_local.exchange.accounts import key_variables
 from ops_local.exchange.launcher import RunningExchange
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
 from tests.builders_market import in_force, watch

@@ -10,7 +10,7 @@ from ops_pipeline.stages.request import AccountRequest
 def lambda_handler(request: AccountRequest, deps: Deps) -> dispatcher.Outcome:
     return dispatcher.run(
         request,
-        deps.road(request),
+        deps.account_context(request),
         market_data=deps.runtime.market_data,
         calendar=deps.calendar,
     )

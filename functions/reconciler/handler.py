@@ -11,7 +11,9 @@ def lambda_handler(request: TickRequest, deps: Deps) -> reconciler.Outcome:
     return reconciler.run(
         request,
         db=deps.db,
-        road=lambda name: deps.road(AccountRequest(**request.model_dump(), account=name)),
+        account_context=lambda name: deps.account_context(
+            AccountRequest(**request.model_dump(), account=name)
+        ),
         clock=deps.clock,
         journal=deps.journal,
     )

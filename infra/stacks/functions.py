@@ -39,7 +39,7 @@ _CDK_NAME = {"arm64": "ARM_64", "x86_64": "X86_64"}
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class StackResources:
     """What every function is built from."""
 
     deployment: Deployment
@@ -48,7 +48,7 @@ class Surroundings:
     staging: Path
 
 
-def add_functions(scope: Any, around: Surroundings) -> dict[str, Any]:
+def add_functions(scope: Any, around: StackResources) -> dict[str, Any]:
     """The Lambda functions by stage name; none of them changes before the migration ran."""
     listed = load_functions()
     layer = _layers(scope, around)
@@ -105,7 +105,7 @@ def _architecture(function: Function, deployment: Deployment) -> str:
 
 
 def _function(
-    scope: Any, around: Surroundings, function: Function, layer: Callable[[str, str], Any]
+    scope: Any, around: StackResources, function: Function, layer: Callable[[str, str], Any]
 ) -> Any:
     deployment = around.deployment
     name = deployment.function_name(function.stage)
@@ -153,7 +153,7 @@ def _retention(days: int) -> str:
     return names[days]
 
 
-def _role(scope: Any, around: Surroundings, function: Function, log_group: Any) -> Any:
+def _role(scope: Any, around: StackResources, function: Function, log_group: Any) -> Any:
     """Exactly this function's secrets and log; the network's actions are Lambda's, not ours."""
     title = function.placeholder.removesuffix("Arn")
     role = iam.Role(
@@ -201,7 +201,7 @@ def _role(scope: Any, around: Surroundings, function: Function, log_group: Any) 
     return role
 
 
-def _secret_arns(scope: Any, around: Surroundings, function: Function) -> list[str]:
+def _secret_arns(scope: Any, around: StackResources, function: Function) -> list[str]:
     roles = [ROLE_OF.get(function.stage, "writer")]
     if function.stage == MIGRATION:
         roles = ["owner", "writer", "reader"]
@@ -220,7 +220,7 @@ def _secret_arns(scope: Any, around: Surroundings, function: Function) -> list[s
     return stored + by_name
 
 
-def _layers(scope: Any, around: Surroundings) -> Callable[[str, str], Any]:
+def _layers(scope: Any, around: StackResources) -> Callable[[str, str], Any]:
     """Layer versions, each made once."""
     made: dict[tuple[str, str], Any] = {}
 
@@ -233,7 +233,7 @@ def _layers(scope: Any, around: Surroundings) -> Callable[[str, str], Any]:
     return layer
 
 
-def _layer(scope: Any, around: Surroundings, name: str, architecture: str) -> Any:
+def _layer(scope: Any, around: StackResources, name: str, architecture: str) -> Any:
     if name == "common":
         folder, both = bundles.stage_common(around.staging), ["ARM_64", "X86_64"]
     else:

@@ -13,10 +13,10 @@ from ops_local.database import opened
 from ops_local.home import DEFAULT, Home
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import news
-from ops_pipeline.db.connection import Database, target_from_url
-from ops_pipeline.domain.company_names import NameBook
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.ids import stable_uuid
-from ops_pipeline.domain.news import Classified, Company, WaitingItem
+from ops_pipeline.domain.news.company_names import NameBook
+from ops_pipeline.domain.news.items import Classified, Company, WaitingItem
 from ops_pipeline.errors import OpsError
 from ops_pipeline.ports import Classifier
 from ops_pipeline.runtime.settings import read_settings

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from ops_local import summary
 from ops_local.commands.stores import reader_url
-from ops_local.compare import Difference, compared, reading
-from ops_local.compare_days import Comparison, compare_days
+from ops_local.comparison.databases import RowDifference, compared, reading
+from ops_local.comparison.days import Comparison, compare_days
 from ops_local.summary import Part
-from ops_pipeline.db.connection import Row, Transaction
+from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.errors import OpsError
 
 # More fill a screen without saying more; --json has them all.
@@ -68,7 +68,7 @@ def _login(args: argparse.Namespace, side: str) -> AbstractContextManager[str]:
     return reader_url(args.variables, name, url)
 
 
-def _as_json(days: Comparison, found: list[Difference]) -> str:
+def _as_json(days: Comparison, found: list[RowDifference]) -> str:
     rows = [
         {"table": each.table, "kind": each.kind, "key": each.key, "columns": each.columns}
         for each in found
@@ -76,7 +76,7 @@ def _as_json(days: Comparison, found: list[Difference]) -> str:
     return json.dumps({"identical": not found, **asdict(days), "differences": rows}, default=str)
 
 
-def _show(console: Console, days: Comparison, found: list[Difference]) -> None:
+def _show(console: Console, days: Comparison, found: list[RowDifference]) -> None:
     if not found:
         console.print("identical")
         return

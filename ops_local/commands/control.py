@@ -12,11 +12,11 @@ from ops_local import deployed
 from ops_local.database import opened
 from ops_local.home import DEFAULT, Home
 from ops_pipeline.adapters.clock import WallClock
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.errors import OpsError
 from ops_pipeline.runtime.settings import read_settings
 from ops_pipeline.stages import control
-from ops_pipeline.stages.control import Action, Wish
+from ops_pipeline.stages.control import Action, ControlCommand
 
 _SOMEBODY = "operator"
 
@@ -36,7 +36,7 @@ def add_close(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def run(args: argparse.Namespace) -> int:
     """Return 0 when it is done and recorded, 1 when not."""
-    wish = Wish(
+    command = ControlCommand(
         action=args.action,
         operator=args.operator or args.variables.get("USER") or _SOMEBODY,
         reason=args.reason,
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         ticker=getattr(args, "ticker", None),
     )
     try:
-        done = _at_stack(args.stack, wish) if args.stack else _here(args.variables, wish)
+        done = _at_stack(args.stack, command) if args.stack else _here(args.variables, command)
     except OpsError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
@@ -52,18 +52,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _here(variables: Mapping[str, str], wish: Wish) -> dict[str, object]:
+def _here(variables: Mapping[str, str], command: ControlCommand) -> dict[str, object]:
     settings = read_settings(variables)
     home = Home(Path(variables.get("OPS_HOME", DEFAULT)))
     name = None if settings.database_url else home.current_database
     with opened(home.folder, settings.database_url, None, name) as urls:
         database = Database(target_from_url(urls.writer), application_name="ops-control")
         with closing(database):
-            return control.run(wish, db=database, clock=WallClock())
+            return control.run(command, db=database, clock=WallClock())
 
 
-def _at_stack(stack: str, wish: Wish) -> dict[str, object]:
-    return deployed.call(stack, "control", asdict(wish))
+def _at_stack(stack: str, command: ControlCommand) -> dict[str, object]:
+    return deployed.call(stack, "control", asdict(command))
 
 
 def _add(

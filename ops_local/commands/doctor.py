@@ -16,9 +16,10 @@ from ops_local.database import opened
 from ops_local.home import DEFAULT, Home
 from ops_local.summary import Part
 from ops_pipeline.adapters.clock import WallClock
-from ops_pipeline.db import invariants, schema
-from ops_pipeline.db.connection import Database, Transaction, target_from_url
-from ops_pipeline.domain.invariants import MEANINGS
+from ops_pipeline.db import schema
+from ops_pipeline.db.driver.connection import Database, Transaction, target_from_url
+from ops_pipeline.db.operations import invariants
+from ops_pipeline.domain.operations.invariants import MEANINGS
 from ops_pipeline.errors import OpsError
 from ops_pipeline.runtime.settings import read_settings
 

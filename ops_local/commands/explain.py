@@ -9,11 +9,12 @@ from contextlib import closing, contextmanager
 
 from rich.console import Console
 
-from ops_local import deployed, explain, summary
+from ops_local import deployed, summary
 from ops_local.commands.stores import reader_url
-from ops_local.explain_sections import Section, sections
+from ops_local.explain import records
+from ops_local.explain.sections import Section, sections
 from ops_local.summary import Part
-from ops_pipeline.db.connection import Database, Transaction, target_from_url
+from ops_pipeline.db.driver.connection import Database, Transaction, target_from_url
 from ops_pipeline.errors import InvalidInput, OpsError
 
 
@@ -73,8 +74,8 @@ def _reading(args: argparse.Namespace) -> Iterator[Transaction]:
             yield tx
 
 
-def _explained(tx: Transaction, recommendation: int | None) -> explain.Explained:
-    number = explain.best(tx) if recommendation is None else recommendation
+def _explained(tx: Transaction, recommendation: int | None) -> records.Explained:
+    number = records.best(tx) if recommendation is None else recommendation
     if number is None:
         raise InvalidInput("this database holds no recommendation to explain")
-    return explain.explain(tx, number)
+    return records.explain(tx, number)

@@ -19,8 +19,8 @@ from ops_local import deployed
 from ops_local.database import opened
 from ops_local.home import DEFAULT, Home
 from ops_pipeline.adapters.clock import WallClock
-from ops_pipeline.db.connection import Database, target_from_url
-from ops_pipeline.db.migrations import LIMITS, Adoption, Runner
+from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.migrations.runner import LIMITS, Adoption, Runner
 from ops_pipeline.db.roles import Role
 from ops_pipeline.errors import OpsError
 from ops_pipeline.runtime.settings import Settings, read_settings

@@ -17,8 +17,8 @@ from rich.text import Text
 from ops_local import deployed
 from ops_local.database import opened
 from ops_local.home import DEFAULT, Home
-from ops_pipeline.db import console
-from ops_pipeline.db.connection import Target, target_from_url
+from ops_pipeline.db.console import console
+from ops_pipeline.db.driver.connection import ConnectionTarget, target_from_url
 from ops_pipeline.errors import OpsError
 from ops_pipeline.runtime.settings import read_settings
 
@@ -77,7 +77,7 @@ def _ask(args: argparse.Namespace) -> dict[str, Any]:
 
 
 @contextmanager
-def _reader(args: argparse.Namespace) -> Iterator[Target]:
+def _reader(args: argparse.Namespace) -> Iterator[ConnectionTarget]:
     settings = read_settings(args.variables)
     url = args.database_url or settings.database_reader_url
     if url:

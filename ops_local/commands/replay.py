@@ -9,13 +9,13 @@ from typing import Any
 from rich.console import Console
 
 from ops_local import page, summary
-from ops_local import recording as recordings
 from ops_local.exchange.launcher import ExchangeFailed
 from ops_local.home import DEFAULT, Home
 from ops_local.progress import shown
-from ops_local.replay import Interrupted, Plan, Replayed, replay
+from ops_local.recordings import recording as recordings
+from ops_local.replay import Interrupted, Replayed, ReplayPlan, replay
 from ops_local.synthetic import DEFAULT_DAY, DEFAULT_SEED, generate
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.errors import OpsError
 from ops_pipeline.runtime.settings import read_settings
 
@@ -69,7 +69,7 @@ def generated(home: Home, console: Console, seed: int = DEFAULT_SEED) -> recordi
 
 def _run(args: argparse.Namespace, recording: recordings.Recording, console: Console) -> int:
     settings = read_settings(args.variables)
-    plan = Plan(
+    plan = ReplayPlan(
         recording=recording,
         home=_home(args),
         migrations=settings.migrations_dir,
@@ -85,15 +85,15 @@ def _run(args: argparse.Namespace, recording: recordings.Recording, console: Con
     return 1 if done.tally.failures else 0
 
 
-def look_back(plan: Plan, reader_url: str) -> list[summary.Part]:
+def look_back(plan: ReplayPlan, reader_url: str) -> list[summary.Part]:
     """Write the page, and return the tables that stand on it too."""
     recording = plan.recording
-    session = page.Session(recording.day, recording.synthetic, recording.source)
+    session = page.PageSession(recording.day, recording.synthetic, recording.source)
     page.write(page_of(plan), reader_url, session)
     return read_summary(reader_url)
 
 
-def page_of(plan: Plan) -> Path:
+def page_of(plan: ReplayPlan) -> Path:
     """Where a replay's page lies."""
     return plan.home.replay(plan.name) / "report.html"
 
@@ -108,7 +108,7 @@ def read_summary(reader_url: str) -> list[summary.Part]:
 
 
 def _report(
-    args: argparse.Namespace, console: Console, plan: Plan, done: Replayed[list[summary.Part]]
+    args: argparse.Namespace, console: Console, plan: ReplayPlan, done: Replayed[list[summary.Part]]
 ) -> None:
     if args.json:
         body: dict[str, Any] = {part.title: part.rows for part in done.result}

@@ -11,7 +11,7 @@ from ops_local import deployed, summary
 from ops_local.database import opened
 from ops_local.home import DEFAULT, Home
 from ops_local.summary import Part
-from ops_pipeline.db.connection import Database, Transaction, target_from_url
+from ops_pipeline.db.driver.connection import Database, Transaction, target_from_url
 from ops_pipeline.errors import OpsError
 from ops_pipeline.runtime.settings import read_settings
 

@@ -18,8 +18,8 @@ from ops_local.summary import Part
 from ops_local.ticker_files import read_csv, read_sec
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import tickers, universe
-from ops_pipeline.db.connection import Database, Row, Transaction, target_from_url
-from ops_pipeline.domain.security_import import Plan, plan_import
+from ops_pipeline.db.driver.connection import Database, Row, Transaction, target_from_url
+from ops_pipeline.domain.news.security_import import ImportPlan, plan_import
 from ops_pipeline.errors import OpsError
 from ops_pipeline.runtime.settings import read_settings
 from ops_pipeline.stages import watching
@@ -99,10 +99,10 @@ def _show(title: str, rows: Sequence[Row], *, as_json: bool) -> None:
         summary.show(Console(highlight=False), [Part(title, list(rows))])
 
 
-def _plan(file: Path, tx: Transaction) -> Plan:
+def _plan(file: Path, tx: Transaction) -> ImportPlan:
     """A CSV is a person's word and replaces what is known; SEC's list only adds to it."""
     if file.suffix.casefold() == ".csv":
-        return Plan(tuple(read_csv(file)))
+        return ImportPlan(tuple(read_csv(file)))
     return plan_import(read_sec(file), tickers.all_securities(tx))
 
 

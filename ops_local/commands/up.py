@@ -14,16 +14,16 @@ from time import monotonic
 from rich.console import Console
 
 from ops_local import live, summary
-from ops_local import recording as recordings
 from ops_local.commands.replay import generated, read_summary
 from ops_local.database import opened
 from ops_local.exchange.launcher import ExchangeFailed
 from ops_local.home import DEFAULT, Home
 from ops_local.progress import shown
-from ops_local.replay import Interrupted, Plan, replay
+from ops_local.recordings import recording as recordings
+from ops_local.replay import Interrupted, ReplayPlan, replay
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import default_parameters
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.market import new_york_day, new_york_time
 from ops_pipeline.errors import OpsError
 from ops_pipeline.runtime import log
@@ -76,7 +76,7 @@ def _play(args: argparse.Namespace, home: Home, console: Console, stop: threadin
     """Play the generated session at the asked speed; a stopped one goes on next time."""
     console.print(f"{_PLAYED}, {args.speed:g} times as fast. Ctrl-C stops it.")
     settings = read_settings(args.variables)
-    plan = Plan(generated(home, console), home, settings.migrations_dir, paced=True)
+    plan = ReplayPlan(generated(home, console), home, settings.migrations_dir, paced=True)
     try:
         with shown(console, f"Playing {plan.recording.day}", *plan.bounds) as watch:
             done = replay(

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class PaperAccount:
     """One paper account as it is opened; `cash` in USD, whole history starts from it."""
 
     name: str
@@ -22,12 +22,12 @@ class Account:
         return f"Account({self.name}, {self.account_number})"
 
 
-def dump(accounts: Sequence[Account]) -> str:
+def dump(accounts: Sequence[PaperAccount]) -> str:
     """One line of JSON with the secrets in it: for a pipe, not for a log."""
     return json.dumps([{**asdict(account), "cash": str(account.cash)} for account in accounts])
 
 
-def parse(text: str) -> list[Account]:
+def parse(text: str) -> list[PaperAccount]:
     """The accounts of a JSON list.
 
     Raises:
@@ -37,7 +37,7 @@ def parse(text: str) -> list[Account]:
     raw = json.loads(text)
     if not isinstance(raw, list) or not raw:
         raise ValueError("accounts must be a JSON list with at least one account")
-    accounts = [Account(**{**entry, "cash": Decimal(entry["cash"])}) for entry in raw]
+    accounts = [PaperAccount(**{**entry, "cash": Decimal(entry["cash"])}) for entry in raw]
     for field in ("name", "account_number", "key_id"):
         if len({getattr(account, field) for account in accounts}) < len(accounts):
             raise ValueError(f"two accounts share their {field}")
@@ -47,10 +47,10 @@ def parse(text: str) -> list[Account]:
 class KeyRing:
     """Finds the account that a pair of keys opens."""
 
-    def __init__(self, accounts: Sequence[Account]) -> None:
+    def __init__(self, accounts: Sequence[PaperAccount]) -> None:
         self._by_key = {account.key_id: account for account in accounts}
 
-    def account(self, key_id: str, secret_key: str) -> Account | None:
+    def account(self, key_id: str, secret_key: str) -> PaperAccount | None:
         """The account of these keys, or None when they open nothing."""
         account = self._by_key.get(key_id)
         if account is None or not hmac.compare_digest(account.secret_key, secret_key):
@@ -58,7 +58,7 @@ class KeyRing:
         return account
 
 
-def key_variables(accounts: Sequence[Account]) -> dict[str, str]:
+def key_variables(accounts: Sequence[PaperAccount]) -> dict[str, str]:
     """The environment that binds the pipeline to these accounts."""
     return {
         f"ALPACA_{account.name.upper()}_{name}": value

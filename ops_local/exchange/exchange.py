@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from ops_local import recording
-from ops_local.exchange.accounts import Account, KeyRing
-from ops_local.exchange.day import Day
-from ops_local.exchange.desk import Desk
+from ops_local.exchange.accounts import KeyRing, PaperAccount
 from ops_local.exchange.faults import Faults
-from ops_local.exchange.records import Ledger
+from ops_local.exchange.order_entry import OrderEntry
+from ops_local.exchange.records import ExchangeLedger
+from ops_local.exchange.session_clock import SessionClock
 from ops_local.exchange.settlement import Settlement
 from ops_local.exchange.store import Store
 from ops_local.exchange.tape import Tape
 from ops_local.exchange.valuation import Valuation
+from ops_local.recordings import recording
 from ops_pipeline.domain.market import new_york_time
 
 
@@ -26,7 +26,7 @@ class Exchange:
         accounts: Who may come in. One that the store knows keeps its money.
     """
 
-    def __init__(self, folder: Path, store: Path, accounts: Sequence[Account]) -> None:
+    def __init__(self, folder: Path, store: Path, accounts: Sequence[PaperAccount]) -> None:
         day = recording.load(folder)
         self.faults = Faults()
         self.keys = KeyRing(accounts)
@@ -34,8 +34,8 @@ class Exchange:
         self.tape = Tape(day)
         self.valuation = Valuation(self.store, self.tape)
         settlement = Settlement(self.store, self.tape)
-        self.desk = Desk(self.store, self.tape, self.valuation, settlement)
-        self.day = Day(self.store, self.tape, self.valuation, settlement)
+        self.order_entry = OrderEntry(self.store, self.tape, self.valuation, settlement)
+        self.session_clock = SessionClock(self.store, self.tape, self.valuation, settlement)
         with self.store.transaction():
             if self.store.now() is None:
                 self.store.set_now(new_york_time(day.day, 0))
@@ -51,12 +51,12 @@ class Exchange:
     def close(self) -> None:
         self.store.close()
 
-    def _open_accounts(self, accounts: Sequence[Account]) -> None:
+    def _open_accounts(self, accounts: Sequence[PaperAccount]) -> None:
         known = {ledger.account_number for ledger in self.store.ledgers()}
         for account in accounts:
             if account.account_number not in known:
                 self.store.save(
-                    Ledger(
+                    ExchangeLedger(
                         account_number=account.account_number,
                         name=account.name,
                         opening_cash=account.cash,

@@ -12,9 +12,9 @@ from typing import Any, Self
 
 import urllib3
 
-from ops_local.exchange.accounts import Account, dump
+from ops_local.exchange.accounts import PaperAccount, dump
 
-__all__ = ["Account", "ExchangeFailed", "RunningExchange", "start"]
+__all__ = ["ExchangeFailed", "PaperAccount", "RunningExchange", "start"]
 
 _STOP_S = 5
 _ANSWER_S = 30
@@ -114,7 +114,9 @@ class RunningExchange:
         return dict(answer.json())
 
 
-def start(recording: Path, store: Path, accounts: Sequence[Account], log: Path) -> RunningExchange:
+def start(
+    recording: Path, store: Path, accounts: Sequence[PaperAccount], log: Path
+) -> RunningExchange:
     """Start an exchange over a recording and wait until it serves.
 
     The accounts travel through its standard input, which stays open as its lifeline.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ops_local.exchange.records import Order
+from ops_local.exchange.records import ExchangeOrder
 from ops_pipeline.domain.broker import Side
 from ops_pipeline.domain.market import Quote
 
@@ -12,14 +12,14 @@ VOLUME_SHARE = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Execution:
+class TradeExecution:
     """Whole shares at USD a share."""
 
     qty: int
     price: Decimal
 
 
-def is_triggered(order: Order, quote: Quote) -> bool:
+def is_triggered(order: ExchangeOrder, quote: Quote) -> bool:
     """Whether the market has reached a stop order's price; others need no trigger."""
     if order.stop_price is None or order.triggered_at is not None:
         return True
@@ -33,7 +33,9 @@ def far_side(side: Side, quote: Quote) -> tuple[Decimal, int]:
     return (quote.ask, quote.ask_size) if side == "buy" else (quote.bid, quote.bid_size)
 
 
-def execution(order: Order, quote: Quote, *, volume: int, taken: int) -> Execution | None:
+def execution(
+    order: ExchangeOrder, quote: Quote, *, volume: int, taken: int
+) -> TradeExecution | None:
     """What of a triggered order fills against this quote now; None when nothing does.
 
     Args:
@@ -48,4 +50,4 @@ def execution(order: Order, quote: Quote, *, volume: int, taken: int) -> Executi
             return None
     room = max(displayed, volume // VOLUME_SHARE) - taken
     qty = min(order.remaining, room)
-    return Execution(qty, price) if qty > 0 else None
+    return TradeExecution(qty, price) if qty > 0 else None

@@ -10,7 +10,7 @@ LIVE = ("accepted", "new", "partially_filled")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ExchangeOrder:
     """One order.
 
     Attributes:
@@ -63,7 +63,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class ExchangeFill:
     """One execution; `number` counts the fills of its order from 1."""
 
     activity_id: str
@@ -116,7 +116,7 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class ExchangeLedger:
     """The money of one account; `opening_cash` is what it was opened with."""
 
     account_number: str

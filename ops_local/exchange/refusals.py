@@ -14,7 +14,7 @@ NOT_FOUND = 40410000
 UNPROCESSABLE = 42210000
 
 
-class Refused(Exception):
+class ApiRefusal(Exception):
     """A request that the exchange turns down; nothing of it is kept."""
 
     def __init__(self, status: int, code: int, message: str, **facts: object) -> None:
@@ -23,32 +23,32 @@ class Refused(Exception):
         self.body: dict[str, object] = {"code": code, "message": message, **facts}
 
 
-def unauthorized() -> Refused:
-    return Refused(401, NOT_AUTHORIZED, "request is not authorized")
+def unauthorized() -> ApiRefusal:
+    return ApiRefusal(401, NOT_AUTHORIZED, "request is not authorized")
 
 
-def bad_json() -> Refused:
-    return Refused(400, BAD_FORMAT, "request body format is invalid")
+def bad_json() -> ApiRefusal:
+    return ApiRefusal(400, BAD_FORMAT, "request body format is invalid")
 
 
-def bad_query(message: str) -> Refused:
-    return Refused(400, BAD_FORMAT, message)
+def bad_query(message: str) -> ApiRefusal:
+    return ApiRefusal(400, BAD_FORMAT, message)
 
 
-def bad_parameter(message: str) -> Refused:
-    return Refused(422, BAD_PARAMETER, message)
+def bad_parameter(message: str) -> ApiRefusal:
+    return ApiRefusal(422, BAD_PARAMETER, message)
 
 
-def unprocessable(message: str) -> Refused:
-    return Refused(422, UNPROCESSABLE, message)
+def unprocessable(message: str) -> ApiRefusal:
+    return ApiRefusal(422, UNPROCESSABLE, message)
 
 
-def not_found(message: str) -> Refused:
-    return Refused(404, NOT_FOUND, message)
+def not_found(message: str) -> ApiRefusal:
+    return ApiRefusal(404, NOT_FOUND, message)
 
 
-def insufficient_buying_power(available: Decimal, cost: Decimal) -> Refused:
-    return Refused(
+def insufficient_buying_power(available: Decimal, cost: Decimal) -> ApiRefusal:
+    return ApiRefusal(
         403,
         FORBIDDEN,
         "insufficient buying power",
@@ -59,9 +59,9 @@ def insufficient_buying_power(available: Decimal, cost: Decimal) -> Refused:
 
 def insufficient_qty(
     symbol: str, *, requested: int, existing: int, held: int, related: Sequence[str]
-) -> Refused:
+) -> ApiRefusal:
     available = existing - held
-    return Refused(
+    return ApiRefusal(
         403,
         FORBIDDEN,
         f"insufficient qty available for order (requested: {requested}, available: {available})",
@@ -73,9 +73,9 @@ def insufficient_qty(
     )
 
 
-def wash_trade(existing_order_id: str, existing_type: str) -> Refused:
+def wash_trade(existing_order_id: str, existing_type: str) -> ApiRefusal:
     kind = "limit" if existing_type == "limit" else "market/stop"
-    return Refused(
+    return ApiRefusal(
         403,
         FORBIDDEN,
         "potential wash trade detected. use complex orders",

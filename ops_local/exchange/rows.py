@@ -10,30 +10,41 @@ from ops_local.exchange.records import (
     CashActivity,
     ClosingPrice,
     DayEnd,
-    Fill,
+    ExchangeFill,
+    ExchangeLedger,
+    ExchangeOrder,
     Holding,
-    Ledger,
-    Order,
 )
 
-Record = Order | Fill | CashActivity | Holding | Ledger | DayEnd | ClosingPrice
-RecordType = TypeVar("RecordType", Order, Fill, CashActivity, Holding, Ledger, DayEnd, ClosingPrice)
+Record = (
+    ExchangeOrder | ExchangeFill | CashActivity | Holding | ExchangeLedger | DayEnd | ClosingPrice
+)
+RecordType = TypeVar(
+    "RecordType",
+    ExchangeOrder,
+    ExchangeFill,
+    CashActivity,
+    Holding,
+    ExchangeLedger,
+    DayEnd,
+    ClosingPrice,
+)
 
 TABLE_OF: dict[type, str] = {
-    Order: "orders",
-    Fill: "fills",
+    ExchangeOrder: "orders",
+    ExchangeFill: "fills",
     CashActivity: "cash_activities",
     Holding: "positions",
-    Ledger: "accounts",
+    ExchangeLedger: "accounts",
     DayEnd: "day_ends",
     ClosingPrice: "closing_prices",
 }
 _KEY_OF: dict[type, str] = {
-    Order: "order_id",
-    Fill: "activity_id",
+    ExchangeOrder: "order_id",
+    ExchangeFill: "activity_id",
     CashActivity: "activity_id",
     Holding: "account_number, symbol",
-    Ledger: "account_number",
+    ExchangeLedger: "account_number",
     DayEnd: "account_number, day",
     ClosingPrice: "symbol, day",
 }

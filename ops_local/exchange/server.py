@@ -13,14 +13,14 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ops_local.exchange import (
+from ops_local.exchange.api import (
     activity_routes,
     calendar_routes,
     control_routes,
     data_routes,
     trading_routes,
 )
-from ops_local.exchange.calls import json_response
+from ops_local.exchange.api.calls import json_response
 from ops_local.exchange.exchange import Exchange
 
 _KEEP_ALIVE_S = 3600  # a replay may think for long; a connection cut then looks like a lost answer

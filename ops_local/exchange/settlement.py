@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from ops_local.exchange.matching import Execution, execution, is_triggered
-from ops_local.exchange.records import Fill, Holding, Order
+from ops_local.exchange.matching import TradeExecution, execution, is_triggered
+from ops_local.exchange.records import ExchangeFill, ExchangeOrder, Holding
 from ops_local.exchange.sessions import coming_session
 from ops_local.exchange.store import Store
 from ops_local.exchange.tape import Tape
@@ -23,7 +23,7 @@ class Settlement:
         self._store = store
         self._tape = tape
 
-    def work(self, order: Order, now: datetime) -> Order:
+    def work(self, order: ExchangeOrder, now: datetime) -> ExchangeOrder:
         """Let an order trade against what the market shows now, if it can."""
         quote = self._tape.tradable_quote(order.symbol, now, session := coming_session(now))
         if quote is None or not session.is_open(now) or not is_triggered(order, quote):
@@ -38,7 +38,7 @@ class Settlement:
         trade = execution(order, quote, volume=volume, taken=taken)
         return order if trade is None else self._book(order, trade, now)
 
-    def _book(self, order: Order, trade: Execution, now: datetime) -> Order:
+    def _book(self, order: ExchangeOrder, trade: TradeExecution, now: datetime) -> ExchangeOrder:
         filled_qty = order.filled_qty + trade.qty
         complete = filled_qty == order.qty
         after = replace(
@@ -55,9 +55,9 @@ class Settlement:
         self._move_shares(order, trade, now)
         return after
 
-    def _fill(self, order: Order, trade: Execution, now: datetime) -> Fill:
+    def _fill(self, order: ExchangeOrder, trade: TradeExecution, now: datetime) -> ExchangeFill:
         number = self._store.fill_count(order.order_id) + 1
-        return Fill(
+        return ExchangeFill(
             activity_id=activity_id(order.order_id, number, now),
             order_id=order.order_id,
             account_number=order.account_number,
@@ -72,13 +72,13 @@ class Settlement:
             executed_at=now,
         )
 
-    def _move_money(self, order: Order, trade: Execution) -> None:
+    def _move_money(self, order: ExchangeOrder, trade: TradeExecution) -> None:
         value = trade.qty * trade.price
         ledger = self._store.ledger(order.account_number)
         change = -value if order.side == "buy" else value
         self._store.save(replace(ledger, cash=ledger.cash + change))
 
-    def _move_shares(self, order: Order, trade: Execution, now: datetime) -> None:
+    def _move_shares(self, order: ExchangeOrder, trade: TradeExecution, now: datetime) -> None:
         held = self._store.holding(order.account_number, order.symbol)
         if order.side == "buy":
             self._store.save(_added(held, order, trade, now))
@@ -97,7 +97,9 @@ def activity_id(order_id: str, number: int, now: datetime) -> str:
     return f"{now:%Y%m%d%H%M%S}{milliseconds:03d}::{stable_uuid('fill', order_id, number)}"
 
 
-def _added(held: Holding | None, order: Order, trade: Execution, now: datetime) -> Holding:
+def _added(
+    held: Holding | None, order: ExchangeOrder, trade: TradeExecution, now: datetime
+) -> Holding:
     value = trade.qty * trade.price
     if held is None:
         return Holding(order.account_number, order.symbol, trade.qty, value, now)

@@ -16,10 +16,10 @@ from ops_local.exchange.records import (
     CashActivity,
     ClosingPrice,
     DayEnd,
-    Fill,
+    ExchangeFill,
+    ExchangeLedger,
+    ExchangeOrder,
     Holding,
-    Ledger,
-    Order,
 )
 from ops_local.exchange.rows import TABLE_OF, Record, RecordType, from_row, stamp, to_row, upsert
 from ops_local.exchange.schema import SCHEMA, TABLES
@@ -65,33 +65,38 @@ class Store:
     def set_now(self, now: datetime) -> None:
         self._connection.execute("INSERT OR REPLACE INTO clock VALUES (1, ?)", (stamp(now),))
 
-    def ledgers(self) -> list[Ledger]:
-        return self._all(Ledger, "TRUE ORDER BY account_number")
+    def ledgers(self) -> list[ExchangeLedger]:
+        return self._all(ExchangeLedger, "TRUE ORDER BY account_number")
 
-    def ledger(self, account_number: str) -> Ledger:
+    def ledger(self, account_number: str) -> ExchangeLedger:
         """The money of an account. Raises LookupError when it was never opened."""
-        found = self._all(Ledger, "account_number = ?", account_number)
+        found = self._all(ExchangeLedger, "account_number = ?", account_number)
         if not found:
             raise LookupError(f"no account {account_number}")
         return found[0]
 
-    def order(self, account_number: str, order_id: str) -> Order | None:
-        return self._first(Order, "account_number = ? AND order_id = ?", account_number, order_id)
-
-    def order_by_client_id(self, account_number: str, client_order_id: str) -> Order | None:
+    def order(self, account_number: str, order_id: str) -> ExchangeOrder | None:
         return self._first(
-            Order, "account_number = ? AND client_order_id = ?", account_number, client_order_id
+            ExchangeOrder, "account_number = ? AND order_id = ?", account_number, order_id
         )
 
-    def orders(self, account_number: str) -> list[Order]:
-        """All orders of the account, in the order in which they came."""
-        return self._all(Order, "account_number = ? ORDER BY number", account_number)
+    def order_by_client_id(self, account_number: str, client_order_id: str) -> ExchangeOrder | None:
+        return self._first(
+            ExchangeOrder,
+            "account_number = ? AND client_order_id = ?",
+            account_number,
+            client_order_id,
+        )
 
-    def live_orders(self, account_number: str | None = None) -> list[Order]:
+    def orders(self, account_number: str) -> list[ExchangeOrder]:
+        """All orders of the account, in the order in which they came."""
+        return self._all(ExchangeOrder, "account_number = ? ORDER BY number", account_number)
+
+    def live_orders(self, account_number: str | None = None) -> list[ExchangeOrder]:
         """The open orders of one or of all accounts, oldest first."""
         of_account = "" if account_number is None else "account_number = ? AND "
         return self._all(
-            Order,
+            ExchangeOrder,
             f"{of_account}status IN ({_LIVE}) ORDER BY submitted_at, account_number, number",
             *(() if account_number is None else (account_number,)),
         )
@@ -103,9 +108,9 @@ class Store:
         ).fetchone()
         return int(row["number"])
 
-    def fills(self, account_number: str) -> list[Fill]:
+    def fills(self, account_number: str) -> list[ExchangeFill]:
         """All executions of the account, by activity id, which sorts by time."""
-        return self._all(Fill, "account_number = ? ORDER BY activity_id", account_number)
+        return self._all(ExchangeFill, "account_number = ? ORDER BY activity_id", account_number)
 
     def cash_activities(self, account_number: str) -> list[CashActivity]:
         """What moved the account's money without a trade, in the order in which it came."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from ops_local.recording import Recording
+from ops_local.recordings.recording import Recording
 from ops_pipeline.domain.market import MINUTE, Bar, Quote, Session, minute_of
 
 # A quote that nobody renewed for longer than this is not traded against.

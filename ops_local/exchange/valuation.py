@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
-from ops_local.exchange.books import Figures, figures
+from ops_local.exchange.margin import Figures, figures
 from ops_local.exchange.records import Holding
 from ops_local.exchange.store import Store
 from ops_local.exchange.tape import Tape

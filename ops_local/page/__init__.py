@@ -4,6 +4,6 @@ It asks for nothing from anywhere: scripts, styles and figures lie in the file.
 """
 
 from ops_local.page.document import build, write
-from ops_local.page.sources import Session, read
+from ops_local.page.sources import PageSession, read
 
-__all__ = ["Session", "build", "read", "write"]
+__all__ = ["PageSession", "build", "read", "write"]

@@ -2,7 +2,7 @@
 
 from ops_local.figures import clock, dollars, gain, plain
 from ops_local.page.price_chart import prices
-from ops_local.page.sources import Facts
+from ops_local.page.sources import PageData
 from ops_local.page.vega import (
     CLOCK,
     GAIN,
@@ -17,7 +17,7 @@ from ops_local.page.vega import (
     time_axis,
     wall,
 )
-from ops_pipeline.db.connection import Row
+from ops_pipeline.db.driver.connection import Row
 
 # Room at the right for the figure behind a bar that ends with the session.
 _FIGURE_PX = 54
@@ -31,7 +31,7 @@ _POSITION_TOLD = [
 ]
 
 
-def specs(facts: Facts) -> dict[str, Spec]:
+def specs(facts: PageData) -> dict[str, Spec]:
     """Every chart that has something to show, by the id of its place on the page."""
     charts: dict[str, Spec] = {}
     if facts.equity:
@@ -44,7 +44,7 @@ def specs(facts: Facts) -> dict[str, Spec]:
     return charts
 
 
-def equity(facts: Facts) -> Spec:
+def equity(facts: PageData) -> Spec:
     """A line an account, from 0 at the open to the close."""
     accounts = sorted({point.account for point in facts.equity})
     color = {"field": "account", "type": "nominal", **LEGEND}
@@ -68,7 +68,7 @@ def equity(facts: Facts) -> Spec:
     return chart(_equity_rows(facts), height=HEIGHT_PX, encoding=encoding, layer=[line, rule])
 
 
-def positions(facts: Facts) -> Spec:
+def positions(facts: PageData) -> Spec:
     """A bar a position from its entry to its exit, its profit behind it."""
     label = {
         "field": "label",
@@ -98,7 +98,7 @@ def positions(facts: Facts) -> Spec:
     )
 
 
-def refusals(facts: Facts) -> Spec:
+def refusals(facts: PageData) -> Spec:
     """How often each gate refused, by account; one refusal may name several gates."""
     return chart(
         facts.refusals,
@@ -118,7 +118,7 @@ def refusals(facts: Facts) -> Spec:
     )
 
 
-def _equity_rows(facts: Facts) -> list[Row]:
+def _equity_rows(facts: PageData) -> list[Row]:
     """The points, with one at 0 when the session opens and the last one held to its close."""
     rows: list[Row] = [
         {"at": wall(point.at), "account": point.account, "gain": float(point.gain)}
@@ -133,7 +133,7 @@ def _equity_rows(facts: Facts) -> list[Row]:
     return [*at_open, *rows, *at_close]
 
 
-def _position_rows(facts: Facts) -> list[Row]:
+def _position_rows(facts: PageData) -> list[Row]:
     positions = next(part.rows for part in facts.parts if part.title == "Positions")
     return [
         {

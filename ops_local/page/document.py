@@ -8,14 +8,14 @@ from pathlib import Path
 
 from vl_convert import javascript_bundle
 
-from ops_local.explain_sections import Section, sections
+from ops_local.explain.sections import Section, sections
 from ops_local.figures import gain
 from ops_local.page import tables
 from ops_local.page.charts import specs
 from ops_local.page.markup import Html, joined, part_table, table, tag
-from ops_local.page.sources import Facts, Session, read
+from ops_local.page.sources import PageData, PageSession, read
 from ops_local.page.vega import Spec
-from ops_pipeline.db.connection import Database, Row, target_from_url
+from ops_pipeline.db.driver.connection import Database, Row, target_from_url
 
 _FOLDER = Path(__file__).parent
 
@@ -47,7 +47,7 @@ _CHARTS = (
 )
 
 
-def write(file: Path, reader_url: str, session: Session) -> Path:
+def write(file: Path, reader_url: str, session: PageSession) -> Path:
     """Write the page of a replay's database; returns the file.
 
     Raises:
@@ -60,7 +60,7 @@ def write(file: Path, reader_url: str, session: Session) -> Path:
     return file
 
 
-def build(facts: Facts, session: Session) -> str:
+def build(facts: PageData, session: PageSession) -> str:
     """The whole page as text."""
     charts = specs(facts)
     script = _script()
@@ -85,7 +85,7 @@ def build(facts: Facts, session: Session) -> str:
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}</body></html>\n'
 
 
-def _content(facts: Facts, session: Session, charts: dict[str, Spec]) -> list[Html]:
+def _content(facts: PageData, session: PageSession, charts: dict[str, Spec]) -> list[Html]:
     return [
         _header(facts, session),
         tag("section", *map(_account, facts.accounts), class_="cards", aria_label="Accounts"),
@@ -104,7 +104,7 @@ def _content(facts: Facts, session: Session, charts: dict[str, Spec]) -> list[Ht
     ]
 
 
-def _header(facts: Facts, session: Session) -> Html:
+def _header(facts: PageData, session: PageSession) -> Html:
     kind = "Synthetic session" if session.synthetic else "Recorded session"
     warning = (
         [tag("p", "Made up from a seed: what it earned means nothing.", class_="warning")]
@@ -152,7 +152,7 @@ def _figure(name: str, title: str, how: str, behind: Html) -> Html:
     )
 
 
-def _explained(facts: Facts) -> list[Html]:
+def _explained(facts: PageData) -> list[Html]:
     if facts.explained is None:
         return [tag("h2", "No recommendation was made")]
     row = facts.explained.recommendation
@@ -175,7 +175,7 @@ def _section(section: Section) -> Html:
     )
 
 
-def _headlines(facts: Facts) -> list[Html]:
+def _headlines(facts: PageData) -> list[Html]:
     if not facts.headlines:
         return [tag("h2", "Headlines"), tag("p", "None named a ticker.")]
     left_out = facts.headlines_left_out

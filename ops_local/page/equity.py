@@ -26,7 +26,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class EquityFill:
     """Shares or contracts of one position that changed hands."""
 
     position_id: UUID
@@ -37,7 +37,7 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class EquityMark:
     """The middle of the market for one position at a tick."""
 
     position_id: UUID
@@ -68,8 +68,8 @@ class _Running:
     def gain(self) -> Decimal:
         return (self.cash + self.quantity * self.price) * self.multiplier
 
-    def apply(self, event: Fill | Mark) -> None:
-        if isinstance(event, Fill):
+    def apply(self, event: EquityFill | EquityMark) -> None:
+        if isinstance(event, EquityFill):
             sign = 1 if event.side == "buy" else -1
             self.quantity += sign * event.quantity
             self.cash -= sign * event.quantity * event.price
@@ -79,7 +79,9 @@ class _Running:
             self.price = event.price
 
 
-def equity(held: Sequence[Held], fills: Iterable[Fill], marks: Iterable[Mark]) -> list[Point]:
+def equity(
+    held: Sequence[Held], fills: Iterable[EquityFill], marks: Iterable[EquityMark]
+) -> list[Point]:
     """A point for every account at every minute in which anything was filled or marked.
 
     Positions that were closed without proof are left out: nobody knows what they earned.
@@ -104,17 +106,17 @@ def equity(held: Sequence[Held], fills: Iterable[Fill], marks: Iterable[Mark]) -
 
 
 def _in_order(
-    held: Sequence[Held], fills: Iterable[Fill], marks: Iterable[Mark]
-) -> list[Fill | Mark]:
+    held: Sequence[Held], fills: Iterable[EquityFill], marks: Iterable[EquityMark]
+) -> list[EquityFill | EquityMark]:
     """Marks before fills of the same minute: a mark is of the tick, a fill comes after it."""
     all_fills = list(fills)
     bought = {fill.position_id for fill in all_fills if fill.side == "buy"}
     adopted = [
-        Fill(position.id, position.at, "buy", position.quantity, position.price)
+        EquityFill(position.id, position.at, "buy", position.quantity, position.price)
         for position in held
         if position.id not in bought
     ]
-    events: list[Fill | Mark] = [*marks, *adopted, *all_fills]
+    events: list[EquityFill | EquityMark] = [*marks, *adopted, *all_fills]
     return sorted(events, key=lambda event: event.at)
 
 

@@ -5,7 +5,7 @@ from html import escape
 
 from ops_local.figures import cell
 from ops_local.summary import Part, is_number
-from ops_pipeline.db.connection import Row
+from ops_pipeline.db.driver.connection import Row
 
 _VOID = ("meta",)
 

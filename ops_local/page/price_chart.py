@@ -5,7 +5,7 @@ from dataclasses import astuple, dataclass
 from decimal import Decimal
 
 from ops_local.figures import clock, dollars, plain
-from ops_local.page.sources import Facts
+from ops_local.page.sources import PageData
 from ops_local.page.vega import CLOCK, HEIGHT_PX, LEGEND, Spec, chart, table_data, time_axis, wall
 
 # Shape, colour and size in square pixels.
@@ -32,7 +32,7 @@ class PriceMark:
     story: str
 
 
-def prices(facts: Facts) -> Spec:
+def prices(facts: PageData) -> Spec:
     """Closes and marks; a list above the chart chooses the ticker."""
     closes = ((row["ticker"], wall(row["at"]), row["close"]) for row in facts.prices)
     marks = map(astuple, price_marks(facts))
@@ -59,13 +59,13 @@ def prices(facts: Facts) -> Spec:
     )
 
 
-def price_marks(facts: Facts) -> list[PriceMark]:
+def price_marks(facts: PageData) -> list[PriceMark]:
     """All that is drawn on the prices, fills last, so that they lie on top."""
     found = [*_headlines(facts), *_signals(facts), *_fills(facts)]
     return [mark for mark in found if mark.ticker in facts.tickers]
 
 
-def _headlines(facts: Facts) -> Iterator[PriceMark]:
+def _headlines(facts: PageData) -> Iterator[PriceMark]:
     """At the close of the minute in which its feed showed it; before the open there is none."""
     closes = {(row["ticker"], clock(row["at"])): row["close"] for row in facts.prices}
     for row in facts.headlines:
@@ -77,14 +77,14 @@ def _headlines(facts: Facts) -> Iterator[PriceMark]:
                 yield PriceMark(ticker, wall(row["at"]), "headline", price, story)
 
 
-def _signals(facts: Facts) -> Iterator[PriceMark]:
+def _signals(facts: PageData) -> Iterator[PriceMark]:
     for row in facts.signals:
         story = f"{row['direction']} at confidence {row['confidence']:.2f}"
         price = Decimal(str(row["price"]))
         yield PriceMark(row["ticker"], wall(row["at"]), "signal", price, story)
 
 
-def _fills(facts: Facts) -> Iterator[PriceMark]:
+def _fills(facts: PageData) -> Iterator[PriceMark]:
     for row in facts.fills:
         what = "bought" if row["side"] == "buy" else "sold"
         traded = f"{plain(row['quantity'])} at {dollars(row['price'])}"
@@ -104,7 +104,7 @@ def _look() -> Spec:
     return looks
 
 
-def _first_ticker(facts: Facts) -> str:
+def _first_ticker(facts: PageData) -> str:
     """The one of the explained decision, so that its story can be seen at once."""
     told = facts.explained.recommendation["ticker"] if facts.explained else None
     return str(told) if told in facts.tickers else facts.tickers[0]

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from ops_local import explain, summary
-from ops_local.explain import Explained
-from ops_local.page.equity import Fill, Held, Mark, Point, equity
+from ops_local import summary
+from ops_local.explain import records
+from ops_local.explain.records import Explained
+from ops_local.page.equity import EquityFill, EquityMark, Held, Point, equity
 from ops_local.summary import Part
-from ops_pipeline.db.connection import Row, Transaction
+from ops_pipeline.db.driver.connection import Row, Transaction
 
 # A page stays small enough to mail; what is left out is said.
 _MOST_HEADLINES = 300
@@ -108,7 +109,7 @@ SELECT version, source FROM parameter_versions WHERE active
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class PageSession:
     """What the recording says of itself; the database does not know it."""
 
     day: date
@@ -117,7 +118,7 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class PageData:
     """Everything on the page.
 
     Attributes:
@@ -142,14 +143,14 @@ class Facts:
     explained: Explained | None
 
 
-def read(tx: Transaction) -> Facts:
+def read(tx: Transaction) -> PageData:
     """Read it all in one unit of work."""
     session: dict[str, Any] = tx.one(_OPEN) or {"opens": None, "closes": None}
     tickers = [row["ticker"] for row in tx.rows(_TRADED, most=_MOST_TICKERS)]
     tickers = tickers or [row["ticker"] for row in tx.rows(_SIGNALLED, most=_MOST_TICKERS)]
     headlines = tx.rows(_HEADLINES)
-    best = explain.best(tx)
-    return Facts(
+    best = records.best(tx)
+    return PageData(
         **session,
         parameters=tx.one(_PARAMETERS) or {},
         accounts=tx.rows(_ACCOUNTS),
@@ -162,13 +163,13 @@ def read(tx: Transaction) -> Facts:
         headlines=headlines[-_MOST_HEADLINES:],
         headlines_left_out=max(0, len(headlines) - _MOST_HEADLINES),
         parts=summary.read(tx),
-        explained=None if best is None else explain.explain(tx, best),
+        explained=None if best is None else records.explain(tx, best),
     )
 
 
 def _equity(tx: Transaction) -> list[Point]:
     return equity(
         [Held(**row) for row in tx.rows(_HELD)],
-        [Fill(**row) for row in tx.rows(_FILLS)],
-        [Mark(**row) for row in tx.rows(_MARKS)],
+        [EquityFill(**row) for row in tx.rows(_FILLS)],
+        [EquityMark(**row) for row in tx.rows(_MARKS)],
     )

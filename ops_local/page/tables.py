@@ -6,18 +6,18 @@ from datetime import datetime
 from ops_local.figures import cell
 from ops_local.page.markup import Html, part_table, table, tag
 from ops_local.page.price_chart import price_marks
-from ops_local.page.sources import Facts
-from ops_pipeline.db.connection import Row
+from ops_local.page.sources import PageData
+from ops_pipeline.db.driver.connection import Row
 
 _EVERY_MINUTES = 15
 
 
-def behind(name: str, facts: Facts) -> Html:
+def behind(name: str, facts: PageData) -> Html:
     """The table behind one chart."""
     return _TABLES[name](facts)
 
 
-def headlines(facts: Facts) -> list[Row]:
+def headlines(facts: PageData) -> list[Row]:
     """Newest last, with the score each was given and which telling of its story it is."""
     return [
         {
@@ -33,7 +33,7 @@ def headlines(facts: Facts) -> list[Row]:
     ]
 
 
-def _equity(facts: Facts) -> Html:
+def _equity(facts: PageData) -> Html:
     """A row every quarter of an hour, and the last one."""
     by_minute: dict[datetime, Row] = {}
     for point in facts.equity:
@@ -44,11 +44,11 @@ def _equity(facts: Facts) -> Html:
     return table([*shown, rows[-1]], "Gain by account, USD")
 
 
-def _positions(facts: Facts) -> Html:
+def _positions(facts: PageData) -> Html:
     return part_table(next(part for part in facts.parts if part.title == "Positions"))
 
 
-def _prices(facts: Facts) -> Html:
+def _prices(facts: PageData) -> Html:
     marks = [
         {
             "ticker": mark.ticker,
@@ -64,11 +64,11 @@ def _prices(facts: Facts) -> Html:
     return table(marks, "Signals, fills and headlines by ticker")
 
 
-def _refusals(facts: Facts) -> Html:
+def _refusals(facts: PageData) -> Html:
     return table(facts.refusals, "Refusals by gate and account")
 
 
-_TABLES: dict[str, Callable[[Facts], Html]] = {
+_TABLES: dict[str, Callable[[PageData], Html]] = {
     "equity": _equity,
     "positions": _positions,
     "prices": _prices,

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from ops_local.page.sources import Facts
-from ops_pipeline.db.connection import Row
+from ops_local.page.sources import PageData
+from ops_pipeline.db.driver.connection import Row
 from ops_pipeline.domain.market import NEW_YORK
 
 Spec = dict[str, Any]
@@ -63,7 +63,7 @@ def table_data(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Spec:
     return {"values": text.getvalue(), "format": {"type": "csv", "parse": given}}
 
 
-def time_axis(facts: Facts, name: str = "at") -> Spec:
+def time_axis(facts: PageData, name: str = "at") -> Spec:
     """From the open to the close, where the session is known."""
     axis: Spec = {"field": name, "type": "temporal", "axis": _TIME_AXIS}
     if facts.opens and facts.closes:

@@ -13,11 +13,11 @@ import numpy as np
 from holidays import financial_holidays
 from numpy.typing import NDArray
 
-from ops_local import recording
-from ops_local.recording import Recording
+from ops_local.recordings import recording
+from ops_local.recordings.recording import Recording
 from ops_local.synthetic import moves, news, stories, tape
-from ops_local.synthetic.tape import DAY_MINUTES, Tape
-from ops_local.synthetic.universe import UNIVERSE, Company
+from ops_local.synthetic.tape import DAY_MINUTES, GeneratedTape
+from ops_local.synthetic.universe import UNIVERSE, GeneratedCompany
 from ops_pipeline.domain.market import MINUTE, Bar, Quote, new_york_time
 
 DEFAULT_DAY = date(2026, 2, 4)
@@ -68,7 +68,9 @@ def _stream(seed: int, day: date, number: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64([seed, day.toordinal(), number]))
 
 
-def _bars(drawn: Tape, companies: Sequence[Company], day: date) -> dict[str, list[Bar]]:
+def _bars(
+    drawn: GeneratedTape, companies: Sequence[GeneratedCompany], day: date
+) -> dict[str, list[Bar]]:
     starts = _starts(day)
     table: dict[str, list[Bar]] = {}
     for row, company in enumerate(companies):
@@ -82,7 +84,9 @@ def _bars(drawn: Tape, companies: Sequence[Company], day: date) -> dict[str, lis
     return table
 
 
-def _quotes(drawn: Tape, companies: Sequence[Company], day: date) -> dict[str, list[Quote]]:
+def _quotes(
+    drawn: GeneratedTape, companies: Sequence[GeneratedCompany], day: date
+) -> dict[str, list[Quote]]:
     starts = _starts(day)
     table: dict[str, list[Quote]] = {}
     for row, company in enumerate(companies):

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ops_local.synthetic.universe import Company
+from ops_local.synthetic.universe import GeneratedCompany
 
 SESSION_MINUTES = 390
 Fate = Literal["holds", "reverses", "trend_day"]
@@ -49,7 +49,7 @@ _LENGTH = {"trend_day": (150, 260), "holds": (30, 75), "reverses": (18, 32)}
 _SIZE = {"trend_day": (0.028, 0.052), "holds": (0.020, 0.042), "reverses": (0.010, 0.017)}
 
 
-def plan(rng: np.random.Generator, companies: Sequence[Company]) -> list[Move]:
+def plan(rng: np.random.Generator, companies: Sequence[GeneratedCompany]) -> list[Move]:
     """Draw the moves of a day, by start; a fund has none of its own."""
     tickers = [company.ticker for company in companies if not company.is_fund]
     moves: list[Move] = []

@@ -11,8 +11,8 @@ from operator import attrgetter
 
 import numpy as np
 
-from ops_local.recording import NewsItem
-from ops_local.synthetic.stories import Story
+from ops_local.recordings.recording import RecordedNewsItem
+from ops_local.synthetic.stories import GeneratedStory
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ _UNDATED = 4
 
 
 def publish(
-    rng: np.random.Generator, stories: Sequence[Story], day_starts_at: datetime
-) -> list[NewsItem]:
+    rng: np.random.Generator, stories: Sequence[GeneratedStory], day_starts_at: datetime
+) -> list[RecordedNewsItem]:
     """Items in the order in which their feeds show them; `day_starts_at` is minute 0, UTC."""
-    items: list[NewsItem] = []
+    items: list[RecordedNewsItem] = []
     for number, story in enumerate(stories):
         at = day_starts_at + timedelta(seconds=round(60 * story.minute))
         first, *others = (PUBLISHERS[int(place)] for place in rng.permutation(len(PUBLISHERS)))
@@ -56,10 +56,10 @@ def publish(
 
 
 def _original(
-    rng: np.random.Generator, story: Story, number: int, publisher: Publisher, at: datetime
-) -> NewsItem:
+    rng: np.random.Generator, story: GeneratedStory, number: int, publisher: Publisher, at: datetime
+) -> RecordedNewsItem:
     slug = "-".join(re.findall(r"[a-z0-9]+", story.title.lower())[:7])
-    return NewsItem(
+    return RecordedNewsItem(
         feed=publisher.feed,
         guid=_guid(publisher, at, number),
         title=story.title,
@@ -71,8 +71,12 @@ def _original(
 
 
 def _copy(
-    rng: np.random.Generator, item: NewsItem, number: int, first: Publisher, other: Publisher
-) -> NewsItem:
+    rng: np.random.Generator,
+    item: RecordedNewsItem,
+    number: int,
+    first: Publisher,
+    other: Publisher,
+) -> RecordedNewsItem:
     """The same story in another house's feed: the first one's page, or a page of its own."""
     link = f"{item.link}?utm_source={other.feed}&utm_medium=rss"
     if rng.random() < 0.3:
@@ -98,7 +102,7 @@ def _lag(rng: np.random.Generator) -> timedelta:
     return timedelta(seconds=15 + int(rng.exponential(_LAG_S)))
 
 
-def _oddities(rng: np.random.Generator, items: list[NewsItem]) -> list[NewsItem]:
+def _oddities(rng: np.random.Generator, items: list[RecordedNewsItem]) -> list[RecordedNewsItem]:
     """Change some of the items in place and return those that come on top."""
     spots = [int(place) for place in rng.permutation(len(items))[: _UNDATED + 5]]
     for place in spots[:_UNDATED]:
@@ -113,7 +117,7 @@ def _oddities(rng: np.random.Generator, items: list[NewsItem]) -> list[NewsItem]
     return [_edited(items[place]) for place in edited]
 
 
-def _edited(item: NewsItem) -> NewsItem:
+def _edited(item: RecordedNewsItem) -> RecordedNewsItem:
     """Published again half an hour later: same page, other guid, other title."""
     later = timedelta(minutes=31)
     return replace(

@@ -9,7 +9,7 @@ from ops_local.synthetic import headlines
 from ops_local.synthetic.headlines import Template
 from ops_local.synthetic.moves import Move
 from ops_local.synthetic.tape import CLOSES, DAY_MINUTES, OPENS
-from ops_local.synthetic.universe import Company
+from ops_local.synthetic.universe import GeneratedCompany
 
 _COMPANY_STORIES, _MACRO_STORIES = 155, 64
 _PAIRS = {
@@ -23,7 +23,7 @@ _PAIRS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class GeneratedStory:
     """One story; `minute` counts from 04:00 New York, `ticker` None is the world at large."""
 
     ticker: str | None
@@ -33,12 +33,12 @@ class Story:
 
 
 def tell(
-    rng: np.random.Generator, companies: Sequence[Company], moves: Sequence[Move]
-) -> list[Story]:
+    rng: np.random.Generator, companies: Sequence[GeneratedCompany], moves: Sequence[Move]
+) -> list[GeneratedStory]:
     """Stories in the order of their minute, each title only once."""
     named = [company for company in companies if not company.is_fund]
     by_ticker = {company.ticker: company for company in named}
-    drafts: list[tuple[float, Company | None, Sequence[Template]]] = []
+    drafts: list[tuple[float, GeneratedCompany | None, Sequence[Template]]] = []
     for move in moves:
         if move.lead_minutes is not None:
             kind = headlines.GOOD if move.news_sign > 0 else headlines.BAD
@@ -50,7 +50,7 @@ def tell(
         kinds = (headlines.GOOD, headlines.BAD, headlines.NEUTRAL)
         drafts.append((minute, company, kinds[int(rng.choice(3, p=(0.36, 0.3, 0.34)))]))
     drafts += [(minute, None, headlines.MACRO) for minute in _minutes(rng, _MACRO_STORIES)]
-    told: dict[str, Story] = {}
+    told: dict[str, GeneratedStory] = {}
     for minute, about, templates in sorted(drafts, key=lambda draft: draft[0]):
         story = _fill(rng, templates[int(rng.integers(len(templates)))], about, minute)
         told.setdefault(story.title, story)
@@ -68,8 +68,8 @@ def _minutes(rng: np.random.Generator, count: int) -> list[float]:
 
 
 def _fill(
-    rng: np.random.Generator, template: Template, company: Company | None, minute: float
-) -> Story:
+    rng: np.random.Generator, template: Template, company: GeneratedCompany | None, minute: float
+) -> GeneratedStory:
     words = {name: str(rng.choice(pair)) for name, pair in _PAIRS.items()}
     words |= {
         "small": f"{rng.uniform(0.2, 2.9):.1f}",
@@ -95,4 +95,4 @@ def _fill(
             "target": f"{company.price_usd * rng.uniform(0.8, 1.3):.0f}",
         }
     title, summary = template.title.format_map(words), template.summary.format_map(words)
-    return Story(None if company is None else company.ticker, title, summary, minute)
+    return GeneratedStory(None if company is None else company.ticker, title, summary, minute)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ops_local.synthetic.moves import SESSION_MINUTES, Move, drift, volume_factor
-from ops_local.synthetic.universe import Company
+from ops_local.synthetic.universe import GeneratedCompany
 
 DAY_MINUTES = 960
 OPENS, CLOSES = 330, 720
@@ -24,7 +24,7 @@ Cents = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Tape:
+class GeneratedTape:
     """A day's minutes; `traded` and `quoted` are False where a minute has none."""
 
     open: Cents
@@ -40,7 +40,9 @@ class Tape:
     quoted: NDArray[np.bool_]
 
 
-def draw(rng: np.random.Generator, companies: Sequence[Company], moves: Sequence[Move]) -> Tape:
+def draw(
+    rng: np.random.Generator, companies: Sequence[GeneratedCompany], moves: Sequence[Move]
+) -> GeneratedTape:
     """One day of all companies; the same generator state gives the same day."""
     heat = _bursts(rng, len(companies))
     path = _path(rng, companies, moves, heat)
@@ -50,7 +52,7 @@ def draw(rng: np.random.Generator, companies: Sequence[Company], moves: Sequence
     quoted = np.ones_like(traded)
     _gaps(rng, traded, quoted)
     quotes = _quotes(rng, companies, close)
-    return Tape(path[:, :, 0], high, low, close, volume, traded, *quotes, quoted)
+    return GeneratedTape(path[:, :, 0], high, low, close, volume, traded, *quotes, quoted)
 
 
 def _bursts(rng: np.random.Generator, n_tickers: int) -> Floats:
@@ -75,7 +77,10 @@ def _shape(at_open: float, at_close: float, outside: float) -> Floats:
 
 
 def _path(
-    rng: np.random.Generator, companies: Sequence[Company], moves: Sequence[Move], heat: Floats
+    rng: np.random.Generator,
+    companies: Sequence[GeneratedCompany],
+    moves: Sequence[Move],
+    heat: Floats,
 ) -> Cents:
     """Prices in cents, (ticker, minute, step within the minute)."""
     size = (len(companies), DAY_MINUTES, _STEPS)
@@ -97,7 +102,10 @@ def _path(
 
 
 def _volume(
-    rng: np.random.Generator, companies: Sequence[Company], moves: Sequence[Move], heat: Floats
+    rng: np.random.Generator,
+    companies: Sequence[GeneratedCompany],
+    moves: Sequence[Move],
+    heat: Floats,
 ) -> tuple[Cents, NDArray[np.bool_]]:
     usual = np.array([float(company.minute_volume) for company in companies])
     expected = usual[:, None] * _shape(4.5, 3.5, 0.04) * heat**0.7
@@ -135,7 +143,7 @@ def _late_print(high: Cents, low: Cents, last: Cents, volume: Cents) -> None:
 
 
 def _quotes(
-    rng: np.random.Generator, companies: Sequence[Company], last: Cents
+    rng: np.random.Generator, companies: Sequence[GeneratedCompany], last: Cents
 ) -> tuple[Cents, Cents, Cents, Cents]:
     """The last bid and offer of each minute, around its close; wide outside the session."""
     usual = np.array([company.spread_bps for company in companies])

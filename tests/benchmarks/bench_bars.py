@@ -10,7 +10,7 @@ from functools import partial
 import pg8000.native
 
 from ops_pipeline.db import telemetry as bars_table
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.market import MINUTE, Bar
 from tests.benchmarks.measuring import cloned, made_tickers, migrated, say, seconds, server
 from tests.builders_market import store_bars, watch

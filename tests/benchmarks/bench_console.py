@@ -19,9 +19,9 @@ from time import perf_counter
 import pg8000.native
 
 from ops_local import database as local
-from ops_local.postgres import EmbeddedPostgres
-from ops_pipeline.db.connection import Target, target_from_url
-from ops_pipeline.db.console import Console
+from ops_local.postgres.server import EmbeddedPostgres
+from ops_pipeline.db.console.console import Console
+from ops_pipeline.db.driver.connection import ConnectionTarget, target_from_url
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 SQL = """
@@ -43,7 +43,7 @@ def _median_ms(ask: Callable[[], object], other: Callable[[], object], calls: in
     return [statistics.median(each) for each in spent]
 
 
-def measure(reader: Target, calls: int) -> tuple[float, float]:
+def measure(reader: ConnectionTarget, calls: int) -> tuple[float, float]:
     """Milliseconds of a console call and of the bare query."""
     bare = pg8000.native.Connection(
         reader.user,

@@ -22,8 +22,8 @@ from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange, start
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 from ops_pipeline.adapters.alpaca_data import AlpacaMarketData
-from ops_pipeline.db.connection import Database, Transaction, target_from_url
-from ops_pipeline.db.wire import Session
+from ops_pipeline.db.driver.connection import Database, Transaction, target_from_url
+from ops_pipeline.db.driver.wire import PipelinedSession
 from ops_pipeline.domain.broker import (
     BrokerAccount,
     BrokerCashActivity,
@@ -37,7 +37,7 @@ from ops_pipeline.domain.market import MINUTE
 from ops_pipeline.stages import dispatcher
 from ops_pipeline.stages.request import AccountRequest
 from tests.benchmarks.measuring import Stopwatch, made_tickers, migrated, say, seconds, server
-from tests.builders_trading import DAY, Desk
+from tests.builders_trading import DAY, TradingBench
 from tests.contract.paper_street import LARGE, write_market
 
 
@@ -144,7 +144,7 @@ def recommend_all(urls: DatabaseUrls, *, room: bool) -> None:
     """Recommend every ticker to both accounts; `room`: under caps that none of them passes."""
     names = made_tickers(TICKERS)
     with closing(_login(urls.writer)) as db:
-        desk = Desk(db)
+        bench = TradingBench(db)
         with db.transaction() as tx:
             for table in ("tickers", "lane_telemetry", "lane_features"):
                 tx.execute(_COPY.format(table=table), tickers=names)
@@ -152,27 +152,27 @@ def recommend_all(urls: DatabaseUrls, *, room: bool) -> None:
                 tx.execute(_ROOM)
         for name in names:
             for account in ACCOUNTS:
-                desk.recommend(name, account=account)
+                bench.recommend(name, account=account)
 
 
 def dispatch(url: str, number: int, accounts: list[str], ready: Ready) -> None:
     """One dispatcher: tick after tick, until nothing is left for its accounts."""
     with closing(_login(url)) as db:
-        desk = Desk(db)
-        desk.connect("large", Taker(desk.clock.now()))
-        desk.connect("tiny", Taker(desk.clock.now()))
+        bench = TradingBench(db)
+        bench.connect("large", Taker(bench.clock.now()))
+        bench.connect("tiny", Taker(bench.clock.now()))
         for name in made_tickers(TICKERS):
-            desk.market.quote(name, "99.98", "100.00")
+            bench.market.quote(name, "99.98", "100.00")
         ready.wait()
         for account in accounts:
-            tick, pulled = desk.tick + number * _DISTANT, 1
+            tick, pulled = bench.tick + number * _DISTANT, 1
             while pulled:
-                way = replace(desk.road(account), tick=tick)
+                ctx = replace(bench.account_context(account), tick=tick)
                 pulled = dispatcher.run(
                     AccountRequest(tick=tick, account=account),
-                    way,
-                    market_data=desk.market,
-                    calendar=desk.calendar,
+                    ctx,
+                    market_data=bench.market,
+                    calendar=bench.calendar,
                 ).pulled
                 tick += MINUTE
 
@@ -180,7 +180,7 @@ def dispatch(url: str, number: int, accounts: list[str], ready: Ready) -> None:
 def dispatch_bare(url: str, number: int, accounts: list[str], ready: Ready) -> None:
     """The bare loop over the same recommendations."""
     with closing(_login(url)) as db:
-        now = Desk(db).clock.now()
+        now = TradingBench(db).clock.now()
         ready.wait()
         for account in accounts:
             while _one_bare(db, account, number, now):
@@ -258,7 +258,7 @@ def round_trips(url: str, work: Work) -> float:
         recommend_all(urls, room=True)
         watch = Stopwatch()
         for method in ("ask", "execute_simple"):
-            watch.around(Session, method, "asked")
+            watch.around(PipelinedSession, method, "asked")
         before = 0
 
         class Counted:
@@ -286,7 +286,7 @@ def trigger_cost_ms(urls: DatabaseUrls) -> tuple[float, float]:
 
 
 def _inserts_ms(db: Database) -> Iterator[float]:
-    now = Desk(db).clock.now()
+    now = TradingBench(db).clock.now()
     numbers = range(1, 2 * TICKERS, len(ACCOUNTS))
     for turn in range(INSERTS):
         try:
@@ -347,25 +347,25 @@ def ticks_ms(urls: DatabaseUrls) -> tuple[list[float], list[float]]:
     names = made_tickers(TICKS)
     sent, answered = [], []
     with closing(_login(urls.writer)) as db, street(names) as exchange:
-        desk = Desk(db)
-        desk.run(_ROOM)
+        bench = TradingBench(db)
+        bench.run(_ROOM)
         url, key, secret = exchange.url, LARGE.key_id, LARGE.secret_key
         broker = Timed(AlpacaBroker(url, key, secret, LARGE.account_number))
         data = AlpacaMarketData(url=url, key_id=key, secret_key=secret, feed="iex")
-        desk.connect("large", broker)  # type: ignore[arg-type]  # what it lacks it hands on
+        bench.connect("large", broker)  # type: ignore[arg-type]  # what it lacks it hands on
         for name in names:
-            desk.clock.advance(60)
-            exchange.set_clock(desk.clock.now())
-            desk.quote(name, "10.00", "10.02")
-            desk.recommend(name)
+            bench.clock.advance(60)
+            exchange.set_clock(bench.clock.now())
+            bench.quote(name, "10.00", "10.02")
+            bench.recommend(name)
             began_s = time.perf_counter()
             dispatcher.run(
-                AccountRequest(tick=desk.tick, account="large"),
-                desk.road(),
+                AccountRequest(tick=bench.tick, account="large"),
+                bench.account_context(),
                 market_data=data,
-                calendar=desk.calendar,
+                calendar=bench.calendar,
             )
-            assert broker.sent_s > began_s, desk.rows("SELECT * FROM dispatch_recommendations")[-1]
+            assert broker.sent_s > began_s, bench.rows("SELECT * FROM dispatch_recommendations")[-1]
             sent.append((broker.sent_s - began_s) * 1000)
             answered.append((broker.answered_s - began_s) * 1000)
     # The first tick connects and parses its statements.

@@ -4,7 +4,7 @@ import statistics
 from typing import Any
 
 from infra.definitions import load_machines
-from ops_local.engine import Engine
+from ops_local.engine.engine import Engine
 from tests.benchmarks.measuring import say, seconds
 
 BOUND_MS = 50

@@ -14,7 +14,7 @@ from typing import Any
 
 from functions.features.handler import lambda_handler
 from ops_local.database import DatabaseUrls
-from ops_pipeline.db.connection import Database, Limits, target_from_url
+from ops_pipeline.db.driver.connection import Database, SessionLimits, target_from_url
 from ops_pipeline.db.parameters import activate
 from ops_pipeline.db.tickers import watch_only
 from ops_pipeline.domain.market import MINUTE
@@ -112,7 +112,7 @@ def by_pandas(urls: DatabaseUrls) -> int:
     import pandas as pd  # type: ignore[import-untyped]  # noqa: PLC0415 - not in the handler's process
 
     # Over a million rows of Python objects take longer than a statement may.
-    unhurried = Limits(statement_ms=300_000)
+    unhurried = SessionLimits(statement_ms=300_000)
     with closing(
         Database(target_from_url(urls.writer), application_name="bench", limits=unhurried)
     ) as db:

@@ -25,7 +25,7 @@ from pathlib import Path
 from time import perf_counter
 
 from ops_local import database as local
-from ops_local.postgres import EmbeddedPostgres
+from ops_local.postgres.server import EmbeddedPostgres
 from tests.benchmarks import other_runners
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -26,11 +26,11 @@ from ops_pipeline.adapters.feed_parser import parse_feed
 from ops_pipeline.adapters.onnx_classifier import OnnxClassifier
 from ops_pipeline.adapters.rss import RssFeed
 from ops_pipeline.db import feeds
-from ops_pipeline.db.connection import Database, target_from_url
-from ops_pipeline.domain.company_names import NameBook
-from ops_pipeline.domain.news import Company
-from ops_pipeline.domain.sentiment import sentiment
-from ops_pipeline.domain.ticker_mentions import find_mentions
+from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.domain.news.company_names import NameBook
+from ops_pipeline.domain.news.items import Company
+from ops_pipeline.domain.news.sentiment import sentiment
+from ops_pipeline.domain.news.tickers import find_mentions
 from ops_pipeline.stages import rss_ingest
 from ops_pipeline.stages.request import TickRequest
 from tests.benchmarks.measuring import made_tickers, memory_mb, migrated, server

@@ -7,13 +7,13 @@ from datetime import datetime
 from operator import itemgetter
 from pathlib import Path
 
-from ops_local.engine import Engine
+from ops_local.engine.engine import Engine
 from ops_local.exchange.launcher import RunningExchange
 from ops_local.pipeline import Pipeline
 from ops_local.synthetic import generate
 from ops_pipeline.adapters.alpaca_wire import Wire
 from ops_pipeline.adapters.vix import VixCsv
-from ops_pipeline.db.wire import Session
+from ops_pipeline.db.driver.wire import PipelinedSession
 from ops_pipeline.domain.market import NEW_YORK
 from ops_pipeline.stages import rss_ingest
 from tests.benchmarks.measuring import Stopwatch, memory_mb, say
@@ -30,7 +30,7 @@ def watched() -> Stopwatch:
     watch.around(Engine, "run", "engine")
     watch.around(Pipeline, "invoke", "handlers' Python")
     for method in ("ask", "execute_simple", "execute_unnamed", "prepare_statement"):
-        watch.around(Session, method, "SQL")
+        watch.around(PipelinedSession, method, "SQL")
     watch.around(Wire, "ask", "HTTP to the broker")
     watch.around(VixCsv, "readings", "HTTP to feeds")
     watch.around_each(rss_ingest, "fetched", "HTTP to feeds")

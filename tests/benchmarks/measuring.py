@@ -19,8 +19,8 @@ from pg8000.native import identifier
 
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
-from ops_local.postgres import EmbeddedPostgres
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_local.postgres.server import EmbeddedPostgres
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from tests.conftest import MIGRATIONS
 
 

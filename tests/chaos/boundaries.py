@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ops_pipeline.adapters.alpaca_wire import NoAnswer, Wire
-from ops_pipeline.db.wire import COMMIT, Session
+from ops_pipeline.db.driver.wire import COMMIT, PipelinedSession
 
 Moment = Literal["before", "after"]
 
@@ -66,7 +66,7 @@ def arm(counter: Counter, *, lose_replies_to: str | None) -> None:
 
 
 def _count_statements(counter: Counter, name: str) -> None:
-    send = getattr(Session, name)
+    send = getattr(PipelinedSession, name)
 
     def counted(session: Any, statement: str, *args: Any, **options: Any) -> Any:
         ends = statement == COMMIT or options.get("commit", False)
@@ -74,4 +74,4 @@ def _count_statements(counter: Counter, name: str) -> None:
             "C" if ends else "S", lambda: send(session, statement, *args, **options)
         )
 
-    setattr(Session, name, counted)
+    setattr(PipelinedSession, name, counted)

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from ops_local import database as local
-from ops_local.compare import Difference, differences
+from ops_local.comparison.databases import RowDifference, differences
 from ops_local.database import DatabaseUrls
 from ops_local.exchange import accounts as exchange_accounts
 from ops_local.exchange.accounts import key_variables
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
-from ops_pipeline.db import invariants
-from ops_pipeline.db.connection import Database, target_from_url
-from ops_pipeline.domain.invariants import BrokerBooks
+from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.operations import invariants
+from ops_pipeline.domain.operations.invariants import BrokerBooks
 from tests.chaos import control
 from tests.chaos.boundaries import Moment
 from tests.chaos.nursery import Life
@@ -205,7 +205,7 @@ class Laboratory:
         )
 
 
-def _is_known_sooner(difference: Difference) -> bool:
+def _is_known_sooner(difference: RowDifference) -> bool:
     """Whether nothing but the moment differs at which we came to know of a fact.
 
     The reply to an order does not show what it filled at once; a look-up does. So a run
@@ -220,12 +220,12 @@ def _variables(urls: DatabaseUrls, url: str) -> dict[str, str]:
         "ALPACA_TRADING_URL": url,
         "ALPACA_DATA_URL": url,
         "OPS_DEPLOYMENT": "chaos",
-        "BROKER_LISTS_AT_ONCE": "true",
+        "BROKER_READ_AFTER_WRITE": "true",
         **key_variables(ACCOUNTS),
     }
 
 
-def _books(account: exchange_accounts.Account, url: str, now: datetime) -> BrokerBooks:
+def _books(account: exchange_accounts.PaperAccount, url: str, now: datetime) -> BrokerBooks:
     broker = AlpacaBroker(url, account.key_id, account.secret_key, account.account_number)
     since = now - LOOK_BACK
     return BrokerBooks(

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ops_pipeline.db.connection import Database, Transaction
+from ops_pipeline.db.driver.connection import Database, Transaction
 from ops_pipeline.domain.market import NEW_YORK
-from tests.builders_trading import DAY, ELEVEN, Desk
+from tests.builders_trading import DAY, ELEVEN, TradingBench
 from tests.contract.paper_street import Minute
 
 PLENTY = Minute(size=5000, volume=50_000)
@@ -84,13 +84,13 @@ SCENARIOS = (
 
 def seed(db: Database, scenario: Scenario) -> None:
     """Everything around the entries in order for all the scenario's minutes."""
-    desk = Desk(db)
+    bench = TradingBench(db)
     if scenario.setup is not None:
-        desk.run(scenario.setup)
+        bench.run(scenario.setup)
     for account in scenario.accounts:
-        desk.recommend(account=account)
-    desk.clock.at = scenario.ticks()[-1] + timedelta(minutes=1)
-    desk.quote("AAA", "10.00", "10.02")
+        bench.recommend(account=account)
+    bench.clock.at = scenario.ticks()[-1] + timedelta(minutes=1)
+    bench.quote("AAA", "10.00", "10.02")
 
 
 # What a run writes, children first; a deletion costs far less than another database.

@@ -23,10 +23,10 @@ from hypothesis.stateful import (
 
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
-from ops_pipeline.db import invariants
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.broker import OrderRequest
-from ops_pipeline.domain.invariants import BrokerBooks
+from ops_pipeline.domain.operations.invariants import BrokerBooks
 from ops_pipeline.errors import (
     BrokerOutcomeUnknown,
     BrokerRejected,
@@ -34,9 +34,9 @@ from ops_pipeline.errors import (
     OpsError,
 )
 from ops_pipeline.stages import control, reconciler
-from ops_pipeline.stages.control import Wish
+from ops_pipeline.stages.control import ControlCommand
 from ops_pipeline.stages.request import TickRequest
-from tests.builders_trading import Desk
+from tests.builders_trading import TradingBench
 from tests.conftest import TEMPLATE
 from tests.fake_broker import ENDED
 
@@ -78,50 +78,50 @@ class Trading(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self._context = type(self).opened()
-        self.desk = Desk(self._context.__enter__())
+        self.bench = TradingBench(self._context.__enter__())
         for ticker in TICKERS:
-            self.desk.quote(ticker)
+            self.bench.quote(ticker)
 
     def teardown(self) -> None:
         self._context.__exit__(None, None, None)
 
     @rule(ticker=st.sampled_from(TICKERS))
     def signal(self, ticker: str) -> None:
-        self.desk.clock.advance(1)
-        self.desk.recommend(ticker)
+        self.bench.clock.advance(1)
+        self.bench.recommend(ticker)
 
     @rule()
     def dispatch(self) -> None:
         with _broker_may_fail():
-            self.desk.dispatch()
+            self.bench.dispatch()
 
     @rule()
     def guard(self) -> None:
         with _broker_may_fail():
-            self.desk.guard()
+            self.bench.guard()
 
     @rule()
     def reconcile(self) -> None:
-        desk = self.desk
+        bench = self.bench
         with _broker_may_fail():
             reconciler.run(
-                TickRequest(tick=desk.tick),
-                db=desk.db,
-                road=desk.road,
-                clock=desk.clock,
-                journal=desk.notes,
+                TickRequest(tick=bench.tick),
+                db=bench.db,
+                account_context=bench.account_context,
+                clock=bench.clock,
+                journal=bench.notes,
             )
 
     @rule(move=st.sampled_from(["-4", "-1.5", "-0.2", "0", "0.2", "1.2", "2.3", "4"]))
     def minute(self, move: str) -> None:
         bid = 99.98 + float(move)
         price = (f"{bid:.2f}", f"{bid + 0.02:.2f}")
-        self.desk.next_minute(**dict.fromkeys(TICKERS, price))
+        self.bench.next_minute(**dict.fromkeys(TICKERS, price))
 
     @rule(share=st.sampled_from([1, 2, 3]), withheld=st.booleans())
     def fill(self, share: int, withheld: bool) -> None:
         """All of each live limit order, or a part."""
-        broker = self.desk.broker
+        broker = self.bench.broker
         broker.fills_withheld = withheld
         for name, order in list(broker.orders.items()):
             left = order.quantity - order.filled_quantity
@@ -130,25 +130,25 @@ class Trading(RuleBasedStateMachine):
 
     @rule()
     def stop_fills(self) -> None:
-        for name, order in list(self.desk.broker.orders.items()):
+        for name, order in list(self.bench.broker.orders.items()):
             if order.status not in ENDED and order.order_type == "stop":
-                self.desk.broker.fill(name, "98.00")
+                self.bench.broker.fill(name, "98.00")
 
     @rule(status=st.sampled_from(["canceled", "expired", "rejected"]))
     def broker_ends(self, status: str) -> None:
         """The broker ends what lives by its own will."""
-        for name, order in list(self.desk.broker.orders.items()):
+        for name, order in list(self.bench.broker.orders.items()):
             if order.status not in ENDED:
-                self.desk.broker.end(name, status)
+                self.bench.broker.end(name, status)
 
     @rule(pend=st.booleans())
     def cancels_pend(self, pend: bool) -> None:
-        self.desk.broker.cancels_pend = pend
+        self.bench.broker.cancels_pend = pend
 
     @rule(ticker=st.sampled_from(TICKERS), share=st.sampled_from([1, 2]))
     def somebody_sells(self, ticker: str, share: int) -> None:
         """By hand at the broker, at most what no order of ours holds."""
-        broker = self.desk.broker
+        broker = self.bench.broker
         free = {held.symbol: held.available for held in broker._positions()}.get(ticker, 0)
         if free >= share:
             name = f"by-hand-{len(broker.orders)}"
@@ -158,41 +158,41 @@ class Trading(RuleBasedStateMachine):
 
     @rule(kind=st.sampled_from(["CSD", "CSW", "FEE", "DIV"]), amount=st.sampled_from(["-3", "40"]))
     def money_moves(self, kind: str, amount: str) -> None:
-        self.desk.broker.move_cash(kind, amount)
+        self.bench.broker.move_cash(kind, amount)
 
     @rule(fault=st.sampled_from(FAULTS))
     def fault(self, fault: tuple[Any, OpsError, bool]) -> None:
         call, error, after = fault
-        self.desk.broker.fail(call, error, after_effect=after)
+        self.bench.broker.fail(call, error, after_effect=after)
 
     @rule(ticker=st.sampled_from([*TICKERS, None]))
     def close_by_hand(self, ticker: str | None) -> None:
-        asked = Wish(action="close", operator="ann", reason="by hand", ticker=ticker)
-        control.run(asked, db=self.desk.db, clock=self.desk.clock)
+        asked = ControlCommand(action="close", operator="ann", reason="by hand", ticker=ticker)
+        control.run(asked, db=self.bench.db, clock=self.bench.clock)
 
     @rule(halted=st.booleans())
     def halt_or_resume(self, halted: bool) -> None:
-        self.desk.set_account(operator_halt="by hand" if halted else None)
+        self.bench.set_account(operator_halt="by hand" if halted else None)
 
     @rule()
     def settle_down(self) -> None:
         """Without faults a few minutes bring our books and the broker's together."""
-        broker = self.desk.broker
+        broker = self.bench.broker
         broker.fills_withheld = broker.cancels_pend = False
         broker._faults.clear()
         for name, order in list(broker.orders.items()):
             if order.status == "pending_cancel":
                 broker.end(name, "canceled")
         for _ in range(6):
-            self.desk.next_minute()
-            self.desk.dispatch()
-            self.desk.guard()
+            self.bench.next_minute()
+            self.bench.dispatch()
+            self.bench.guard()
             self.reconcile()
         books = BrokerBooks(
             orders=list(broker.orders.values()), positions=broker.positions(), fills=broker.fills
         )
-        with self.desk.db.transaction() as tx:
-            found = invariants.check(tx, now=self.desk.clock.now(), broker={"large": books})
+        with self.bench.db.transaction() as tx:
+            found = invariants.check(tx, now=self.bench.clock.now(), broker={"large": books})
         assert found == []
 
     @invariant()
@@ -200,13 +200,13 @@ class Trading(RuleBasedStateMachine):
         """What must hold at any moment, however much is under way."""
         if not hasattr(self, "desk"):
             return
-        young = self.desk.clock.now() - timedelta(days=1)
-        with self.desk.db.transaction() as tx:
+        young = self.bench.clock.now() - timedelta(days=1)
+        with self.bench.db.transaction() as tx:
             assert invariants.check(tx, now=young) == []
-        bought = [o for o in self.desk.broker.submitted if o.side == "buy"]
-        assert len(self.desk.broker.orders) == len({*self.desk.broker.orders})
-        assert len({o.client_order_id for o in bought}) <= len(self.desk.orders("entry"))
-        assert all(p.quantity >= 0 for p in self.desk.broker._positions())
+        bought = [o for o in self.bench.broker.submitted if o.side == "buy"]
+        assert len(self.bench.broker.orders) == len({*self.bench.broker.orders})
+        assert len({o.client_order_id for o in bought}) <= len(self.bench.orders("entry"))
+        assert all(p.quantity >= 0 for p in self.bench.broker._positions())
 
 
 _numbers = count(1)

@@ -16,13 +16,13 @@ from typing import TypeVar
 import pytest
 
 from ops_local.database import DatabaseUrls
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.broker import BrokerOrder, OrderRequest
 from ops_pipeline.domain.market import MINUTE
 from ops_pipeline.errors import BrokerRejected
 from ops_pipeline.stages import dispatcher, position_manager
 from ops_pipeline.stages.request import AccountRequest
-from tests.builders_trading import Desk, Street
+from tests.builders_trading import Street, TradingBench
 
 T = TypeVar("T")
 CAPS = {"large": 5, "tiny": 1}
@@ -74,36 +74,36 @@ class BusyStreet(Street):
             return super()._answer(call, act)  # type: ignore[arg-type]
 
 
-def prepare(desk: Desk, owner: Database, tickers: int) -> None:
+def prepare(bench: TradingBench, owner: Database, tickers: int) -> None:
     """Recommend every ticker to both accounts, and log each commit from now on."""
     with owner.transaction() as tx:
         tx.script(_LOG)
-    with desk.db.transaction() as tx:
+    with bench.db.transaction() as tx:
         for table in ("tickers", "lane_telemetry", "lane_features"):
             tx.execute(_MULTIPLY.format(table=table), count=tickers)
     for number in range(1, tickers + 1):
         ticker = f"QZ{chr(65 + number // 26)}{chr(65 + number % 26)}"
-        desk.market.quote(ticker, "99.98", "100.00")
+        bench.market.quote(ticker, "99.98", "100.00")
         for account in CAPS:
-            desk.recommend(ticker, account=account)
-    desk.set_account("tiny", max_exposure=10_000)
-    desk.brokers = {name: BusyStreet(desk.clock, account_number=name) for name in CAPS}
+            bench.recommend(ticker, account=account)
+    bench.set_account("tiny", max_exposure=10_000)
+    bench.brokers = {name: BusyStreet(bench.clock, account_number=name) for name in CAPS}
 
 
-def crowd(desk: Desk, urls: DatabaseUrls, dispatchers: int) -> None:
+def crowd(bench: TradingBench, urls: DatabaseUrls, dispatchers: int) -> None:
     """Let so many serve both accounts, and a guard an account sell what they bought."""
     done = threading.Event()
 
     def dispatch(number: int) -> int:
         account = tuple(CAPS)[number % 2]
         # A minute of its own each, as ticks that overlap have: one run is one claimant.
-        tick = desk.tick + number * MINUTE
+        tick = bench.tick + number * MINUTE
         with closing(_login(urls)) as database:
             outcome = dispatcher.run(
                 AccountRequest(tick=tick, account=account),
-                replace(desk.road(account, db=database), tick=tick),
-                market_data=desk.market,
-                calendar=desk.calendar,
+                replace(bench.account_context(account, db=database), tick=tick),
+                market_data=bench.market,
+                calendar=bench.calendar,
             )
         return outcome.pulled
 
@@ -117,10 +117,10 @@ def crowd(desk: Desk, urls: DatabaseUrls, dispatchers: int) -> None:
                         account=account,
                     )
                 position_manager.run(
-                    AccountRequest(tick=desk.tick, account=account),
-                    desk.road(account, db=database),
-                    market_data=desk.market,
-                    calendar=desk.calendar,
+                    AccountRequest(tick=bench.tick, account=account),
+                    bench.account_context(account, db=database),
+                    market_data=bench.market,
+                    calendar=bench.calendar,
                 )
 
     with ThreadPoolExecutor(dispatchers + len(CAPS)) as pool:
@@ -150,9 +150,9 @@ def test_the_caps_hold_in_every_committed_state_however_many_dispatch(
     dispatchers: int,
     tickers: int,
 ) -> None:
-    desk = Desk(db)
-    prepare(desk, owner_db, tickers)
-    crowd(desk, database_urls, dispatchers)
+    bench = TradingBench(db)
+    prepare(bench, owner_db, tickers)
+    crowd(bench, database_urls, dispatchers)
 
     with owner_db.transaction() as tx:
         seen = tx.rows(
@@ -166,11 +166,11 @@ def test_the_caps_hold_in_every_committed_state_however_many_dispatch(
         assert row["exposure"] <= 10_000
     assert max(row["symbols"] for row in seen) > 1
     ended = Counter(
-        row["status"] for row in desk.rows("SELECT status FROM dispatch_recommendations")
+        row["status"] for row in bench.rows("SELECT status FROM dispatch_recommendations")
     )
     assert set(ended) <= {"EXECUTED", "SKIPPED", "FAILED"}
     assert ended.total() == 2 * tickers
     assert ended["EXECUTED"] > 0
-    for broker in desk.brokers.values():
+    for broker in bench.brokers.values():
         names = Counter(order.client_order_id for order in broker.submitted)
         assert set(names.values()) == {1}

@@ -14,8 +14,8 @@ from typing import Any
 
 import urllib3
 
-from ops_local import recording
-from ops_local.exchange.launcher import Account, RunningExchange, start
+from ops_local.exchange.launcher import PaperAccount, RunningExchange, start
+from ops_local.recordings import recording
 from ops_pipeline.domain.market import MINUTE, Bar, Quote, new_york_time
 
 with warnings.catch_warnings():
@@ -31,8 +31,8 @@ with warnings.catch_warnings():
 __all__ = ["TimeFrame", "data_requests", "enums", "trading_requests"]
 
 MONDAY = date(2013, 10, 7)
-LARGE = Account("large", "PA-LARGE", "key-large", "secret-large", Decimal(100_000))
-TINY = Account("tiny", "PA-TINY", "key-tiny", "secret-tiny", Decimal(1_500))
+LARGE = PaperAccount("large", "PA-LARGE", "key-large", "secret-large", Decimal(100_000))
+TINY = PaperAccount("tiny", "PA-TINY", "key-tiny", "secret-tiny", Decimal(1_500))
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def open_exchange(
     *,
     day: date = MONDAY,
     closes: str = "16:00",
-    accounts: Sequence[Account] = (LARGE, TINY),
+    accounts: Sequence[PaperAccount] = (LARGE, TINY),
     store: str = "exchange.sqlite",
 ) -> RunningExchange:
     """An exchange over such a market; who opens it stops it."""
@@ -114,12 +114,12 @@ def open_exchange(
     return start(folder, tmp_path / store, accounts, tmp_path / "exchange.log")
 
 
-def trading(exchange: RunningExchange, account: Account = LARGE) -> Any:
+def trading(exchange: RunningExchange, account: PaperAccount = LARGE) -> Any:
     """The real client; Any, for it types each answer as its model or else raw JSON."""
     return TradingClient(account.key_id, account.secret_key, url_override=exchange.url)
 
 
-def market_data(exchange: RunningExchange, account: Account = LARGE) -> Any:
+def market_data(exchange: RunningExchange, account: PaperAccount = LARGE) -> Any:
     """The real client for market data; Any as above."""
     return StockHistoricalDataClient(account.key_id, account.secret_key, url_override=exchange.url)
 
@@ -130,7 +130,7 @@ def ask(
     path: str,
     body: object = None,
     *,
-    account: Account = LARGE,
+    account: PaperAccount = LARGE,
 ) -> tuple[int, Any]:
     """One request past alpaca-py: status and JSON; `body` as bytes goes out as it is."""
     raw = {"body": body} if isinstance(body, bytes) else {"json": body} if body else {}
@@ -153,20 +153,22 @@ def order(**changes: object) -> dict[str, object]:
     return {name: value for name, value in {**body, **changes}.items() if value is not None}
 
 
-def place(exchange: RunningExchange, *, account: Account = LARGE, **changes: object) -> str:
+def place(exchange: RunningExchange, *, account: PaperAccount = LARGE, **changes: object) -> str:
     """Place such an order and return its broker id."""
     status, answer = ask(exchange, "POST", "/v2/orders", order(**changes), account=account)
     assert status == 200, answer
     return str(answer["id"])
 
 
-def look(exchange: RunningExchange, order_id: str, *, account: Account = LARGE) -> dict[str, Any]:
+def look(
+    exchange: RunningExchange, order_id: str, *, account: PaperAccount = LARGE
+) -> dict[str, Any]:
     status, answer = ask(exchange, "GET", f"/v2/orders/{order_id}", account=account)
     assert status == 200, answer
     return dict(answer)
 
 
-def own(exchange: RunningExchange, qty: int, *, account: Account = LARGE) -> None:
+def own(exchange: RunningExchange, qty: int, *, account: PaperAccount = LARGE) -> None:
     """Hold so many AAA, at most what one minute offers."""
     bought = place(exchange, account=account, qty=str(qty))
     assert look(exchange, bought, account=account)["status"] == "filled"

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from ops_local.exchange.launcher import Account, RunningExchange
+from ops_local.exchange.launcher import PaperAccount, RunningExchange
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 from ops_pipeline.domain.broker import OrderRequest
 from ops_pipeline.errors import AccountMismatch, BrokerOutcomeUnknown, BrokerRejected
@@ -22,7 +22,7 @@ RESTING = replace(BUY, client_order_id="large-AAA-2", price=Decimal("9.50"))
 
 # An account a test, so that one exchange serves them all.
 ACCOUNTS = [
-    Account(f"account{n}", f"PA-{n}", f"key-{n}", f"secret-{n}", Decimal(100_000))
+    PaperAccount(f"account{n}", f"PA-{n}", f"key-{n}", f"secret-{n}", Decimal(100_000))
     for n in range(12)
 ]
 
@@ -46,7 +46,7 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchan
 
 
 @pytest.fixture(scope="module")
-def fresh_accounts() -> Iterator[Account]:
+def fresh_accounts() -> Iterator[PaperAccount]:
     return iter(ACCOUNTS)
 
 

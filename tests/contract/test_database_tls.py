@@ -15,7 +15,7 @@ import pytest
 from moto import mock_aws
 
 from ops_local.database import DatabaseUrls
-from ops_pipeline.db.connection import Database, Target, target_from_url
+from ops_pipeline.db.driver.connection import ConnectionTarget, Database, target_from_url
 from ops_pipeline.errors import DatabaseUnavailable, OpsError, SettingsInvalid
 from ops_pipeline.runtime.wiring import Runtime
 from tests.fakes import FixedClock
@@ -40,11 +40,11 @@ def ours(tmp_path: Path) -> Authority:
 
 
 @pytest.fixture
-def writer(database_urls: DatabaseUrls) -> Target:
+def writer(database_urls: DatabaseUrls) -> ConnectionTarget:
     return target_from_url(database_urls.writer)
 
 
-def store(aws: Any, login: Target, port: int, **changes: object) -> None:
+def store(aws: Any, login: ConnectionTarget, port: int, **changes: object) -> None:
     held = {
         "host": "127.0.0.1",
         "port": port,
@@ -67,7 +67,7 @@ def ask(ca: Path) -> object:
 
 
 def test_the_login_of_the_secret_gets_in_over_tls(
-    aws: Any, ours: Authority, writer: Target, tmp_path: Path
+    aws: Any, ours: Authority, writer: ConnectionTarget, tmp_path: Path
 ) -> None:
     context = ours.server(tmp_path, "127.0.0.1")
     with tls_front((writer.host, writer.port), context) as port:
@@ -76,7 +76,7 @@ def test_the_login_of_the_secret_gets_in_over_tls(
 
 
 def test_a_server_whose_certificate_somebody_else_signed_is_refused(
-    aws: Any, ours: Authority, writer: Target, tmp_path: Path
+    aws: Any, ours: Authority, writer: ConnectionTarget, tmp_path: Path
 ) -> None:
     context = authority(tmp_path / "theirs").server(tmp_path, "127.0.0.1")
     with tls_front((writer.host, writer.port), context) as port:
@@ -86,7 +86,7 @@ def test_a_server_whose_certificate_somebody_else_signed_is_refused(
 
 
 def test_a_certificate_for_another_host_is_refused(
-    aws: Any, ours: Authority, writer: Target, tmp_path: Path
+    aws: Any, ours: Authority, writer: ConnectionTarget, tmp_path: Path
 ) -> None:
     context = ours.server(tmp_path, "127.0.0.2")
     with tls_front((writer.host, writer.port), context) as port:
@@ -96,7 +96,7 @@ def test_a_certificate_for_another_host_is_refused(
 
 
 def test_a_server_without_tls_is_never_told_the_password(
-    aws: Any, ours: Authority, writer: Target
+    aws: Any, ours: Authority, writer: ConnectionTarget
 ) -> None:
     with tls_front((writer.host, writer.port), None) as port:
         store(aws, writer, port)
@@ -106,14 +106,14 @@ def test_a_server_without_tls_is_never_told_the_password(
     assert str(writer.password) not in str(refused.value)
 
 
-def test_a_secret_is_never_used_without_certificates(aws: Any, writer: Target) -> None:
+def test_a_secret_is_never_used_without_certificates(aws: Any, writer: ConnectionTarget) -> None:
     store(aws, writer, writer.port)
     with pytest.raises(SettingsInvalid, match="DB_CA_FILE"):
         ask(Path("nowhere.pem"))
 
 
 def test_a_password_changed_in_the_secret_is_read_once_more_when_the_old_one_is_refused(
-    aws: Any, ours: Authority, writer: Target, tmp_path: Path
+    aws: Any, ours: Authority, writer: ConnectionTarget, tmp_path: Path
 ) -> None:
     context = ours.server(tmp_path, "127.0.0.1")
     with tls_front((writer.host, writer.port), context) as port:
@@ -130,7 +130,7 @@ def test_a_password_changed_in_the_secret_is_read_once_more_when_the_old_one_is_
 
 
 def test_a_login_by_url_takes_tls_where_the_server_offers_it(
-    ours: Authority, writer: Target, tmp_path: Path
+    ours: Authority, writer: ConnectionTarget, tmp_path: Path
 ) -> None:
     context = ours.server(tmp_path, "127.0.0.1")
     with (
@@ -142,7 +142,9 @@ def test_a_login_by_url_takes_tls_where_the_server_offers_it(
         assert isinstance(database.session()._usock, ssl.SSLSocket)
 
 
-def test_a_server_that_hangs_up_instead_of_an_answer_is_unavailable(writer: Target) -> None:
+def test_a_server_that_hangs_up_instead_of_an_answer_is_unavailable(
+    writer: ConnectionTarget,
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def hang_up() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ops_local.exchange.launcher import Account, RunningExchange
+from ops_local.exchange.launcher import PaperAccount, RunningExchange
 from tests.contract.paper_street import LARGE, TINY, ask, at, open_exchange, order, own, place
 
 
@@ -26,7 +26,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange
 
 
 def _refusal(
-    exchange: RunningExchange, *, account: Account = LARGE, **changes: object
+    exchange: RunningExchange, *, account: PaperAccount = LARGE, **changes: object
 ) -> tuple[int, dict[str, Any]]:
     return ask(exchange, "POST", "/v2/orders", order(**changes), account=account)
 
@@ -165,7 +165,7 @@ def test_an_order_against_an_open_one_of_the_same_account_is_a_wash_trade(
     "keys", [("key-large", "secret-tiny"), ("unknown", "secret-large"), ("", "")]
 )
 def test_wrong_keys_open_nothing(strict: RunningExchange, path: str, keys: tuple[str, str]) -> None:
-    stranger = Account("stranger", "", *keys, LARGE.cash)
+    stranger = PaperAccount("stranger", "", *keys, LARGE.cash)
 
     assert ask(strict, "GET", path, account=stranger) == (
         401,

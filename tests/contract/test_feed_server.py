@@ -16,8 +16,8 @@ import feedparser
 import pytest
 
 from ops_local import synthetic
-from ops_local.feed_server import NEWEST, FeedServer, previous_session_day
-from ops_local.recording import InvalidRecording, NewsItem, Recording
+from ops_local.feeds.server import NEWEST, FeedServer, previous_session_day
+from ops_local.recordings.recording import InvalidRecording, RecordedNewsItem, Recording
 
 OPEN = datetime(2026, 2, 4, 14, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -59,9 +59,9 @@ def get(server: FeedServer, url: str, **headers: str) -> Answer:
         return Answer(line.getresponse())
 
 
-def item(feed: str, number: int, **changed: Any) -> NewsItem:
+def item(feed: str, number: int, **changed: Any) -> RecordedNewsItem:
     at = OPEN + number * MINUTE
-    base = NewsItem(
+    base = RecordedNewsItem(
         feed=feed,
         guid=f"tag:{feed}:{number}",
         title=f"{feed} says {number}",
@@ -73,7 +73,7 @@ def item(feed: str, number: int, **changed: Any) -> NewsItem:
     return replace(base, **changed)
 
 
-def a_recording(folder: Path, news: list[NewsItem]) -> Recording:
+def a_recording(folder: Path, news: list[RecordedNewsItem]) -> Recording:
     return Recording(
         folder=folder,
         day=date(2026, 2, 4),

@@ -15,7 +15,7 @@ from moto import mock_aws
 from infra.definitions import load_functions, load_machines, with_arns
 from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.runtime.wiring import Runtime
 from tests.builders_market import rows
 from tests.fakes import FixedClock

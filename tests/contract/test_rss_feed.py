@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ops_pipeline.adapters.rss import RssFeed
-from ops_pipeline.domain.news import FeedState
+from ops_pipeline.domain.news.items import FeedState
 from ops_pipeline.errors import FeedUnavailable
 from tests.feed_server import FeedServer, Page, feed_server, item, rss
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ops_local.postgres import EmbeddedPostgres
+from ops_local.postgres.server import EmbeddedPostgres
 
 
 @pytest.fixture

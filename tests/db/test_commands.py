@@ -15,7 +15,7 @@ import pytest
 from ops_local import database as local
 from ops_local.commands import migrate, query
 from ops_local.database import DatabaseUrls
-from ops_local.postgres import EmbeddedPostgres
+from ops_local.postgres.server import EmbeddedPostgres
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 

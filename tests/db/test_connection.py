@@ -13,7 +13,13 @@ from pg8000.exceptions import DatabaseError
 
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db import runs
-from ops_pipeline.db.connection import Database, Limits, Target, Transaction, target_from_url
+from ops_pipeline.db.driver.connection import (
+    ConnectionTarget,
+    Database,
+    SessionLimits,
+    Transaction,
+    target_from_url,
+)
 from ops_pipeline.errors import (
     CapExceeded,
     CommitUnknown,
@@ -114,7 +120,7 @@ def test_a_connection_that_dies_inside_a_unit_is_not_replaced(
 
 def test_a_statement_over_its_time_is_cut_off(database_urls: DatabaseUrls) -> None:
     target = target_from_url(database_urls.writer)
-    database = Database(target, application_name="tests", limits=Limits(statement_ms=50))
+    database = Database(target, application_name="tests", limits=SessionLimits(statement_ms=50))
     with closing(database), pytest.raises(DatabaseUnavailable, match="57014"):
         with database.transaction() as tx:
             tx.rows("SELECT pg_sleep(5)")
@@ -202,26 +208,26 @@ def test_what_was_sent_runs_before_the_next_answer_and_commits_with_the_rest(
     notes: Database,
 ) -> None:
     with notes.transaction() as tx:
-        tx.send(_ADD, id=1, body="a")
-        tx.send(_ADD, id=2, body="b")
+        tx.enqueue(_ADD, id=1, body="a")
+        tx.enqueue(_ADD, id=2, body="b")
         assert tx.one("SELECT count(*) AS n FROM notes") == {"n": 2}
         assert tx.execute("UPDATE notes SET body = 'c' WHERE id = 1") == 1
-        tx.send(_ADD, id=3, body="d")
+        tx.enqueue(_ADD, id=3, body="d")
     assert _count(notes) == 3
 
 
 def test_a_unit_that_only_sent_commits_too(notes: Database) -> None:
     with notes.transaction() as tx:
-        tx.send(_ADD, id=1, body="a")
+        tx.enqueue(_ADD, id=1, body="a")
     assert _count(notes) == 1
 
 
 def test_what_was_sent_and_failed_takes_the_whole_unit_along(notes: Database) -> None:
     for then in ("SELECT 1 AS one", None):
         with pytest.raises(ConstraintViolated, match="notes"), notes.transaction() as tx:
-            tx.send(_ADD, id=1, body="a")
-            tx.send(_ADD, id=1, body="twice")
-            tx.send(_ADD, id=2, body="never")
+            tx.enqueue(_ADD, id=1, body="a")
+            tx.enqueue(_ADD, id=1, body="twice")
+            tx.enqueue(_ADD, id=2, body="never")
             if then:
                 tx.rows(then)
         assert _count(notes) == 0
@@ -229,10 +235,10 @@ def test_what_was_sent_and_failed_takes_the_whole_unit_along(notes: Database) ->
 
 def test_answers_of_statements_sent_together_are_not_mixed_up(notes: Database) -> None:
     with notes.transaction() as tx:
-        tx.send("SELECT 7 AS seven")
-        tx.send(_ADD, id=1, body="a")
+        tx.enqueue("SELECT 7 AS seven")
+        tx.enqueue(_ADD, id=1, body="a")
         assert tx.rows("SELECT id, body FROM notes") == [{"id": 1, "body": "a"}]
-        tx.send("SELECT 8 AS eight")
+        tx.enqueue("SELECT 8 AS eight")
         assert tx.execute("UPDATE notes SET body = 'b'") == 1
 
 
@@ -242,8 +248,8 @@ def test_what_was_sent_survives_a_session_lost_before_it(
     notes.read("SELECT 1")
     _kill_session(notes, admin_db)
     with notes.transaction() as tx:
-        tx.send(_ADD, id=1, body="a")
-        tx.send(_ADD, id=2, body="b")
+        tx.enqueue(_ADD, id=1, body="a")
+        tx.enqueue(_ADD, id=2, body="b")
     assert _count(notes) == 2
 
 
@@ -253,18 +259,18 @@ def test_a_session_lost_while_it_commits_what_was_sent_is_not_run_again(
     _parse(notes)
     with pytest.raises(CommitUnknown), notes.transaction() as tx:
         pid = _pid(tx)
-        tx.send(_ADD, id=2, body="b")
+        tx.enqueue(_ADD, id=2, body="b")
         _end_session(pid, admin_db)
     assert _count(notes) == 0
 
 
 def test_a_dry_run_runs_what_was_sent_and_keeps_nothing(notes: Database) -> None:
     with runs.DryDatabase(notes).transaction() as tx:
-        tx.send(_ADD, id=1, body="a")
+        tx.enqueue(_ADD, id=1, body="a")
     assert _count(notes) == 0
     with pytest.raises(ConstraintViolated), runs.DryDatabase(notes).transaction() as tx:
-        tx.send(_ADD, id=1, body="a")
-        tx.send(_ADD, id=1, body="twice")
+        tx.enqueue(_ADD, id=1, body="a")
+        tx.enqueue(_ADD, id=1, body="twice")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -316,7 +322,7 @@ def test_a_session_lost_before_its_last_statements_were_parsed_surely_committed_
 def _parse(notes: Database) -> None:
     """Let the session know the statements that end a unit; nothing is kept."""
     with suppress(LeaseLost), notes.transaction() as tx:
-        tx.send(_ADD, id=1, body="a")
+        tx.enqueue(_ADD, id=1, body="a")
         tx.commit_unless(LeaseLost("gone"), _HELD, id=2)
 
 
@@ -324,7 +330,7 @@ def test_a_password_that_was_changed_is_read_again_once(database_urls: DatabaseU
     right = target_from_url(database_urls.writer)
     asked: list[int] = []
 
-    def renew() -> Target:
+    def renew() -> ConnectionTarget:
         asked.append(1)
         return right
 
@@ -358,7 +364,7 @@ def test_a_division_by_zero_in_what_was_sent_is_not_taken_for_a_lost_lease(
 ) -> None:
     with pytest.raises(DatabaseError, match="22012"), notes.transaction() as tx:
         tx.execute(_ADD, id=1, body="a")
-        tx.send("SELECT 1 / (id - 1) FROM notes")
+        tx.enqueue("SELECT 1 / (id - 1) FROM notes")
         tx.commit_unless(LeaseLost("gone"), _HELD, id=1)
     assert _count(notes) == 0
 

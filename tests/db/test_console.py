@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from ops_local.database import DatabaseUrls
-from ops_pipeline.db.connection import Database, Target, target_from_url
-from ops_pipeline.db.console import Console, ConsoleLimits, run
-from ops_pipeline.db.console_body import unique_names
+from ops_pipeline.db.console.body import unique_names
+from ops_pipeline.db.console.console import Console, ConsoleLimits, run
+from ops_pipeline.db.driver.connection import ConnectionTarget, Database, target_from_url
 
 
 @pytest.fixture
-def console(reader_target: Target) -> Iterator[Console]:
+def console(reader_target: ConnectionTarget) -> Iterator[Console]:
     with closing(Console(reader_target)) as opened:
         yield opened
 
@@ -53,7 +53,7 @@ def test_the_answer_has_the_shape_that_scripts_read(console: Console) -> None:
 
 
 def test_one_call_opens_and_closes_its_own_connection(
-    reader_target: Target, admin_db: Database
+    reader_target: ConnectionTarget, admin_db: Database
 ) -> None:
     assert _rows(run(reader_target, "SELECT count(*) AS n FROM orders")) == [{"n": 0}]
     # The server notices the end of a session a moment after the client; a transaction would
@@ -373,7 +373,7 @@ def test_read_only_holds_where_a_function_would_write_for_the_reader(
     assert _error(console.run("SELECT forget()"))["sqlstate"] == "25006"
 
 
-def test_too_many_rows_are_cut_off_and_said_to_be(reader_target: Target) -> None:
+def test_too_many_rows_are_cut_off_and_said_to_be(reader_target: ConnectionTarget) -> None:
     with closing(Console(reader_target, ConsoleLimits(rows=3))) as console:
         answer = console.run("SELECT generate_series(1, 1000000000) AS i")
         assert json.loads(answer["body"])["truncated"] is True
@@ -381,13 +381,13 @@ def test_too_many_rows_are_cut_off_and_said_to_be(reader_target: Target) -> None
         assert "truncated" not in console.run("SELECT generate_series(1, 3)")["body"]
 
 
-def test_too_many_bytes_are_cut_off_and_said_to_be(reader_target: Target) -> None:
+def test_too_many_bytes_are_cut_off_and_said_to_be(reader_target: ConnectionTarget) -> None:
     with closing(Console(reader_target, ConsoleLimits(body_bytes=1_000))) as console:
         answer = console.run("SELECT repeat('x', 400) AS x FROM generate_series(1, 10)")
         assert (len(_rows(answer)), json.loads(answer["body"])["truncated"]) == (2, True)
 
 
-def test_a_statement_over_its_time_is_cut_off(reader_target: Target) -> None:
+def test_a_statement_over_its_time_is_cut_off(reader_target: ConnectionTarget) -> None:
     with closing(Console(reader_target, ConsoleLimits(statement_ms=100))) as console:
         assert _error(console.run("SELECT pg_sleep(30)"))["sqlstate"] == "57014"
 
@@ -423,13 +423,15 @@ def test_a_connection_that_died_is_replaced(console: Console, admin_db: Database
     assert _value(console, "1") == 1
 
 
-def test_a_database_out_of_reach_is_an_answer_without_its_address(reader_target: Target) -> None:
+def test_a_database_out_of_reach_is_an_answer_without_its_address(
+    reader_target: ConnectionTarget,
+) -> None:
     body = _error(run(replace(reader_target, port=1), "SELECT 1"))
     assert body["sqlstate"] == "08006"
     assert reader_target.host not in body["error"]
 
 
-def test_a_wrong_password_is_an_answer_without_it(reader_target: Target) -> None:
+def test_a_wrong_password_is_an_answer_without_it(reader_target: ConnectionTarget) -> None:
     body = _error(run(replace(reader_target, password="mistaken"), "SELECT 1"))
     assert body["sqlstate"] == "28P01"
     assert "mistaken" not in body["error"]

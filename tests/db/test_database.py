@@ -8,9 +8,9 @@ import pytest
 
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
-from ops_local.postgres import EmbeddedPostgres
+from ops_local.postgres.server import EmbeddedPostgres
 from ops_pipeline.db import roles
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.roles import Role
 from ops_pipeline.db.runs import DryDatabase
 from ops_pipeline.errors import SettingsInvalid

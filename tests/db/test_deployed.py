@@ -10,10 +10,10 @@ from ops_local import deployed
 from ops_local.cli import main
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db import runs
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.errors import InvalidInput, MigrationRefused, StageFailed
 from ops_pipeline.runtime.wiring import Runtime
-from tests.builders_trading import Desk
+from tests.builders_trading import TradingBench
 from tests.conftest import MIGRATIONS
 from tests.fakes import FixedClock
 from tests.lambda_endpoint import STACK, lambda_endpoint
@@ -123,10 +123,10 @@ def test_a_deployed_stack_is_examined_by_the_same_statements(
     assert main(["doctor", "--stack", stack, "--json"]) == 0
     assert set(_answered(capsys)) >= {"Broken invariants", "Orders of unknown outcome"}
 
-    desk = Desk(db)
-    desk.buy()
-    desk.guard()
-    desk.run("UPDATE active_positions SET quantity = quantity - 1")
+    bench = TradingBench(db)
+    bench.buy()
+    bench.guard()
+    bench.run("UPDATE active_positions SET quantity = quantity - 1")
     assert main(["doctor", "--stack", stack, "--json"]) == 1
     (broken,) = _answered(capsys)["Broken invariants"]
     assert broken["invariant"] == "position_equals_its_orders"

@@ -18,12 +18,12 @@ from pg8000.native import Connection
 
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
-from ops_pipeline.db.connection import Database, Row, Target, target_from_url
-from ops_pipeline.db.console import Console, ConsoleLimits
-from ops_pipeline.db.console_login import BEGIN_AND_LOOK
-from ops_pipeline.db.console_protocol import Answer
-from ops_pipeline.db.console_values import Bound
-from ops_pipeline.db.schema_snapshot import fingerprint
+from ops_pipeline.db.console.console import Console, ConsoleLimits
+from ops_pipeline.db.console.login import BEGIN_AND_LOOK
+from ops_pipeline.db.console.placeholders import Bound
+from ops_pipeline.db.console.protocol import QueryResult
+from ops_pipeline.db.driver.connection import ConnectionTarget, Database, Row, target_from_url
+from ops_pipeline.db.migrations.snapshot import fingerprint
 from tests.db.hostile_statements import CLASSES, NOT_TEXT
 
 LIMITS = ConsoleLimits(statement_ms=250, rows=100, body_bytes=100_000)
@@ -87,9 +87,9 @@ class Stacking(Unchecked):
     def _accepted(self, sql: object) -> str:
         return str(sql)
 
-    def _ask(self, session: Connection, bound: Bound) -> Answer:
+    def _ask(self, session: Connection, bound: Bound) -> QueryResult:
         session.execute_simple(bound.sql)
-        return Answer()
+        return QueryResult()
 
 
 class Keeping(Unchecked):
@@ -140,7 +140,7 @@ def traces(console: Console) -> dict[str, Any]:
     return row
 
 
-def target_of(urls: DatabaseUrls, login: str) -> Target:
+def target_of(urls: DatabaseUrls, login: str) -> ConnectionTarget:
     return target_from_url(getattr(urls, login))
 
 
@@ -229,7 +229,7 @@ def test_a_superuser_is_refused_before_any_statement(
 
 @pytest.mark.parametrize("sql", NOT_TEXT, ids=repr)
 def test_what_is_no_text_is_answered_without_a_connection(sql: object) -> None:
-    nowhere = Target(host="127.0.0.1", port=1, database="x", user="x", password=None)
+    nowhere = ConnectionTarget(host="127.0.0.1", port=1, database="x", user="x", password=None)
     body = json.loads(Console(nowhere).run(sql)["body"])
     assert body["error"] == "InvalidInput: sql must be a statement"
 

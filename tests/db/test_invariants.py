@@ -6,96 +6,98 @@ from decimal import Decimal
 
 import pytest
 
-from ops_pipeline.db import invariants
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.broker import OrderRequest
-from ops_pipeline.domain.invariants import MEANINGS, Breach, BrokerBooks
+from ops_pipeline.domain.operations.invariants import MEANINGS, Breach, BrokerBooks
 from ops_pipeline.errors import BrokerOutcomeUnknown
-from tests.builders_trading import Desk
+from tests.builders_trading import TradingBench
 
 LATER = timedelta(minutes=20)
 
 
 @pytest.fixture
-def desk(db: Database) -> Desk:
-    return Desk(db)
+def bench(db: Database) -> TradingBench:
+    return TradingBench(db)
 
 
-def breaches(desk: Desk, *, with_broker: bool = True, later: timedelta = LATER) -> list[Breach]:
+def breaches(
+    bench: TradingBench, *, with_broker: bool = True, later: timedelta = LATER
+) -> list[Breach]:
     books = {
         name: BrokerBooks(
             orders=list(broker.orders.values()), positions=broker.positions(), fills=broker.fills
         )
-        for name, broker in desk.brokers.items()
+        for name, broker in bench.brokers.items()
     }
-    with desk.db.transaction() as tx:
+    with bench.db.transaction() as tx:
         return invariants.check(
-            tx, now=desk.clock.now() + later, broker=books if with_broker else {}
+            tx, now=bench.clock.now() + later, broker=books if with_broker else {}
         )
 
 
-def a_trade(desk: Desk) -> None:
+def a_trade(bench: TradingBench) -> None:
     """Bought at 100, guarded for a minute so that its fills are in, sold by the stop's rule."""
-    desk.buy()
-    desk.guard()
-    sell(desk)
+    bench.buy()
+    bench.guard()
+    sell(bench)
 
 
-def sell(desk: Desk) -> None:
+def sell(bench: TradingBench) -> None:
     for _ in range(3):
-        desk.next_minute(AAA=("90.00", "90.02"))
-        desk.guard()
-        for order in list(desk.broker.orders.values()):
+        bench.next_minute(AAA=("90.00", "90.02"))
+        bench.guard()
+        for order in list(bench.broker.orders.values()):
             if order.side == "sell" and order.order_type == "limit" and order.status == "new":
-                desk.broker.fill(order.client_order_id, "90.00")
-    desk.guard()
+                bench.broker.fill(order.client_order_id, "90.00")
+    bench.guard()
 
 
-def test_they_hold_before_anything_happened(desk: Desk) -> None:
-    assert breaches(desk) == []
+def test_they_hold_before_anything_happened(bench: TradingBench) -> None:
+    assert breaches(bench) == []
 
 
-def test_they_hold_while_a_position_is_held_and_after_it_was_sold(desk: Desk) -> None:
-    desk.buy()
-    desk.guard()
-    assert breaches(desk) == []
-    sell(desk)
-    assert desk.position()["status"] == "closed"
-    assert breaches(desk) == []
+def test_they_hold_while_a_position_is_held_and_after_it_was_sold(bench: TradingBench) -> None:
+    bench.buy()
+    bench.guard()
+    assert breaches(bench) == []
+    sell(bench)
+    assert bench.position()["status"] == "closed"
+    assert breaches(bench) == []
 
 
-def test_an_order_nobody_knows_the_end_of_needs_an_alert_that_names_it(desk: Desk) -> None:
-    desk.broker.fail("submit", BrokerOutcomeUnknown("no answer"))
-    desk.recommend()
-    desk.dispatch()
-    (order,) = desk.orders()
+def test_an_order_nobody_knows_the_end_of_needs_an_alert_that_names_it(bench: TradingBench) -> None:
+    bench.broker.fail("submit", BrokerOutcomeUnknown("no answer"))
+    bench.recommend()
+    bench.dispatch()
+    (order,) = bench.orders()
     subject = order["client_order_id"]
-    assert breaches(desk, later=timedelta(minutes=2)) == []
-    (found,) = breaches(desk)
+    assert breaches(bench, later=timedelta(minutes=2)) == []
+    (found,) = breaches(bench)
     assert (found.invariant, found.account, found.subject) == (
         "order_outcome_known",
         "large",
         subject,
     )
-    desk.run(
+    bench.run(
         "INSERT INTO alerts (id, kind, scope, subject, severity, message, details, opened_at)"
         " VALUES ('00000000-0000-0000-0000-000000000001', 'order_outcome_unknown', 'large',"
         " :subject, 'critical', '', '{}', :now)",
         subject=subject,
-        now=desk.clock.now(),
+        now=bench.clock.now(),
     )
-    assert breaches(desk) == []
+    assert breaches(bench) == []
 
 
-def _raw(sql: str) -> Callable[[Desk], None]:
-    return lambda desk: desk.run(sql)
+def _raw(sql: str) -> Callable[[TradingBench], None]:
+    return lambda bench: bench.run(sql)
 
 
-def _by_hand(desk: Desk) -> None:
-    desk.broker.submit(OrderRequest("by hand", "YYY", "buy", Decimal(1), "limit", Decimal(10)))
+def _by_hand(bench: TradingBench) -> None:
+    bench.broker.submit(OrderRequest("by hand", "YYY", "buy", Decimal(1), "limit", Decimal(10)))
 
 
-BROKEN: list[tuple[str, Callable[[Desk], None]]] = [
+BROKEN: list[tuple[str, Callable[[TradingBench], None]]] = [
     (
         "position_equals_its_orders",
         _raw("UPDATE active_positions SET quantity = 1 WHERE status = 'open'"),
@@ -127,37 +129,37 @@ BROKEN: list[tuple[str, Callable[[Desk], None]]] = [
         ),
     ),
     ("broker_order_has_one_row", _by_hand),
-    ("position_equals_the_broker", lambda desk: desk.broker.hold("AAA", "3", "100.00")),
+    ("position_equals_the_broker", lambda bench: bench.broker.hold("AAA", "3", "100.00")),
     (
         "broker_order_has_one_row",
-        lambda desk: desk.broker.orders.clear(),
+        lambda bench: bench.broker.orders.clear(),
     ),
-    ("fill_has_evidence", lambda desk: desk.broker.fills.clear()),
+    ("fill_has_evidence", lambda bench: bench.broker.fills.clear()),
 ]
 
 
 @pytest.mark.parametrize(("invariant", "break_it"), BROKEN)
 def test_whoever_breaks_one_is_found_out(
-    desk: Desk, invariant: str, break_it: Callable[[Desk], None]
+    bench: TradingBench, invariant: str, break_it: Callable[[TradingBench], None]
 ) -> None:
-    desk.buy()
-    desk.guard()
-    break_it(desk)
-    assert invariant in {breach.invariant for breach in breaches(desk)}
+    bench.buy()
+    bench.guard()
+    break_it(bench)
+    assert invariant in {breach.invariant for breach in breaches(bench)}
 
 
-def test_a_profit_that_its_fills_do_not_come_to_is_found(desk: Desk) -> None:
-    a_trade(desk)
-    desk.run("UPDATE position_history SET pnl_dollars = pnl_dollars + 1")
-    (found,) = breaches(desk)
+def test_a_profit_that_its_fills_do_not_come_to_is_found(bench: TradingBench) -> None:
+    a_trade(bench)
+    bench.run("UPDATE position_history SET pnl_dollars = pnl_dollars + 1")
+    (found,) = breaches(bench)
     assert found.invariant == "history_equals_fills"
     assert found.account == "large"
 
 
-def test_a_history_without_a_close_is_found(desk: Desk) -> None:
-    a_trade(desk)
-    desk.run("UPDATE active_positions SET status = 'open', quantity = 1, closed_at = NULL")
-    assert "closed_position_has_one_history" in {found.invariant for found in breaches(desk)}
+def test_a_history_without_a_close_is_found(bench: TradingBench) -> None:
+    a_trade(bench)
+    bench.run("UPDATE active_positions SET status = 'open', quantity = 1, closed_at = NULL")
+    assert "closed_position_has_one_history" in {found.invariant for found in breaches(bench)}
 
 
 def test_every_invariant_has_a_meaning_and_a_test() -> None:

@@ -7,10 +7,11 @@ from uuid import UUID
 import pytest
 
 from ops_pipeline.db import news
-from ops_pipeline.db.connection import Database
-from ops_pipeline.domain.company_names import NameBook
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.ids import stable_uuid
-from ops_pipeline.domain.news import (
+from ops_pipeline.domain.news.company_names import NameBook
+from ops_pipeline.domain.news.identity import news_item
+from ops_pipeline.domain.news.items import (
     Classified,
     FeedEntry,
     FeedState,
@@ -18,9 +19,8 @@ from ops_pipeline.domain.news import (
     Sentiment,
     Story,
 )
-from ops_pipeline.domain.news_identity import news_item
-from ops_pipeline.domain.stories import assign_stories
-from ops_pipeline.domain.ticker_mentions import find_mentions
+from ops_pipeline.domain.news.stories import assign_stories
+from ops_pipeline.domain.news.tickers import find_mentions
 from ops_pipeline.errors import ConstraintViolated
 
 NOW = datetime(2026, 2, 4, 15, 0, tzinfo=UTC)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from ops_local.postgres import EmbeddedPostgres
-from ops_local.postmaster import read_postmaster
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_local.postgres.postmaster import read_postmaster
+from ops_local.postgres.server import EmbeddedPostgres
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.errors import SettingsInvalid
 
 _HOLD = """
@@ -166,7 +166,7 @@ def test_an_ordinary_user_is_told_whose_data_it_is(server_folder: Path) -> None:
     for lock in server_folder.glob("*.lock"):
         lock.chmod(0o666)
     code = (
-        "import os, sys\nfrom pathlib import Path\nfrom ops_local.postgres import "
+        "import os, sys\nfrom pathlib import Path\nfrom ops_local.postgres.server import "
         "EmbeddedPostgres\nos.setuid(12345)\nEmbeddedPostgres(Path(sys.argv[1])).start()"
     )
     told = subprocess.run(

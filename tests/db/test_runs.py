@@ -7,7 +7,7 @@ import pytest
 
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db import runs
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.runs import FencedDatabase, Lease
 from ops_pipeline.errors import LeaseLost
 

@@ -19,7 +19,7 @@ from pg8000.exceptions import DatabaseError
 import ops_pipeline.db
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db import telemetry
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
 
 PREPARABLE = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH ")
 # What the owner runs, and not the writer; the runner's own modules are all called migration_*.

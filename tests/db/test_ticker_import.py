@@ -10,13 +10,13 @@ import pytest
 
 from ops_local.cli import main
 from ops_local.database import DatabaseUrls, url_for
-from ops_local.postgres import EmbeddedPostgres
+from ops_local.postgres.server import EmbeddedPostgres
 from ops_local.ticker_files import read_csv, read_sec
 from ops_pipeline.db import news
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.tickers import watch_only
-from ops_pipeline.domain.company_names import NameBook
-from ops_pipeline.domain.ticker_mentions import find_mentions
+from ops_pipeline.domain.news.company_names import NameBook
+from ops_pipeline.domain.news.tickers import find_mentions
 from ops_pipeline.errors import InvalidInput
 
 SEC = {

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ops_local import data_dictionary
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 
 DICTIONARY = Path(__file__).resolve().parents[2] / "docs" / "data-dictionary.md"
 

@@ -14,10 +14,10 @@ import pytest
 from ops_local import database as local
 from ops_local.cli import main
 from ops_local.database import DatabaseUrls
-from ops_local.postgres import EmbeddedPostgres
+from ops_local.postgres.server import EmbeddedPostgres
 from ops_pipeline.adapters.clock import WallClock
-from ops_pipeline.db.connection import Database, target_from_url
-from ops_pipeline.db.migration_session import LIMITS, LOCK_WAIT_S, STATEMENT_S
+from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.migrations.session import LIMITS, LOCK_WAIT_S, STATEMENT_S
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
 from tests.conftest import MIGRATIONS, ROOT

@@ -4,7 +4,7 @@ import re
 
 from infra.deployment import Deployment
 from infra.disk import YEARS, room
-from ops_pipeline.domain.retention import KEPT_DAYS
+from ops_pipeline.domain.operations.retention import KEPT_DAYS
 from ops_pipeline.stages.retention import BUDGET
 from tests.conftest import ROOT
 

@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.orders import LIVE, Order, Status, status_after
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "orders.md").read_text()

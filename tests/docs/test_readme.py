@@ -10,8 +10,8 @@ import pytest
 
 from infra.definitions import load_machines
 from ops_local.cli import build_parser
-from ops_pipeline.db import console
-from ops_pipeline.db.connection import Target
+from ops_pipeline.db.console import console
+from ops_pipeline.db.driver.connection import ConnectionTarget
 from tests.unit.handler_events import read_as_its_handler
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,7 +81,7 @@ def test_each_link_of_a_page_leads_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-def test_the_readme_s_question_is_answered(reader_target: Target) -> None:
+def test_the_readme_s_question_is_answered(reader_target: ConnectionTarget) -> None:
     answer = console.run(reader_target, _arguments("query")[1])
     assert json.loads(answer["body"])["success"] is True
 

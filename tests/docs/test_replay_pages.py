@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ops_local import recording
 from ops_local.cli import build_parser
-from ops_local.measured import MEASURED
-from ops_local.recording import NEWS_FIELDS
-from ops_local.recording_tables import BAR_COLUMNS, QUOTE_COLUMNS
+from ops_local.comparison.measured import MEASURED
+from ops_local.recordings import recording
+from ops_local.recordings.recording import NEWS_FIELDS
+from ops_local.recordings.tables import BAR_COLUMNS, QUOTE_COLUMNS
 from ops_pipeline.db.parameters import overlay
 from ops_pipeline.domain.parameters import Parameters
 

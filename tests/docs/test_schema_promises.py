@@ -1,6 +1,6 @@
 """Tables and columns that users' scripts read, and what holds for all of them."""
 
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from tests.unit.source_rules import CLOCK_IN_SQL
 
 # DESIGN 4 and DOMAIN.md; an empty list promises the table alone.

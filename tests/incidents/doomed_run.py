@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Literal
 
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.broker import BrokerOrder, OrderRequest
-from tests.builders_trading import Desk
+from tests.builders_trading import TradingBench
 
 Moment = Literal["before_sending", "after_acceptance", "never"]
 
@@ -59,14 +59,14 @@ def run(doom: Doom) -> None:
     broker.dies = doom.dies
     database = Database(target_from_url(doom.database_url), application_name="doomed")
     with closing(database):
-        desk = Desk(database, at=datetime.fromisoformat(doom.at))
-        desk.connect("large", broker)
+        bench = TradingBench(database, at=datetime.fromisoformat(doom.at))
+        bench.connect("large", broker)
         for ticker, (bid, ask) in doom.quotes.items():
-            desk.quote(ticker, bid, ask)
+            bench.quote(ticker, bid, ask)
         if doom.stage == "dispatcher":
-            desk.dispatch()
+            bench.dispatch()
         else:
-            desk.guard()
+            bench.guard()
 
 
 if __name__ == "__main__":

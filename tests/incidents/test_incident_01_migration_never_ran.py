@@ -15,7 +15,7 @@ import pytest
 from functions.db_migration.handler import lambda_handler as migrate
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db import schema
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.errors import MigrationRefused, SchemaBehind
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime

@@ -13,8 +13,8 @@ import pytest
 
 from functions.db_migration.handler import lambda_handler as migrate
 from ops_local.database import DatabaseUrls
-from ops_pipeline.db.connection import Database
-from ops_pipeline.db.migration_files import read_folder
+from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.db.migrations.files import read_folder
 from ops_pipeline.errors import ConstraintViolated, MigrationFailed, MigrationRefused, OpsError
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime

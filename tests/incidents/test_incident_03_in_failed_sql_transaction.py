@@ -6,8 +6,8 @@ lost and every trade after it was blocked.
 
 import pytest
 
-from ops_pipeline.db.connection import Database
-from tests.builders_trading import Desk
+from ops_pipeline.db.driver.connection import Database
+from tests.builders_trading import TradingBench
 
 # An error of Postgres itself, in the middle of the unit of work that decides on BAD.
 _BREAK = """
@@ -24,55 +24,55 @@ WHILE_STORING_THE_INTENT = ("orders", "INSERT")
 
 
 @pytest.fixture(params=[WHILE_ASSESSING, WHILE_STORING_THE_INTENT], ids=["assessing", "storing"])
-def desk(request: pytest.FixtureRequest, db: Database, owner_db: Database) -> Desk:
+def bench(request: pytest.FixtureRequest, db: Database, owner_db: Database) -> TradingBench:
     table, operation = request.param
     with owner_db.transaction() as tx:
         tx.script(_BREAK.format(table=table, operation=operation))
-    desk = Desk(db)
-    desk.quote("BAD")
-    return desk
+    bench = TradingBench(db)
+    bench.quote("BAD")
+    return bench
 
 
-def test_the_first_error_is_what_is_stored_and_the_next_one_is_handled(desk: Desk) -> None:
-    bad = desk.recommend("BAD")
-    good = desk.recommend("AAA")
+def test_the_first_error_is_what_is_stored_and_the_next_one_is_handled(bench: TradingBench) -> None:
+    bad = bench.recommend("BAD")
+    good = bench.recommend("AAA")
 
-    outcome = desk.dispatch()
+    outcome = bench.dispatch()
 
     assert (outcome.pulled, outcome.failed, outcome.processed) == (2, 1, 1)
-    failed = desk.recommendation(bad)
+    failed = bench.recommendation(bad)
     assert failed["status"] == "FAILED"
     assert "division by zero" in failed["failure_reason"]
-    assert failed["processed_at"] == desk.clock.now()
-    assert [order.symbol for order in desk.broker.submitted] == ["AAA"]
-    assert desk.order()["recommendation_id"] == good
+    assert failed["processed_at"] == bench.clock.now()
+    assert [order.symbol for order in bench.broker.submitted] == ["AAA"]
+    assert bench.order()["recommendation_id"] == good
 
 
-def test_the_first_error_is_what_is_logged(desk: Desk) -> None:
-    bad = desk.recommend("BAD")
+def test_the_first_error_is_what_is_logged(bench: TradingBench) -> None:
+    bad = bench.recommend("BAD")
 
-    desk.dispatch()
+    bench.dispatch()
 
-    (data,) = desk.notes.of("processing_error")
+    (data,) = bench.notes.of("processing_error")
     assert data["recommendation"] == bad
     assert "division by zero" in str(data["message"])
-    assert "transaction is aborted" not in str(desk.notes.told)
+    assert "transaction is aborted" not in str(bench.notes.told)
 
 
-def test_nothing_of_the_failed_unit_of_work_is_kept(desk: Desk) -> None:
-    bad = desk.recommend("BAD")
+def test_nothing_of_the_failed_unit_of_work_is_kept(bench: TradingBench) -> None:
+    bad = bench.recommend("BAD")
 
-    desk.dispatch()
+    bench.dispatch()
 
-    assert desk.recommendation(bad)["risk_gate_json"] is None
-    assert not desk.orders()
+    assert bench.recommendation(bad)["risk_gate_json"] is None
+    assert not bench.orders()
 
 
-def test_twenty_failures_block_no_trade(desk: Desk) -> None:
+def test_twenty_failures_block_no_trade(bench: TradingBench) -> None:
     for _ in range(20):
-        desk.recommend("BAD")
-        desk.clock.advance(1)
-    good = desk.recommend("AAA")
+        bench.recommend("BAD")
+        bench.clock.advance(1)
+    good = bench.recommend("AAA")
 
-    assert desk.dispatch().failed == 20
-    assert desk.order()["recommendation_id"] == good
+    assert bench.dispatch().failed == 20
+    assert bench.order()["recommendation_id"] == good

@@ -19,8 +19,8 @@ import pytest
 from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
-from ops_pipeline.db.connection import Database
-from tests.builders_trading import DAY, Desk
+from ops_pipeline.db.driver.connection import Database
+from tests.builders_trading import DAY, TradingBench
 from tests.contract.paper_street import LARGE, open_exchange
 from tests.incidents.doomed_run import Doom, DoomedBroker, Moment
 
@@ -35,27 +35,27 @@ TICKS_TO_CONVERGE = 4
 class World:
     """A database, a broker in a process of its own, and what goes on between them."""
 
-    def __init__(self, desk: Desk, exchange: RunningExchange, database_url: str) -> None:
-        self.desk = desk
+    def __init__(self, bench: TradingBench, exchange: RunningExchange, database_url: str) -> None:
+        self.bench = bench
         self.exchange = exchange
         self._database_url = database_url
-        desk.connect(
+        bench.connect(
             "large",
             AlpacaBroker(exchange.url, LARGE.key_id, LARGE.secret_key, LARGE.account_number),
         )
         self.quote()
 
     def quote(self) -> None:
-        self.exchange.set_clock(self.desk.clock.now())
+        self.exchange.set_clock(self.bench.clock.now())
         for ticker, (bid, ask) in QUOTES.items():
-            self.desk.quote(ticker, bid, ask)
+            self.bench.quote(ticker, bid, ask)
 
     def tick(self) -> None:
         """One minute of ordinary life: dispatcher and position manager."""
-        self.desk.clock.advance(60)
+        self.bench.clock.advance(60)
         self.quote()
-        self.desk.dispatch()
-        self.desk.guard()
+        self.bench.dispatch()
+        self.bench.guard()
 
     def kill(self, stage: str, dies: Moment) -> None:
         """Run a stage in a child process that is killed around its first order."""
@@ -67,7 +67,7 @@ class World:
             key_id=LARGE.key_id,
             secret_key=LARGE.secret_key,
             account_number=LARGE.account_number,
-            at=self.desk.clock.now().isoformat(),
+            at=self.bench.clock.now().isoformat(),
             quotes=QUOTES,
         )
         ended = subprocess.run(
@@ -88,32 +88,32 @@ class World:
         theirs = Counter(order["client_order_id"] for order in self.at_the_broker())
         ours = Counter(
             row["client_order_id"]
-            for row in self.desk.orders()
+            for row in self.bench.orders()
             if row["broker_order_id"] is not None
         )
         assert theirs == ours
         assert set(theirs.values()) <= {1}
-        assert not self.desk.rows("SELECT 1 FROM orders WHERE status IN ('intended', 'unknown')")
+        assert not self.bench.rows("SELECT 1 FROM orders WHERE status IN ('intended', 'unknown')")
         (held,) = self.exchange.books()["positions"] or [{"qty": "0"}]
-        mine = self.desk.rows("SELECT quantity FROM active_positions WHERE status <> 'closed'")
+        mine = self.bench.rows("SELECT quantity FROM active_positions WHERE status <> 'closed'")
         assert [float(row["quantity"]) for row in mine] == [float(held["qty"])]
 
 
 @pytest.fixture
 def world(db: Database, database_urls: DatabaseUrls, tmp_path: Path) -> Iterator[World]:
     with open_exchange(tmp_path, day=DAY) as exchange:
-        yield World(Desk(db), exchange, database_urls.writer)
+        yield World(TradingBench(db), exchange, database_urls.writer)
 
 
 def test_killed_right_after_the_broker_accepted_an_entry(world: World) -> None:
-    world.desk.recommend()
+    world.bench.recommend()
     world.kill("dispatcher", "after_acceptance")
     assert len(world.at_the_broker()) == 1
-    assert [row["status"] for row in world.desk.orders()] == ["intended"]
+    assert [row["status"] for row in world.bench.orders()] == ["intended"]
 
     world.tick()
 
-    assert world.desk.position()["quantity"] == BOUGHT
+    assert world.bench.position()["quantity"] == BOUGHT
     for _ in range(TICKS_TO_CONVERGE):
         world.tick()
     assert len([order for order in world.at_the_broker() if order["side"] == "buy"]) == 1
@@ -121,60 +121,60 @@ def test_killed_right_after_the_broker_accepted_an_entry(world: World) -> None:
 
 
 def test_killed_right_before_an_entry_is_sent(world: World) -> None:
-    number = world.desk.recommend()
+    number = world.bench.recommend()
     world.kill("dispatcher", "before_sending")
     assert world.at_the_broker() == []
-    assert [row["status"] for row in world.desk.orders()] == ["intended"]
+    assert [row["status"] for row in world.bench.orders()] == ["intended"]
 
     world.tick()
-    assert world.desk.order()["status"] == "unknown"
+    assert world.bench.order()["status"] == "unknown"
     world.tick()
 
     (order,) = world.at_the_broker()
-    assert world.desk.order()["client_order_id"] == order["client_order_id"]
+    assert world.bench.order()["client_order_id"] == order["client_order_id"]
     world.tick()
-    assert world.desk.order()["status"] == "filled"
-    assert world.desk.position()["quantity"] == BOUGHT
-    assert world.desk.recommendation(number)["status"] == "EXECUTED"
+    assert world.bench.order()["status"] == "filled"
+    assert world.bench.position()["quantity"] == BOUGHT
+    assert world.bench.recommendation(number)["status"] == "EXECUTED"
     world.assert_nothing_lost_and_nothing_twice()
 
 
 @pytest.mark.parametrize("dies", ["after_acceptance", "before_sending"])
 def test_killed_while_a_stop_is_placed(world: World, dies: Moment) -> None:
-    world.desk.recommend()
-    world.desk.dispatch()
-    world.desk.clock.advance(60)
+    world.bench.recommend()
+    world.bench.dispatch()
+    world.bench.clock.advance(60)
     world.quote()
-    world.desk.guard()
-    world.desk.run("UPDATE active_positions SET stop_loss = 9.90 WHERE status = 'open'")
-    world.desk.clock.advance(60)
+    world.bench.guard()
+    world.bench.run("UPDATE active_positions SET stop_loss = 9.90 WHERE status = 'open'")
+    world.bench.clock.advance(60)
     world.quote()
     world.kill("position_manager", dies)
 
     for _ in range(TICKS_TO_CONVERGE):
         world.tick()
 
-    live = [row for row in world.desk.orders("stop") if row["status"] == "accepted"]
+    live = [row for row in world.bench.orders("stop") if row["status"] == "accepted"]
     assert [float(row["price"]) for row in live] == [9.9]
     world.assert_nothing_lost_and_nothing_twice()
 
 
 @pytest.mark.parametrize("dies", ["after_acceptance", "before_sending"])
 def test_killed_while_a_position_is_sold(world: World, dies: Moment) -> None:
-    world.desk.recommend()
-    world.desk.dispatch()
+    world.bench.recommend()
+    world.bench.dispatch()
     world.tick()
-    world.desk.run("UPDATE active_positions SET exit_requested = 'operator'")
-    world.desk.clock.advance(60)
+    world.bench.run("UPDATE active_positions SET exit_requested = 'operator'")
+    world.bench.clock.advance(60)
     world.quote()
     world.kill("position_manager", dies)
 
     for _ in range(TICKS_TO_CONVERGE):
         world.tick()
 
-    position = world.desk.position()
+    position = world.bench.position()
     assert position["status"] == "closed"
-    (history,) = world.desk.rows("SELECT verified, quantity, exit_reason FROM position_history")
+    (history,) = world.bench.rows("SELECT verified, quantity, exit_reason FROM position_history")
     assert history == {"verified": True, "quantity": BOUGHT, "exit_reason": "operator"}
     sold = [order for order in world.at_the_broker() if order["side"] == "sell"]
     assert sum(float(order["filled_qty"]) for order in sold) == BOUGHT
@@ -182,8 +182,8 @@ def test_killed_while_a_position_is_sold(world: World, dies: Moment) -> None:
 
 def test_a_second_run_of_the_same_tick_sends_nothing(world: World) -> None:
     """Even if the row were lost, the broker knows the id: the same decision, the same id."""
-    world.desk.recommend()
+    world.bench.recommend()
     world.kill("dispatcher", "after_acceptance")
-    world.desk.dispatch()
-    world.desk.dispatch()
+    world.bench.dispatch()
+    world.bench.dispatch()
     assert len(world.at_the_broker()) == 1

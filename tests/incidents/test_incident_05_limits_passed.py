@@ -15,12 +15,12 @@ from decimal import Decimal
 import pytest
 
 from ops_local.database import DatabaseUrls
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.errors import CapExceeded, ConstraintViolated
+from ops_pipeline.execution.sending import open_context
 from ops_pipeline.stages import dispatcher
 from ops_pipeline.stages.request import AccountRequest
-from ops_pipeline.stages.road import open_road
-from tests.builders_trading import Desk, Street
+from tests.builders_trading import Street, TradingBench
 
 MOST_POSITIONS, MOST_EXPOSURE = 5, Decimal(10_000)
 DISPATCHERS = 8
@@ -81,33 +81,34 @@ def connections(database_urls: DatabaseUrls) -> Iterator[list[Database]]:
 
 
 @pytest.fixture
-def desk(db: Database) -> Desk:
-    desk = Desk(db)
+def bench(db: Database) -> TradingBench:
+    bench = TradingBench(db)
     for ticker in TICKERS:
-        desk.quote(ticker)
-    return desk
+        bench.quote(ticker)
+    return bench
 
 
-def dispatch_all_at_once(desk: Desk, connections: list[Database]) -> Most:
+def dispatch_all_at_once(bench: TradingBench, connections: list[Database]) -> Most:
     """Let eight dispatchers of one account loose at the same moment; what was seen at most."""
     start = threading.Barrier(DISPATCHERS, timeout=30)
     over = threading.Event()
 
     def dispatch(number: int) -> dispatcher.Outcome:
         # Runs of different ticks overlap; half of the orders fill at once, half rest.
-        request = AccountRequest(tick=desk.tick - timedelta(minutes=number), account="large")
-        street = Street(desk.clock, at_once=dict.fromkeys(TICKERS[::2], ("100.02", None)))
-        way = open_road(
-            request,
+        request = AccountRequest(tick=bench.tick - timedelta(minutes=number), account="large")
+        street = Street(bench.clock, at_once=dict.fromkeys(TICKERS[::2], ("100.02", None)))
+        ctx = open_context(
+            request.account,
+            tick=request.tick,
             db=connections[number],
             broker=lambda _: street,
-            clock=desk.clock,
-            parameters=desk.parameters,
-            journal=desk.notes,
+            clock=bench.clock,
+            parameters=bench.parameters,
+            journal=bench.notes,
             deployment="test",
         )
         start.wait()
-        return dispatcher.run(request, way, market_data=desk.market, calendar=desk.calendar)
+        return dispatcher.run(request, ctx, market_data=bench.market, calendar=bench.calendar)
 
     def watch() -> Most:
         most = Most()
@@ -129,34 +130,34 @@ def dispatch_all_at_once(desk: Desk, connections: list[Database]) -> Most:
 
 
 def test_eight_dispatchers_of_one_account_stay_within_five_positions(
-    desk: Desk, connections: list[Database]
+    bench: TradingBench, connections: list[Database]
 ) -> None:
     for ticker in TICKERS:
-        desk.recommend(ticker)
+        bench.recommend(ticker)
 
-    most = dispatch_all_at_once(desk, connections)
+    most = dispatch_all_at_once(bench, connections)
 
     assert most.positions == MOST_POSITIONS
     assert most.exposure <= MOST_EXPOSURE
-    assert len(desk.orders()) == MOST_POSITIONS
+    assert len(bench.orders()) == MOST_POSITIONS
 
 
 def test_eight_dispatchers_of_one_account_stay_within_the_exposure(
-    desk: Desk, connections: list[Database]
+    bench: TradingBench, connections: list[Database]
 ) -> None:
-    desk.set_account(max_positions=20, max_position_notional=1500)
+    bench.set_account(max_positions=20, max_position_notional=1500)
     for ticker in TICKERS:
-        desk.recommend(ticker)
+        bench.recommend(ticker)
 
-    most = dispatch_all_at_once(desk, connections)
+    most = dispatch_all_at_once(bench, connections)
 
     assert MOST_EXPOSURE - 110 < most.exposure <= MOST_EXPOSURE
-    assert desk.rows("SELECT 1 FROM dispatch_recommendations WHERE status = 'SKIPPED'")
+    assert bench.rows("SELECT 1 FROM dispatch_recommendations WHERE status = 'SKIPPED'")
 
 
-def race_raw_inserts(desk: Desk, connections: list[Database]) -> Most:
+def race_raw_inserts(bench: TradingBench, connections: list[Database]) -> Most:
     """Options of $2,500 each, by raw SQL from eight connections at once."""
-    numbers = [desk.recommend(ticker) for ticker in TICKERS]
+    numbers = [bench.recommend(ticker) for ticker in TICKERS]
     start = threading.Barrier(DISPATCHERS, timeout=30)
 
     def insert(racer: int) -> None:
@@ -174,50 +175,54 @@ def race_raw_inserts(desk: Desk, connections: list[Database]) -> Most:
 
 
 def test_raw_inserts_of_options_stay_within_the_limits_without_any_gate(
-    desk: Desk, connections: list[Database]
+    bench: TradingBench, connections: list[Database]
 ) -> None:
-    most = race_raw_inserts(desk, connections)
+    most = race_raw_inserts(bench, connections)
     assert (most.positions, most.exposure) == (4, MOST_EXPOSURE)
 
 
-def test_a_raw_update_over_the_limit_is_refused(desk: Desk) -> None:
-    desk.run(_RAW, id=desk.recommend("TA"))
+def test_a_raw_update_over_the_limit_is_refused(bench: TradingBench) -> None:
+    bench.run(_RAW, id=bench.recommend("TA"))
     with pytest.raises(CapExceeded):
-        desk.run("UPDATE orders SET quantity = 50, reserved_notional = 12500")
+        bench.run("UPDATE orders SET quantity = 50, reserved_notional = 12500")
 
 
-def test_an_option_cannot_reserve_less_than_its_hundred_shares_a_contract(desk: Desk) -> None:
+def test_an_option_cannot_reserve_less_than_its_hundred_shares_a_contract(
+    bench: TradingBench,
+) -> None:
     with pytest.raises(ConstraintViolated) as refusal:
-        desk.run(_RAW.replace("2500,", "25,"), id=desk.recommend("TA"))
+        bench.run(_RAW.replace("2500,", "25,"), id=bench.recommend("TA"))
     assert refusal.value.constraint == "orders_live_entry_reserves_its_cost"
 
 
-def test_held_options_count_a_hundred_shares_a_contract_for_gate_and_trigger(desk: Desk) -> None:
-    desk.run(_HELD_OPTION, at=desk.clock.now())
-    desk.set_account(max_position_notional=5000)
-    number = desk.recommend("TA")
+def test_held_options_count_a_hundred_shares_a_contract_for_gate_and_trigger(
+    bench: TradingBench,
+) -> None:
+    bench.run(_HELD_OPTION, at=bench.clock.now())
+    bench.set_account(max_position_notional=5000)
+    number = bench.recommend("TA")
 
-    desk.dispatch()
+    bench.dispatch()
 
-    assert desk.verdict(number, "max_exposure")["observed"] == pytest.approx(9000 + 9 * 100.1)
+    assert bench.verdict(number, "max_exposure")["observed"] == pytest.approx(9000 + 9 * 100.1)
     with pytest.raises(CapExceeded, match="Exposure"):
-        desk.run(_RAW, id=desk.recommend("TB"))
+        bench.run(_RAW, id=bench.recommend("TB"))
 
 
 def test_the_same_inserts_pass_every_limit_once_the_trigger_is_gone(
-    desk: Desk, connections: list[Database], owner_db: Database
+    bench: TradingBench, connections: list[Database], owner_db: Database
 ) -> None:
     """Shows that the tests above can fail: 24 contracts' lots at $2,500 are $60,000."""
     with owner_db.transaction() as tx:
         tx.script("DROP TRIGGER orders_entry_within_caps ON orders")
-    most = race_raw_inserts(desk, connections)
+    most = race_raw_inserts(bench, connections)
     assert most.positions > MOST_POSITIONS
     assert most.exposure > MOST_EXPOSURE
 
 
-def test_another_accounts_positions_take_no_room(desk: Desk) -> None:
+def test_another_accounts_positions_take_no_room(bench: TradingBench) -> None:
     """The count once had no account filter."""
-    desk.buy("TA", account="tiny")
+    bench.buy("TA", account="tiny")
     for ticker in TICKERS[1:6]:
-        desk.recommend(ticker)
-    assert desk.dispatch().processed == MOST_POSITIONS
+        bench.recommend(ticker)
+    assert bench.dispatch().processed == MOST_POSITIONS

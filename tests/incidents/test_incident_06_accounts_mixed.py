@@ -17,7 +17,7 @@ from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 from ops_pipeline.db import dispatch
-from ops_pipeline.db.connection import Database, Row, target_from_url
+from ops_pipeline.db.driver.connection import Database, Row, target_from_url
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.errors import (
     AccountMismatch,
@@ -27,7 +27,7 @@ from ops_pipeline.errors import (
     SettingsInvalid,
 )
 from ops_pipeline.runtime.wiring import Runtime
-from tests.builders_trading import DAY, Desk
+from tests.builders_trading import DAY, TradingBench
 from tests.contract.paper_street import LARGE, TINY, open_exchange
 
 OF_AN_ACCOUNT = {
@@ -72,38 +72,38 @@ FROM dispatch_recommendations
 
 
 @pytest.fixture
-def desk(db: Database) -> Desk:
-    return Desk(db)
+def bench(db: Database) -> TradingBench:
+    return TradingBench(db)
 
 
-def rows_of(desk: Desk, account: str) -> dict[str, list[Row]]:
+def rows_of(bench: TradingBench, account: str) -> dict[str, list[Row]]:
     return {
-        table: desk.rows(f"SELECT * FROM {table} WHERE account_name = :a ORDER BY 1, 2", a=account)
+        table: bench.rows(f"SELECT * FROM {table} WHERE account_name = :a ORDER BY 1, 2", a=account)
         for table in sorted(OF_AN_ACCOUNT)
     }
 
 
-def test_a_dispatcher_takes_its_own_accounts_recommendations_only(desk: Desk) -> None:
-    theirs, own = desk.recommend(account="tiny"), desk.recommend(account="large")
+def test_a_dispatcher_takes_its_own_accounts_recommendations_only(bench: TradingBench) -> None:
+    theirs, own = bench.recommend(account="tiny"), bench.recommend(account="large")
 
-    assert desk.dispatch("large").pulled == 1
+    assert bench.dispatch("large").pulled == 1
 
-    assert desk.recommendation(own)["status"] == "PROCESSING"
-    assert desk.recommendation(theirs)["status"] == "PENDING"
-    assert not desk.brokers["tiny"].submitted
-    assert {row["account_name"] for row in desk.orders()} == {"large"}
+    assert bench.recommendation(own)["status"] == "PROCESSING"
+    assert bench.recommendation(theirs)["status"] == "PENDING"
+    assert not bench.brokers["tiny"].submitted
+    assert {row["account_name"] for row in bench.orders()} == {"large"}
 
 
 def test_two_dispatchers_at_once_never_claim_across_accounts(
-    desk: Desk, database_urls: DatabaseUrls
+    bench: TradingBench, database_urls: DatabaseUrls
 ) -> None:
     for number in range(40):
-        desk.recommend(f"T{number}", account=("large", "tiny")[number % 2])
+        bench.recommend(f"T{number}", account=("large", "tiny")[number % 2])
     for account in ("large", "tiny"):
         run_id = stable_uuid(account)
-        with desk.db.transaction() as tx:
+        with bench.db.transaction() as tx:
             dispatch.start_run(
-                tx, run_id=run_id, account=account, tick=desk.tick, now=desk.clock.now()
+                tx, run_id=run_id, account=account, tick=bench.tick, now=bench.clock.now()
             )
 
     def claim_all(account: str) -> list[str]:
@@ -117,7 +117,7 @@ def test_two_dispatchers_at_once_never_claim_across_accounts(
                         account=account,
                         tickers=[f"T{number}" for number in range(40)],
                         run_id=stable_uuid(account),
-                        now=desk.clock.now(),
+                        now=bench.clock.now(),
                         lease=timedelta(minutes=1),
                     )
                 if found is None:
@@ -129,37 +129,43 @@ def test_two_dispatchers_at_once_never_claim_across_accounts(
     assert (large, tiny) == (["large"] * 20, ["tiny"] * 20)
 
 
-def test_a_whole_day_of_one_account_leaves_the_others_rows_as_they_were(desk: Desk) -> None:
-    desk.buy(account="tiny")
-    desk.recommend("BBB", account="tiny")
-    desk.next_minute()
-    desk.guard("tiny")
-    before = rows_of(desk, "tiny")
+def test_a_whole_day_of_one_account_leaves_the_others_rows_as_they_were(
+    bench: TradingBench,
+) -> None:
+    bench.buy(account="tiny")
+    bench.recommend("BBB", account="tiny")
+    bench.next_minute()
+    bench.guard("tiny")
+    before = rows_of(bench, "tiny")
 
-    desk.buy(account="large")
-    desk.run("UPDATE active_positions SET exit_requested = 'operator' WHERE account_name = 'large'")
-    desk.broker.at_once["AAA"] = ("101.00", None)
+    bench.buy(account="large")
+    bench.run(
+        "UPDATE active_positions SET exit_requested = 'operator' WHERE account_name = 'large'"
+    )
+    bench.broker.at_once["AAA"] = ("101.00", None)
     for _ in range(8):
-        desk.next_minute()
-        desk.dispatch("large")
-        desk.guard("large")
+        bench.next_minute()
+        bench.dispatch("large")
+        bench.guard("large")
 
-    assert rows_of(desk, "large")["position_history"]
-    assert rows_of(desk, "tiny") == before
+    assert rows_of(bench, "large")["position_history"]
+    assert rows_of(bench, "tiny") == before
 
 
-def test_an_unknown_order_of_one_account_is_none_of_the_others_business(desk: Desk) -> None:
-    desk.brokers["tiny"].fail("submit", BrokerOutcomeUnknown("no answer"))
-    desk.recommend(account="tiny")
-    desk.dispatch("tiny")
-    before = rows_of(desk, "tiny")
+def test_an_unknown_order_of_one_account_is_none_of_the_others_business(
+    bench: TradingBench,
+) -> None:
+    bench.brokers["tiny"].fail("submit", BrokerOutcomeUnknown("no answer"))
+    bench.recommend(account="tiny")
+    bench.dispatch("tiny")
+    before = rows_of(bench, "tiny")
 
     for _ in range(3):
-        desk.next_minute()
-        assert not desk.dispatch("large").blocked
-        desk.guard("large")
+        bench.next_minute()
+        assert not bench.dispatch("large").blocked
+        bench.guard("large")
 
-    assert rows_of(desk, "tiny") == before
+    assert rows_of(bench, "tiny") == before
     assert before["orders"][0]["status"] == "unknown"
 
 
@@ -170,37 +176,39 @@ def exchange(tmp_path: Path) -> Iterator[RunningExchange]:
 
 
 def test_keys_of_the_other_account_are_noticed_before_anything_is_sent(
-    desk: Desk, exchange: RunningExchange
+    bench: TradingBench, exchange: RunningExchange
 ) -> None:
-    exchange.set_clock(desk.clock.now())
-    number = desk.recommend()
+    exchange.set_clock(bench.clock.now())
+    number = bench.recommend()
     swapped = AlpacaBroker(exchange.url, TINY.key_id, TINY.secret_key, LARGE.account_number)
-    desk.connect("large", swapped)
+    bench.connect("large", swapped)
 
     with pytest.raises(AccountMismatch):
-        desk.dispatch("large")
+        bench.dispatch("large")
     assert exchange.books()["orders"] == []
-    assert desk.recommendation(number)["status"] == "PENDING"
+    assert bench.recommendation(number)["status"] == "PENDING"
 
 
 def test_an_unknown_order_is_not_looked_up_with_the_other_accounts_keys(
-    desk: Desk, exchange: RunningExchange
+    bench: TradingBench, exchange: RunningExchange
 ) -> None:
-    exchange.set_clock(desk.clock.now())
-    desk.recommend()
-    desk.run(_WAITING, account="large")
-    desk.connect(
+    exchange.set_clock(bench.clock.now())
+    bench.recommend()
+    bench.run(_WAITING, account="large")
+    bench.connect(
         "large", AlpacaBroker(exchange.url, TINY.key_id, TINY.secret_key, LARGE.account_number)
     )
 
     with pytest.raises(AccountMismatch):
-        desk.guard("large")
+        bench.guard("large")
 
-    assert desk.order()["status"] == "intended"
+    assert bench.order()["status"] == "intended"
 
 
 @pytest.mark.parametrize("missing", ["KEY_ID", "SECRET_KEY", "ACCOUNT_NUMBER"])
-def test_an_account_without_its_keys_or_number_is_refused_by_name(desk: Desk, missing: str) -> None:
+def test_an_account_without_its_keys_or_number_is_refused_by_name(
+    bench: TradingBench, missing: str
+) -> None:
     variables = {
         "ALPACA_TINY_KEY_ID": "k",
         "ALPACA_TINY_SECRET_KEY": "s",
@@ -210,14 +218,14 @@ def test_an_account_without_its_keys_or_number_is_refused_by_name(desk: Desk, mi
         "ALPACA_LARGE_ACCOUNT_NUMBER": "n",
     }
     del variables[f"ALPACA_LARGE_{missing}"]
-    runtime = Runtime(variables, desk.clock)
+    runtime = Runtime(variables, bench.clock)
     assert runtime.broker("tiny")
     with pytest.raises(SettingsInvalid, match=f"ALPACA_LARGE_{missing} is not set"):
         runtime.broker("large")
 
 
-def test_every_row_of_an_account_says_whose_it_is(desk: Desk) -> None:
-    found = {row["table_name"]: row for row in desk.rows(_COLUMNS)}
+def test_every_row_of_an_account_says_whose_it_is(bench: TradingBench) -> None:
+    found = {row["table_name"]: row for row in bench.rows(_COLUMNS)}
     assert set(found) >= OF_AN_ACCOUNT
     for table, column in found.items():
         assert column["is_nullable"] == "NO", table
@@ -225,11 +233,11 @@ def test_every_row_of_an_account_says_whose_it_is(desk: Desk) -> None:
         assert column["bound"] or table == "accounts", table
 
 
-def test_every_pointer_between_rows_of_accounts_carries_the_account(desk: Desk) -> None:
-    of_account = {row["table_name"] for row in desk.rows(_COLUMNS)}
+def test_every_pointer_between_rows_of_accounts_carries_the_account(bench: TradingBench) -> None:
+    of_account = {row["table_name"] for row in bench.rows(_COLUMNS)}
     pointers = [
         row
-        for row in desk.rows(_POINTERS)
+        for row in bench.rows(_POINTERS)
         if row["from"] in of_account and row["to"] in of_account and row["to"] != "accounts"
     ]
     assert len(pointers) >= 10
@@ -237,10 +245,12 @@ def test_every_pointer_between_rows_of_accounts_carries_the_account(desk: Desk) 
         assert "account_name" in pointer["columns"], pointer
 
 
-def test_an_order_that_points_at_another_accounts_recommendation_is_refused(desk: Desk) -> None:
-    desk.recommend(account="tiny")
+def test_an_order_that_points_at_another_accounts_recommendation_is_refused(
+    bench: TradingBench,
+) -> None:
+    bench.recommend(account="tiny")
     with pytest.raises(ConstraintViolated) as refusal:
-        desk.run(_WAITING, account="large")
+        bench.run(_WAITING, account="large")
     assert refusal.value.constraint == "orders_recommendation_of_its_account"
 
 
@@ -256,22 +266,22 @@ def test_an_order_that_points_at_another_accounts_recommendation_is_refused(desk
         "position_telemetry",
     ],
 )
-def test_no_row_can_be_moved_to_another_account(desk: Desk, table: str) -> None:
-    desk.buy()
-    desk.next_minute()
-    desk.guard()
+def test_no_row_can_be_moved_to_another_account(bench: TradingBench, table: str) -> None:
+    bench.buy()
+    bench.next_minute()
+    bench.guard()
     with pytest.raises(ConstraintViolated) as refusal:
-        desk.run(f"UPDATE {table} SET account_name = 'tiny'")
+        bench.run(f"UPDATE {table} SET account_name = 'tiny'")
     assert str(refusal.value.constraint).endswith("_of_its_account")
 
 
-def test_an_order_can_never_be_moved_to_another_account(desk: Desk) -> None:
-    desk.recommend()
-    desk.dispatch()
+def test_an_order_can_never_be_moved_to_another_account(bench: TradingBench) -> None:
+    bench.recommend()
+    bench.dispatch()
     with pytest.raises(DatabaseError, match="account, purpose and side never change"):
-        desk.run("UPDATE orders SET account_name = 'tiny', quantity = 1, reserved_notional = 200")
+        bench.run("UPDATE orders SET account_name = 'tiny', quantity = 1, reserved_notional = 200")
 
 
-def test_a_run_for_an_account_nobody_knows_is_refused(desk: Desk) -> None:
+def test_a_run_for_an_account_nobody_knows_is_refused(bench: TradingBench) -> None:
     with pytest.raises(InvalidInput, match="account: nobody is unknown; known are large, tiny"):
-        desk.dispatch("nobody")
+        bench.dispatch("nobody")

@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from ops_pipeline.adapters.calendar import NyseCalendar
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.stages import market_clock
 from ops_pipeline.stages.request import ClockRequest
-from tests.builders_trading import Desk
+from tests.builders_trading import TradingBench
 
 PRESIDENTS_DAY = date(2026, 2, 16)
 DAY_AFTER_THANKSGIVING = date(2026, 11, 27)
@@ -28,12 +28,12 @@ def session_at(db: Database, tick: datetime) -> str:
     return market_clock.run(ClockRequest(tick=tick), db=db, calendar=NyseCalendar()).session
 
 
-def desk_at(db: Database, day: date, hour: int, minute: int) -> Desk:
+def desk_at(db: Database, day: date, hour: int, minute: int) -> TradingBench:
     """A desk on the exchange's own calendar, its VIX of the session before."""
     calendar = NyseCalendar()
-    desk = Desk(db, at=new_york_time(day, hour, minute), calendar=calendar)
-    desk.vix(18.0, calendar.previous_session(day).day)
-    return desk
+    bench = TradingBench(db, at=new_york_time(day, hour, minute), calendar=calendar)
+    bench.vix(18.0, calendar.previous_session(day).day)
+    return bench
 
 
 def test_presidents_day_is_no_session_though_it_is_a_monday(db: Database) -> None:
@@ -45,19 +45,19 @@ def test_presidents_day_is_no_session_though_it_is_a_monday(db: Database) -> Non
 
 
 def test_on_a_holiday_nothing_is_entered_even_if_somebody_asks(db: Database) -> None:
-    desk = desk_at(db, PRESIDENTS_DAY, 11, 0)
-    number = desk.recommend()
-    desk.dispatch()
-    assert desk.verdict(number, "trading_hours")["reason"] == "Market closed"
-    assert not desk.broker.submitted
+    bench = desk_at(db, PRESIDENTS_DAY, 11, 0)
+    number = bench.recommend()
+    bench.dispatch()
+    assert bench.verdict(number, "trading_hours")["reason"] == "Market closed"
+    assert not bench.broker.submitted
 
 
 def test_after_a_holiday_the_reading_of_the_friday_is_one_session_old(db: Database) -> None:
-    desk = desk_at(db, date(2026, 2, 17), 11, 0)
-    desk.vix(18.0, date(2026, 2, 13))
-    number = desk.recommend()
-    desk.dispatch()
-    assert desk.verdict(number, "vix_regime") == {
+    bench = desk_at(db, date(2026, 2, 17), 11, 0)
+    bench.vix(18.0, date(2026, 2, 13))
+    number = bench.recommend()
+    bench.dispatch()
+    assert bench.verdict(number, "vix_regime") == {
         "passed": True,
         "reason": "VIX 18.0 - normal",
         "observed": 18.0,
@@ -94,11 +94,11 @@ def test_a_half_day_closes_at_one_in_new_york(db: Database, tick: datetime, expe
 def test_the_last_entry_is_two_hours_before_the_sessions_own_close(
     db: Database, day: date, hour: int, minute: int, passed: bool
 ) -> None:
-    desk = desk_at(db, day, hour, minute)
-    number = desk.recommend()
-    desk.dispatch()
-    assert desk.verdict(number, "trading_hours")["passed"] is passed
-    assert bool(desk.broker.submitted) is passed
+    bench = desk_at(db, day, hour, minute)
+    number = bench.recommend()
+    bench.dispatch()
+    assert bench.verdict(number, "trading_hours")["passed"] is passed
+    assert bool(bench.broker.submitted) is passed
 
 
 @pytest.mark.parametrize(
@@ -108,17 +108,17 @@ def test_the_last_entry_is_two_hours_before_the_sessions_own_close(
 def test_a_day_trade_is_sold_fifteen_minutes_before_the_sessions_own_close(
     db: Database, day: date, last_minute_held: tuple[int, int]
 ) -> None:
-    desk = desk_at(db, day, 10, 55)
-    desk.buy()
-    desk.run("UPDATE active_positions SET max_hold_minutes = NULL")
-    desk.clock.at = new_york_time(day, *last_minute_held)
-    desk.quote("AAA")
-    desk.guard()
-    assert not desk.orders("exit")
+    bench = desk_at(db, day, 10, 55)
+    bench.buy()
+    bench.run("UPDATE active_positions SET max_hold_minutes = NULL")
+    bench.clock.at = new_york_time(day, *last_minute_held)
+    bench.quote("AAA")
+    bench.guard()
+    assert not bench.orders("exit")
 
-    desk.next_minute()
-    desk.guard()
-    assert desk.order("exit")["reason"] == "session_end"
+    bench.next_minute()
+    bench.guard()
+    assert bench.order("exit")["reason"] == "session_end"
 
 
 @pytest.mark.parametrize(
@@ -146,27 +146,27 @@ def test_the_session_follows_new_yorks_clock_over_the_change(
 
 
 def test_the_first_five_minutes_follow_the_change_too(db: Database) -> None:
-    desk = desk_at(db, date(2026, 3, 9), 9, 34)
-    early = desk.recommend()
-    desk.dispatch()
-    assert desk.clock.now() == utc(2026, 3, 9, 13, 34)
-    assert desk.verdict(early, "trading_hours")["reason"] == "First 5 minutes"
+    bench = desk_at(db, date(2026, 3, 9), 9, 34)
+    early = bench.recommend()
+    bench.dispatch()
+    assert bench.clock.now() == utc(2026, 3, 9, 13, 34)
+    assert bench.verdict(early, "trading_hours")["reason"] == "First 5 minutes"
 
-    desk.next_minute()
-    late = desk.recommend()
-    desk.dispatch()
-    assert desk.verdict(late, "trading_hours")["passed"] is True
+    bench.next_minute()
+    late = bench.recommend()
+    bench.dispatch()
+    assert bench.verdict(late, "trading_hours")["passed"] is True
 
 
 def test_an_evening_in_new_york_belongs_to_that_day_though_utc_is_on_the_next(
     db: Database,
 ) -> None:
     """A kill switch of Wednesday still holds at 20:30 New York, which is Thursday in UTC."""
-    desk = desk_at(db, date(2026, 2, 4), 20, 30)
-    assert desk.clock.now().date() == date(2026, 2, 5)
-    desk.set_account(kill_switch="Daily loss", kill_switch_day="2026-02-04")
-    desk.dispatch()
-    (account,) = desk.rows("SELECT kill_switch FROM accounts WHERE account_name = 'large'")
+    bench = desk_at(db, date(2026, 2, 4), 20, 30)
+    assert bench.clock.now().date() == date(2026, 2, 5)
+    bench.set_account(kill_switch="Daily loss", kill_switch_day="2026-02-04")
+    bench.dispatch()
+    (account,) = bench.rows("SELECT kill_switch FROM accounts WHERE account_name = 'large'")
     assert account["kill_switch"] == "Daily loss"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db import parameters
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.errors import ConstraintViolated, InvalidInput, OpsError, SettingsInvalid
 from ops_pipeline.runtime import wiring
@@ -30,7 +30,7 @@ ODD = {
     "FEED_PROXY_URL": "proxy:3128",
     "MODEL_S3_URI": "https://models/finbert",
     "MODEL_SHA256": "0123abcd",
-    "BROKER_LISTS_AT_ONCE": "perhaps",
+    "BROKER_READ_AFTER_WRITE": "perhaps",
 }
 KEYS = {
     "ALPACA_LARGE_KEY_ID": "an id",

@@ -12,7 +12,7 @@ from infra.synth import ROOT, VENV, infra_python, synthesise
 from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange
 from ops_pipeline.db import feeds
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from tests.feed_server import FeedServer, Page, feed_server, rss
 from tests.infra.release import ARCHITECTURE, Lambda, Runner, runner_of_this_python
 from tests.infra.template import Template, read_template

@@ -12,7 +12,7 @@ from typing import Any
 
 from infra.definitions import load_functions, load_machines
 from infra.layers import NAMES, Interpreter, build, build_runtime
-from ops_local.engine import Engine, FunctionFailed
+from ops_local.engine.engine import Engine, FunctionFailed
 from tests.infra.lambda_host import Answered, Host, started, unpack
 from tests.infra.template import Template, of_type, stages
 

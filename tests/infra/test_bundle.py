@@ -14,7 +14,7 @@ import pytest
 from infra.bundles import stage_common
 from infra.layers import UNZIPPED_LIMIT_BYTES
 from infra.weigh import weigh
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.market import minute_of
 from tests.builders_market import rows
 from tests.contract.paper_street import LARGE, TINY

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from infra.synth import synthesise
-from ops_local.engine import Execution
+from ops_local.engine.engine import MachineExecution
 from ops_pipeline.adapters.model_folder import FILES, MANIFEST
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.market import minute_of
 from tests.builders_market import rows
 from tests.feed_server import FeedServer, Page, item, rss
@@ -63,7 +63,7 @@ def fetched_by(deployed: Lambda) -> list[Path]:
     return list(Path(deployed.variables["TMPDIR"], "ops-pipeline-models").iterdir())
 
 
-def cycle(deployed: Lambda, web: FeedServer) -> Execution:
+def cycle(deployed: Lambda, web: FeedServer) -> MachineExecution:
     """One news cycle over one headline, its functions the bundles."""
     now = datetime.now(UTC)
     web.put(FEED, Page(rss(item("Profit rises", guid="1", published=format_datetime(now)))))

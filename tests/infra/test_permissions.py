@@ -19,7 +19,7 @@ from moto import mock_aws
 from infra.definitions import load_functions
 from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.runtime.wiring import Runtime
 from tests.conftest import MIGRATIONS
 from tests.contract.paper_street import LARGE, TINY

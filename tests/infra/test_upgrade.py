@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from tests.builders_market import rows
 from tests.infra.release import Lambda
 from tests.infra.template import stages

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from ops_pipeline.db.connection import Database, Target, target_from_url
+from ops_pipeline.db.driver.connection import ConnectionTarget, Database, target_from_url
 from ops_pipeline.errors import BrokerUnavailable, DatabaseUnavailable, StageFailed
 from ops_pipeline.stages import dispatcher, position_manager
 from ops_pipeline.stages.request import AccountRequest
-from tests.builders_trading import DAY, Desk
+from tests.builders_trading import DAY, TradingBench
 from tests.fakes import FixedCalendar
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "fail-closed.md"
@@ -52,62 +52,62 @@ class Cell:
 
     what: str
     how: str
-    spoil: Callable[[Desk], None]
+    spoil: Callable[[TradingBench], None]
 
 
-def _run(sql: str) -> Callable[[Desk], None]:
-    return lambda desk: desk.run(sql)
+def _run(sql: str) -> Callable[[TradingBench], None]:
+    return lambda bench: bench.run(sql)
 
 
-def _no_market(desk: Desk) -> None:
-    desk.market.down = True
+def _no_market(bench: TradingBench) -> None:
+    bench.market.down = True
 
 
-def _old_quotes(desk: Desk) -> None:
-    for ticker, quote in list(desk.market.latest.items()):
-        desk.market.quote(ticker, str(quote.bid), str(quote.ask), age_s=600)
+def _old_quotes(bench: TradingBench) -> None:
+    for ticker, quote in list(bench.market.latest.items()):
+        bench.market.quote(ticker, str(quote.bid), str(quote.ask), age_s=600)
 
 
-def _one_sided(desk: Desk) -> None:
-    for ticker, quote in list(desk.market.latest.items()):
-        desk.market.quote(ticker, "0", str(quote.ask))
+def _one_sided(bench: TradingBench) -> None:
+    for ticker, quote in list(bench.market.latest.items()):
+        bench.market.quote(ticker, "0", str(quote.ask))
 
 
-def _fails(call: str) -> Callable[[Desk], None]:
-    return lambda desk: desk.broker.fail(call, _BROKEN, times=99)  # type: ignore[arg-type]  # one of Call
+def _fails(call: str) -> Callable[[TradingBench], None]:
+    return lambda bench: bench.broker.fail(call, _BROKEN, times=99)  # type: ignore[arg-type]  # one of Call
 
 
-def _no_positions(desk: Desk) -> None:
+def _no_positions(bench: TradingBench) -> None:
     """Only the list is wrong: what 19 AAA cost still counts in the account's equity."""
-    desk.broker.hold("AAA", "0", "100.00")
-    desk.broker.cash += 1900
+    bench.broker.hold("AAA", "0", "100.00")
+    bench.broker.cash += 1900
 
 
-def _yesterdays_positions(desk: Desk) -> None:
-    _no_positions(desk)
-    desk.broker.hold("CCC", "10", "100.00")
-    desk.broker.cash -= 1000
+def _yesterdays_positions(bench: TradingBench) -> None:
+    _no_positions(bench)
+    bench.broker.hold("CCC", "10", "100.00")
+    bench.broker.cash -= 1000
 
 
-def _clock_behind(desk: Desk) -> None:
-    desk.clock.advance(-600)
+def _clock_behind(bench: TradingBench) -> None:
+    bench.clock.advance(-600)
 
 
-def _clock_ahead(desk: Desk) -> None:
-    desk.clock.advance(600)
+def _clock_ahead(bench: TradingBench) -> None:
+    bench.clock.advance(600)
 
 
-def _no_session(desk: Desk) -> None:
-    known = desk.calendar.previous_session(DAY)
-    desk.calendar = FixedCalendar([known])
+def _no_session(bench: TradingBench) -> None:
+    known = bench.calendar.previous_session(DAY)
+    bench.calendar = FixedCalendar([known])
 
 
-def _unlisted(desk: Desk) -> None:
-    desk.broker.orders_since = lambda since: []  # type: ignore[method-assign]
+def _unlisted(bench: TradingBench) -> None:
+    bench.broker.orders_since = lambda since: []  # type: ignore[method-assign]
 
 
-def _no_fills(desk: Desk) -> None:
-    desk.broker.fills_withheld = True
+def _no_fills(bench: TradingBench) -> None:
+    bench.broker.fills_withheld = True
 
 
 CELLS = (
@@ -141,26 +141,26 @@ CELLS = (
 )
 
 
-def entries(desk: Desk) -> str:
-    number = desk.recommend("BBB")
-    desk.dispatch()
-    row = desk.recommendation(number)
+def entries(bench: TradingBench) -> str:
+    number = bench.recommend("BBB")
+    bench.dispatch()
+    row = bench.recommendation(number)
     gates = row["risk_gate_json"] or {}
     gates = json.loads(gates) if isinstance(gates, str) else gates
     refused = sorted(name for name, verdict in gates.items() if not verdict["passed"])
     return f"refused: {', '.join(refused)}" if refused else "as usual"
 
 
-def exits(desk: Desk) -> str:
+def exits(bench: TradingBench) -> str:
     try:
-        desk.guard()
+        bench.guard()
         failed = ""
     except StageFailed:
         failed = ", the run fails and alerts"
-    sent = desk.orders("exit")
-    alerts = sorted(set(desk.alerts()) - {"stage_failed"})
+    sent = bench.orders("exit")
+    alerts = sorted(set(bench.alerts()) - {"stage_failed"})
     alerted = f", alert {', '.join(alerts)}" if alerts else ""
-    assert desk.position()["status"] != "closed"
+    assert bench.position()["status"] != "closed"
     return f"{'as usual' if sent else 'wait'}{failed}{alerted}"
 
 
@@ -173,39 +173,39 @@ def table() -> dict[str, str]:
 def test_no_entry_is_made_on_what_is_unknown_and_nothing_is_closed_without_evidence(
     db: Database, table: dict[str, str], cell: Cell
 ) -> None:
-    desk = Desk(db)
-    desk.buy("AAA")
-    desk.clock.advance(60)
-    desk.quote("AAA", "90.00", "90.02")
-    desk.quote("BBB")
-    cell.spoil(desk)
+    bench = TradingBench(db)
+    bench.buy("AAA")
+    bench.clock.advance(60)
+    bench.quote("AAA", "90.00", "90.02")
+    bench.quote("BBB")
+    cell.spoil(bench)
     table[f"{cell.what}, {cell.how}"] = (
-        f"| {cell.what} | {cell.how} | {entries(desk)} | {exits(desk)} |"
+        f"| {cell.what} | {cell.how} | {entries(bench)} | {exits(bench)} |"
     )
-    assert len(desk.orders("entry")) == 1 or cell.what.endswith("list")
+    assert len(bench.orders("entry")) == 1 or cell.what.endswith("list")
 
 
 def test_without_postgres_nothing_is_sent_and_the_resting_stop_is_left_alone(
     db: Database, table: dict[str, str]
 ) -> None:
-    desk = Desk(db)
-    desk.buy("AAA")
-    desk.next_minute()
-    desk.guard()
-    desk.recommend("AAA")
-    desk.next_minute(AAA=("90.00", "90.02"))
-    asked = (len(desk.broker.submitted), desk.broker.calls.count("cancel"))
+    bench = TradingBench(db)
+    bench.buy("AAA")
+    bench.next_minute()
+    bench.guard()
+    bench.recommend("AAA")
+    bench.next_minute(AAA=("90.00", "90.02"))
+    asked = (len(bench.broker.submitted), bench.broker.calls.count("cancel"))
     with socket.socket() as nobody, closing(Database(_at(nobody), application_name="gone")) as gone:
         for run in (dispatcher.run, position_manager.run):
             with pytest.raises(DatabaseUnavailable):
                 run(
-                    AccountRequest(tick=desk.tick, account="large"),
-                    replace(desk.road(), db=gone),
-                    market_data=desk.market,
-                    calendar=desk.calendar,
+                    AccountRequest(tick=bench.tick, account="large"),
+                    replace(bench.account_context(), db=gone),
+                    market_data=bench.market,
+                    calendar=bench.calendar,
                 )
-    assert (len(desk.broker.submitted), desk.broker.calls.count("cancel")) == asked
-    (stop,) = [it for it in desk.broker.orders.values() if it.order_type == "stop"]
+    assert (len(bench.broker.submitted), bench.broker.calls.count("cancel")) == asked
+    (stop,) = [it for it in bench.broker.orders.values() if it.order_type == "stop"]
     assert stop.status == "new"
     table["Postgres"] = (
         f"| Postgres | {COLUMNS[0]} | the run fails, nothing is sent"
@@ -213,7 +213,7 @@ def test_without_postgres_nothing_is_sent_and_the_resting_stop_is_left_alone(
     )
 
 
-def _at(bound: socket.socket) -> Target:
+def _at(bound: socket.socket) -> ConnectionTarget:
     """A port that nobody listens on."""
     bound.bind(("127.0.0.1", 0))
     return target_from_url(f"postgresql://nobody@127.0.0.1:{bound.getsockname()[1]}/none")

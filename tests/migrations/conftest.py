@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ops_local.database import DatabaseUrls
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from tests.migrations.folders import Write, owner_of
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ops_local.database import DatabaseUrls
-from ops_pipeline.db.connection import Database, target_from_url
-from ops_pipeline.db.migrations import LIMITS
-from ops_pipeline.db.schema_snapshot import snapshot
+from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.migrations.runner import LIMITS
+from ops_pipeline.db.migrations.snapshot import snapshot
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 Write = Callable[..., Path]

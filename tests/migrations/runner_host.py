@@ -9,8 +9,8 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from ops_pipeline.db.connection import Database, target_from_url
-from ops_pipeline.db.migrations import LIMITS, Runner
+from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.migrations.runner import LIMITS, Runner
 from ops_pipeline.errors import OpsError
 
 

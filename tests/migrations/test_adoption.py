@@ -2,8 +2,8 @@
 
 import pytest
 
-from ops_pipeline.db.connection import Database
-from ops_pipeline.db.migrations import Adoption, Runner
+from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.db.migrations.runner import Adoption, Runner
 from ops_pipeline.errors import MigrationRefused
 from tests.migrations.folders import Write, applied_in
 

@@ -7,13 +7,13 @@ import pytest
 
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
-from ops_local.postgres import EmbeddedPostgres
-from ops_pipeline.db.connection import Database, target_from_url
-from ops_pipeline.db.migration_reach import reaches_beyond
-from ops_pipeline.db.migrations import LIMITS, Runner
+from ops_local.postgres.server import EmbeddedPostgres
+from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.migrations.cluster_wide import reaches_beyond
+from ops_pipeline.db.migrations.lexer import split
+from ops_pipeline.db.migrations.runner import LIMITS, Runner
+from ops_pipeline.db.migrations.snapshot import fingerprint
 from ops_pipeline.db.roles import Role
-from ops_pipeline.db.schema_snapshot import fingerprint
-from ops_pipeline.db.sql_lexer import split
 from ops_pipeline.errors import MigrationRefused
 from tests.migrations.folders import MIGRATIONS, Write
 

@@ -19,9 +19,9 @@ import pytest
 
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db import parameters
-from ops_pipeline.db.connection import Database, target_from_url
-from ops_pipeline.db.migration_files import read_folder
-from ops_pipeline.db.migrations import Runner
+from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.migrations.files import read_folder
+from ops_pipeline.db.migrations.runner import Runner
 from ops_pipeline.domain.parameters import Parameters
 from tests.migrations.folders import MIGRATIONS, owner_of
 

@@ -19,9 +19,9 @@ import pytest
 
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
-from ops_local.postgres import EmbeddedPostgres
-from ops_pipeline.db.connection import Database, Row
-from ops_pipeline.db.migrations import Runner
+from ops_local.postgres.server import EmbeddedPostgres
+from ops_pipeline.db.driver.connection import Database, Row
+from ops_pipeline.db.migrations.runner import Runner
 from tests.migrations.folders import MIGRATIONS, applied_in, halves_in, objects_in, owner_of
 from tests.migrations.killing_proxy import Doom, KillingProxy, Moment
 

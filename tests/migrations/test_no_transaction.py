@@ -8,8 +8,8 @@ import pytest
 from pg8000.exceptions import DatabaseError
 
 from ops_local.database import DatabaseUrls
-from ops_pipeline.db.connection import Database
-from ops_pipeline.db.migrations import Runner
+from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.db.migrations.runner import Runner
 from ops_pipeline.errors import MigrationFailed, MigrationRefused
 from tests.migrations.folders import Write, applied_in, halves_in, objects_in, owner_of
 

@@ -10,11 +10,11 @@ import pytest
 
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db import schema
-from ops_pipeline.db.connection import Database, target_from_url
-from ops_pipeline.db.migration_files import read_folder
-from ops_pipeline.db.migration_plan import plan
-from ops_pipeline.db.migration_session import LOCK_WAIT_S, STATEMENT_S, alone
-from ops_pipeline.db.migrations import Runner
+from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.migrations.files import read_folder
+from ops_pipeline.db.migrations.plan import plan
+from ops_pipeline.db.migrations.runner import Runner
+from ops_pipeline.db.migrations.session import LOCK_WAIT_S, STATEMENT_S, alone
 from ops_pipeline.errors import (
     CommitUnknown,
     DatabaseUnavailable,

@@ -6,9 +6,9 @@ import pytest
 
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
-from ops_local.postgres import EmbeddedPostgres
-from ops_pipeline.db.connection import Database, target_from_url
-from ops_pipeline.db.migrations import LIMITS, Adoption, Runner
+from ops_local.postgres.server import EmbeddedPostgres
+from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.migrations.runner import LIMITS, Adoption, Runner
 from ops_pipeline.errors import MigrationFailed, MigrationRefused
 from tests.migrations.folders import Write, halves_in, tables_in
 

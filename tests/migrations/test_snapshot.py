@@ -7,10 +7,10 @@ import pytest
 
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
-from ops_local.postgres import EmbeddedPostgres
-from ops_pipeline.db.connection import Database, target_from_url
-from ops_pipeline.db.migration_drift import compare
-from ops_pipeline.db.schema_snapshot import snapshot
+from ops_local.postgres.server import EmbeddedPostgres
+from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.migrations.drift import compare
+from ops_pipeline.db.migrations.snapshot import snapshot
 
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('low', 'high');

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from ops_pipeline.db.connection import Database
-from ops_pipeline.db.migration_files import read_folder
-from ops_pipeline.db.migration_plan import Plan, plan
-from ops_pipeline.db.migration_sections import way_forward
-from ops_pipeline.db.migrations import Runner
+from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.db.migrations.files import read_folder
+from ops_pipeline.db.migrations.plan import MigrationPlan, plan
+from ops_pipeline.db.migrations.runner import Runner
+from ops_pipeline.db.migrations.up_down_markers import way_forward
 from ops_pipeline.errors import MigrationFailed, MigrationRefused
 from tests.migrations.folders import Write, applied_in, objects_in
 
@@ -29,7 +29,7 @@ DROP FUNCTION f();
 """
 
 
-def planned(folder: Path) -> Plan:
+def planned(folder: Path) -> MigrationPlan:
     [file] = read_folder(folder)
     return plan(file, auto_no_transaction=False)
 

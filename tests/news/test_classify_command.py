@@ -10,8 +10,8 @@ from ops_local.cli import main
 from ops_local.commands.classify import answers
 from ops_local.database import DatabaseUrls
 from ops_pipeline.adapters.lexicon_classifier import LexiconClassifier
-from ops_pipeline.domain.company_names import NameBook
-from ops_pipeline.domain.news import Company
+from ops_pipeline.domain.news.company_names import NameBook
+from ops_pipeline.domain.news.items import Company
 
 LINES = "Nike shares jump after strong quarter\n\nNike rises while Intel falls\r\n100 %\n"
 

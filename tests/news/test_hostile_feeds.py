@@ -10,9 +10,9 @@ import pytest
 
 from ops_pipeline.adapters.rss import RssFeed
 from ops_pipeline.db import feeds
-from ops_pipeline.db.connection import Database
-from ops_pipeline.domain.news import FeedState
-from ops_pipeline.domain.news_identity import news_items
+from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.domain.news.identity import news_items
+from ops_pipeline.domain.news.items import FeedState
 from ops_pipeline.errors import FeedUnavailable
 from ops_pipeline.stages import rss_ingest
 from ops_pipeline.stages.request import TickRequest

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ops_pipeline.domain.news import Label
-from ops_pipeline.domain.sentiment import sentiment
+from ops_pipeline.domain.news.items import Label
+from ops_pipeline.domain.news.sentiment import sentiment
 from tests.news import labelled_lines
 from tests.unit import sentiment_lines
 from tests.unit.test_sentiment import LABELS, macro_f1

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from ops_pipeline.domain import words_of_direction, words_of_judgement, words_of_traders
-from ops_pipeline.domain.news import Label
-from ops_pipeline.domain.sentiment import sentiment
-from ops_pipeline.domain.word_sets import phrase_set
+from ops_pipeline.domain.news import words_of_direction, words_of_judgement, words_of_traders
+from ops_pipeline.domain.news.items import Label
+from ops_pipeline.domain.news.sentiment import sentiment
+from ops_pipeline.domain.news.word_sets import phrase_set
 from tests.unit.test_sentiment import LABELS, macro_f1
 
 LINES = Path(__file__).parent / "lines"

@@ -9,8 +9,8 @@ import pytest
 from ops_pipeline.adapters.lexicon_classifier import LexiconClassifier
 from ops_pipeline.adapters.rss import RssFeed
 from ops_pipeline.db import feeds, news
-from ops_pipeline.db.connection import Database
-from ops_pipeline.domain.news_sentiment import Pressure, ticker_sentiment
+from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.domain.news.ticker_sentiment import Pressure, ticker_sentiment
 from ops_pipeline.stages import classifier, rss_ingest
 from ops_pipeline.stages.request import TickRequest
 from tests.fakes import FixedClock

@@ -4,8 +4,8 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from ops_local import recording as recordings
 from ops_local.home import Home
+from ops_local.recordings import recording as recordings
 from tests.replay.conftest import run_day
 
 

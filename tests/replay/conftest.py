@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from ops_local import recording as recordings
 from ops_local.database import DatabaseUrls
 from ops_local.home import Home
 from ops_local.pipeline import Tally
-from ops_local.postgres import EmbeddedPostgres
-from ops_local.recording import Recording
-from ops_local.replay import Plan, replay
+from ops_local.postgres.server import EmbeddedPostgres
+from ops_local.recordings import recording as recordings
+from ops_local.recordings.recording import Recording
+from ops_local.replay import ReplayPlan, replay
 from ops_local.synthetic import generate
-from ops_pipeline.db.connection import Database, Transaction, target_from_url
+from ops_pipeline.db.driver.connection import Database, Transaction, target_from_url
 from ops_pipeline.domain.market import new_york_time
 from tests.conftest import MIGRATIONS
 
@@ -75,7 +75,7 @@ def run_day(
 ) -> Day:
     """Replay (a part of) a day into a new database of that home."""
     overlay = json.loads((PARAMS / params).read_text()) if params else None
-    plan = Plan(recording, home, MIGRATIONS, overlay=overlay)
+    plan = ReplayPlan(recording, home, MIGRATIONS, overlay=overlay)
     plan = replace(plan, first=first, last=last)
     done = replay(plan, lambda at, _tally: watch(at), after=lambda urls: urls)
     return Day(recording, done.tally, done.books, done.result)

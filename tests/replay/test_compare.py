@@ -11,10 +11,10 @@ import pytest
 
 from ops_local import database as local
 from ops_local.commands import compare as command
-from ops_local.compare import Difference, differences
+from ops_local.comparison.databases import RowDifference, differences
+from ops_local.comparison.measured import MEASURED
 from ops_local.database import DatabaseUrls
-from ops_local.measured import MEASURED
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from tests.replay.conftest import Day
 
 _RUN = """
@@ -107,11 +107,11 @@ def test_a_table_that_only_one_has_or_that_is_built_otherwise_is_a_difference(
     grant = "GRANT SELECT ON notes TO ops_pipeline_reader"
     _write(database_urls, "CREATE TABLE notes (text text)", grant)
     assert differences(database_urls, other_urls) == [
-        Difference("notes", "only in A", {}, ("text",), None, None)
+        RowDifference("notes", "only in A", {}, ("text",), None, None)
     ]
     _write(other_urls, "CREATE TABLE notes (text text, at date)", grant)
     assert differences(database_urls, other_urls) == [
-        Difference("notes", "differs", {}, ("at",), None, None)
+        RowDifference("notes", "differs", {}, ("at",), None, None)
     ]
 
 

@@ -7,12 +7,13 @@ from operator import mul
 
 import pytest
 
-from ops_local import deployed, explain
+from ops_local import deployed
 from ops_local.commands import explain as command
-from ops_local.explain_sections import Section, sections
+from ops_local.explain import records
+from ops_local.explain.sections import Section, sections
 from ops_pipeline.adapters.clock import WallClock
-from ops_pipeline.db.connection import Database, Row
-from ops_pipeline.domain.sentiment import MODEL
+from ops_pipeline.db.driver.connection import Database, Row
+from ops_pipeline.domain.news.sentiment import MODEL
 from ops_pipeline.runtime.wiring import Runtime
 from tests.lambda_endpoint import STACK, lambda_endpoint
 from tests.replay.conftest import Day
@@ -24,7 +25,7 @@ _TRADE = ["Decision", "Headlines", "Bars and features", "Signal", "Gates", "Size
 
 def _told(day: Day, number: int) -> dict[str, Section]:
     with day.reading() as tx:
-        return {part.title: part for part in sections(explain.explain(tx, number))}
+        return {part.title: part for part in sections(records.explain(tx, number))}
 
 
 def _ops(day: Day, *words: str) -> int:
@@ -46,9 +47,9 @@ def _run(*words: str) -> int:
 
 def test_the_best_story_is_the_trade_with_news_that_moved_most(generated_morning: Day) -> None:
     with generated_morning.reading() as tx:
-        number = explain.best(tx)
+        number = records.best(tx)
         assert number is not None
-        told = explain.explain(tx, number)
+        told = records.explain(tx, number)
     earned = generated_morning.rows(
         """
         SELECT abs(h.pnl_dollars) AS moved FROM position_history AS h
@@ -155,7 +156,7 @@ def test_a_sale_by_signal_shows_the_position_it_asked_to_close(generated_morning
         "SELECT id, ticker FROM dispatch_recommendations WHERE action = 'SELL' ORDER BY id LIMIT 1"
     )[0]
     with generated_morning.reading() as tx:
-        told = explain.explain(tx, row["id"])
+        told = records.explain(tx, row["id"])
     assert [position["ticker"] for position in told.positions] == [row["ticker"]]
     assert "exit_requested" in {event["kind"] for event in told.events}
 
@@ -207,9 +208,9 @@ def test_a_deployed_stack_tells_the_same_to_the_last_digit(
     far = deployed.TypedStackReader(stack)
     for row in generated_morning.rows(f"{_IDS} LIMIT 20"):
         with generated_morning.reading() as tx:
-            near = explain.explain(tx, row["id"])
+            near = records.explain(tx, row["id"])
         # A Decimal equals a float of its value: its written form does not.
-        assert repr(explain.explain(far, row["id"])) == repr(near)
+        assert repr(records.explain(far, row["id"])) == repr(near)
 
     assert _ops(generated_morning) == 0
     here = capsys.readouterr().out
@@ -231,4 +232,4 @@ def test_what_a_deployed_stack_can_t_tell_ends_with_1(
 
 def test_a_database_without_recommendations_has_no_story(db: Database) -> None:
     with db.transaction() as tx:
-        assert explain.best(tx) is None
+        assert records.best(tx) is None

@@ -11,15 +11,15 @@ import pytest
 
 from infra.definitions import load_schedules
 from infra.schedule import ticks
-from ops_local import recording as recordings
 from ops_local.exchange.launcher import RunningExchange
 from ops_local.home import Home
-from ops_local.world import ACCOUNTS, Plan, World, opened
+from ops_local.recordings import recording as recordings
+from ops_local.replay_environment import ACCOUNTS, ReplayEnvironment, ReplayPlan, opened
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
-from ops_pipeline.db import invariants
-from ops_pipeline.db.connection import Database, target_from_url
-from ops_pipeline.domain.invariants import Breach, BrokerBooks
+from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.market import new_york_time
+from ops_pipeline.domain.operations.invariants import Breach, BrokerBooks
 from tests.conftest import MIGRATIONS
 from tests.replay.conftest import PARAMS
 
@@ -89,7 +89,9 @@ def play(home: Home, folder: Path, seed: int) -> Ended:
     """Replay a day with faults until shortly before its close."""
     recording = recordings.load(folder)
     overlay = json.loads((PARAMS / "lively.json").read_text())
-    with opened(Plan(recording, home, MIGRATIONS, overlay=overlay, paced=bool(seed % 2))) as world:
+    with opened(
+        ReplayPlan(recording, home, MIGRATIONS, overlay=overlay, paced=bool(seed % 2))
+    ) as world:
         day = recording.day
         happened, moves = 0, list(MOVED)
         for tick in ticks(load_schedules(), world.clock.now(), new_york_time(day, 16, 25)):
@@ -105,7 +107,7 @@ def play(home: Home, folder: Path, seed: int) -> Ended:
         return _examined(world, happened)
 
 
-def _examined(world: World, happened: int) -> Ended:
+def _examined(world: ReplayEnvironment, happened: int) -> Ended:
     books = {account.name: _books(world.exchange, account.name) for account in ACCOUNTS}
     database = Database(target_from_url(world.urls.writer), application_name="tests")
     with closing(database), database.transaction() as tx:

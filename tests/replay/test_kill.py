@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ops_local import recording as recordings
-from ops_local.compare import differences
+from ops_local.comparison.databases import differences
 from ops_local.home import Home
+from ops_local.recordings import recording as recordings
 from ops_pipeline.domain.market import new_york_time
 from tests.conftest import ROOT
 from tests.replay.conftest import Day, run_day, server_home

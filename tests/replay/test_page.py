@@ -20,10 +20,10 @@ import pytest
 from ops_local import page
 from ops_local.database import DatabaseUrls
 from ops_local.page import tables
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from tests.replay.conftest import Day
 
-_SESSION = page.Session(date(2026, 2, 4), synthetic=True, source="a seed")
+_SESSION = page.PageSession(date(2026, 2, 4), synthetic=True, source="a seed")
 _HOSTILE = '</script><script>alert(1)</script><img src=x onerror="alert(2)"> & "more"'
 
 
@@ -215,13 +215,13 @@ def test_a_day_on_which_nothing_happened_has_a_page_too(database_urls: DatabaseU
 
 
 def test_a_recorded_session_is_not_called_synthetic(database_urls: DatabaseUrls) -> None:
-    recorded = page.Session(date(2013, 10, 7), synthetic=False, source="an exchange")
+    recorded = page.PageSession(date(2013, 10, 7), synthetic=False, source="an exchange")
     text = _built(database_urls, recorded).text
     assert "Recorded session" in text
     assert "Made up" not in text
 
 
-def _built(urls: DatabaseUrls, session: page.Session = _SESSION) -> Page:
+def _built(urls: DatabaseUrls, session: page.PageSession = _SESSION) -> Page:
     with (
         closing(Database(target_from_url(urls.reader), application_name="tests")) as database,
         database.transaction() as tx,

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ops_local import recording as recordings
-from ops_local.compare import differences
+from ops_local.comparison.databases import differences
 from ops_local.home import Home
-from ops_local.postgres import EmbeddedPostgres
-from ops_local.postgres_home import reachable_folder
-from ops_local.postmaster import read_postmaster
+from ops_local.postgres.home import reachable_folder
+from ops_local.postgres.postmaster import read_postmaster
+from ops_local.postgres.server import EmbeddedPostgres
+from ops_local.recordings import recording as recordings
 from ops_local.replay import Interrupted
 from ops_pipeline.domain.market import new_york_time
 from tests.replay.conftest import run_day

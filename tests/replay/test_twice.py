@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ops_local import recording as recordings
-from ops_local.compare import differences
+from ops_local.comparison.databases import differences
 from ops_local.home import Home
-from ops_local.recording import Recording
+from ops_local.recordings import recording as recordings
+from ops_local.recordings.recording import Recording
 from ops_local.synthetic import generate
 from ops_pipeline.domain.market import new_york_time
 from tests.replay.conftest import run_day, server_home

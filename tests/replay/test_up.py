@@ -16,13 +16,13 @@ import pytest
 from ops_local import live
 from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange, start
-from ops_local.feed_server import FeedServer
+from ops_local.feeds.server import FeedServer
 from ops_local.home import Home
-from ops_local.recording import Recording
+from ops_local.recordings.recording import Recording
+from ops_local.replay_environment import ACCOUNTS, variables
 from ops_local.synthetic import generate
-from ops_local.world import ACCOUNTS, variables
 from ops_pipeline.db import default_parameters
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.market import new_york_time
 from tests.conftest import ROOT
 from tests.fakes import FixedClock

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from ops_local import recording as recordings
-from ops_local.compare import differences
+from ops_local.comparison.databases import differences
 from ops_local.home import Home
-from ops_local.recording import Recording
+from ops_local.recordings import recording as recordings
+from ops_local.recordings.recording import Recording
 from ops_local.synthetic import generate
 from tests.replay.conftest import run_day, server_home
 from tests.replay.test_kill import minutes_until_killed, start

@@ -6,96 +6,96 @@ from datetime import timedelta
 
 import pytest
 
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.errors import BrokerUnavailable
-from tests.builders_trading import Desk
+from tests.builders_trading import TradingBench
 from tests.fakes import FixedClock
 
 
 @pytest.fixture
-def desk(db: Database) -> Desk:
-    return Desk(db)
+def bench(db: Database) -> TradingBench:
+    return TradingBench(db)
 
 
-def why_not(desk: Desk, ticker: str = "BBB") -> str | None:
+def why_not(bench: TradingBench, ticker: str = "BBB") -> str | None:
     """Recommend the ticker, dispatch, and give the reason of a refusal."""
-    desk.quote(ticker)
-    desk.broker.at_once[ticker] = ("100.00", None)
-    number = desk.recommend(ticker)
-    desk.dispatch()
-    reason: str | None = desk.recommendation(number)["failure_reason"]
+    bench.quote(ticker)
+    bench.broker.at_once[ticker] = ("100.00", None)
+    number = bench.recommend(ticker)
+    bench.dispatch()
+    reason: str | None = bench.recommendation(number)["failure_reason"]
     return reason
 
 
 @pytest.mark.parametrize("call", ["positions", "orders_since"])
-def test_a_list_that_cannot_be_read_refuses(desk: Desk, call: str) -> None:
-    desk.broker.fail(call, BrokerUnavailable("503"))  # type: ignore[arg-type]  # one of Call
-    assert why_not(desk) == "What the broker holds unknown: refused"
-    assert desk.orders() == []
+def test_a_list_that_cannot_be_read_refuses(bench: TradingBench, call: str) -> None:
+    bench.broker.fail(call, BrokerUnavailable("503"))  # type: ignore[arg-type]  # one of Call
+    assert why_not(bench) == "What the broker holds unknown: refused"
+    assert bench.orders() == []
 
 
-def test_a_list_without_what_is_held_here_refuses_and_names_it(desk: Desk) -> None:
-    desk.buy()
-    desk.next_minute()
-    desk.broker.hold("AAA", "0", "100.00")
-    desk.broker.cash += 1900
-    assert why_not(desk) == "The broker does not list AAA"
-    assert desk.notes.of("positions_not_listed") == [{"account": "large", "symbols": ["AAA"]}]
+def test_a_list_without_what_is_held_here_refuses_and_names_it(bench: TradingBench) -> None:
+    bench.buy()
+    bench.next_minute()
+    bench.broker.hold("AAA", "0", "100.00")
+    bench.broker.cash += 1900
+    assert why_not(bench) == "The broker does not list AAA"
+    assert bench.notes.of("positions_not_listed") == [{"account": "large", "symbols": ["AAA"]}]
 
 
-def test_a_stop_that_has_just_filled_refuses_nothing(desk: Desk) -> None:
-    desk.buy()
-    desk.next_minute()
-    desk.guard()
-    desk.next_minute()
-    desk.broker.fill(str(desk.order("stop")["client_order_id"]), "98.00")
-    assert why_not(desk) is None
-    assert desk.position()["status"] == "open"
-    desk.guard()
-    assert desk.position()["status"] == "closed"
+def test_a_stop_that_has_just_filled_refuses_nothing(bench: TradingBench) -> None:
+    bench.buy()
+    bench.next_minute()
+    bench.guard()
+    bench.next_minute()
+    bench.broker.fill(str(bench.order("stop")["client_order_id"]), "98.00")
+    assert why_not(bench) is None
+    assert bench.position()["status"] == "open"
+    bench.guard()
+    assert bench.position()["status"] == "closed"
 
 
 @pytest.mark.parametrize("behind_ms", [0, 1, 5_000])
 def test_a_broker_whose_clock_is_behind_gets_every_entry_of_a_run(
-    desk: Desk, behind_ms: int
+    bench: TradingBench, behind_ms: int
 ) -> None:
-    desk.broker.clock = FixedClock(desk.clock.now() - timedelta(milliseconds=behind_ms))
+    bench.broker.clock = FixedClock(bench.clock.now() - timedelta(milliseconds=behind_ms))
     for ticker in ("AAA", "BBB"):
-        desk.quote(ticker)
-        desk.broker.at_once[ticker] = ("100.00", None)
-    numbers = [desk.recommend(ticker) for ticker in ("AAA", "BBB")]
-    desk.dispatch()
-    assert [desk.recommendation(number)["status"] for number in numbers] == ["EXECUTED"] * 2
+        bench.quote(ticker)
+        bench.broker.at_once[ticker] = ("100.00", None)
+    numbers = [bench.recommend(ticker) for ticker in ("AAA", "BBB")]
+    bench.dispatch()
+    assert [bench.recommendation(number)["status"] for number in numbers] == ["EXECUTED"] * 2
 
 
-def test_what_was_bought_by_hand_is_not_bought_twice(desk: Desk) -> None:
-    desk.broker.hold("BBB", "5", "100.00")
-    assert why_not(desk) == "BBB is held or being bought"
+def test_what_was_bought_by_hand_is_not_bought_twice(bench: TradingBench) -> None:
+    bench.broker.hold("BBB", "5", "100.00")
+    assert why_not(bench) == "BBB is held or being bought"
 
 
-def test_what_was_bought_by_hand_counts_in_the_number_of_positions(desk: Desk) -> None:
-    desk.set_account(max_positions=2)
+def test_what_was_bought_by_hand_counts_in_the_number_of_positions(bench: TradingBench) -> None:
+    bench.set_account(max_positions=2)
     for ticker in ("CCC", "DDD"):
-        desk.broker.hold(ticker, "5", "100.00")
-    assert why_not(desk) == "At position limit: 2/2"
+        bench.broker.hold(ticker, "5", "100.00")
+    assert why_not(bench) == "At position limit: 2/2"
 
 
-def test_what_was_bought_by_hand_counts_in_the_exposure_once(desk: Desk) -> None:
+def test_what_was_bought_by_hand_counts_in_the_exposure_once(bench: TradingBench) -> None:
     """$9,000 of $10,000 are taken: what is left is the size."""
-    desk.broker.hold("CCC", "90", "100.00")
-    assert why_not(desk) is None
-    (order,) = desk.orders("entry")
+    bench.broker.hold("CCC", "90", "100.00")
+    assert why_not(bench) is None
+    (order,) = bench.orders("entry")
     assert 0 < order["quantity"] * order["price"] <= 1000
 
-    desk.next_minute()
-    desk.broker.hold("CCC", "200", "100.00")
-    assert "Exposure $" in (why_not(desk, "DDD") or "")
+    bench.next_minute()
+    bench.broker.hold("CCC", "200", "100.00")
+    assert "Exposure $" in (why_not(bench, "DDD") or "")
 
 
-def _working(desk: Desk, **changes: object) -> Callable[..., object]:
+def _working(bench: TradingBench, **changes: object) -> Callable[..., object]:
     """The broker's lists with an order of somebody's in them that may still fill."""
-    desk.buy("AAA")
-    (ours,) = desk.broker.orders.values()
+    bench.buy("AAA")
+    (ours,) = bench.broker.orders.values()
     working = replace(
         ours,
         client_order_id="by hand",
@@ -106,22 +106,22 @@ def _working(desk: Desk, **changes: object) -> Callable[..., object]:
         filled_average_price=None,
         **changes,  # type: ignore[arg-type]  # of a BrokerOrder
     )
-    honest = desk.broker.orders_since
+    honest = bench.broker.orders_since
     return lambda since: [
         *honest(since),
         *([working] if working.submitted_at >= since else []),
     ]
 
 
-def test_an_order_of_days_ago_that_still_works_counts_as_being_bought(desk: Desk) -> None:
-    lists = _working(desk, submitted_at=desk.clock.now() - timedelta(days=3))
-    desk.broker.orders_since = lists  # type: ignore[method-assign, assignment]
-    desk.next_minute()
-    assert why_not(desk) == "BBB is held or being bought"
+def test_an_order_of_days_ago_that_still_works_counts_as_being_bought(bench: TradingBench) -> None:
+    lists = _working(bench, submitted_at=bench.clock.now() - timedelta(days=3))
+    bench.broker.orders_since = lists  # type: ignore[method-assign, assignment]
+    bench.next_minute()
+    assert why_not(bench) == "BBB is held or being bought"
 
 
-def test_an_order_in_dollars_that_still_works_counts_as_being_bought(desk: Desk) -> None:
-    lists = _working(desk, quantity=0)
-    desk.broker.orders_since = lists  # type: ignore[method-assign, assignment]
-    desk.next_minute()
-    assert why_not(desk) == "BBB is held or being bought"
+def test_an_order_in_dollars_that_still_works_counts_as_being_bought(bench: TradingBench) -> None:
+    lists = _working(bench, quantity=0)
+    bench.broker.orders_since = lists  # type: ignore[method-assign, assignment]
+    bench.next_minute()
+    assert why_not(bench) == "BBB is held or being bought"

@@ -8,11 +8,11 @@ import pytest
 
 from ops_pipeline.adapters.lexicon_classifier import LexiconClassifier
 from ops_pipeline.db import news
-from ops_pipeline.db.connection import Database, Row
+from ops_pipeline.db.driver.connection import Database, Row
 from ops_pipeline.db.runs import DryDatabase
-from ops_pipeline.domain.news import FeedEntry, FeedState, Sentiment
-from ops_pipeline.domain.news_identity import news_item
-from ops_pipeline.domain.stories import assign_stories
+from ops_pipeline.domain.news.identity import news_item
+from ops_pipeline.domain.news.items import FeedEntry, FeedState, Sentiment
+from ops_pipeline.domain.news.stories import assign_stories
 from ops_pipeline.errors import ClassificationFailed
 from ops_pipeline.ports import Classifier
 from ops_pipeline.stages import classifier

@@ -13,7 +13,7 @@ from functions.db_migration.handler import lambda_handler as migrate
 from functions.db_query.handler import lambda_handler as query
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db import parameters, schema
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.errors import InvalidInput, MigrationFailed, MigrationRefused
 from ops_pipeline.runtime import wiring

@@ -8,10 +8,10 @@ import pytest
 
 from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db import news, tickers
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import Bar
-from ops_pipeline.domain.news import Classified, NewsItem, Publication, Sentiment, WaitingItem
+from ops_pipeline.domain.news.items import Classified, NewsItem, Publication, Sentiment, WaitingItem
 from ops_pipeline.errors import InvalidInput, MarketDataUnavailable
 from ops_pipeline.stages import discovery, watching
 from ops_pipeline.stages.request import TickRequest

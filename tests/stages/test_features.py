@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ops_local import recording
+from ops_local.recordings import recording
 from ops_pipeline.adapters.calendar import NyseCalendar
-from ops_pipeline.db.connection import Database, Row
+from ops_pipeline.db.driver.connection import Database, Row
 from ops_pipeline.domain.bars import jumps
 from ops_pipeline.domain.market import MINUTE, Bar, Session
 from ops_pipeline.domain.parameters import TelemetryRules

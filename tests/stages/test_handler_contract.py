@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange, start
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.entrypoint import Handler

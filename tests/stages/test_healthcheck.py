@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from ops_pipeline.adapters.calendar import NyseCalendar
-from ops_pipeline.db import parameters, retention, runs
-from ops_pipeline.db.connection import Database
-from ops_pipeline.domain.health import DUTIES
+from ops_pipeline.db import parameters, runs
+from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.db.operations import retention
 from ops_pipeline.domain.market import MINUTE, new_york_time
+from ops_pipeline.domain.operations.health import MONITORED_STAGES
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.stages import control, healthcheck, run_failure
 from ops_pipeline.stages.request import TickRequest
-from tests.builders_trading import Desk
+from tests.builders_trading import TradingBench
 from tests.fakes import FixedClock
 
 WEDNESDAY = date(2026, 2, 4)
@@ -86,7 +87,7 @@ def open_alerts(db: Database) -> list[dict[str, Any]]:
         )
 
 
-ALL_STAGES = tuple(duty.stage for duty in DUTIES)
+ALL_STAGES = tuple(monitored.stage for monitored in MONITORED_STAGES)
 NOON = at(12, 0)
 
 
@@ -271,47 +272,49 @@ def test_a_failed_state_whose_stage_never_ran_again_stays_open(db: Database) -> 
 def test_a_broken_invariant_has_an_alert_that_names_the_row_until_it_is_whole_again(
     db: Database,
 ) -> None:
-    desk = Desk(db)
-    desk.buy()
-    desk.guard()
-    desk.run("UPDATE active_positions SET quantity = quantity - 1")
+    bench = TradingBench(db)
+    bench.buy()
+    bench.guard()
+    bench.run("UPDATE active_positions SET quantity = quantity - 1")
     assert "invariant_broken large position_equals_its_orders" in check(db, NOON).unwell
     check(db, NOON + MINUTE)
-    (alert,) = desk.rows("SELECT * FROM alerts WHERE kind = 'invariant_broken'")
+    (alert,) = bench.rows("SELECT * FROM alerts WHERE kind = 'invariant_broken'")
     assert (alert["severity"], alert["resolved_at"]) == ("critical", None)
-    assert str(desk.position()["id"]) in alert["message"]
-    desk.run("UPDATE active_positions SET quantity = quantity + 1")
+    assert str(bench.position()["id"]) in alert["message"]
+    bench.run("UPDATE active_positions SET quantity = quantity + 1")
     assert check(db, NOON + 2 * MINUTE).alerts_resolved == 1
-    assert "invariant_broken" not in desk.alerts()
+    assert "invariant_broken" not in bench.alerts()
 
 
 def test_an_account_that_lost_five_times_in_a_row_alerts_until_it_is_resumed(db: Database) -> None:
-    desk = Desk(db)
-    desk.set_account(max_daily_loss=5000)
+    bench = TradingBench(db)
+    bench.set_account(max_daily_loss=5000)
     for number, ticker in enumerate(("AAA", "BBB", "CCC", "DDD", "EEE")):
-        check(db, desk.tick)
-        assert "losing_streak" not in desk.alerts(), f"after {number} losses"
-        desk.quote(ticker)
-        desk.buy(ticker)
-        desk.next_minute(**{ticker: ("90.00", "90.02")})
-        desk.broker.at_once[ticker] = ("90.00", None)
-        desk.guard()
-        assert desk.position(ticker)["status"] == "closed"
-    check(db, desk.tick)
-    assert "losing_streak" in desk.alerts()
-    desk.quote("FFF")
-    number = desk.recommend("FFF")
-    desk.dispatch()
-    assert "Last 5 trades of the account lost" in desk.recommendation(number)["failure_reason"]
+        check(db, bench.tick)
+        assert "losing_streak" not in bench.alerts(), f"after {number} losses"
+        bench.quote(ticker)
+        bench.buy(ticker)
+        bench.next_minute(**{ticker: ("90.00", "90.02")})
+        bench.broker.at_once[ticker] = ("90.00", None)
+        bench.guard()
+        assert bench.position(ticker)["status"] == "closed"
+    check(db, bench.tick)
+    assert "losing_streak" in bench.alerts()
+    bench.quote("FFF")
+    number = bench.recommend("FFF")
+    bench.dispatch()
+    assert "Last 5 trades of the account lost" in bench.recommendation(number)["failure_reason"]
 
-    desk.clock.advance(60)
-    wish = control.Request(action="resume", account="large", operator="test", reason="seen").wish()
-    control.run(wish, db=db, clock=desk.clock)
-    check(db, desk.tick)
-    assert "losing_streak" not in desk.alerts()
+    bench.clock.advance(60)
+    wish = control.Request(
+        action="resume", account="large", operator="test", reason="seen"
+    ).command()
+    control.run(wish, db=db, clock=bench.clock)
+    check(db, bench.tick)
+    assert "losing_streak" not in bench.alerts()
 
 
 def test_parameters_without_the_streak_are_read_as_shipped(db: Database) -> None:
-    desk = Desk(db)
-    desk.run("UPDATE parameter_versions SET parameters = '{}' WHERE active")
-    assert check(db, desk.tick).unwell == []
+    bench = TradingBench(db)
+    bench.run("UPDATE parameter_versions SET parameters = '{}' WHERE active")
+    assert check(db, bench.tick).unwell == []

@@ -14,7 +14,7 @@ from pg8000.exceptions import DatabaseError
 from infra.definitions import load_functions
 from ops_local.database import DatabaseUrls, url_for
 from ops_local.exchange.launcher import RunningExchange
-from ops_pipeline.db.connection import Database, target_from_url, words_of
+from ops_pipeline.db.driver.connection import Database, log_message, target_from_url
 from ops_pipeline.runtime import log
 from ops_pipeline.runtime.wiring import Runtime
 from tests.contract.paper_street import LARGE, TINY
@@ -166,4 +166,4 @@ def test_a_migration_that_fails_tells_no_login(variables: dict[str, str], tmp_pa
 def test_postgres_s_words_stay_but_for_a_value(db: Database, statement: str, words: str) -> None:
     with pytest.raises(DatabaseError) as refused, db.transaction() as tx:
         tx.rows(statement)
-    assert words_of(refused.value).endswith(words)
+    assert log_message(refused.value).endswith(words)

@@ -7,7 +7,7 @@ import pytest
 
 from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db import accounts
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.errors import InvalidInput, StaleData
 from ops_pipeline.stages import market_clock

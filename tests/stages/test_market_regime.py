@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from ops_pipeline.adapters.calendar import NyseCalendar
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.regime import store_readings
 from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.errors import FeedUnavailable

@@ -10,7 +10,7 @@ from functions.classifier.handler import lambda_handler as classify
 from functions.rss_ingest.handler import lambda_handler as ingest
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db import feeds
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime

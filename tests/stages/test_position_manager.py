@@ -6,47 +6,47 @@ from decimal import Decimal
 
 import pytest
 
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.market import Quote, new_york_time
 from ops_pipeline.errors import BrokerRejected, BrokerUnavailable, StageFailed
-from ops_pipeline.stages import order_sync
-from tests.builders_trading import DAY, Desk
+from ops_pipeline.execution import order_sync
+from tests.builders_trading import DAY, TradingBench
 from tests.fakes import FakeMarketData, FixedCalendar, regular_session
 
 
 @pytest.fixture
-def desk(db: Database) -> Desk:
-    return Desk(db)
+def bench(db: Database) -> TradingBench:
+    return TradingBench(db)
 
 
 @pytest.fixture
-def held(desk: Desk) -> Desk:
+def held(bench: TradingBench) -> TradingBench:
     """A desk that holds 19 AAA at $100 with its stop resting at $98."""
-    desk.buy()
-    desk.next_minute()
-    desk.guard()
-    return desk
+    bench.buy()
+    bench.next_minute()
+    bench.guard()
+    return bench
 
 
-def names(desk: Desk, purpose: str) -> list[tuple[str, Decimal, str]]:
-    return [(o["status"], o["quantity"], o["reason"]) for o in desk.orders(purpose)]
+def names(bench: TradingBench, purpose: str) -> list[tuple[str, Decimal, str]]:
+    return [(o["status"], o["quantity"], o["reason"]) for o in bench.orders(purpose)]
 
 
-def events(desk: Desk) -> list[str]:
-    found = desk.rows("SELECT kind FROM position_events ORDER BY seq")
+def events(bench: TradingBench) -> list[str]:
+    found = bench.rows("SELECT kind FROM position_events ORDER BY seq")
     return [row["kind"] for row in found]
 
 
-def working(desk: Desk) -> list[str]:
+def working(bench: TradingBench) -> list[str]:
     """The client_order_ids of sales that may still fill at the broker."""
     return [
         order.client_order_id
-        for order in desk.broker.orders.values()
+        for order in bench.broker.orders.values()
         if order.side == "sell" and order.status in ("new", "partially_filled", "pending_cancel")
     ]
 
 
-def test_a_stop_rests_at_the_broker_from_the_first_tick(held: Desk) -> None:
+def test_a_stop_rests_at_the_broker_from_the_first_tick(held: TradingBench) -> None:
     stop = held.order("stop")
     assert (stop["order_type"], stop["price"], stop["quantity"]) == ("stop", Decimal("98.00"), 19)
     assert stop["status"] == "accepted"
@@ -56,7 +56,7 @@ def test_a_stop_rests_at_the_broker_from_the_first_tick(held: Desk) -> None:
     assert len(held.orders("stop")) == 1
 
 
-def test_each_mark_is_kept_with_its_extremes(held: Desk) -> None:
+def test_each_mark_is_kept_with_its_extremes(held: TradingBench) -> None:
     held.next_minute(AAA=("100.40", "100.60"))
     held.guard()
     held.next_minute(AAA=("99.40", "99.60"))
@@ -70,7 +70,7 @@ def test_each_mark_is_kept_with_its_extremes(held: Desk) -> None:
     assert len(held.rows("SELECT 1 FROM position_telemetry")) == 3
 
 
-def test_breakeven_moves_the_stop_by_cancel_and_a_new_intent(held: Desk) -> None:
+def test_breakeven_moves_the_stop_by_cancel_and_a_new_intent(held: TradingBench) -> None:
     held.next_minute(AAA=("100.98", "101.02"))
     outcome = held.guard()
 
@@ -87,20 +87,22 @@ def test_breakeven_moves_the_stop_by_cancel_and_a_new_intent(held: Desk) -> None
 
 
 def test_breakeven_happens_once_also_when_the_entry_price_lies_between_two_cents(
-    desk: Desk,
+    bench: TradingBench,
 ) -> None:
-    desk.broker.at_once["AAA"] = ("99.99", "9")
-    desk.recommend()
-    desk.dispatch()
-    desk.broker.fill(str(desk.order()["client_order_id"]), "100.00")
+    bench.broker.at_once["AAA"] = ("99.99", "9")
+    bench.recommend()
+    bench.dispatch()
+    bench.broker.fill(str(bench.order()["client_order_id"]), "100.00")
     for _ in range(3):
-        desk.next_minute(AAA=("101.20", "101.24"))
-        desk.guard()
-    assert events(desk).count("breakeven") == 1
-    assert desk.position()["stop_loss"] == Decimal("99.99")
+        bench.next_minute(AAA=("101.20", "101.24"))
+        bench.guard()
+    assert events(bench).count("breakeven") == 1
+    assert bench.position()["stop_loss"] == Decimal("99.99")
 
 
-def test_a_partial_exit_sells_forty_percent_once_and_arms_the_trailing_stop(held: Desk) -> None:
+def test_a_partial_exit_sells_forty_percent_once_and_arms_the_trailing_stop(
+    held: TradingBench,
+) -> None:
     held.next_minute(AAA=("102.00", "102.10"))
     held.broker.at_once["AAA"] = ("102.00", None)
     held.guard()
@@ -130,7 +132,7 @@ def test_a_partial_exit_sells_forty_percent_once_and_arms_the_trailing_stop(held
     }
 
 
-def test_take_profit_sells_everything_at_a_limit_under_the_bid(held: Desk) -> None:
+def test_take_profit_sells_everything_at_a_limit_under_the_bid(held: TradingBench) -> None:
     held.next_minute(AAA=("103.00", "103.10"))
     assert held.guard().exits_sent == 1
     order = held.order("exit")
@@ -143,14 +145,14 @@ def test_take_profit_sells_everything_at_a_limit_under_the_bid(held: Desk) -> No
     assert held.order("stop")["status"] == "canceled"
 
 
-def test_the_stop_loss_sells_when_the_resting_stop_has_not(held: Desk) -> None:
+def test_the_stop_loss_sells_when_the_resting_stop_has_not(held: TradingBench) -> None:
     held.next_minute(AAA=("97.90", "97.96"))
     held.guard()
     assert held.order("exit")["reason"] == "stop_loss"
     assert working(held) == [held.order("exit")["client_order_id"]]
 
 
-def test_a_stop_that_filled_at_the_broker_closes_the_position(held: Desk) -> None:
+def test_a_stop_that_filled_at_the_broker_closes_the_position(held: TradingBench) -> None:
     held.broker.fill(str(held.order("stop")["client_order_id"]), "97.95")
     held.next_minute(AAA=("97.90", "97.96"))
     outcome = held.guard()
@@ -164,32 +166,32 @@ def test_a_stop_that_filled_at_the_broker_closes_the_position(held: Desk) -> Non
     assert not working(held)
 
 
-def test_every_day_trade_is_sold_from_fifteen_minutes_before_the_close(desk: Desk) -> None:
-    desk.clock.at = new_york_time(DAY, 13, 59)
-    desk.quote("AAA")
-    desk.buy()
+def test_every_day_trade_is_sold_from_fifteen_minutes_before_the_close(bench: TradingBench) -> None:
+    bench.clock.at = new_york_time(DAY, 13, 59)
+    bench.quote("AAA")
+    bench.buy()
     for minute, sold in ((44, 0), (45, 1)):
-        desk.clock.at = new_york_time(DAY, 15, minute)
-        desk.quote("AAA")
-        desk.run("UPDATE active_positions SET max_hold_minutes = 999")
-        desk.guard()
-        assert len(desk.orders("exit")) == sold
-    assert desk.order("exit")["reason"] == "session_end"
+        bench.clock.at = new_york_time(DAY, 15, minute)
+        bench.quote("AAA")
+        bench.run("UPDATE active_positions SET max_hold_minutes = 999")
+        bench.guard()
+        assert len(bench.orders("exit")) == sold
+    assert bench.order("exit")["reason"] == "session_end"
 
 
 def test_on_a_half_day_the_session_ends_at_one(db: Database) -> None:
     half = FixedCalendar(
         [regular_session(DAY.replace(day=3)), regular_session(DAY, closes_at_hour=13)]
     )
-    desk = Desk(db, at=new_york_time(DAY, 10, 30), calendar=half)
-    desk.buy()
-    desk.clock.at = new_york_time(DAY, 12, 45)
-    desk.quote("AAA")
-    desk.guard()
-    assert desk.order("exit")["reason"] == "session_end"
+    bench = TradingBench(db, at=new_york_time(DAY, 10, 30), calendar=half)
+    bench.buy()
+    bench.clock.at = new_york_time(DAY, 12, 45)
+    bench.quote("AAA")
+    bench.guard()
+    assert bench.order("exit")["reason"] == "session_end"
 
 
-def test_nothing_is_sent_from_fifteen_seconds_before_the_close(held: Desk) -> None:
+def test_nothing_is_sent_from_fifteen_seconds_before_the_close(held: TradingBench) -> None:
     held.clock.at = new_york_time(DAY, 15, 59)
     held.clock.advance(45)
     held.quote("AAA")
@@ -198,7 +200,7 @@ def test_nothing_is_sent_from_fifteen_seconds_before_the_close(held: Desk) -> No
     assert not [call for call in held.broker.calls[-2:] if call in ("submit", "cancel")]
 
 
-def test_an_exit_that_does_not_fill_is_priced_anew_at_the_next_tick(held: Desk) -> None:
+def test_an_exit_that_does_not_fill_is_priced_anew_at_the_next_tick(held: TradingBench) -> None:
     held.next_minute(AAA=("103.00", "103.10"))
     held.guard()
     first = held.order("exit")
@@ -220,7 +222,7 @@ def test_an_exit_that_does_not_fill_is_priced_anew_at_the_next_tick(held: Desk) 
     assert history == {"exit_reason": "take_profit", "pnl_dollars": Decimal("41.60")}
 
 
-def test_an_exit_is_followed_through_whatever_the_price_does_next(held: Desk) -> None:
+def test_an_exit_is_followed_through_whatever_the_price_does_next(held: TradingBench) -> None:
     held.next_minute(AAA=("97.90", "97.96"))
     held.guard()
     held.next_minute(AAA=("103.00", "103.10"))
@@ -229,7 +231,7 @@ def test_an_exit_is_followed_through_whatever_the_price_does_next(held: Desk) ->
     assert held.position()["close_reason"] == "stop_loss"
 
 
-def test_an_exit_waits_until_the_stop_is_known_to_have_ended(held: Desk) -> None:
+def test_an_exit_waits_until_the_stop_is_known_to_have_ended(held: TradingBench) -> None:
     held.broker.cancels_pend = True
     stop = str(held.order("stop")["client_order_id"])
     held.next_minute(AAA=("103.00", "103.10"))
@@ -241,7 +243,7 @@ def test_an_exit_waits_until_the_stop_is_known_to_have_ended(held: Desk) -> None
     assert names(held, "exit") == [("accepted", Decimal(19), "take_profit")]
 
 
-def test_a_stop_that_fills_while_it_is_cancelled_leaves_nothing_to_sell(held: Desk) -> None:
+def test_a_stop_that_fills_while_it_is_cancelled_leaves_nothing_to_sell(held: TradingBench) -> None:
     held.broker.cancels_pend = True
     stop = str(held.order("stop")["client_order_id"])
     held.next_minute(AAA=("97.90", "97.96"))
@@ -253,19 +255,19 @@ def test_a_stop_that_fills_while_it_is_cancelled_leaves_nothing_to_sell(held: De
     assert not held.orders("exit")
 
 
-def test_a_live_entry_in_the_symbol_is_cancelled_before_its_exit(desk: Desk) -> None:
-    desk.broker.at_once["AAA"] = ("100.00", "9")
-    desk.recommend()
-    desk.dispatch()
-    desk.broker.at_once.clear()
-    desk.clock.advance(20)
-    desk.quote("AAA", "97.90", "97.96")
-    desk.guard()
-    assert desk.order("entry")["status"] == "canceled"
-    assert names(desk, "exit") == [("accepted", Decimal(9), "stop_loss")]
+def test_a_live_entry_in_the_symbol_is_cancelled_before_its_exit(bench: TradingBench) -> None:
+    bench.broker.at_once["AAA"] = ("100.00", "9")
+    bench.recommend()
+    bench.dispatch()
+    bench.broker.at_once.clear()
+    bench.clock.advance(20)
+    bench.quote("AAA", "97.90", "97.96")
+    bench.guard()
+    assert bench.order("entry")["status"] == "canceled"
+    assert names(bench, "exit") == [("accepted", Decimal(9), "stop_loss")]
 
 
-def test_no_more_is_sold_than_the_broker_has_free(held: Desk) -> None:
+def test_no_more_is_sold_than_the_broker_has_free(held: TradingBench) -> None:
     held.broker.hold("AAA", "12", "100.00")
     held.next_minute(AAA=("103.00", "103.10"))
     held.guard()
@@ -273,7 +275,7 @@ def test_no_more_is_sold_than_the_broker_has_free(held: Desk) -> None:
     assert all(order.quantity <= 19 for order in held.broker.submitted)
 
 
-def test_nothing_is_sold_that_the_broker_does_not_hold(held: Desk) -> None:
+def test_nothing_is_sold_that_the_broker_does_not_hold(held: TradingBench) -> None:
     held.broker.hold("AAA", "0", "100.00")
     held.broker.cash += 1900
     held.next_minute(AAA=("103.00", "103.10"))
@@ -283,7 +285,7 @@ def test_nothing_is_sold_that_the_broker_does_not_hold(held: Desk) -> None:
     assert held.position()["status"] == "open"
 
 
-def test_sales_never_add_up_to_more_than_was_bought(held: Desk) -> None:
+def test_sales_never_add_up_to_more_than_was_bought(held: TradingBench) -> None:
     """Partial fills, cancels and re-pricing over and over; the broker refuses a short itself."""
     prices = [("102.10", "102.20"), ("103.10", "103.20"), ("103.20", "103.30")] * 3
     for bid, ask in prices:
@@ -303,7 +305,7 @@ def test_sales_never_add_up_to_more_than_was_bought(held: Desk) -> None:
 
 @pytest.mark.parametrize("spoilt", ["missing", "old", "crossed", "one-sided", "down"])
 def test_without_a_usable_quote_the_exits_wait_and_an_alert_says_so(
-    held: Desk, spoilt: str
+    held: TradingBench, spoilt: str
 ) -> None:
     held.next_minute(AAA=("90.00", "90.02"))
     quote = held.market.latest["AAA"]
@@ -330,7 +332,9 @@ def test_without_a_usable_quote_the_exits_wait_and_an_alert_says_so(
     assert held.alerts() == []
 
 
-def test_one_position_that_fails_does_not_keep_the_others(held: Desk, owner_db: Database) -> None:
+def test_one_position_that_fails_does_not_keep_the_others(
+    held: TradingBench, owner_db: Database
+) -> None:
     held.quote("BBB")
     held.buy("BBB")
     with owner_db.transaction() as tx:
@@ -343,7 +347,7 @@ def test_one_position_that_fails_does_not_keep_the_others(held: Desk, owner_db: 
     assert [order["ticker"] for order in held.orders("exit")] == ["BBB"]
 
 
-def test_a_cancel_that_fails_does_not_keep_the_positions_waiting(held: Desk) -> None:
+def test_a_cancel_that_fails_does_not_keep_the_positions_waiting(held: TradingBench) -> None:
     held.quote("BBB")
     held.recommend("BBB")
     held.dispatch()
@@ -354,7 +358,7 @@ def test_a_cancel_that_fails_does_not_keep_the_positions_waiting(held: Desk) -> 
     assert held.position()["current_price"] == Decimal("100.21")
 
 
-def test_a_rejected_exit_alerts_and_is_tried_again(held: Desk) -> None:
+def test_a_rejected_exit_alerts_and_is_tried_again(held: TradingBench) -> None:
     held.broker.fail("submit", BrokerRejected("wash trade"))
     held.next_minute(AAA=("103.00", "103.10"))
     held.guard()
@@ -369,29 +373,29 @@ def test_a_rejected_exit_alerts_and_is_tried_again(held: Desk) -> None:
     assert held.alerts() == []
 
 
-def test_the_stop_is_armed_again_after_it_expired(held: Desk) -> None:
+def test_the_stop_is_armed_again_after_it_expired(held: TradingBench) -> None:
     held.broker.end(str(held.order("stop")["client_order_id"]), "expired")
     held.next_minute()
     held.guard()
     assert [status for status, _, _ in names(held, "stop")] == ["expired", "accepted"]
 
 
-def test_a_simulated_account_is_sold_at_the_bid(desk: Desk) -> None:
-    desk.set_account(execution_mode="SIMULATED")
-    desk.recommend()
-    desk.dispatch()
-    desk.next_minute(AAA=("103.00", "103.10"))
-    desk.guard()
-    (history,) = desk.rows("SELECT exit_price, execution_mode, verified FROM position_history")
+def test_a_simulated_account_is_sold_at_the_bid(bench: TradingBench) -> None:
+    bench.set_account(execution_mode="SIMULATED")
+    bench.recommend()
+    bench.dispatch()
+    bench.next_minute(AAA=("103.00", "103.10"))
+    bench.guard()
+    (history,) = bench.rows("SELECT exit_price, execution_mode, verified FROM position_history")
     assert history == {
         "exit_price": Decimal("103.000000"),
         "execution_mode": "SIMULATED",
         "verified": True,
     }
-    assert not desk.broker.calls
+    assert not bench.broker.calls
 
 
-def test_outside_the_session_orders_are_synced_and_nothing_is_decided(held: Desk) -> None:
+def test_outside_the_session_orders_are_synced_and_nothing_is_decided(held: TradingBench) -> None:
     held.broker.fill(str(held.order("stop")["client_order_id"]), "97.95")
     held.clock.at = new_york_time(DAY, 16, 5)
     outcome = held.guard()
@@ -399,7 +403,7 @@ def test_outside_the_session_orders_are_synced_and_nothing_is_decided(held: Desk
     assert held.position()["status"] == "closed"
 
 
-def test_a_dry_run_marks_nothing_and_sends_nothing(held: Desk) -> None:
+def test_a_dry_run_marks_nothing_and_sends_nothing(held: TradingBench) -> None:
     sent = len(held.broker.submitted)
     held.next_minute(AAA=("103.00", "103.10"))
     held.guard(dry_run=True)
@@ -407,14 +411,14 @@ def test_a_dry_run_marks_nothing_and_sends_nothing(held: Desk) -> None:
     assert held.position()["current_price"] == Decimal("99.99")
 
 
-def test_a_position_closed_while_it_was_looked_at_is_left_alone(held: Desk) -> None:
+def test_a_position_closed_while_it_was_looked_at_is_left_alone(held: TradingBench) -> None:
     """The dispatcher may settle the stop's fill between our reading and our marking."""
     stop = str(held.order("stop")["client_order_id"])
 
     class Meanwhile(FakeMarketData):
         def quotes(self, tickers: Sequence[str]) -> dict[str, Quote]:
             held.broker.fill(stop, "97.95")
-            order_sync.sync(held.road())
+            order_sync.sync(held.account_context())
             return held.market.quotes(tickers)
 
     held.next_minute()
@@ -423,7 +427,9 @@ def test_a_position_closed_while_it_was_looked_at_is_left_alone(held: Desk) -> N
     assert held.position()["status"] == "closed"
 
 
-def test_a_position_that_does_not_close_in_time_is_alerted_until_it_does(held: Desk) -> None:
+def test_a_position_that_does_not_close_in_time_is_alerted_until_it_does(
+    held: TradingBench,
+) -> None:
     held.run("UPDATE active_positions SET exit_requested = 'operator'")
     for _ in range(7):
         held.next_minute()
@@ -437,7 +443,7 @@ def test_a_position_that_does_not_close_in_time_is_alerted_until_it_does(held: D
     assert held.alerts() == []
 
 
-def test_a_partial_exit_that_sold_nothing_is_decided_again(held: Desk) -> None:
+def test_a_partial_exit_that_sold_nothing_is_decided_again(held: TradingBench) -> None:
     gain = ("102.30", "102.34")
     for _ in range(4):
         held.next_minute(AAA=gain)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.stages import report
 from ops_pipeline.stages.request import TickRequest
 from tests.builders_market import in_force

@@ -7,58 +7,62 @@ import pytest
 
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
-from ops_pipeline.db import invariants
-from ops_pipeline.db.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.operations import invariants
 from ops_pipeline.stages import control
-from ops_pipeline.stages.control import Action, Wish
-from tests.builders_trading import Desk
+from ops_pipeline.stages.control import Action, ControlCommand
+from tests.builders_trading import TradingBench
 from tests.stages.test_reconciler import halt, reconcile
 
 BACKUP = "restored_backup"
 
 
 @pytest.fixture
-def restored(db: Database, database_urls: DatabaseUrls, admin_db: Database) -> Iterator[Desk]:
+def restored(
+    db: Database, database_urls: DatabaseUrls, admin_db: Database
+) -> Iterator[TradingBench]:
     """A desk on a backup: AAA was held when it was made, BBB was bought since, AAA sold."""
-    desk = Desk(db)
-    desk.buy("AAA")
+    bench = TradingBench(db)
+    bench.buy("AAA")
     db.close()
     local.clone_database(admin_db, target_from_url(database_urls.writer).database, BACKUP)
-    desk.next_minute()
-    desk.quote("BBB")
-    desk.buy("BBB")
-    desk.broker.at_once["AAA"] = ("104.00", None)
-    desk.next_minute(AAA=("103.98", "104.00"))
-    desk.guard()
-    desk.next_minute()
-    desk.guard()
-    assert desk.position("AAA")["status"] == "closed"
+    bench.next_minute()
+    bench.quote("BBB")
+    bench.buy("BBB")
+    bench.broker.at_once["AAA"] = ("104.00", None)
+    bench.next_minute(AAA=("103.98", "104.00"))
+    bench.guard()
+    bench.next_minute()
+    bench.guard()
+    assert bench.position("AAA")["status"] == "closed"
     db.close()
     login = target_from_url(local.url_for(database_urls.writer, database=BACKUP))
     with closing(Database(login, application_name="tests")) as backup:
-        after = Desk(backup, at=desk.clock.now())
-        after.clock, after.market, after.brokers = desk.clock, desk.market, desk.brokers
+        after = TradingBench(backup, at=bench.clock.now())
+        after.clock, after.market, after.brokers = bench.clock, bench.market, bench.brokers
         # Ids made from the clock would not begin anew either.
-        after._ids = desk._ids
+        after._ids = bench._ids
         yield after
     local.drop_database(admin_db, BACKUP)
 
 
-def wish(desk: Desk, action: Action) -> dict[str, object]:
-    asked = Wish(action=action, operator="ann", reason="restored a backup")
-    return control.run(asked, db=desk.db, clock=desk.clock)
+def wish(bench: TradingBench, action: Action) -> dict[str, object]:
+    asked = ControlCommand(action=action, operator="ann", reason="restored a backup")
+    return control.run(asked, db=bench.db, clock=bench.clock)
 
 
-def entered(desk: Desk, ticker: str) -> str:
+def entered(bench: TradingBench, ticker: str) -> str:
     """What became of a fresh idea."""
-    desk.quote(ticker)
-    number = desk.recommend(ticker)
-    desk.dispatch()
-    row = desk.recommendation(number)
+    bench.quote(ticker)
+    number = bench.recommend(ticker)
+    bench.dispatch()
+    row = bench.recommendation(number)
     return f"{row['status']} {row['failure_reason'] or ''}".strip()
 
 
-def test_entries_stay_halted_until_the_reconciler_agrees_with_the_broker(restored: Desk) -> None:
+def test_entries_stay_halted_until_the_reconciler_agrees_with_the_broker(
+    restored: TradingBench,
+) -> None:
     placed = len(restored.broker.orders)
     wish(restored, "halt")
     assert "Halted by operator" in entered(restored, "CCC")

@@ -8,12 +8,12 @@ import pytest
 from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db import runs
-from ops_pipeline.db.connection import Database
-from ops_pipeline.db.retention import STATEMENTS
-from ops_pipeline.domain.retention import KEPT_DAYS, Table, oldest_kept
+from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.db.operations.retention import STATEMENTS
+from ops_pipeline.domain.operations.retention import KEPT_DAYS, Table, oldest_kept
 from ops_pipeline.stages import retention
 from ops_pipeline.stages.request import TickRequest
-from tests.builders_trading import Desk
+from tests.builders_trading import TradingBench
 from tests.fakes import FixedClock
 
 TICK = datetime(2026, 2, 4, 21, 20, tzinfo=UTC)
@@ -71,134 +71,138 @@ ROWS: Mapping[Table, str] = {
 
 
 @pytest.fixture
-def desk(db: Database) -> Desk:
+def bench(db: Database) -> TradingBench:
     """A position for the marks to belong to, and all else that a day of trading leaves."""
-    made = Desk(db)
+    made = TradingBench(db)
     made.buy()
     for table in TABLES:
         made.run(f"DELETE FROM {table}" if table != "inbound_events_raw" else "SELECT 1")
     return made
 
 
-def put(desk: Desk, table: Table, *moments: datetime) -> None:
+def put(bench: TradingBench, table: Table, *moments: datetime) -> None:
     for moment in moments:
-        desk.run(ROWS[table], at=moment.isoformat())
+        bench.run(ROWS[table], at=moment.isoformat())
 
 
-def count(desk: Desk, table: str) -> int:
-    (row,) = desk.rows(f"SELECT count(*) AS count FROM {table}")
+def count(bench: TradingBench, table: str) -> int:
+    (row,) = bench.rows(f"SELECT count(*) AS count FROM {table}")
     return int(row["count"])
 
 
-def clean(desk: Desk, **how: int) -> retention.Outcome:
-    return retention.run(TickRequest(tick=TICK), db=desk.db, clock=FixedClock(TICK), **how)
+def clean(bench: TradingBench, **how: int) -> retention.Outcome:
+    return retention.run(TickRequest(tick=TICK), db=bench.db, clock=FixedClock(TICK), **how)
 
 
 def test_what_is_a_day_older_than_its_table_keeps_goes_and_the_oldest_kept_day_stays(
-    desk: Desk,
+    bench: TradingBench,
 ) -> None:
     for table in TABLES:
         oldest = oldest_kept(table, TICK)
-        put(desk, table, oldest - DAY, oldest - timedelta(minutes=1), oldest, TICK - DAY)
+        put(bench, table, oldest - DAY, oldest - timedelta(minutes=1), oldest, TICK - DAY)
 
-    assert clean(desk).deleted == dict.fromkeys(sorted(TABLES), 2)
+    assert clean(bench).deleted == dict.fromkeys(sorted(TABLES), 2)
 
-    assert {table: count(desk, table) for table in TABLES} == dict.fromkeys(TABLES, 2)
-    assert count(desk, "inbound_events_classified") == count(desk, "run_timings") == 2
+    assert {table: count(bench, table) for table in TABLES} == dict.fromkeys(TABLES, 2)
+    assert count(bench, "inbound_events_classified") == count(bench, "run_timings") == 2
     # The second run of the day finds nothing.
-    assert clean(desk) == retention.Outcome(deleted={}, budget_spent=0)
+    assert clean(bench) == retention.Outcome(deleted={}, budget_spent=0)
 
 
-def test_a_replayed_day_loses_nothing_of_its_own(desk: Desk) -> None:
+def test_a_replayed_day_loses_nothing_of_its_own(bench: TradingBench) -> None:
     midnight = oldest_kept("lane_telemetry", TICK) + KEPT_DAYS["lane_telemetry"] * DAY
     for table in TABLES:
-        put(desk, table, midnight, TICK - timedelta(minutes=2))
+        put(bench, table, midnight, TICK - timedelta(minutes=2))
 
-    assert clean(desk).deleted == {}
+    assert clean(bench).deleted == {}
 
 
-def test_a_backlog_is_worked_off_in_batches_and_what_is_left_is_said(desk: Desk) -> None:
+def test_a_backlog_is_worked_off_in_batches_and_what_is_left_is_said(bench: TradingBench) -> None:
     oldest = oldest_kept("lane_telemetry", TICK)
     put(
-        desk,
+        bench,
         "lane_telemetry",
         *(oldest - minutes * timedelta(minutes=1) for minutes in range(1, 8)),
     )
 
-    first = clean(desk, batch=2, most_batches=2)
+    first = clean(bench, batch=2, most_batches=2)
     assert (first.deleted, first.budget_spent) == ({"lane_telemetry": 4}, 1)
-    (left,) = desk.rows("SELECT min(ts) AS ts FROM lane_telemetry")
+    (left,) = bench.rows("SELECT min(ts) AS ts FROM lane_telemetry")
     assert left["ts"] == oldest - timedelta(minutes=3)
 
-    second = clean(desk, batch=2, most_batches=3)
+    second = clean(bench, batch=2, most_batches=3)
     assert (second.deleted, second.budget_spent) == ({"lane_telemetry": 3}, 0)
 
 
-def test_a_table_with_a_backlog_does_not_starve_the_others(desk: Desk) -> None:
+def test_a_table_with_a_backlog_does_not_starve_the_others(bench: TradingBench) -> None:
     for table in TABLES:
         oldest = oldest_kept(table, TICK)
-        put(desk, table, oldest - DAY, oldest - 2 * DAY, oldest - 3 * DAY)
+        put(bench, table, oldest - DAY, oldest - 2 * DAY, oldest - 3 * DAY)
 
-    assert set(clean(desk, batch=1, most_batches=1).deleted.values()) == {1}
+    assert set(clean(bench, batch=1, most_batches=1).deleted.values()) == {1}
 
 
-def test_it_stops_when_its_time_is_over(desk: Desk) -> None:
-    put(desk, "lane_telemetry", oldest_kept("lane_telemetry", TICK) - DAY)
+def test_it_stops_when_its_time_is_over(bench: TradingBench) -> None:
+    put(bench, "lane_telemetry", oldest_kept("lane_telemetry", TICK) - DAY)
 
     class LateClock(FixedClock):
         def now(self) -> datetime:
             self.advance(retention.BUDGET.total_seconds())
             return self.at
 
-    outcome = retention.run(TickRequest(tick=TICK), db=desk.db, clock=LateClock(TICK))
+    outcome = retention.run(TickRequest(tick=TICK), db=bench.db, clock=LateClock(TICK))
 
     assert outcome == retention.Outcome(deleted={}, budget_spent=1)
 
 
-def test_a_dry_run_says_what_would_go_and_keeps_it(desk: Desk) -> None:
-    put(desk, "lane_features", oldest_kept("lane_features", TICK) - DAY)
+def test_a_dry_run_says_what_would_go_and_keeps_it(bench: TradingBench) -> None:
+    put(bench, "lane_features", oldest_kept("lane_features", TICK) - DAY)
     request = TickRequest(tick=TICK, dry_run=True)
 
-    outcome = retention.run(request, db=runs.DryDatabase(desk.db), clock=FixedClock(TICK))
+    outcome = retention.run(request, db=runs.DryDatabase(bench.db), clock=FixedClock(TICK))
 
     assert outcome.deleted == {"lane_features": 1}
-    assert count(desk, "lane_features") == 1
+    assert count(bench, "lane_features") == 1
 
 
-def test_an_item_that_still_waits_for_the_classifier_is_kept_whatever_its_age(desk: Desk) -> None:
-    put(desk, "inbound_events_raw", oldest_kept("inbound_events_raw", TICK) - DAY)
-    desk.run("DELETE FROM inbound_events_classified")
-    desk.run("UPDATE inbound_events_raw SET processed_at = NULL")
+def test_an_item_that_still_waits_for_the_classifier_is_kept_whatever_its_age(
+    bench: TradingBench,
+) -> None:
+    put(bench, "inbound_events_raw", oldest_kept("inbound_events_raw", TICK) - DAY)
+    bench.run("DELETE FROM inbound_events_classified")
+    bench.run("UPDATE inbound_events_raw SET processed_at = NULL")
 
-    assert clean(desk).deleted == {}
-
-
-def test_a_run_that_never_ended_keeps_its_fence(desk: Desk) -> None:
-    put(desk, "pipeline_runs", oldest_kept("pipeline_runs", TICK) - DAY)
-    desk.run("UPDATE pipeline_runs SET status = 'running', finished_at = NULL")
-
-    assert clean(desk).deleted == {}
+    assert clean(bench).deleted == {}
 
 
-def test_years_later_orders_fills_history_and_the_audit_are_all_still_there(desk: Desk) -> None:
-    desk.guard()
+def test_a_run_that_never_ended_keeps_its_fence(bench: TradingBench) -> None:
+    put(bench, "pipeline_runs", oldest_kept("pipeline_runs", TICK) - DAY)
+    bench.run("UPDATE pipeline_runs SET status = 'running', finished_at = NULL")
+
+    assert clean(bench).deleted == {}
+
+
+def test_years_later_orders_fills_history_and_the_audit_are_all_still_there(
+    bench: TradingBench,
+) -> None:
+    bench.guard()
     kept = [
         row["table_name"]
-        for row in desk.rows(
+        for row in bench.rows(
             "SELECT table_name FROM information_schema.tables"
             " WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
         )
         if row["table_name"] not in (*TABLES, "run_timings", "inbound_events_classified")
     ]
-    before = {table: count(desk, table) for table in kept}
+    before = {table: count(bench, table) for table in kept}
     assert before["orders"]
     assert before["fills"]
 
     later = TickRequest(tick=TICK + 3_000 * DAY)
-    retention.run(later, db=desk.db, clock=FixedClock(TICK))
+    retention.run(later, db=bench.db, clock=FixedClock(TICK))
 
-    assert {table: count(desk, table) for table in kept} == before
-    assert {table: count(desk, table) for table in TABLES} == dict.fromkeys(TABLES, 0)
+    assert {table: count(bench, table) for table in kept} == before
+    assert {table: count(bench, table) for table in TABLES} == dict.fromkeys(TABLES, 0)
 
 
 def test_its_login_could_not_delete_them_if_it_tried(db: Database) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from ops_pipeline.adapters.rss import RssFeed
 from ops_pipeline.db import feeds
-from ops_pipeline.db.connection import Database, Row
+from ops_pipeline.db.driver.connection import Database, Row
 from ops_pipeline.stages import rss_ingest
 from ops_pipeline.stages.request import TickRequest
 from tests.fakes import FixedClock

@@ -10,7 +10,7 @@ import pytest
 
 from functions.run_failure.handler import lambda_handler
 from ops_local.database import DatabaseUrls
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.errors import DatabaseUnavailable, InvalidInput
 from ops_pipeline.runtime import log, wiring
 from ops_pipeline.runtime.wiring import Runtime

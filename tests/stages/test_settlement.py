@@ -5,11 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from ops_pipeline.db.connection import Database, Row
+from ops_pipeline.db.driver.connection import Database, Row
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
 from ops_pipeline.errors import StageFailed
-from ops_pipeline.stages.settlement import Evidence
-from tests.builders_trading import Desk
+from ops_pipeline.execution.settlement import ExecutionReport
+from tests.builders_trading import TradingBench
 
 TABLES = (
     "orders",
@@ -23,136 +23,142 @@ TABLES = (
 
 
 @pytest.fixture
-def desk(db: Database) -> Desk:
-    return Desk(db)
+def bench(db: Database) -> TradingBench:
+    return TradingBench(db)
 
 
 @pytest.fixture
-def entry(desk: Desk) -> str:
+def entry(bench: TradingBench) -> str:
     """An entry of 19 that rests at the broker."""
-    desk.recommend()
-    desk.dispatch()
-    return str(desk.order()["client_order_id"])
+    bench.recommend()
+    bench.dispatch()
+    return str(bench.order()["client_order_id"])
 
 
-def settle(desk: Desk, name: str, found: BrokerOrder, *fills: BrokerFill) -> None:
-    way = desk.road()
-    with desk.db.transaction() as tx:
-        way.settle(tx, name, Evidence(found=found, fills=fills))
+def settle(bench: TradingBench, name: str, found: BrokerOrder, *fills: BrokerFill) -> None:
+    ctx = bench.account_context()
+    with bench.db.transaction() as tx:
+        ctx.settle(tx, name, ExecutionReport(found=found, fills=fills))
 
 
-def books(desk: Desk) -> dict[str, list[Row]]:
-    return {table: desk.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in TABLES}
+def books(bench: TradingBench) -> dict[str, list[Row]]:
+    return {table: bench.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in TABLES}
 
 
-def test_the_same_answer_settled_twice_leaves_the_same_rows(desk: Desk, entry: str) -> None:
-    fill = desk.broker.fill(entry, "100.00")
-    found = desk.broker.orders[entry]
+def test_the_same_answer_settled_twice_leaves_the_same_rows(
+    bench: TradingBench, entry: str
+) -> None:
+    fill = bench.broker.fill(entry, "100.00")
+    found = bench.broker.orders[entry]
 
-    settle(desk, entry, found, fill)
-    once = books(desk)
-    settle(desk, entry, found, fill)
+    settle(bench, entry, found, fill)
+    once = books(bench)
+    settle(bench, entry, found, fill)
 
-    assert books(desk) == once
+    assert books(bench) == once
     assert len(once["fills"]) == len(once["active_positions"]) == 1
 
 
-def test_an_older_answer_takes_nothing_back(desk: Desk, entry: str) -> None:
+def test_an_older_answer_takes_nothing_back(bench: TradingBench, entry: str) -> None:
     """The dispatcher's reply may be settled after the position manager saw the fill."""
-    resting = desk.broker.orders[entry]
-    desk.broker.fill(entry, "100.00", "7")
-    partly = desk.broker.orders[entry]
-    desk.broker.fill(entry, "100.00")
-    settle(desk, entry, desk.broker.orders[entry])
-    once = books(desk)
+    resting = bench.broker.orders[entry]
+    bench.broker.fill(entry, "100.00", "7")
+    partly = bench.broker.orders[entry]
+    bench.broker.fill(entry, "100.00")
+    settle(bench, entry, bench.broker.orders[entry])
+    once = books(bench)
 
-    settle(desk, entry, partly)
-    settle(desk, entry, resting)
+    settle(bench, entry, partly)
+    settle(bench, entry, resting)
 
-    assert books(desk) == once
-    assert desk.order()["status"] == "filled"
-
-
-def test_an_older_answer_leaves_a_partial_fill_as_it_is(desk: Desk, entry: str) -> None:
-    resting = desk.broker.orders[entry]
-    desk.broker.fill(entry, "100.00", "7")
-    settle(desk, entry, desk.broker.orders[entry])
-    settle(desk, entry, resting)
-    assert (desk.order()["status"], desk.order()["filled_qty"]) == ("partially_filled", 7)
+    assert books(bench) == once
+    assert bench.order()["status"] == "filled"
 
 
-def test_a_cancelled_order_does_not_come_back_by_an_older_answer(desk: Desk, entry: str) -> None:
-    resting = desk.broker.orders[entry]
-    desk.broker.end(entry, "canceled")
-    settle(desk, entry, desk.broker.orders[entry])
-    settle(desk, entry, resting)
-    order = desk.order()
+def test_an_older_answer_leaves_a_partial_fill_as_it_is(bench: TradingBench, entry: str) -> None:
+    resting = bench.broker.orders[entry]
+    bench.broker.fill(entry, "100.00", "7")
+    settle(bench, entry, bench.broker.orders[entry])
+    settle(bench, entry, resting)
+    assert (bench.order()["status"], bench.order()["filled_qty"]) == ("partially_filled", 7)
+
+
+def test_a_cancelled_order_does_not_come_back_by_an_older_answer(
+    bench: TradingBench, entry: str
+) -> None:
+    resting = bench.broker.orders[entry]
+    bench.broker.end(entry, "canceled")
+    settle(bench, entry, bench.broker.orders[entry])
+    settle(bench, entry, resting)
+    order = bench.order()
     assert (order["status"], order["reopened_at"]) == ("canceled", None)
 
 
-def test_a_fill_that_slipped_in_before_the_cancel_is_booked(desk: Desk, entry: str) -> None:
-    desk.broker.end(entry, "canceled")
-    cancelled = desk.broker.orders[entry]
-    settle(desk, entry, cancelled)
+def test_a_fill_that_slipped_in_before_the_cancel_is_booked(
+    bench: TradingBench, entry: str
+) -> None:
+    bench.broker.end(entry, "canceled")
+    cancelled = bench.broker.orders[entry]
+    settle(bench, entry, cancelled)
     late = replace(cancelled, filled_quantity=Decimal(4), filled_average_price=Decimal("100.00"))
 
-    settle(desk, entry, late)
+    settle(bench, entry, late)
 
-    assert (desk.order()["status"], desk.order()["filled_qty"]) == ("canceled", 4)
-    assert desk.position()["quantity"] == 4
+    assert (bench.order()["status"], bench.order()["filled_qty"]) == ("canceled", 4)
+    assert bench.position()["quantity"] == 4
 
 
-def test_fills_that_come_later_are_recorded_once(desk: Desk, entry: str) -> None:
-    desk.broker.fills_withheld = True
-    desk.broker.fill(entry, "99.90", "9")
-    desk.broker.fill(entry, "100.00")
-    desk.next_minute()
-    desk.guard()
-    assert desk.position()["quantity"] == 19
-    assert not desk.rows("SELECT 1 FROM fills")
+def test_fills_that_come_later_are_recorded_once(bench: TradingBench, entry: str) -> None:
+    bench.broker.fills_withheld = True
+    bench.broker.fill(entry, "99.90", "9")
+    bench.broker.fill(entry, "100.00")
+    bench.next_minute()
+    bench.guard()
+    assert bench.position()["quantity"] == 19
+    assert not bench.rows("SELECT 1 FROM fills")
 
-    desk.broker.fills_withheld = False
+    bench.broker.fills_withheld = False
     for _ in range(2):
-        desk.next_minute()
-        desk.guard()
+        bench.next_minute()
+        bench.guard()
 
-    fills = desk.rows("SELECT quantity, price, evidence FROM fills ORDER BY price")
+    fills = bench.rows("SELECT quantity, price, evidence FROM fills ORDER BY price")
     assert [(fill["quantity"], fill["evidence"]) for fill in fills] == [
         (9, "broker"),
         (10, "broker"),
     ]
     assert sum(fill["quantity"] * fill["price"] for fill in fills) == pytest.approx(
-        desk.position()["entry_price"] * 19
+        bench.position()["entry_price"] * 19
     )
 
 
 def test_a_word_the_broker_never_used_before_changes_nothing_and_alerts(
-    desk: Desk, entry: str
+    bench: TradingBench, entry: str
 ) -> None:
-    before = books(desk)
-    settle(desk, entry, replace(desk.broker.orders[entry], status="under_review"))
-    assert books(desk) == before
-    assert desk.alerts() == ["broker_status_unknown"]
+    before = books(bench)
+    settle(bench, entry, replace(bench.broker.orders[entry], status="under_review"))
+    assert books(bench) == before
+    assert bench.alerts() == ["broker_status_unknown"]
 
 
-def close_by_two_fills(desk: Desk) -> Row:
+def close_by_two_fills(bench: TradingBench) -> Row:
     """Hold 19 AAA and sell them by an operator's exit in two parts; the history."""
-    desk.buy()
-    desk.next_minute()
-    desk.run("UPDATE active_positions SET exit_requested = 'operator'")
-    desk.guard()
-    name = str(desk.order("exit")["client_order_id"])
-    desk.broker.fill(name, "100.40", "9")
-    desk.broker.fill(name, "100.50")
-    desk.next_minute()
-    desk.guard()
-    (history,) = desk.rows("SELECT * FROM position_history")
+    bench.buy()
+    bench.next_minute()
+    bench.run("UPDATE active_positions SET exit_requested = 'operator'")
+    bench.guard()
+    name = str(bench.order("exit")["client_order_id"])
+    bench.broker.fill(name, "100.40", "9")
+    bench.broker.fill(name, "100.50")
+    bench.next_minute()
+    bench.guard()
+    (history,) = bench.rows("SELECT * FROM position_history")
     return history
 
 
-def test_the_historys_profit_equals_its_fills(desk: Desk) -> None:
-    history = close_by_two_fills(desk)
-    (flows,) = desk.rows(
+def test_the_historys_profit_equals_its_fills(bench: TradingBench) -> None:
+    history = close_by_two_fills(bench)
+    (flows,) = bench.rows(
         "SELECT sum(CASE side WHEN 'sell' THEN quantity * price ELSE -quantity * price END)"
         " AS profit FROM fills"
     )
@@ -162,34 +168,36 @@ def test_the_historys_profit_equals_its_fills(desk: Desk) -> None:
     assert history["r_multiple"] == pytest.approx(8.6 / 19 / 2)
 
 
-def test_close_history_and_event_are_one_transaction(desk: Desk, owner_db: Database) -> None:
+def test_close_history_and_event_are_one_transaction(
+    bench: TradingBench, owner_db: Database
+) -> None:
     """With the history refused, the position stays open as well."""
-    desk.buy()
-    desk.next_minute()
-    desk.run("UPDATE active_positions SET exit_requested = 'operator'")
-    desk.guard()
+    bench.buy()
+    bench.next_minute()
+    bench.run("UPDATE active_positions SET exit_requested = 'operator'")
+    bench.guard()
     with owner_db.transaction() as tx:
         tx.script("ALTER TABLE position_history ADD CONSTRAINT no_room CHECK (quantity < 0)")
-    desk.broker.fill(str(desk.order("exit")["client_order_id"]), "100.40")
-    desk.next_minute()
+    bench.broker.fill(str(bench.order("exit")["client_order_id"]), "100.40")
+    bench.next_minute()
     with pytest.raises(StageFailed, match="no_room"):
-        desk.guard()
-    assert desk.position()["status"] == "closing"
-    assert desk.order("exit")["status"] == "accepted"
-    assert "closed" not in [row["kind"] for row in desk.rows("SELECT kind FROM position_events")]
+        bench.guard()
+    assert bench.position()["status"] == "closing"
+    assert bench.order("exit")["status"] == "accepted"
+    assert "closed" not in [row["kind"] for row in bench.rows("SELECT kind FROM position_events")]
 
     with owner_db.transaction() as tx:
         tx.script("ALTER TABLE position_history DROP CONSTRAINT no_room")
-    desk.next_minute()
-    desk.guard()
-    assert desk.position()["status"] == "closed"
-    assert len(desk.rows("SELECT 1 FROM position_history")) == 1
+    bench.next_minute()
+    bench.guard()
+    assert bench.position()["status"] == "closed"
+    assert len(bench.rows("SELECT 1 FROM position_history")) == 1
 
 
-def test_a_sale_beyond_a_closed_position_alerts_and_rewrites_nothing(desk: Desk) -> None:
-    history = close_by_two_fills(desk)
-    name = str(desk.order("exit")["client_order_id"])
-    desk.run(
+def test_a_sale_beyond_a_closed_position_alerts_and_rewrites_nothing(bench: TradingBench) -> None:
+    history = close_by_two_fills(bench)
+    name = str(bench.order("exit")["client_order_id"])
+    bench.run(
         "INSERT INTO orders (client_order_id, account_name, purpose, position_id, attempt, ticker,"
         " symbol, instrument_type, multiplier, side, quantity, order_type, price, time_in_force,"
         " reserved_notional, status, reason, broker_order_id, decided_at, tick)"
@@ -198,24 +206,24 @@ def test_a_sale_beyond_a_closed_position_alerts_and_rewrites_nothing(desk: Desk)
         " 'stop_loss', 'late', decided_at, tick FROM orders WHERE client_order_id = :name",
         name=name,
     )
-    sold = replace(desk.broker.orders[name], client_order_id="late stop", broker_order_id="late")
-    settle(desk, "late stop", sold)
-    assert desk.alerts() == ["oversold"]
-    assert desk.rows("SELECT * FROM position_history") == [history]
-    assert [row["kind"] for row in desk.rows("SELECT kind FROM position_events ORDER BY seq")][
+    sold = replace(bench.broker.orders[name], client_order_id="late stop", broker_order_id="late")
+    settle(bench, "late stop", sold)
+    assert bench.alerts() == ["oversold"]
+    assert bench.rows("SELECT * FROM position_history") == [history]
+    assert [row["kind"] for row in bench.rows("SELECT kind FROM position_events ORDER BY seq")][
         -1
     ] == "oversold"
 
 
-def test_the_daily_loss_counts_what_an_open_position_has_lost_by_sales(desk: Desk) -> None:
-    desk.buy()
-    desk.next_minute()
-    desk.run("UPDATE active_positions SET exit_requested = 'operator'")
-    desk.guard()
-    desk.broker.fill(str(desk.order("exit")["client_order_id"]), "90.00", "9")
-    desk.next_minute(AAA=("100.00", "100.00"))
-    desk.guard()
-    desk.quote("BBB")
-    number = desk.recommend("BBB")
-    desk.dispatch()
-    assert desk.verdict(number, "daily_loss")["observed"] == pytest.approx(90.0)
+def test_the_daily_loss_counts_what_an_open_position_has_lost_by_sales(bench: TradingBench) -> None:
+    bench.buy()
+    bench.next_minute()
+    bench.run("UPDATE active_positions SET exit_requested = 'operator'")
+    bench.guard()
+    bench.broker.fill(str(bench.order("exit")["client_order_id"]), "90.00", "9")
+    bench.next_minute(AAA=("100.00", "100.00"))
+    bench.guard()
+    bench.quote("BBB")
+    number = bench.recommend("BBB")
+    bench.dispatch()
+    assert bench.verdict(number, "daily_loss")["observed"] == pytest.approx(90.0)

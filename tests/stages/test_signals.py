@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.features import Features
 from ops_pipeline.domain.market import MINUTE
 from ops_pipeline.stages import signals, watchlist

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ops_local import recording
+from ops_local.recordings import recording
 from ops_pipeline.adapters.calendar import NyseCalendar
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.runs import DryDatabase
 from ops_pipeline.domain.market import MINUTE, Bar, new_york_time
 from ops_pipeline.errors import MarketDataUnavailable

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from ops_pipeline.db.connection import Database, Row
+from ops_pipeline.db.driver.connection import Database, Row
 from ops_pipeline.domain.market import MINUTE
 from ops_pipeline.domain.parameters import Parameters, WatchlistRules
 from ops_pipeline.stages import watchlist

@@ -11,7 +11,7 @@ from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.utils import TMP_THREADS
 
 from infra.definitions import load_machines
-from ops_local.engine import Engine, Execution, FunctionFailed
+from ops_local.engine.engine import Engine, FunctionFailed, MachineExecution
 
 TICK = {"tick": "2026-02-04T14:31:00Z"}
 OPEN = {"status": "run", "session": "open", "accounts_entry": ["large", "tiny"]}
@@ -26,7 +26,7 @@ def machine(**state: Any) -> dict[str, Any]:
     return {"StartAt": "Only", "TimeoutSeconds": 20, "States": {"Only": {**task, **state}}}
 
 
-def run(definition: dict[str, Any], invoke: Any, **options: Any) -> Execution:
+def run(definition: dict[str, Any], invoke: Any, **options: Any) -> MachineExecution:
     return Engine({"probe": definition}, invoke, **options).run("probe", TICK)
 
 
@@ -41,7 +41,7 @@ def test_a_function_is_called_by_its_stage_in_the_calling_thread() -> None:
         seen.append((function, event, threading.current_thread()))
         return {"good": True}
 
-    assert run(machine(), invoke) == Execution("SUCCEEDED", output={"good": True})
+    assert run(machine(), invoke) == MachineExecution("SUCCEEDED", output={"good": True})
     assert seen == [("report", TICK, threading.current_thread())]
 
 
@@ -79,7 +79,7 @@ def test_an_exception_is_reported_by_its_class_name_as_lambda_does() -> None:
     def invoke(*_: Any) -> None:
         raise ZeroDivisionError("by nought")
 
-    assert run(machine(), invoke) == Execution(
+    assert run(machine(), invoke) == MachineExecution(
         "FAILED",
         error="ZeroDivisionError",
         cause='{"errorMessage": "by nought", "errorType": "ZeroDivisionError"}',
@@ -182,14 +182,16 @@ def test_a_time_out_can_be_caught() -> None:
     definition = machine(Catch=[{"ErrorEquals": ["States.Timeout"], "Next": "Rescued"}])
     definition["States"]["Rescued"] = {"Type": "Succeed"}
     execution = run(definition, clock.taking(6), elapsed_s=clock)
-    assert execution == Execution("SUCCEEDED", output={"Error": "States.Timeout", "Cause": ""})
+    assert execution == MachineExecution(
+        "SUCCEEDED", output={"Error": "States.Timeout", "Cause": ""}
+    )
 
 
 def test_a_machine_that_took_longer_than_its_time_out_ends_whatever_it_would_catch() -> None:
     clock = Clock()
     definition = machine(Catch=[{"ErrorEquals": ["States.ALL"], "Next": "Rescued"}])
     definition["States"]["Rescued"] = {"Type": "Succeed"}
-    assert run(definition, clock.taking(21), elapsed_s=clock) == Execution("TIMED_OUT")
+    assert run(definition, clock.taking(21), elapsed_s=clock) == MachineExecution("TIMED_OUT")
 
 
 def test_without_a_clock_no_time_out_is_judged() -> None:

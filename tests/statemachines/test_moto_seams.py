@@ -1,6 +1,6 @@
 """Each seam of moto that the local engine leans on.
 
-One red test here after a version bump names what moved; ops_local/engine_states.py is
+One red test here after a version bump names what moved; ops_local/engine/states.py is
 then to be read again beside moto's new source.
 """
 
@@ -38,9 +38,10 @@ from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 from moto.stepfunctions.parser.asl.utils import json_path
 
 from infra.definitions import load_machines, local_arns, with_arns
-from ops_local import engine_moto, engine_states
-from ops_local.engine import Engine
-from ops_local.plain_json import copied
+from ops_local.engine import moto_parser
+from ops_local.engine import states as our_states
+from ops_local.engine.engine import Engine
+from ops_local.engine.plain_json import copied
 
 TASK = {
     "Type": "Task",
@@ -74,7 +75,7 @@ def built(definition: dict[str, Any] = EVERY_KIND) -> Any:
     def call(*_: Any) -> dict[str, list[int]]:
         return {"items": [1, 2]}
 
-    return engine_moto.build(json.dumps(definition), engine_states.Wiring(call, wait_scale=0.0))
+    return moto_parser.build(json.dumps(definition), our_states.Wiring(call, wait_scale=0.0))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_moto_still_has_the_method_that_is_overridden_or_called(
     seam: Callable[..., Any], names: set[str]
 ) -> None:
     assert set(inspect.signature(seam).parameters) == names, (
-        f"moto changed {seam.__qualname__}: read ops_local/engine_states.py again"
+        f"moto changed {seam.__qualname__}: read ops_local/engine/states.py again"
     )
 
 
@@ -144,7 +145,7 @@ def test_moto_still_compiles_its_result_paths_by_the_name_that_is_memoised() -> 
     compiled.cache_clear()
     program = built({"StartAt": "Put", "States": {"Put": {**PUT, "End": True}}})
     for _ in range(2):
-        assert engine_moto.evaluate(program, "probe", {"a": 1}) == ({"a": 1, "seam": 2}, None)
+        assert moto_parser.evaluate(program, "probe", {"a": 1}) == ({"a": 1, "seam": 2}, None)
     assert (compiled.cache_info().misses, compiled.cache_info().hits) == (1, 1)
 
 
@@ -171,18 +172,18 @@ def test_moto_still_hands_a_task_its_payload_and_its_functions_name() -> None:
         heard.append(facts)
         return {"items": []}
 
-    wiring = engine_states.Wiring(call, wait_scale=0.0)
-    engine_moto.evaluate(engine_moto.build(json.dumps(EVERY_KIND), wiring), "probe", {"a": 1})
+    wiring = our_states.Wiring(call, wait_scale=0.0)
+    moto_parser.evaluate(moto_parser.build(json.dumps(EVERY_KIND), wiring), "probe", {"a": 1})
     assert heard == [("report", {"a": 1}, 5)]
 
 
 def test_moto_still_takes_a_lambda_errors_name_from_its_error_type() -> None:
     def call(*_: Any) -> None:
-        raise engine_states.reported('{"errorType": "Named", "errorMessage": ""}')
+        raise our_states.reported('{"errorType": "Named", "errorMessage": ""}')
 
-    wiring = engine_states.Wiring(call, wait_scale=0.0)
-    program = engine_moto.build(json.dumps(EVERY_KIND), wiring)
-    assert engine_moto.evaluate(program, "probe", {})[1]["error"] == "Named"
+    wiring = our_states.Wiring(call, wait_scale=0.0)
+    program = moto_parser.build(json.dumps(EVERY_KIND), wiring)
+    assert moto_parser.evaluate(program, "probe", {})[1]["error"] == "Named"
 
 
 def test_moto_still_shares_one_event_manager_between_an_environment_and_its_frames(
@@ -190,7 +191,7 @@ def test_moto_still_shares_one_event_manager_between_an_environment_and_its_fram
 ) -> None:
     kept: list[Any] = []
     monkeypatch.setattr(EventManager, "add_event", lambda *_, **event: kept.append(event))
-    engine_moto.evaluate(built(), "probe", {})
+    moto_parser.evaluate(built(), "probe", {})
     assert kept == [], "moto records history somewhere else: memory will grow"
 
 
@@ -199,7 +200,7 @@ def test_moto_still_starts_no_thread_that_is_not_overridden(
 ) -> None:
     started: list[str] = []
     monkeypatch.setattr(threading.Thread, "start", lambda thread: started.append(thread.name))
-    _, failure = engine_moto.evaluate(built(), "probe", {})
+    _, failure = moto_parser.evaluate(built(), "probe", {})
     assert failure == {"error": "Lost"}
     assert started == []
 

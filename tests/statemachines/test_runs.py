@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infra.definitions import load_machines
-from ops_local.engine import Engine, Execution, FunctionFailed
+from ops_local.engine.engine import Engine, FunctionFailed, MachineExecution
 
 TICK = {"tick": "2026-02-04T14:31:00Z"}
 OPEN = {
@@ -67,7 +67,7 @@ class Script:
             raise answer
         return answer
 
-    def run(self, machine: str) -> Execution:
+    def run(self, machine: str) -> MachineExecution:
         return Engine(MACHINES, self).run(machine, TICK)
 
     @property
@@ -187,7 +187,7 @@ def test_a_failing_stage_is_told_to_run_failure_once_and_fails_the_machine(
     script = Script(**{stage: ArithmeticError("no sum")})
     execution = script.run(machine)
     cause = '{"errorMessage": "no sum", "errorType": "ArithmeticError"}'
-    assert execution == Execution("FAILED", error="ArithmeticError", cause=cause)
+    assert execution == MachineExecution("FAILED", error="ArithmeticError", cause=cause)
     assert script.called == [*STAGES[machine][: STAGES[machine].index(stage) + 1], "run_failure"]
     state = "".join(word.capitalize() for word in stage.split("_"))
     assert script.events_of("run_failure") == [
@@ -201,7 +201,7 @@ def test_a_day_s_failing_stage_is_told_and_the_others_go_on(stage: str) -> None:
     script = Script(**{stage: ArithmeticError("no sum")})
     execution = script.run("daily_cycle")
     cause = '{"errorMessage": "no sum", "errorType": "ArithmeticError"}'
-    assert execution == Execution("FAILED", error="ArithmeticError", cause=cause)
+    assert execution == MachineExecution("FAILED", error="ArithmeticError", cause=cause)
     assert [name for name in script.called if name != "run_failure"] == STAGES["daily_cycle"]
     state = "".join(word.capitalize() for word in stage.split("_"))
     told = {"machine": "daily_cycle", "state": state, "error": "ArithmeticError", "cause": cause}

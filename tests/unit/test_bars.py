@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops_pipeline.domain.bars import fault, fetch_from, jumps, sift
+from ops_pipeline.domain.bars import fault, fetch_from, jumps, validate
 from ops_pipeline.domain.market import MINUTE, Bar
 from ops_pipeline.domain.parameters import TelemetryRules
 
@@ -24,24 +24,24 @@ def bar(minute: int = 0, close: str = "10", *, ticker: str = "AAA", volume: int 
 
 def test_a_bar_whose_minute_is_not_over_is_left_out() -> None:
     final, forming = bar(29), bar(30)
-    assert sift([final, forming], ["AAA"], TICK).sound == (final,)
+    assert validate([final, forming], ["AAA"], TICK).sound == (final,)
 
 
 def test_of_two_bars_of_one_minute_the_later_answer_counts() -> None:
     first, corrected = bar(1, "10"), bar(1, "11")
-    assert sift([first, corrected], ["AAA"], TICK).sound == (corrected,)
+    assert validate([first, corrected], ["AAA"], TICK).sound == (corrected,)
 
 
 def test_bars_out_of_order_come_out_sorted_by_ticker_and_minute() -> None:
     given_bars = [bar(2, ticker="BBB"), bar(1), bar(0), bar(1, ticker="BBB")]
-    found = sift(given_bars, ["AAA", "BBB"], TICK).sound
+    found = validate(given_bars, ["AAA", "BBB"], TICK).sound
     assert [(each.ticker, each.ts) for each in found] == sorted(
         (each.ticker, each.ts) for each in given_bars
     )
 
 
 def test_a_bar_of_a_ticker_nobody_asked_for_is_kept_aside() -> None:
-    rejected = sift([bar(ticker="ZZZ")], ["AAA"], TICK).rejected
+    rejected = validate([bar(ticker="ZZZ")], ["AAA"], TICK).rejected
     assert [each.reason for each in rejected] == ["nobody asked for this ticker"]
 
 
@@ -110,5 +110,5 @@ def test_any_order_and_any_repetition_of_the_same_bars_sifts_the_same(
     shuffled: list[Bar], data: st.DataObject
 ) -> None:
     again = data.draw(st.lists(st.sampled_from(shuffled)))
-    expected = sift(sorted(shuffled, key=lambda each: each.ts), ["AAA"], TICK)
-    assert sift([*shuffled, *again], ["AAA"], TICK) == expected
+    expected = validate(sorted(shuffled, key=lambda each: each.ts), ["AAA"], TICK)
+    assert validate([*shuffled, *again], ["AAA"], TICK) == expected

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops_pipeline.domain.broker import BrokerCashActivity, BrokerFill, Side
-from ops_pipeline.domain.cash import Reading, net_deposits, unexplained
+from ops_pipeline.domain.cash import CashReading, net_deposits, unexplained
 
 THEN = datetime(2026, 2, 4, 13, 30, tzinfo=UTC)
 LATER = THEN + timedelta(hours=4)
-START = Reading(THEN, Decimal(1000))
+START = CashReading(THEN, Decimal(1000))
 CENTS = st.decimals(min_value=1, max_value=500, places=2)
 
 

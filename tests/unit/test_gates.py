@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops_pipeline.domain import gates
-from ops_pipeline.domain.gates import Facts, Idea, Limits, Verdict
+from ops_pipeline.domain.gates import AccountLimits, GateFacts, Idea, Verdict
 from ops_pipeline.domain.market import Quote, new_york_time
 from ops_pipeline.domain.parameters import GateRules, Parameters
 from tests.fakes import regular_session
@@ -20,7 +20,7 @@ NOON = new_york_time(DAY, 12)
 RULES = GateRules()
 TINY, _, _, LARGE = Parameters().sizing.tiers
 
-CALM = Facts(
+CALM = GateFacts(
     now=NOON,
     session=regular_session(DAY),
     previous_session=date(2026, 2, 3),
@@ -33,7 +33,7 @@ CALM = Facts(
         created_at=NOON - timedelta(seconds=10),
         features_at=NOON - timedelta(seconds=20),
     ),
-    limits=Limits(
+    limits=AccountLimits(
         allowed_actions=frozenset({"BUY_STOCK", "SELL_STOCK"}),
         max_positions=5,
         max_exposure=Decimal(10_000),
@@ -64,7 +64,7 @@ CALM = Facts(
 )
 
 
-def facts(**changes: Any) -> Facts:
+def facts(**changes: Any) -> GateFacts:
     """The calm facts with some changed; what belongs to the idea goes there."""
     of_idea = {name: changes.pop(name) for name in _IDEA & changes.keys()}
     return replace(CALM, idea=replace(CALM.idea, **of_idea), **changes)
@@ -276,7 +276,7 @@ MEANT = {"size_bound", "last_trade_at"}
 def test_every_fact_that_may_be_unknown_is_in_the_table_below() -> None:
     may_be_none = {
         field.name
-        for model in (Facts, Idea)
+        for model in (GateFacts, Idea)
         for field in fields(model)
         if "None" in str(field.type)
     }

@@ -5,26 +5,26 @@ from datetime import date, datetime
 
 import pytest
 
-from ops_pipeline.domain.health import (
-    DUTIES,
+from ops_pipeline.domain.market import MINUTE, new_york_time
+from ops_pipeline.domain.operations.health import (
     MACHINES,
+    MONITORED_STAGES,
     Ended,
     Finding,
     Run,
-    Whose,
+    RunScope,
     failing_accounts,
     silent_stages,
     stale_outputs,
     ticks_looked_at,
 )
-from ops_pipeline.domain.market import MINUTE, new_york_time
 from tests.fakes import regular_session
 
 DAY = date(2026, 2, 4)
 SESSION = regular_session(DAY)
 NOON = new_york_time(DAY, 12)
-ACCOUNTS: dict[Whose, list[str]] = {"entry": ["large"], "guard": ["large", "tiny"]}
-SCOPES: dict[Whose, Iterable[str]] = {"everything": ["*"], "machines": MACHINES, **ACCOUNTS}
+ACCOUNTS: dict[RunScope, list[str]] = {"entry": ["large"], "guard": ["large", "tiny"]}
+SCOPES: dict[RunScope, Iterable[str]] = {"everything": ["*"], "machines": MACHINES, **ACCOUNTS}
 
 
 def at(hour: int, minute: int) -> datetime:
@@ -32,7 +32,11 @@ def at(hour: int, minute: int) -> datetime:
 
 
 def all_runs(tick: datetime) -> list[Run]:
-    return [Run(duty.stage, scope, tick) for duty in DUTIES for scope in SCOPES[duty.whose]]
+    return [
+        Run(monitored.stage, scope, tick)
+        for monitored in MONITORED_STAGES
+        for scope in SCOPES[monitored.scope]
+    ]
 
 
 def unwell(findings: list[Finding]) -> list[tuple[str, str]]:
@@ -46,7 +50,7 @@ def test_a_healthy_minute_has_a_finding_for_every_duty_and_all_are_well() -> Non
     assert unwell(findings) == []
 
 
-@pytest.mark.parametrize("stage", [duty.stage for duty in DUTIES])
+@pytest.mark.parametrize("stage", [monitored.stage for monitored in MONITORED_STAGES])
 def test_a_stage_that_was_silent_for_two_minutes_is_found(stage: str) -> None:
     runs = [run for run in all_runs(NOON - MINUTE) if run.stage != stage]
     before = [run for run in all_runs(NOON - 3 * MINUTE) if run.stage == stage]

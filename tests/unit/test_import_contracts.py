@@ -17,10 +17,10 @@ LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 BREACHES = [
     ("layers", PACKAGE / "domain/gates.py", "import ops_pipeline.db.orders"),
     ("layers", PACKAGE / "errors.py", "import ops_pipeline.domain.ids"),
-    ("layers", PACKAGE / "db/orders.py", "import ops_pipeline.stages.road"),
-    ("layers", PACKAGE / "stages/entry.py", "import ops_pipeline.adapters.rss"),
+    ("layers", PACKAGE / "db/orders.py", "import ops_pipeline.execution.sending"),
+    ("layers", PACKAGE / "execution/entry.py", "import ops_pipeline.adapters.rss"),
     ("layers", PACKAGE / "adapters/rss.py", "import ops_pipeline.stages.request"),
-    ("layers", PACKAGE / "stages/entry.py", "import ops_pipeline.runtime.settings"),
+    ("layers", PACKAGE / "execution/entry.py", "import ops_pipeline.runtime.settings"),
     ("layers", PACKAGE / "helpers.py", "import json"),
     ("deployed", PACKAGE / "runtime/wiring.py", "import ops_local.database"),
     ("deployed", Path("functions/report/handler.py"), "import infra.definitions"),
@@ -32,7 +32,7 @@ BREACHES = [
     ("adapters", PACKAGE / "adapters/rss.py", "import ops_pipeline.db.news"),
     ("wiring", PACKAGE / "runtime/entrypoint.py", "import ops_pipeline.adapters.clock"),
     ("wiring", Path("functions/report/handler.py"), "import ops_pipeline.adapters.clock"),
-    ("vendors", PACKAGE / "stages/entry.py", "import alpaca.trading"),
+    ("vendors", PACKAGE / "execution/entry.py", "import alpaca.trading"),
     ("vendors", PACKAGE / "db/features.py", "import pandas"),
 ]
 

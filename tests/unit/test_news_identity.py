@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops_pipeline.domain.news import FeedEntry, FeedState
-from ops_pipeline.domain.news_identity import (
+from ops_pipeline.domain.news.identity import (
     canonical_link,
     event_uid,
     news_item,
     news_items,
     publication,
 )
+from ops_pipeline.domain.news.items import FeedEntry, FeedState
 
 FEED, OTHER_FEED = "https://w.example/feed", "https://x.example/feed"
 NOW = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ops_pipeline.domain.ids import stable_uuid
-from ops_pipeline.domain.news import Story
-from ops_pipeline.domain.news_sentiment import Pressure, ticker_sentiment
+from ops_pipeline.domain.news.items import Story
+from ops_pipeline.domain.news.ticker_sentiment import Pressure, ticker_sentiment
 
 NOW = datetime(2026, 2, 4, 15, 0, tzinfo=UTC)
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from ops_pipeline.domain.company_names import NameBook
 from ops_pipeline.domain.ids import stable_uuid
-from ops_pipeline.domain.news import Company, Sentiment, WaitingItem
-from ops_pipeline.domain.reading import judged, read
+from ops_pipeline.domain.news.company_names import NameBook
+from ops_pipeline.domain.news.items import Company, Sentiment, WaitingItem
+from ops_pipeline.domain.news.reading import judged, read
 
 BOOK = NameBook([Company("NKE", ("Nike",)), Company("INTC", ("Intel",))])
 GOOD = Sentiment(positive=0.7, neutral=0.2, negative=0.1)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ops_local import recording
-from ops_local.recording import InvalidRecording, NewsItem, Recording
+from ops_local.recordings import recording
+from ops_local.recordings.recording import InvalidRecording, RecordedNewsItem, Recording
 from ops_pipeline.domain.market import Bar, Quote, new_york_day
 
 OPEN = datetime(2026, 2, 4, 14, 30, tzinfo=UTC)
@@ -23,7 +23,7 @@ def a_recording(folder: Path) -> Recording:
     cents = Decimal("10.25")
     bars = [Bar("AAA", OPEN + timedelta(minutes=n), cents, cents, cents, cents, 7) for n in (0, 2)]
     quote = Quote("AAA", OPEN, Decimal("10.24"), 300, Decimal("10.26"), 100)
-    news = NewsItem(
+    news = RecordedNewsItem(
         feed="wire",
         guid=None,
         title="Aaa \u2013 \u201cquoted\u201d & <b>bold</b>",

@@ -2,11 +2,16 @@
 
 import pytest
 
-from ops_pipeline.domain.company_names import NameBook
-from ops_pipeline.domain.news import Company
-from ops_pipeline.domain.security_import import Listed, Plan, Security, plan_import
-from ops_pipeline.domain.security_names import is_house, shorter_name, spoken_name
-from ops_pipeline.domain.ticker_mentions import find_mentions
+from ops_pipeline.domain.news.company_names import NameBook
+from ops_pipeline.domain.news.items import Company
+from ops_pipeline.domain.news.security_import import (
+    ImportPlan,
+    ListedSecurity,
+    Security,
+    plan_import,
+)
+from ops_pipeline.domain.news.security_names import is_house, shorter_name, spoken_name
+from ops_pipeline.domain.news.tickers import find_mentions
 
 
 @pytest.mark.parametrize(
@@ -44,16 +49,16 @@ def test_houses_are_known_by_whole_words() -> None:
     assert [is_house(name) for name in ("Morgan Stanleyville", "Ubster")] == [False, False]
 
 
-def by_ticker(plan: Plan) -> dict[str, Security]:
+def by_ticker(plan: ImportPlan) -> dict[str, Security]:
     return {one.ticker: one for one in plan.securities}
 
 
 def test_a_name_belongs_to_the_first_security_of_its_company() -> None:
     listed = [
-        Listed("GOOGL", "Alphabet Inc.", "1"),
-        Listed("GOOG", "Alphabet Inc.", "1"),
-        Listed("BRK-B", "BERKSHIRE HATHAWAY INC", "2"),
-        Listed("BRK-A", "BERKSHIRE HATHAWAY INC", "2"),
+        ListedSecurity("GOOGL", "Alphabet Inc.", "1"),
+        ListedSecurity("GOOG", "Alphabet Inc.", "1"),
+        ListedSecurity("BRK-B", "BERKSHIRE HATHAWAY INC", "2"),
+        ListedSecurity("BRK-A", "BERKSHIRE HATHAWAY INC", "2"),
     ]
     found = by_ticker(plan_import(listed, []))
     assert {ticker: one.name for ticker, one in found.items()} == {
@@ -65,7 +70,10 @@ def test_a_name_belongs_to_the_first_security_of_its_company() -> None:
 
 
 def test_a_name_that_two_companies_share_means_neither() -> None:
-    listed = [Listed("FBKA", "First Bank", "1"), Listed("FBKB", "FIRST BANK CORP", "2")]
+    listed = [
+        ListedSecurity("FBKA", "First Bank", "1"),
+        ListedSecurity("FBKB", "FIRST BANK CORP", "2"),
+    ]
     assert [one.name for one in plan_import(listed, []).securities] == ["FBKA", "FBKB"]
 
 
@@ -75,10 +83,10 @@ def test_what_somebody_entered_stays_and_what_nobody_named_is_named() -> None:
         Security("UBER", "UBER", name_needs_context=True),
     ]
     listed = [
-        Listed("GOOGL", "Alphabet Inc.", "1"),
-        Listed("GOOG", "Alphabet Inc.", "1"),
-        Listed("UBER", "Uber Technologies, Inc", "3"),
-        Listed("GGLE", "GOOGLE FAN CLUB INC", "4"),
+        ListedSecurity("GOOGL", "Alphabet Inc.", "1"),
+        ListedSecurity("GOOG", "Alphabet Inc.", "1"),
+        ListedSecurity("UBER", "Uber Technologies, Inc", "3"),
+        ListedSecurity("GGLE", "GOOGLE FAN CLUB INC", "4"),
     ]
     plan = plan_import(listed, known)
     found = by_ticker(plan)
@@ -93,21 +101,21 @@ def test_what_somebody_entered_stays_and_what_nobody_named_is_named() -> None:
 
 def test_a_short_name_that_begins_other_names_is_none() -> None:
     listed = [
-        Listed("GENB", "General Brands Inc", "1"),
-        Listed("GENM", "General Makers Inc", "2"),
+        ListedSecurity("GENB", "General Brands Inc", "1"),
+        ListedSecurity("GENM", "General Makers Inc", "2"),
     ]
     assert by_ticker(plan_import(listed, []))["GENB"].aliases == ()
 
 
 def test_preferred_shares_warrants_units_and_odd_symbols_are_left_out() -> None:
     listed = [
-        Listed("JPM-PC", "JPMORGAN CHASE & CO", "1"),
-        Listed("XYZ-WT", "Xyz Corp", "2"),
-        Listed("XYZ-UN", "Xyz Corp", "2"),
-        Listed("TOOLONGX", "Long Corp", "3"),
-        Listed("XYZ", "Xyz Corp", "2"),
-        Listed("xyz", "Xyz Corp", "2"),
-        Listed("NONE", " ", "4"),
+        ListedSecurity("JPM-PC", "JPMORGAN CHASE & CO", "1"),
+        ListedSecurity("XYZ-WT", "Xyz Corp", "2"),
+        ListedSecurity("XYZ-UN", "Xyz Corp", "2"),
+        ListedSecurity("TOOLONGX", "Long Corp", "3"),
+        ListedSecurity("XYZ", "Xyz Corp", "2"),
+        ListedSecurity("xyz", "Xyz Corp", "2"),
+        ListedSecurity("NONE", " ", "4"),
     ]
     plan = plan_import(listed, [])
     assert [one.ticker for one in plan.securities] == ["XYZ"]
@@ -136,9 +144,9 @@ def test_an_imported_name_of_one_word_counts_beside_a_word_of_the_trade(
 ) -> None:
     plan = plan_import(
         [
-            Listed("ROOT", "Root, Inc.", "1"),
-            Listed("LTH", "Life Time Group Holdings, Inc.", "2"),
-            Listed("NMR", "NOMURA HOLDINGS INC", "3"),
+            ListedSecurity("ROOT", "Root, Inc.", "1"),
+            ListedSecurity("LTH", "Life Time Group Holdings, Inc.", "2"),
+            ListedSecurity("NMR", "NOMURA HOLDINGS INC", "3"),
         ],
         [],
     )

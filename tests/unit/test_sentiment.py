@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops_pipeline.domain.news import Label
-from ops_pipeline.domain.sentiment import sentiment
+from ops_pipeline.domain.news.items import Label
+from ops_pipeline.domain.news.sentiment import sentiment
 from tests.unit import sentiment_lines
 
 LABELS: dict[str, Label] = {"+": "positive", "-": "negative", "0": "neutral"}

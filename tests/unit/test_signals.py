@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ops_pipeline.domain.confidence import Direction, confidence_in, direction_of
 from ops_pipeline.domain.features import Features
-from ops_pipeline.domain.news_sentiment import Pressure
+from ops_pipeline.domain.news.ticker_sentiment import Pressure
 from ops_pipeline.domain.parameters import NewsRules, Parameters, SignalRules
 from ops_pipeline.domain.signals import (
     Choice,

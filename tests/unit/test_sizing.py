@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from ops_pipeline.domain import sizing
 from ops_pipeline.domain.parameters import SizingRules
-from ops_pipeline.domain.sizing import Room
+from ops_pipeline.domain.sizing import SizingRoom
 
 RULES = SizingRules()
-ROOMY = Room(
+ROOMY = SizingRoom(
     equity=Decimal(100_000),
     exposure_left=Decimal(10_000),
     buying_power=Decimal(50_000),
@@ -74,7 +74,7 @@ def test_there_is_no_size_from_a_bad_price_or_stop(limit: str, stop: float) -> N
 
 money = st.decimals(-1_000, 200_000, places=2)
 rooms = st.builds(
-    Room,
+    SizingRoom,
     equity=money,
     exposure_left=money,
     buying_power=money,
@@ -91,7 +91,7 @@ rooms = st.builds(
     factor=st.sampled_from([0.5, 1.0]),
 )
 def test_quantity_times_limit_never_passes_any_bound(
-    *, limit: Decimal, risk: float, stop: float, room: Room, factor: float
+    *, limit: Decimal, risk: float, stop: float, room: SizingRoom, factor: float
 ) -> None:
     found = sizing.stock_size(limit, risk=risk, stop_distance=stop, room=room, factor=factor)
     cost = found.quantity * limit

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops_pipeline.db.sql_lexer import SqlUnreadable, split
+from ops_pipeline.db.migrations.lexer import SqlUnreadable, split
 
 
 def _texts(sql: str) -> list[str]:

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ops_pipeline.domain.headlines import plain_text, title_key
-from ops_pipeline.domain.news import FeedEntry, FeedState, NewsItem, StoryTrace
-from ops_pipeline.domain.news_identity import news_item
-from ops_pipeline.domain.stories import StoryBook, assign_stories, new_items
+from ops_pipeline.domain.news.headlines import plain_text, title_key
+from ops_pipeline.domain.news.identity import news_item
+from ops_pipeline.domain.news.items import FeedEntry, FeedState, NewsItem, StoryTrace
+from ops_pipeline.domain.news.stories import StoryBook, assign_stories, new_items
 
 NOW = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
 

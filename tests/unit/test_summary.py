@@ -10,7 +10,7 @@ from rich.console import Console
 
 from ops_local.figures import cell
 from ops_local.summary import Part, read, show
-from ops_pipeline.db.connection import Database
+from ops_pipeline.db.driver.connection import Database
 
 _IN = datetime(2026, 2, 4, 15, 22, tzinfo=UTC)
 _POSITION = {

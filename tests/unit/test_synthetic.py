@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ops_local import recording, synthetic
-from ops_local.recording import Recording
+from ops_local import synthetic
+from ops_local.recordings import recording
+from ops_local.recordings.recording import Recording
 from ops_local.synthetic.universe import UNIVERSE
 from ops_pipeline.domain.confidence import confidence_in, direction_of
 from ops_pipeline.domain.features import BarWindows, Features, compute

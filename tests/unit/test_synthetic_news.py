@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from ops_local import synthetic
-from ops_local.recording import NewsItem
+from ops_local.recordings.recording import RecordedNewsItem
 from ops_local.synthetic import headlines, moves, stories
 from ops_local.synthetic.universe import UNIVERSE
-from ops_pipeline.domain.sentiment import sentiment
+from ops_pipeline.domain.news.sentiment import sentiment
 
 
 @pytest.fixture(scope="module")
-def news(tmp_path_factory: pytest.TempPathFactory) -> list[NewsItem]:
+def news(tmp_path_factory: pytest.TempPathFactory) -> list[RecordedNewsItem]:
     return synthetic.generate(tmp_path_factory.mktemp("session"), n_tickers=33).news
 
 
@@ -25,21 +25,21 @@ def generator(seed: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(seed))
 
 
-def test_a_day_has_as_much_news_as_a_healthy_one(news: list[NewsItem]) -> None:
+def test_a_day_has_as_much_news_as_a_healthy_one(news: list[RecordedNewsItem]) -> None:
     assert 300 <= len(news) <= 400
     by_feed = Counter(item.feed for item in news)
     assert len(by_feed) == 5
     assert min(by_feed.values()) > 30
 
 
-def test_nothing_is_shown_before_it_was_published(news: list[NewsItem]) -> None:
+def test_nothing_is_shown_before_it_was_published(news: list[RecordedNewsItem]) -> None:
     ahead = [item for item in news if item.published_at and item.published_at > item.available_at]
     assert len(ahead) == 1
     assert ahead[0].published_at
     assert ahead[0].published_at - ahead[0].available_at > timedelta(minutes=10)
 
 
-def test_some_items_are_undated_and_one_is_long_past(news: list[NewsItem]) -> None:
+def test_some_items_are_undated_and_one_is_long_past(news: list[RecordedNewsItem]) -> None:
     assert sum(item.published_at is None for item in news) == 4
     week = timedelta(days=7)
     old = [item.published_at for item in news if item.published_at]
@@ -47,7 +47,7 @@ def test_some_items_are_undated_and_one_is_long_past(news: list[NewsItem]) -> No
 
 
 def test_a_story_comes_over_several_feeds_with_its_source_and_tracking(
-    news: list[NewsItem],
+    news: list[RecordedNewsItem],
 ) -> None:
     shown = {(item.link, item.title) for item in news}
     copies = [item for item in news if item.link and "utm_source" in item.link]
@@ -63,7 +63,7 @@ def test_a_story_comes_over_several_feeds_with_its_source_and_tracking(
     assert matched >= len(copies) - 4
 
 
-def test_a_few_items_come_again_with_an_edited_title(news: list[NewsItem]) -> None:
+def test_a_few_items_come_again_with_an_edited_title(news: list[RecordedNewsItem]) -> None:
     edited = [item for item in news if item.title.startswith("UPDATE 1-")]
     assert edited
     for item in edited:
@@ -72,22 +72,22 @@ def test_a_few_items_come_again_with_an_edited_title(news: list[NewsItem]) -> No
         assert min(other.available_at for other in before) < item.available_at
 
 
-def test_one_title_holds_markup(news: list[NewsItem]) -> None:
+def test_one_title_holds_markup(news: list[RecordedNewsItem]) -> None:
     assert sum("<b>" in item.title for item in news) == 1
 
 
-def test_one_feed_gives_no_guids(news: list[NewsItem]) -> None:
+def test_one_feed_gives_no_guids(news: list[RecordedNewsItem]) -> None:
     assert {item.feed for item in news if item.guid is None} == {"marketpulse"}
     assert {item.feed for item in news if item.guid} == {item.feed for item in news} - {
         "marketpulse"
     }
 
 
-def test_every_link_leads_to_a_made_up_house(news: list[NewsItem]) -> None:
+def test_every_link_leads_to_a_made_up_house(news: list[RecordedNewsItem]) -> None:
     assert all((urlsplit(item.link or "").hostname or "").endswith(".example") for item in news)
 
 
-def test_no_place_in_a_sentence_is_left_unfilled(news: list[NewsItem]) -> None:
+def test_no_place_in_a_sentence_is_left_unfilled(news: list[RecordedNewsItem]) -> None:
     assert not [item for item in news if re.search(r"[{}]|None", f"{item.title} {item.summary}")]
 
 

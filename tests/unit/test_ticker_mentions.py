@@ -2,11 +2,11 @@
 
 import pytest
 
-from ops_pipeline.domain.company_names import NameBook
-from ops_pipeline.domain.line_parts import parts_of, speaks_of_all_alike
-from ops_pipeline.domain.news import Company
-from ops_pipeline.domain.sentiment import sentiment
-from ops_pipeline.domain.ticker_mentions import find_mentions
+from ops_pipeline.domain.news.company_names import NameBook
+from ops_pipeline.domain.news.items import Company
+from ops_pipeline.domain.news.line_parts import parts_of, speaks_of_all_alike
+from ops_pipeline.domain.news.sentiment import sentiment
+from ops_pipeline.domain.news.tickers import find_mentions
 
 BOOK = NameBook(
     [

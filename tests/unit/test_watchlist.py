@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops_pipeline.domain.news_sentiment import Pressure
+from ops_pipeline.domain.news.ticker_sentiment import Pressure
 from ops_pipeline.domain.parameters import NewsRules, WatchlistRules
 from ops_pipeline.domain.watchlist import WatchEntry, WatchScore, score, select
 from tests.builders_market import features

@@ -14,7 +14,7 @@ from ops_pipeline.domain.broker import (
     OrderRequest,
 )
 from ops_pipeline.domain.market import Bar, Quote, Session
-from ops_pipeline.domain.news import FeedDocument, FeedState, Sentiment
+from ops_pipeline.domain.news.items import FeedDocument, FeedState, Sentiment
 
 
 class Clock(Protocol):

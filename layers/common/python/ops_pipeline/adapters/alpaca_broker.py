@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from ops_pipeline.adapters import alpaca_records as records
 from ops_pipeline.adapters.alpaca_records import Illegible
-from ops_pipeline.adapters.alpaca_wire import NoAnswer, NotSent, Refused, Renew, Wire
+from ops_pipeline.adapters.alpaca_wire import NoAnswer, NotSent, Renew, RequestRefused, Wire
 from ops_pipeline.domain.broker import (
     BrokerAccount,
     BrokerCashActivity,
@@ -78,7 +78,7 @@ class AlpacaBroker:
         self._require_bound()
         try:
             placed = records.order(self._wire.ask("POST", "/orders", records.order_fields(order)))
-        except Refused as refusal:
+        except RequestRefused as refusal:
             raise self._verdict(refusal) from None
         except NotSent as error:
             raise BrokerUnavailable(f"the order was not sent: {error}") from None
@@ -93,7 +93,7 @@ class AlpacaBroker:
         self._require_bound()
         try:
             self._wire.ask("DELETE", f"/orders/{quote(broker_order_id, safe='')}", None)
-        except Refused as refusal:
+        except RequestRefused as refusal:
             if refusal.status != 422:
                 raise BrokerUnavailable(f"cancel: {self._said(refusal)}") from None
         except (NotSent, NoAnswer) as error:
@@ -186,14 +186,14 @@ class AlpacaBroker:
         """None is the broker's own 404; one without its words comes from somebody else."""
         try:
             return understand(self._wire.get(path, params))
-        except Refused as refusal:
+        except RequestRefused as refusal:
             if refusal.status == 404 and refusal.words is not None:
                 return None
             raise BrokerUnavailable(f"GET {path}: {self._said(refusal)}") from None
         except (NotSent, NoAnswer, Illegible) as error:
             raise BrokerUnavailable(f"GET {path}: {error}") from None
 
-    def _verdict(self, refusal: Refused) -> OpsError:
+    def _verdict(self, refusal: RequestRefused) -> OpsError:
         """What a refused order means; a 4xx we can't read might be "must be unique"."""
         said = self._said(refusal)
         if refusal.status == 429 or refusal.is_about_keys:
@@ -204,7 +204,7 @@ class AlpacaBroker:
             return BrokerOutcomeUnknown(f"an order was placed under this id before: {said}")
         return BrokerRejected(said)
 
-    def _said(self, refusal: Refused) -> str:
+    def _said(self, refusal: RequestRefused) -> str:
         return str(refusal).replace(self._account_number, "<account>")
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
-from ops_pipeline.adapters.alpaca_wire import NoAnswer, NotSent, Refused, Renew, Wire
+from ops_pipeline.adapters.alpaca_wire import NoAnswer, NotSent, Renew, RequestRefused, Wire
 from ops_pipeline.domain.market import Bar, Quote
 from ops_pipeline.errors import MarketDataUnavailable
 
@@ -93,7 +93,7 @@ class AlpacaMarketData:
     def _ask(self, path: str, question: Mapping[str, str]) -> Mapping[str, Any]:
         try:
             answer = self._wire.get(path, dict(question))
-        except (Refused, NotSent, NoAnswer) as error:
+        except (RequestRefused, NotSent, NoAnswer) as error:
             raise MarketDataUnavailable(f"{path}: {str(error)[:500]}") from None
         if not isinstance(answer, dict):
             raise MarketDataUnavailable(f"{path}: the answer is no JSON object")

@@ -19,7 +19,7 @@ Renew = Callable[[], tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Refused(Exception):
+class RequestRefused(Exception):
     """A status of 400 or more; `words` is None where the body says nothing legible."""
 
     status: int
@@ -85,7 +85,7 @@ class Wire:
         """As `_send`, with keys that are read again when they were refused."""
         try:
             return self._send(method, path, data)
-        except Refused as refusal:
+        except RequestRefused as refusal:
             if refusal.status != 401 or not self._has_new_keys():
                 raise
         return self._send(method, path, data)
@@ -130,13 +130,13 @@ def _never_connected(error: ConnectionFailed) -> bool:
     return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
 
 
-def _refusal(error: APIError) -> Refused:
+def _refusal(error: APIError) -> RequestRefused:
     status = int(error.status_code)
     try:
         body = json.loads(str(error))
     except ValueError:
         body = None
     if not isinstance(body, dict) or not isinstance(body.get("message"), str):
-        return Refused(status, None, None)
+        return RequestRefused(status, None, None)
     code = body.get("code")
-    return Refused(status, code if isinstance(code, int) else None, body["message"])
+    return RequestRefused(status, code if isinstance(code, int) else None, body["message"])

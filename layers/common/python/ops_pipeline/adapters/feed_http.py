@@ -32,7 +32,7 @@ _DECODED = frozenset(ACCEPT_ENCODING.split(",")) | {"identity", "x-gzip", ""}
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FeedResponse:
     """A server's answer after its redirects.
 
     `body` is unpacked and empty when `status` is 304. `moved_to` is the address that
@@ -121,7 +121,7 @@ class FeedHttp:
         )
         self._http.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
-    def get(self, url: str, validators: dict[str, str]) -> Answer:
+    def get(self, url: str, validators: dict[str, str]) -> FeedResponse:
         """The document at an address, after its redirects.
 
         Raises:
@@ -155,7 +155,7 @@ class FeedHttp:
     def _too_slow(self) -> FeedUnavailable:
         return FeedUnavailable(f"the answer took over {self._total_s:g} s")
 
-    def _follow(self, url: str, validators: dict[str, str]) -> Answer:
+    def _follow(self, url: str, validators: dict[str, str]) -> FeedResponse:
         moved_to: str | None = None
         for_good = True
         for _ in range(_MOST_REDIRECTS + 1):
@@ -171,7 +171,7 @@ class FeedHttp:
             try:
                 if response.status not in _REDIRECTS:
                     body = self._read(response)
-                    return Answer(response.status, response.headers, body, moved_to)
+                    return FeedResponse(response.status, response.headers, body, moved_to)
             finally:
                 # A body that was not read to its end makes the connection useless.
                 response.close()

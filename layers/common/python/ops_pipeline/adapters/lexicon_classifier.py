@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from ops_pipeline.domain.news import Sentiment
-from ops_pipeline.domain.sentiment import MODEL, sentiment
+from ops_pipeline.domain.news.items import Sentiment
+from ops_pipeline.domain.news.sentiment import MODEL, sentiment
 
 
 class LexiconClassifier:

@@ -9,7 +9,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors
 from tokenizers import Encoding, Tokenizer
 
 from ops_pipeline.adapters.model_folder import ModelFolder, open_model_folder
-from ops_pipeline.domain.news import Sentiment
+from ops_pipeline.domain.news.items import Sentiment
 from ops_pipeline.errors import ClassificationFailed, SettingsInvalid
 
 # Longer texts are cut: BERT knows no more places than these.

@@ -2,7 +2,7 @@
 
 from ops_pipeline.adapters.feed_http import FeedHttp
 from ops_pipeline.adapters.feed_parser import parse_feed
-from ops_pipeline.domain.news import FeedDocument, FeedState
+from ops_pipeline.domain.news.items import FeedDocument, FeedState
 
 
 class RssFeed:

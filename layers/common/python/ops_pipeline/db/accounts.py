@@ -5,7 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
-from ops_pipeline.db.connection import Row, Transaction
+from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.errors import InvalidInput, StaleData
 
 ExecutionMode = Literal["SIMULATED", "ALPACA_PAPER", "LIVE"]

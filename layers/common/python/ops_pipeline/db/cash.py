@@ -3,8 +3,8 @@
 from datetime import datetime
 from decimal import Decimal
 
-from ops_pipeline.db.connection import Transaction
-from ops_pipeline.domain.cash import Reading
+from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.domain.cash import CashReading
 
 _OLDEST = """
 SELECT at, cash FROM cash_readings
@@ -21,13 +21,13 @@ ON CONFLICT (account_name, at) DO UPDATE SET
 
 def oldest_reading(
     tx: Transaction, *, account: str, since: datetime, before: datetime
-) -> Reading | None:
+) -> CashReading | None:
     """The first reading of that span; None without one."""
     row = tx.one(_OLDEST, account=account, since=since, before=before)
-    return None if row is None else Reading(row["at"], Decimal(row["cash"]))
+    return None if row is None else CashReading(row["at"], Decimal(row["cash"]))
 
 
 def keep_reading(
-    tx: Transaction, *, account: str, reading: Reading, unexplained: Decimal | None
+    tx: Transaction, *, account: str, reading: CashReading, unexplained: Decimal | None
 ) -> None:
-    tx.send(_KEEP, account=account, at=reading.at, cash=reading.cash, unexplained=unexplained)
+    tx.enqueue(_KEEP, account=account, at=reading.at, cash=reading.cash, unexplained=unexplained)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from ops_pipeline.db import parameters
-from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.domain.parameters import Parameters
 
 _TABLE = "SELECT to_regclass('parameter_versions') IS NOT NULL AS present"

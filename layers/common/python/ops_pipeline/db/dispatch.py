@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from ops_pipeline.db.connection import Row, Transaction
+from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.gates import Verdicts
 from ops_pipeline.domain.orders import Order
@@ -208,26 +208,26 @@ def finish(
 
     Only FAILED gives way to EXECUTED or SIMULATED: the order was there after all.
     """
-    tx.send(_FINISH, id=recommendation_id, status=status, reason=reason, now=now)
+    tx.enqueue(_FINISH, id=recommendation_id, status=status, reason=reason, now=now)
 
 
 def release(tx: Transaction, recommendation_id: int, now: datetime) -> None:
     """Let the next run price it anew, or end it when its time is over."""
-    tx.send(_RELEASE, id=recommendation_id, now=now)
+    tx.enqueue(_RELEASE, id=recommendation_id, now=now)
 
 
 def start_run(
     tx: Transaction, *, run_id: UUID, account: str, tick: datetime, now: datetime
 ) -> None:
     """Open the run's row, or open it again; what it claimed before may be claimed anew."""
-    tx.send(_START_RUN, run_id=run_id, account=account, tick=tick, now=now)
+    tx.enqueue(_START_RUN, run_id=run_id, account=account, tick=tick, now=now)
 
 
 def finish_run(
     tx: Transaction, run_id: UUID, counts: dict[str, int], summary: dict[str, Any], now: datetime
 ) -> None:
     values = {"run_id": run_id, "now": now, "summary": json.dumps(summary, default=_plain)}
-    tx.send(_FINISH_RUN, **values, **counts)
+    tx.enqueue(_FINISH_RUN, **values, **counts)
 
 
 def save_execution(
@@ -243,7 +243,7 @@ def save_execution(
     if order.filled_avg_price is None:
         raise ValueError(f"order {order.client_order_id} has not filled")
     simulated = mode == "SIMULATED"
-    tx.send(
+    tx.enqueue(
         _SAVE_EXECUTION,
         execution_id=position.execution_id,
         recommendation_id=order.recommendation_id,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.driver.connection import Transaction
 
 _LOCK_ACCOUNT = "SELECT 1 AS held FROM accounts WHERE account_name = :account FOR NO KEY UPDATE"
 
@@ -46,7 +46,7 @@ class Holdings:
 
 def lock_account(tx: Transaction, account: str) -> None:
     """Take the account's row first: every other lock of the order road comes after it."""
-    tx.send(_LOCK_ACCOUNT, account=account)
+    tx.enqueue(_LOCK_ACCOUNT, account=account)
 
 
 def holdings(tx: Transaction, account: str) -> Holdings:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ops_pipeline.db.connection import Row, Transaction
+from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.domain.features import RECENT_BARS, BarWindows, Features
 from ops_pipeline.domain.market import Session
 

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from ops_pipeline.db.connection import Transaction
-from ops_pipeline.domain.news import FeedDocument, FeedState
+from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.domain.news.items import FeedDocument, FeedState
 
 _SUBSCRIBE = """
 INSERT INTO feed_state (url, source) VALUES (:url, :source)
@@ -48,7 +48,7 @@ def due_feeds(tx: Transaction, tick: datetime) -> list[FeedState]:
 
 
 def feed_succeeded(tx: Transaction, url: str, document: FeedDocument, now: datetime) -> None:
-    tx.send(
+    tx.enqueue(
         _SUCCEEDED,
         url=url,
         now=now,
@@ -62,4 +62,4 @@ def feed_succeeded(tx: Transaction, url: str, document: FeedDocument, now: datet
 def feed_failed(
     tx: Transaction, url: str, *, error: str, now: datetime, next_try_at: datetime
 ) -> None:
-    tx.send(_FAILED, url=url, error=error[:500], now=now, next_try_at=next_try_at)
+    tx.enqueue(_FAILED, url=url, error=error[:500], now=now, next_try_at=next_try_at)

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.driver.connection import Transaction
 
 _LATCH = """
 UPDATE accounts SET kill_switch = :reason, kill_switch_day = :day
@@ -30,4 +30,4 @@ def release_kill_switch(tx: Transaction, *, account: str, day: date) -> bool:
 
 def set_books_halt(tx: Transaction, *, account: str, reason: str | None) -> None:
     """Halt entries while books and broker differ; None when they agree."""
-    tx.send(_BOOKS, account=account, reason=reason)
+    tx.enqueue(_BOOKS, account=account, reason=reason)

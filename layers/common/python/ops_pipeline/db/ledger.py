@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from ops_pipeline.db.connection import Row, Transaction
+from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.db.facts import HELD, PNL, Holdings
 
 # Closed, verified trades of the account's own mode, oldest first: real and simulated results

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from ops_pipeline.db.connection import Row, Transaction
+from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.domain.ids import stable_uuid
-from ops_pipeline.domain.news import (
+from ops_pipeline.domain.news.items import (
     Classified,
     Company,
     NewsItem,
@@ -15,7 +15,7 @@ from ops_pipeline.domain.news import (
     StoryTrace,
     WaitingItem,
 )
-from ops_pipeline.domain.stories import SAME_TITLE_WITHIN
+from ops_pipeline.domain.news.stories import SAME_TITLE_WITHIN
 
 _KNOWN = """
 SELECT event_uid FROM inbound_events_raw WHERE event_uid = ANY(CAST(:uids AS text[]))
@@ -159,8 +159,8 @@ def save_classified(tx: Transaction, verdicts: Sequence[Classified], now: dateti
     if not verdicts:
         return
     rows = [_verdict_row(verdict, now) for verdict in verdicts]
-    tx.send(_INSERT_CLASSIFIED, rows=json.dumps(rows, default=_as_text))
-    tx.send(_PROCESSED, ids=[str(v.item.raw_event_id) for v in verdicts], now=now)
+    tx.enqueue(_INSERT_CLASSIFIED, rows=json.dumps(rows, default=_as_text))
+    tx.enqueue(_PROCESSED, ids=[str(v.item.raw_event_id) for v in verdicts], now=now)
 
 
 def stories_by_ticker(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 
-from ops_pipeline.db.connection import Row, Transaction, values_of
+from ops_pipeline.db.driver.connection import Row, Transaction, values_of
 from ops_pipeline.domain.broker import BrokerFill
 from ops_pipeline.domain.orders import Order
 
@@ -87,7 +87,7 @@ class Sold:
 
 def insert(tx: Transaction, order: Order) -> None:
     """Store an intent. Raises CapExceeded when an entry would pass a limit."""
-    tx.send(_INSERT, **values_of(order))
+    tx.enqueue(_INSERT, **values_of(order))
 
 
 def save(
@@ -99,7 +99,7 @@ def save(
 ) -> None:
     """Write what is known of an order; what it asked for never changes."""
     values = {**values_of(order), "failure_reason": failure_reason, "reopened_at": reopened_at}
-    tx.send(_SAVE, **values)
+    tx.enqueue(_SAVE, **values)
 
 
 def lock(tx: Transaction, client_order_id: str) -> Order:
@@ -143,7 +143,7 @@ def record_fills(
 ) -> None:
     """Store executions, each once."""
     for fill in fills:
-        tx.send(
+        tx.enqueue(
             _INSERT_FILL,
             account=order.account_name,
             fill_id=fill.fill_id,

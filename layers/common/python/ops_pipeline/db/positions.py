@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from uuid import UUID
 
-from ops_pipeline.db.connection import Row, Transaction, values_of
+from ops_pipeline.db.driver.connection import Row, Transaction, values_of
 from ops_pipeline.domain.exits import Mark, Position, Result
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import Quote
@@ -101,14 +101,14 @@ class Closing:
 
 
 def insert(tx: Transaction, position: Position, *, version: int | None, now: datetime) -> None:
-    tx.send(_INSERT, **values_of(position), parameter_version=version, now=now)
+    tx.enqueue(_INSERT, **values_of(position), parameter_version=version, now=now)
 
 
 def save(
     tx: Transaction, position: Position, *, now: datetime, closed_at: datetime | None = None
 ) -> None:
     """Write what may change of a position; who holds what never does."""
-    tx.send(_SAVE, **values_of(position), closed_at=closed_at, now=now)
+    tx.enqueue(_SAVE, **values_of(position), closed_at=closed_at, now=now)
 
 
 def save_mark(
@@ -121,7 +121,7 @@ def save_mark(
     now: datetime,
 ) -> None:
     """Store the tick's mark on the position and in its telemetry."""
-    tx.send(
+    tx.enqueue(
         _SAVE_MARK,
         id=position.id,
         price=marked.price,
@@ -130,7 +130,7 @@ def save_mark(
         pnl_percent=marked.pnl_percent,
         now=now,
     )
-    tx.send(
+    tx.enqueue(
         _TELEMETRY,
         position_id=position.id,
         tick=tick,
@@ -189,7 +189,7 @@ def add_event(
     details: dict[str, object],
     now: datetime,
 ) -> None:
-    tx.send(
+    tx.enqueue(
         _NEXT_EVENT,
         position_id=position_id,
         account=account,
@@ -202,7 +202,7 @@ def add_event(
 def insert_history(tx: Transaction, position: Position, outcome: Result, closing: Closing) -> None:
     """Store how a position ended, in the transaction that closes it."""
     held_s = (closing.at - position.entry_time).total_seconds()
-    tx.send(
+    tx.enqueue(
         _HISTORY,
         id=stable_uuid("history", position.id),
         position_id=position.id,

@@ -6,17 +6,17 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import count
 
-from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.features import StoredFeatures
 from ops_pipeline.domain.market import new_york_day
-from ops_pipeline.domain.news_sentiment import Pressure
+from ops_pipeline.domain.news.ticker_sentiment import Pressure
 from ops_pipeline.domain.signals import Evaluation
 
 _NUMBERS_A_DAY = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class SignalInputs:
     """What an evaluation is made from; `news` None means that there is no story."""
 
     stored: StoredFeatures
@@ -28,7 +28,7 @@ class Decided:
     """One evaluation with its evidence, frozen for the record."""
 
     evaluation: Evaluation
-    evidence: Evidence
+    evidence: SignalInputs
 
 
 _LAST_SIGNALS = """

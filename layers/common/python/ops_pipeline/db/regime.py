@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.regime import RegimeSource
 from ops_pipeline.ports import VixReading

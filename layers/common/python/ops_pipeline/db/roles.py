@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from pg8000.native import identifier, literal
 
-from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.errors import SettingsInvalid
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
-from ops_pipeline.db.connection import Database, Transaction, words_of
+from ops_pipeline.db.driver.connection import Database, Transaction, log_message
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.errors import ConstraintViolated, LeaseLost
 
@@ -160,7 +160,7 @@ def fail(
     duration_ms: float,
 ) -> None:
     """End the run badly, in a unit of work of its own; a run taken over is left alone."""
-    tx.send(
+    tx.enqueue(
         _FINISH,
         run_id=lease.run_id,
         attempt=lease.attempt,
@@ -168,7 +168,7 @@ def fail(
         now=now,
         counts=None,
         error_class=type(error).__name__,
-        error_message=words_of(error)[:2000],
+        error_message=log_message(error)[:2000],
         duration_ms=duration_ms,
     )
 

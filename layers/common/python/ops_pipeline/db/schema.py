@@ -1,6 +1,6 @@
 """The migrations this code was written against, and the guard that asks for them."""
 
-from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.errors import SchemaBehind
 
 # A test compares this with the files in migrations/.

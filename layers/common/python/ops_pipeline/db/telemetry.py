@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Literal
 
-from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.domain.bars import Jump, RejectedBar
 from ops_pipeline.domain.market import Bar, new_york_day
 
@@ -114,7 +114,7 @@ def merge(tx: Transaction, *, data_feed: DataFeed, now: datetime) -> int:
     return tx.execute(_MERGE, data_feed=data_feed, now=now)
 
 
-def keep_aside(
+def quarantine(
     tx: Transaction, rejected: Sequence[RejectedBar], *, data_feed: DataFeed, now: datetime
 ) -> int:
     """Keep bars that can't be true; returns how many were not known yet."""
@@ -141,7 +141,7 @@ def hold(tx: Transaction, jump: Jump, *, now: datetime) -> bool:
     )
 
 
-def held_tickers(tx: Transaction, day: date) -> frozenset[str]:
+def halted_tickers(tx: Transaction, day: date) -> frozenset[str]:
     """The tickers held back on that New York day."""
     return frozenset(row["ticker"] for row in tx.rows(_HELD, day=day))
 

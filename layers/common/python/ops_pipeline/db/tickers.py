@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from ops_pipeline.db.connection import Row, Transaction
-from ops_pipeline.domain.security_import import Security
+from ops_pipeline.db.driver.connection import Row, Transaction
+from ops_pipeline.domain.news.security_import import Security
 
 # One that we do not know yet is known by its symbol alone.
 _ADD_UNKNOWN = """

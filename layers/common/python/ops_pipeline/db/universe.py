@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from ops_pipeline.db.connection import Row, Transaction
-from ops_pipeline.domain.discovery import Named, Proposal
+from ops_pipeline.db.driver.connection import Row, Transaction
+from ops_pipeline.domain.discovery import Named, TickerProposal
 
 # What is watched, trades no more or was decided on is no candidate.
 _NAMED = """
@@ -53,7 +53,7 @@ def named_and_not_watched(
     return [Named(row["ticker"], row["stories"]) for row in rows]
 
 
-def save(tx: Transaction, proposals: Sequence[Proposal], now: datetime) -> int:
+def save(tx: Transaction, proposals: Sequence[TickerProposal], now: datetime) -> int:
     """Store proposals, or bring open ones up to date; what was decided stays. Returns how many."""
     given = [
         {"ticker": one.ticker, "score": one.score, "reasons": list(one.reasons)}

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 
-from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.domain.watchlist import WatchEntry
 
 _MEMBERS = "SELECT ticker, entered_at FROM watchlist_state WHERE in_watchlist"
@@ -45,8 +45,8 @@ def save(
     """Replace each ticker's row; one that is not among them leaves the list."""
     rows = [_row(entry) for entry in entries]
     text = json.dumps(rows, default=datetime.isoformat)
-    tx.send(_SAVE, rows=text, parameter_version=parameter_version, now=now)
-    tx.send(_DROP, tickers=[row["ticker"] for row in rows], now=now)
+    tx.enqueue(_SAVE, rows=text, parameter_version=parameter_version, now=now)
+    tx.enqueue(_DROP, tickers=[row["ticker"] for row in rows], now=now)
 
 
 def _row(entry: WatchEntry) -> dict[str, object]:

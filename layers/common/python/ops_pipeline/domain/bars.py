@@ -20,7 +20,7 @@ class RejectedBar:
 
 
 @dataclass(frozen=True, slots=True)
-class Sifted:
+class ValidatedBars:
     """One fetch, sorted by ticker and minute, one bar for each."""
 
     sound: tuple[Bar, ...]
@@ -70,7 +70,7 @@ def fault(bar: Bar) -> str | None:
     return next((reason for passed, reason in checks if not passed), None)
 
 
-def sift(bars: Iterable[Bar], tickers: Iterable[str], tick: datetime) -> Sifted:
+def validate(bars: Iterable[Bar], tickers: Iterable[str], tick: datetime) -> ValidatedBars:
     """Part what a feed answered into bars to store and bars to keep aside.
 
     A bar whose minute is not over at `tick` is still forming: it is left out and comes
@@ -88,7 +88,7 @@ def sift(bars: Iterable[Bar], tickers: Iterable[str], tick: datetime) -> Sifted:
             sound[bar.ticker, bar.ts] = bar
         else:
             rejected[bar.ticker, bar.ts, reason] = RejectedBar(bar, reason)
-    return Sifted(
+    return ValidatedBars(
         sound=tuple(sound[key] for key in sorted(sound)),
         rejected=tuple(rejected[key] for key in sorted(rejected)),
     )

@@ -17,7 +17,7 @@ _CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class CashReading:
     """An account's cash at a moment at which nothing was moving."""
 
     at: datetime
@@ -42,7 +42,7 @@ def day_loss(account: BrokerAccount, deposits: Decimal | None) -> Decimal | None
 
 
 def unexplained(
-    before: Reading,
+    before: CashReading,
     now: Decimal,
     fills: Sequence[BrokerFill],
     activities: Sequence[BrokerCashActivity],

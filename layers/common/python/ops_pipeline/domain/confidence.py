@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ops_pipeline.domain.features import Features
-from ops_pipeline.domain.news_sentiment import Pressure
+from ops_pipeline.domain.news.ticker_sentiment import Pressure
 from ops_pipeline.domain.parameters import NewsRules, SignalRules
 from ops_pipeline.domain.watchlist import clamp, nearness
 

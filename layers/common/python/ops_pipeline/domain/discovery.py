@@ -37,7 +37,7 @@ class Traded:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class TickerProposal:
     """`score` from 0 to 1; `reasons` are sentences for the person who decides."""
 
     ticker: str
@@ -57,7 +57,7 @@ def traded(bars: Sequence[Bar], minutes: int) -> Traded:
     return Traded(dollar_volume=dollars, traded_share=min(1.0, len(sound) / minutes))
 
 
-def propose(named: Sequence[Named], sessions: dict[str, Traded]) -> list[Proposal]:
+def propose(named: Sequence[Named], sessions: dict[str, Traded]) -> list[TickerProposal]:
     """The best that pass every bound, the best first; ties by symbol.
 
     One that is missing in `sessions`, or did not trade, is not proposed.
@@ -72,7 +72,7 @@ def propose(named: Sequence[Named], sessions: dict[str, Traded]) -> list[Proposa
     return fitting[:MOST_PROPOSALS]
 
 
-def _judged(named: Named, session: Traded) -> Proposal | None:
+def _judged(named: Named, session: Traded) -> TickerProposal | None:
     if session.dollar_volume < LEAST_DOLLAR_VOLUME or session.traded_share < LEAST_TRADED_SHARE:
         return None
     span = math.log(FULL_DOLLAR_VOLUME / LEAST_DOLLAR_VOLUME)
@@ -81,7 +81,7 @@ def _judged(named: Named, session: Traded) -> Proposal | None:
     score = _NEWS_WEIGHT * news + _VOLUME_WEIGHT * volume + _LIQUIDITY_WEIGHT * session.traded_share
     if score < LEAST_SCORE:
         return None
-    return Proposal(
+    return TickerProposal(
         named.ticker,
         round(score, 4),
         (

@@ -38,7 +38,7 @@ class Idea:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class AccountLimits:
     """The account's own limits, USD."""
 
     allowed_actions: frozenset[str]
@@ -48,7 +48,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class GateFacts:
     """Everything the gates look at, fresh. Money USD; `*_loss` is positive when lost.
 
     Attributes:
@@ -66,7 +66,7 @@ class Facts:
     session: Session | None
     previous_session: date
     idea: Idea
-    limits: Limits
+    limits: AccountLimits
     tier: Tier | None
     halts: dict[str, str]
     ledger_loss: Decimal | None
@@ -96,12 +96,12 @@ def refused(verdicts: Verdicts) -> list[str]:
     return [verdict.reason for verdict in verdicts.values() if not verdict.passed]
 
 
-def assess_entry(facts: Facts, rules: GateRules) -> Verdicts:
+def assess_entry(facts: GateFacts, rules: GateRules) -> Verdicts:
     """Every gate of an entry, in the order of the table in the rules."""
     return {name: gate(facts, rules) for name, gate in _ENTRY.items()}
 
 
-def assess_sell(facts: Facts, rules: GateRules) -> Verdicts:
+def assess_sell(facts: GateFacts, rules: GateRules) -> Verdicts:
     """The gates of a SELL: halted entries do not stop exits."""
     return {
         "trading_state": Verdict(True, "Exits are never halted"),
@@ -114,14 +114,14 @@ def _unknown(what: str, limit: object = None) -> Verdict:
     return Verdict(False, f"{what} unknown: refused", None, limit)
 
 
-def trading_state(facts: Facts, _: GateRules) -> Verdict:
+def trading_state(facts: GateFacts, _: GateRules) -> Verdict:
     if facts.halts:
         who, why = next(iter(facts.halts.items()))
         return Verdict(False, f"Halted by {who}: {why}", sorted(facts.halts), "no halt")
     return Verdict(True, "Trading", "no halt", "no halt")
 
 
-def daily_loss(facts: Facts, _: GateRules) -> Verdict:
+def daily_loss(facts: GateFacts, _: GateRules) -> Verdict:
     return judge_loss(facts.ledger_loss, facts.broker_loss, facts.limits.max_daily_loss)
 
 
@@ -137,7 +137,7 @@ def judge_loss(ledger: Decimal | None, broker: Decimal | None, limit: Decimal) -
     return Verdict(True, f"Daily loss ${loss:.0f} under ${limit:.0f}", loss, limit)
 
 
-def vix_regime(facts: Facts, rules: GateRules) -> Verdict:
+def vix_regime(facts: GateFacts, rules: GateRules) -> Verdict:
     limit = rules.vix_refuses_from
     if facts.vix_close is None or facts.vix_day is None:
         return _unknown("VIX", limit)
@@ -151,7 +151,7 @@ def vix_regime(facts: Facts, rules: GateRules) -> Verdict:
     return Verdict(True, f"VIX {facts.vix_close:.1f} - {mood}", facts.vix_close, limit)
 
 
-def trading_hours(facts: Facts, rules: GateRules) -> Verdict:
+def trading_hours(facts: GateFacts, rules: GateRules) -> Verdict:
     session = facts.session
     if session is None or not session.is_open(facts.now):
         return Verdict(False, "Market closed", facts.now.isoformat(), None)
@@ -176,21 +176,21 @@ def _fresh(what: str, at: datetime | None, now: datetime, limit_s: int) -> Verdi
     return Verdict(True, f"{what} age {age_s:.0f}s <= {limit_s}s", age_s, limit_s)
 
 
-def recommendation_freshness(facts: Facts, rules: GateRules) -> Verdict:
+def recommendation_freshness(facts: GateFacts, rules: GateRules) -> Verdict:
     return _fresh("Recommendation", facts.idea.created_at, facts.now, rules.recommendation_age_s)
 
 
-def feature_freshness(facts: Facts, rules: GateRules) -> Verdict:
+def feature_freshness(facts: GateFacts, rules: GateRules) -> Verdict:
     return _fresh("Feature", facts.idea.features_at, facts.now, rules.feature_age_s)
 
 
-def bar_freshness(facts: Facts, rules: GateRules) -> Verdict:
+def bar_freshness(facts: GateFacts, rules: GateRules) -> Verdict:
     """A bar's age counts from the end of its minute."""
     ended = None if facts.bar_at is None else facts.bar_at + timedelta(minutes=1)
     return _fresh("Bar", ended, facts.now, rules.bar_age_s)
 
 
-def quote_freshness(facts: Facts, rules: GateRules) -> Verdict:
+def quote_freshness(facts: GateFacts, rules: GateRules) -> Verdict:
     if facts.quote is None:
         return _unknown("Quote", rules.quote_age_s)
     if not facts.quote.usable:
@@ -199,7 +199,7 @@ def quote_freshness(facts: Facts, rules: GateRules) -> Verdict:
     return _fresh("Quote", facts.quote.ts, facts.now, rules.quote_age_s)
 
 
-def confidence(facts: Facts, rules: GateRules) -> Verdict:
+def confidence(facts: GateFacts, rules: GateRules) -> Verdict:
     if facts.tier is None:
         return _unknown("Account tier", rules.minimum_confidence)
     limit = max(rules.minimum_confidence, facts.tier.minimum_confidence)
@@ -210,27 +210,27 @@ def confidence(facts: Facts, rules: GateRules) -> Verdict:
     )
 
 
-def action_allowed(facts: Facts, _: GateRules) -> Verdict:
+def action_allowed(facts: GateFacts, _: GateRules) -> Verdict:
     action = f"{facts.idea.action}_{facts.idea.instrument_type}"
     allowed = sorted(facts.limits.allowed_actions)
     passed = action in facts.limits.allowed_actions
     return Verdict(passed, f"{action} {'allowed' if passed else 'not allowed'}", action, allowed)
 
 
-def sell_has_position(facts: Facts, _: GateRules) -> Verdict:
+def sell_has_position(facts: GateFacts, _: GateRules) -> Verdict:
     held = (facts.idea.ticker, facts.idea.instrument_type) in facts.held_kinds
     reason = f"{facts.idea.ticker} {'is' if held else 'is not'} held"
     return Verdict(held, reason, held, True)
 
 
-def duplicate_position(facts: Facts, _: GateRules) -> Verdict:
+def duplicate_position(facts: GateFacts, _: GateRules) -> Verdict:
     at_broker = facts.idea.symbol in (facts.broker_symbols or ())
     held = at_broker or (facts.idea.ticker, facts.idea.instrument_type) in facts.held_kinds
     reason = f"{facts.idea.ticker} is held or being bought" if held else "Not held"
     return Verdict(not held, reason, held, False)
 
 
-def max_positions(facts: Facts, _: GateRules) -> Verdict:
+def max_positions(facts: GateFacts, _: GateRules) -> Verdict:
     """Also what was bought by hand counts, and a list that can't be right refuses."""
     limit = facts.limits.max_positions
     if facts.broker_symbols is None:
@@ -244,7 +244,7 @@ def max_positions(facts: Facts, _: GateRules) -> Verdict:
     return Verdict(True, f"Positions {others}/{limit}", others, limit)
 
 
-def max_exposure(facts: Facts, _: GateRules) -> Verdict:
+def max_exposure(facts: GateFacts, _: GateRules) -> Verdict:
     limit = facts.limits.max_exposure
     if facts.cost is None:
         return _unknown("Cost", limit)
@@ -252,19 +252,19 @@ def max_exposure(facts: Facts, _: GateRules) -> Verdict:
     return Verdict(total <= limit, f"Exposure ${total:.0f}/${limit:.0f}", total, limit)
 
 
-def buying_power(facts: Facts, _: GateRules) -> Verdict:
+def buying_power(facts: GateFacts, _: GateRules) -> Verdict:
     if facts.cost is None or facts.buying_power is None:
         return _unknown("Buying power")
     reason = f"Cost ${facts.cost:.0f} of buying power ${facts.buying_power:.0f}"
     return Verdict(facts.cost <= facts.buying_power, reason, facts.cost, facts.buying_power)
 
 
-def ticker_daily_limit(facts: Facts, rules: GateRules) -> Verdict:
+def ticker_daily_limit(facts: GateFacts, rules: GateRules) -> Verdict:
     observed, limit = facts.ticker_entries_today, rules.entries_per_ticker
     return Verdict(observed < limit, f"Entries today {observed}/{limit}", observed, limit)
 
 
-def tier_daily_limit(facts: Facts, _: GateRules) -> Verdict:
+def tier_daily_limit(facts: GateFacts, _: GateRules) -> Verdict:
     if facts.tier is None:
         return _unknown("Account tier")
     observed, limit = facts.account_entries_today, facts.tier.trades_a_day
@@ -274,7 +274,7 @@ def tier_daily_limit(facts: Facts, _: GateRules) -> Verdict:
     return Verdict(observed < limit, reason, observed, limit)
 
 
-def cooldown(facts: Facts, rules: GateRules) -> Verdict:
+def cooldown(facts: GateFacts, rules: GateRules) -> Verdict:
     limit = rules.cooldown_minutes
     if facts.last_trade_at is None:
         return Verdict(True, "No trade yet", None, limit)
@@ -282,7 +282,7 @@ def cooldown(facts: Facts, rules: GateRules) -> Verdict:
     return Verdict(minutes >= limit, f"Last trade {minutes:.0f} min ago", minutes, limit)
 
 
-def losing_streak(facts: Facts, rules: GateRules) -> Verdict:
+def losing_streak(facts: GateFacts, rules: GateRules) -> Verdict:
     if _all_lost(facts.account_results, rules.account_losing_streak):
         count = rules.account_losing_streak
         return Verdict(False, f"Last {count} trades of the account lost", count, count)
@@ -292,7 +292,7 @@ def losing_streak(facts: Facts, rules: GateRules) -> Verdict:
     return Verdict(True, "No losing streak", len(facts.ticker_results), None)
 
 
-def size(facts: Facts, _: GateRules) -> Verdict:
+def size(facts: GateFacts, _: GateRules) -> Verdict:
     """Zero units is an ordinary answer; the bound that gave it is the reason."""
     if facts.cost is None:
         return _unknown("Size")
@@ -305,7 +305,7 @@ def _all_lost(results: tuple[float, ...], count: int) -> bool:
     return len(results) >= count and all(result < 0 for result in results[-count:])
 
 
-_ENTRY: dict[str, Callable[[Facts, GateRules], Verdict]] = {
+_ENTRY: dict[str, Callable[[GateFacts, GateRules], Verdict]] = {
     gate.__name__: gate
     for gate in (
         trading_state,

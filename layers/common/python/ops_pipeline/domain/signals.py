@@ -16,7 +16,7 @@ from ops_pipeline.domain.confidence import (
 )
 from ops_pipeline.domain.features import Features
 from ops_pipeline.domain.market import MINUTE
-from ops_pipeline.domain.news_sentiment import Pressure
+from ops_pipeline.domain.news.ticker_sentiment import Pressure
 from ops_pipeline.domain.parameters import Parameters, SignalRules
 
 Instrument = Literal["STOCK", "CALL", "PUT"]

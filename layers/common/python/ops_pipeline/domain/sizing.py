@@ -13,7 +13,7 @@ from ops_pipeline.domain.parameters import SizingRules, Tier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
+class SizingRoom:
     """What one account may still spend. USD, orders in flight already subtracted."""
 
     equity: Decimal
@@ -70,7 +70,7 @@ def half_kelly(results_pct: Sequence[float]) -> float:
 
 
 def stock_size(
-    limit: Decimal, *, risk: float, stop_distance: float, room: Room, factor: float = 1.0
+    limit: Decimal, *, risk: float, stop_distance: float, room: SizingRoom, factor: float = 1.0
 ) -> Size:
     """The shares that fit every bound, rounded down.
 

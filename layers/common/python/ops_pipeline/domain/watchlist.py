@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ops_pipeline.domain.features import Features
-from ops_pipeline.domain.news_sentiment import Pressure
+from ops_pipeline.domain.news.ticker_sentiment import Pressure
 from ops_pipeline.domain.parameters import NewsRules, WatchlistRules
 
 

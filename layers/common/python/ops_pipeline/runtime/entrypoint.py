@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from ops_pipeline.db import runs
-from ops_pipeline.db.connection import sayable, words_of
+from ops_pipeline.db.driver.connection import log_message, safe_to_raise
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import minute_of
 from ops_pipeline.errors import InvalidInput
@@ -140,9 +140,9 @@ def _run(
             runs.succeed(tx, lease, counts=answer, now=runtime.clock.now(), duration_ms=duration_ms)
     except Exception as error:
         _record_failure(runtime, stage, lease, error, (perf_counter() - started) * 1000)
-        if sayable(error) is not error:
+        if safe_to_raise(error) is not error:
             # Lambda logs what is raised, word for word.
-            raise sayable(error) from None
+            raise safe_to_raise(error) from None
         raise
     log.happened("stage_finished", stage=stage, **answer)
     log.count_run(stage, failed=False, duration_ms=duration_ms)
@@ -153,7 +153,9 @@ def _record_failure(
     runtime: Runtime, stage: str, lease: runs.Lease, error: Exception, duration_ms: float
 ) -> None:
     """Say it in the log first: the database may be the very thing that failed."""
-    log.went_wrong("stage_failed", stage=stage, error=type(error).__name__, message=words_of(error))
+    log.went_wrong(
+        "stage_failed", stage=stage, error=type(error).__name__, message=log_message(error)
+    )
     log.count_run(stage, failed=True, duration_ms=duration_ms)
     try:
         with runtime.database.transaction() as tx:

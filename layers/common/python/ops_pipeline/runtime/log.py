@@ -51,16 +51,16 @@ def count_run(stage: str, *, failed: bool, duration_ms: float) -> None:
     _emit(metrics)
 
 
-def count_health(unwell: Sequence[str], *, critical_alerts: int, unknown_orders: int) -> None:
+def count_health(failing: Sequence[str], *, critical_alerts: int, unknown_orders: int) -> None:
     """Emit what a healthcheck found, each kind whether it was found or not.
 
     Args:
-        unwell: Each begins with its kind, see domain/health.py.
+        unwell: Each begins with its kind, see domain/operations/health.py.
         critical_alerts: Those open now.
         unknown_orders: Those whose outcome is overdue.
     """
     metrics = EphemeralMetrics(namespace=names.NAMESPACE, service=names.SERVICE)
-    kinds = [finding.partition(" ")[0] for finding in unwell]
+    kinds = [finding.partition(" ")[0] for finding in failing]
     for kind, name in names.UNWELL.items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=kinds.count(kind))
     metrics.add_metric(name=names.CRITICAL_ALERTS, unit=MetricUnit.Count, value=critical_alerts)

@@ -14,7 +14,7 @@ DURATION = "Duration"
 # From each healthcheck, zero included, so that silence is an alarm too.
 CRITICAL_ALERTS = "CriticalAlertsOpen"
 UNKNOWN_ORDERS = "UnknownOrders"
-# By the kind of finding, see domain/health.py.
+# By the kind of finding, see domain/operations/health.py.
 UNWELL = {
     "stage_silent": "StagesSilent",
     "output_stale": "OutputsStale",

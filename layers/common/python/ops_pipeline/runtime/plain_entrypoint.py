@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from ops_pipeline.db.connection import sayable, words_of
+from ops_pipeline.db.driver.connection import log_message, safe_to_raise
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime import log, wiring
 from ops_pipeline.runtime.settings import environment
@@ -36,10 +36,10 @@ def plain_entrypoint(
             except Exception as error:
                 kind = type(error).__name__
                 log.went_wrong(
-                    "function_failed", function=name, error=kind, message=words_of(error)
+                    "function_failed", function=name, error=kind, message=log_message(error)
                 )
-                if sayable(error) is not error:
-                    raise sayable(error) from None
+                if safe_to_raise(error) is not error:
+                    raise safe_to_raise(error) from None
                 raise
             log.happened("function_finished", function=name)
             return answer

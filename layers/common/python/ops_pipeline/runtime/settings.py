@@ -30,7 +30,7 @@ class Settings(BaseModel):
     trading_url: HttpUrl = Field(
         default=HttpUrl("https://paper-api.alpaca.markets"), alias="ALPACA_TRADING_URL"
     )
-    broker_lists_at_once: bool = Field(default=False, alias="BROKER_LISTS_AT_ONCE")
+    broker_read_after_write: bool = Field(default=False, alias="BROKER_READ_AFTER_WRITE")
     data_url: HttpUrl = Field(
         default=HttpUrl("https://data.alpaca.markets"), alias="ALPACA_DATA_URL"
     )

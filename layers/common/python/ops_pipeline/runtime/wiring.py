@@ -12,12 +12,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ops_pipeline.db import schema
-from ops_pipeline.db.connection import Database, Target, target_from_url
-from ops_pipeline.db.console import Console
-from ops_pipeline.db.migrations import LIMITS
+from ops_pipeline.db.console.console import Console
+from ops_pipeline.db.driver.connection import ConnectionTarget, Database, target_from_url
+from ops_pipeline.db.migrations.runner import LIMITS
 from ops_pipeline.db.parameters import Versioned, in_force
 from ops_pipeline.db.roles import Role
 from ops_pipeline.db.runs import DryDatabase, FencedDatabase, Lease, UnitsOfWork
+from ops_pipeline.execution.sending import AccountContext, open_context
 from ops_pipeline.ports import (
     Broker,
     Calendar,
@@ -38,7 +39,6 @@ from ops_pipeline.runtime.settings import (
     read_settings,
 )
 from ops_pipeline.stages.request import AccountRequest
-from ops_pipeline.stages.road import Road, open_road
 
 if TYPE_CHECKING:
     from ops_pipeline.adapters.secrets import SecretsManager
@@ -105,11 +105,11 @@ class Runtime:
 
         return SecretsManager()
 
-    def _secret_target(self) -> Target:
+    def _secret_target(self) -> ConnectionTarget:
         """The login of DB_SECRET_ID, read anew, over TLS that is checked against DB_CA_FILE."""
         settings = self.settings
         login = self.secrets.database_login(settings.db_secret_id or "")
-        return Target(
+        return ConnectionTarget(
             host=login.host,
             port=login.port,
             database=login.database,
@@ -265,17 +265,18 @@ class Deps:
     def journal(self) -> Journal:
         return log
 
-    def road(self, request: AccountRequest) -> Road:
-        """The order road of the account the event names."""
-        return open_road(
-            request,
+    def account_context(self, request: AccountRequest) -> AccountContext:
+        """The context of the account that the event names."""
+        return open_context(
+            request.account,
+            tick=request.tick,
             db=self.db,
             broker=self.runtime.broker,
             clock=self.clock,
             parameters=self.parameters,
             journal=self.journal,
             deployment=self.runtime.settings.deployment,
-            lists_at_once=self.runtime.settings.broker_lists_at_once,
+            read_after_write=self.runtime.settings.broker_read_after_write,
         )
 
 

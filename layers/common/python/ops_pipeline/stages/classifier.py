@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from ops_pipeline.db import news
 from ops_pipeline.db.runs import UnitsOfWork
-from ops_pipeline.domain.company_names import NameBook
-from ops_pipeline.domain.news import Classified, WaitingItem
-from ops_pipeline.domain.reading import Reading, judged, read
+from ops_pipeline.domain.news.company_names import NameBook
+from ops_pipeline.domain.news.items import Classified, WaitingItem
+from ops_pipeline.domain.news.reading import LineReading, judged, read
 from ops_pipeline.errors import ClassificationFailed
 from ops_pipeline.ports import Classifier, Clock
 from ops_pipeline.stages.request import TickRequest
@@ -91,7 +91,7 @@ def judge(items: Sequence[WaitingItem], book: NameBook, classifier: Classifier) 
     return _judge([read(item, book) for item in items], classifier)
 
 
-def _judge(readings: Sequence[Reading], classifier: Classifier) -> list[Classified]:
+def _judge(readings: Sequence[LineReading], classifier: Classifier) -> list[Classified]:
     """Where a batch fails, its halves are asked: one text that the model can't take is found."""
     try:
         answers = iter(classifier.classify([text for one in readings for text in one.texts]))

@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ops_pipeline.db import accounts, facts, operator, positions
-from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db import accounts, facts, positions
+from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.db.operations import operator
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.ports import Clock
@@ -21,7 +22,7 @@ Action = Literal["halt", "resume", "close"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class ControlCommand:
     """What somebody wants done.
 
     Attributes:
@@ -51,64 +52,64 @@ class Request(BaseModel):
     account: str | None = Field(default=None, description="One account; all if left out.")
     ticker: str | None = Field(default=None, description="For close: only this one.")
 
-    def wish(self) -> Wish:
-        return Wish(**self.model_dump())
+    def command(self) -> ControlCommand:
+        return ControlCommand(**self.model_dump())
 
 
-def run(wish: Wish, *, db: UnitsOfWork, clock: Clock) -> dict[str, Any]:
+def run(command: ControlCommand, *, db: UnitsOfWork, clock: Clock) -> dict[str, Any]:
     """Do it and record it; returns what came of it.
 
     Raises:
         InvalidInput: no reason is given, or no such account.
     """
-    if not wish.reason.strip():
+    if not command.reason.strip():
         raise InvalidInput("reason: say why, it is kept with the action")
     with db.transaction() as tx:
-        if wish.account is not None:
-            accounts.load(tx, wish.account)
-        details = _do(tx, wish, clock)
+        if command.account is not None:
+            accounts.load(tx, command.account)
+        details = _do(tx, command, clock)
         operator.record(
             tx,
-            operator=wish.operator,
-            action=wish.action,
-            scope=wish.scope,
-            reason=wish.reason,
-            details={"ticker": wish.ticker, **details},
+            operator=command.operator,
+            action=command.action,
+            scope=command.scope,
+            reason=command.reason,
+            details={"ticker": command.ticker, **details},
             now=clock.now(),
         )
-    return {"action": wish.action, **details}
+    return {"action": command.action, **details}
 
 
-def _do(tx: Transaction, wish: Wish, clock: Clock) -> Mapping[str, object]:
-    if wish.action == "halt":
-        return {"halted": operator.halt(tx, account=wish.account, reason=wish.reason)}
-    if wish.action == "resume":
-        resumed = operator.resume(tx, account=wish.account, now=clock.now())
+def _do(tx: Transaction, command: ControlCommand, clock: Clock) -> Mapping[str, object]:
+    if command.action == "halt":
+        return {"halted": operator.halt(tx, account=command.account, reason=command.reason)}
+    if command.action == "resume":
+        resumed = operator.resume(tx, account=command.account, now=clock.now())
         halted = {name: why for name, why in resumed.items() if why is not None}
         return {"resumed": sorted(resumed), "still_halted": halted}
-    return _close(tx, wish, clock)
+    return _close(tx, command, clock)
 
 
-def _close(tx: Transaction, wish: Wish, clock: Clock) -> Mapping[str, object]:
+def _close(tx: Transaction, command: ControlCommand, clock: Clock) -> Mapping[str, object]:
     now = clock.now()
     for name in accounts.guard_accounts(tx):
-        if wish.account in (None, name):
+        if command.account in (None, name):
             facts.lock_account(tx, name)
     orders, recommendations = operator.cancel_entries(
         tx,
-        account=wish.account,
-        ticker=wish.ticker,
-        reason=f"Closed by {wish.operator}: {wish.reason}",
+        account=command.account,
+        ticker=command.ticker,
+        reason=f"Closed by {command.operator}: {command.reason}",
         now=now,
     )
-    asked = operator.request_exits(tx, account=wish.account, ticker=wish.ticker, now=now)
+    asked = operator.request_exits(tx, account=command.account, ticker=command.ticker, now=now)
     for position in asked:
         positions.add_event(
             tx,
             position_id=position.id,
             account=position.account_name,
             kind="exit_requested",
-            details={"rule": "operator", "by": wish.operator, "reason": wish.reason},
+            details={"rule": "operator", "by": command.operator, "reason": command.reason},
             now=now,
         )
     return {

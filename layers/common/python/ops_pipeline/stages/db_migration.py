@@ -8,8 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ops_pipeline.db import default_parameters, roles, schema
-from ops_pipeline.db.connection import Database
-from ops_pipeline.db.migrations import Adoption, Applied, Runner
+from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.db.migrations.runner import Adoption, Applied, Runner
 from ops_pipeline.db.roles import Role
 from ops_pipeline.errors import MigrationRefused
 from ops_pipeline.ports import Clock

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ops_pipeline.db.console import Console
+from ops_pipeline.db.console.console import Console
 
 
 class Request(BaseModel):

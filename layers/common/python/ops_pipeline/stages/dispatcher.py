@@ -14,26 +14,26 @@ from uuid import UUID
 from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db import dispatch, orders, positions
-from ops_pipeline.db.connection import Transaction, words_of
 from ops_pipeline.db.dispatch import Recommendation
+from ops_pipeline.db.driver.connection import Transaction, log_message
 from ops_pipeline.domain import gates
-from ops_pipeline.domain.books import cost_of
 from ops_pipeline.domain.broker import BrokerAccount
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import Quote
 from ops_pipeline.domain.orders import Order, Status, may_still_fill
+from ops_pipeline.domain.reconciliation import cost_of
 from ops_pipeline.errors import (
     BrokerUnavailable,
     CapExceeded,
     MarketDataUnavailable,
     OpsError,
 )
+from ops_pipeline.execution import entry, kill_switch, sending
+from ops_pipeline.execution import recovery as recoveries
+from ops_pipeline.execution.entry_facts import BrokerSnapshot, MarketSnapshot
+from ops_pipeline.execution.sending import AccountContext
 from ops_pipeline.ports import Calendar, MarketData
-from ops_pipeline.stages import entry, kill_switch, road
-from ops_pipeline.stages import recovery as recoveries
-from ops_pipeline.stages.entry_facts import Listed, Surroundings
 from ops_pipeline.stages.request import AccountRequest
-from ops_pipeline.stages.road import Road
 
 _CLAIM_LEASE = timedelta(seconds=60)
 _MOST_PER_RUN = 200
@@ -55,7 +55,7 @@ class Outcome:
 
 def run(
     request: AccountRequest,
-    way: Road,
+    ctx: AccountContext,
     *,
     market_data: MarketData,
     calendar: Calendar,
@@ -66,30 +66,30 @@ def run(
         AccountMismatch, DatabaseUnavailable, CommitUnknown, LeaseLost: nothing more
             can be done in this run; what was committed stands.
     """
-    kill_switch.release(way)
+    kill_switch.release(ctx)
     recovery = recoveries.NOTHING
     if not request.dry_run:
-        recovery = recoveries.recover(way, market_data=market_data, calendar=calendar)
-    run_id, expired, tickers = _begin(way)
+        recovery = recoveries.recover(ctx, market_data=market_data, calendar=calendar)
+    run_id, expired, tickers = _begin(ctx)
     counts: Counter[str] = Counter()
     summary: dict[str, object] = {"expired": expired, "recovered": recovery.settled}
     if tickers and not recovery.entries_blocked:
-        broker_account = _broker_account(way)
-        around = entry.surroundings(
-            way,
+        broker_account = _broker_account(ctx)
+        snapshot = entry.market_snapshot(
+            ctx,
             calendar,
             tickers,
             broker_account=broker_account,
-            listed=_listed(way),
-            deposits=_deposits(way, calendar),
-            quotes=_quotes(way, market_data, tickers),
+            broker_snapshot=_listed(ctx),
+            deposits=_deposits(ctx, calendar),
+            quotes=_quotes(ctx, market_data, tickers),
         )
         summary["equity"] = broker_account.equity if broker_account else None
         if request.dry_run:
-            _rehearse(way, run_id, around, counts)
+            _rehearse(ctx, run_id, snapshot, counts)
         else:
-            _dispatch_all(way, run_id, around, counts, calendar)
-    _end(way, run_id, counts, summary)
+            _dispatch_all(ctx, run_id, snapshot, counts, calendar)
+    _end(ctx, run_id, counts, summary)
     return Outcome(
         pulled=counts["pulled"],
         processed=counts["processed"],
@@ -102,123 +102,133 @@ def run(
     )
 
 
-def _begin(way: Road) -> tuple[UUID, int, list[str]]:
-    now = way.clock.now()
-    run_id = stable_uuid("dispatcher_run", way.name, way.tick)
-    oldest = now - timedelta(seconds=way.rules.gates.recommendation_age_s)
-    with way.db.transaction() as tx:
-        dispatch.start_run(tx, run_id=run_id, account=way.name, tick=way.tick, now=now)
-        expired = dispatch.expire(tx, account=way.name, oldest=oldest, now=now)
-        tickers = dispatch.pending_tickers(tx, account=way.name, now=now)
+def _begin(ctx: AccountContext) -> tuple[UUID, int, list[str]]:
+    now = ctx.clock.now()
+    run_id = stable_uuid("dispatcher_run", ctx.name, ctx.tick)
+    oldest = now - timedelta(seconds=ctx.rules.gates.recommendation_age_s)
+    with ctx.db.transaction() as tx:
+        dispatch.start_run(tx, run_id=run_id, account=ctx.name, tick=ctx.tick, now=now)
+        expired = dispatch.expire(tx, account=ctx.name, oldest=oldest, now=now)
+        tickers = dispatch.pending_tickers(tx, account=ctx.name, now=now)
     return run_id, expired, tickers
 
 
-def _end(way: Road, run_id: UUID, counts: Counter[str], summary: dict[str, object]) -> None:
+def _end(
+    ctx: AccountContext, run_id: UUID, counts: Counter[str], summary: dict[str, object]
+) -> None:
     names = ("pulled", "processed", "simulated", "skipped", "failed")
-    with way.db.transaction() as tx:
+    with ctx.db.transaction() as tx:
         kept = {name: counts[name] for name in names}
-        dispatch.finish_run(tx, run_id, kept, summary, way.clock.now())
+        dispatch.finish_run(tx, run_id, kept, summary, ctx.clock.now())
 
 
-def _broker_account(way: Road) -> BrokerAccount | None:
+def _broker_account(ctx: AccountContext) -> BrokerAccount | None:
     """The account's books, or None: the gates that need them then refuse."""
-    if way.broker is None:
+    if ctx.broker is None:
         return None
     try:
-        return way.broker.account()
+        return ctx.broker.account()
     except BrokerUnavailable as error:
-        way.journal.went_wrong("broker_account_unknown", account=way.name, error=str(error))
+        ctx.journal.went_wrong("broker_account_unknown", account=ctx.name, error=str(error))
         return None
 
 
-def _listed(way: Road) -> Listed | None:
+def _listed(ctx: AccountContext) -> BrokerSnapshot | None:
     """What the broker shows as held or being bought, or None: the gates that count it refuse."""
-    if way.broker is None:
+    if ctx.broker is None:
         return None
-    at = way.clock.now()
+    at = ctx.clock.now()
     try:
-        held = way.broker.positions()
-        listed = way.broker.orders_since(at - _LOOK_BACK)
+        held = ctx.broker.positions()
+        broker_snapshot = ctx.broker.orders_since(at - _LOOK_BACK)
     except BrokerUnavailable as error:
-        way.journal.went_wrong("broker_lists_unknown", account=way.name, error=str(error))
+        ctx.journal.went_wrong("broker_lists_unknown", account=ctx.name, error=str(error))
         return None
-    return Listed(
+    return BrokerSnapshot(
         at=at,
         positions={position.symbol: cost_of(position) for position in held},
         being_bought=frozenset(
-            order.symbol for order in listed if order.side == "buy" and may_still_fill(order)
+            order.symbol
+            for order in broker_snapshot
+            if order.side == "buy" and may_still_fill(order)
         ),
         sold=frozenset(
             order.client_order_id
-            for order in listed
+            for order in broker_snapshot
             if order.side == "sell" and order.filled_quantity > 0
         ),
     )
 
 
-def _deposits(way: Road, calendar: Calendar) -> Decimal | None:
+def _deposits(ctx: AccountContext, calendar: Calendar) -> Decimal | None:
     """What the day's loss is corrected by, or None: its gate then refuses."""
-    if way.broker is None:
+    if ctx.broker is None:
         return Decimal(0)
     try:
-        return kill_switch.deposits_of_the_day(way.broker, calendar, way.clock.now())
+        return kill_switch.deposits_of_the_day(ctx.broker, calendar, ctx.clock.now())
     except BrokerUnavailable as error:
-        way.journal.went_wrong("deposits_unknown", account=way.name, error=str(error))
+        ctx.journal.went_wrong("deposits_unknown", account=ctx.name, error=str(error))
         return None
 
 
-def _quotes(way: Road, market_data: MarketData, tickers: list[str]) -> dict[str, Quote]:
+def _quotes(ctx: AccountContext, market_data: MarketData, tickers: list[str]) -> dict[str, Quote]:
     try:
         return market_data.quotes(tickers)
     except MarketDataUnavailable as error:
-        way.journal.went_wrong("quotes_unknown", account=way.name, error=str(error))
+        ctx.journal.went_wrong("quotes_unknown", account=ctx.name, error=str(error))
         return {}
 
 
 def _dispatch_all(
-    way: Road, run_id: UUID, around: Surroundings, counts: Counter[str], calendar: Calendar
+    ctx: AccountContext,
+    run_id: UUID,
+    snapshot: MarketSnapshot,
+    counts: Counter[str],
+    calendar: Calendar,
 ) -> None:
     for _ in range(_MOST_PER_RUN):
-        with way.db.transaction() as tx:
+        with ctx.db.transaction() as tx:
             # What came since has no quote in this run: the next one takes it.
             claimed = dispatch.claim(
                 tx,
-                account=way.name,
-                tickers=around.tickers,
+                account=ctx.name,
+                tickers=snapshot.tickers,
                 run_id=run_id,
-                now=way.clock.now(),
+                now=ctx.clock.now(),
                 lease=_CLAIM_LEASE,
             )
         if claimed is None:
             return
         counts["pulled"] += 1
-        order = _dispatch(way, claimed, around, counts)
+        order = _dispatch(ctx, claimed, snapshot, counts)
         if order is None:
             continue
-        status = road.send(way, order, around.quotes.get(claimed.ticker))
-        counts[_counted(way, status)] += 1
+        status = sending.send(ctx, order, snapshot.quotes.get(claimed.ticker))
+        counts[_counted(ctx, status)] += 1
         if status == "unknown":
             # It may have been placed: until that is known, nothing more is entered.
             return
-        around = replace(around, broker_account=_broker_account(way))
-        around = replace(around, deposits=_deposits(way, calendar))
+        snapshot = replace(snapshot, broker_account=_broker_account(ctx))
+        snapshot = replace(snapshot, deposits=_deposits(ctx, calendar))
 
 
-def _rehearse(way: Road, run_id: UUID, around: Surroundings, counts: Counter[str]) -> None:
+def _rehearse(
+    ctx: AccountContext, run_id: UUID, snapshot: MarketSnapshot, counts: Counter[str]
+) -> None:
     """Decide on everything in one unit of work, which a dry run rolls back; nothing is sent."""
-    now = way.clock.now()
-    with way.db.transaction() as tx:
-        dispatch.start_run(tx, run_id=run_id, account=way.name, tick=way.tick, now=now)
+    now = ctx.clock.now()
+    with ctx.db.transaction() as tx:
+        dispatch.start_run(tx, run_id=run_id, account=ctx.name, tick=ctx.tick, now=now)
         while claimed := dispatch.claim(
             tx,
-            account=way.name,
-            tickers=around.tickers,
+            account=ctx.name,
+            tickers=snapshot.tickers,
             run_id=run_id,
             now=now,
             lease=_CLAIM_LEASE,
         ):
             counts["pulled"] += 1
-            assessment = entry.assess(tx, way, claimed, around)
+            assessment = entry.assess(tx, ctx, claimed, snapshot)
             if assessment.order is not None:
                 orders.insert(tx, assessment.order)
             else:
@@ -226,41 +236,43 @@ def _rehearse(way: Road, run_id: UUID, around: Surroundings, counts: Counter[str
             counts["skipped" if gates.refused(assessment.verdicts) else "processed"] += 1
 
 
-def _counted(way: Road, status: Status) -> str:
+def _counted(ctx: AccountContext, status: Status) -> str:
     if status in ("rejected", "not_placed"):
         return "failed"
-    return "simulated" if way.broker is None else "processed"
+    return "simulated" if ctx.broker is None else "processed"
 
 
 def _dispatch(
-    way: Road, claimed: Recommendation, around: Surroundings, counts: Counter[str]
+    ctx: AccountContext, claimed: Recommendation, snapshot: MarketSnapshot, counts: Counter[str]
 ) -> Order | None:
     """Take one recommendation to its end, or to a committed order, which is returned."""
     try:
-        order, outcome = _decide(way, claimed, around)
-    except road.STOPS_THE_RUN:
+        order, outcome = _decide(ctx, claimed, snapshot)
+    except sending.STOPS_THE_RUN:
         raise
     except CapExceeded as error:
-        order, outcome = None, _finish(way, claimed, "SKIPPED", str(error))
+        order, outcome = None, _finish(ctx, claimed, "SKIPPED", str(error))
     except (OpsError, DatabaseError) as error:
         # The mark goes into a new unit of work; the first error is what is kept.
-        way.journal.went_wrong(
+        ctx.journal.went_wrong(
             "processing_error",
             recommendation=claimed.id,
             error=type(error).__name__,
-            message=words_of(error),
+            message=log_message(error),
         )
-        reason = f"{type(error).__name__}: {words_of(error)}"
-        order, outcome = None, _finish(way, claimed, "FAILED", reason)
+        reason = f"{type(error).__name__}: {log_message(error)}"
+        order, outcome = None, _finish(ctx, claimed, "FAILED", reason)
     if order is None:
         counts[outcome] += 1
     return order
 
 
-def _decide(way: Road, claimed: Recommendation, around: Surroundings) -> tuple[Order | None, str]:
+def _decide(
+    ctx: AccountContext, claimed: Recommendation, snapshot: MarketSnapshot
+) -> tuple[Order | None, str]:
     """Assess, and commit the intent or the refusal; without an order, what to count it as."""
-    with way.db.transaction() as tx:
-        assessment = entry.assess(tx, way, claimed, around)
+    with ctx.db.transaction() as tx:
+        assessment = entry.assess(tx, ctx, claimed, snapshot)
         if assessment.overtaken:
             return None, "skipped"
         reasons = gates.refused(assessment.verdicts)
@@ -270,22 +282,22 @@ def _decide(way: Road, claimed: Recommendation, around: Surroundings) -> tuple[O
                 claimed.id,
                 status="SKIPPED",
                 reason="; ".join(reasons),
-                now=way.clock.now(),
+                now=ctx.clock.now(),
             )
             return None, "skipped"
         if assessment.order is None:
-            _hand_over(tx, way, claimed)
+            _hand_over(tx, ctx, claimed)
             return None, "processed"
         orders.insert(tx, assessment.order)
     return assessment.order, "processed"
 
 
-def _hand_over(tx: Transaction, way: Road, sell: Recommendation) -> None:
+def _hand_over(tx: Transaction, ctx: AccountContext, sell: Recommendation) -> None:
     """Ask the position manager, the only exit authority, to sell."""
-    now = way.clock.now()
+    now = ctx.clock.now()
     asked = positions.request_exit(
         tx,
-        account=way.name,
+        account=ctx.name,
         ticker=sell.ticker,
         instrument_type=sell.instrument_type,
         rule="signal",
@@ -295,7 +307,7 @@ def _hand_over(tx: Transaction, way: Road, sell: Recommendation) -> None:
         positions.add_event(
             tx,
             position_id=position_id,
-            account=way.name,
+            account=ctx.name,
             kind="exit_requested",
             details={"rule": "signal", "recommendation": sell.id},
             now=now,
@@ -303,7 +315,7 @@ def _hand_over(tx: Transaction, way: Road, sell: Recommendation) -> None:
     dispatch.finish(tx, sell.id, status="EXECUTED", reason=None, now=now)
 
 
-def _finish(way: Road, claimed: Recommendation, status: str, reason: str) -> str:
-    with way.db.transaction() as tx:
-        dispatch.finish(tx, claimed.id, status=status, reason=reason, now=way.clock.now())
+def _finish(ctx: AccountContext, claimed: Recommendation, status: str, reason: str) -> str:
+    with ctx.db.transaction() as tx:
+        dispatch.finish(tx, claimed.id, status=status, reason=reason, now=ctx.clock.now())
     return status.lower()

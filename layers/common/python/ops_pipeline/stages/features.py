@@ -41,7 +41,7 @@ def run(
         return Outcome(tickers=0, held=0, rows=0, surges=0)
     rules = parameters.rules.features
     with db.transaction() as tx:
-        held = telemetry.held_tickers(tx, day)
+        held = telemetry.halted_tickers(tx, day)
         tickers = [ticker for ticker in telemetry.watched_tickers(tx) if ticker not in held]
         windows = rows.windows_due(
             tx, tickers, session, tick=request.tick, most_bars=rules.window_bars

@@ -5,7 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Semaphore
 from time import monotonic
 
-from ops_pipeline.domain.news import FeedDocument, FeedState
+from ops_pipeline.domain.news.items import FeedDocument, FeedState
 from ops_pipeline.errors import FeedUnavailable
 from ops_pipeline.ports import NewsFeed
 

@@ -3,16 +3,18 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ops_pipeline.db import accounts, alerts, health, invariants
-from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db import accounts
+from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.db.operations import alerts, health, invariants
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
-from ops_pipeline.domain.health import (
+from ops_pipeline.domain.market import new_york_day
+from ops_pipeline.domain.operations.health import (
     DAILY,
     INVARIANT_BROKEN,
     LONGEST_BETWEEN_DAILIES,
     LONGEST_WAIT,
     Finding,
-    Whose,
+    RunScope,
     broken_invariants,
     classifier_backlog,
     failing_accounts,
@@ -22,7 +24,6 @@ from ops_pipeline.domain.health import (
     stale_outputs,
     ticks_looked_at,
 )
-from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.ports import Calendar, Clock
 from ops_pipeline.stages.request import TickRequest
 
@@ -72,7 +73,7 @@ def _findings(tx: Transaction, request: TickRequest, calendar: Calendar) -> list
     if not health.was_running(tx, tick=oldest):
         return []
     session = calendar.session(new_york_day(tick))
-    served: dict[Whose, list[str]] = {
+    served: dict[RunScope, list[str]] = {
         "entry": accounts.entry_accounts(tx),
         "guard": accounts.guard_accounts(tx),
     }

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from ops_pipeline.db import regime as rows
-from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.market import Session, new_york_day
 from ops_pipeline.domain.regime import SESSIONS_LOOKED_AT, realised_volatility, unbroken_run

@@ -11,17 +11,18 @@ from datetime import timedelta
 
 from pg8000.exceptions import DatabaseError
 
-from ops_pipeline.db import alerts, positions
-from ops_pipeline.db.connection import words_of
+from ops_pipeline.db import positions
+from ops_pipeline.db.driver.connection import log_message
+from ops_pipeline.db.operations import alerts
 from ops_pipeline.domain import exits
 from ops_pipeline.domain.exits import Decision, Position
 from ops_pipeline.domain.market import Quote, Session, new_york_day
 from ops_pipeline.errors import MarketDataUnavailable, OpsError, StageFailed
+from ops_pipeline.execution import exit_orders, kill_switch, order_sync
+from ops_pipeline.execution import recovery as recoveries
+from ops_pipeline.execution.sending import STOPS_THE_RUN, AccountContext
 from ops_pipeline.ports import Calendar, MarketData
-from ops_pipeline.stages import kill_switch, order_sync, selling
-from ops_pipeline.stages import recovery as recoveries
 from ops_pipeline.stages.request import AccountRequest
-from ops_pipeline.stages.road import STOPS_THE_RUN, Road
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Outcome:
 
 def run(
     request: AccountRequest,
-    way: Road,
+    ctx: AccountContext,
     *,
     market_data: MarketData,
     calendar: Calendar,
@@ -54,24 +55,24 @@ def run(
         recovery = recoveries.NOTHING
         synced = order_sync.Synced(0, 0, ())
     else:
-        recovery = recoveries.recover(way, market_data=market_data, calendar=calendar)
-        synced = order_sync.sync(way)
+        recovery = recoveries.recover(ctx, market_data=market_data, calendar=calendar)
+        synced = order_sync.sync(ctx)
     counts: Counter[str] = Counter()
     failures = list(synced.failures)
-    session = calendar.session(new_york_day(way.clock.now()))
+    session = calendar.session(new_york_day(ctx.clock.now()))
     if not request.dry_run:
-        failures += selling.cancel_stale_entries(way, counts)
-    with way.db.transaction() as tx:
-        held = positions.held(tx, way.name)
+        failures += exit_orders.cancel_stale_entries(ctx, counts)
+    with ctx.db.transaction() as tx:
+        held = positions.held(tx, ctx.name)
     if not request.dry_run:
-        _watch_deadlines(way, held)
-    if session is not None and session.is_open(way.clock.now()):
+        _watch_deadlines(ctx, held)
+    if session is not None and session.is_open(ctx.clock.now()):
         free = [it for it in held if it.id not in recovery.blocked_positions]
-        quotes = _quotes(way, market_data, free)
+        quotes = _quotes(ctx, market_data, free)
         for position in free:
-            failures += _guard(way, position, quotes, session, counts, dry=request.dry_run)
+            failures += _guard(ctx, position, quotes, session, counts, dry=request.dry_run)
         if held or synced.looked_at:
-            kill_switch.watch(way, calendar)
+            kill_switch.watch(ctx, calendar)
     if failures:
         raise StageFailed("; ".join(failures))
     return Outcome(
@@ -87,21 +88,21 @@ def run(
     )
 
 
-def _watch_deadlines(way: Road, held: list[Position]) -> None:
+def _watch_deadlines(ctx: AccountContext, held: list[Position]) -> None:
     """Alert of each position that has been closing for longer than it should take."""
-    now = way.clock.now()
-    deadline = timedelta(minutes=way.rules.exits.closing_deadline_minutes)
+    now = ctx.clock.now()
+    deadline = timedelta(minutes=ctx.rules.exits.closing_deadline_minutes)
     for position in held:
         if position.status != "closing":
             continue
-        with way.db.transaction() as tx:
+        with ctx.db.transaction() as tx:
             since = positions.closing_since(tx, position.id)
             if since is None or now - since <= deadline:
                 continue
             alerts.open_alert(
                 tx,
                 kind="closing_overdue",
-                scope=way.name,
+                scope=ctx.name,
                 subject=position.symbol,
                 severity="critical",
                 message=f"{position.symbol} has been closing since {since:%H:%M} UTC",
@@ -111,7 +112,7 @@ def _watch_deadlines(way: Road, held: list[Position]) -> None:
 
 
 def _guard(
-    way: Road,
+    ctx: AccountContext,
     position: Position,
     quotes: Mapping[str, Quote],
     session: Session,
@@ -121,23 +122,23 @@ def _guard(
 ) -> list[str]:
     """Serve one position; what goes wrong with it does not keep the others waiting."""
     try:
-        _serve(way, position, quotes.get(position.symbol), session, counts, dry=dry)
+        _serve(ctx, position, quotes.get(position.symbol), session, counts, dry=dry)
     except STOPS_THE_RUN:
         raise
     except (OpsError, DatabaseError) as error:
-        way.journal.went_wrong(
+        ctx.journal.went_wrong(
             "position_not_served",
             position=str(position.id),
             symbol=position.symbol,
             error=type(error).__name__,
-            message=words_of(error),
+            message=log_message(error),
         )
-        return [f"{position.symbol}: {type(error).__name__}: {words_of(error)}"]
+        return [f"{position.symbol}: {type(error).__name__}: {log_message(error)}"]
     return []
 
 
 def _serve(
-    way: Road,
+    ctx: AccountContext,
     position: Position,
     quote: Quote | None,
     session: Session,
@@ -145,28 +146,28 @@ def _serve(
     *,
     dry: bool,
 ) -> None:
-    now = way.clock.now()
-    limit_s = way.rules.gates.quote_age_s
+    now = ctx.clock.now()
+    limit_s = ctx.rules.gates.quote_age_s
     if quote is None or not quote.usable or quote.age_s(now) > limit_s:
         counts["unpriced"] += 1
-        _alert_unpriced(way, position)
+        _alert_unpriced(ctx, position)
         return
-    decision = _mark_and_decide(way, position, quote, session)
+    decision = _mark_and_decide(ctx, position, quote, session)
     if decision is None:
         return
     counts["marked"] += 1
-    quiet = timedelta(seconds=way.rules.gates.quiet_before_close_s)
+    quiet = timedelta(seconds=ctx.rules.gates.quiet_before_close_s)
     if dry or session.closes_at - now <= quiet:
         return
-    counts.update(selling.act(way, decision, quote))
+    counts.update(exit_orders.place(ctx, decision, quote))
 
 
 def _mark_and_decide(
-    way: Road, position: Position, quote: Quote, session: Session
+    ctx: AccountContext, position: Position, quote: Quote, session: Session
 ) -> Decision | None:
     """Keep the mark and whatever the state rules changed; None when it was closed meanwhile."""
-    now = way.clock.now()
-    with way.db.transaction() as tx:
+    now = ctx.clock.now()
+    with ctx.db.transaction() as tx:
         current = positions.lock(tx, position.id)
         if current is None or current.status == "closed":
             return None
@@ -176,49 +177,49 @@ def _mark_and_decide(
             marked,
             now=now,
             session=session,
-            rules=way.rules.exits,
-            fractional=way.account.fractional_shares,
+            rules=ctx.rules.exits,
+            fractional=ctx.account.fractional_shares,
         )
         if current.status == "closing":
             # An exit once decided is followed through, whatever price and rules say next.
             decision = replace(decision, sell=current.quantity, rule=current.close_reason)
         positions.save(tx, decision.position, now=now)
-        positions.save_mark(tx, current, marked, quote, tick=way.tick, now=now)
+        positions.save_mark(tx, current, marked, quote, tick=ctx.tick, now=now)
         for event in decision.events:
             positions.add_event(
                 tx,
                 position_id=position.id,
-                account=way.name,
+                account=ctx.name,
                 kind=event,
                 details={"price": marked.price, "stop_loss": decision.position.stop_loss},
                 now=now,
             )
         alerts.resolve_alert(
-            tx, kind="position_unpriced", scope=way.name, subject=position.symbol, now=now
+            tx, kind="position_unpriced", scope=ctx.name, subject=position.symbol, now=now
         )
     return decision
 
 
-def _quotes(way: Road, market_data: MarketData, held: list[Position]) -> dict[str, Quote]:
+def _quotes(ctx: AccountContext, market_data: MarketData, held: list[Position]) -> dict[str, Quote]:
     symbols = sorted({position.symbol for position in held})
     if not symbols:
         return {}
     try:
         return market_data.quotes(symbols)
     except MarketDataUnavailable as error:
-        way.journal.went_wrong("quotes_unknown", account=way.name, error=str(error))
+        ctx.journal.went_wrong("quotes_unknown", account=ctx.name, error=str(error))
         return {}
 
 
-def _alert_unpriced(way: Road, position: Position) -> None:
-    with way.db.transaction() as tx:
+def _alert_unpriced(ctx: AccountContext, position: Position) -> None:
+    with ctx.db.transaction() as tx:
         alerts.open_alert(
             tx,
             kind="position_unpriced",
-            scope=way.name,
+            scope=ctx.name,
             subject=position.symbol,
             severity="warning",
             message=f"No usable quote for {position.symbol}: its exit rules wait",
             details={"position": position.id},
-            now=way.clock.now(),
+            now=ctx.clock.now(),
         )

@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from ops_pipeline.db import accounts, dispatch
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.errors import AccountMismatch, BrokerUnavailable, StageFailed
+from ops_pipeline.execution import adoption, cash_check, order_sync
+from ops_pipeline.execution.adoption import BrokerStatement
+from ops_pipeline.execution.cash_check import Span
+from ops_pipeline.execution.sending import AccountContext
 from ops_pipeline.ports import Broker, Clock, Journal
-from ops_pipeline.stages import adoption, cash_check, order_sync
-from ops_pipeline.stages.adoption import Answer
-from ops_pipeline.stages.cash_check import Span
 from ops_pipeline.stages.request import TickRequest
-from ops_pipeline.stages.road import Road
 
 # A weekend with a holiday, and what was traded on the day before it.
 _LOOK_BACK = timedelta(days=4)
@@ -52,7 +52,7 @@ def run(
     request: TickRequest,
     *,
     db: UnitsOfWork,
-    road: Callable[[str], Road],
+    account_context: Callable[[str], AccountContext],
     clock: Clock,
     journal: Journal,
 ) -> Outcome:
@@ -68,12 +68,12 @@ def run(
     failures: list[str] = []
     for name in real:
         try:
-            counts.update(_reconcile(request, road(name)))
+            counts.update(_reconcile(request, account_context(name)))
         except (AccountMismatch, BrokerUnavailable, StageFailed) as error:
             journal.went_wrong("account_not_reconciled", account=name, error=str(error))
             failures.append(f"{name}: {type(error).__name__}: {error}")
     if names:
-        age_s = road(names[0]).rules.gates.recommendation_age_s
+        age_s = account_context(names[0]).rules.gates.recommendation_age_s
         counts["expired"] = _expire(db, clock.now(), timedelta(seconds=age_s))
     if failures:
         raise StageFailed("; ".join(failures))
@@ -92,27 +92,27 @@ def run(
     )
 
 
-def _reconcile(request: TickRequest, way: Road) -> Counter[str]:
-    if way.broker is None:
-        raise ValueError(f"{way.name} has no broker to compare with")
-    asked_at = way.clock.now()
-    account = way.broker.account()
+def _reconcile(request: TickRequest, ctx: AccountContext) -> Counter[str]:
+    if ctx.broker is None:
+        raise ValueError(f"{ctx.name} has no broker to compare with")
+    asked_at = ctx.clock.now()
+    account = ctx.broker.account()
     if not request.dry_run:
-        synced = order_sync.sync(way)
+        synced = order_sync.sync(ctx)
         if synced.failures:
             raise StageFailed("; ".join(synced.failures))
-    answer = _read(way.broker, request, asked_at)
-    with way.db.transaction() as tx:
-        counts = adoption.settle(tx, way, answer)
+    answer = _read(ctx.broker, request, asked_at)
+    with ctx.db.transaction() as tx:
+        counts = adoption.settle(tx, ctx, answer)
     counts["positions"], counts["orders"] = len(answer.positions), len(answer.orders)
     span = Span(account, asked_at, since=request.tick - _LOOK_BACK)
-    return counts + cash_check.compare(way, span)
+    return counts + cash_check.compare(ctx, span)
 
 
-def _read(broker: Broker, request: TickRequest, asked_at: datetime) -> Answer:
+def _read(broker: Broker, request: TickRequest, asked_at: datetime) -> BrokerStatement:
     """Ask for everything before anything is changed."""
     since = request.tick - _LOOK_BACK
-    return Answer(
+    return BrokerStatement(
         asked_at=asked_at,
         positions=tuple(broker.positions()),
         orders=tuple(broker.orders_since(since)),

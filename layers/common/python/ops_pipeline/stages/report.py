@@ -5,8 +5,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from ops_pipeline.db import report
-from ops_pipeline.db.connection import Row
+from ops_pipeline.db.driver.connection import Row
+from ops_pipeline.db.operations import report
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.market import new_york_day, new_york_time
 from ops_pipeline.stages.request import TickRequest

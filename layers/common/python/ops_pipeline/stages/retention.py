@@ -4,9 +4,9 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ops_pipeline.db import retention
+from ops_pipeline.db.operations import retention
 from ops_pipeline.db.runs import UnitsOfWork
-from ops_pipeline.domain.retention import KEPT_DAYS, oldest_kept
+from ops_pipeline.domain.operations.retention import KEPT_DAYS, oldest_kept
 from ops_pipeline.ports import Clock
 from ops_pipeline.stages.request import TickRequest
 

@@ -5,10 +5,10 @@ from datetime import datetime
 
 from ops_pipeline.db import feeds, news
 from ops_pipeline.db.runs import UnitsOfWork
-from ops_pipeline.domain.feed_pauses import pause_after
-from ops_pipeline.domain.news import FeedDocument, FeedState
-from ops_pipeline.domain.news_identity import news_items
-from ops_pipeline.domain.stories import assign_stories, new_items
+from ops_pipeline.domain.news.feed_pauses import pause_after
+from ops_pipeline.domain.news.identity import news_items
+from ops_pipeline.domain.news.items import FeedDocument, FeedState
+from ops_pipeline.domain.news.stories import assign_stories, new_items
 from ops_pipeline.errors import ConstraintViolated, FeedUnavailable
 from ops_pipeline.ports import Clock, NewsFeed
 from ops_pipeline.stages.feed_fetching import fetched

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from ops_pipeline.db import alerts, runs
+from ops_pipeline.db import runs
+from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.ports import Clock
 from ops_pipeline.stages.request import Tick

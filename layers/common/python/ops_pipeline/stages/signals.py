@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from ops_pipeline.db import recommendations as rows
 from ops_pipeline.db import watchlist
 from ops_pipeline.db.accounts import entry_accounts
-from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.db.recommendations import Decided
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.domain.signals import Circumstances, evaluate
 from ops_pipeline.ports import Clock
-from ops_pipeline.stages import evidence
+from ops_pipeline.stages import signal_inputs
 from ops_pipeline.stages.request import TickRequest
 
 
@@ -42,7 +42,7 @@ def run(request: TickRequest, *, db: UnitsOfWork, clock: Clock, parameters: Vers
 
 
 def _decide(tx: Transaction, rules: Parameters, *, tick: datetime, now: datetime) -> list[Decided]:
-    known = evidence.gather(tx, watchlist.members(tx), rules, tick=tick, now=now)
+    known = signal_inputs.gather(tx, watchlist.members(tx), rules, tick=tick, now=now)
     since = tick - timedelta(minutes=rules.signals.rest_minutes)
     signalled = rows.last_signals(tx, list(known), since=since, tick=tick)
     holders = rows.stock_holders(tx, list(known))

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from ops_pipeline.db import telemetry
-from ops_pipeline.db.alerts import open_alert, resolve_alert
-from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.db.operations.alerts import open_alert, resolve_alert
 from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.db.telemetry import DataFeed
@@ -55,13 +55,13 @@ def run(
         tickers = telemetry.watched_tickers(tx)
         newest = telemetry.newest_bars(tx, tickers, bars.fetch_from(upto, None, rules), upto)
     fetched = _fetch(market_data, tickers, newest, upto, rules)
-    sifted = bars.sift(fetched, tickers, upto)
+    validated = bars.validate(fetched, tickers, upto)
     now = clock.now()
     with db.transaction() as tx:
-        telemetry.stage(tx, sifted.sound)
-        jumped = bars.jumps(sifted.sound, telemetry.last_closes(tx), rules)
+        telemetry.stage(tx, validated.sound)
+        jumped = bars.jumps(validated.sound, telemetry.last_closes(tx), rules)
         stored = telemetry.merge(tx, data_feed=data_feed, now=now)
-        rejected = telemetry.keep_aside(tx, sifted.rejected, data_feed=data_feed, now=now)
+        rejected = telemetry.quarantine(tx, validated.rejected, data_feed=data_feed, now=now)
         held = _hold_back(tx, jumped, new_york_day(upto), now)
     return Outcome(
         tickers=len(tickers), fetched=len(fetched), stored=stored, rejected=rejected, held=held
@@ -107,4 +107,4 @@ def _hold_back(tx: Transaction, jumped: list[Jump], day: date, now: datetime) ->
                 },
                 now=now,
             )
-    return len(telemetry.held_tickers(tx, day))
+    return len(telemetry.halted_tickers(tx, day))

@@ -7,11 +7,11 @@ overwritten by discovery.
 from collections.abc import Sequence
 from datetime import datetime
 
-from ops_pipeline.db import operator as actions
 from ops_pipeline.db import tickers, universe
-from ops_pipeline.db.connection import Transaction
+from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.db.operations import operator as actions
 from ops_pipeline.db.runs import EVERYTHING
-from ops_pipeline.domain.security_import import TICKER, canonical_ticker
+from ops_pipeline.domain.news.security_import import TICKER, canonical_ticker
 from ops_pipeline.errors import InvalidInput
 
 

@@ -8,7 +8,7 @@ from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.watchlist import WatchEntry, score, select
 from ops_pipeline.ports import Clock
-from ops_pipeline.stages import evidence
+from ops_pipeline.stages import signal_inputs
 from ops_pipeline.stages.request import TickRequest
 
 
@@ -28,7 +28,7 @@ def run(request: TickRequest, *, db: UnitsOfWork, clock: Clock, parameters: Vers
     now, rules = clock.now(), parameters.rules
     with db.transaction() as tx:
         tickers = telemetry.watched_tickers(tx)
-        known = evidence.gather(tx, tickers, rules, tick=request.tick, now=now)
+        known = signal_inputs.gather(tx, tickers, rules, tick=request.tick, now=now)
         scores = {
             ticker: score(each.stored.features, each.news, rules.watchlist, rules.news)
             for ticker, each in known.items()

@@ -1,0 +1,54 @@
+"""The body of an answer: rows as JSON objects, cut off where they grow too many or too long."""
+
+from collections.abc import Mapping, Sequence
+
+from ops_pipeline.db.console.json_values import TO_JSON, ToJson, text_to_json
+from ops_pipeline.db.console.protocol import QueryResult
+
+
+def body(answer: QueryResult, own_types: Mapping[int, ToJson], *, rows: int, size: int) -> str:
+    """Return `{"success": true, "rows": [...]}`, with `"truncated": true` where rows lack.
+
+    Args:
+        answer: What came back.
+        own_types: Converters beside those of Postgres's own types.
+        rows: How many at most.
+        size: How many bytes at most, the body being a string inside JSON.
+    """
+    keys = [f"{text_to_json(name)}: " for name in unique_names([n for n, _ in answer.columns])]
+    to_json = [own_types.get(oid) or TO_JSON.get(oid, text_to_json) for _, oid in answer.columns]
+    pieces: list[str] = []
+    used = 0
+    for row in answer.rows[:rows]:
+        piece = _object(keys, to_json, row)
+        # Quotes and backslashes are escaped once more on their way.
+        used += len(piece) + piece.count('"') + piece.count("\\") + 2
+        if used > size:
+            break
+        pieces.append(piece)
+    cut = len(pieces) < len(answer.rows) or not answer.whole
+    truncated = ', "truncated": true' if cut else ""
+    return f'{{"success": true, "rows": [{", ".join(pieces)}]{truncated}}}'
+
+
+def _object(keys: Sequence[str], to_json: Sequence[ToJson], row: Sequence[str | None]) -> str:
+    values = [
+        key + ("null" if text is None else convert(text))
+        for key, convert, text in zip(keys, to_json, row, strict=True)
+    ]
+    return f"{{{', '.join(values)}}}"
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Names as keys of one object: the second `n` becomes `n_2`."""
+    found: list[str] = []
+    taken: set[str] = set()
+    given = set(names)
+    for name in names:
+        unique, number = name, 1
+        while unique in taken or (number > 1 and unique in given):
+            number += 1
+            unique = f"{name}_{number}"
+        found.append(unique)
+        taken.add(unique)
+    return found

@@ -1,0 +1,228 @@
+"""The SQL console: one reading statement in, its rows as JSON out, no trace left behind.
+
+Four layers, each of which holds without the others: the login may only read (checked,
+not believed), the transaction is READ ONLY, the extended protocol takes one statement,
+and after it the transaction is rolled back and the session discarded.
+"""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from json import dumps
+from typing import Any
+
+from pg8000.exceptions import DatabaseError, InterfaceError
+from pg8000.native import Connection
+
+from ops_pipeline.db.console import types
+from ops_pipeline.db.console.body import body
+from ops_pipeline.db.console.login import BEGIN_AND_LOOK, require_reader
+from ops_pipeline.db.console.placeholders import Bound, bind
+from ops_pipeline.db.console.protocol import Bounds, GivenUp, QueryResult, ask
+from ops_pipeline.db.driver.connection import ConnectionTarget, Database, SessionLimits
+from ops_pipeline.db.migrations.lexer import SqlUnreadable, split
+from ops_pipeline.errors import DatabaseUnavailable, InvalidInput, SettingsInvalid, WrongRole
+
+_LOST = (InterfaceError, OSError, EOFError, UnicodeError)
+_CONNECTION_FAILURE = "08006"
+# Longer than the server takes to stop a statement by itself.
+_GRACE_S = 2.0
+# An error quotes the value it is about.
+_ERROR_CHARACTERS = 2_000
+# The transaction is the console's, and a block of code can outlive its time: it may catch
+# the very error that is to end it.
+_REFUSED_VERBS = frozenset(
+    ("BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE", "DO", "CALL")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleLimits:
+    """What one answer may cost; rows and bytes over it are cut off and said to be.
+
+    `body_bytes` counts the body as a string inside JSON, as Lambda sends it (at most 6 MB).
+    """
+
+    statement_ms: int = 15_000
+    rows: int = 10_000
+    body_bytes: int = 5_000_000
+    sql_characters: int = 100_000
+    params_characters: int = 5_000_000
+
+
+class Console:
+    """Answers statements over one warm connection.
+
+    Args:
+        target: The reader's login.
+        limits: What one answer may cost.
+        renew: Reads the login again when its password is refused.
+    """
+
+    def __init__(
+        self,
+        target: ConnectionTarget,
+        limits: ConsoleLimits | None = None,
+        renew: Callable[[], ConnectionTarget] | None = None,
+    ) -> None:
+        self._limits = limits or ConsoleLimits()
+        self._database = Database(
+            target,
+            application_name="ops-pipeline-console",
+            limits=SessionLimits(lock_ms=2_000, statement_ms=self._limits.statement_ms),
+            read_only=True,
+            renew=renew,
+        )
+
+    def run(self, sql: object, params: object = None) -> dict[str, Any]:
+        """Return `{"statusCode": 200, "body": '{"success": true, "rows": [...]}'}`.
+
+        An error of any kind is statusCode 400 with `{"success": false, "error", "sqlstate"}`
+        and, where Postgres names one, the `position` in the statement, from 1.
+
+        Args:
+            sql: One statement.
+            params: A list for its `$1`, `$2`, or a mapping for its `:name`.
+        """
+        bound = Bound("")
+        try:
+            bound = self._bounded(bind(self._accepted(sql), params))
+            return {"statusCode": 200, "body": self._answer(bound)}
+        except (InvalidInput, WrongRole) as error:
+            return _refusal(f"{type(error).__name__}: {error}")
+        except DatabaseUnavailable:
+            # Its message names the host.
+            return _refusal("the database is out of reach", _CONNECTION_FAILURE)
+        except SettingsInvalid as error:
+            if not isinstance(error.__cause__, DatabaseError):
+                raise
+            return _in_words(error.__cause__, bound)
+        except DatabaseError as error:
+            return _in_words(error, bound)
+        except (GivenUp, *_LOST) as error:
+            self.close()
+            return _refusal(f"the connection was given up: {error}", _CONNECTION_FAILURE)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _accepted(self, sql: object) -> str:
+        if not isinstance(sql, str) or not sql.strip():
+            raise InvalidInput("sql must be a statement")
+        if len(sql) > self._limits.sql_characters:
+            raise InvalidInput(f"sql is longer than {self._limits.sql_characters} characters")
+        try:
+            encoded = sql.encode()
+        except UnicodeEncodeError:
+            raise InvalidInput("sql is not Unicode text") from None
+        if b"\0" in encoded:
+            raise InvalidInput("sql holds a NUL character")
+        if verb := _refused_command(sql):
+            raise InvalidInput(f"{verb} has no place in the console: it reads, in a transaction")
+        return sql
+
+    def _bounded(self, bound: Bound) -> Bound:
+        most = self._limits.params_characters
+        if sum(len(value or "") for value in bound.values) > most:
+            raise InvalidInput(f"params are longer than {most} characters")
+        return bound
+
+    def _answer(self, bound: Bound) -> str:
+        session = self._begin()
+        try:
+            answer = self._ask(session, bound)
+            sound = answer.whole and answer.error is None
+            to_json = types.of_columns(session, answer) if sound else {}
+        except DatabaseError:
+            self._end(session)
+            raise
+        if answer.whole:
+            self._end(session)
+        else:
+            self.close()
+        if answer.error is not None:
+            raise DatabaseError(answer.error)
+        return body(answer, to_json, rows=self._limits.rows, size=self._limits.body_bytes)
+
+    def _ask(self, session: Connection, bound: Bound) -> QueryResult:
+        bounds = Bounds(
+            # One more than wanted tells that there are more.
+            rows=self._limits.rows + 1,
+            row_bytes=self._limits.body_bytes,
+            seconds=self._limits.statement_ms / 1000 + _GRACE_S,
+        )
+        return ask(session, bound.sql, bound.values, bounds)
+
+    def _begin(self) -> Connection:
+        """A session inside a READ ONLY transaction; one that died meanwhile is replaced."""
+        session = self._database.session()
+        try:
+            context = session.execute_simple(BEGIN_AND_LOOK)
+        except _LOST:
+            self.close()
+            session = self._database.session()
+            context = session.execute_simple(BEGIN_AND_LOOK)
+        try:
+            self._judge(context.rows)
+        except WrongRole:
+            self.close()
+            raise
+        return session
+
+    def _judge(self, found: list[list[str | None]]) -> None:
+        require_reader(found)
+
+    def _end(self, session: Connection) -> None:
+        try:
+            session.execute_simple("ROLLBACK")
+            session.execute_simple("DISCARD ALL")
+        except (DatabaseError, *_LOST):
+            self.close()
+
+
+def run(
+    target: ConnectionTarget,
+    sql: object,
+    params: object = None,
+    limits: ConsoleLimits | None = None,
+) -> dict[str, Any]:
+    """Answer one statement over a connection of its own; see `Console.run`."""
+    with closing(Console(target, limits)) as console:
+        return console.run(sql, params)
+
+
+def _refused_command(sql: str) -> str | None:
+    """The command's name; what cannot be read as SQL is for Postgres to refuse."""
+    try:
+        statements = split(sql)
+    except SqlUnreadable:
+        return None
+    for statement in statements:
+        words = statement.words
+        if words and words[0] in _REFUSED_VERBS:
+            return words[0]
+        if words[:2] == ("PREPARE", "TRANSACTION"):
+            return "PREPARE TRANSACTION"
+    return None
+
+
+def _in_words(error: DatabaseError, bound: Bound) -> dict[str, Any]:
+    facts = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+    words = _shortened(str(facts.get("M", error)))
+    if "H" in facts:
+        words += f". Hint: {_shortened(facts['H'])}"
+    position = bound.original(int(facts["P"])) if "P" in facts else None
+    return _refusal(words, facts.get("C"), position)
+
+
+def _shortened(words: str) -> str:
+    return words if len(words) <= _ERROR_CHARACTERS else f"{words[:_ERROR_CHARACTERS]} ..."
+
+
+def _refusal(
+    error: str, sqlstate: str | None = None, position: int | None = None
+) -> dict[str, Any]:
+    told: dict[str, Any] = {"success": False, "error": error, "sqlstate": sqlstate}
+    if position is not None:
+        told["position"] = position
+    return {"statusCode": 400, "body": dumps(told)}

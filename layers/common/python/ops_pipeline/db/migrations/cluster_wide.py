@@ -1,0 +1,36 @@
+"""Which statements reach beyond the database they run in.
+
+Roles, databases, tablespaces and the server's settings belong to the whole cluster, and
+a subscription to another server as well. `verify` runs files a second time on a scratch
+database: there, such a statement would drop the real database or reset a real password.
+"""
+
+import re
+
+from ops_pipeline.db.migrations.lexer import Statement
+
+_BEYOND = re.compile(
+    r"""
+      (CREATE|ALTER|DROP)\ (DATABASE|TABLESPACE|ROLE|GROUP|USER(?!\ MAPPING)|SUBSCRIPTION)\b.*
+    | ALTER\ SYSTEM\b.*
+    | (COMMENT|SECURITY\ LABEL\ (FOR\ \w+\ )?)\ ?ON\ (DATABASE|TABLESPACE|ROLE|SUBSCRIPTION)\b.*
+    | (GRANT|REVOKE)\ .*\bON\ (DATABASE|TABLESPACE|PARAMETER)\b.*
+    | (GRANT|REVOKE)\ (?!.*\bON\b).*
+    | (REASSIGN|DROP)\ OWNED\b.*
+    | COPY\b.*\b(TO|PROGRAM)\b.*
+    """,
+    re.VERBOSE,
+)
+# What a block of code may do when it is run again; its text is not taken apart.
+_HIDDEN = re.compile(
+    r"\b(create|alter|drop)\s+(database|tablespace|role|group|user(?!\s+mapping)|subscription)\b"
+    r"|\balter\s+system\b|\b(drop|reassign)\s+owned\b|\bto\s+program\b|\bdblink",
+    re.IGNORECASE,
+)
+
+
+def reaches_beyond(statement: Statement) -> bool:
+    """Whether running it on a scratch database would touch more than that one."""
+    if _BEYOND.fullmatch(" ".join(statement.words)):
+        return True
+    return statement.words[:1] == ("DO",) and _HIDDEN.search(statement.text) is not None

@@ -1,0 +1,211 @@
+"""What a database says of its migrations: the rows of schema_migrations, and Postgres's errors."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pg8000.exceptions import DatabaseError
+
+from ops_pipeline.db.driver.connection import Row, Transaction
+from ops_pipeline.db.migrations.files import MigrationFile, number_of
+from ops_pipeline.db.migrations.literals import with_literals
+from ops_pipeline.errors import MigrationRefused
+
+# With its schema: a file, a role or a database may set any search_path.
+HISTORY = "public.schema_migrations"
+
+_COLUMNS = ("version", "checksum", "applied_at", "execution_ms")
+
+_CREATE_HISTORY = """
+    CREATE TABLE public.schema_migrations (
+        version text CONSTRAINT schema_migrations_pkey PRIMARY KEY,
+        checksum text NOT NULL,
+        applied_at timestamptz NOT NULL,
+        execution_ms double precision NOT NULL,
+        note text
+    );
+    COMMENT ON TABLE public.schema_migrations IS
+        'Which migrations ran; the runner alone writes here.';
+    COMMENT ON COLUMN public.schema_migrations.version IS 'The stem of the file.';
+    COMMENT ON COLUMN public.schema_migrations.checksum IS 'sha256 of the file as it ran.';
+    COMMENT ON COLUMN public.schema_migrations.applied_at IS 'When it ended.';
+    COMMENT ON COLUMN public.schema_migrations.execution_ms IS 'How long it took, milliseconds.';
+    COMMENT ON COLUMN public.schema_migrations.note IS
+        'What was unusual: baseline, out of order, auto-no-transaction; NULL for an ordinary run.';
+    GRANT SELECT ON public.schema_migrations TO PUBLIC;
+"""
+# A table that the first release made.
+_ADD_NOTE = """
+    ALTER TABLE public.schema_migrations ADD COLUMN note text;
+    COMMENT ON COLUMN public.schema_migrations.note IS
+        'What was unusual: baseline, out of order, auto-no-transaction; NULL for an ordinary run.';
+"""
+_HISTORY_COLUMNS = """
+    SELECT attname FROM pg_attribute
+    WHERE attrelid = to_regclass(:place) AND attnum > 0 AND NOT attisdropped
+"""
+# One that only the search path leads to.
+_ELSEWHERE = """
+    SELECT CAST(to_regclass('schema_migrations') AS text) AS place
+    WHERE to_regclass('schema_migrations') IS NOT NULL
+"""
+# Times as text: the driver takes longer to read a thousand of them than to fetch them.
+_HISTORY = """
+    SELECT version, checksum, execution_ms,
+        to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') AS applied_at
+    FROM public.schema_migrations
+"""
+_RECORD = """
+    INSERT INTO public.schema_migrations (version, checksum, applied_at, execution_ms, note)
+    VALUES (:version, :checksum, coalesce(CAST(:applied_at AS timestamptz), clock_timestamp()),
+        CAST(:execution_ms AS double precision), :note)
+"""
+_NOTES = "SELECT version, note FROM public.schema_migrations WHERE note IS NOT NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A migration that ran. `applied_at` is None for one that ran just now."""
+
+    version: str
+    checksum: str
+    execution_ms: float
+    applied_at: datetime | None = None
+    note: str | None = None
+
+
+def columns_of_history(tx: Transaction, place: str = HISTORY) -> set[str]:
+    """The columns of the table at `place`, whoever made it; none where it is missing."""
+    return {row["attname"] for row in tx.rows(_HISTORY_COLUMNS, place=place)}
+
+
+def read_history(tx: Transaction, *, create: bool = False) -> dict[str, Applied]:
+    """The applied migrations by version; none where the table is missing, unless it is made.
+
+    Raises:
+        MigrationRefused: the table is another runner's.
+    """
+    columns = columns_of_history(tx)
+    if not columns:
+        for row in tx.rows(_ELSEWHERE):
+            raise MigrationRefused(_foreign(f"it is {row['place']}, ours is {HISTORY}"))
+        if create:
+            tx.script(_CREATE_HISTORY)
+        return {}
+    lacking = [name for name in _COLUMNS if name not in columns]
+    if lacking:
+        raise MigrationRefused(_foreign(f"it has no {', '.join(lacking)}"))
+    rows = tx.rows(_HISTORY)
+    if unsigned := [str(row["version"]) for row in rows if not row["checksum"]]:
+        raise MigrationRefused(_foreign(f"{', '.join(sorted(unsigned))} has no checksum"))
+    notes = _read_notes(tx, columns, create=create)
+    return {row["version"]: _applied(row, notes.get(row["version"])) for row in rows}
+
+
+def _applied(row: Row, note: str | None) -> Applied:
+    try:
+        at = datetime.fromisoformat(row["applied_at"]).replace(tzinfo=UTC)
+    except ValueError:
+        raise MigrationRefused(_foreign(f"{row['version']} has no time")) from None
+    return Applied(row["version"], row["checksum"], row["execution_ms"], at, note)
+
+
+def create_history(tx: Transaction) -> None:
+    tx.script(_CREATE_HISTORY)
+
+
+def _read_notes(tx: Transaction, columns: set[str], *, create: bool) -> dict[str, str]:
+    if "note" not in columns:
+        if create:
+            tx.script(_ADD_NOTE)
+        return {}
+    return {row["version"]: row["note"] for row in tx.rows(_NOTES)}
+
+
+def _foreign(why: str) -> str:
+    return f"schema_migrations is another runner's: {why}; take it over with baseline"
+
+
+def record_sql(applied: Applied) -> str:
+    """The statement that writes a migration's row, to be sent with the end of its file.
+
+    Text with its values in it: a file may have thrown the session's prepared statements away.
+    """
+    return with_literals(
+        _RECORD,
+        version=applied.version,
+        checksum=applied.checksum,
+        applied_at=None if applied.applied_at is None else applied.applied_at.isoformat(),
+        execution_ms=applied.execution_ms,
+        note=applied.note,
+    )
+
+
+def problems_of(
+    files: Sequence[MigrationFile],
+    history: Mapping[str, Applied],
+    allowed: Collection[str] = (),
+) -> Iterator[str]:
+    """Why the files do not continue the history. A database ahead of the folder is fine.
+
+    Args:
+        files: Of the folder, at least one.
+        history: What the database says.
+        allowed: Names of files that may run although newer ones did.
+    """
+    newest_file = max(file.number for file in files)
+    newest_applied = max((number_of(version) or 0 for version in history), default=0)
+    versions = {file.version for file in files}
+    for file in files:
+        row = history.get(file.version)
+        if row is None and file.number < newest_applied and file.name not in allowed:
+            yield (
+                f"{file.name} comes too late: number {newest_applied} is applied already; "
+                f"if it may run now, say --allow-out-of-order {file.name}"
+            )
+        elif row is not None and row.checksum != file.checksum:
+            yield f"{file.name} was edited after it was applied on {row.applied_at:%Y-%m-%d %H:%M}"
+    for version in history:
+        number = number_of(version)
+        if version not in versions and (number is None or number <= newest_file):
+            yield f"{version}.sql is applied, but the file is missing"
+    yield from _needless(files, history, allowed, newest_applied)
+
+
+def _needless(
+    files: Sequence[MigrationFile],
+    history: Mapping[str, Applied],
+    allowed: Collection[str],
+    newest_applied: int,
+) -> Iterator[str]:
+    """A permission for a file that needs none is a mistake in the name."""
+    late = {f.name for f in files if f.version not in history and f.number < newest_applied}
+    done = {f.name for f in files if f.version in history}
+    for name in allowed:
+        if name not in late | done:
+            yield f"{name} is no file that comes too late: there is nothing to allow"
+
+
+def facts_of(error: BaseException | None) -> Row:
+    """What Postgres said, by its field letters; empty for any other error."""
+    if not isinstance(error, DatabaseError):
+        return {}
+    return error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+
+
+def sqlstate_of(error: BaseException | None) -> str:
+    return str(facts_of(error).get("C", ""))
+
+
+def position_of(error: DatabaseError) -> int:
+    return int(facts_of(error).get("P", 1))
+
+
+def in_words(error: DatabaseError) -> str:
+    """Postgres's own message, detail and hint."""
+    facts = facts_of(error)
+    words = f"{facts.get('M', error)} ({facts.get('C', 'no sqlstate')})"
+    for name, key in (("Detail", "D"), ("Hint", "H"), ("Context", "W")):
+        if key in facts:
+            words += f". {name}: {facts[key]}"
+    return words

@@ -1,0 +1,88 @@
+"""What a database says of its migrations, and the plans that bring it to a folder's newest file."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from pg8000.exceptions import DatabaseError
+
+from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.db.migrations import partial_runs as halves
+from ops_pipeline.db.migrations.files import MigrationFile, number_of
+from ops_pipeline.db.migrations.history import Applied, in_words, problems_of, read_history
+from ops_pipeline.db.migrations.partial_runs import Half
+from ops_pipeline.db.migrations.plan import MigrationPlan, plan
+from ops_pipeline.errors import MigrationFailed, MigrationRefused
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The applied and the half done files, by version."""
+
+    history: dict[str, Applied]
+    halves: dict[str, Half]
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationOptions:
+    """What the operator allows beyond the rules.
+
+    Attributes:
+        out_of_order: Names of files that may run although newer ones did.
+        auto_no_transaction: Run files that need autocommit as if they said so.
+    """
+
+    out_of_order: frozenset[str] = frozenset()
+    auto_no_transaction: bool = False
+
+
+def read_state(database: Database, *, create: bool = False) -> State:
+    """Ask the database; with `create` the runner's tables are made where they are missing.
+
+    Raises:
+        MigrationRefused: the history is another runner's.
+        MigrationFailed: Postgres refused; its words are in the message.
+    """
+    try:
+        with database.transaction() as tx:
+            state = State(read_history(tx, create=create), halves.read_halves(tx))
+            if create:
+                halves.ensure_table(tx)
+            return state
+    except DatabaseError as error:
+        raise MigrationFailed(f"schema_migrations: {in_words(error)}") from error
+
+
+def problems_in(
+    files: Sequence[MigrationFile], state: State, allowed: Collection[str]
+) -> Iterator[str]:
+    """Why the files do not continue what the database says, one sentence each."""
+    yield from problems_of(files, state.history, allowed)
+    versions = {file.version for file in files}
+    for version in state.halves:
+        if version not in versions:
+            yield f"{version}.sql took effect in part, but the file is missing"
+
+
+def plans_for(
+    files: Sequence[MigrationFile], state: State, options: MigrationOptions
+) -> list[MigrationPlan]:
+    """The plans of the files that are pending, in order.
+
+    Raises:
+        MigrationRefused: a file or the history is not in order.
+    """
+    if problems := list(problems_in(files, state, options.out_of_order)):
+        raise MigrationRefused("; ".join(problems))
+    return [plan_for(file, state, options) for file in files if file.version not in state.history]
+
+
+def plan_for(file: MigrationFile, state: State, options: MigrationOptions) -> MigrationPlan:
+    """The plan of one file; a half done one goes on by steps, whatever it says by now."""
+    begun = file.version in state.halves
+    made = plan(file, auto_no_transaction=options.auto_no_transaction or begun)
+    if begun and made.transactional:
+        made = made.by_steps()
+    newest = max(state.history, key=lambda version: number_of(version) or 0, default="")
+    if (number_of(newest) or 0) > file.number:
+        made = made.noted(f"out of order, allowed after {newest}")
+    return made

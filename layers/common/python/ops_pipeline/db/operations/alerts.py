@@ -1,0 +1,91 @@
+"""Alerts: what a person should know of, at most one open for each matter."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.domain.ids import stable_uuid
+
+Severity = Literal["info", "warning", "critical"]
+
+_OPEN = """
+INSERT INTO alerts (id, kind, scope, subject, severity, message, details, opened_at)
+VALUES (:id, :kind, :scope, :subject, :severity, :message, CAST(:details AS jsonb), :now)
+ON CONFLICT DO NOTHING
+"""
+
+_RESOLVE = """
+UPDATE alerts SET resolved_at = :now
+WHERE kind = :kind AND scope = :scope AND subject = :subject AND resolved_at IS NULL
+"""
+
+_RESOLVE_KINDS = """
+UPDATE alerts SET resolved_at = :now
+WHERE kind = ANY(CAST(:kinds AS text[])) AND scope = :scope AND resolved_at IS NULL
+"""
+
+_OPEN_OF_KIND = """
+SELECT scope, subject FROM alerts WHERE kind = :kind AND resolved_at IS NULL
+ORDER BY scope COLLATE "C", subject COLLATE "C"
+"""
+
+_OPEN_ONE = """
+SELECT opened_at, details FROM alerts
+WHERE kind = :kind AND scope = :scope AND subject = :subject AND resolved_at IS NULL
+"""
+
+
+def open_alert(
+    tx: Transaction,
+    *,
+    kind: str,
+    scope: str,
+    subject: str,
+    severity: Severity,
+    message: str,
+    details: Mapping[str, object],
+    now: datetime,
+) -> bool:
+    """Open an alert unless one for the same kind, scope and subject is open; True when new.
+
+    Args:
+        scope: The account it concerns, "*" where it concerns all.
+        details: The facts behind it; what JSON has no word for is stored as text.
+    """
+    opened = tx.execute(
+        _OPEN,
+        id=stable_uuid("alert", kind, scope, subject, now),
+        kind=kind,
+        scope=scope,
+        subject=subject,
+        severity=severity,
+        message=message,
+        details=json.dumps(details, default=str),
+        now=now,
+    )
+    return bool(opened)
+
+
+def resolve_alert(tx: Transaction, *, kind: str, scope: str, subject: str, now: datetime) -> bool:
+    """Close the open alert of that matter; False when none is open."""
+    return bool(tx.execute(_RESOLVE, kind=kind, scope=scope, subject=subject, now=now))
+
+
+def resolve_kinds(tx: Transaction, *, kinds: Sequence[str], scope: str, now: datetime) -> int:
+    """Close every open alert of these kinds in that scope; returns how many."""
+    return tx.execute(_RESOLVE_KINDS, kinds=list(kinds), scope=scope, now=now)
+
+
+def open_of_kind(tx: Transaction, kind: str) -> list[tuple[str, str]]:
+    """Scope and subject of the open alerts of one kind."""
+    return [(row["scope"], row["subject"]) for row in tx.rows(_OPEN_OF_KIND, kind=kind)]
+
+
+def find_open(
+    tx: Transaction, *, kind: str, scope: str, subject: str
+) -> tuple[datetime, dict[str, Any]] | None:
+    """When the open alert of that matter was opened, and its facts; None without one."""
+    row = tx.one(_OPEN_ONE, kind=kind, scope=scope, subject=subject)
+    return (row["opened_at"], dict(row["details"])) if row else None

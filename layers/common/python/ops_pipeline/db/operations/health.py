@@ -1,0 +1,150 @@
+"""What the healthcheck reads: runs, the newest output, failed recommendations, open alerts."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.domain.operations.health import OUTPUTS, Ended, Run, Streak
+from ops_pipeline.domain.parameters import GateRules
+
+_RUNS = """
+SELECT stage, scope, tick FROM pipeline_runs
+WHERE status = 'succeeded' AND tick >= :since
+ORDER BY tick, stage COLLATE "C", scope COLLATE "C"
+"""
+
+_ANY_BEFORE = "SELECT EXISTS (SELECT 1 FROM pipeline_runs WHERE tick <= :tick) AS found"
+
+_NEWEST_RUNS = """
+SELECT asked.stage, run.tick
+FROM unnest(CAST(:stages AS text[])) AS asked (stage)
+CROSS JOIN LATERAL (
+    SELECT tick FROM pipeline_runs
+    WHERE stage = asked.stage AND status = 'succeeded' AND tick <= :until
+    ORDER BY tick DESC LIMIT 1
+) AS run
+"""
+
+_ENDED = """
+SELECT account_name, count(*) AS total, count(*) FILTER (WHERE status = 'FAILED') AS failed
+FROM dispatch_recommendations
+WHERE created_at > :since AND status NOT IN ('PENDING', 'PROCESSING')
+GROUP BY account_name
+ORDER BY account_name COLLATE "C"
+"""
+
+# The same trades that the gate counts: the account's own mode, since it was last resumed.
+_STREAKS = """
+SELECT account.account_name AS account, rule.streak_limit,
+    count(*) FILTER (WHERE trade.pnl_pct < 0) AS lost
+FROM accounts AS account
+CROSS JOIN (
+    SELECT coalesce(CAST(parameters -> 'gates' ->> 'account_losing_streak' AS integer),
+                    CAST(:shipped AS integer)) AS streak_limit
+    FROM parameter_versions WHERE active
+) AS rule
+LEFT JOIN LATERAL (
+    SELECT pnl_pct FROM position_history
+    WHERE account_name = account.account_name AND execution_mode = account.execution_mode
+      AND verified AND (account.streak_counted_from IS NULL
+                        OR exit_time > account.streak_counted_from)
+    ORDER BY exit_time DESC, ticker COLLATE "C" LIMIT rule.streak_limit
+) AS trade ON true
+GROUP BY account.account_name, rule.streak_limit
+ORDER BY account.account_name COLLATE "C"
+"""
+
+# Other accounts' runs of the failed tick prove nothing, so only later ticks count, and
+# only once the failure has stayed away for a while. The failed run itself may be too old
+# to be kept: then the alert says since when.
+_RECOVERED = """
+SELECT alert.subject
+FROM alerts AS alert
+CROSS JOIN LATERAL (
+    SELECT coalesce(max(tick), alert.opened_at) AS tick FROM pipeline_runs
+    WHERE stage = 'run_failure' AND scope = left(alert.subject, 50)
+) AS failed
+WHERE alert.kind = 'stage_failed' AND alert.resolved_at IS NULL AND failed.tick <= :quiet_since
+  AND EXISTS (
+      SELECT 1 FROM pipeline_runs AS run
+      WHERE run.stage = alert.details ->> 'stage' AND run.status = 'succeeded'
+        AND run.tick > failed.tick)
+ORDER BY alert.subject COLLATE "C"
+"""
+
+_WAITING = """
+SELECT count(*) AS waiting FROM inbound_events_raw
+WHERE processed_at IS NULL AND fetched_at < :before
+"""
+
+# Whether an alert names it or not: the alarm is about the order.
+_UNKNOWN_ORDERS = """
+SELECT count(*) AS unknown FROM orders
+WHERE status IN ('intended', 'unknown') AND decided_at < :before
+"""
+
+_CRITICAL = """
+SELECT count(*) AS open FROM alerts WHERE severity = 'critical' AND resolved_at IS NULL
+"""
+
+
+def succeeded_runs(tx: Transaction, *, since: datetime) -> list[Run]:
+    return [Run(**row) for row in tx.rows(_RUNS, since=since)]
+
+
+def was_running(tx: Transaction, *, tick: datetime) -> bool:
+    """Whether anything had run by that tick; a pipeline just set up owes nothing yet."""
+    row = tx.one(_ANY_BEFORE, tick=tick)
+    return row is not None and bool(row["found"])
+
+
+def newest_runs(
+    tx: Transaction, stages: Sequence[str], *, until: datetime
+) -> dict[str, datetime | None]:
+    """The tick of the newest succeeded run by stage; a stage that never ran is not in it."""
+    found = tx.rows(_NEWEST_RUNS, stages=list(stages), until=until)
+    return {row["stage"]: row["tick"] for row in found}
+
+
+def newest_minutes(tx: Transaction, *, until: datetime) -> dict[str, datetime | None]:
+    """The newest minute by table of health.OUTPUTS; None where a table is empty."""
+    rows = {
+        output.table: tx.one(f"SELECT max(ts) AS ts FROM {output.table} WHERE ts <= :t", t=until)
+        for output in OUTPUTS
+    }
+    return {table: row["ts"] if row else None for table, row in rows.items()}
+
+
+def ended_recommendations(tx: Transaction, *, since: datetime) -> list[Ended]:
+    return [
+        Ended(row["account_name"], row["total"], row["failed"])
+        for row in tx.rows(_ENDED, since=since)
+    ]
+
+
+def streaks(tx: Transaction) -> list[Streak]:
+    """How many of each account's newest trades lost; none before parameters are in force."""
+    rows = tx.rows(_STREAKS, shipped=GateRules().account_losing_streak)
+    return [Streak(row["account"], row["lost"], row["streak_limit"]) for row in rows]
+
+
+def recovered_states(tx: Transaction, *, quiet_since: datetime) -> list[str]:
+    """Subjects of open stage_failed alerts whose stage has run well since."""
+    return [row["subject"] for row in tx.rows(_RECOVERED, quiet_since=quiet_since)]
+
+
+def waiting_items(tx: Transaction, *, before: datetime) -> int:
+    """News items that were fetched before that moment and still wait for the classifier."""
+    row = tx.one(_WAITING, before=before)
+    return int(row["waiting"]) if row else 0
+
+
+def unknown_orders(tx: Transaction, *, before: datetime) -> int:
+    """Orders decided before that moment whose outcome is not known."""
+    row = tx.one(_UNKNOWN_ORDERS, before=before)
+    return int(row["unknown"]) if row else 0
+
+
+def critical_alerts(tx: Transaction) -> int:
+    row = tx.one(_CRITICAL)
+    return int(row["open"]) if row else 0

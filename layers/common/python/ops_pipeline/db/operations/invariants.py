@@ -1,0 +1,216 @@
+"""The invariants of orders and positions, checked on the rows: one statement each.
+
+Each statement gives account_name, subject and message of the rows that break it. What
+a tick or two may leave undone (`:settled_before`) is not yet broken.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.domain.operations.invariants import (
+    Breach,
+    BrokerBooks,
+    Invariant,
+    OwnBooks,
+    OwnOrder,
+    against_broker,
+)
+
+# The run that leaves a row, and two whole ticks to settle it.
+SETTLED_WITHIN = timedelta(minutes=3)
+_NO_BOOKS: Mapping[str, BrokerBooks] = MappingProxyType({})
+
+_OUTCOME_UNKNOWN = """
+SELECT account_name, client_order_id AS subject,
+       format('%s since %s', status, decided_at AT TIME ZONE 'UTC') AS message
+FROM orders AS o
+WHERE status IN ('intended', 'unknown') AND decided_at < :settled_before
+  AND NOT EXISTS (SELECT 1 FROM alerts AS a
+                  WHERE a.scope = o.account_name AND a.subject = o.client_order_id
+                    AND a.resolved_at IS NULL)
+"""
+
+# Fills follow an order's quantity, and may be read a moment before it; never past its end.
+_FILLS_DIFFER = """
+SELECT o.account_name, o.client_order_id AS subject,
+       format('filled %s, its fills are %s', o.filled_qty, coalesce(f.quantity, 0)) AS message
+FROM orders AS o
+LEFT JOIN (SELECT client_order_id, sum(quantity) AS quantity FROM fills GROUP BY 1) AS f
+    USING (client_order_id)
+WHERE coalesce(f.quantity, 0) > o.quantity
+   OR (coalesce(f.quantity, 0) <> o.filled_qty
+       AND coalesce(o.terminal_at, o.decided_at) < :settled_before)
+"""
+
+# What the reconciler found without an order of ours stands in its events, signed.
+_BOUGHT_DIFFERS = """
+SELECT account_name, symbol AS subject,
+       format('positions opened with %s, bought %s', sum(opened), sum(bought)) AS message
+FROM (
+    SELECT account_name, symbol, opened_quantity AS opened, 0 AS bought FROM active_positions
+    UNION ALL
+    SELECT account_name, symbol, 0, filled_qty FROM orders
+    WHERE purpose IN ('entry', 'adopted') AND side = 'buy'
+    UNION ALL
+    SELECT p.account_name, p.symbol, 0, CAST(e.details ->> 'quantity' AS numeric)
+    FROM position_events AS e JOIN active_positions AS p ON p.id = e.position_id
+    WHERE e.kind IN ('adopted', 'repaired') AND CAST(e.details ->> 'quantity' AS numeric) > 0
+) AS booked
+GROUP BY account_name, symbol HAVING sum(opened) <> sum(bought)
+"""
+
+_HELD_DIFFERS = """
+SELECT p.account_name, CAST(p.id AS text) AS subject,
+       format('%s: holds %s, opened %s, sold %s, repaired by %s',
+              p.symbol, p.quantity, p.opened_quantity, sold.quantity, lost.quantity) AS message
+FROM active_positions AS p
+CROSS JOIN LATERAL (SELECT coalesce(sum(filled_qty), 0) AS quantity FROM orders
+                    WHERE position_id = p.id AND side = 'sell') AS sold
+CROSS JOIN LATERAL (SELECT coalesce(sum(CAST(details ->> 'quantity' AS numeric)), 0) AS quantity
+                    FROM position_events
+                    WHERE position_id = p.id AND kind = 'repaired'
+                      AND CAST(details ->> 'quantity' AS numeric) < 0) AS lost
+WHERE p.quantity <> p.opened_quantity - sold.quantity + lost.quantity
+  AND NOT EXISTS (SELECT 1 FROM alerts AS a
+                  WHERE a.kind = 'oversold' AND a.scope = p.account_name
+                    AND a.subject = p.symbol AND a.resolved_at IS NULL)
+"""
+
+_OVER_CAPS = """
+SELECT a.account_name, a.account_name AS subject,
+       format('%s symbols of %s, $%s of $%s', held.symbols, a.max_positions,
+              held.cost, a.max_exposure) AS message
+FROM accounts AS a
+CROSS JOIN LATERAL (
+    SELECT count(DISTINCT symbol) AS symbols, coalesce(sum(cost), 0) AS cost
+    FROM (SELECT symbol, quantity * entry_price * multiplier AS cost FROM active_positions
+          WHERE account_name = a.account_name AND status <> 'closed'
+          UNION ALL
+          SELECT symbol, reserved_notional FROM orders
+          WHERE account_name = a.account_name AND purpose = 'entry' AND is_live(status)) AS rows
+) AS held
+WHERE (held.symbols > a.max_positions OR held.cost > a.max_exposure)
+  AND NOT EXISTS (SELECT 1 FROM alerts
+                  WHERE kind = 'over_cap' AND scope = a.account_name AND resolved_at IS NULL)
+"""
+
+# One whose order lives is that order's business.
+_NOT_FINAL = """
+SELECT r.account_name, CAST(r.id AS text) AS subject,
+       format('%s %s %s since %s', r.status, r.action, r.ticker,
+              r.created_at AT TIME ZONE 'UTC') AS message
+FROM dispatch_recommendations AS r JOIN parameter_versions AS v ON v.version = r.parameter_version
+WHERE r.status IN ('PENDING', 'PROCESSING')
+  AND r.created_at + CAST(v.parameters -> 'gates' ->> 'recommendation_age_s' AS double precision)
+      * interval '1 second' < :settled_before
+  AND NOT EXISTS (SELECT 1 FROM orders AS o
+                  WHERE o.recommendation_id = r.id AND is_live(o.status))
+"""
+
+_HISTORY_MISSING = """
+SELECT coalesce(p.account_name, h.account_name) AS account_name,
+       CAST(coalesce(p.id, h.position_id) AS text) AS subject,
+       CASE WHEN h.id IS NULL THEN 'closed without a history row'
+            ELSE format('history of a position that is %s', p.status) END AS message
+FROM active_positions AS p FULL JOIN position_history AS h ON h.position_id = p.id
+WHERE (p.status = 'closed') IS DISTINCT FROM (h.id IS NOT NULL)
+"""
+
+_HISTORY_DIFFERS = """
+SELECT h.account_name, CAST(h.position_id AS text) AS subject,
+       format('%s: pnl %s, its fills come to %s', h.ticker, h.pnl_dollars,
+              (sold.value - h.entry_price * sold.quantity) * h.multiplier) AS message
+FROM position_history AS h
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(f.quantity), 0) AS quantity, coalesce(sum(f.quantity * f.price), 0) AS value
+    FROM orders AS o JOIN fills AS f USING (client_order_id)
+    WHERE o.position_id = h.position_id AND f.side = 'sell') AS sold
+WHERE h.verified AND h.exit_time < :settled_before
+  AND (sold.quantity <> h.quantity
+       OR abs((sold.value - h.entry_price * sold.quantity) * h.multiplier - h.pnl_dollars) > 0.01)
+"""
+
+_EVIDENCE_MISSING = """
+SELECT e.account_name, e.client_order_id AS subject,
+       format('%s execution with a %s fill', e.execution_mode, f.evidence) AS message
+FROM dispatch_executions AS e JOIN fills AS f USING (client_order_id)
+WHERE (e.execution_mode = 'SIMULATED') <> (f.evidence = 'simulated')
+UNION ALL
+SELECT e.account_name, e.client_order_id,
+       format('execution of %s, its order filled %s', e.qty, o.filled_qty)
+FROM dispatch_executions AS e JOIN orders AS o USING (client_order_id)
+WHERE e.qty <> o.filled_qty
+UNION ALL
+SELECT o.account_name, o.client_order_id, 'filled, and neither order nor fill names a broker'
+FROM orders AS o
+WHERE o.filled_qty > 0 AND o.broker_order_id IS NULL
+"""
+
+_FOREIGN = """
+SELECT f.account_name, f.fill_id AS subject,
+       format('fill %s %s of %s under an order for %s %s', f.side, f.symbol, f.account_name,
+              o.side, o.symbol) AS message
+FROM fills AS f JOIN orders AS o USING (client_order_id)
+WHERE (f.account_name, f.symbol, f.side) IS DISTINCT FROM (o.account_name, o.symbol, o.side)
+UNION ALL
+SELECT o.account_name, o.client_order_id,
+       format('order for %s of %s on a position in %s of %s', o.symbol, o.account_name,
+              p.symbol, p.account_name)
+FROM orders AS o JOIN active_positions AS p ON p.id = o.position_id
+WHERE (o.account_name, o.symbol) IS DISTINCT FROM (p.account_name, p.symbol)
+"""
+
+_CHECKS: tuple[tuple[Invariant, str], ...] = (
+    ("order_outcome_known", _OUTCOME_UNKNOWN),
+    ("order_equals_its_fills", _FILLS_DIFFER),
+    ("position_equals_its_orders", _BOUGHT_DIFFERS),
+    ("position_equals_its_orders", _HELD_DIFFERS),
+    ("entries_within_caps", _OVER_CAPS),
+    ("recommendation_final", _NOT_FINAL),
+    ("closed_position_has_one_history", _HISTORY_MISSING),
+    ("history_equals_fills", _HISTORY_DIFFERS),
+    ("fill_has_evidence", _EVIDENCE_MISSING),
+    ("rows_of_one_account", _FOREIGN),
+)
+
+_ORDERS = """
+SELECT client_order_id, broker_order_id, filled_qty, is_live(status) AS live
+FROM orders WHERE account_name = :account
+"""
+_HELD = """
+SELECT symbol, quantity FROM active_positions WHERE account_name = :account AND status <> 'closed'
+"""
+_FILL_IDS = """
+SELECT fill_id FROM fills WHERE account_name = :account AND evidence = 'broker'
+"""
+
+
+def check(
+    tx: Transaction, *, now: datetime, broker: Mapping[str, BrokerBooks] = _NO_BOOKS
+) -> list[Breach]:
+    """Every row that breaks an invariant, sorted; none is how it should be.
+
+    Args:
+        now: What is younger than SETTLED_WITHIN may still be on its way.
+        broker: Books by account name; compared with ours where they are given, which
+            is only meaningful while nothing is under way.
+    """
+    settled_before = now - SETTLED_WITHIN
+    found = [
+        Breach(invariant, row["account_name"], row["subject"], row["message"])
+        for invariant, statement in _CHECKS
+        for row in tx.rows(statement, settled_before=settled_before)
+    ]
+    for account, books in broker.items():
+        found += against_broker(account, _own_books(tx, account), books)
+    return sorted(found)
+
+
+def _own_books(tx: Transaction, account: str) -> OwnBooks:
+    return OwnBooks(
+        orders=[OwnOrder(**row) for row in tx.rows(_ORDERS, account=account)],
+        positions={row["symbol"]: row["quantity"] for row in tx.rows(_HELD, account=account)},
+        fill_ids=frozenset(row["fill_id"] for row in tx.rows(_FILL_IDS, account=account)),
+    )

@@ -1,0 +1,114 @@
+"""What an operator may do by hand, and the record of it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.domain.ids import stable_uuid
+
+# NULL for an account or a ticker means all of them.
+_SCOPE = "(CAST(:account AS text) IS NULL OR account_name = CAST(:account AS text))"
+_TICKER = "(CAST(:ticker AS text) IS NULL OR ticker = CAST(:ticker AS text))"
+
+_HALT = f"""
+UPDATE accounts SET operator_halt = :reason WHERE {_SCOPE} RETURNING account_name
+"""
+_RESUME = f"""
+UPDATE accounts SET operator_halt = NULL, streak_counted_from = :now WHERE {_SCOPE}
+RETURNING account_name, coalesce(books_halt, kill_switch) AS still_halted
+"""
+# What a SELL signal asked for before is now the operator's wish.
+_REQUEST_EXITS = f"""
+UPDATE active_positions SET exit_requested = 'operator', updated_at = :now
+WHERE {_SCOPE} AND {_TICKER} AND status <> 'closed'
+  AND exit_requested IS DISTINCT FROM 'operator'
+RETURNING id, account_name, symbol
+"""
+# The reason keeps what the operator ended from being priced anew.
+_CANCEL_ENTRIES = f"""
+UPDATE orders SET cancel_requested_at = coalesce(cancel_requested_at, :now),
+    failure_reason = coalesce(failure_reason, 'Cancelled by the operator')
+WHERE {_SCOPE} AND {_TICKER} AND purpose = 'entry' AND is_live(status)
+"""
+# One whose order lives ends with its order. One that was claimed, or waits to be priced anew,
+# ends here: whoever claimed it finds that out before it places an order.
+_CANCEL_RECOMMENDATIONS = f"""
+UPDATE dispatch_recommendations AS r SET status = 'CANCELLED', processed_at = :now,
+    claimed_until = NULL, failure_reason = :reason
+WHERE {_SCOPE} AND {_TICKER} AND status IN ('PENDING', 'PROCESSING') AND action = 'BUY'
+  AND NOT EXISTS (SELECT 1 FROM orders AS o
+                  WHERE o.recommendation_id = r.id AND (is_live(o.status) OR o.filled_qty > 0))
+"""
+_RECORD = """
+INSERT INTO operator_actions (id, at, operator, action, scope, reason, details)
+VALUES (:id, :now, :operator, :action, :scope, :reason, CAST(:details AS jsonb))
+ON CONFLICT (id) DO NOTHING
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A position that is to be sold."""
+
+    id: UUID
+    account_name: str
+    symbol: str
+
+
+def halt(tx: Transaction, *, account: str | None, reason: str) -> list[str]:
+    """Halt the entries of one account, or of all; returns whose."""
+    return sorted(row["account_name"] for row in tx.rows(_HALT, account=account, reason=reason))
+
+
+def resume(tx: Transaction, *, account: str | None, now: datetime) -> dict[str, str | None]:
+    """Lift the operator's halt and count losing streaks from now on.
+
+    Returns by account what halts its entries all the same: books or kill switch.
+    """
+    rows = tx.rows(_RESUME, account=account, now=now)
+    return {row["account_name"]: row["still_halted"] for row in rows}
+
+
+def request_exits(
+    tx: Transaction, *, account: str | None, ticker: str | None, now: datetime
+) -> list[Asked]:
+    """Ask the position manager to sell; returns the positions newly asked for."""
+    rows = tx.rows(_REQUEST_EXITS, account=account, ticker=ticker, now=now)
+    return sorted((Asked(**row) for row in rows), key=lambda row: (row.account_name, row.symbol))
+
+
+def cancel_entries(
+    tx: Transaction, *, account: str | None, ticker: str | None, reason: str, now: datetime
+) -> tuple[int, int]:
+    """Ask for cancels of live entries, end what waits; returns how many orders and signals."""
+    asked = tx.execute(_CANCEL_ENTRIES, account=account, ticker=ticker, now=now)
+    ended = tx.execute(
+        _CANCEL_RECOMMENDATIONS, account=account, ticker=ticker, reason=reason, now=now
+    )
+    return asked, ended
+
+
+def record(
+    tx: Transaction,
+    *,
+    operator: str,
+    action: str,
+    scope: str,
+    reason: str,
+    details: Mapping[str, object],
+    now: datetime,
+) -> None:
+    """Keep who did what to whom and why, in the unit of work that does it."""
+    tx.enqueue(
+        _RECORD,
+        id=stable_uuid("operator_action", operator, action, scope, reason, now),
+        operator=operator,
+        action=action,
+        scope=scope,
+        reason=reason,
+        details=json.dumps(details, default=str),
+        now=now,
+    )

@@ -1,0 +1,131 @@
+"""Which item is which: its uid, its link without tracking, the time that may be believed."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from ops_pipeline.domain.news.headlines import plain_text, title_key
+from ops_pipeline.domain.news.items import FeedEntry, FeedState, NewsItem, Publication
+
+FURTHEST_AHEAD = timedelta(minutes=10)
+OLDEST = timedelta(days=7)
+# Longer ones are no headline or teaser any more; they would only fill the table.
+LONGEST_TITLE, LONGEST_SUMMARY, LONGEST_LINK = 500, 2_000, 2_000
+
+# Parameters that say where a reader came from, never what the page is.
+_TRACKING = re.compile(
+    r"utm_.*|.*clid|mc_[ce]id|ns_.*|at_.*|pk_.*|mtm_.*|_hs.*|hs(enc|mi|ctatracking)|cmp(id)?|"
+    r"ncid|icid|ocid|xid|yptr|smid|smtyp|soc_src|soc_trk|guccounter|guce_.*|feedtype|"
+    r"feedname|partner|ref(errer|src|_src|_url)?|referrer|igshid|spm|trk|tracking(id)?|"
+    r"s?rnd|taid|__twitter_impression|rss(feed)?|src|source|mod|siteid|amp",
+    re.IGNORECASE,
+)
+# Forms that are made so that nobody else uses them: URIs with an authority, and UUIDs.
+_GLOBAL_GUID = re.compile(
+    r"tag:[^,]+,\d{4}|urn:[a-z0-9-]+:|[a-z]+://[^/]+/.|\{?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    re.IGNORECASE,
+)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def canonical_link(link: str | None) -> str | None:
+    """The address of one page without tracking, fragment, `www.` and trailing slash.
+
+    None when there is no legible http link, or when it is a site's front page, which
+    lazy feeds give for every item: it identifies none of them.
+    """
+    try:
+        parts = urlsplit("".join((link or "").split()))
+        host, port = (parts.hostname or "").removeprefix("www."), parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _DEFAULT_PORTS or not host:
+        return None
+    authority = host if port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
+    query = sorted(
+        pair
+        for pair in parse_qsl(parts.query, keep_blank_values=True)
+        if not _TRACKING.fullmatch(pair[0])
+    )
+    path = parts.path.rstrip("/")
+    if not path and not query:
+        return None
+    # One page answers on http and https alike.
+    return urlunsplit(("https", authority, path, urlencode(query), ""))
+
+
+def event_uid(entry: FeedEntry, feed_url: str) -> str | None:
+    """The sha256 of the guid, else of the canonical link, else of title and time.
+
+    A guid that is only a number or a name of the feed's own ("12345") counts together
+    with the feed: two publishers use it for two stories. None when the feed gave none of
+    these: such an entry can't be told from the next.
+    """
+    natural_key = _global_guid(entry.guid, feed_url) or canonical_link(entry.link)
+    if natural_key is None and entry.title:
+        claim = entry.published_at
+        natural_key = f"{entry.title}\n{'' if claim is None else claim.isoformat()}"
+    if natural_key is None:
+        return None
+    return hashlib.sha256(natural_key.encode("utf-8", "replace")).hexdigest()
+
+
+def _global_guid(guid: str | None, feed_url: str) -> str | None:
+    """The guid as it identifies an item among those of all feeds, None when it doesn't."""
+    guid = (guid or "").strip()
+    if guid.casefold().startswith(("http://", "https://")):
+        # A site's front page, given for every item, identifies none of them.
+        return guid if canonical_link(guid) else None
+    if not guid or _GLOBAL_GUID.match(guid):
+        return guid or None
+    return f"{feed_url}\n{guid}"
+
+
+def publication(claim: datetime | None, fetched_at: datetime) -> Publication:
+    """Judge a feed's claim; an implausible one is kept beside the reason, never "now"."""
+    if claim is None:
+        return Publication(at=None, reason="missing", claim=None)
+    if claim - fetched_at > FURTHEST_AHEAD:
+        return Publication(at=None, reason="future", claim=claim)
+    if fetched_at - claim > OLDEST:
+        return Publication(at=None, reason="too_old", claim=claim)
+    return Publication(at=claim, reason=None, claim=claim)
+
+
+def news_items(
+    entries: Sequence[FeedEntry], feed: FeedState, fetched_at: datetime
+) -> list[NewsItem]:
+    """The entries of one document as they are kept; those that nothing identifies are left out.
+
+    A guid that a document gives to several links or headlines identifies none of them.
+    """
+    told: dict[str, set[str | None]] = {}
+    for entry in entries:
+        told.setdefault(entry.guid or "", set()).add(canonical_link(entry.link) or entry.title)
+    shared = {guid for guid, stories in told.items() if len(stories) > 1}
+    cleared = (replace(e, guid=None) if e.guid in shared else e for e in entries)
+    items = (news_item(entry, feed, fetched_at) for entry in cleared)
+    return [item for item in items if item is not None]
+
+
+def news_item(entry: FeedEntry, feed: FeedState, fetched_at: datetime) -> NewsItem | None:
+    """One feed entry as it is kept, or None when nothing identifies it."""
+    uid = event_uid(entry, feed.url)
+    if uid is None:
+        return None
+    title = plain_text(entry.title, LONGEST_TITLE)
+    return NewsItem(
+        event_uid=uid,
+        source=feed.source,
+        feed_url=feed.url,
+        title=title,
+        link=plain_text(entry.link, LONGEST_LINK),
+        summary=plain_text(entry.summary, LONGEST_SUMMARY),
+        canonical_link=canonical_link(plain_text(entry.link, LONGEST_LINK)),
+        title_key=None if title is None else title_key(title, source=feed.source),
+        publication=publication(entry.published_at, fetched_at),
+        fetched_at=fetched_at,
+    )

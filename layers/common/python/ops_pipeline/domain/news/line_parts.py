@@ -1,0 +1,70 @@
+"""Whether a line speaks of all its securities alike, and in which parts to ask."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ops_pipeline.domain.news.items import Sentiment
+from ops_pipeline.domain.news.tickers import Mention
+
+_BREAK = re.compile(
+    r"\s*;\s*|\s+[-\u2013\u2014|]\s+|,?\s+(?:while|but|whereas|although|as)\s+|[.!?]\s+(?=[A-Z$])"
+)
+_LIST_WORDS = re.compile(
+    r"(?:and|&|plus|both|or|inc|corp|co|shares|stock|as well as|[,()/+$\u2019']|\bs\b|\s|\.)*",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A line cut where it changes its subject.
+
+    `clauses` are those that name a security, in order. `set_apart` is True when one
+    clause names several that are not a mere list: "Apple sues Qualcomm".
+    """
+
+    clauses: tuple[str, ...]
+    set_apart: bool
+
+
+def parts_of(text: str, mentions: Sequence[Mention]) -> Parts | None:
+    """The parts of a line that names several securities; None for one or none."""
+    if len({mention.ticker for mention in mentions}) < 2:
+        return None
+    breaks = {found.end() for found in _BREAK.finditer(text)} | _commas_between(text, mentions)
+    bounds = [0, *sorted(breaks - {len(text)}), len(text)]
+    clauses: list[str] = []
+    set_apart = False
+    for start, end in pairwise(bounds):
+        inside = [m for m in mentions if start <= m.start < end]
+        if inside:
+            clauses.append(text[start:end].strip(" ,"))
+            set_apart = set_apart or not _is_list(text, inside)
+    return Parts(clauses=tuple(clauses), set_apart=set_apart)
+
+
+def speaks_of_all_alike(parts: Parts, whole: Sentiment, clauses: Sequence[Sentiment]) -> bool:
+    """False when what is good for one of the securities may be bad for another."""
+    if len({clause.label for clause in clauses}) > 1:
+        return False
+    return not parts.set_apart or whole.label == "neutral"
+
+
+def _commas_between(text: str, mentions: Sequence[Mention]) -> set[int]:
+    """Where a comma parts two statements: "Intel falls, AMD rises" is no list."""
+    return {
+        text.index(",", one.end) + 1
+        for one, other in pairwise(mentions)
+        if "," in text[one.end : other.start] and not _listed(text, one, other)
+    }
+
+
+def _is_list(text: str, mentions: Sequence[Mention]) -> bool:
+    return all(_listed(text, one, other) for one, other in pairwise(mentions))
+
+
+def _listed(text: str, one: Mention, other: Mention) -> bool:
+    same = one.ticker == other.ticker or other.start < one.end
+    return same or _LIST_WORDS.fullmatch(text[one.end : other.start]) is not None

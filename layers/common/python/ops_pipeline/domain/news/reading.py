@@ -1,0 +1,84 @@
+"""What to ask the classifier about an item, and what its answers come to."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ops_pipeline.domain.news.company_names import NameBook
+from ops_pipeline.domain.news.items import Classified, Sentiment, WaitingItem
+from ops_pipeline.domain.news.line_parts import Parts, parts_of, speaks_of_all_alike
+from ops_pipeline.domain.news.tickers import find_mentions, is_rating
+
+_WORD = re.compile(r"[A-Za-z]{2,}")
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+@dataclass(frozen=True, slots=True)
+class LineReading:
+    """One item as the classifier is asked about it.
+
+    `text` is None when nothing can be asked; `reason` says why.
+    """
+
+    item: WaitingItem
+    text: str | None
+    reason: str | None
+    tickers: tuple[str, ...]
+    parts: Parts | None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The text, then its parts where it names several securities."""
+        if self.text is None:
+            return ()
+        return (self.text, *(self.parts.clauses if self.parts else ()))
+
+
+def read(item: WaitingItem, book: NameBook) -> LineReading:
+    """Find the text that counts and the securities it names.
+
+    The headline counts; the summary stands in where there is none, and names the
+    security where the headline does not and the summary speaks of one alone.
+    """
+    text = item.title or item.summary or ""
+    mentions = find_mentions(text, book)
+    tickers = {mention.ticker for mention in mentions}
+    if not tickers and item.summary:
+        of_summary = {mention.ticker for mention in find_mentions(item.summary, book)}
+        # Under a headline about a rating, the house that gave it is not what it is about.
+        if is_rating(text):
+            of_summary -= {ticker for ticker in of_summary if book.is_broker(ticker)}
+        tickers = of_summary if len(of_summary) == 1 else set()
+    reason = _unreadable(text)
+    return LineReading(
+        item=item,
+        text=None if reason else text,
+        reason=reason,
+        tickers=tuple(sorted(tickers)),
+        parts=None if reason else parts_of(text, mentions),
+    )
+
+
+def judged(reading: LineReading, sentiments: Sequence[Sentiment], model: str) -> Classified:
+    """The row of one item, from the answers to `reading.texts` in their order."""
+    mixed = False
+    if reading.parts is not None:
+        whole, *clauses = sentiments
+        mixed = not speaks_of_all_alike(reading.parts, whole, clauses)
+    return Classified(
+        item=reading.item,
+        tickers=reading.tickers,
+        sentiment=sentiments[0] if sentiments else None,
+        reason=reading.reason,
+        mixed=mixed,
+        model=model,
+    )
+
+
+def _unreadable(text: str) -> str | None:
+    """Why no model of English can judge a text; None when one can."""
+    if not text.strip():
+        return "no text"
+    if _WORD.search(text):
+        return None
+    return "not in Latin letters" if _LETTER.search(text) else "no words"

@@ -1,0 +1,307 @@
+"""Whether the pipeline does what it should: runs, output, failures. Empty is not healthy."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from ops_pipeline.domain.market import MINUTE, Session
+from ops_pipeline.domain.operations.invariants import MEANINGS, Breach
+
+Hours = Literal["always", "session"]
+RunScope = Literal["everything", "machines", "entry", "guard"]
+Severity = Literal["warning", "critical"]
+
+EVERYTHING = "*"
+PERIODS = 2
+FAILURES_OVER = 0.10
+
+
+@dataclass(frozen=True, slots=True)
+class MonitoredStage:
+    """A stage that runs every minute.
+
+    Attributes:
+        hours: On all minutes, or on those of a session.
+        scope: What its runs are for: all at once, each machine, or each account that
+            enters or is guarded.
+        severity: critical where money is unguarded without it.
+    """
+
+    stage: str
+    hours: Hours
+    scope: RunScope = "everything"
+    severity: Severity = "warning"
+
+
+MONITORED_STAGES = (
+    MonitoredStage("rss_ingest", "always"),
+    MonitoredStage("classifier", "always"),
+    MonitoredStage("market_clock", "session", "machines"),
+    MonitoredStage("telemetry", "session"),
+    MonitoredStage("features", "session"),
+    MonitoredStage("watchlist", "session"),
+    MonitoredStage("signals", "session"),
+    MonitoredStage("dispatcher", "session", "entry"),
+    MonitoredStage("position_manager", "session", "guard", "critical"),
+)
+MACHINES = ("position_cycle", "trading_cycle")
+
+# Stages of daily_cycle, which starts twice on each weekday, holidays included: from Friday's
+# last start to Monday's first it is 64 hours.
+DAILY = ("reconciler", "market_regime", "report", "retention")
+LONGEST_BETWEEN_DAILIES = timedelta(hours=66)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A table that must grow every minute, from so long after the open on."""
+
+    table: str
+    due_after: timedelta
+
+
+# Features need 50 bars of the session before their first row.
+OUTPUTS = (
+    Output("lane_telemetry", timedelta(minutes=5)),
+    Output("lane_features", timedelta(minutes=55)),
+)
+OLDEST_OUTPUT = timedelta(minutes=4)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One matter that was looked at; `message` is for a person."""
+
+    kind: str
+    scope: str
+    subject: str
+    is_well: bool
+    severity: Severity
+    message: str
+    details: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that succeeded."""
+
+    stage: str
+    scope: str
+    tick: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One account's recommendations of the last hour that are final."""
+
+    account: str
+    total: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """How many of an account's newest `limit` trades lost; all of them halt its entries."""
+
+    account: str
+    lost: int
+    limit: int
+
+
+def ticks_looked_at(tick: datetime) -> tuple[datetime, ...]:
+    """The periods that must have ended by this tick: its own may still be under way."""
+    return tuple(tick - (number + 1) * MINUTE for number in range(PERIODS))
+
+
+def silent_stages(
+    tick: datetime,
+    session: Session | None,
+    accounts: Mapping[RunScope, Sequence[str]],
+    runs: Iterable[Run],
+) -> list[Finding]:
+    """For each duty due in all of the last periods: whether it ran in at least one.
+
+    Args:
+        accounts: The names behind "entry" and "guard".
+        runs: The succeeded runs of those periods, or later ones.
+    """
+    ticks = ticks_looked_at(tick)
+    done = {(run.stage, run.scope) for run in runs if run.tick >= min(ticks)}
+    scopes = {"everything": (EVERYTHING,), "machines": MACHINES, **accounts}
+    return [
+        _stage_finding(monitored, scope, (monitored.stage, scope) in done, ticks)
+        for monitored in MONITORED_STAGES
+        if monitored.hours == "always" or (session and all(map(session.is_open, ticks)))
+        for scope in scopes[monitored.scope]
+    ]
+
+
+def _stage_finding(
+    monitored: MonitoredStage, scope: str, is_well: bool, ticks: Sequence[datetime]
+) -> Finding:
+    by_machine = monitored.scope == "machines"
+    subject = f"{scope}/{monitored.stage}" if by_machine else monitored.stage
+    return Finding(
+        kind="stage_silent",
+        scope=EVERYTHING if by_machine else scope,
+        subject=subject,
+        is_well=is_well,
+        severity=monitored.severity,
+        message=f"{subject} did not run to its end in the last {PERIODS} minutes",
+        details={"ticks": [moment.isoformat() for moment in ticks]},
+    )
+
+
+def overdue_dailies(tick: datetime, newest: Mapping[str, datetime | None]) -> list[Finding]:
+    """For each stage of daily_cycle: whether its last run is young enough.
+
+    Args:
+        newest: The tick of the newest succeeded run by stage; None: it never ran.
+    """
+    due = tick - LONGEST_BETWEEN_DAILIES
+    return [_daily_finding(stage, newest.get(stage), due) for stage in DAILY]
+
+
+def _daily_finding(stage: str, newest: datetime | None, due: datetime) -> Finding:
+    since = "ever" if newest is None else f"since {newest:%Y-%m-%d %H:%M} UTC"
+    return Finding(
+        kind="stage_silent",
+        scope=EVERYTHING,
+        subject=stage,
+        is_well=newest is not None and newest >= due,
+        severity="warning",
+        message=f"{stage} did not run to its end {since}",
+        details={"last": newest.isoformat() if newest else None, "due": due.isoformat()},
+    )
+
+
+def stale_outputs(
+    tick: datetime, session: Session | None, newest: Mapping[str, datetime | None]
+) -> list[Finding]:
+    """For each table due to grow: whether its newest minute is young enough.
+
+    Args:
+        newest: The newest minute's start by table; None is an empty table.
+    """
+    if session is None or not session.is_open(tick):
+        return []
+    return [
+        _output_finding(output.table, tick, newest[output.table])
+        for output in OUTPUTS
+        if tick >= session.opens_at + output.due_after
+    ]
+
+
+def _output_finding(table: str, tick: datetime, newest: datetime | None) -> Finding:
+    limit_s = OLDEST_OUTPUT.total_seconds()
+    age_s = None if newest is None else (tick - newest).total_seconds()
+    state = "is empty" if age_s is None else f"has nothing younger than {age_s:.0f} s"
+    return Finding(
+        kind="output_stale",
+        scope=EVERYTHING,
+        subject=table,
+        is_well=age_s is not None and age_s <= limit_s,
+        severity="warning",
+        message=f"{table} {state}; {limit_s:.0f} s are allowed",
+        details={"age_s": age_s, "limit_s": limit_s},
+    )
+
+
+def failing_accounts(ended: Iterable[Ended]) -> list[Finding]:
+    """For each account with final recommendations: whether at most a tenth failed."""
+    return [
+        Finding(
+            kind="failure_rate",
+            scope=account.account,
+            subject="dispatch_recommendations",
+            is_well=account.failed / account.total <= FAILURES_OVER,
+            severity="warning",
+            message=f"{account.failed} of {account.total} recommendations FAILED within an hour",
+            details={"failed": account.failed, "total": account.total, "limit": FAILURES_OVER},
+        )
+        for account in ended
+        if account.total
+    ]
+
+
+def losing_streaks(streaks: Iterable[Streak]) -> list[Finding]:
+    """For each account: whether its newest trades all lost, so that its gate refuses entries."""
+    return [
+        Finding(
+            kind="losing_streak",
+            scope=streak.account,
+            subject=streak.account,
+            is_well=streak.lost < streak.limit,
+            severity="critical",
+            message=(
+                f"The last {streak.limit} trades of the account lost: "
+                "its entries are halted until it is resumed"
+            ),
+            details={"lost": streak.lost, "limit": streak.limit},
+        )
+        for streak in streaks
+    ]
+
+
+# The classifier takes what came in the same minute; its own budget may leave some for the next.
+LONGEST_WAIT = timedelta(minutes=10)
+
+
+def classifier_backlog(waiting: int) -> Finding:
+    """Whether the classifier keeps up.
+
+    Args:
+        waiting: News items that have waited for longer than LONGEST_WAIT.
+    """
+    limit_s = LONGEST_WAIT.total_seconds()
+    return Finding(
+        kind="classifier_backlog",
+        scope=EVERYTHING,
+        subject="inbound_events_raw",
+        is_well=waiting == 0,
+        severity="warning",
+        message=f"{waiting} news items have waited for the classifier for over {limit_s:.0f} s",
+        details={"waiting": waiting, "limit_s": limit_s},
+    )
+
+
+# Rows that an alert names; the message counts them all.
+_NAMED = 20
+INVARIANT_BROKEN = "invariant_broken"
+
+
+def broken_invariants(
+    breaches: Iterable[Breach], alerted: Iterable[tuple[str, str]]
+) -> list[Finding]:
+    """For each account and invariant that is broken, or was when last looked at: how it is.
+
+    Args:
+        breaches: Every row that breaks one now.
+        alerted: Account and invariant of the alerts that are open.
+    """
+    rows: dict[tuple[str, str], list[Breach]] = {}
+    for breach in breaches:
+        rows.setdefault((breach.account, breach.invariant), []).append(breach)
+    whole = set(alerted) - set(rows)
+    return [
+        *(_broken(account, found) for (account, _), found in sorted(rows.items())),
+        *(
+            Finding(INVARIANT_BROKEN, account, name, True, "critical", "whole again", {})
+            for account, name in sorted(whole)
+        ),
+    ]
+
+
+def _broken(account: str, breaches: Sequence[Breach]) -> Finding:
+    invariant = breaches[0].invariant
+    return Finding(
+        kind=INVARIANT_BROKEN,
+        scope=account,
+        subject=invariant,
+        is_well=False,
+        severity="critical",
+        message=f"{MEANINGS[invariant]}: {len(breaches)} rows, first {breaches[0].subject}"
+        f" ({breaches[0].message})",
+        details={"rows": {breach.subject: breach.message for breach in breaches[:_NAMED]}},
+    )

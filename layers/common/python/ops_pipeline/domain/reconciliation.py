@@ -1,0 +1,180 @@
+"""Our books beside the broker's: what differs, in one sentence each, and what is taken over."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from ops_pipeline.domain.broker import BrokerOrder, BrokerPosition
+from ops_pipeline.domain.exits import Position, first_stop, first_target
+from ops_pipeline.domain.ids import stable_uuid
+from ops_pipeline.domain.market import minute_of
+from ops_pipeline.domain.orders import Order
+from ops_pipeline.domain.parameters import ExitRules
+
+Kind = Literal[
+    "position_quantity_differs",
+    "position_unknown_to_us",
+    "position_missing",
+    "order_unknown_to_us",
+    "over_cap",
+]
+POSITION_KINDS: tuple[Kind, ...] = (
+    "position_quantity_differs",
+    "position_unknown_to_us",
+    "position_missing",
+)
+KINDS: tuple[Kind, ...] = (*POSITION_KINDS, "order_unknown_to_us", "over_cap")
+# What is less than we hold is believed at the second reading, this much later or more.
+AGREED_AFTER = timedelta(seconds=60)
+# An OCC symbol is longer than any ticker.
+_LONGEST_TICKER = 10
+_SHARES_A_CONTRACT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """One disagreement; quantities in shares or contracts."""
+
+    kind: Kind
+    subject: str
+    message: str
+    ours: str
+    broker: str
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierBreak:
+    """An earlier look at the same matter: when, and what the broker said then."""
+
+    at: datetime
+    broker: str
+
+
+def compare(
+    ours: Mapping[str, Decimal],
+    broker: Mapping[str, Decimal],
+    external_orders: Sequence[BrokerOrder],
+) -> list[Break]:
+    """Differences between two sets of holdings, by symbol; and orders we never placed.
+
+    Args:
+        ours: Quantity by symbol in our open positions.
+        broker: Quantity by symbol as the broker reports it, negative for a short.
+        strangers: The broker's orders that no row of ours names.
+    """
+    found = []
+    for symbol in sorted(set(ours) | set(broker)):
+        mine, theirs = ours.get(symbol, Decimal(0)), broker.get(symbol, Decimal(0))
+        if mine != theirs:
+            message = f"{symbol}: we hold {mine}, the broker says {theirs}"
+            kind = _kind(mine, theirs)
+            found.append(Break(kind, symbol, message, str(mine), str(theirs)))
+    for order in sorted(external_orders, key=lambda order: order.client_order_id):
+        message = f"The broker has order {order.client_order_id} ({order.symbol}), we do not"
+        found.append(
+            Break("order_unknown_to_us", order.client_order_id, message, "none", order.status)
+        )
+    return found
+
+
+def _kind(mine: Decimal, theirs: Decimal) -> Kind:
+    if mine == 0:
+        return "position_unknown_to_us"
+    return "position_missing" if theirs == 0 else "position_quantity_differs"
+
+
+def is_agreed(difference: Break, earlier: EarlierBreak | None, now: datetime) -> bool:
+    """Whether an earlier look, long enough ago, saw the very same."""
+    return (
+        earlier is not None
+        and earlier.broker == difference.broker
+        and now - earlier.at >= AGREED_AFTER
+    )
+
+
+def is_adoptable(held: BrokerPosition) -> bool:
+    """Stock held long; a short or a contract of somebody else's is a person's business."""
+    return held.quantity > 0 and len(held.symbol) <= _LONGEST_TICKER
+
+
+def cost_of(held: BrokerPosition) -> Decimal:
+    """What it cost, or a short brought in, USD; a contract is for 100 shares."""
+    multiplier = 1 if len(held.symbol) <= _LONGEST_TICKER else _SHARES_A_CONTRACT
+    return abs(held.quantity) * held.average_entry_price * multiplier
+
+
+def adopted_position(
+    account: str,
+    symbol: str,
+    *,
+    quantity: Decimal,
+    price: Decimal,
+    at: datetime,
+    rules: ExitRules,
+) -> Position:
+    """A position nobody here opened, guarded from now on like one of the day's own trades.
+
+    Args:
+        price: What the broker says it cost, USD a share; the stop hangs on it.
+    """
+    stop = first_stop(price, rules)
+    return Position(
+        id=stable_uuid("adopted position", account, symbol, at),
+        execution_id=None,
+        account_name=account,
+        ticker=symbol,
+        symbol=symbol,
+        instrument_type="STOCK",
+        strategy_type="day_trade",
+        quantity=quantity,
+        opened_quantity=quantity,
+        multiplier=1,
+        entry_price=price,
+        entry_time=at,
+        stop_loss=stop,
+        take_profit=first_target(price, rules),
+        initial_risk=price - stop,
+        max_hold_minutes=rules.day_trade_minutes,
+        peak_price=price,
+        trough_price=price,
+        trailing_armed=False,
+        lifecycle_state="adopted",
+        status="open",
+        close_reason=None,
+        exit_requested=None,
+    )
+
+
+def adopted_order(account: str, found: BrokerOrder, position: Position | None) -> Order | None:
+    """A row for an order that somebody else placed; None for one that is no stock order.
+
+    It is stored as the broker has acknowledged it, nothing filled: settling it books its
+    fills. The broker's view has no limit, so it is kept without a price.
+    """
+    if found.quantity <= 0 or len(found.symbol) > _LONGEST_TICKER:
+        return None
+    return Order(
+        client_order_id=found.client_order_id,
+        account_name=account,
+        purpose="adopted",
+        recommendation_id=None,
+        position_id=position.id if position and found.side == "sell" else None,
+        attempt=1,
+        ticker=found.symbol,
+        symbol=found.symbol,
+        instrument_type="STOCK",
+        multiplier=1,
+        side=found.side,
+        quantity=found.quantity,
+        order_type="market",
+        price=None,
+        reason="adopted",
+        decided_at=found.submitted_at,
+        tick=minute_of(found.submitted_at),
+        parameter_version=None,
+        status="accepted",
+        broker_order_id=found.broker_order_id,
+        acknowledged_at=found.submitted_at,
+    )

@@ -1,0 +1,103 @@
+"""Brings live orders and their fills to what the broker says."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pg8000.exceptions import DatabaseError
+
+from ops_pipeline.db import orders
+from ops_pipeline.db.driver.connection import log_message
+from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
+from ops_pipeline.domain.market import new_york_day, new_york_time
+from ops_pipeline.domain.orders import UNSETTLED, Order, disagreement
+from ops_pipeline.errors import BrokerUnavailable, OpsError
+from ops_pipeline.execution.sending import STOPS_THE_RUN, AccountContext
+from ops_pipeline.execution.settlement import ExecutionReport
+from ops_pipeline.ports import Broker
+
+# Our clock and the broker's may differ: look back a little further than we decided.
+_EARLIER = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """How many orders were looked at, how many changed, and what could not be read."""
+
+    looked_at: int
+    changed: int
+    failures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """Orders to bring up to date, and those given up that may turn up all the same."""
+
+    known: Sequence[Order]
+    given_up: Sequence[Order]
+
+    def __bool__(self) -> bool:
+        return bool(self.known or self.given_up)
+
+
+def sync(ctx: AccountContext) -> Synced:
+    """Settle every live order, and record fills that came after their order's quantity."""
+    watched = _watched(ctx)
+    if ctx.broker is None or not watched:
+        return Synced(0, 0, ())
+    since = min(order.decided_at for order in (*watched.known, *watched.given_up)) - _EARLIER
+    try:
+        found = _found(ctx.broker, watched, since=since)
+        fills = ctx.broker.fills_since(since)
+    except BrokerUnavailable as error:
+        ctx.journal.went_wrong("orders_not_synced", account=ctx.name, error=str(error))
+        return Synced(0, 0, (f"orders not synced: {error}",))
+    by_order: defaultdict[str, list[BrokerFill]] = defaultdict(list)
+    for fill in fills:
+        by_order[fill.broker_order_id].append(fill)
+    changed, failures = 0, []
+    for order, answer in found:
+        try:
+            changed += _settle(ctx, order, answer, by_order[answer.broker_order_id])
+        except STOPS_THE_RUN:
+            raise
+        except (OpsError, DatabaseError) as error:
+            failures.append(
+                f"{order.client_order_id}: {type(error).__name__}: {log_message(error)}"
+            )
+    return Synced(len(found), changed, tuple(failures))
+
+
+def _watched(ctx: AccountContext) -> _Watched:
+    today = new_york_time(new_york_day(ctx.clock.now()), 0)
+    with ctx.db.transaction() as tx:
+        live = [order for order in orders.live(tx, ctx.name) if order.status not in UNSETTLED]
+        awaiting = orders.awaiting_fills(tx, ctx.name, today)
+        given_up = orders.not_placed(tx, ctx.name, today)
+    known = {order.client_order_id: order for order in (*live, *awaiting)}
+    return _Watched(tuple(known.values()), tuple(given_up))
+
+
+def _found(
+    broker: Broker, watched: _Watched, *, since: datetime
+) -> list[tuple[Order, BrokerOrder]]:
+    """Each order with the broker's view; a live one missing in the list is asked for by id."""
+    listed = {order.client_order_id: order for order in broker.orders_since(since)}
+    found = []
+    for order in watched.known:
+        name = order.client_order_id
+        answer = listed.get(name) or broker.order_by_client_id(name)
+        if answer is not None:
+            found.append((order, answer))
+    for order in watched.given_up:
+        answer = listed.get(order.client_order_id)
+        if answer is not None and disagreement(order, answer) is None:
+            found.append((order, answer))
+    return found
+
+
+def _settle(ctx: AccountContext, order: Order, found: BrokerOrder, fills: list[BrokerFill]) -> bool:
+    with ctx.db.transaction() as tx:
+        after = ctx.settle(tx, order.client_order_id, ExecutionReport(found=found, fills=fills))
+    return (after.status, after.filled_qty) != (order.status, order.filled_qty)

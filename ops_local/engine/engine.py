@@ -1,0 +1,147 @@
+"""Runs the state machines of infra/ on this machine, calling handlers in process.
+
+The interpreter is moto's (see engine_states). One run is one call of `Engine.run`:
+everything happens in the calling thread, a Map's items one after the other, so the
+same handlers over the same ticks do the same things in the same order.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from infra.definitions import local_arns, with_arns
+from ops_local.engine import moto_parser, states
+
+# moto logs each failure it was asked to handle, with the whole machine's repr.
+logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL + 1)
+
+# Calls a function: the stage's name and its event in, its result out.
+Invoke = Callable[[str, dict[str, Any]], Any]
+
+_deadline_s: ContextVar[float] = ContextVar("deadline_s")
+
+
+@dataclass(frozen=True, slots=True)
+class MachineExecution:
+    """How one run ended.
+
+    `output` is the machine's output when it succeeded, else None. `error` and `cause`
+    are those of the failure; a run that timed out has neither.
+    """
+
+    status: Literal["SUCCEEDED", "FAILED", "TIMED_OUT"]
+    output: Any = None
+    error: str | None = None
+    cause: str | None = None
+
+
+class FunctionFailed(Exception):
+    """Raised by an `invoke` to report an error that AWS names itself.
+
+    For example Lambda.TooManyRequestsException, Sandbox.Timedout or States.Timeout.
+    Any other exception is reported by its class name, as Lambda does.
+    """
+
+    def __init__(self, error: str, cause: str = "") -> None:
+        super().__init__(f"{error}: {cause}")
+        self.error = error
+        self.cause = cause
+
+
+class _MachineTimedOut(BaseException):
+    """Unwinds a run whose time is up; not an Exception, so no Catch gets hold of it."""
+
+
+class Engine:
+    """The machines, parsed once, and the function that stands for Lambda.
+
+    Args:
+        machines: Definitions by name, with their `${Token}`s.
+        invoke: Called with a stage's name and its event, in the thread that runs.
+        wait_scale: Factor on the seconds of Wait and Retry; 0 does not wait at all.
+        elapsed_s: Seconds since some start, by which time-outs are judged; None judges
+            none. A call cannot be cut short here: a task that took too long is
+            States.Timeout once it returns, and its result is dropped, as in AWS.
+
+    Raises:
+        ValueError: a machine calls a function that functions.json does not list.
+    """
+
+    def __init__(
+        self,
+        machines: Mapping[str, Mapping[str, Any]],
+        invoke: Invoke,
+        wait_scale: float = 0.0,
+        elapsed_s: Callable[[], float] | None = None,
+    ) -> None:
+        self._invoke = invoke
+        self._elapsed_s = elapsed_s
+        wiring = states.Wiring(call=self._call, wait_scale=wait_scale)
+        self._programs = {
+            name: moto_parser.build(json.dumps(with_arns(machine, local_arns())), wiring)
+            for name, machine in machines.items()
+        }
+        self._timeouts_s = {
+            name: float(machine["TimeoutSeconds"]) for name, machine in machines.items()
+        }
+
+    def run(self, name: str, machine_input: Mapping[str, Any]) -> MachineExecution:
+        """Run one machine to its end. May be called from several threads at once.
+
+        Raises:
+            KeyError: there is no such machine.
+        """
+        program = self._programs[name]
+        now_s = self._elapsed_s() if self._elapsed_s else 0.0
+        token = _deadline_s.set(now_s + self._timeouts_s[name])
+        try:
+            output, failure = moto_parser.evaluate(program, name, _as_json(machine_input))
+        except _MachineTimedOut:
+            return MachineExecution("TIMED_OUT")
+        finally:
+            _deadline_s.reset(token)
+        if failure is None:
+            return MachineExecution("SUCCEEDED", output=output)
+        return MachineExecution("FAILED", error=failure.get("error"), cause=failure.get("cause"))
+
+    def _call(self, function: str, event: dict[str, Any], timeout_s: float) -> Any:
+        started_s = self._elapsed_s() if self._elapsed_s else 0.0
+        try:
+            result = _as_json(self._invoke(function, event))
+        except FunctionFailed as error:
+            self._judge(started_s, timeout_s)
+            if error.error == states.TIMED_OUT:
+                raise states.timed_out() from error
+            raise _reported(error.error, error.cause) from error
+        except Exception as error:
+            # Lambda reports whatever a handler raises, by its class name.
+            self._judge(started_s, timeout_s)
+            raise _reported(type(error).__name__, str(error)) from error
+        self._judge(started_s, timeout_s)
+        return result
+
+    def _judge(self, started_s: float, timeout_s: float) -> None:
+        """Raise what AWS would have raised while the call was still going on."""
+        if self._elapsed_s is None:
+            return
+        now_s = self._elapsed_s()
+        if now_s > _deadline_s.get():
+            raise _MachineTimedOut
+        if now_s - started_s > timeout_s:
+            raise states.timed_out()
+
+
+def _reported(error: str, message: str) -> Exception:
+    return states.reported(json.dumps({"errorMessage": message, "errorType": error}))
+
+
+def _as_json(value: Any) -> Any:
+    """A copy as the wire would make it.
+
+    Raises:
+        TypeError, ValueError: JSON has no form for it; a handler must not answer so.
+    """
+    return json.loads(json.dumps(value, allow_nan=False))

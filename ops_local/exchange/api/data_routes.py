@@ -1,0 +1,175 @@
+"""Alpaca's market data API, stocks: what the tape has shown by now, and nothing later."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable
+from datetime import datetime
+
+from starlette.routing import Route
+
+from ops_local.exchange.api.calls import Call, endpoint
+from ops_local.exchange.api.wire import moment, read_moment
+from ops_local.exchange.refusals import bad_query
+from ops_local.exchange.sessions import session_of
+from ops_pipeline.domain.market import Bar, Quote, new_york_day, new_york_time
+
+Answer = dict[str, object]
+
+_FEEDS = ("iex", "sip")
+# A recording has no exchange codes; "V" is IEX, tape "B" regional exchanges.
+_VENUE, _TAPE = "V", "B"
+
+
+def list_bars(call: Call) -> Answer:
+    """One-minute bars by symbol, then time, in pages of `limit` bars altogether."""
+    call.one_of("feed", _FEEDS)
+    call.one_of("timeframe", ("1Min", "1T"))
+    call.one_of("adjustment", ("raw",))
+    limit = call.whole_number("limit", default=1000, most=10_000)
+    newest_first = call.one_of("sort", ("asc", "desc")) == "desc"
+    bars = _after_token(call.text("page_token", ""), _bars(call, newest_first))
+    page = bars[:limit]
+    by_symbol: dict[str, list[Answer]] = {}
+    for bar in page:
+        by_symbol.setdefault(bar.ticker, []).append(_bar(bar))
+    token = _token(page[-1]) if len(bars) > limit else None
+    return {"bars": by_symbol, "next_page_token": token}
+
+
+def latest_bars(call: Call) -> Answer:
+    call.one_of("feed", _FEEDS)
+    bars = (call.exchange.tape.last_bar(symbol, call.now) for symbol in _symbols(call))
+    return {"bars": {bar.ticker: _bar(bar) for bar in bars if bar is not None}}
+
+
+def latest_quotes(call: Call) -> Answer:
+    call.one_of("feed", _FEEDS)
+    quotes = (call.exchange.tape.last_quote(symbol, call.now) for symbol in _symbols(call))
+    return {"quotes": {quote.ticker: _quote(quote) for quote in quotes if quote is not None}}
+
+
+def snapshots(call: Call) -> Answer:
+    """Latest quote, minute and day; a recording has no trades and no day before."""
+    call.one_of("feed", _FEEDS)
+    found = {symbol: _snapshot(call, symbol) for symbol in _symbols(call)}
+    return {symbol: snapshot for symbol, snapshot in found.items() if snapshot}
+
+
+def list_news(call: Call) -> Answer:
+    """No news here: the replay's news comes from feeds."""
+    call.whole_number("limit", default=10, most=50)
+    return {"news": [], "next_page_token": None}
+
+
+def _symbols(call: Call) -> list[str]:
+    symbols = call.symbols()
+    if not symbols:
+        raise bad_query("symbols is required")
+    return symbols
+
+
+def _bars(call: Call, newest_first: bool) -> list[Bar]:
+    start = call.moment("start") or new_york_time(new_york_day(call.now), 0)
+    end = call.moment("end") or call.now
+    tape = call.exchange.tape
+    return [
+        bar
+        for symbol in _symbols(call)
+        for bar in _in_order(tape.bars(symbol, start, end, call.now), newest_first)
+    ]
+
+
+def _in_order(bars: list[Bar], newest_first: bool) -> Iterable[Bar]:
+    return reversed(bars) if newest_first else bars
+
+
+def _token(bar: Bar) -> str:
+    return urlsafe_b64encode(f"{bar.ticker}|M|{moment(bar.ts)}".encode()).decode()
+
+
+def _after_token(token: str, bars: list[Bar]) -> list[Bar]:
+    """The bars after the one that the token names, which the last page ended with."""
+    if not token:
+        return bars
+    symbol, ts = _read_token(token)
+    for index, bar in enumerate(bars):
+        if (bar.ticker, bar.ts) == (symbol, ts):
+            return bars[index + 1 :]
+    raise bad_query("invalid page_token")
+
+
+def _read_token(token: str) -> tuple[str, datetime]:
+    try:
+        symbol, _, text = urlsafe_b64decode(token).decode().split("|")
+    except ValueError as error:
+        raise bad_query("invalid page_token") from error
+    return symbol, read_moment(text, "page_token")
+
+
+def _bar(bar: Bar) -> Answer:
+    """A recording counts no trades and has no volume-weighted price: 0 and the mean stand in."""
+    mean = (bar.open + bar.high + bar.low + bar.close) / 4
+    return {
+        "t": moment(bar.ts),
+        "o": float(bar.open),
+        "h": float(bar.high),
+        "l": float(bar.low),
+        "c": float(bar.close),
+        "v": bar.volume,
+        "n": 0,
+        "vw": float(mean),
+    }
+
+
+def _quote(quote: Quote) -> Answer:
+    return {
+        "t": moment(quote.ts),
+        "bp": float(quote.bid),
+        "bs": quote.bid_size,
+        "bx": _VENUE,
+        "ap": float(quote.ask),
+        "as": quote.ask_size,
+        "ax": _VENUE,
+        "c": ["R"],
+        "z": _TAPE,
+    }
+
+
+def _snapshot(call: Call, symbol: str) -> Answer:
+    tape = call.exchange.tape
+    quote, bar = tape.last_quote(symbol, call.now), tape.last_bar(symbol, call.now)
+    day = _day_bar(call, symbol)
+    return {
+        **({} if quote is None else {"latestQuote": _quote(quote)}),
+        **({} if bar is None else {"minuteBar": _bar(bar)}),
+        **({} if day is None else {"dailyBar": _bar(day)}),
+    }
+
+
+def _day_bar(call: Call, symbol: str) -> Bar | None:
+    """Today's regular session so far as one bar, dated New York's midnight."""
+    today = new_york_day(call.now)
+    session = session_of(today)
+    if session is None:
+        return None
+    bars = call.exchange.tape.bars(symbol, session.opens_at, session.closes_at, call.now)
+    bars = [bar for bar in bars if bar.ts < session.closes_at]
+    if not bars:
+        return None
+    return Bar(
+        ticker=symbol,
+        ts=new_york_time(today, 0),
+        open=bars[0].open,
+        high=max(bar.high for bar in bars),
+        low=min(bar.low for bar in bars),
+        close=bars[-1].close,
+        volume=sum(bar.volume for bar in bars),
+    )
+
+
+ROUTES = [
+    Route("/v2/stocks/bars", endpoint(list_bars), methods=["GET"]),
+    Route("/v2/stocks/bars/latest", endpoint(latest_bars), methods=["GET"]),
+    Route("/v2/stocks/quotes/latest", endpoint(latest_quotes), methods=["GET"]),
+    Route("/v2/stocks/snapshots", endpoint(snapshots), methods=["GET"]),
+    Route("/v1beta1/news", endpoint(list_news), methods=["GET"]),
+]

@@ -1,0 +1,82 @@
+"""Moves the exchange's clock and does, in order of time, what happens on the way."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from ops_local.exchange.records import ClosingPrice, DayEnd
+from ops_local.exchange.refusals import BAD_PARAMETER, ApiRefusal
+from ops_local.exchange.sessions import sessions_between
+from ops_local.exchange.settlement import Settlement
+from ops_local.exchange.store import Store
+from ops_local.exchange.tape import Tape
+from ops_local.exchange.valuation import Valuation
+from ops_pipeline.domain.market import MINUTE, Session, minute_of, new_york_day
+
+
+class SessionClock:
+    """Runs in the caller's transaction: the clock moves together with all that it did."""
+
+    def __init__(
+        self, store: Store, tape: Tape, valuation: Valuation, settlement: Settlement
+    ) -> None:
+        self._store = store
+        self._tape = tape
+        self._valuation = valuation
+        self._settlement = settlement
+
+    def move(self, then: datetime, now: datetime) -> None:
+        """Move from then to now; to the same moment twice changes nothing.
+
+        Raises:
+            Refused: now lies before then. What was filled can't be taken back.
+        """
+        if now < then:
+            raise ApiRefusal(
+                409, BAD_PARAMETER, f"the clock stands at {then.isoformat()} and does not go back"
+            )
+        for session in sessions_between(new_york_day(then), new_york_day(now)):
+            self._pass(session, then, now)
+        if now > then:
+            self._store.set_now(now)
+
+    def _pass(self, session: Session, then: datetime, now: datetime) -> None:
+        if then < session.opens_at <= now:
+            self._open(session)
+        for moment in _minutes(session, then, now):
+            # Checked each minute: without open orders there is nothing left to work through.
+            live = self._store.live_orders()
+            if not live:
+                break
+            for order in live:
+                self._settlement.work(order, moment)
+        if then < session.closes_at <= now:
+            self._close(session)
+
+    def _open(self, session: Session) -> None:
+        for order in self._store.live_orders():
+            if order.status == "accepted":
+                self._store.save(replace(order, status="new", updated_at=session.opens_at))
+
+    def _close(self, session: Session) -> None:
+        at = session.closes_at
+        for order in self._store.live_orders():
+            if order.expires_at <= at:
+                ended = replace(order, status="expired", expired_at=at, updated_at=at)
+                self._store.save(ended)
+        day = session.day.isoformat()
+        for ledger in self._store.ledgers():
+            equity = self._valuation.figures(ledger.account_number, at).equity
+            self._store.save(DayEnd(ledger.account_number, day, equity))
+        for symbol in self._tape.tickers:
+            price = self._tape.price(symbol, at)
+            if price is not None:
+                self._store.save(ClosingPrice(symbol, day, price))
+
+
+def _minutes(session: Session, then: datetime, now: datetime) -> Iterator[datetime]:
+    """The whole minutes after then, up to now, at which the session is open."""
+    moment = max(minute_of(then) + MINUTE, session.opens_at)
+    while moment <= now and moment < session.closes_at:
+        yield moment
+        moment += MINUTE

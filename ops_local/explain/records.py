@@ -1,0 +1,157 @@
+"""Everything that is stored of one recommendation, from the news before it to what it earned."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ops_pipeline.db.driver.connection import Row, Transaction
+from ops_pipeline.db.news import stories_by_ticker
+from ops_pipeline.errors import InvalidInput
+
+_BARS_SHOWN = 5
+
+_RECOMMENDATION = """
+SELECT r.*, p.parameters, p.source AS parameter_source
+FROM dispatch_recommendations AS r
+JOIN parameter_versions AS p ON p.version = r.parameter_version
+WHERE r.id = :id
+"""
+
+# A trade tells the most, one that news led to more still, and then the one that moved the
+# most money; where nothing traded, the refusal that came closest.
+_BEST = """
+SELECT r.id FROM dispatch_recommendations AS r
+LEFT JOIN dispatch_executions AS e ON e.recommendation_id = r.id
+LEFT JOIN active_positions AS p ON p.execution_id = e.execution_id
+LEFT JOIN position_history AS h ON h.position_id = p.id
+ORDER BY (h.pnl_dollars IS NULL), (e.execution_id IS NULL),
+         (r.sentiment_snapshot IS NULL),
+         abs(coalesce(h.pnl_dollars, p.current_pnl_dollars, 0)) DESC, r.confidence DESC, r.id
+LIMIT 1
+"""
+
+# Of each story the item whose score counted: the first that names the ticker.
+_HEADLINES = """
+SELECT DISTINCT ON (item.story_id) item.story_id, coalesce(item.title, item.summary) AS title,
+    item.source, verdict.model,
+    (SELECT count(*) FROM inbound_events_raw AS told
+     WHERE told.story_id = item.story_id AND told.fetched_at <= :now) AS times_told
+FROM inbound_events_classified AS verdict
+JOIN inbound_events_raw AS item ON item.id = verdict.raw_event_id
+WHERE item.story_id = ANY(CAST(:stories AS uuid[])) AND item.fetched_at <= :now
+  AND verdict.published_at IS NOT NULL AND verdict.status = 'CLASSIFIED' AND NOT verdict.mixed
+  AND CAST(:ticker AS text) = ANY(verdict.tickers)
+ORDER BY item.story_id, verdict.published_at, item.event_uid COLLATE "C"
+"""
+
+_BARS = """
+SELECT ts, open, high, low, close, volume FROM lane_telemetry
+WHERE ticker = :ticker AND ts <= CAST(:last AS timestamptz) ORDER BY ts DESC LIMIT :shown
+"""
+
+# What it opened; for a SELL, what it asked the position manager to close.
+_POSITIONS = """
+SELECT p.*, h.exit_price, h.exit_time, h.pnl_dollars, h.pnl_pct, h.exit_reason, h.r_multiple,
+       h.mae_pct, h.mfe_pct, h.holding_minutes, h.verified
+FROM active_positions AS p
+LEFT JOIN dispatch_executions AS e ON e.execution_id = p.execution_id
+LEFT JOIN position_history AS h ON h.position_id = p.id
+WHERE e.recommendation_id = :id
+   OR p.id IN (SELECT position_id FROM position_events
+               WHERE kind = 'exit_requested' AND details ->> 'recommendation' = CAST(:id AS text))
+ORDER BY p.entry_time, p.symbol COLLATE "C"
+"""
+
+_ORDERS = """
+SELECT * FROM orders
+WHERE recommendation_id = :id OR position_id = ANY(CAST(:positions AS uuid[]))
+ORDER BY decided_at, tick, client_order_id COLLATE "C"
+"""
+
+_FILLS = """
+SELECT f.*, o.purpose, o.reason FROM fills AS f JOIN orders AS o USING (client_order_id)
+WHERE f.client_order_id = ANY(CAST(:orders AS text[]))
+ORDER BY f.executed_at, f.fill_id COLLATE "C"
+"""
+
+_EVENTS = """
+SELECT at, seq, kind, details FROM position_events
+WHERE position_id = ANY(CAST(:positions AS uuid[])) ORDER BY at, position_id, seq
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The rows behind one recommendation.
+
+    Attributes:
+        recommendation: Its row, with the parameters in force.
+        headlines: The stories that counted, newest first: title, source, score,
+            age_minutes, model, and how many items told the story by then (times_told).
+        bars: The newest minutes before the decision, oldest first.
+        positions: What it opened, or asked to close, with the result where it is closed.
+    """
+
+    recommendation: Row
+    headlines: list[Row]
+    bars: list[Row]
+    orders: list[Row]
+    fills: list[Row]
+    positions: list[Row]
+    events: list[Row]
+
+    def facts(self) -> dict[str, Any]:
+        """The same by name, for JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def best(tx: Transaction) -> int | None:
+    """The recommendation that makes the best story of this database; None without any."""
+    row = tx.one(_BEST)
+    return int(row["id"]) if row else None
+
+
+def explain(tx: Transaction, recommendation_id: int) -> Explained:
+    """Gather what belongs to one recommendation.
+
+    Raises:
+        InvalidInput: there is none of that number.
+    """
+    row = tx.one(_RECOMMENDATION, id=recommendation_id)
+    if row is None:
+        raise InvalidInput(f"there is no recommendation {recommendation_id} in this database")
+    positions = tx.rows(_POSITIONS, id=recommendation_id)
+    position_ids = [str(position["id"]) for position in positions]
+    orders = tx.rows(_ORDERS, id=recommendation_id, positions=position_ids)
+    last_bar = row["features_snapshot"].get("ts")
+    bars = tx.rows(_BARS, ticker=row["ticker"], last=last_bar, shown=_BARS_SHOWN)
+    return Explained(
+        recommendation=row,
+        headlines=_headlines(tx, row),
+        bars=bars[::-1],
+        orders=orders,
+        fills=tx.rows(_FILLS, orders=[order["client_order_id"] for order in orders]),
+        positions=positions,
+        events=tx.rows(_EVENTS, positions=position_ids),
+    )
+
+
+def _headlines(tx: Transaction, recommendation: Row) -> list[Row]:
+    """The stories of the window, as the signal read them at its minute."""
+    if recommendation["sentiment_snapshot"] is None:
+        return []
+    ticker, now = recommendation["ticker"], recommendation["created_at"]
+    window_minutes = recommendation["parameters"]["news"]["window_minutes"]
+    found = stories_by_ticker(tx, [ticker], now, window_minutes=window_minutes).get(ticker, [])
+    told = tx.rows(
+        _HEADLINES, stories=[str(story.story_id) for story in found], ticker=ticker, now=now
+    )
+    titles = {row["story_id"]: row for row in told}
+    return [
+        {
+            "published_at": story.published_at,
+            "age_minutes": max(0.0, (now - story.published_at).total_seconds() / 60),
+            "score": story.score,
+            **titles[story.story_id],
+        }
+        for story in sorted(found, key=lambda story: story.published_at, reverse=True)
+    ]

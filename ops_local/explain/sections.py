@@ -1,0 +1,186 @@
+"""One recommendation as a person reads it: sentences and small tables, in the order it happened."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ops_local.explain.records import Explained
+from ops_local.explain.trade import event_rows, fill_rows, order_rows, result_sentences
+from ops_local.figures import cell, clock, dollars, plain
+from ops_pipeline.db.driver.connection import Row
+from ops_pipeline.domain.market import new_york_day
+
+_TREND = {1: "up", 0: "flat", -1: "down"}
+_BASE = "base"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A title, sentences, and rows that share their columns (often none)."""
+
+    title: str
+    sentences: tuple[str, ...]
+    rows: list[Row]
+
+
+def sections(explained: Explained) -> list[Section]:
+    """The whole story; for a refused recommendation it ends with the gates and the size."""
+    found = [
+        Section("Decision", tuple(_decision(explained.recommendation)), []),
+        _news(explained),
+        Section("Bars and features", tuple(_features(explained)), explained.bars),
+        Section("Signal", tuple(_signal(explained)), _arithmetic(explained.recommendation)),
+    ]
+    facts = explained.recommendation["risk_gate_json"] or {}
+    # A sale passes few gates, and that of its size is not among them.
+    gates = {name: gate for name, gate in facts.items() if "passed" in gate}
+    if gates:
+        found.append(Section("Gates", tuple(_gates(gates)), _gate_rows(gates)))
+    if "size" in gates:
+        found.append(Section("Size", tuple(_size(gates["size"])), _size_rows(gates["size"])))
+    if explained.orders:
+        found.append(Section("Orders", (), order_rows(explained)))
+    if explained.fills:
+        found.append(Section("Fills", (), fill_rows(explained)))
+    if explained.positions:
+        found.append(Section("Position", (), event_rows(explained)))
+        found.append(Section("Result", tuple(result_sentences(explained)), []))
+    return found
+
+
+def _decision(row: Row) -> Iterator[str]:
+    kind = f"{row['instrument_type'].lower()}, {row['strategy_type']}"
+    yield (
+        f"Recommendation {row['id']} of {new_york_day(row['ts'])} {clock(row['ts'])} New York: "
+        f"{row['action']} {row['ticker']} ({kind}) for account {row['account_name']}, "
+        f"confidence {row['confidence']:.2f}."
+    )
+    why = f": {row['failure_reason']}" if row["failure_reason"] else ""
+    yield f"It ended {row['status']}{why}."
+    yield f"Parameters: version {row['parameter_version']} ({row['parameter_source']})."
+
+
+def _news(explained: Explained) -> Section:
+    snapshot = explained.recommendation["sentiment_snapshot"]
+    minutes = explained.recommendation["parameters"]["news"]["window_minutes"]
+    if snapshot is None:
+        text = f"No story in the last {minutes} minutes: sentiment unknown, which is not 0."
+        return Section("Headlines", (text,), [])
+    rows = [
+        {
+            "at": row["published_at"],
+            "age min": round(row["age_minutes"]),
+            "score": f"{row['score']:+.2f}",
+            "told": row["times_told"],
+            "headline": f"{row['title']} ({row['source']})",
+        }
+        for row in explained.headlines
+    ]
+    mean = (
+        f"Sentiment {snapshot['score']:+.2f} from {snapshot['stories']} "
+        f"{'story' if snapshot['stories'] == 1 else 'stories'} of the last {minutes} minutes, "
+        f"each weighted by 1 - age/{minutes}; the newest was "
+        f"{snapshot['newest_age_minutes']:.0f} minutes old. Scored by {_models(explained)}; a "
+        "story counts once, however often it is told."
+    )
+    return Section("Headlines", (mean,), rows)
+
+
+def _models(explained: Explained) -> str:
+    return ", ".join(sorted({row["model"] for row in explained.headlines}))
+
+
+def _features(explained: Explained) -> Iterator[str]:
+    facts = explained.recommendation["features_snapshot"]
+    yield (
+        f"Close {dollars(facts['close'])}, {facts['distance_sma20']:+.2%} from the mean of 20 "
+        f"minutes ({dollars(facts['sma20'])}), {facts['distance_sma50']:+.2%} from that of 50 "
+        f"({dollars(facts['sma50'])}): trend {_TREND[facts['trend_state']]}."
+    )
+    yield (
+        f"Volume {_times(facts['volume_ratio'])} its mean of 20 minutes, volatility "
+        f"{_times(facts['vol_ratio'])} its own of the session; {facts['bar_count']} bars went in."
+    )
+
+
+def _times(ratio: float | None) -> str:
+    return "unknown against" if ratio is None else f"{ratio:.2f} times"
+
+
+def _signal(explained: Explained) -> Iterator[str]:
+    reason = explained.recommendation["reason"]
+    direction = reason.get("direction") or "no direction"
+    broke_out = "broke out" if reason.get("broke_out") else "did not break out"
+    yield f"Price is {direction} and {broke_out}."
+    choice = reason.get("choice") or {}
+    if choice:
+        yield f"Instrument: {choice['instrument'].lower()} ({choice['reason']})."
+
+
+def _arithmetic(row: Row) -> list[Row]:
+    """Terms add up to the base, factors multiply it; `so far` is the running result."""
+    reason: Mapping[str, Any] = row["reason"]
+    if _BASE not in reason:
+        return []
+    rows: list[Row] = []
+    so_far = 0.0
+    terms = reason[_BASE]["terms"].items()
+    for name, term in sorted(terms, key=lambda named: (-named[1]["weight"], named[0])):
+        so_far += term["value"] * term["weight"]
+        rows.append(_step(f"+ {name}", term["value"], f"{term['weight']:.2f}", so_far))
+    for name, factor in sorted(reason["factors"].items()):
+        so_far *= factor
+        rows.append(_step(f"\N{MULTIPLICATION SIGN} {name}", factor, "", so_far))
+    rows.append(_step("confidence", row["confidence"], "", row["confidence"]))
+    return rows
+
+
+def _step(name: str, value: float, weight: str, so_far: float) -> Row:
+    return {"step": name, "value": f"{value:.3f}", "weight": weight, "so far": f"{so_far:.3f}"}
+
+
+def _gates(gates: Mapping[str, Any]) -> Iterator[str]:
+    refused = sorted(name for name, gate in gates.items() if not gate["passed"])
+    if refused:
+        yield f"{len(refused)} of {len(gates)} gates refused."
+        for name in refused:
+            yield f"{name}: {gates[name]['reason']}."
+    else:
+        yield f"All {len(gates)} gates passed."
+
+
+def _gate_rows(gates: Mapping[str, Any]) -> list[Row]:
+    """Those that refused first."""
+    ordered = sorted(gates.items(), key=lambda gate: (gate[1]["passed"], gate[0]))
+    return [
+        {
+            "gate": name,
+            "verdict": "passed" if gate["passed"] else "REFUSED",
+            "observed": cell("", gate["observed"]),
+            "limit": cell("", gate["limit"]),
+        }
+        for name, gate in ordered
+    ]
+
+
+def _size(size: Mapping[str, Any]) -> Iterator[str]:
+    if "quantity" not in size:
+        yield f"{size['reason']}."
+        return
+    yield (
+        f"{plain(size['quantity'])} at a limit of {dollars(size['limit_price'])}, "
+        f"{dollars(size['quantity'] * size['limit_price'])} in all: "
+        f"the least is {size['bound']}, rounded down to what can be traded."
+    )
+
+
+def _size_rows(size: Mapping[str, Any]) -> list[Row]:
+    allowed: Mapping[str, float] = size.get("allowed") or {}
+    return [
+        {
+            "bound": name,
+            "units allowed": f"{units:,.2f}",
+            "counts": "the least" if name == size["bound"] else "",
+        }
+        for name, units in sorted(allowed.items(), key=lambda bound: bound[1])
+    ]

@@ -1,0 +1,248 @@
+"""The news feeds and the VIX file of a recording over HTTP, as they stood at the clock's time."""
+
+import hashlib
+import socket
+from bisect import bisect_right
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from types import TracebackType
+from typing import Protocol, Self, cast
+from urllib.parse import quote, urlsplit
+
+from holidays import financial_holidays
+
+from ops_local.feeds.documents import ATOM, RDF, RSS, Format, http_date
+from ops_local.recordings.recording import InvalidRecording, RecordedNewsItem, Recording
+from ops_pipeline.domain.market import new_york_time
+
+NEWEST = 50
+_STAMP = "%Y%m%dT%H%M%S"
+_ORIGIN = "http://recording.example"
+_VIX_PATH = "/vix/history.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What one URL shows at one moment."""
+
+    body: bytes
+    media_type: str
+    modified_at: datetime
+
+    @property
+    def etag(self) -> str:
+        return f'"{hashlib.sha256(self.body).hexdigest()[:24]}"'
+
+
+class Page(Protocol):
+    def at(self, now: datetime) -> Document | None:
+        """The page as it stood at `now`; None when nothing is known of it yet."""
+        ...
+
+
+class FeedServer:
+    """Serves on 127.0.0.1, on a free port, until the `with` block ends.
+
+    Attributes:
+        feeds: URL by name of feed, the same in every replay; fetch them through `proxy_url`.
+        proxy_url: This server, as the HTTP proxy that answers for these addresses.
+        vix_url: CBOE's daily history: the previous session's row, or the header alone
+            when the recording does not know the close.
+
+    Raises:
+        InvalidRecording: a file under `feeds` is not named by a time.
+    """
+
+    def __init__(self, recording: Recording, clock: Callable[[], datetime]) -> None:
+        pages = _feed_pages(recording)
+        paths = {name: f"/feeds/{quote(name, safe='')}.xml" for name in pages}
+        by_path = {paths[name]: page for name, page in pages.items()}
+        self._server = _Server({**by_path, _VIX_PATH: _VixPage(recording)}, clock)
+        root = f"http://127.0.0.1:{self._server.server_address[1]}"
+        # The addresses are stored with the news: a port would differ from replay to replay.
+        self.feeds = {name: _ORIGIN + path for name, path in paths.items()}
+        self.proxy_url = root
+        self.vix_url = root + _VIX_PATH
+        # The poll is how long leaving the block waits for the loop to notice.
+        self._thread = Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="feed-server"
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.hang_up()
+        self._server.server_close()
+
+
+def previous_session_day(day: date) -> date:
+    """The last day before `day` on which the NYSE was open, shortened sessions included."""
+    shut = financial_holidays("NYSE", years=(day.year - 1, day.year))
+    before = day - timedelta(days=1)
+    while before.weekday() >= 5 or before in shut:
+        before -= timedelta(days=1)
+    return before
+
+
+def _feed_pages(recording: Recording) -> dict[str, Page]:
+    """What was recorded as served wins over items: it is the evidence itself."""
+    folder = recording.folder / "feeds"
+    if folder.is_dir():
+        names = sorted(place.name for place in folder.iterdir() if place.is_dir())
+        return {name: _RecordedPage(folder / name) for name in names}
+    feeds: dict[str, list[RecordedNewsItem]] = {}
+    for item in sorted(recording.news, key=lambda item: (item.feed, item.available_at)):
+        feeds.setdefault(item.feed, []).append(item)
+    # One Atom and one RSS 1.0 among them: a client has to read all three.
+    formats = {1: ATOM, 2: RDF}
+    midnight = new_york_time(recording.day, 0)
+    return {
+        name: _ItemsPage(name, items, formats.get(place, RSS), midnight)
+        for place, (name, items) in enumerate(feeds.items())
+    }
+
+
+class _ItemsPage:
+    """A feed put together from the items that it had shown by then."""
+
+    def __init__(
+        self, name: str, items: list[RecordedNewsItem], kind: Format, since: datetime
+    ) -> None:
+        self._name, self._items, self._kind, self._since = name, items, kind, since
+        self._shown_at = [item.available_at for item in items]
+        self._last: tuple[int, Document] | None = None
+
+    def at(self, now: datetime) -> Document:
+        count = bisect_right(self._shown_at, now)
+        last = self._last
+        if last is None or last[0] != count:
+            newest_first = self._items[max(0, count - NEWEST) : count][::-1]
+            modified_at = newest_first[0].available_at if newest_first else self._since
+            body = self._kind.render(self._name, newest_first)
+            last = self._last = (count, Document(body, self._kind.media_type, modified_at))
+        return last[1]
+
+
+class _RecordedPage:
+    """A feed byte for byte as it was fetched, from the time in each file's name on."""
+
+    def __init__(self, folder: Path) -> None:
+        self._files = sorted(folder.glob("*.xml"))
+        try:
+            stamps = [datetime.strptime(file.stem, _STAMP) for file in self._files]  # noqa: DTZ007  # made UTC in the next line
+        except ValueError as error:
+            raise InvalidRecording(f"{folder}: expected files like 20260204T143100.xml") from error
+        self._since = [stamp.replace(tzinfo=UTC) for stamp in stamps]
+
+    def at(self, now: datetime) -> Document | None:
+        place = bisect_right(self._since, now) - 1
+        if place < 0:
+            return None
+        return Document(self._files[place].read_bytes(), "application/xml", self._since[place])
+
+
+class _VixPage:
+    def __init__(self, recording: Recording) -> None:
+        before = previous_session_day(recording.day)
+        text = "DATE,OPEN,HIGH,LOW,CLOSE\r\n"
+        close = recording.vix_previous_close
+        if close is not None:
+            # As in CBOE's own first years: where only the close is known it stands four times.
+            text += f"{before:%m/%d/%Y},{close:.6f},{close:.6f},{close:.6f},{close:.6f}\r\n"
+        published_at = new_york_time(before, 18)
+        self._document = Document(text.encode(), "text/csv", published_at)
+
+    def at(self, now: datetime) -> Document:  # noqa: ARG002  # the same row all day
+        return self._document
+
+
+class _Server(ThreadingHTTPServer):
+    # Threads are waited for: none may still write when the block has ended.
+    daemon_threads = False
+
+    def __init__(self, pages: dict[str, Page], clock: Callable[[], datetime]) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.pages, self.clock = pages, clock
+        self._connections: set[socket.socket] = set()
+
+    def get_request(self) -> tuple[socket.socket, str]:
+        connection, address = super().get_request()
+        self._connections.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: socket.socket) -> None:  # type: ignore[override]  # TCP only
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """End the kept-alive connections, whose threads would wait for another request."""
+        for connection in list(self._connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # One write an answer and no waiting for acknowledgements: 0.7 ms and not 44.
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        server = cast("_Server", self.server)
+        page = server.pages.get(urlsplit(self.path).path)
+        if page is None:
+            return self._answer(HTTPStatus.NOT_FOUND)
+        document = page.at(server.clock())
+        if document is None:
+            return self._answer(HTTPStatus.SERVICE_UNAVAILABLE)
+        if self._knows(document):
+            return self._answer(HTTPStatus.NOT_MODIFIED, document)
+        return self._answer(HTTPStatus.OK, document)
+
+    def _knows(self, document: Document) -> bool:
+        """Whether the client has this document; its ETag is asked before its time."""
+        etags = self.headers.get("If-None-Match")
+        if etags is not None:
+            known = {etag.strip().removeprefix("W/") for etag in etags.split(",")}
+            return document.etag in known or "*" in known
+        since = self.headers.get("If-Modified-Since")
+        try:
+            moment = parsedate_to_datetime(since) if since else None
+        except ValueError:
+            return False
+        if moment is None:
+            return False
+        # HTTP's times are GMT and know no fractions.
+        return moment.replace(tzinfo=UTC) >= document.modified_at.replace(microsecond=0)
+
+    def _answer(self, status: HTTPStatus, document: Document | None = None) -> None:
+        body = document.body if document and status is HTTPStatus.OK else b""
+        # Not send_response: it would add the wall clock's Date to a replayed day.
+        self.send_response_only(status)
+        if document:
+            self.send_header("ETag", document.etag)
+            self.send_header("Last-Modified", http_date(document.modified_at))
+            self.send_header("Content-Type", f"{document.media_type}; charset=utf-8")
+        if status is not HTTPStatus.NOT_MODIFIED:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its parent's name
+        """Say nothing: the stages log what they fetch."""

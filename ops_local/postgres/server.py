@@ -1,0 +1,192 @@
+"""A Postgres of our own on this machine: started or adopted, stopped by whoever uses it last.
+
+The data outlives us. A server that a killed parent left behind is adopted, never started
+twice: every user of a folder holds a shared lock on it, which the kernel drops with the
+process, and the one who finds nobody else at the end shuts the server down.
+"""
+
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from ops_local.postgres.home import (
+    SystemUser,
+    copy_where_reachable,
+    find_binaries,
+    reachable_folder,
+    server_account,
+)
+from ops_local.postgres.postmaster import Postmaster, read_postmaster
+from ops_local.postgres.process import SUPERUSER, initialise, serve
+from ops_pipeline.errors import DatabaseUnavailable, SettingsInvalid
+
+_READY_WITHIN_S = 30.0
+_POLL_S = 0.01
+# Losing a port to somebody else, or orphans of a killed server that still hold its memory,
+# passes by itself.
+_PASSING = ("could not bind", "already in use", "pre-existing shared memory block")
+
+
+class EmbeddedPostgres:
+    """One server and its data under `folder`; also a context manager.
+
+    Args:
+        folder: Holds data, log, locks and the superuser's password (0600).
+        dies_with_us: The server ends with this process however that ends: for tests.
+        binaries: Folder of `postgres` and `initdb`; found by itself when None.
+    """
+
+    def __init__(
+        self, folder: Path, *, dies_with_us: bool = False, binaries: Path | None = None
+    ) -> None:
+        self._asked = folder.resolve()
+        self._dies_with_us = dies_with_us
+        self._binaries = binaries
+        self._in_use: IO[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder = self._asked
+        self._port = 0
+
+    def start(self) -> Self:
+        """Adopt the running server or start one; returns once it takes connections.
+
+        Raises:
+            SettingsInvalid: no binaries, or a folder that we may not use.
+            DatabaseUnavailable: the server did not come up; its last words are in the message.
+        """
+        if self._in_use is not None:
+            return self
+        try:
+            self._folder = reachable_folder(self._asked)
+            with self._one_at_a_time(), ExitStack() as undo:
+                self._in_use = undo.enter_context((self._folder / "in_use.lock").open("a"))
+                undo.callback(self._forget)
+                fcntl.flock(self._in_use, fcntl.LOCK_SH)
+                self._port = self._running_port() or self._launch()
+                undo.pop_all()
+        except PermissionError as error:
+            raise SettingsInvalid(f"no access to {error.filename}: choose another OPS_HOME") from (
+                error
+            )
+        return self
+
+    def stop(self) -> None:
+        """Shut the server down, unless another process uses it still."""
+        if self._in_use is None:
+            return
+        with self._one_at_a_time():
+            held, self._in_use = self._in_use, None
+            with held:
+                try:
+                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return
+                self._shut_down()
+
+    @property
+    def url(self) -> str:
+        """Where the superuser logs in, database `postgres`."""
+        return f"postgresql://{SUPERUSER}:{self._password()}@127.0.0.1:{self._port}/postgres"
+
+    @property
+    def postmaster_pid(self) -> int | None:
+        """Process id of the running server."""
+        found = read_postmaster(self._data)
+        return found.pid if found is not None else None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "postgres.log"
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        with (self._folder / "starting.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _forget(self) -> None:
+        self._in_use = None
+
+    def _password(self) -> str:
+        return (self._folder / "superuser_password").read_text().strip()
+
+    def _running_port(self) -> int | None:
+        """The port of a live server; waits for one that is coming up or going down."""
+        deadline = time.monotonic() + _READY_WITHIN_S
+        while (found := read_postmaster(self._data)) is not None:
+            if found.ready:
+                return found.port
+            if time.monotonic() > deadline:
+                raise DatabaseUnavailable(f"Postgres is still starting or stopping: {self._log}")
+            time.sleep(_POLL_S)
+        return None
+
+    def _launch(self) -> int:
+        account = server_account(self._data)
+        binaries = self._binaries or find_binaries(self._data)
+        binaries = copy_where_reachable(binaries, self._folder, account)
+        if not self._data.exists():
+            initialise(self._folder, binaries, account)
+        # What a dead server left; Postgres itself would mistake its pid, taken by
+        # another program since, for a live one.
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+        deadline = time.monotonic() + _READY_WITHIN_S
+        while (ready := self._try_port(binaries, account, deadline)) is None:
+            told = self._log.read_text(errors="replace")[-2000:]
+            if time.monotonic() > deadline or not any(words in told for words in _PASSING):
+                raise DatabaseUnavailable(f"Postgres did not start: {told.strip()}")
+            time.sleep(0.1)
+        return ready.port
+
+    def _try_port(
+        self, binaries: Path, account: SystemUser | None, deadline: float
+    ) -> Postmaster | None:
+        """Start the server once; None when it ended again."""
+        self._process = serve(
+            binaries, self._data, self._log, account, dies_with_us=self._dies_with_us
+        )
+        while self._process.poll() is None and time.monotonic() < deadline:
+            found = read_postmaster(self._data)
+            if found is not None and found.ready:
+                return found
+            time.sleep(_POLL_S)
+        return None
+
+    def _shut_down(self) -> None:
+        """Fast shutdown: clients are dropped, nothing committed is lost."""
+        found = read_postmaster(self._data)
+        if found is not None:
+            os.kill(found.pid, signal.SIGINT)
+        deadline = time.monotonic() + _READY_WITHIN_S
+        while read_postmaster(self._data) is not None:
+            if self._process is not None:
+                self._process.poll()
+            if time.monotonic() > deadline:
+                raise DatabaseUnavailable(f"Postgres does not stop: {self._log}")
+            time.sleep(_POLL_S)
+        if self._process is not None:
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+            self._process.wait(_READY_WITHIN_S)

@@ -1,0 +1,198 @@
+"""A recorded or generated day in a folder: bars, quotes and news, read whole or refused.
+
+    session.json       date, tickers, synthetic, source, vix_previous_close (may be absent)
+    bars.csv.gz        ticker, ts, open, high, low, close, volume
+    quotes.csv.gz      ticker, ts, bid, bid_size, ask, ask_size (optional)
+    news.jsonl         one NewsItem a line (optional)
+
+`ts` is UTC and the start of a minute. A bar is final, and a quote (the last one of its
+minute) is known, only 60 s after that. Rows of one ticker ascend in `ts`. What is
+merely implausible, say a high under the low, is left for telemetry to refuse.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from operator import attrgetter
+from pathlib import Path
+from typing import TypeVar
+
+from ops_local.recordings.tables import (
+    InvalidRecording,
+    iso,
+    moment_of,
+    read_bars,
+    read_quotes,
+    text_of,
+    write_bars,
+    write_quotes,
+)
+from ops_pipeline.domain.market import Bar, Quote
+
+__all__ = ["InvalidRecording", "RecordedNewsItem", "Recording", "load", "write"]
+
+NEWS_FIELDS = ("feed", "guid", "title", "link", "summary", "published_at", "available_at")
+_NEVER_NULL = ("feed", "title", "available_at")
+_TIMES = ("published_at", "available_at")
+
+_Kind = TypeVar("_Kind")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedNewsItem:
+    """One item of one feed, as its publisher wrote it.
+
+    Attributes:
+        feed: Name of the feed that served it.
+        guid, link, summary: None where the feed gives none.
+        title: Plain text as it should read, markup included where somebody put it there.
+        published_at: What the item claims: None when undated, possibly in the future.
+        available_at: From when the feed's server really showed it.
+    """
+
+    feed: str
+    guid: str | None
+    title: str
+    link: str | None
+    summary: str | None
+    published_at: datetime | None
+    available_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One New York day.
+
+    Attributes:
+        folder: Where it lies; a `feeds` folder in it is the feed server's business.
+        vix_previous_close: Index points, or None when the recording does not know.
+        bars, quotes: A list, maybe empty, for every ticker, ascending in `ts`. No quotes
+            at all means that none were recorded.
+        news: Ascending in `available_at`.
+    """
+
+    folder: Path
+    day: date
+    tickers: tuple[str, ...]
+    synthetic: bool
+    source: str
+    vix_previous_close: float | None
+    bars: dict[str, list[Bar]]
+    quotes: dict[str, list[Quote]]
+    news: list[RecordedNewsItem]
+
+
+def load(folder: Path) -> Recording:
+    """Read a folder whole.
+
+    Raises:
+        InvalidRecording: a file is missing or malformed; nothing is skipped or guessed.
+    """
+    session_file = folder / "session.json"
+    facts = _json_object(text_of(session_file), f"{session_file}")
+    day, tickers = _day(facts, session_file), _tickers(facts, session_file)
+    quotes_file, news_file = folder / "quotes.csv.gz", folder / "news.jsonl"
+    quotes: dict[str, list[Quote]] = {ticker: [] for ticker in tickers}
+    if quotes_file.exists():
+        quotes = read_quotes(quotes_file, day, tickers)
+    return Recording(
+        folder=folder,
+        day=day,
+        tickers=tickers,
+        synthetic=_fact(facts, "synthetic", bool, session_file),
+        source=_fact(facts, "source", str, session_file),
+        vix_previous_close=_vix(facts, session_file),
+        bars=read_bars(folder / "bars.csv.gz", day, tickers),
+        quotes=quotes,
+        news=_news(news_file) if news_file.exists() else [],
+    )
+
+
+def write(recording: Recording) -> None:
+    """Write `recording.folder`; the same recording gives the same bytes."""
+    folder = recording.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    facts: dict[str, object] = {
+        "date": recording.day.isoformat(),
+        "synthetic": recording.synthetic,
+        "tickers": list(recording.tickers),
+        "source": recording.source,
+    }
+    if recording.vix_previous_close is not None:
+        facts["vix_previous_close"] = recording.vix_previous_close
+    (folder / "session.json").write_text(json.dumps(facts, indent=1) + "\n")
+    write_bars(folder / "bars.csv.gz", recording.bars)
+    if any(recording.quotes.values()):
+        write_quotes(folder / "quotes.csv.gz", recording.quotes)
+    if recording.news:
+        in_order = sorted(recording.news, key=attrgetter("available_at"))
+        lines = [json.dumps(asdict(item), default=iso) + "\n" for item in in_order]
+        (folder / "news.jsonl").write_text("".join(lines))
+
+
+def _json_object(text: str, place: str) -> dict[str, object]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidRecording(f"{place}: expected JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise InvalidRecording(f"{place}: expected a JSON object")
+    return value
+
+
+def _fact(facts: Mapping[str, object], name: str, kind: type[_Kind], file: Path) -> _Kind:
+    value = facts.get(name)
+    if not isinstance(value, kind):
+        raise InvalidRecording(f"{file}: expected {name} as {kind.__name__}, not {value!r}")
+    return value
+
+
+def _day(facts: Mapping[str, object], file: Path) -> date:
+    text = _fact(facts, "date", str, file)
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidRecording(f"{file}: expected date as YYYY-MM-DD, not {text!r}") from error
+
+
+def _tickers(facts: Mapping[str, object], file: Path) -> tuple[str, ...]:
+    found: list[object] = _fact(facts, "tickers", list, file)
+    symbols = tuple(symbol for symbol in found if isinstance(symbol, str) and symbol)
+    if not symbols or len(set(symbols)) < len(found):
+        raise InvalidRecording(f"{file}: expected tickers as distinct symbols, not {found!r}")
+    return symbols
+
+
+def _vix(facts: Mapping[str, object], file: Path) -> float | None:
+    value = facts.get("vix_previous_close")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1_000:
+        raise InvalidRecording(
+            f"{file}: expected vix_previous_close in index points or no such field, not {value!r}"
+        )
+    return float(value)
+
+
+def _news(file: Path) -> list[RecordedNewsItem]:
+    items = []
+    for number, line in enumerate(text_of(file).split("\n"), start=1):
+        if line:
+            items.append(_news_item(line, f"{file}, line {number}"))
+    return sorted(items, key=attrgetter("available_at"))
+
+
+def _news_item(line: str, place: str) -> RecordedNewsItem:
+    facts = _json_object(line, place)
+    if set(facts) != set(NEWS_FIELDS):
+        raise InvalidRecording(f"{place}: expected exactly the fields {', '.join(NEWS_FIELDS)}")
+    for name, value in facts.items():
+        if not isinstance(value, str) and (name in _NEVER_NULL or value is not None):
+            null = "" if name in _NEVER_NULL else " or null"
+            raise InvalidRecording(f"{place}: expected {name} as text{null}, not {value!r}")
+    try:
+        times = {name: moment_of(str(facts[name])) for name in _TIMES if facts[name] is not None}
+    except ValueError as error:
+        raise InvalidRecording(f"{place}: expected times like 2026-02-04T14:31:00Z") from error
+    return RecordedNewsItem(**{**facts, **times})  # type: ignore[arg-type]  # each checked above

@@ -1,0 +1,221 @@
+"""All that runs around the handlers while a recorded day is played: its market and its clock."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from ops_local import database as databases
+from ops_local.database import DatabaseUrls
+from ops_local.exchange.accounts import key_variables
+from ops_local.exchange.launcher import PaperAccount, RunningExchange, start
+from ops_local.feeds.server import FeedServer
+from ops_local.home import Home
+from ops_local.pipeline import Pipeline, ReplayClock, Tally
+from ops_local.recordings.recording import Recording
+from ops_pipeline.db import feeds, parameters, runs, tickers
+from ops_pipeline.db.driver.connection import Database, Transaction, target_from_url
+from ops_pipeline.domain.market import new_york_time
+from ops_pipeline.domain.parameters import Parameters
+from ops_pipeline.errors import InvalidInput
+from ops_pipeline.runtime import log, wiring
+from ops_pipeline.runtime.wiring import Runtime
+
+Watch = Callable[[datetime, Tally], None]
+
+# From before the first machine of a session (daily_cycle, 08:30) to after the last (16:20).
+_FIRST = (8, 25)
+_LAST = (16, 25)
+
+# Who holds the leases: a dead replay's are taken over at once by the next one.
+OWNER = "local"
+
+# Paper accounts of the replay; these keys open nothing but its own exchange.
+ACCOUNTS = (
+    PaperAccount("large", "PAPER-LARGE", "replay-large", "replay", Decimal(30_000)),
+    PaperAccount("tiny", "PAPER-TINY", "replay-tiny", "replay", Decimal(2_000)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayPlan:
+    """What to replay, where to, and with which figures.
+
+    Attributes:
+        migrations: Folder of the schema's migrations.
+        overlay: Parameters that replace the defaults, by section and name.
+        database_url: A login that may make roles and databases; None: the embedded server.
+        first, last: Bounds of the ticks, UTC; None: the whole trading day.
+        paced: Played by `ops up`: kept apart from a replay of the same session.
+    """
+
+    recording: Recording
+    home: Home
+    migrations: Path
+    overlay: Mapping[str, Any] | None = None
+    database_url: str | None = None
+    first: datetime | None = None
+    last: datetime | None = None
+    paced: bool = False
+
+    @property
+    def name(self) -> str:
+        """The same day with the same figures has the same name."""
+        mark = hashlib.sha256(self._figures).hexdigest()[:6]
+        kind = "generated" if self.recording.synthetic else "recorded"
+        played = "played_" if self.paced else ""
+        return f"{played}{kind}_{self.recording.day:%Y%m%d}" + (f"_{mark}" if self.overlay else "")
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of all that decides the result, so that only the same replay is gone on with."""
+        digest = hashlib.sha256(self._figures)
+        for file in sorted(self.recording.folder.rglob("*")):
+            if file.is_file():
+                digest.update(file.name.encode() + file.read_bytes())
+        digest.update(f"{self.bounds} {bool(self.database_url)}".encode())
+        return digest.hexdigest()
+
+    @property
+    def bounds(self) -> tuple[datetime, datetime]:
+        """The first tick and the end of the last, UTC."""
+        day = self.recording.day
+        return self.first or new_york_time(day, *_FIRST), self.last or new_york_time(day, *_LAST)
+
+    @property
+    def _figures(self) -> bytes:
+        return json.dumps(self.overlay or {}, sort_keys=True).encode()
+
+
+@dataclass
+class ReplayEnvironment:
+    """Everything that runs while a replay does.
+
+    Attributes:
+        resumed: This replay was begun before and did not end.
+    """
+
+    urls: DatabaseUrls
+    exchange: RunningExchange
+    clock: ReplayClock
+    pipeline: Pipeline
+    resumed: bool
+
+    def advance(self, to: datetime, watch: Watch) -> None:
+        """Move both clocks, the exchange's first: it fills what rests on the way."""
+        if to == self.clock.at:
+            return
+        watch(self.clock.at, self.pipeline.tally)
+        self.exchange.set_clock(to)
+        self.clock.at = to
+
+
+@contextmanager
+def opened(plan: ReplayPlan) -> Iterator[ReplayEnvironment]:
+    """Start database, exchange and feeds, or go on where a replay that died had come to.
+
+    The exchange's clock is the last that moved, and every tick may be run again: so its
+    minute is where to go on.
+    """
+    folder = plan.home.replay(plan.name)
+    marker = folder / "unfinished.json"
+    resumed = _unfinished(marker) == plan.fingerprint
+    if not resumed:
+        for left_over in folder.glob("exchange.sqlite*"):
+            left_over.unlink()
+    with ExitStack() as stack:
+        urls = stack.enter_context(_database(plan, resumed=resumed))
+        marker.write_text(json.dumps({"fingerprint": plan.fingerprint}) + "\n")
+        exchange = stack.enter_context(
+            start(
+                plan.recording.folder,
+                folder / "exchange.sqlite",
+                ACCOUNTS,
+                folder / "exchange.log",
+            )
+        )
+        clock = ReplayClock(_begin(plan, exchange, resumed=resumed))
+        served = stack.enter_context(FeedServer(plan.recording, clock.now))
+        written = stack.enter_context(
+            (folder / "pipeline.log").open("a" if resumed else "w", encoding="utf-8")
+        )
+        stack.enter_context(log.written_to(written))
+        runtime = Runtime(variables(urls, exchange.url, served), clock, owner=OWNER)
+        stack.enter_context(closing(runtime))
+        with runtime.database.transaction() as tx:
+            _prepare(tx, plan, served, clock.at)
+        wiring.use(runtime)
+        stack.callback(wiring.use, None)
+        yield ReplayEnvironment(urls, exchange, clock, Pipeline(), resumed)
+        # Reached without an error only: a replay that failed or was stopped goes on next time.
+        marker.unlink()
+
+
+def variables(urls: DatabaseUrls, exchange_url: str, served: FeedServer) -> dict[str, str]:
+    """The environment that the handlers see: as in AWS, with the replay's addresses."""
+    return {
+        "DATABASE_URL": urls.writer,
+        "DATABASE_OWNER_URL": urls.owner,
+        "DATABASE_READER_URL": urls.reader,
+        "ALPACA_TRADING_URL": exchange_url,
+        "ALPACA_DATA_URL": exchange_url,
+        "VIX_URL": served.vix_url,
+        "FEED_PROXY_URL": served.proxy_url,
+        "OPS_DEPLOYMENT": "replay",
+        "BROKER_READ_AFTER_WRITE": "true",
+        **key_variables(ACCOUNTS),
+    }
+
+
+def _unfinished(marker: Path) -> str | None:
+    return json.loads(marker.read_text())["fingerprint"] if marker.exists() else None
+
+
+def _begin(plan: ReplayPlan, exchange: RunningExchange, *, resumed: bool) -> datetime:
+    first, _ = plan.bounds
+    if resumed:
+        first = max(first, exchange.now())
+    exchange.set_clock(first)
+    return first
+
+
+@contextmanager
+def _database(plan: ReplayPlan, *, resumed: bool) -> Iterator[DatabaseUrls]:
+    """The replay's own database; a new one that the user named must hold no runs."""
+    if plan.database_url is None:
+        context = databases.opened(
+            plan.home.folder, None, plan.migrations, plan.name, fresh=not resumed
+        )
+    else:
+        context = databases.opened(plan.home.folder, plan.database_url, plan.migrations)
+    with context as urls:
+        if plan.database_url is None:
+            plan.home.make_current(plan.name)
+        elif not resumed:
+            _require_no_runs(urls)
+        yield urls
+
+
+def _require_no_runs(urls: DatabaseUrls) -> None:
+    database = Database(target_from_url(urls.writer), application_name=OWNER)
+    with closing(database), database.transaction() as tx:
+        if tx.one("SELECT 1 AS found FROM pipeline_runs LIMIT 1"):
+            raise InvalidInput("--database-url: this database holds runs; give an empty one")
+
+
+def _prepare(tx: Transaction, plan: ReplayPlan, served: FeedServer, now: datetime) -> None:
+    """Watch the recording's tickers, subscribe its feeds, put the figures in force."""
+    runs.abandon_owner(tx, owner=OWNER, now=now)
+    tickers.watch_only(tx, plan.recording.tickers)
+    for name, url in sorted(served.feeds.items()):
+        feeds.subscribe(tx, url=url, source=name)
+    first, _ = plan.bounds
+    parameters.activate(tx, Parameters(), source="default", now=first)
+    if plan.overlay:
+        changed = parameters.overlay(Parameters(), dict(plan.overlay))
+        parameters.activate(tx, changed, source="overlay", now=first)
