@@ -13,7 +13,7 @@ from ops_pipeline.db import telemetry as bars_table
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.market import MINUTE, Bar
 from tests.benchmarks.measuring import cloned, made_tickers, migrated, say, seconds, server
-from tests.builders_market import store_bars, watch
+from tests.support.builders_market import store_bars, watch
 
 TICKERS, MINUTES, ROUNDS = 500, 400, 3
 BOUND = 2.0

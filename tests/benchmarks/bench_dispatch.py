@@ -37,8 +37,8 @@ from ops_pipeline.domain.market import MINUTE
 from ops_pipeline.stages import dispatcher
 from ops_pipeline.stages.request import AccountRequest
 from tests.benchmarks.measuring import Stopwatch, made_tickers, migrated, say, seconds, server
-from tests.builders_trading import DAY, TradingBench
 from tests.contract.paper_street import LARGE, write_market
+from tests.support.builders_trading import DAY, TradingBench
 
 
 class Ready(Protocol):

@@ -30,7 +30,7 @@ from tests.benchmarks.measuring import (
     server,
     vacuum,
 )
-from tests.fakes import FixedClock
+from tests.support.fakes import FixedClock
 
 WINDOW, TICKS = 120, 3
 MANY, FEW = 10_000, 33

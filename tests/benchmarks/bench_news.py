@@ -34,9 +34,9 @@ from ops_pipeline.domain.news.tickers import find_mentions
 from ops_pipeline.stages import rss_ingest
 from ops_pipeline.stages.request import TickRequest
 from tests.benchmarks.measuring import made_tickers, memory_mb, migrated, server
-from tests.fakes import FixedClock
-from tests.feed_server import FeedServer, Page, feed_server, item, rss
 from tests.news import labelled_lines
+from tests.support.fakes import FixedClock
+from tests.support.feed_server import FeedServer, Page, feed_server, item, rss
 
 LINES = [
     line[2:]

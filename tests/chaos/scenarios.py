@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from ops_pipeline.db.driver.connection import Database, Transaction
 from ops_pipeline.domain.market import NEW_YORK
-from tests.builders_trading import DAY, ELEVEN, TradingBench
 from tests.contract.paper_street import Minute
+from tests.support.builders_trading import DAY, ELEVEN, TradingBench
 
 PLENTY = Minute(size=5000, volume=50_000)
 SCARCE = Minute(size=100, volume=500)

@@ -36,9 +36,9 @@ from ops_pipeline.errors import (
 from ops_pipeline.stages import control, reconciler
 from ops_pipeline.stages.control import ControlCommand
 from ops_pipeline.stages.request import TickRequest
-from tests.builders_trading import TradingBench
 from tests.conftest import TEMPLATE
-from tests.fake_broker import ENDED
+from tests.support.builders_trading import TradingBench
+from tests.support.fake_broker import ENDED
 
 TICKERS = ("AAA", "BBB", "CCC")
 FAULTS: tuple[tuple[Any, OpsError, bool], ...] = (

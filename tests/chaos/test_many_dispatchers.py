@@ -22,7 +22,7 @@ from ops_pipeline.domain.market import MINUTE
 from ops_pipeline.errors import BrokerRejected
 from ops_pipeline.stages import dispatcher, position_manager
 from ops_pipeline.stages.request import AccountRequest
-from tests.builders_trading import Street, TradingBench
+from tests.support.builders_trading import Street, TradingBench
 
 T = TypeVar("T")
 CAPS = {"large": 5, "tiny": 1}

@@ -13,8 +13,8 @@ from ops_pipeline.domain.broker import OrderRequest
 from ops_pipeline.errors import AccountMismatch, BrokerOutcomeUnknown, BrokerRejected
 from ops_pipeline.ports import Broker
 from tests.contract.paper_street import at, open_exchange
-from tests.fake_broker import FakeBroker
-from tests.fakes import FixedClock
+from tests.support.fake_broker import FakeBroker
+from tests.support.fakes import FixedClock
 
 NOW = at("10:31")
 BUY = OrderRequest("large-AAA-1", "AAA", "buy", Decimal(10), "limit", Decimal("10.05"))

@@ -18,9 +18,9 @@ from ops_local.database import DatabaseUrls
 from ops_pipeline.db.driver.connection import ConnectionTarget, Database, target_from_url
 from ops_pipeline.errors import DatabaseUnavailable, OpsError, SettingsInvalid
 from ops_pipeline.runtime.wiring import Runtime
-from tests.fakes import FixedClock
 from tests.stages.test_db_functions import NOW
-from tests.tls_front import Authority, authority, tls_front
+from tests.support.fakes import FixedClock
+from tests.support.tls_front import Authority, authority, tls_front
 
 SECRET = "ops-pipeline/db"  # noqa: S105 - the secret's name
 

@@ -17,10 +17,10 @@ from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.runtime.wiring import Runtime
-from tests.builders_market import rows
-from tests.fakes import FixedClock
-from tests.lambda_endpoint import lambda_endpoint
-from tests.stand_ins import (
+from tests.support.builders_market import rows
+from tests.support.fakes import FixedClock
+from tests.support.lambda_endpoint import lambda_endpoint
+from tests.support.stand_ins import (
     NOW,
     NOWHERE,
     TICK,

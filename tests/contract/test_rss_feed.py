@@ -10,7 +10,7 @@ import pytest
 from ops_pipeline.adapters.rss import RssFeed
 from ops_pipeline.domain.news.items import FeedState
 from ops_pipeline.errors import FeedUnavailable
-from tests.feed_server import FeedServer, Page, feed_server, item, rss
+from tests.support.feed_server import FeedServer, Page, feed_server, item, rss
 
 STAMP = "Wed, 04 Feb 2026 09:30:00 -0500"
 

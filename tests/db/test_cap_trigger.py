@@ -12,7 +12,7 @@ from pg8000.exceptions import DatabaseError
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db.driver.connection import Database, Transaction, target_from_url
 from ops_pipeline.errors import CapExceeded, ConstraintViolated
-from tests.builders_trading import ELEVEN, TradingBench
+from tests.support.builders_trading import ELEVEN, TradingBench
 
 _ENTRY = """
 INSERT INTO orders (client_order_id, account_name, purpose, recommendation_id, attempt, ticker,

@@ -13,12 +13,12 @@ from ops_pipeline.db import runs
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.errors import InvalidInput, MigrationRefused, StageFailed
 from ops_pipeline.runtime.wiring import Runtime
-from tests.builders_trading import TradingBench
 from tests.conftest import MIGRATIONS
-from tests.fakes import FixedClock
-from tests.lambda_endpoint import STACK, lambda_endpoint
 from tests.stages.test_db_functions import NOW
-from tests.stand_ins import in_process
+from tests.support.builders_trading import TradingBench
+from tests.support.fakes import FixedClock
+from tests.support.lambda_endpoint import STACK, lambda_endpoint
+from tests.support.stand_ins import in_process
 
 
 @pytest.fixture

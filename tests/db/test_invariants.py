@@ -11,7 +11,7 @@ from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.broker import OrderRequest
 from ops_pipeline.domain.operations.invariants import MEANINGS, Breach, BrokerBooks
 from ops_pipeline.errors import BrokerOutcomeUnknown
-from tests.builders_trading import TradingBench
+from tests.support.builders_trading import TradingBench
 
 LATER = timedelta(minutes=20)
 

@@ -21,7 +21,7 @@ from ops_pipeline.db.migrations.session import LIMITS, LOCK_WAIT_S, STATEMENT_S
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
 from tests.conftest import MIGRATIONS, ROOT
-from tests.lambda_endpoint import lambda_endpoint
+from tests.support.lambda_endpoint import lambda_endpoint
 
 PAGE = (ROOT / "docs" / "migrations.md").read_text()
 _FENCE = re.compile(r"^```(sql|console|console fails)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -15,7 +15,7 @@ from typing import Literal
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.broker import BrokerOrder, OrderRequest
-from tests.builders_trading import TradingBench
+from tests.support.builders_trading import TradingBench
 
 Moment = Literal["before_sending", "after_acceptance", "never"]
 

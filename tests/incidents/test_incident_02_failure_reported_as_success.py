@@ -19,8 +19,8 @@ from ops_pipeline.errors import ConstraintViolated, MigrationFailed, MigrationRe
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
 from tests.conftest import MIGRATIONS
-from tests.fakes import FixedClock
 from tests.migrations.folders import objects_in
+from tests.support.fakes import FixedClock
 
 NOW = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ lost and every trade after it was blocked.
 import pytest
 
 from ops_pipeline.db.driver.connection import Database
-from tests.builders_trading import TradingBench
+from tests.support.builders_trading import TradingBench
 
 # An error of Postgres itself, in the middle of the unit of work that decides on BAD.
 _BREAK = """

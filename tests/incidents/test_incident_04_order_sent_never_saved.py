@@ -20,9 +20,9 @@ from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 from ops_pipeline.db.driver.connection import Database
-from tests.builders_trading import DAY, TradingBench
 from tests.contract.paper_street import LARGE, open_exchange
 from tests.incidents.doomed_run import Doom, DoomedBroker, Moment
+from tests.support.builders_trading import DAY, TradingBench
 
 ROOT = Path(__file__).parents[2]
 QUOTES = {"AAA": ("10.00", "10.02")}

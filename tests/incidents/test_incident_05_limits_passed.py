@@ -20,7 +20,7 @@ from ops_pipeline.errors import CapExceeded, ConstraintViolated
 from ops_pipeline.execution.sending import open_context
 from ops_pipeline.stages import dispatcher
 from ops_pipeline.stages.request import AccountRequest
-from tests.builders_trading import Street, TradingBench
+from tests.support.builders_trading import Street, TradingBench
 
 MOST_POSITIONS, MOST_EXPOSURE = 5, Decimal(10_000)
 DISPATCHERS = 8

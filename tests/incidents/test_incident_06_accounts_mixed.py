@@ -27,8 +27,8 @@ from ops_pipeline.errors import (
     SettingsInvalid,
 )
 from ops_pipeline.runtime.wiring import Runtime
-from tests.builders_trading import DAY, TradingBench
 from tests.contract.paper_street import LARGE, TINY, open_exchange
+from tests.support.builders_trading import DAY, TradingBench
 
 OF_AN_ACCOUNT = {
     "accounts",

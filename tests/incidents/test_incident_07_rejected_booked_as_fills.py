@@ -10,7 +10,7 @@ from ops_pipeline.db import facts
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.errors import BrokerRejected, BrokerUnavailable, ConstraintViolated, OpsError
-from tests.builders_trading import DAY, TradingBench
+from tests.support.builders_trading import DAY, TradingBench
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.errors import BrokerUnavailable, StageFailed
 from ops_pipeline.stages import reconciler
 from ops_pipeline.stages.request import TickRequest
-from tests.builders_trading import TradingBench
+from tests.support.builders_trading import TradingBench
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pg8000.exceptions import DatabaseError
 from ops_pipeline.adapters.alpaca_records import order_fields
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.broker import OrderRequest
-from tests.builders_trading import TradingBench
+from tests.support.builders_trading import TradingBench
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.errors import ConstraintViolated
-from tests.builders_trading import TradingBench
+from tests.support.builders_trading import TradingBench
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.stages import market_clock
 from ops_pipeline.stages.request import ClockRequest
-from tests.builders_trading import TradingBench
+from tests.support.builders_trading import TradingBench
 
 PRESIDENTS_DAY = date(2026, 2, 16)
 DAY_AFTER_THANKSGIVING = date(2026, 11, 27)

@@ -9,8 +9,8 @@ import pytest
 
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.errors import BrokerUnavailable
-from tests.builders_trading import DAY, TradingBench
-from tests.fakes import FixedCalendar
+from tests.support.builders_trading import DAY, TradingBench
+from tests.support.fakes import FixedCalendar
 
 
 @pytest.fixture

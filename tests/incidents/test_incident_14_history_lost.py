@@ -9,7 +9,7 @@ import pytest
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.operations import invariants
 from ops_pipeline.errors import StageFailed
-from tests.builders_trading import TradingBench
+from tests.support.builders_trading import TradingBench
 
 
 @pytest.fixture

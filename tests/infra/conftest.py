@@ -13,10 +13,10 @@ from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange
 from ops_pipeline.db import feeds
 from ops_pipeline.db.driver.connection import Database
-from tests.feed_server import FeedServer, Page, feed_server, rss
 from tests.infra.release import ARCHITECTURE, Lambda, Runner, runner_of_this_python
 from tests.infra.template import Template, read_template
-from tests.stand_ins import exchange_at_tick, leading_to, prepared
+from tests.support.feed_server import FeedServer, Page, feed_server, rss
+from tests.support.stand_ins import exchange_at_tick, leading_to, prepared
 
 FEED, VIX = "/wire.rss", "/VIX_History.csv"
 VIX_CSV = b"DATE,OPEN,HIGH,LOW,CLOSE\n10/03/2013,16,18,16,17.67\n10/04/2013,18,18,16,16.74\n"

@@ -16,12 +16,12 @@ from infra.layers import UNZIPPED_LIMIT_BYTES
 from infra.weigh import weigh
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.market import minute_of
-from tests.builders_market import rows
 from tests.contract.paper_street import LARGE, TINY
-from tests.feed_server import FeedServer, Page, item, rss
 from tests.infra.conftest import FEED
 from tests.infra.release import FUNCTIONS, Lambda, Runner, machines_over
-from tests.stand_ins import TICK
+from tests.support.builders_market import rows
+from tests.support.feed_server import FeedServer, Page, item, rss
+from tests.support.stand_ins import TICK
 
 EVENTS = Path(__file__).resolve().parents[2] / "functions"
 _VERDICTS = """

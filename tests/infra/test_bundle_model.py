@@ -13,12 +13,12 @@ from ops_local.engine.engine import MachineExecution
 from ops_pipeline.adapters.model_folder import FILES, MANIFEST
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.market import minute_of
-from tests.builders_market import rows
-from tests.feed_server import FeedServer, Page, item, rss
 from tests.infra.conftest import FEED
 from tests.infra.release import Lambda, Runner, machines_over
 from tests.infra.template import read_template
-from tests.s3_endpoint import S3, s3_endpoint
+from tests.support.builders_market import rows
+from tests.support.feed_server import FeedServer, Page, item, rss
+from tests.support.s3_endpoint import S3, s3_endpoint
 
 TINY = Path(__file__).resolve().parents[1] / "news" / "tiny_model"
 SHA256 = hashlib.sha256((TINY / MANIFEST).read_bytes()).hexdigest()

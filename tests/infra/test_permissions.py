@@ -23,12 +23,12 @@ from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.runtime.wiring import Runtime
 from tests.conftest import MIGRATIONS
 from tests.contract.paper_street import LARGE, TINY
-from tests.fakes import FixedClock
 from tests.infra.template import Template, of_type, stages
 from tests.infra.test_template import _allowed, _listed, _statements
 from tests.stages.test_handler_contract import events_of, handler_of
-from tests.stand_ins import NOW, NOWHERE, TICK, in_process, prepared
-from tests.tls_front import authority, tls_front
+from tests.support.fakes import FixedClock
+from tests.support.stand_ins import NOW, NOWHERE, TICK, in_process, prepared
+from tests.support.tls_front import authority, tls_front
 
 FUNCTIONS = load_functions()
 # What Lambda itself does for a function: write its log, place it in the network.

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from ops_pipeline.db.driver.connection import Database
-from tests.builders_market import rows
 from tests.infra.release import Lambda
 from tests.infra.template import stages
 from tests.infra.test_releases import _migration, _synthesised
+from tests.support.builders_market import rows
 
 NEW = "9999_add_venues"
 SQL = """

@@ -19,8 +19,8 @@ from ops_pipeline.db.driver.connection import ConnectionTarget, Database, target
 from ops_pipeline.errors import BrokerUnavailable, DatabaseUnavailable, StageFailed
 from ops_pipeline.stages import dispatcher, position_manager
 from ops_pipeline.stages.request import AccountRequest
-from tests.builders_trading import DAY, TradingBench
-from tests.fakes import FixedCalendar
+from tests.support.builders_trading import DAY, TradingBench
+from tests.support.fakes import FixedCalendar
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "fail-closed.md"
 COLUMNS = ("no legible answer", "stale", "empty")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import brotli
 
-from tests.feed_server import item, rss
+from tests.support.feed_server import item, rss
 
 STAMP = "Wed, 04 Feb 2026 14:30:00 GMT"
 XML = '<?xml version="1.0" encoding="utf-8"?>'

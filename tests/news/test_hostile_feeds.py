@@ -17,9 +17,9 @@ from ops_pipeline.errors import FeedUnavailable
 from ops_pipeline.stages import rss_ingest
 from ops_pipeline.stages.request import TickRequest
 from tests.conftest import ROOT
-from tests.fakes import FixedClock
-from tests.feed_server import FeedServer, Page, feed_server, item, rss
 from tests.news.hostile_feeds import ODDITIES, STAMP, Oddity
+from tests.support.fakes import FixedClock
+from tests.support.feed_server import FeedServer, Page, feed_server, item, rss
 
 SMALL = 300_000
 TICK = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)

@@ -13,8 +13,8 @@ from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.news.ticker_sentiment import Pressure, ticker_sentiment
 from ops_pipeline.stages import classifier, rss_ingest
 from ops_pipeline.stages.request import TickRequest
-from tests.fakes import FixedClock
-from tests.feed_server import FeedServer, Page, feed_server, item, rss
+from tests.support.fakes import FixedClock
+from tests.support.feed_server import FeedServer, Page, feed_server, item, rss
 
 TICK = datetime(2026, 2, 4, 15, 30, tzinfo=UTC)
 GOOD = "Nike beats quarterly profit estimates"

@@ -15,9 +15,9 @@ from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db.driver.connection import Database, Row
 from ops_pipeline.domain.news.sentiment import MODEL
 from ops_pipeline.runtime.wiring import Runtime
-from tests.lambda_endpoint import STACK, lambda_endpoint
 from tests.replay.conftest import Day
-from tests.stand_ins import in_process
+from tests.support.lambda_endpoint import STACK, lambda_endpoint
+from tests.support.stand_ins import in_process
 
 _IDS = "SELECT id FROM dispatch_recommendations ORDER BY id"
 _TRADE = ["Decision", "Headlines", "Bars and features", "Signal", "Gates", "Size"]

@@ -10,8 +10,8 @@ import pytest
 from functions.db_query.handler import lambda_handler
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
-from tests.fakes import FixedClock
 from tests.replay.conftest import Day, Replay
+from tests.support.fakes import FixedClock
 
 CHECKS = {
     "classified": "SELECT count(*) AS n FROM inbound_events_classified;",

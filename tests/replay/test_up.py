@@ -25,7 +25,7 @@ from ops_pipeline.db import default_parameters
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.market import new_york_time
 from tests.conftest import ROOT
-from tests.fakes import FixedClock
+from tests.support.fakes import FixedClock
 
 
 @contextmanager

@@ -8,8 +8,8 @@ import pytest
 
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.errors import BrokerUnavailable
-from tests.builders_trading import TradingBench
-from tests.fakes import FixedClock
+from tests.support.builders_trading import TradingBench
+from tests.support.fakes import FixedClock
 
 
 @pytest.fixture

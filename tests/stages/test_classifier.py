@@ -17,7 +17,7 @@ from ops_pipeline.errors import ClassificationFailed
 from ops_pipeline.ports import Classifier
 from ops_pipeline.stages import classifier
 from ops_pipeline.stages.request import TickRequest
-from tests.fakes import FixedClock
+from tests.support.fakes import FixedClock
 
 TICK = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
 FEED = FeedState("https://wire.example/f", "Wire")

@@ -14,7 +14,7 @@ from ops_pipeline.domain.operations.invariants import MEANINGS
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.stages import control
 from ops_pipeline.stages.control import Action, ControlCommand
-from tests.builders_trading import DAY_AFTER, TradingBench
+from tests.support.builders_trading import DAY_AFTER, TradingBench
 
 BROKEN = "Broken invariants"
 

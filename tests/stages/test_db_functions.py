@@ -19,7 +19,7 @@ from ops_pipeline.errors import InvalidInput, MigrationFailed, MigrationRefused
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
 from tests.conftest import MIGRATIONS
-from tests.fakes import FixedClock
+from tests.support.fakes import FixedClock
 
 NOW = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
 

@@ -15,8 +15,8 @@ from ops_pipeline.domain.news.items import Classified, NewsItem, Publication, Se
 from ops_pipeline.errors import InvalidInput, MarketDataUnavailable
 from ops_pipeline.stages import discovery, watching
 from ops_pipeline.stages.request import TickRequest
-from tests.builders_market import rows
-from tests.fakes import FakeMarketData, FixedClock
+from tests.support.builders_market import rows
+from tests.support.fakes import FakeMarketData, FixedClock
 
 TICK = datetime(2026, 2, 4, 21, 15, tzinfo=UTC)
 OPEN = datetime(2026, 2, 4, 14, 30, tzinfo=UTC)

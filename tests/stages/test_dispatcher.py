@@ -14,7 +14,7 @@ from ops_pipeline.errors import (
     BrokerRejected,
     BrokerUnavailable,
 )
-from tests.builders_trading import DAY_AFTER, DAY_BEFORE, TradingBench
+from tests.support.builders_trading import DAY_AFTER, DAY_BEFORE, TradingBench
 
 
 @pytest.fixture

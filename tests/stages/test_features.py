@@ -15,8 +15,8 @@ from ops_pipeline.domain.market import MINUTE, Bar, Session
 from ops_pipeline.domain.parameters import TelemetryRules
 from ops_pipeline.stages import features
 from ops_pipeline.stages.request import TickRequest
-from tests.builders_market import bars_of, in_force, rows, store_bars, watch
-from tests.fakes import FixedClock
+from tests.support.builders_market import bars_of, in_force, rows, store_bars, watch
+from tests.support.fakes import FixedClock
 
 CALENDAR = NyseCalendar()
 OPEN = datetime(2026, 2, 4, 14, 30, tzinfo=UTC)

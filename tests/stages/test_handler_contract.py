@@ -21,8 +21,8 @@ from ops_pipeline.runtime.wiring import Runtime
 from ops_pipeline.stages.request import AccountRequest, TickRequest
 from tests.conftest import MIGRATIONS, ROOT
 from tests.contract.paper_street import LARGE, TINY, at, write_market
-from tests.fakes import FixedClock
-from tests.stand_ins import in_process, leading_to, prepared
+from tests.support.fakes import FixedClock
+from tests.support.stand_ins import in_process, leading_to, prepared
 
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
 NOW = at("10:31") + timedelta(seconds=20)

@@ -15,8 +15,8 @@ from ops_pipeline.domain.operations.health import MONITORED_STAGES
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.stages import control, healthcheck, run_failure
 from ops_pipeline.stages.request import TickRequest
-from tests.builders_trading import TradingBench
-from tests.fakes import FixedClock
+from tests.support.builders_trading import TradingBench
+from tests.support.fakes import FixedClock
 
 WEDNESDAY = date(2026, 2, 4)
 HOLIDAY = date(2026, 2, 16)

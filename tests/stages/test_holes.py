@@ -13,7 +13,7 @@ from ops_pipeline.errors import BrokerOutcomeUnknown, StageFailed
 from ops_pipeline.stages import control, dispatcher, reconciler
 from ops_pipeline.stages.control import ControlCommand
 from ops_pipeline.stages.request import AccountRequest, TickRequest
-from tests.builders_trading import TradingBench
+from tests.support.builders_trading import TradingBench
 
 CLAIM = """
 UPDATE dispatch_recommendations SET status = 'PROCESSING', claimed_until = :until WHERE id = :id

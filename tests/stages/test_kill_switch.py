@@ -7,7 +7,7 @@ import pytest
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.errors import BrokerUnavailable
-from tests.builders_trading import DAY, DAY_AFTER, DAY_BEFORE, TradingBench
+from tests.support.builders_trading import DAY, DAY_AFTER, DAY_BEFORE, TradingBench
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from ops_pipeline.db.driver.connection import Database, log_message, target_from
 from ops_pipeline.runtime import log
 from ops_pipeline.runtime.wiring import Runtime
 from tests.contract.paper_street import LARGE, TINY
-from tests.fakes import FixedClock
 from tests.stages.test_handler_contract import handler_of
-from tests.stand_ins import NOW, TICK, exchange_at_tick, in_process, leading_to, prepared
+from tests.support.fakes import FixedClock
+from tests.support.stand_ins import NOW, TICK, exchange_at_tick, in_process, leading_to, prepared
 
 CANARY = "canary-7c1e"
 WRONG_NUMBER = "PAcanary99"

@@ -13,8 +13,8 @@ from ops_pipeline.errors import FeedUnavailable
 from ops_pipeline.ports import VixReading
 from ops_pipeline.stages import market_regime
 from ops_pipeline.stages.request import TickRequest
-from tests.builders_market import bars_of, rows, store_bars
-from tests.fakes import FixedClock
+from tests.support.builders_market import bars_of, rows, store_bars
+from tests.support.fakes import FixedClock
 
 CALENDAR = NyseCalendar()
 MORNING = datetime(2026, 2, 4, 13, 30, tzinfo=UTC)

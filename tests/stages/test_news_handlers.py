@@ -14,8 +14,8 @@ from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
-from tests.fakes import FixedClock
-from tests.feed_server import Page, feed_server, item, rss
+from tests.support.fakes import FixedClock
+from tests.support.feed_server import Page, feed_server, item, rss
 
 NOW = datetime(2026, 2, 4, 14, 31, 5, tzinfo=UTC)
 EVENT = {"tick": "2026-02-04T14:31:00Z"}

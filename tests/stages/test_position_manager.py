@@ -10,8 +10,8 @@ from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.market import Quote, new_york_time
 from ops_pipeline.errors import BrokerRejected, BrokerUnavailable, StageFailed
 from ops_pipeline.execution import order_sync
-from tests.builders_trading import DAY, TradingBench
-from tests.fakes import FakeMarketData, FixedCalendar, regular_session
+from tests.support.builders_trading import DAY, TradingBench
+from tests.support.fakes import FakeMarketData, FixedCalendar, regular_session
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from ops_pipeline.domain.broker import OrderRequest
 from ops_pipeline.errors import AccountMismatch, BrokerUnavailable, StageFailed
 from ops_pipeline.stages import reconciler
 from ops_pipeline.stages.request import TickRequest
-from tests.builders_trading import TradingBench
+from tests.support.builders_trading import TradingBench
 
 
 @pytest.fixture

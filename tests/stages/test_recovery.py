@@ -6,7 +6,7 @@ import pytest
 
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.errors import AccountMismatch, BrokerOutcomeUnknown, BrokerUnavailable
-from tests.builders_trading import TradingBench
+from tests.support.builders_trading import TradingBench
 
 NO_ANSWER = BrokerOutcomeUnknown("no answer")
 

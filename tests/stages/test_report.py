@@ -8,7 +8,7 @@ from decimal import Decimal
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.stages import report
 from ops_pipeline.stages.request import TickRequest
-from tests.builders_market import in_force
+from tests.support.builders_market import in_force
 
 EVENING = datetime(2026, 2, 4, 21, 20, tzinfo=UTC)
 NOON = datetime(2026, 2, 4, 17, 0, tzinfo=UTC)

@@ -13,8 +13,8 @@ from ops_pipeline.db.operations.retention import STATEMENTS
 from ops_pipeline.domain.operations.retention import KEPT_DAYS, Table, oldest_kept
 from ops_pipeline.stages import retention
 from ops_pipeline.stages.request import TickRequest
-from tests.builders_trading import TradingBench
-from tests.fakes import FixedClock
+from tests.support.builders_trading import TradingBench
+from tests.support.fakes import FixedClock
 
 TICK = datetime(2026, 2, 4, 21, 20, tzinfo=UTC)
 DAY = timedelta(days=1)

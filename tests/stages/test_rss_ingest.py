@@ -11,8 +11,8 @@ from ops_pipeline.db import feeds
 from ops_pipeline.db.driver.connection import Database, Row
 from ops_pipeline.stages import rss_ingest
 from ops_pipeline.stages.request import TickRequest
-from tests.fakes import FixedClock
-from tests.feed_server import FeedServer, Page, feed_server, item, rss
+from tests.support.fakes import FixedClock
+from tests.support.feed_server import FeedServer, Page, feed_server, item, rss
 
 TICK = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
 

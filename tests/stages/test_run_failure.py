@@ -14,7 +14,7 @@ from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.errors import DatabaseUnavailable, InvalidInput
 from ops_pipeline.runtime import log, wiring
 from ops_pipeline.runtime.wiring import Runtime
-from tests.fakes import FixedClock
+from tests.support.fakes import FixedClock
 
 NOW = datetime(2026, 2, 4, 14, 31, 30, tzinfo=UTC)
 EVENT: dict[str, Any] = {

@@ -10,7 +10,7 @@ from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.exits import Decision
 from ops_pipeline.errors import BrokerOutcomeUnknown, ConstraintViolated
 from ops_pipeline.execution import exit_orders
-from tests.builders_trading import TradingBench
+from tests.support.builders_trading import TradingBench
 
 
 @pytest.fixture

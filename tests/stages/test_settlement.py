@@ -9,7 +9,7 @@ from ops_pipeline.db.driver.connection import Database, Row
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
 from ops_pipeline.errors import StageFailed
 from ops_pipeline.execution.settlement import ExecutionReport
-from tests.builders_trading import TradingBench
+from tests.support.builders_trading import TradingBench
 
 TABLES = (
     "orders",

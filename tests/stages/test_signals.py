@@ -10,8 +10,8 @@ from ops_pipeline.domain.features import Features
 from ops_pipeline.domain.market import MINUTE
 from ops_pipeline.stages import signals, watchlist
 from ops_pipeline.stages.request import TickRequest
-from tests.builders_market import features, in_force, rows, store_features, watch
-from tests.fakes import FixedClock
+from tests.support.builders_market import features, in_force, rows, store_features, watch
+from tests.support.fakes import FixedClock
 
 TICK = datetime(2026, 2, 4, 15, 31, tzinfo=UTC)
 

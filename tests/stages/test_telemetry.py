@@ -16,8 +16,8 @@ from ops_pipeline.domain.market import MINUTE, Bar, new_york_time
 from ops_pipeline.errors import MarketDataUnavailable
 from ops_pipeline.stages import telemetry
 from ops_pipeline.stages.request import TickRequest
-from tests.builders_market import bars_of, in_force, rows, store_bars, watch
-from tests.fakes import FakeMarketData, FixedClock
+from tests.support.builders_market import bars_of, in_force, rows, store_bars, watch
+from tests.support.fakes import FakeMarketData, FixedClock
 
 OPEN = datetime(2026, 2, 4, 14, 30, tzinfo=UTC)
 TICK = OPEN + 60 * MINUTE

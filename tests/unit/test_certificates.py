@@ -7,7 +7,7 @@ import pytest
 
 from infra import certificates
 from infra.certificates import CertificatesRefused, fetch
-from tests.feed_server import FeedServer, Page, feed_server
+from tests.support.feed_server import FeedServer, Page, feed_server
 
 BUNDLE = b"-----BEGIN CERTIFICATE-----\nMIIBmade+up/==\n-----END CERTIFICATE-----\n"
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from infra.deployment import Deployment
 from infra.disk import BYTES, room
 from ops_pipeline.db.driver.connection import Database
-from tests.builders_market import bars_of, in_force, store_bars
+from tests.support.builders_market import bars_of, in_force, store_bars
 
 MINUTES = 4_000
 START = datetime(2026, 2, 4, 9, 0, tzinfo=UTC)

@@ -14,7 +14,7 @@ from ops_pipeline.domain import exits
 from ops_pipeline.domain.exits import Decision, Position
 from ops_pipeline.domain.market import Quote, new_york_time
 from ops_pipeline.domain.parameters import ExitRules
-from tests.fakes import regular_session
+from tests.support.fakes import regular_session
 
 DAY = date(2026, 2, 4)
 SESSION = regular_session(DAY)

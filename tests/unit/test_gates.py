@@ -13,7 +13,7 @@ from ops_pipeline.domain import gates
 from ops_pipeline.domain.gates import AccountLimits, GateFacts, Idea, Verdict
 from ops_pipeline.domain.market import Quote, new_york_time
 from ops_pipeline.domain.parameters import GateRules, Parameters
-from tests.fakes import regular_session
+from tests.support.fakes import regular_session
 
 DAY = date(2026, 2, 4)
 NOON = new_york_time(DAY, 12)

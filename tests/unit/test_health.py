@@ -18,7 +18,7 @@ from ops_pipeline.domain.operations.health import (
     stale_outputs,
     ticks_looked_at,
 )
-from tests.fakes import regular_session
+from tests.support.fakes import regular_session
 
 DAY = date(2026, 2, 4)
 SESSION = regular_session(DAY)

@@ -21,7 +21,7 @@ from ops_pipeline.domain.signals import (
     day_trade_confidence,
     evaluate,
 )
-from tests.builders_market import features
+from tests.support.builders_market import features
 
 RULES, NEWS_RULES = SignalRules(), NewsRules()
 OPTIONS = SignalRules(options_enabled=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ops_pipeline.domain.news.ticker_sentiment import Pressure
 from ops_pipeline.domain.parameters import NewsRules, WatchlistRules
 from ops_pipeline.domain.watchlist import WatchEntry, WatchScore, score, select
-from tests.builders_market import features
+from tests.support.builders_market import features
 
 RULES, NEWS_RULES = WatchlistRules(), NewsRules()
 TICK = datetime(2026, 2, 4, 15, 31, tzinfo=UTC)

@@ -22,9 +22,16 @@ from ops_pipeline.execution.sending import AccountContext, open_context
 from ops_pipeline.ports import Broker, Calendar, MarketData
 from ops_pipeline.stages import dispatcher, position_manager
 from ops_pipeline.stages.request import AccountRequest
-from tests.builders_market import bars_of, features, in_force, rows, store_bars, store_features
-from tests.fake_broker import FakeBroker
-from tests.fakes import FakeMarketData, FixedCalendar, FixedClock, regular_session
+from tests.support.builders_market import (
+    bars_of,
+    features,
+    in_force,
+    rows,
+    store_bars,
+    store_features,
+)
+from tests.support.fake_broker import FakeBroker
+from tests.support.fakes import FakeMarketData, FixedCalendar, FixedClock, regular_session
 
 DAY_BEFORE = date(2026, 2, 3)
 DAY = date(2026, 2, 4)

@@ -10,8 +10,8 @@ from ops_local.exchange.launcher import RunningExchange
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
-from tests.builders_market import in_force, watch
 from tests.contract.paper_street import LARGE, TINY, at, open_exchange
+from tests.support.builders_market import in_force, watch
 
 NOW = at("10:31")
 TICK = "2013-10-07T14:31:00Z"

@@ -1,0 +1,1 @@
+"""What tests of several folders share: benches, fakes and small servers. It holds no tests."""
