@@ -38,7 +38,7 @@ ALLOWED = {
     PACKAGE / "adapters" / "clock.py": ("datetime.datetime.now",),
     PACKAGE / "runtime" / "settings.py": ("os.environ",),
     # The password of this machine's own server: it is in no row and in no replay.
-    LOCAL / "postgres_process.py": ("secrets.token_urlsafe",),
+    LOCAL / "postgres" / "process.py": ("secrets.token_urlsafe",),
 }
 
 
