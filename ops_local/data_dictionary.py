@@ -5,6 +5,7 @@
 
 import sys
 import tempfile
+import textwrap
 from collections import defaultdict
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,8 @@ _INTRO = """# Data dictionary
 Written by `make docs` from the comments in the database; to change a sentence, add a migration.
 Times are `timestamptz` in UTC, money is `numeric` in USD. A column without "may be NULL" never is.
 """
+
+_WIDTH = 110
 
 _TABLES = """
 SELECT c.oid::bigint AS id, c.relname AS name, obj_description(c.oid, 'pg_class') AS comment
@@ -69,7 +72,8 @@ def render(tx: Transaction) -> str:
     """Describe every table of a migrated database, as Markdown."""
     columns, rules = _by_table(tx.rows(_COLUMNS)), _by_table(tx.rows(_RULES))
     tables = tx.rows(_TABLES)
-    contents = ", ".join(f"[{table['name']}](#{table['name']})" for table in tables)
+    links = ", ".join(f"[{table['name']}](#{table['name']})" for table in tables)
+    contents = textwrap.fill(links, _WIDTH, break_long_words=False, break_on_hyphens=False)
     sections = [_section(table, columns[table["id"]], rules[table["id"]]) for table in tables]
     return "\n".join([_INTRO, contents, *sections])
 
@@ -84,13 +88,13 @@ def _by_table(rows: list[Row]) -> defaultdict[int, list[Row]]:
 def _section(table: Row, columns: list[Row], rules: list[Row]) -> str:
     lines = [
         f"\n## {table['name']}\n",
-        f"{table['comment']}\n",
+        f"{textwrap.fill(table['comment'], _WIDTH, break_on_hyphens=False)}\n",
         "| column | type | meaning |",
         "|---|---|---|",
         *map(_column, columns),
-        "",
-        *(f"- {row['name']}: {' '.join(row['rule'].split())}" for row in rules),
     ]
+    if rules:
+        lines += ["", "| rule | what it holds |", "|---|---|", *map(_rule, rules)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -101,6 +105,10 @@ def _column(row: Row) -> str:
     if row["refers_to"]:
         kind += f", in [{row['refers_to']}](#{row['refers_to']})"
     return f"| {row['name']} | {_one_line(kind)} | {_one_line(row['comment'])} |"
+
+
+def _rule(row: Row) -> str:
+    return f"| {row['name']} | {_one_line(row['rule'])} |"
 
 
 def _one_line(text: str) -> str:

@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 import tempfile
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "first-run.md"
+_WIDTH, _TOO_LONG = 110, 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,19 @@ def render(home: Path) -> str:
     parts = [_HEAD]
     for step in STEPS:
         shown = printed(step, home).replace(str(home), ".ops").rstrip()
-        lines = "\n".join(line.rstrip() for line in shown.splitlines())
-        parts.append(f"{step.says}\n\n```console\n$ {step.command}\n{lines}\n```\n")
+        lines = "\n".join(_folded(line.rstrip()) for line in shown.splitlines())
+        says = textwrap.fill(step.says, _WIDTH)
+        parts.append(f"{says}\n\n```console\n$ {_folded(step.command)}\n{lines}\n```\n")
     return "\n".join(parts)
+
+
+def _folded(line: str) -> str:
+    """A line that is too long for the page, with its rest indented below it."""
+    if len(line) < _TOO_LONG:
+        return line
+    return textwrap.fill(
+        line, _WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def printed(step: Step, home: Path) -> str:

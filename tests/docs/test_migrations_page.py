@@ -42,6 +42,7 @@ class Reader:
         if kind == "sql":
             self._write(text)
             return
+        text = text.replace("\n    ", " ")  # a long line is folded on the page
         for command, printed in re.findall(r"^\$ ops (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE):
             code = main([word.replace("$THEIR_URL", self.theirs) for word in shlex.split(command)])
             said = "".join(self.capture.readouterr())
