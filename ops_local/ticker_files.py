@@ -11,16 +11,22 @@ from ops_pipeline.domain.news.security_import import (
     EXCHANGES,
     KINDS,
     TICKER,
+    Exchange,
     ListedSecurity,
     Security,
     canonical_ticker,
 )
-from ops_pipeline.domain.news.security_names import is_house
+from ops_pipeline.domain.news.security_names import is_broker_name
 from ops_pipeline.errors import InvalidInput
 
 COLUMNS = ("ticker", "name", "aliases", "exchange", "kind", "is_broker", "needs_context", "active")
 _BETWEEN_ALIASES = "|"
-_SEC_EXCHANGES = {"nasdaq": "NASDAQ", "nyse": "NYSE", "cboe": "BATS", "otc": "OTC"}
+_SEC_EXCHANGES: dict[str, Exchange] = {
+    "nasdaq": "NASDAQ",
+    "nyse": "NYSE",
+    "cboe": "BATS",
+    "otc": "OTC",
+}
 _YES, _NO = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
 
 
@@ -99,7 +105,7 @@ def _security(where: str, row: dict[str, str | None]) -> Security:
         aliases=tuple(alias for alias in aliases if alias),
         exchange=exchange,
         kind=kind,
-        is_broker=_flag(where, text["is_broker"], unless=is_house(text["name"])),
+        is_broker=_flag(where, text["is_broker"], unless=is_broker_name(text["name"])),
         name_needs_context=_flag(where, text["needs_context"], unless=False),
         active=_flag(where, text["active"], unless=True),
     )

@@ -15,7 +15,7 @@ from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import news
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.ids import stable_uuid
-from ops_pipeline.domain.news.company_names import NameBook
+from ops_pipeline.domain.news.company_names import NameIndex
 from ops_pipeline.domain.news.items import Classified, Company, WaitingItem
 from ops_pipeline.errors import OpsError
 from ops_pipeline.ports import Classifier
@@ -40,8 +40,8 @@ def run(args: argparse.Namespace) -> int:
         with ExitStack() as stack:
             lines = stack.enter_context(_opened(args.file))
             classifier = Runtime(args.variables, WallClock()).classifier
-            book = NameBook(_companies(args))
-            for line in answers(lines, book, classifier):
+            index = NameIndex(_companies(args))
+            for line in answers(lines, index, classifier):
                 sys.stdout.write(line + "\n")
     except BrokenPipeError:
         # `head` has seen enough; what Python would still flush has nowhere to go.
@@ -52,12 +52,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def answers(lines: Iterable[str], book: NameBook, classifier: Classifier) -> Iterator[str]:
+def answers(lines: Iterable[str], index: NameIndex, classifier: Classifier) -> Iterator[str]:
     """One JSON object for each line, in order; an empty line has one too."""
     texts = iter(lines)
     while batch := [line.rstrip("\r\n") for line in islice(texts, _BATCH)]:
         items = [_item(text) for text in batch]
-        for verdict in judge(items, book, classifier):
+        for verdict in judge(items, index, classifier):
             yield json.dumps(_facts(verdict), ensure_ascii=False)
 
 

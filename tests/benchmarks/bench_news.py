@@ -27,7 +27,7 @@ from ops_pipeline.adapters.onnx_classifier import OnnxClassifier
 from ops_pipeline.adapters.rss import RssFeed
 from ops_pipeline.db import feeds
 from ops_pipeline.db.driver.connection import Database, target_from_url
-from ops_pipeline.domain.news.company_names import NameBook
+from ops_pipeline.domain.news.company_names import NameIndex
 from ops_pipeline.domain.news.items import Company
 from ops_pipeline.domain.news.sentiment import sentiment
 from ops_pipeline.domain.news.tickers import find_mentions
@@ -95,7 +95,7 @@ def names() -> None:
         "".join(chance.choices(ascii_lowercase, k=chance.randint(3, 9))).title()
         for _ in range(8_000)
     ]
-    book = NameBook(
+    book = NameIndex(
         Company(ticker, (" ".join(chance.sample(words, chance.randint(1, 3))),))
         for ticker in made_tickers(10_000)
     )

@@ -9,7 +9,7 @@ import pytest
 from ops_pipeline.db import news
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.ids import stable_uuid
-from ops_pipeline.domain.news.company_names import NameBook
+from ops_pipeline.domain.news.company_names import NameIndex
 from ops_pipeline.domain.news.identity import news_item
 from ops_pipeline.domain.news.items import (
     Classified,
@@ -156,7 +156,7 @@ def test_the_database_refuses_a_sentiment_without_label_and_a_null_time_without_
 def test_hardly_a_line_of_plain_news_gets_a_ticker_that_it_does_not_name(db: Database) -> None:
     """Eight hundred headlines and sentences of reports with the shipped securities."""
     with db.transaction() as tx:
-        book = NameBook(news.companies(tx))
+        book = NameIndex(news.companies(tx))
     folder = Path(__file__).resolve().parents[1] / "news" / "lines"
     lines = [
         line[2:]

@@ -15,7 +15,7 @@ from ops_local.ticker_files import read_csv, read_sec
 from ops_pipeline.db import news
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.tickers import watch_only
-from ops_pipeline.domain.news.company_names import NameBook
+from ops_pipeline.domain.news.company_names import NameIndex
 from ops_pipeline.domain.news.tickers import find_mentions
 from ops_pipeline.errors import InvalidInput
 
@@ -148,7 +148,7 @@ def test_one_known_by_its_symbol_alone_is_no_ordinary_word(urls: DatabaseUrls) -
     database = Database(target_from_url(urls.writer), application_name="test")
     with closing(database), database.transaction() as tx:
         watch_only(tx, ["ALL", "NOW"])
-        book = NameBook(news.companies(tx))
+        book = NameIndex(news.companies(tx))
     assert find_mentions("NOW is the time for ALL of them", book) == ()
 
 

@@ -98,7 +98,7 @@ ODDITIES: dict[str, Oddity] = {
         headers={"Content-Type": "text/xml"},
     ),
     "utf_16": Oddity(lambda: rss(item("Wide letters"), encoding="utf-16"), ("Wide letters",)),
-    "an_encoding_nobody_knows": Oddity(
+    "an_unknown_encoding": Oddity(
         lambda: rss(item("Plain letters")).replace(b"utf-8", b"x-klingon"), ("Plain letters",)
     ),
     "called_a_web_page": Oddity(
@@ -123,8 +123,8 @@ ODDITIES: dict[str, Oddity] = {
     "brotli_that_is_none": Oddity(
         lambda: rss(item("Not packed")), failure="Decode", headers={"Content-Encoding": "br"}
     ),
-    "packed_as_nobody_asked": Oddity(
-        lambda: b"???", failure="nobody asked", headers={"Content-Encoding": "x-rot13"}
+    "packed_as_was_not_asked_for": Oddity(
+        lambda: b"???", failure="not asked for", headers={"Content-Encoding": "x-rot13"}
     ),
     "gzip_that_is_none": Oddity(
         lambda: rss(item("Not packed")), failure="Decode", headers={"Content-Encoding": "gzip"}

@@ -10,7 +10,7 @@ from ops_local.cli import main
 from ops_local.commands.classify import answers
 from ops_local.database import DatabaseUrls
 from ops_pipeline.adapters.lexicon_classifier import LexiconClassifier
-from ops_pipeline.domain.news.company_names import NameBook
+from ops_pipeline.domain.news.company_names import NameIndex
 from ops_pipeline.domain.news.items import Company
 
 LINES = "Nike shares jump after strong quarter\n\nNike rises while Intel falls\r\n100 %\n"
@@ -57,7 +57,7 @@ def test_a_file_that_is_not_there_is_named(
 
 
 def test_answers_keep_the_order_over_many_batches() -> None:
-    book = NameBook([Company("NKE", ("Nike",))])
+    book = NameIndex([Company("NKE", ("Nike",))])
     lines = [f"Nike sells {n} shoes" if n % 2 else f"Rain on day {n}" for n in range(1000)]
     found = [json.loads(line)["tickers"] for line in answers(lines, book, LexiconClassifier())]
     assert found == [["NKE"] if n % 2 else [] for n in range(1000)]

@@ -17,10 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from ops_pipeline.domain.news import words_of_direction, words_of_judgement, words_of_traders
 from ops_pipeline.domain.news.items import Label
 from ops_pipeline.domain.news.sentiment import sentiment
-from ops_pipeline.domain.news.word_sets import phrase_set
 from tests.unit.test_sentiment import LABELS, macro_f1
 
 LINES = Path(__file__).parent / "lines"
@@ -50,16 +48,3 @@ def test_each_style_has_120_blind_lines_and_no_line_comes_twice(style: str) -> N
     every = [line for kind in ("blind", "mended", "last") for line in lines_of(kind, style)]
     assert len(every) == len(set(every))
     assert {line[:2] for line in every} == {"+ ", "- ", "0 "}
-
-
-def test_no_phrase_has_two_roles() -> None:
-    """The later one would silently win."""
-    for modules in ((words_of_direction, words_of_judgement), (words_of_traders,)):
-        seen: dict[str, str] = {}
-        for module in modules:
-            for role, words in vars(module).items():
-                for phrase in (
-                    phrase_set(words) if role.isupper() and isinstance(words, str) else ()
-                ):
-                    assert phrase not in seen, (phrase, role, seen[phrase])
-                    seen[phrase] = role

@@ -3,11 +3,11 @@
 import pytest
 
 from ops_pipeline.domain.ids import stable_uuid
-from ops_pipeline.domain.news.company_names import NameBook
+from ops_pipeline.domain.news.company_names import NameIndex
 from ops_pipeline.domain.news.items import Company, Sentiment, WaitingItem
 from ops_pipeline.domain.news.reading import judged, read
 
-BOOK = NameBook([Company("NKE", ("Nike",)), Company("INTC", ("Intel",))])
+BOOK = NameIndex([Company("NKE", ("Nike",)), Company("INTC", ("Intel",))])
 GOOD = Sentiment(positive=0.7, neutral=0.2, negative=0.1)
 BAD = Sentiment(positive=0.1, neutral=0.2, negative=0.7)
 
@@ -51,7 +51,7 @@ def test_a_line_of_several_is_asked_about_part_by_part() -> None:
 
 
 def test_the_house_that_rates_is_not_what_a_rating_is_about() -> None:
-    book = NameBook([Company("UBS", ("UBS",), is_broker=True)])
+    book = NameIndex([Company("UBS", ("UBS",), is_broker=True)])
     rating = waiting("Lens maker's price target cut to $40", "Demand is slow, UBS said.")
     assert read(rating, book).tickers == ()
     assert read(waiting("Bank names new chair", "UBS said so."), book).tickers == ("UBS",)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ops_pipeline.domain.news.company_names import NameBook
+from ops_pipeline.domain.news.company_names import NameIndex
 from ops_pipeline.domain.news.items import Company
 from ops_pipeline.domain.news.security_import import (
     ImportPlan,
@@ -10,7 +10,7 @@ from ops_pipeline.domain.news.security_import import (
     Security,
     plan_import,
 )
-from ops_pipeline.domain.news.security_names import is_house, shorter_name, spoken_name
+from ops_pipeline.domain.news.security_names import is_broker_name, shorter_name, spoken_name
 from ops_pipeline.domain.news.tickers import find_mentions
 
 
@@ -45,8 +45,8 @@ def test_a_last_word_that_speech_leaves_out_gives_a_shorter_name() -> None:
 
 
 def test_houses_are_known_by_whole_words() -> None:
-    assert [is_house(name) for name in ("Morgan Stanley", "UBS")] == [True, True]
-    assert [is_house(name) for name in ("Morgan Stanleyville", "Ubster")] == [False, False]
+    assert [is_broker_name(name) for name in ("Morgan Stanley", "UBS")] == [True, True]
+    assert [is_broker_name(name) for name in ("Morgan Stanleyville", "Ubster")] == [False, False]
 
 
 def by_ticker(plan: ImportPlan) -> dict[str, Security]:
@@ -150,7 +150,7 @@ def test_an_imported_name_of_one_word_counts_beside_a_word_of_the_trade(
         ],
         [],
     )
-    book = NameBook(
+    book = NameIndex(
         Company(one.ticker, (one.name, *one.aliases), one.is_broker, one.name_needs_context)
         for one in plan.securities
     )

@@ -7,7 +7,7 @@ import pytest
 from ops_pipeline.domain.news.headlines import plain_text, title_key
 from ops_pipeline.domain.news.identity import news_item
 from ops_pipeline.domain.news.items import FeedEntry, FeedState, NewsItem, StoryTrace
-from ops_pipeline.domain.news.stories import StoryBook, assign_stories, new_items
+from ops_pipeline.domain.news.stories import StoryIndex, assign_stories, new_items
 
 NOW = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
 
@@ -90,9 +90,9 @@ def test_an_equal_title_tells_the_same_story_for_a_day(hours: float, same: bool)
 
 def test_a_known_story_is_recognised_from_its_trace() -> None:
     first = item("a", "Boeing wins an order")
-    story = StoryBook().story_of(first)
+    story = StoryIndex().story_of(first)
     trace = StoryTrace(story, first.canonical_link, first.title_key, first.dated)
-    assert StoryBook([trace]).story_of(item("b", "Boeing Wins an Order")) == story
+    assert StoryIndex([trace]).story_of(item("b", "Boeing Wins an Order")) == story
 
 
 def test_an_item_served_twice_is_kept_once_and_a_known_one_not_at_all() -> None:
@@ -103,7 +103,7 @@ def test_an_item_served_twice_is_kept_once_and_a_known_one_not_at_all() -> None:
 
 def test_the_story_of_a_first_item_depends_on_nothing_but_itself() -> None:
     a = item("a", "Boeing wins an order")
-    assert StoryBook().story_of(a) == StoryBook().story_of(a)
+    assert StoryIndex().story_of(a) == StoryIndex().story_of(a)
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 import pytest
 
-from ops_pipeline.domain.news.company_names import NameBook
+from ops_pipeline.domain.news.company_names import NameIndex
 from ops_pipeline.domain.news.items import Company
 from ops_pipeline.domain.news.line_parts import parts_of, speaks_of_all_alike
 from ops_pipeline.domain.news.sentiment import sentiment
 from ops_pipeline.domain.news.tickers import find_mentions
 
-BOOK = NameBook(
+BOOK = NameIndex(
     [
         Company("AAPL", ("Apple", "Apple Inc", "iPhone maker")),
         Company("AMD", ("Advanced Micro Devices", "AMD")),

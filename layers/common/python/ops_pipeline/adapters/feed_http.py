@@ -189,7 +189,7 @@ class FeedHttp:
         packed = response.headers.get("Content-Encoding", "").casefold()
         if not {part.strip() for part in packed.split(",")} <= _DECODED:
             raise FeedUnavailable(
-                f"the answer is packed as {packed[:40]!r}, which nobody asked for"
+                f"the answer is packed as {packed[:40]!r}, which was not asked for"
             )
         body = bytearray()
         # read1 returns what has come, so that a server which drips is seen to do so.

@@ -1,4 +1,4 @@
-"""The subscribed feeds and what their servers said last."""
+"""The subscribed feeds and their servers' last responses."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""News items, their stories, and what the classifier made of them."""
+"""News items, their stories, and the classifier's verdicts."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -77,7 +77,7 @@ WHERE id = ANY(CAST(:ids AS uuid[])) AND processed_at IS NULL
 # A story is as old as the first that was seen of it, so that publishing it again does
 # not make it new. A claim of more than a year is no date but a fault of the feed.
 _STORIES = """
-WITH told AS MATERIALIZED (
+WITH judged AS MATERIALIZED (
     SELECT named.ticker, verdict.story_id, verdict.published_at, item.event_uid,
         verdict.sentiment_score AS score
     FROM inbound_events_classified AS verdict
@@ -92,14 +92,15 @@ WITH told AS MATERIALIZED (
         THEN least(published_claim, fetched_at) ELSE fetched_at END
     )) AS published_at
     FROM inbound_events_raw
-    WHERE story_id IN (SELECT story_id FROM told) AND fetched_at <= :now
+    WHERE story_id IN (SELECT story_id FROM judged) AND fetched_at <= :now
     GROUP BY story_id
 )
-SELECT DISTINCT ON (told.ticker COLLATE "C", told.story_id)
-    told.ticker, told.story_id, began.published_at, told.score
-FROM told JOIN began USING (story_id)
+SELECT DISTINCT ON (judged.ticker COLLATE "C", judged.story_id)
+    judged.ticker, judged.story_id, began.published_at, judged.score
+FROM judged JOIN began USING (story_id)
 WHERE began.published_at > :since
-ORDER BY told.ticker COLLATE "C", told.story_id, told.published_at, told.event_uid COLLATE "C"
+ORDER BY judged.ticker COLLATE "C", judged.story_id, judged.published_at,
+    judged.event_uid COLLATE "C"
 """
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from ops_pipeline.db import news
 from ops_pipeline.db.runs import UnitsOfWork
-from ops_pipeline.domain.news.company_names import NameBook
+from ops_pipeline.domain.news.company_names import NameIndex
 from ops_pipeline.domain.news.items import Classified, WaitingItem
 from ops_pipeline.domain.news.reading import LineReading, judged, read
 from ops_pipeline.errors import ClassificationFailed
@@ -14,11 +14,11 @@ from ops_pipeline.ports import Classifier, Clock
 from ops_pipeline.stages.request import TickRequest
 
 BATCH = 250
-# What is left waits for the next tick: a backlog must never outlast the function, whose
+# The rest waits for the next tick: a backlog must never outlast the function, whose
 # time-out is 25 s and counts the loading of the model as well.
 MOST_BATCHES = 40
 BUDGET = timedelta(seconds=16)
-# The first batch is small, as nobody knows yet how long the model takes for a text; each
+# The first batch is small, as the time that the model takes for a text is not known yet; each
 # later one takes about half of the time that is left.
 _FIRST, _SHARE = 32, 0.5
 # Any model can judge this.
@@ -51,7 +51,7 @@ def run(
     """
     started = clock.now()
     with db.transaction() as tx:
-        book = NameBook(news.companies(tx))
+        index = NameIndex(news.companies(tx))
     outcome = Outcome()
     # A dry run keeps nothing, so the same batch would come back for ever.
     for _ in range(1 if request.dry_run else MOST_BATCHES):
@@ -61,7 +61,7 @@ def run(
             waiting = news.waiting_items(tx, limit=size) if size else []
         if not waiting:
             break
-        verdicts = judge(waiting, book, classifier)
+        verdicts = judge(waiting, index, classifier)
         with db.transaction() as tx:
             news.save_classified(tx, verdicts, clock.now())
         outcome = _counted(outcome, verdicts)
@@ -82,13 +82,15 @@ def batch_size(done: int, spent: timedelta, *, most: int) -> int:
     return min(most, int(done * ((BUDGET - spent) / spent) * _SHARE)) if spent < BUDGET else 0
 
 
-def judge(items: Sequence[WaitingItem], book: NameBook, classifier: Classifier) -> list[Classified]:
+def judge(
+    items: Sequence[WaitingItem], index: NameIndex, classifier: Classifier
+) -> list[Classified]:
     """Ask the model once for a whole batch, and read its answers item by item.
 
     Raises:
         ClassificationFailed: the model answers nothing at all.
     """
-    return _judge([read(item, book) for item in items], classifier)
+    return _judge([read(item, index) for item in items], classifier)
 
 
 def _judge(readings: Sequence[LineReading], classifier: Classifier) -> list[Classified]:

@@ -9,18 +9,18 @@ from ops_pipeline.domain.news.items import FeedDocument, FeedState
 from ops_pipeline.errors import FeedUnavailable
 from ops_pipeline.ports import NewsFeed
 
-# Feeds are slow, not busy: most of a fetch is waiting for somebody else's server.
+# Most of a fetch is waiting for the feed's server.
 SIDE_BY_SIDE = 32
 # Answers that may wait to be stored, so that memory stays flat however many there are.
 MOST_WAITING = 64
 
-Answer = FeedDocument | FeedUnavailable
+Fetched = FeedDocument | FeedUnavailable
 
 
 def fetched(
     due: Sequence[FeedState], feed: NewsFeed, *, patience_s: float, budget_s: float
-) -> Iterator[tuple[FeedState, Answer | None]]:
-    """Each feed's answer, or None when the budget was spent before it was reached.
+) -> Iterator[tuple[FeedState, Fetched | None]]:
+    """Each feed's response, or None when the budget was spent before it was reached.
 
     Those that answer within `patience_s` come in the order given, so that a replay, where
     all do, meets them in the same order every time; the slow ones follow as they come.
@@ -28,7 +28,7 @@ def fetched(
     ends_at = monotonic() + budget_s
     room = Semaphore(MOST_WAITING)
 
-    def fetch(state: FeedState) -> Answer | None:
+    def fetch(state: FeedState) -> Fetched | None:
         if not room.acquire(timeout=max(0.0, ends_at - monotonic())):
             return None
         try:
@@ -43,13 +43,13 @@ def fetched(
             yield state, answer
             room.release()
     finally:
-        # A thread that still waits is hung up on by the adapter; nobody waits for it.
+        # The adapter closes the connection of a thread that still waits; no need to join it.
         pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _answers(
-    running: dict[Future[Answer | None], FeedState], patience_s: float, ends_at: float
-) -> Iterator[tuple[FeedState, Answer | None]]:
+    running: dict[Future[Fetched | None], FeedState], patience_s: float, ends_at: float
+) -> Iterator[tuple[FeedState, Fetched | None]]:
     wait(running, timeout=patience_s)
     while running and monotonic() < ends_at:
         wait(running, timeout=ends_at - monotonic(), return_when=FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""Fetch the feeds that are due and keep what is new in them, each story recognised."""
+"""Fetch the feeds that are due and store their new items, grouped into stories."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -48,7 +48,7 @@ def run(
     patience_s: float = PATIENCE_S,
     budget_s: float = BUDGET_S,
 ) -> Outcome:
-    """Fetch, then keep each feed's answer in a unit of work of its own.
+    """Fetch, then store each feed's items in a unit of work of its own.
 
     A feed that fails leaves its error in feed_state and pauses; the others go on. One that
     is not reached in the budget is left as it was and is among the first next time.

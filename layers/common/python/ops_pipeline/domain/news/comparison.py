@@ -34,7 +34,7 @@ class _Amount(NamedTuple):
 
 
 def compared_figures(text: str) -> float:
-    """+1 when the first figure is the better one, -1 when the worse, 0 when it can't be told.
+    """+1 when the first figure is the better one, -1 when the worse, 0 when that is unclear.
 
     Args:
         text: One line in small letters that names a metric but no direction.

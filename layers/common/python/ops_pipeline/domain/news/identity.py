@@ -1,4 +1,4 @@
-"""Which item is which: its uid, its link without tracking, the time that may be believed."""
+"""An item's identity: its uid, its link without tracking, and its publication time if plausible."""
 
 import hashlib
 import re
@@ -23,7 +23,7 @@ _TRACKING = re.compile(
     r"s?rnd|taid|__twitter_impression|rss(feed)?|src|source|mod|siteid|amp",
     re.IGNORECASE,
 )
-# Forms that are made so that nobody else uses them: URIs with an authority, and UUIDs.
+# Globally unique by construction: URIs with an authority, and UUIDs.
 _GLOBAL_GUID = re.compile(
     r"tag:[^,]+,\d{4}|urn:[a-z0-9-]+:|[a-z]+://[^/]+/.|\{?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     re.IGNORECASE,
@@ -102,10 +102,10 @@ def news_items(
 
     A guid that a document gives to several links or headlines identifies none of them.
     """
-    told: dict[str, set[str | None]] = {}
+    pages_of: dict[str, set[str | None]] = {}
     for entry in entries:
-        told.setdefault(entry.guid or "", set()).add(canonical_link(entry.link) or entry.title)
-    shared = {guid for guid, stories in told.items() if len(stories) > 1}
+        pages_of.setdefault(entry.guid or "", set()).add(canonical_link(entry.link) or entry.title)
+    shared = {guid for guid, pages in pages_of.items() if len(pages) > 1}
     cleared = (replace(e, guid=None) if e.guid in shared else e for e in entries)
     items = (news_item(entry, feed, fetched_at) for entry in cleared)
     return [item for item in items if item is not None]

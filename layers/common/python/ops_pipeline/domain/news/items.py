@@ -38,7 +38,7 @@ class FeedEntry:
 
 @dataclass(frozen=True, slots=True)
 class FeedDocument:
-    """One answer of a feed's server; `not_modified` means 304 and no entries."""
+    """One response of a feed's server; `not_modified` means 304 and no entries."""
 
     entries: tuple[FeedEntry, ...]
     etag: str | None
@@ -68,7 +68,7 @@ class Sentiment:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What a feed claims about an item's time, and the time that may be believed.
+    """The time that a feed claims for an item, and the time that counts.
 
     Exactly one of `at` and `reason` is None.
     """
@@ -80,7 +80,7 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class NewsItem:
-    """One item as it is kept: plain text, identified, its time judged.
+    """One item as it is stored: plain text, identified, its time checked.
 
     `canonical_link` and `title_key` are None when they identify no single story.
     """
@@ -104,7 +104,7 @@ class NewsItem:
 
 @dataclass(frozen=True, slots=True)
 class StoryTrace:
-    """What is left of an earlier item of a story, to recognise the story by."""
+    """The link and headline of an earlier item, by which its story is recognised."""
 
     story_id: UUID
     canonical_link: str | None
@@ -126,7 +126,7 @@ class WaitingItem:
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """What became of one item: a sentiment, or the reason why there is none.
+    """The verdict on one item: a sentiment, or the reason why there is none.
 
     `tickers` are sorted. `mixed` means that the text does not speak of them alike.
     """

@@ -1,10 +1,10 @@
-"""What to ask the classifier about an item, and what its answers come to."""
+"""The texts of an item that the classifier judges, and the verdict from its answers."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ops_pipeline.domain.news.company_names import NameBook
+from ops_pipeline.domain.news.company_names import NameIndex
 from ops_pipeline.domain.news.items import Classified, Sentiment, WaitingItem
 from ops_pipeline.domain.news.line_parts import Parts, parts_of, speaks_of_all_alike
 from ops_pipeline.domain.news.tickers import find_mentions, is_rating
@@ -34,20 +34,20 @@ class LineReading:
         return (self.text, *(self.parts.clauses if self.parts else ()))
 
 
-def read(item: WaitingItem, book: NameBook) -> LineReading:
+def read(item: WaitingItem, index: NameIndex) -> LineReading:
     """Find the text that counts and the securities it names.
 
     The headline counts; the summary stands in where there is none, and names the
     security where the headline does not and the summary speaks of one alone.
     """
     text = item.title or item.summary or ""
-    mentions = find_mentions(text, book)
+    mentions = find_mentions(text, index)
     tickers = {mention.ticker for mention in mentions}
     if not tickers and item.summary:
-        of_summary = {mention.ticker for mention in find_mentions(item.summary, book)}
-        # Under a headline about a rating, the house that gave it is not what it is about.
+        of_summary = {mention.ticker for mention in find_mentions(item.summary, index)}
+        # Under a headline about a rating, the broker that gave it is not its subject.
         if is_rating(text):
-            of_summary -= {ticker for ticker in of_summary if book.is_broker(ticker)}
+            of_summary -= {ticker for ticker in of_summary if index.is_broker(ticker)}
         tickers = of_summary if len(of_summary) == 1 else set()
     reason = _unreadable(text)
     return LineReading(

@@ -1,19 +1,27 @@
 """From a register's list of securities to the rows that news may be matched with.
 
-What a person entered is left alone. A name means one security: where a company has
-several, the first keeps it, and a name that two companies share means neither.
+Rows that a person entered stay as they are. A name means one security: where a company
+has several, the first keeps it, and a name that two companies share means neither.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
-from ops_pipeline.domain.news.security_names import is_house, name_key, shorter_name, spoken_name
+from ops_pipeline.domain.news.security_names import (
+    is_broker_name,
+    name_key,
+    shorter_name,
+    spoken_name,
+)
 
 TICKER = re.compile(r"[A-Z]{1,6}(?:\.[A-Z]{1,2})?")
-EXCHANGES = ("NASDAQ", "NYSE", "ARCA", "AMEX", "BATS", "OTC", "UNKNOWN")
-KINDS = ("stock", "etf")
+Exchange = Literal["NASDAQ", "NYSE", "ARCA", "AMEX", "BATS", "OTC", "UNKNOWN"]
+Kind = Literal["stock", "etf"]
+EXCHANGES: tuple[Exchange, ...] = get_args(Exchange)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 # Preferred shares, warrants, units, rights: no news means them.
 _DERIVED = re.compile(r"[A-Z]+[.\-/](?:P[A-Z]?|WT?S?[A-Z]?|UN?|RT?I?|CL|WI)")
 _ONLY_ETF = re.compile(r"\betf\b", re.IGNORECASE)
@@ -26,7 +34,7 @@ class ListedSecurity:
     ticker: str
     title: str
     company: str
-    exchange: str = "UNKNOWN"
+    exchange: Exchange = "UNKNOWN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +44,15 @@ class Security:
     ticker: str
     name: str
     aliases: tuple[str, ...] = ()
-    exchange: str = "UNKNOWN"
-    kind: str = "stock"
+    exchange: Exchange = "UNKNOWN"
+    kind: Kind = "stock"
     is_broker: bool = False
     name_needs_context: bool = False
     active: bool = True
 
     @property
     def is_bare(self) -> bool:
-        """Known by its symbol alone: nobody has said more of it."""
+        """Whether only its symbol is known, no name."""
         return self.name == self.ticker and not self.aliases
 
 
@@ -146,11 +154,11 @@ def _named(
         aliases=aliases,
         exchange=line.exchange,
         kind=_kind(line),
-        is_broker=is_house(name),
+        is_broker=is_broker_name(name),
         # One word may be any word: it counts beside "shares", "Inc" or what only firms do.
         name_needs_context=True,
     )
 
 
-def _kind(line: ListedSecurity) -> str:
+def _kind(line: ListedSecurity) -> Kind:
     return "etf" if _ONLY_ETF.search(line.title) else "stock"

@@ -2,31 +2,15 @@
 
 import re
 
-from ops_pipeline.domain.news.word_sets import word_set
+from ops_pipeline.domain.news.word_lists import word_lists
 
-# What follows a name in a register and is left out by whoever writes about it.
-_LEGAL = word_set(
-    "inc incorporated corp corporation co company ltd limited plc llc lp llp sa nv ag se ab asa "
-    "oyj spa kgaa bancorp trust fund adr ads reit cos companies de c v n s a the common stock "
-    "class holdings holding group hldgs intl"
-)
-# Left out in speech where what is left still names the firm: "Uber Technologies".
-_SPOKEN_WITHOUT = word_set(
-    "technologies technology pharmaceuticals therapeutics platforms systems motors communications "
-    "international industries enterprises brands stores laboratories"
-)
+_LISTS = word_lists("companies")
+_LEGAL_FORMS, _LEFT_OUT = _LISTS["legal forms"], _LISTS["left out in speech"]
+_BROKERS = tuple(sorted(_LISTS["brokers"]))
 _PLACE = re.compile(r"\s*[/\\][A-Za-z ,.&-]*[/\\]?\s*$|\s*\([^()]*\)\s*$")
-_INITIALS, _INITIALS_LENGTH = word_set("etf usa us uk ai"), 3
+_INITIALS, _INITIALS_LENGTH = frozenset({"etf", "usa", "us", "uk", "ai"}), 3
 _VOWEL = re.compile(r"[aeiouy]")
-_SMALL = word_set("of and the for in on de la")
-_HOUSES = (
-    "alliancebernstein", "b. riley", "bank of america", "bank of montreal",
-    "bank of nova scotia", "barclays", "bnp paribas", "citigroup", "citizens financial",
-    "deutsche bank", "evercore", "goldman sachs", "hsbc", "jefferies", "jpmorgan chase",
-    "keycorp", "lazard", "macquarie", "mizuho", "morgan stanley", "nomura", "oppenheimer",
-    "piper sandler", "raymond james", "royal bank of canada", "stifel", "toronto dominion",
-    "truist", "ubs", "wells fargo",
-)  # fmt: skip
+_SMALL = frozenset({"of", "and", "the", "for", "in", "on", "de", "la"})
 _WORDS = re.compile(r"[^\W_]+")
 
 
@@ -42,7 +26,7 @@ def spoken_name(title: str) -> str:
         bare = shorter
     words = [word.strip(",") for word in bare.split()]
     kept = list(words)
-    while len(kept) > 1 and (_plain(kept[-1]) in _LEGAL or not _plain(kept[-1])):
+    while len(kept) > 1 and (_plain(kept[-1]) in _LEGAL_FORMS or not _plain(kept[-1])):
         kept.pop()
     if len(kept) > 1 and kept[0].casefold() == "the":
         kept.pop(0)
@@ -55,13 +39,13 @@ def spoken_name(title: str) -> str:
 def shorter_name(name: str) -> str | None:
     """The name without a last word that speech leaves out; None when there is none."""
     words = name.split()
-    return " ".join(words[:-1]) if len(words) > 1 and _plain(words[-1]) in _SPOKEN_WITHOUT else None
+    return " ".join(words[:-1]) if len(words) > 1 and _plain(words[-1]) in _LEFT_OUT else None
 
 
-def is_house(name: str) -> bool:
-    """Whether this is one of the houses that rate others."""
+def is_broker_name(name: str) -> bool:
+    """Whether this is one of the brokers that rate other companies."""
     spoken = " ".join(_WORDS.findall(name.casefold()))
-    return any(f"{spoken} ".startswith(" ".join(_WORDS.findall(house)) + " ") for house in _HOUSES)
+    return any(f"{spoken} ".startswith(f"{broker} ") for broker in _BROKERS)
 
 
 def name_key(name: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from ops_pipeline.domain.news.comparison import compared_figures
 from ops_pipeline.domain.news.items import Sentiment
 from ops_pipeline.domain.news.lexicon import (
     BAD_BY_ITSELF,
+    EMOJI,
     EXPECTATION_METRICS,
     GOOD_BY_ITSELF,
     NEWS,
@@ -23,18 +24,18 @@ from ops_pipeline.domain.news.lexicon import (
     Form,
     Vocabulary,
 )
-from ops_pipeline.domain.news.words_of_traders import EMOJI
 
 MODEL = "lexicon-3"
 
+_EMOJI = "".join(sorted(EMOJI))
 # A cashtag or a name after @ stands in a line as one word that says nothing.
 _WORD = re.compile(
     r"[$@][a-z][\w.]*|[a-z](?:[a-z&.]*[a-z])?|(?<![\w.])[+-]\d[\d.,]*%|\d[\d.,]*|"
-    rf"[;,:▲▼↑↓{''.join(EMOJI)}]"
+    rf"[;,:▲▼↑↓{_EMOJI}]"
 )
 _LINK = re.compile(r"https?://\S+")
 _POST = re.compile(
-    rf"\$[a-z]{{2}}|\$[a-z]\b(?! ?\))|[{''.join(EMOJI)}]|"
+    rf"\$[a-z]{{2}}|\$[a-z]\b(?! ?\))|[{_EMOJI}]|"
     r"\b(?:lol|lmao|imo|imho|gonna|wanna|yolo|wsb|stonks?|i am|i've|i'd|"
     r"my (?:position|shares|calls|puts))\b"
 )

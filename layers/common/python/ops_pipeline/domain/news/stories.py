@@ -1,4 +1,4 @@
-"""One story once: which items, over all feeds and re-publications, tell the same story."""
+"""Groups items of all feeds, and re-publications, into stories, so that each counts once."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -10,8 +10,8 @@ from ops_pipeline.domain.news.items import NewsItem, StoryTrace
 SAME_TITLE_WITHIN = timedelta(hours=24)
 
 
-class StoryBook:
-    """The stories known so far, to be asked item by item in the order they came.
+class StoryIndex:
+    """The stories known so far; ask for items in the order they came.
 
     A link means its story for good: what is published again under it is old news. An
     equal headline means it for 24 hours only, as "Stocks close higher" comes back.
@@ -57,5 +57,5 @@ def new_items(items: Iterable[NewsItem], known_uids: set[str]) -> list[NewsItem]
 
 def assign_stories(items: Sequence[NewsItem], known: Iterable[StoryTrace]) -> dict[str, UUID]:
     """The story of each item by its event_uid; items of one batch may share a story."""
-    book = StoryBook(known)
-    return {item.event_uid: book.story_of(item) for item in items}
+    index = StoryIndex(known)
+    return {item.event_uid: index.story_of(item) for item in items}

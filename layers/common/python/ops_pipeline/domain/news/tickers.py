@@ -1,7 +1,7 @@
 """Which securities a line speaks of, and on what evidence.
 
 Strong evidence is a cashtag or an exchange form; a name counts when it is written like
-one and is neither a house that rates another company nor an ordinary word; a bare symbol
+one and is neither a broker that rates another company nor an ordinary word; a bare symbol
 only beside a word of the trade. Capitals alone are never enough.
 """
 
@@ -13,12 +13,12 @@ from typing import Literal
 from ops_pipeline.domain.news.company_names import (
     COMPANY_CONTEXT,
     COMPANY_VERBS,
-    OTHER_MEANINGS,
     WORD,
     Name,
-    NameBook,
+    NameIndex,
+    other_meaning,
 )
-from ops_pipeline.domain.news.word_sets import word_set
+from ops_pipeline.domain.news.word_lists import word_lists
 
 Evidence = Literal["cashtag", "exchange", "name", "symbol"]
 
@@ -41,31 +41,11 @@ _EXCHANGE = re.compile(
 )
 _IN_BRACKETS = re.compile(r"\((" + _SYMBOL + r")(?:\.(?:O|N|OQ))?\)")
 _BARE = re.compile(r"(?<![\w$.&'\u2019-])([A-Z]{3,5}(?:\.[A-Z])?)(?![\w&'\u2019-])")
-# Coins, currencies and indices that posts write like a cashtag.
-_NO_SECURITY = word_set(
-    "BTC ETH XRP SOL DOGE ADA LTC BNB SHIB USDT USDC DOT AVAX USD EUR GBP JPY CAD AUD CHF CNY "
-    "HKD INR NZD ES NQ YM RTY CL GC SI NG ZB ZN VIX SPX NDX DJI DXY RUT COMP"
-)
-_BESIDE_SYMBOL = word_set("shares share stock calls puts options earnings")
-_ORDINARY_CAPITALS = word_set(
-    "ALL AND ANY ARE BIG CAN CEO CFO COO CTO DAY DOW ECB EPS ETF EU FAST FBI FDA FED FOR FTC GDP "
-    "GOOD HAS IMF IPO IRS IT KEY LIFE LOVE LOW MAN NEW NEXT NOW NYSE ON ONE OPEC OUT PLAN PLAY "
-    "PM POST REAL RUN SAFE SEC SEE SO SUN TECH THE TRUE TV TWO UK UN US USA VERY WELL WTO"
-)
-_RATERS_SAY = word_set(
-    "upgrades downgrades initiates reiterates upgraded downgraded initiated reiterated maintains "
-    "resumes analyst analysts strategist strategists economist economists rates wrote writes "
-    "argued argues reckons estimates"
-)
-_RATERS_DO = word_set(
-    "raises cuts lowers lifts boosts trims hikes starts keeps sees sets says ups slashes raised "
-    "cut lowered lifted expects likes prefers adds removes names"
-)
-_RATERS_ARE_FOUND = word_set("at by from per")
-_RATED = word_set(
-    "cut raised starts started initiated upgraded downgraded reiterated rated maintained resumed "
-    "lowered lifted"
-)
+_SYMBOLS, _LISTS = word_lists("symbols"), word_lists("companies")
+_NO_SECURITY, _ORDINARY_CAPITALS = _SYMBOLS["no security"], _SYMBOLS["ordinary capitals"]
+_BESIDE_SYMBOL = frozenset({"shares", "share", "stock", "calls", "puts", "options", "earnings"})
+_RATERS_SAY, _RATERS_DO, _RATED = _LISTS["raters say"], _LISTS["raters do"], _LISTS["rated"]
+_RATERS_ARE_FOUND = frozenset({"at", "by", "from", "per"})
 _RATING = re.compile(
     r"\b(?:price target|target price|pt|rating|coverage|upgrad\w+|downgrad\w+|overweight|"
     r"underweight|outperform|underperform|top pick|"
@@ -73,24 +53,25 @@ _RATING = re.compile(
     r"buy|neutral|equal[- ]weight)\b",
     re.IGNORECASE,
 )
-_NOT_ITSELF_AFTER = word_set("supplier suppliers rival rivals backed competitor alum")
-_NOT_ITSELF_BEFORE = word_set("former ex like")
-_NO_OTHER_MEANING: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
+_NOT_ITSELF_AFTER = frozenset(
+    {"supplier", "suppliers", "rival", "rivals", "backed", "competitor", "alum"}
+)
+_NOT_ITSELF_BEFORE = frozenset({"former", "ex", "like"})
 _CONTEXT = COMPANY_CONTEXT | COMPANY_VERBS
 
 
-def find_mentions(text: str, book: NameBook) -> tuple[Mention, ...]:
+def find_mentions(text: str, index: NameIndex) -> tuple[Mention, ...]:
     """The securities a text names, in its order; one may be named more than once."""
-    strong = [*_cashtags(text, book), *_exchange_forms(text)]
-    named = list(_names(_Line.of(text), book, {mention.ticker for mention in strong}))
-    # Brackets without an exchange confirm what else names the security, no more.
+    strong = [*_cashtags(text, index), *_exchange_forms(text)]
+    named = list(_names(_Line.of(text), index, {mention.ticker for mention in strong}))
+    # Brackets without an exchange only confirm a security that the text names otherwise.
     known = {mention.ticker for mention in (*strong, *named)}
     bracketed = [
         Mention(_canonical(found[1]), found.start(), found.end(), "exchange")
         for found in _IN_BRACKETS.finditer(text)
         if _canonical(found[1]) in known
     ]
-    bare = _bare_symbols(text, book)
+    bare = _bare_symbols(text, index)
     return tuple(sorted((*strong, *named, *bracketed, *bare), key=lambda m: (m.start, m.end)))
 
 
@@ -99,11 +80,11 @@ def _canonical(symbol: str) -> str:
     return symbol.upper().replace("-", ".").replace("/", ".")
 
 
-def _cashtags(text: str, book: NameBook) -> Iterator[Mention]:
+def _cashtags(text: str, index: NameIndex) -> Iterator[Mention]:
     for found in _CASHTAG.finditer(text) if "$" in text else ():
         ticker = _canonical(found[1])
-        unknown = ticker not in book.companies
-        # "$b" and "$m" are amounts; one nobody knows counts only when written like a symbol.
+        unknown = ticker not in index.companies
+        # "$b" and "$m" are amounts; an unknown symbol counts only in capitals.
         if ticker in _NO_SECURITY or (unknown and (len(ticker) < 2 or not found[1].isupper())):
             continue
         yield Mention(ticker, found.start(), found.end(), "cashtag")
@@ -132,10 +113,10 @@ class _Line:
         return cls(text, tuple(word.span() for word in found), cased, words)
 
 
-def _names(line: _Line, book: NameBook, strong: set[str]) -> Iterator[Mention]:
+def _names(line: _Line, index: NameIndex, strong: set[str]) -> Iterator[Mention]:
     at = 0
     while at < len(line.words):
-        name = _name_at(line, at, book)
+        name = _name_at(line, at, index)
         if name is None:
             at += 1
             continue
@@ -145,8 +126,8 @@ def _names(line: _Line, book: NameBook, strong: set[str]) -> Iterator[Mention]:
         at = after
 
 
-def _name_at(line: _Line, at: int, book: NameBook) -> Name | None:
-    for name in book.starting_with(line.words[at]):
+def _name_at(line: _Line, at: int, index: NameIndex) -> Name | None:
+    for name in index.starting_with(line.words[at]):
         after = at + len(name.words)
         if line.words[at:after] == name.words and _capitals(name, line.cased[at:after]):
             return name
@@ -166,7 +147,8 @@ def _means_the_company(name: Name, line: _Line, at: int) -> bool:
     """Whether the words around a name leave it the company itself."""
     after = at + len(name.words)
     before, following = line.words[max(0, at - 2) : at], line.words[after : after + 2]
-    other_before, other_after = OTHER_MEANINGS.get(name.words[-1], _NO_OTHER_MEANING)
+    other_before = other_meaning(name.words[-1], "before")
+    other_after = other_meaning(name.words[-1], "after")
     if not (_NOT_ITSELF_BEFORE | other_before).isdisjoint(before[-1:]):
         return False
     if not (_NOT_ITSELF_AFTER | other_after).isdisjoint(following[:1]):
@@ -177,7 +159,7 @@ def _means_the_company(name: Name, line: _Line, at: int) -> bool:
 
 
 def _is_rating(before: Sequence[str], following: Sequence[str], text: str) -> bool:
-    """Whether the house speaks about another: "cut at ...", "... starts Apple at buy"."""
+    """Whether a broker is named for a rating it gave: "cut at ...", "... starts Apple at buy"."""
     found_at = not _RATERS_ARE_FOUND.isdisjoint(before[-1:])
     if not _RATERS_SAY.isdisjoint(following) or (found_at and before[0] in _RATED):
         return True
@@ -190,12 +172,12 @@ def is_rating(text: str) -> bool:
     return _RATING.search(text) is not None
 
 
-def _bare_symbols(text: str, book: NameBook) -> Iterator[Mention]:
+def _bare_symbols(text: str, index: NameIndex) -> Iterator[Mention]:
     if text.isupper():
         return
     for found in _BARE.finditer(text):
         ticker = found[1]
-        if ticker in book.companies and ticker not in _ORDINARY_CAPITALS:
+        if ticker in index.companies and ticker not in _ORDINARY_CAPITALS:
             following = WORD.search(text, found.end())
             if following is not None and following.group().casefold() in _BESIDE_SYMBOL:
                 yield Mention(ticker, found.start(), found.end(), "symbol")
