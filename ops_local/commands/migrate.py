@@ -1,8 +1,8 @@
-"""`ops migrate up|status|verify|dry-run|baseline`: the db_migration function, by hand.
+"""`ops migrate up|status|verify|dry-run|baseline`: the db_migration function on the command line.
 
-Without `--database-url` it works on the database of this machine as the schema's owner.
-With `--dir` and `--database-url` it runs any folder on any database, as that very login.
-With `--stack` it asks the deployed function, whose folder is the one it was bundled with.
+Without `--database-url` it works on this machine's database as the schema's owner.
+With `--dir` and `--database-url` it runs any folder on any database, as that login.
+With `--stack` it invokes the deployed function, whose files are those of its bundle.
 """
 
 import argparse
@@ -46,17 +46,17 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
                     help="run files that need autocommit without a transaction")  # fmt: skip
     baseline = parser.add_argument_group("baseline")
     baseline.add_argument("--through", metavar="FILE",
-                          help="the newest file of a database without a history")  # fmt: skip
+                          help="the newest applied file, without a history")  # fmt: skip
     baseline.add_argument("--not-applied", action="append", default=[], metavar="FILE",
                           help="a file that did not run, whatever was recorded")  # fmt: skip
     baseline.add_argument("--ignore", action="append", default=[], metavar="VERSION",
-                          help="a recorded version that belongs to no file")  # fmt: skip
+                          help="a recorded version without a file")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Return 0 when all is in order, 1 when something is wrong."""
+    """Return 0 if all is in order, 1 if something is wrong."""
     try:
         code, facts, lines = _at_stack(args) if args.stack else _here(args)
     except OpsError as error:
@@ -97,15 +97,15 @@ def _at_stack(args: argparse.Namespace) -> Report:
         "not_applied": args.not_applied,
         "ignore": args.ignore,
     }
-    told = deployed.call(args.stack, "db_migration", event)
+    outcome = deployed.call(args.stack, "db_migration", event)
     names = ("applied", "pending", "half_done", "problems")
-    lines = [f"{each}  {name.replace('_', ' ')}" for name in names for each in told[name]]
-    return int(bool(told["problems"])), told, lines or ["nothing to apply"]
+    lines = [f"{each}  {name.replace('_', ' ')}" for name in names for each in outcome[name]]
+    return int(bool(outcome["problems"])), outcome, lines or ["nothing to apply"]
 
 
 @contextmanager
 def _owner(args: argparse.Namespace, settings: Settings) -> Iterator[Database]:
-    """The login that migrates: the given one as it is, or the owner, made ready first."""
+    """The login that migrates: the given one unchanged, or the owner, created first if need be."""
     url = args.database_url or settings.database_owner_url
     if url and (args.dir or target_from_url(url).user == Role.OWNER):
         with _login(url) as database:
@@ -166,10 +166,10 @@ def _dry_run(runner: Runner, _: argparse.Namespace) -> Report:
 
 
 def _baseline(runner: Runner, args: argparse.Namespace) -> Report:
-    wanted = Adoption(args.through, tuple(args.not_applied), tuple(args.ignore))
-    taken = runner.baseline(wanted)
-    facts = {"applied": [row.version for row in taken]}
-    return 0, facts, [f"{row.version}  counts as applied" for row in taken]
+    adoption = Adoption(args.through, tuple(args.not_applied), tuple(args.ignore))
+    adopted = runner.baseline(adoption)
+    facts = {"applied": [row.version for row in adopted]}
+    return 0, facts, [f"{row.version}  counts as applied" for row in adopted]
 
 
 _VERBS: dict[str, Callable[[Runner, argparse.Namespace], Report]] = {

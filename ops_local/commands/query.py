@@ -1,4 +1,4 @@
-"""`ops query SQL`: the SQL console by hand; a table on a terminal, JSON or CSV elsewhere."""
+"""`ops query SQL`: the SQL console; prints a table on a terminal, JSON or CSV elsewhere."""
 
 import argparse
 import csv
@@ -90,13 +90,13 @@ def _reader(args: argparse.Namespace) -> Iterator[ConnectionTarget]:
 
 
 class _Number(str):
-    """A number digit for digit as the database wrote it."""
+    """A number with the digits that the database sent."""
 
     __slots__ = ()
 
 
 def _cells(body: str) -> list[dict[str, str]]:
-    """The rows as text, numbers digit for digit."""
+    """The rows as text, numbers with all their digits."""
     rows = json.loads(body, parse_float=_Number, parse_int=_Number)["rows"]
     return [{name: _cell(value) for name, value in row.items()} for row in rows]
 
@@ -105,7 +105,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     text = str(value) if isinstance(value, str) else _as_json(value)
-    # JSON may hold half a character, which no file and no terminal takes.
+    # JSON may contain half a surrogate pair, which no file and no terminal accepts.
     return text.encode(errors="backslashreplace").decode()
 
 
@@ -129,7 +129,7 @@ def _write_csv(rows: list[dict[str, str]], out: TextIO) -> None:
 
 
 def _visible(text: str) -> str:
-    """No value moves the cursor or changes colours: the rows hold what strangers wrote."""
+    """Without control characters: rows contain text from outside, for the terminal to print."""
     return "".join(
         char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
         for char in text

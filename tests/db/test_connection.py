@@ -200,7 +200,7 @@ def test_a_statement_never_takes_effect_without_its_begin(database_urls: Databas
         session.execute_simple(_MAKE_NOTES)
         with pytest.raises(DatabaseError, match="42P01"):
             dropped = ("DROP TABLE nowhere", ())
-            session.ask("INSERT INTO notes VALUES (1, 'a')", (), before=[dropped])
+            session.execute("INSERT INTO notes VALUES (1, 'a')", (), before=[dropped])
         assert session.execute_simple("SELECT count(*) FROM notes").rows == [[0]]
 
 

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pg8000.native import Connection
 
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db.console.console import Console, ConsoleLimits
-from ops_pipeline.db.console.login import BEGIN_AND_LOOK
+from ops_pipeline.db.console.login import BEGIN_AND_CHECK_LOGIN
 from ops_pipeline.db.console.placeholders import Bound
 from ops_pipeline.db.console.protocol import QueryResult
 from ops_pipeline.db.driver.connection import ConnectionTarget, Database, Row, target_from_url
+from ops_pipeline.db.driver.wire import PipelinedSession
 from ops_pipeline.db.migrations.snapshot import fingerprint
 from tests.db.hostile_statements import CLASSES, NOT_TEXT
 
@@ -68,16 +68,16 @@ SELECT current_user, session_user, current_setting('transaction_read_only') AS m
 class Unchecked(Console):
     """Takes any login."""
 
-    def _judge(self, found: list[list[str | None]]) -> None:
+    def _check_login(self, found: list[list[str | None]]) -> None:
         return None
 
 
 class ReadWrite(Unchecked):
     """Its transactions may write."""
 
-    def _begin(self) -> Connection:
+    def _begin(self) -> PipelinedSession:
         session = self._database.session()
-        session.execute_simple(BEGIN_AND_LOOK.replace("READ ONLY", "READ WRITE"))
+        session.execute_simple(BEGIN_AND_CHECK_LOGIN.replace("READ ONLY", "READ WRITE"))
         return session
 
 
@@ -87,7 +87,7 @@ class Stacking(Unchecked):
     def _accepted(self, sql: object) -> str:
         return str(sql)
 
-    def _ask(self, session: Connection, bound: Bound) -> QueryResult:
+    def _ask(self, session: PipelinedSession, bound: Bound) -> QueryResult:
         session.execute_simple(bound.sql)
         return QueryResult()
 
@@ -95,7 +95,7 @@ class Stacking(Unchecked):
 class Keeping(Unchecked):
     """Leaves the session as it is."""
 
-    def _end(self, session: Connection) -> None:
+    def _end(self, session: PipelinedSession) -> None:
         session.execute_simple("ROLLBACK")
 
 

@@ -42,6 +42,6 @@ def applied_in(database: Database) -> list[str]:
         return [str(row["version"]) for row in tx.rows(_APPLIED)]
 
 
-def halves_in(database: Database) -> dict[str, int]:
+def partial_runs_in(database: Database) -> dict[str, int]:
     with database.transaction() as tx:
         return {row["version"]: row["statements_done"] for row in tx.rows(_HALVES)}

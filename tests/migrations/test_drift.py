@@ -9,7 +9,7 @@ from ops_local import database as local
 from ops_local.database import DatabaseUrls
 from ops_local.postgres.server import EmbeddedPostgres
 from ops_pipeline.db.driver.connection import Database, target_from_url
-from ops_pipeline.db.migrations.cluster_wide import reaches_beyond
+from ops_pipeline.db.migrations.cluster_wide import is_cluster_wide
 from ops_pipeline.db.migrations.lexer import split
 from ops_pipeline.db.migrations.runner import LIMITS, Runner
 from ops_pipeline.db.migrations.snapshot import fingerprint
@@ -120,9 +120,10 @@ def test_verify_runs_nothing_that_reaches_beyond_its_scratch_database(
             tx.script("ALTER TABLE a ADD b int")
         assert runner.verify() == [
             "column public.a.b is there, but no migration makes it",
-            "not run for this comparison, for they reach beyond: 0001_role.sql line 1 (CREATE ROLE)"
-            ", 0001_role.sql line 1 (GRANT BEYOND), 0001_role.sql line 2 (DO)"
-            ", 0002_side.sql line 2 (DROP DATABASE), 0002_side.sql line 3 (CREATE DATABASE)",
+            "not run for this comparison, because they act beyond this database: "
+            "0001_role.sql line 1 (CREATE ROLE), 0001_role.sql line 1 (GRANT BEYOND), "
+            "0001_role.sql line 2 (DO), 0002_side.sql line 2 (DROP DATABASE), "
+            "0002_side.sql line 3 (CREATE DATABASE)",
         ]
         with database.transaction() as tx:
             assert tx.rows(facts) == [before]
@@ -152,7 +153,7 @@ def test_verify_runs_nothing_that_reaches_beyond_its_scratch_database(
 )
 def test_what_reaches_beyond_a_database_is_known(sql: str, beyond: bool) -> None:
     [statement] = split(sql)
-    assert reaches_beyond(statement) is beyond
+    assert is_cluster_wide(statement) is beyond
 
 
 def test_our_own_migrations_make_what_they_made(owner_db: Database) -> None:

@@ -22,7 +22,7 @@ from ops_local.database import DatabaseUrls
 from ops_local.postgres.server import EmbeddedPostgres
 from ops_pipeline.db.driver.connection import Database, Row
 from ops_pipeline.db.migrations.runner import Runner
-from tests.migrations.folders import MIGRATIONS, applied_in, halves_in, objects_in, owner_of
+from tests.migrations.folders import MIGRATIONS, applied_in, objects_in, owner_of, partial_runs_in
 from tests.migrations.killing_proxy import Doom, KillingProxy, Moment
 
 ALONE = "-- migrate: no-transaction\n"
@@ -117,9 +117,9 @@ class Host:
     def run(self, url: str, folder: Path, proxy: KillingProxy) -> int:
         """Return how the run ended: 0, or minus the signal that killed it."""
         self._say(f"{url}\t{folder}")
-        proxy.victim = int(self._hear())
+        proxy.victim = int(self._receive())
         self._say("go")
-        return int(self._hear())
+        return int(self._receive())
 
     def close(self) -> None:
         self._process.communicate()
@@ -129,7 +129,7 @@ class Host:
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
 
-    def _hear(self) -> str:
+    def _receive(self) -> str:
         assert self._process.stdout is not None
         return self._process.stdout.readline()
 
@@ -187,7 +187,7 @@ def end_state(urls: DatabaseUrls) -> State:
     with closing(owner_of(urls)) as database:
         with database.transaction() as tx:
             rows = tx.rows(_ROWS)
-        return State(objects_in(database), rows, applied_in(database), halves_in(database))
+        return State(objects_in(database), rows, applied_in(database), partial_runs_in(database))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from ops_local.database import DatabaseUrls
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.migrations.runner import Runner
 from ops_pipeline.errors import MigrationFailed, MigrationRefused
-from tests.migrations.folders import Write, applied_in, halves_in, objects_in, owner_of
+from tests.migrations.folders import Write, applied_in, objects_in, owner_of, partial_runs_in
 
 ALONE = "-- migrate: no-transaction\n"
 TWICE = "INSERT INTO a VALUES (7), (7)"
@@ -36,7 +36,7 @@ def test_a_no_transaction_file_runs_statement_by_statement(
         "ALTER TABLE a ADD m mood DEFAULT 'high';",
     )
     assert len(Runner(target_db, folder).up()) == 2
-    assert halves_in(target_db) == {}
+    assert partial_runs_in(target_db) == {}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_file_that_fails_half_way_is_taken_up_where_it_stood(
     assert [row.version for row in Runner(target_db, folder).up()] == ["0002_index"]
     with target_db.transaction() as tx:
         assert [row["id"] for row in tx.rows("SELECT id FROM a ORDER BY id")] == [1, 3]
-    assert halves_in(target_db) == {}
+    assert partial_runs_in(target_db) == {}
 
 
 def test_what_took_effect_may_not_be_edited_before_the_rest_runs(
@@ -166,7 +166,7 @@ def test_a_file_whose_first_statement_fails_leaves_nothing(
     with pytest.raises(MigrationFailed, match=r"could not create unique index.*as before this"):
         Runner(target_db, folder).up()
     assert objects_in(target_db) == before
-    assert halves_in(target_db) == {}
+    assert partial_runs_in(target_db) == {}
 
 
 def test_a_failed_index_is_dropped_and_built_once_the_rows_allow_it(
@@ -283,4 +283,4 @@ def test_a_name_that_is_taken_is_postgres_s_to_refuse(target_db: Database, write
     )
     with pytest.raises(MigrationFailed, match='relation "a_id" already exists'):
         Runner(target_db, folder).up()
-    assert (halves_in(target_db), _index(target_db, "a_id")) == ({}, True)
+    assert (partial_runs_in(target_db), _index(target_db, "a_id")) == ({}, True)

@@ -10,7 +10,7 @@ from ops_local.postgres.server import EmbeddedPostgres
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.migrations.runner import LIMITS, Adoption, Runner
 from ops_pipeline.errors import MigrationFailed, MigrationRefused
-from tests.migrations.folders import Write, halves_in, tables_in
+from tests.migrations.folders import Write, partial_runs_in, tables_in
 
 ALONE = "-- migrate: no-transaction\n"
 LEAVES = """
@@ -74,7 +74,7 @@ def test_a_file_without_a_transaction_may_set_path_and_role(
             [ours] = tx.rows("SELECT name FROM public.who")
         assert theirs == {"name": "ops_pipeline_writer"}
         assert ours != theirs
-        assert halves_in(superuser) == {}
+        assert partial_runs_in(superuser) == {}
 
 
 def test_a_path_set_by_a_function_is_set_again_when_the_rest_runs(

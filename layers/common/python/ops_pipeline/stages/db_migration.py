@@ -1,4 +1,4 @@
-"""Brings the database to the bundle's schema, or says how far it is from it."""
+"""Applies the bundle's migrations, or reports how the database differs from them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,6 +15,7 @@ from ops_pipeline.errors import MigrationRefused
 from ops_pipeline.ports import Clock
 
 FileNames = tuple[str, ...]
+Verb = Literal["migrate", "status", "verify", "dry_run", "baseline"]
 
 
 class Request(BaseModel):
@@ -22,7 +23,7 @@ class Request(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    verb: Literal["migrate", "status", "verify", "dry_run", "baseline"] = Field(
+    verb: Verb = Field(
         default="migrate", description="What to do; migrate applies what is pending."
     )
     allow_out_of_order: FileNames = Field(
@@ -32,26 +33,24 @@ class Request(BaseModel):
         default=False, description="Run files that need autocommit without a transaction."
     )
     through: str | None = Field(
-        default=None, description="baseline without a history: the file the schema is at."
+        default=None, description="baseline without a history: the newest file that is applied."
     )
     not_applied: FileNames = Field(
         default=(), description="baseline: files that did not run, whatever was recorded."
     )
-    ignore: FileNames = Field(
-        default=(), description="baseline: recorded versions that belong to no file."
-    )
+    ignore: FileNames = Field(default=(), description="baseline: recorded versions without a file.")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Versions by what happened, or would happen, to them.
+    """Versions by what was, or would be, done with them.
 
     `applied` are those of this run, for status and verify all of them. `notes` says what was
     unusual about them. `parameter_version` is the one in force after migrate, None for the
     other verbs.
     """
 
-    verb: str
+    verb: Verb
     applied: list[str]
     pending: list[str]
     half_done: list[str]
@@ -71,8 +70,8 @@ def run(
     """Do what the verb says.
 
     Args:
-        passwords: Those of the other logins, which migrate makes first; None where
-            somebody else makes them.
+        passwords: Of the other logins, which migrate creates first; None where they are
+            created by other means.
 
     Raises:
         MigrationRefused: files, history or schema are not in order (also what verify found).
@@ -95,10 +94,10 @@ def run(
             pending = [plan.file.version for plan in runner.dry_run()]
             outcome = Outcome("dry_run", [], pending, [], [], {}, None)
         case "baseline":
-            wanted = Adoption(request.through, request.not_applied, request.ignore)
-            outcome = _told("baseline", runner.baseline(wanted))
+            adoption = Adoption(request.through, request.not_applied, request.ignore)
+            outcome = _outcome("baseline", runner.baseline(adoption))
         case verb:
-            outcome = _look(runner, verb)
+            outcome = _report(runner, verb)
     return asdict(outcome)
 
 
@@ -106,33 +105,33 @@ def _migrate(runner: Runner, database: Database, folder: Path, clock: Clock) -> 
     applied = runner.up()
     with database.transaction() as tx:
         if (folder / f"{schema.VERSIONS[0]}.sql").exists():
-            # Ours, and not somebody's folder: a bundle that lost a file must not look migrated.
+            # Our own folder: a bundle that lost a file must not pass for migrated.
             schema.require_current(tx)
         version = default_parameters.ensure(tx, now=clock.now())
-    return _told("migrate", applied, parameter_version=version)
+    return _outcome("migrate", applied, parameter_version=version)
 
 
-def _look(runner: Runner, verb: str) -> Outcome:
+def _report(runner: Runner, verb: Verb) -> Outcome:
     status = runner.status()
     problems = list(status.problems)
     if verb == "verify":
         problems = runner.verify()
         if problems:
             raise MigrationRefused("; ".join(problems))
-    told = _told(verb, status.applied)
+    applied = _outcome(verb, status.applied)
     return Outcome(
         verb,
-        told.applied,
+        applied.applied,
         list(status.pending),
         list(status.half_done),
         problems,
-        told.notes,
+        applied.notes,
         None,
     )
 
 
-def _told(
-    verb: str, rows: "tuple[Applied, ...] | list[Applied]", *, parameter_version: int | None = None
+def _outcome(
+    verb: Verb, rows: "tuple[Applied, ...] | list[Applied]", *, parameter_version: int | None = None
 ) -> Outcome:
     notes = {row.version: row.note for row in rows if row.note}
     applied = [row.version for row in rows]

@@ -8,7 +8,7 @@ from ops_pipeline.db.console.console import Console
 
 
 class Request(BaseModel):
-    """What the operator asks. What is no statement is answered too, not raised: see the console."""
+    """The operator's statement; anything else gets an error as its answer, see the console."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,4 +1,4 @@
-"""The body of an answer: rows as JSON objects, cut off where they grow too many or too long."""
+"""The body of an answer: rows as JSON objects, up to a number of rows and bytes."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,11 +7,11 @@ from ops_pipeline.db.console.protocol import QueryResult
 
 
 def body(answer: QueryResult, own_types: Mapping[int, ToJson], *, rows: int, size: int) -> str:
-    """Return `{"success": true, "rows": [...]}`, with `"truncated": true` where rows lack.
+    """Return `{"success": true, "rows": [...]}`, with `"truncated": true` if rows are missing.
 
     Args:
-        answer: What came back.
-        own_types: Converters beside those of Postgres's own types.
+        answer: The rows as text.
+        own_types: Converters for types that are not Postgres's own.
         rows: How many at most.
         size: How many bytes at most, the body being a string inside JSON.
     """
@@ -21,7 +21,7 @@ def body(answer: QueryResult, own_types: Mapping[int, ToJson], *, rows: int, siz
     used = 0
     for row in answer.rows[:rows]:
         piece = _object(keys, to_json, row)
-        # Quotes and backslashes are escaped once more on their way.
+        # Quotes and backslashes are escaped once more when Lambda sends the body.
         used += len(piece) + piece.count('"') + piece.count("\\") + 2
         if used > size:
             break

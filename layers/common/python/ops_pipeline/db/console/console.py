@@ -1,8 +1,8 @@
-"""The SQL console: one reading statement in, its rows as JSON out, no trace left behind.
+"""The SQL console: runs one reading statement and returns its rows as JSON.
 
-Four layers, each of which holds without the others: the login may only read (checked,
-not believed), the transaction is READ ONLY, the extended protocol takes one statement,
-and after it the transaction is rolled back and the session discarded.
+Four independent layers keep it from changing anything: the login may only read (which is
+checked), the transaction is READ ONLY, the extended protocol takes one statement, and
+afterwards the transaction is rolled back and the session discarded.
 """
 
 from collections.abc import Callable
@@ -11,26 +11,27 @@ from dataclasses import dataclass
 from json import dumps
 from typing import Any
 
-from pg8000.exceptions import DatabaseError, InterfaceError
-from pg8000.native import Connection
+from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db.console import types
 from ops_pipeline.db.console.body import body
-from ops_pipeline.db.console.login import BEGIN_AND_LOOK, require_reader
+from ops_pipeline.db.console.login import BEGIN_AND_CHECK_LOGIN, require_reader
 from ops_pipeline.db.console.placeholders import Bound, bind
-from ops_pipeline.db.console.protocol import Bounds, GivenUp, QueryResult, ask
+from ops_pipeline.db.console.protocol import AnswerAbandoned, Bounds, QueryResult, ask
 from ops_pipeline.db.driver.connection import ConnectionTarget, Database, SessionLimits
+from ops_pipeline.db.driver.failures import LOST, error_fields
+from ops_pipeline.db.driver.wire import PipelinedSession
 from ops_pipeline.db.migrations.lexer import SqlUnreadable, split
 from ops_pipeline.errors import DatabaseUnavailable, InvalidInput, SettingsInvalid, WrongRole
 
-_LOST = (InterfaceError, OSError, EOFError, UnicodeError)
+_LOST = (*LOST, UnicodeError)
 _CONNECTION_FAILURE = "08006"
-# Longer than the server takes to stop a statement by itself.
+# The server needs a moment to stop a statement at its time limit.
 _GRACE_S = 2.0
-# An error quotes the value it is about.
+# An error quotes the value it is about, which may be long.
 _ERROR_CHARACTERS = 2_000
-# The transaction is the console's, and a block of code can outlive its time: it may catch
-# the very error that is to end it.
+# The console controls the transaction, and a block of code can catch the very error that
+# ends it at the time limit.
 _REFUSED_VERBS = frozenset(
     ("BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE", "DO", "CALL")
 )
@@ -38,7 +39,7 @@ _REFUSED_VERBS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ConsoleLimits:
-    """What one answer may cost; rows and bytes over it are cut off and said to be.
+    """What one answer may cost; rows and bytes over it are left out, and the answer says so.
 
     `body_bytes` counts the body as a string inside JSON, as Lambda sends it (at most 6 MB).
     """
@@ -86,7 +87,7 @@ class Console:
         """
         bound = Bound("")
         try:
-            bound = self._bounded(bind(self._accepted(sql), params))
+            bound = self._with_short_params(bind(self._accepted(sql), params))
             return {"statusCode": 200, "body": self._answer(bound)}
         except (InvalidInput, WrongRole) as error:
             return _refusal(f"{type(error).__name__}: {error}")
@@ -96,12 +97,12 @@ class Console:
         except SettingsInvalid as error:
             if not isinstance(error.__cause__, DatabaseError):
                 raise
-            return _in_words(error.__cause__, bound)
+            return _error_body(error.__cause__, bound)
         except DatabaseError as error:
-            return _in_words(error, bound)
-        except (GivenUp, *_LOST) as error:
+            return _error_body(error, bound)
+        except (AnswerAbandoned, *_LOST) as error:
             self.close()
-            return _refusal(f"the connection was given up: {error}", _CONNECTION_FAILURE)
+            return _refusal(f"the connection was closed: {error}", _CONNECTION_FAILURE)
 
     def close(self) -> None:
         self._database.close()
@@ -118,10 +119,10 @@ class Console:
         if b"\0" in encoded:
             raise InvalidInput("sql holds a NUL character")
         if verb := _refused_command(sql):
-            raise InvalidInput(f"{verb} has no place in the console: it reads, in a transaction")
+            raise InvalidInput(f"{verb} is not allowed: the console reads, in its own transaction")
         return sql
 
-    def _bounded(self, bound: Bound) -> Bound:
+    def _with_short_params(self, bound: Bound) -> Bound:
         most = self._limits.params_characters
         if sum(len(value or "") for value in bound.values) > most:
             raise InvalidInput(f"params are longer than {most} characters")
@@ -131,8 +132,8 @@ class Console:
         session = self._begin()
         try:
             answer = self._ask(session, bound)
-            sound = answer.whole and answer.error is None
-            to_json = types.of_columns(session, answer) if sound else {}
+            usable = answer.whole and answer.error is None
+            to_json = types.of_columns(session, answer) if usable else {}
         except DatabaseError:
             self._end(session)
             raise
@@ -144,35 +145,35 @@ class Console:
             raise DatabaseError(answer.error)
         return body(answer, to_json, rows=self._limits.rows, size=self._limits.body_bytes)
 
-    def _ask(self, session: Connection, bound: Bound) -> QueryResult:
+    def _ask(self, session: PipelinedSession, bound: Bound) -> QueryResult:
         bounds = Bounds(
-            # One more than wanted tells that there are more.
+            # One more than wanted shows whether there are more.
             rows=self._limits.rows + 1,
             row_bytes=self._limits.body_bytes,
             seconds=self._limits.statement_ms / 1000 + _GRACE_S,
         )
         return ask(session, bound.sql, bound.values, bounds)
 
-    def _begin(self) -> Connection:
-        """A session inside a READ ONLY transaction; one that died meanwhile is replaced."""
+    def _begin(self) -> PipelinedSession:
+        """A session inside a READ ONLY transaction; a lost one is replaced."""
         session = self._database.session()
         try:
-            context = session.execute_simple(BEGIN_AND_LOOK)
+            context = session.execute_simple(BEGIN_AND_CHECK_LOGIN)
         except _LOST:
             self.close()
             session = self._database.session()
-            context = session.execute_simple(BEGIN_AND_LOOK)
+            context = session.execute_simple(BEGIN_AND_CHECK_LOGIN)
         try:
-            self._judge(context.rows)
+            self._check_login(context.rows)
         except WrongRole:
             self.close()
             raise
         return session
 
-    def _judge(self, found: list[list[str | None]]) -> None:
+    def _check_login(self, found: list[list[str | None]]) -> None:
         require_reader(found)
 
-    def _end(self, session: Connection) -> None:
+    def _end(self, session: PipelinedSession) -> None:
         try:
             session.execute_simple("ROLLBACK")
             session.execute_simple("DISCARD ALL")
@@ -192,7 +193,7 @@ def run(
 
 
 def _refused_command(sql: str) -> str | None:
-    """The command's name; what cannot be read as SQL is for Postgres to refuse."""
+    """The refused command's name, if any; unreadable SQL is left for Postgres to refuse."""
     try:
         statements = split(sql)
     except SqlUnreadable:
@@ -206,23 +207,25 @@ def _refused_command(sql: str) -> str | None:
     return None
 
 
-def _in_words(error: DatabaseError, bound: Bound) -> dict[str, Any]:
-    facts = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-    words = _shortened(str(facts.get("M", error)))
-    if "H" in facts:
-        words += f". Hint: {_shortened(facts['H'])}"
-    position = bound.original(int(facts["P"])) if "P" in facts else None
-    return _refusal(words, facts.get("C"), position)
+def _error_body(error: DatabaseError, bound: Bound) -> dict[str, Any]:
+    fields = error_fields(error)
+    message = _shortened(str(fields.get("M", error)))
+    if "H" in fields:
+        message += f". Hint: {_shortened(fields['H'])}"
+    position = bound.original(int(fields["P"])) if "P" in fields else None
+    return _refusal(message, fields.get("C"), position)
 
 
-def _shortened(words: str) -> str:
-    return words if len(words) <= _ERROR_CHARACTERS else f"{words[:_ERROR_CHARACTERS]} ..."
+def _shortened(message: str) -> str:
+    if len(message) <= _ERROR_CHARACTERS:
+        return message
+    return f"{message[:_ERROR_CHARACTERS]} ..."
 
 
 def _refusal(
     error: str, sqlstate: str | None = None, position: int | None = None
 ) -> dict[str, Any]:
-    told: dict[str, Any] = {"success": False, "error": error, "sqlstate": sqlstate}
+    answer: dict[str, Any] = {"success": False, "error": error, "sqlstate": sqlstate}
     if position is not None:
-        told["position"] = position
-    return {"statusCode": 400, "body": dumps(told)}
+        answer["position"] = position
+    return {"statusCode": 400, "body": dumps(answer)}

@@ -1,9 +1,9 @@
-"""Postgres's text form of a value as a piece of JSON, exact: no value goes through a float.
+"""Postgres's text form of a value as exact JSON: no value goes through a float.
 
-Numbers stay numbers digit for digit, json and jsonb stand as they are (both as a string where
-they are longer or deeper than common readers take), times become
-ISO 8601, and everything else (uuid, inet, interval, ranges, bytea as \\x and hex, NaN,
-infinity, dates beyond the calendar) is Postgres's own text as a string.
+Numbers keep every digit, json and jsonb are copied (both become a string where they are
+longer or deeper than common readers accept), times become ISO 8601, and everything else
+(uuid, inet, interval, ranges, bytea as \\x and hex, NaN, infinity, dates beyond the calendar)
+is Postgres's own text as a string.
 """
 
 import re
@@ -46,7 +46,7 @@ def _json(text: str) -> str:
 
 
 def _depth(text: str) -> int:
-    """How many arrays and objects lie in each other at most."""
+    """How deep arrays and objects are nested."""
     now = deepest = 0
     for part in _JSON_PARTS.finditer(text):
         if part.group() in "[{":
@@ -82,7 +82,7 @@ def array_to_json(text: str, element: ToJson) -> str:
 
 
 def array_of(element: ToJson) -> ToJson:
-    """The converter of arrays of what `element` converts."""
+    """The converter of arrays whose elements `element` converts."""
     return lambda text: array_to_json(text, element)
 
 
@@ -98,7 +98,7 @@ _TEXT_ARRAYS = tuple(
     if name.endswith("_ARRAY") and name != "ANY_ARRAY" and isinstance(oid, int)
 )
 
-# By the type's oid; a type that is not here is text, an array of an own type too.
+# By the type's oid; all other types, arrays of user-defined types too, are sent as text.
 TO_JSON: dict[int, ToJson] = {
     **dict.fromkeys(_TEXT_ARRAYS, array_of(text_to_json)),
     **dict.fromkeys(_TIMES, _time),

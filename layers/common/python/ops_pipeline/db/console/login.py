@@ -1,16 +1,16 @@
-"""May this login use the console? Checked in the catalog, not believed.
+"""Whether this login may use the console, by the catalog.
 
-Read before each statement: a role may have been given more since the last one.
+Checked before each statement: the role may have been granted more since the last one.
 """
 
 from collections.abc import Sequence
 
 from ops_pipeline.errors import WrongRole
 
-# Begins the console's transaction. A query in it fixes the snapshot, after which Postgres
+# Begins the console's transaction. A query in it takes the snapshot, after which Postgres
 # refuses SET TRANSACTION READ WRITE. The answer is the first thing that this login may do
-# and a reader may not; NULL when there is none.
-BEGIN_AND_LOOK = r"""
+# and a reader may not; NULL if there is none.
+BEGIN_AND_CHECK_LOGIN = r"""
 BEGIN READ ONLY;
 SELECT CASE
     WHEN rolsuper THEN 'is superuser'
@@ -43,11 +43,11 @@ FROM pg_catalog.pg_roles WHERE rolname = session_user
 
 
 def require_reader(found: Sequence[Sequence[str | None]]) -> None:
-    """Judge the answer to BEGIN_AND_LOOK.
+    """Raise if the answer to BEGIN_AND_CHECK_LOGIN names a privilege.
 
     Raises:
         WrongRole: says what the login may do.
     """
     too_much = found[0][0]
     if too_much is not None:
-        raise WrongRole(f"this login {too_much}: the console takes a reader's only")
+        raise WrongRole(f"this login {too_much}: the console accepts a reader's login only")

@@ -16,8 +16,8 @@ class Bound:
     """A statement with `$1` placeholders and their values, as Postgres's text.
 
     Attributes:
-        shifts: Where a `:name` became `$n`: the place in `sql`, from 1, and how many
-            characters further on the original is from there.
+        shifts: For each `:name` that became `$n` the position behind it in `sql`, from 1, and
+            what to add from there on to get the position in the original.
     """
 
     sql: str
@@ -25,7 +25,7 @@ class Bound:
     shifts: tuple[tuple[int, int], ...] = ()
 
     def original(self, position: int) -> int:
-        """The place in the statement as it was given."""
+        """The position in the statement as it was given."""
         shift = 0
         for start, by in self.shifts:
             if position >= start:
@@ -34,10 +34,10 @@ class Bound:
 
 
 def bind(sql: str, params: object) -> Bound:
-    """Bring statement and values together.
+    """Bind the values to the statement's placeholders.
 
     Raises:
-        InvalidInput: params are neither a list nor an object, or hold what is no JSON.
+        InvalidInput: params are neither a list nor an object, or contain what is not JSON.
     """
     try:
         match params:
@@ -80,7 +80,7 @@ def _by_name(sql: str, params: Mapping[str, object]) -> Bound:
 
 
 def _as_text(value: object) -> str | None:
-    """Postgres's text of a JSON value; it finds the type from where the value stands."""
+    """Postgres's text of a JSON value; Postgres infers the type from the context."""
     match value:
         case None:
             return None

@@ -1,16 +1,15 @@
-"""Which columns of an answer are arrays, also of types that a database defines itself."""
-
-from pg8000.native import Connection
+"""Which columns of an answer are arrays, including arrays of user-defined types."""
 
 from ops_pipeline.db.console.json_values import TO_JSON, ToJson, array_of, text_to_json
 from ops_pipeline.db.console.protocol import QueryResult
+from ops_pipeline.db.driver.wire import PipelinedSession
 from ops_pipeline.db.migrations.literals import with_literals
 
-# Common, and no arrays: not worth asking about. char, name, text, bpchar, varchar, date, time,
-# timetz, interval, bytea, uuid, inet, cidr.
+# Common types that are no arrays, so that no query is needed for them: char, name, text,
+# bpchar, varchar, date, time, timetz, interval, bytea, uuid, inet, cidr.
 _PLAIN = frozenset((18, 19, 25, 1042, 1043, 1082, 1083, 1266, 1186, 17, 2950, 869, 650))
-# Of each array the type of its elements, or what a domain is of. Vectors (1 2) are none: they
-# have arrays of their own.
+# For each array its element type, a domain resolved to its base type. int2vector and oidvector
+# are not meant: their text form is another.
 _ARRAYS = """
     SELECT t.oid::bigint, coalesce(nullif(e.typbasetype, 0), e.oid)::bigint
     FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_type AS e ON e.oid = t.typelem
@@ -19,7 +18,7 @@ _ARRAYS = """
 """
 
 
-def of_columns(session: Connection, answer: QueryResult) -> dict[int, ToJson]:
+def of_columns(session: PipelinedSession, answer: QueryResult) -> dict[int, ToJson]:
     """The converters of arrays that TO_JSON does not know, by type."""
     unknown = {oid for _, oid in answer.columns} - TO_JSON.keys() - _PLAIN
     if not unknown or not answer.rows:

@@ -1,7 +1,7 @@
 """The socket to a server whose certificate is not checked: TLS wherever the server offers it.
 
-pg8000 prefers TLS too, but reads the system's certificate authorities for it each time,
-70 ms that serve nothing where nothing is checked.
+pg8000 prefers TLS too, but loads the system's certificate authorities each time: 70 ms for
+nothing, as no certificate is checked.
 """
 
 import socket
@@ -9,12 +9,12 @@ import ssl
 from functools import cache
 from struct import pack
 
-# The request for TLS: length and the number that stands for it in the protocol.
-_ASKS_FOR_TLS = pack("!ii", 8, 80877103)
+# SSLRequest: its length and its code in the protocol.
+_SSL_REQUEST = pack("!ii", 8, 80877103)
 
 
 def open_socket(host: str, port: int, timeout_s: float) -> socket.socket:
-    """Connect, encrypted if the server will.
+    """Connect, encrypted if the server offers TLS.
 
     Raises:
         OSError: nobody listens there, or the server hung up.
@@ -29,12 +29,12 @@ def open_socket(host: str, port: int, timeout_s: float) -> socket.socket:
 
 def _secured(opened: socket.socket, host: str) -> socket.socket:
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    opened.sendall(_ASKS_FOR_TLS)
+    opened.sendall(_SSL_REQUEST)
     answer = opened.recv(1)
     if answer == b"S":
         return _unchecked().wrap_socket(opened, server_hostname=host)
     if answer != b"N":
-        raise ConnectionError("the server did not say whether it takes TLS")
+        raise ConnectionError("the server did not answer whether it offers TLS")
     return opened
 
 

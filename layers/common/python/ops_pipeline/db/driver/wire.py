@@ -2,13 +2,17 @@
 
 Most of a small statement's time is the round trip. pg8000 asks for a flush after each
 message, so that the server answers in several packets; here a statement is one packet
-each way, with what goes before it or the COMMIT behind it in the same one.
+each way, together with the statements before it or the COMMIT behind it.
+
+No other module uses pg8000's private names: docs/decisions/0031-pipelined-protocol.md.
 """
 
-from collections.abc import Sequence
+import socket
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from struct import pack
 from typing import Any, TypeAlias
 
@@ -26,12 +30,20 @@ from pg8000.exceptions import InterfaceError
 
 # Far more than the package has; statements beyond it are parsed at each run.
 _MOST_PREPARED = 400
-_EXECUTE = b"E" + pack("!i", 4 + 1 + 4) + b"\x00" + pack("!i", 0)
+_UNNAMED = b"\x00"
 _SYNC = b"S" + pack("!i", 4)
+_DESCRIBE_PORTAL = b"D" + pack("!i", 4 + 1 + 1) + b"P" + _UNNAMED
 COMMIT = "COMMIT"
-# What str() gives of these is what Postgres reads.
+# str() of these is text that Postgres reads.
 _WRITTEN_AS_IS = (str, int, float, bool, datetime, type(None))
-Asked: TypeAlias = tuple[str, Sequence[object]]
+# A statement with `$1` placeholders, and its values in order.
+BoundStatement: TypeAlias = tuple[str, Sequence[object]]
+
+
+@lru_cache(maxsize=512)
+def numbered(sql: str) -> tuple[str, Callable[[dict[str, object]], tuple[object, ...]]]:
+    """The statement with `$1` for each `:name`, and a function that orders the values."""
+    return pg8000.native.to_statement(sql)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,40 +60,76 @@ class PipelinedSession(pg8000.native.Connection):  # type: ignore[misc]  # pg800
 
     def __init__(self, user: str, **options: object) -> None:
         super().__init__(user, **options)
-        self._known: dict[str, _Prepared] = {}
+        self._prepared_by_text: dict[str, _Prepared] = {}
         self.register_out_adapter(list, _array_text)
 
-    def ask(
+    def set_tcp_option(self, option: int, value: int) -> None:
+        self._usock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+    def execute(
         self,
         statement: str,
         values: Sequence[object],
         *,
-        before: Sequence[Asked] = (),
+        before: Sequence[BoundStatement] = (),
         commit: bool = False,
     ) -> Any:
-        """Run one statement with `$1` placeholders; pg8000's context holds what came of it.
+        """Run one statement with `$1` placeholders; its result is in pg8000's context.
 
         Args:
-            before: Statements to run first, whose answers nobody needs: BEGIN, writes.
+            before: Statements to run first, whose answers are not needed: BEGIN, writes.
             commit: Commit behind it, unless anything fails.
 
         Up to the Sync at the packet's end Postgres skips everything behind an error: a
         statement never runs without its BEGIN, nor a COMMIT behind a failed statement.
         """
-        asked = [*before, (statement, values), *([(COMMIT, ())] if commit else [])]
-        known = [each for text, _ in asked if (each := self._prepared(text))]
-        if len(known) < len(asked):
-            return self._one_by_one(asked)[len(before)]
+        statements = [*before, (statement, values), *([(COMMIT, ())] if commit else [])]
+        prepared = [each for text, _ in statements if (each := self._prepared(text))]
+        if len(prepared) < len(statements):
+            return self._run_separately(statements)[len(before)]
         contexts, packet = [], []
-        for each, (text, given) in zip(known, asked, strict=True):
+        for each, (text, given) in zip(prepared, statements, strict=True):
             contexts.append(Context(text, columns=each.columns, input_funcs=each.input_funcs))
-            packet.append(self._bound(each, make_params(self.py_types, given)))
+            packet += [_bind(each.name, self._encoded(given)), _EXECUTE_ALL]
         self._send(b"".join([*packet, _SYNC]))
-        self._hear(contexts)
+        self._receive(contexts)
         return contexts[len(before)]
 
-    def _hear(self, contexts: Sequence[Context]) -> None:
-        """Read the answers of statements sent together; raises the error of the first that failed.
+    def prepare(self, statements: Sequence[BoundStatement]) -> None:
+        """Let the server parse statements it does not know yet, before any of them is run."""
+        for statement, _ in statements:
+            self._prepared(statement)
+
+    def send_unnamed(self, sql: str, values: Sequence[str | None], most_rows: int) -> None:
+        """Send one statement that the server forgets again; `read_exactly` gets its answer.
+
+        Args:
+            values: As text, for `$1`, `$2`.
+            most_rows: The server stops after so many; 0 means all.
+        """
+        encoded = [None if each is None else each.encode(self._client_encoding) for each in values]
+        parts = [
+            _parse(_UNNAMED, sql.encode(self._client_encoding)),
+            _bind(_UNNAMED, encoded),
+            _DESCRIBE_PORTAL,
+            _execute(most_rows),
+            _SYNC,
+        ]
+        self._send(b"".join(parts))
+
+    def read_exactly(self, size: int) -> bytes:
+        """The next bytes of the server's answer.
+
+        Raises:
+            EOFError: the server closed the connection.
+        """
+        data: bytes = self._sock.read(size)
+        if len(data) < size:
+            raise EOFError("the server closed the connection")
+        return data
+
+    def _receive(self, contexts: Sequence[Context]) -> None:
+        """Read the answers of statements sent together; raise the error of the first that failed.
 
         Each ends with its CommandComplete; behind an error comes nothing but the end.
         """
@@ -94,7 +142,7 @@ class PipelinedSession(pg8000.native.Connection):  # type: ignore[misc]  # pg800
                 if code in (COMMAND_COMPLETE, EMPTY_QUERY_RESPONSE):
                     place += 1
         except BaseException:
-            # What is left unread would be taken for the answer to the next statement.
+            # Unread messages would be taken for the answer to the next statement.
             with suppress(Exception):
                 self.close()
             raise
@@ -103,35 +151,22 @@ class PipelinedSession(pg8000.native.Connection):  # type: ignore[misc]  # pg800
                 context.error.failed_statement = context.statement
                 raise context.error
 
-    def prepare(self, asked: Sequence[Asked]) -> None:
-        """Let the server parse what is not parsed yet, before anything of it is run."""
-        for statement, _ in asked:
-            self._prepared(statement)
-
-    def _one_by_one(self, asked: Sequence[Asked]) -> list[Context]:
+    def _run_separately(self, statements: Sequence[BoundStatement]) -> list[Context]:
         return [
             self.execute_unnamed(text, vals=values) if values else self.execute_simple(text)
-            for text, values in asked
+            for text, values in statements
         ]
 
     def _prepared(self, statement: str) -> _Prepared | None:
-        found = self._known.get(statement)
-        if found is None and len(self._known) < _MOST_PREPARED:
+        found = self._prepared_by_text.get(statement)
+        if found is None and len(self._prepared_by_text) < _MOST_PREPARED:
             found = _Prepared(*self.prepare_statement(statement, ()))
-            self._known[statement] = found
+            self._prepared_by_text[statement] = found
         return found
 
-    def _bound(self, known: _Prepared, values: Sequence[str | None]) -> bytes:
-        """Bind, all values as text, and Execute."""
-        parts = [b"\x00", known.name, pack("!hh", 0, len(values))]
-        for value in values:
-            if value is None:
-                parts.append(pack("!i", -1))
-            else:
-                encoded = value.encode(self._client_encoding)
-                parts += (pack("!i", len(encoded)), encoded)
-        body = b"".join([*parts, pack("!h", 0)])
-        return b"B" + pack("!i", len(body) + 4) + body + _EXECUTE
+    def _encoded(self, values: Sequence[object]) -> list[bytes | None]:
+        texts = make_params(self.py_types, values)
+        return [None if text is None else text.encode(self._client_encoding) for text in texts]
 
     def _send(self, packet: bytes) -> None:
         """Raises InterfaceError, as pg8000's own sending does, when the session is gone."""
@@ -144,8 +179,32 @@ class PipelinedSession(pg8000.native.Connection):  # type: ignore[misc]  # pg800
             raise InterfaceError("network error") from error
 
 
+def _message(code: bytes, body: bytes) -> bytes:
+    return code + pack("!i", len(body) + 4) + body
+
+
+def _parse(name: bytes, sql: bytes) -> bytes:
+    """Parse; the server finds the types of the placeholders."""
+    return _message(b"P", b"".join([name, sql, b"\x00", pack("!h", 0)]))
+
+
+def _bind(name: bytes, values: Sequence[bytes | None]) -> bytes:
+    """Bind to the unnamed portal, all values as text, all results as text."""
+    parts = [b"\x00", name, pack("!hH", 0, len(values))]
+    for value in values:
+        parts += [pack("!i", -1)] if value is None else [pack("!i", len(value)), value]
+    return _message(b"B", b"".join([*parts, pack("!h", 0)]))
+
+
+def _execute(most_rows: int) -> bytes:
+    return _message(b"E", b"\x00" + pack("!i", most_rows))
+
+
+_EXECUTE_ALL = _execute(0)
+
+
 def _array_text(values: list[object]) -> str:
-    """An array in Postgres's text form; pg8000's own way takes 10 us for each element."""
+    """An array in Postgres's text form; pg8000's own conversion takes over twice as long."""
     if not all(type(value) in _WRITTEN_AS_IS for value in values):
         return str(array_out(values))
     return "{" + ",".join(map(_element, values)) + "}"

@@ -1,8 +1,8 @@
-"""Takes over a database whose migrations another runner recorded, or nobody did.
+"""Adopts a database whose migrations another runner recorded, or nobody did.
 
-What was recorded is matched to the folder's files, which get their checksums as they are
-now; the other runner's table stays beside ours as schema_migrations_adopted. Whether the
-schema is what those files make is for `verify` to say: a row is no proof.
+Recorded versions are matched to the folder's files, which get their checksums as they are
+now; the other runner's table is kept as schema_migrations_adopted. Whether the schema is
+what those files make is for `verify` to say: a row is no proof.
 """
 
 import re
@@ -25,10 +25,10 @@ from ops_pipeline.errors import MigrationRefused
 
 ADOPTED = "schema_migrations_adopted"
 
-# How runners call the column that says what ran, and the one that says when.
+# What runners name the column that says what ran, and the one that says when.
 _VERSION_COLUMNS = ("version", "filename", "migration", "name", "id")
 _TIME_COLUMNS = ("applied_at", "executed_at", "installed_on", "run_on", "created_at", "applied")
-# Ours first, then the one that the login's own search path leads to.
+# Ours first, then one in the login's own search path.
 _REACH = """
     SELECT set_config(
         'search_path', concat_ws(', ', 'public', nullif(current_setting('search_path'), '')), true
@@ -43,12 +43,12 @@ _CONSTRAINTS = """
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """What the operator says that the database can't.
+    """What the operator knows and the database does not tell.
 
     Attributes:
-        through: A file: it and those before it are applied. For a database without a history.
+        through: This file and those before it are applied. For a database without a history.
         not_applied: Files that did not run, whatever was recorded.
-        ignore: Recorded versions that belong to no file.
+        ignore: Recorded versions without a file.
     """
 
     through: str | None = None
@@ -85,8 +85,8 @@ def adopt(tx: Transaction, files: Sequence[MigrationFile], wanted: Adoption) -> 
 
 def _require_known(files: Iterable[MigrationFile], names: Iterable[str]) -> None:
     known = {file.name for file in files}
-    if strange := [name for name in names if name not in known]:
-        raise MigrationRefused(f"the folder holds no {', '.join(strange)}")
+    if unknown := [name for name in names if name not in known]:
+        raise MigrationRefused(f"the folder holds no {', '.join(unknown)}")
 
 
 def _read(tx: Transaction, columns: set[str]) -> list[_Recorded]:
@@ -96,7 +96,7 @@ def _read(tx: Transaction, columns: set[str]) -> list[_Recorded]:
     rows = [row["recorded"] for row in tx.rows(_ROWS)]
     ours = {"version", "checksum", "applied_at", "execution_ms"} <= columns
     if rows and ours and all(row["checksum"] for row in rows):
-        raise MigrationRefused("schema_migrations is ours already: there is nothing to take over")
+        raise MigrationRefused("schema_migrations is ours already: there is nothing to adopt")
     if any(row.get("dirty") for row in rows):
         raise MigrationRefused("another runner left a migration half done (dirty): repair it first")
     return [_Recorded(str(row[named]).strip(), _time_of(row)) for row in rows]
@@ -115,10 +115,10 @@ def _time_of(row: dict[str, Any]) -> datetime | None:
 def _matched(
     files: Sequence[MigrationFile], recorded: Sequence[_Recorded], wanted: Adoption
 ) -> list[Applied]:
-    """The rows for what was recorded, under the files' own names."""
+    """Our rows for the recorded versions, under the files' names."""
     newest = max(file.number for file in files)
     rows: dict[str, Applied] = {}
-    strange = []
+    unmatched = []
     for each in recorded:
         file = _file_of(files, each.version)
         number = number_of(each.version)
@@ -131,10 +131,10 @@ def _matched(
             note = f"baseline: recorded as {each.version!r}, without its file"
             rows[each.version] = Applied(each.version, "unknown", 0.0, each.at, note)
         else:
-            strange.append(each.version)
-    if strange:
+            unmatched.append(each.version)
+    if unmatched:
         raise MigrationRefused(
-            f"recorded, but no file of the folder: {', '.join(sorted(strange))}; name each with "
+            f"recorded, but no file of the folder: {', '.join(sorted(unmatched))}; name each with "
             f"--ignore if it is none"
         )
     return list(rows.values())
@@ -166,7 +166,7 @@ def _row(file: MigrationFile, note: str, at: datetime | None) -> Applied:
 
 
 def _set_aside(tx: Transaction) -> None:
-    """Keep the other runner's table as evidence, under a name that leaves ours free."""
+    """Keep the other runner's table as evidence, under another name."""
     for row in tx.rows(_CONSTRAINTS):
         old, new = row["conname"], f"{ADOPTED}_{row['conname']}"
         tx.script(

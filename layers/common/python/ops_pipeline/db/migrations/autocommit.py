@@ -1,25 +1,23 @@
-"""Runs a file that no transaction holds, and takes one up again that was cut off."""
+"""Runs a file without a transaction around it, and continues one that was interrupted."""
 
 import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from pg8000.exceptions import DatabaseError, InterfaceError
+from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db.driver.connection import Database
-from ops_pipeline.db.migrations import indexes
-from ops_pipeline.db.migrations import partial_runs as halves
-from ops_pipeline.db.migrations.history import sqlstate_of
+from ops_pipeline.db.driver.failures import LOST, sqlstate_of
+from ops_pipeline.db.migrations import indexes, partial_runs
 from ops_pipeline.db.migrations.lexer import Statement
-from ops_pipeline.db.migrations.partial_runs import Half
-from ops_pipeline.db.migrations.plan import NEEDS_AUTOCOMMIT, MigrationPlan, stands_alone
-from ops_pipeline.db.migrations.session import AS_BEFORE, MigrationSession, send
+from ops_pipeline.db.migrations.partial_runs import PartialRun
+from ops_pipeline.db.migrations.plan import NEEDS_AUTOCOMMIT_SQLSTATES, MigrationPlan, stands_alone
+from ops_pipeline.db.migrations.session import NOTHING_CHANGED, MigrationSession, send
 from ops_pipeline.errors import MigrationFailed, MigrationRefused, OpsError
 
-_LOST = (InterfaceError, OSError, EOFError)
-# A second run of what took effect already answers so: the beginning of a statement, and
-# the sqlstates "there is one of that name" or "there is none".
+# How Postgres answers a statement that took effect already: the start of the statement, and
+# the sqlstate for "already exists" or "does not exist".
 _TOOK_EFFECT = (
     (("CREATE", "DATABASE"), "42P04"),
     (("CREATE", "TABLESPACE"), "42710"),
@@ -31,54 +29,55 @@ _TOOK_EFFECT = (
     (("DROP", "SUBSCRIPTION"), "42704"),
     (("ALTER", "TABLE"), "42P01"),
 )
-# A procedure or a block of code; these stand alone because they commit.
+# Procedures and blocks of code: they run outside a transaction because they may commit.
 _MAY_COMMIT = (("CALL",), ("DO",))
 _NOT_IN_STATE = "55000"
 _SETTINGS = (("SET",), ("RESET",), ("SELECT", "SET_CONFIG"), ("SELECT", "PG_CATALOG", "SET_CONFIG"))
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
-    """One file, over one session that holds the lock."""
+class AutocommitRun:
+    """Runs one file over the one session that holds the lock."""
 
     plan: MigrationPlan
     database: Database
     session: MigrationSession
 
     def run(self) -> None:
-        """Run what has not taken effect yet; each statement leaves its count.
+        """Run the statements that have not taken effect yet, and record after each how many have.
 
         Raises:
-            MigrationFailed: a statement failed; says how many took effect. None did: the
+            MigrationFailed: a statement failed; says how many took effect. If none did, the
                 database is as before.
-            MigrationRefused: the file changed where it took effect already.
+            MigrationRefused: a part of the file that took effect already was changed.
         """
         with self.database.transaction() as tx:
             self.session.enter(tx, self.plan)
-            half = halves.begin(tx, self.plan)
-        done = half.statements_done
+            partial = partial_runs.begin(tx, self.plan)
+        done = partial.statements_done
         for statement in self.plan.statements[:done]:
             if any(statement.words[: len(begins)] == begins for begins in _SETTINGS):
-                send(self.session.raw.execute_simple, self.plan, statement, self._left(done))
-        if half.attempted is not None:
-            done += self._settle(half, half.attempted)
+                send(self.session.raw.execute_simple, self.plan, statement, self._state_left(done))
+        if partial.attempted is not None:
+            done += self._settle(partial, partial.attempted)
         for number in range(done, len(self.plan.statements)):
             self._step(number)
 
-    def _settle(self, half: Half, attempted: str) -> int:
-        """Find out whether the statement that was cut off took effect: 1 if it did, else 0.
+    def _settle(self, partial: PartialRun, attempted: str) -> int:
+        """Bring the interrupted statement to its end; returns 1, for one more statement done.
 
-        What no catalog tells is sent again, and counts as done if Postgres says it was.
+        Where the catalog does not tell, it is sent again, and counts as done if Postgres
+        answers that it was.
         """
-        number = half.statements_done
+        number = partial.statements_done
         statement = self.plan.statements[number] if number < len(self.plan.statements) else None
         if statement is None or statement.text != attempted:
             raise MigrationRefused(
-                f"{self.plan.file.name}: a run was cut off at its statement {number + 1}, which "
-                f"was changed since; restore it and run again"
+                f"{self.plan.file.name}: a run was interrupted at its statement {number + 1}, "
+                f"which was changed since; restore it and run again"
             )
         target = indexes.target_of(statement)
-        if not indexes.settle(self.session.raw, target, half.indexes_before):
+        if not indexes.settle(self.session.raw, target, partial.indexes_before):
             self._alone(number, again=True)
         self._advance(number + 1)
         return 1
@@ -89,10 +88,10 @@ class Steps:
             try:
                 with self.database.transaction() as tx:
                     self.session.enter(tx, self.plan)
-                    send(tx.script, self.plan, statement, self._left(number))
-                    halves.advance(tx, self.plan, number + 1)
+                    send(tx.script, self.plan, statement, self._state_left(number))
+                    partial_runs.advance(tx, self.plan, number + 1)
             except MigrationFailed as error:
-                if sqlstate_of(error.__cause__) not in NEEDS_AUTOCOMMIT:
+                if sqlstate_of(error.__cause__) not in NEEDS_AUTOCOMMIT_SQLSTATES:
                     self._clean_up(number)
                     raise
             else:
@@ -101,9 +100,9 @@ class Steps:
         self._advance(number + 1)
 
     def _alone(self, number: int, *, again: bool = False) -> None:
-        """Run a statement outside any transaction, marked as under way.
+        """Run a statement outside any transaction, recorded as under way.
 
-        `again`: it was cut off, and Postgres's "there is one already" means that it took effect.
+        `again`: it was interrupted, and "already exists" from Postgres means it took effect.
         """
         statement = self.plan.statements[number]
         target = indexes.target_of(statement)
@@ -111,33 +110,36 @@ class Steps:
         before = [index.oid for index in indexes.existing(self.session.raw, target)]
         with self.database.transaction() as tx:
             self.session.enter(tx, self.plan)
-            halves.mark(tx, self.plan, number, before)
+            partial_runs.mark(tx, self.plan, number, before)
         try:
             send(
-                self.session.raw.execute_simple, self.plan, statement, self._left(number, statement)
+                self.session.raw.execute_simple,
+                self.plan,
+                statement,
+                self._state_left(number, statement),
             )
         except MigrationFailed as error:
             if again and _says_it_took_effect(statement, error):
                 return
-            if again and _is_detached_by_half(statement, error):
+            if again and _is_half_detached(statement, error):
                 self._finish_detaching(statement, number)
                 return
             self._clean_up(number, before)
             raise
 
     def _finish_detaching(self, statement: Statement, number: int) -> None:
-        """Postgres remembers a DETACH that was cut off, and takes only its end."""
+        """After an interrupted DETACH Postgres accepts only its FINALIZE."""
         text = re.sub(r"(?i)\bconcurrently\s*$", "FINALIZE", statement.text)
         final = replace(statement, text=text)
-        send(self.session.raw.execute_simple, self.plan, final, self._left(number))
+        send(self.session.raw.execute_simple, self.plan, final, self._state_left(number))
 
     def _clean_up(self, number: int, before: Iterable[int] = ()) -> None:
-        """After a refusal: no half-made index, no mark, no row where nothing took effect.
+        """After a refusal: no invalid index, no mark, no row where nothing took effect.
 
-        Over a lost connection nothing is done, and what fails here the next run does: the
-        mark is still there, and the first error is the one to tell.
+        Over a lost connection nothing is done. What fails here is left to the next run, which
+        finds the mark; the first error is the one to report.
         """
-        with suppress(DatabaseError, OpsError, *_LOST):
+        with suppress(DatabaseError, OpsError, *LOST):
             self.session.require_alive(self.plan)
             target = indexes.target_of(self.plan.statements[number])
             indexes.settle(self.session.raw, target, before)
@@ -145,18 +147,18 @@ class Steps:
             if number == 0:
                 with self.database.transaction() as tx:
                     self.session.enter(tx, self.plan)
-                    tx.script(halves.forget_sql(self.plan.file.version))
+                    tx.script(partial_runs.forget_sql(self.plan.file.version))
 
     def _advance(self, done: int) -> None:
         with self.database.transaction() as tx:
             self.session.enter(tx, self.plan)
-            halves.advance(tx, self.plan, done)
+            partial_runs.advance(tx, self.plan, done)
 
-    def _left(self, done: int, alone: Statement | None = None) -> str:
+    def _state_left(self, done: int, alone: Statement | None = None) -> str:
         if alone is not None and alone.words[:1] in _MAY_COMMIT:
             return "what it had committed itself stays; the next run calls it again"
         if done == 0:
-            return AS_BEFORE
+            return NOTHING_CHANGED
         return (
             f"{done} of its {len(self.plan.statements)} statements took effect and stay; "
             f"correct the rest of the file and run again"
@@ -171,5 +173,5 @@ def _says_it_took_effect(statement: Statement, error: MigrationFailed) -> bool:
     )
 
 
-def _is_detached_by_half(statement: Statement, error: MigrationFailed) -> bool:
+def _is_half_detached(statement: Statement, error: MigrationFailed) -> bool:
     return sqlstate_of(error.__cause__) == _NOT_IN_STATE and "DETACH" in statement.words

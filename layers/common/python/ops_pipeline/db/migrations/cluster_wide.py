@@ -1,7 +1,7 @@
-"""Which statements reach beyond the database they run in.
+"""Which statements act beyond the database they run in.
 
 Roles, databases, tablespaces and the server's settings belong to the whole cluster, and
-a subscription to another server as well. `verify` runs files a second time on a scratch
+a subscription involves another server. `verify` runs files a second time on a scratch
 database: there, such a statement would drop the real database or reset a real password.
 """
 
@@ -9,7 +9,7 @@ import re
 
 from ops_pipeline.db.migrations.lexer import Statement
 
-_BEYOND = re.compile(
+_CLUSTER_WIDE = re.compile(
     r"""
       (CREATE|ALTER|DROP)\ (DATABASE|TABLESPACE|ROLE|GROUP|USER(?!\ MAPPING)|SUBSCRIPTION)\b.*
     | ALTER\ SYSTEM\b.*
@@ -21,7 +21,7 @@ _BEYOND = re.compile(
     """,
     re.VERBOSE,
 )
-# What a block of code may do when it is run again; its text is not taken apart.
+# What a block of code must not do a second time; its text is searched, not parsed.
 _HIDDEN = re.compile(
     r"\b(create|alter|drop)\s+(database|tablespace|role|group|user(?!\s+mapping)|subscription)\b"
     r"|\balter\s+system\b|\b(drop|reassign)\s+owned\b|\bto\s+program\b|\bdblink",
@@ -29,8 +29,8 @@ _HIDDEN = re.compile(
 )
 
 
-def reaches_beyond(statement: Statement) -> bool:
-    """Whether running it on a scratch database would touch more than that one."""
-    if _BEYOND.fullmatch(" ".join(statement.words)):
+def is_cluster_wide(statement: Statement) -> bool:
+    """Whether running it on a scratch database would change anything outside of it."""
+    if _CLUSTER_WIDE.fullmatch(" ".join(statement.words)):
         return True
     return statement.words[:1] == ("DO",) and _HIDDEN.search(statement.text) is not None

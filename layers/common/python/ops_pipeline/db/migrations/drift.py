@@ -1,8 +1,8 @@
-"""What a database's schema is against what its migrations make, object by object.
+"""Compares a database's schema with what its migrations make, object by object.
 
-The applied files run on a scratch database beside it, both are read, and the scratch is
-dropped. Its name comes from the database's own id, so that what a killed run left behind
-is found and dropped by the next.
+The applied files run on a scratch database on the same server, both are read, and the
+scratch database is dropped. Its name derives from the database's id, so that the next run
+finds and drops one that a killed run left behind.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +13,8 @@ from pg8000.exceptions import DatabaseError
 from pg8000.native import identifier
 
 from ops_pipeline.db.driver.connection import Database
-from ops_pipeline.db.migrations.history import in_words, sqlstate_of
+from ops_pipeline.db.driver.failures import sqlstate_of
+from ops_pipeline.db.migrations.history import postgres_message
 from ops_pipeline.db.migrations.session import LIMITS
 from ops_pipeline.db.migrations.snapshot import snapshot
 from ops_pipeline.errors import MigrationRefused
@@ -22,12 +23,12 @@ _SCRATCH = """
     SELECT 'ops_verify_' || oid AS name FROM pg_database WHERE datname = current_database()
 """
 _INSUFFICIENT_PRIVILEGE = "42501"
-# Privileges in the database as a whole come from the roles' step, not from migrations.
+# Made by the step that makes the roles, not by migrations.
 _NOT_FROM_FILES = ("schema public",)
 
 
 def differences(database: Database, build: Callable[[Database], None]) -> Iterator[str]:
-    """One sentence for each object that is not as `build` makes it in an empty database.
+    """One sentence for each object that differs from what `build` makes in an empty database.
 
     Raises:
         MigrationRefused: the login may not make a database.
@@ -43,7 +44,7 @@ def differences(database: Database, build: Callable[[Database], None]) -> Iterat
 
 
 def compare(live: Mapping[str, str], made: Mapping[str, str]) -> Iterator[str]:
-    """The differences, by object; parts of a table that is missing or extra are left out."""
+    """The differences by object; of a missing or extra table only the table itself."""
     for key in sorted(live.keys() | made.keys()):
         if key in _NOT_FROM_FILES or live.get(key) == made.get(key):
             continue
@@ -58,7 +59,7 @@ def compare(live: Mapping[str, str], made: Mapping[str, str]) -> Iterator[str]:
 
 
 def _within(key: str, others: set[str]) -> bool:
-    """Whether a whole table that differs says enough of this part of it, or of its privileges."""
+    """Whether the object belongs to a table that is missing or extra as a whole."""
     kind, _, name = key.partition(" ")
     if kind == "privileges" and name.rpartition(" to ")[0] in others:
         return True
@@ -84,7 +85,7 @@ def _scratch(database: Database) -> Iterator[Database]:
             raise
         raise MigrationRefused(
             f"verify compares with a scratch database, which this login may not make: "
-            f"{in_words(error)}. Let it: ALTER ROLE ... CREATEDB"
+            f"{postgres_message(error)}. Let it: ALTER ROLE ... CREATEDB"
         ) from error
     try:
         with closing(_beside(database, name)) as scratch:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ops_pipeline.errors import MigrationRefused
 
 _NAME = re.compile(r"(?P<number>[0-9]{4,})_[^/]+\.sql")
-_BACK = re.compile(r"(?P<stem>.+)\.(?:down|undo|rollback|revert)\.sql")
+_DOWN_FILE = re.compile(r"(?P<stem>.+)\.(?:down|undo|rollback|revert)\.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class MigrationFile:
 
     Attributes:
         version: The file's stem, for example 0001_create_runs.
-        number: The digits before the first underscore; the order of the files.
+        number: The digits before the first underscore; files run in this order.
         checksum: sha256 of the text with line ends as \\n, hexadecimal.
     """
 
@@ -41,14 +41,14 @@ def number_of(version: str) -> int | None:
 
 
 def read_folder(folder: Path) -> list[MigrationFile]:
-    """Return the folder's migrations in their order; other kinds of files are left alone.
+    """The folder's migrations in their order; other kinds of files are ignored.
 
-    So are subfolders, and the way back that some runners keep in a file of its own beside
-    the way forward (NNNN_name.down.sql).
+    So are subfolders, and the down files that some runners keep beside the migration
+    (NNNN_name.down.sql).
 
     Raises:
-        MigrationRefused: no such folder, no file in it, a name out of form, two files
-            with one number, a way back alone, or a file that is not UTF-8. Names the files.
+        MigrationRefused: no such folder, no file in it, a malformed name, two files with
+            one number, a down file alone, or a file that is not UTF-8. Names the files.
     """
     if not folder.is_dir():
         raise MigrationRefused(f"{folder} is not a folder")
@@ -60,7 +60,7 @@ def read_folder(folder: Path) -> list[MigrationFile]:
             and not entry.name.startswith(".")
             and not entry.is_dir()
         }
-    files = [_read(folder, name) for name in names if not _goes_back(name, names)]
+    files = [_read(folder, name) for name in names if not _is_down_file(name, names)]
     if not files:
         raise MigrationRefused(f"{folder} holds no migration (NNNN_name.sql)")
     by_number: dict[int, list[str]] = defaultdict(list)
@@ -72,13 +72,13 @@ def read_folder(folder: Path) -> list[MigrationFile]:
     return sorted(files, key=lambda file: file.number)
 
 
-def _goes_back(name: str, names: Collection[str]) -> bool:
+def _is_down_file(name: str, names: Collection[str]) -> bool:
     """Whether the file undoes another one of the folder."""
-    back = _BACK.fullmatch(name)
-    if back is None:
+    down = _DOWN_FILE.fullmatch(name)
+    if down is None:
         return False
-    if not {f"{back['stem']}.sql", f"{back['stem']}.up.sql"} & set(names):
-        raise MigrationRefused(f"{name} is a way back, and no file beside it goes forward")
+    if not {f"{down['stem']}.sql", f"{down['stem']}.up.sql"} & set(names):
+        raise MigrationRefused(f"{name} undoes a migration that is not in the folder")
     return True
 
 

@@ -1,4 +1,4 @@
-"""What a database says of its migrations: the rows of schema_migrations, and Postgres's errors."""
+"""The rows of schema_migrations, and whether a folder's files continue them."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db.driver.connection import Row, Transaction
+from ops_pipeline.db.driver.failures import error_fields
 from ops_pipeline.db.migrations.files import MigrationFile, number_of
 from ops_pipeline.db.migrations.literals import with_literals
 from ops_pipeline.errors import MigrationRefused
@@ -44,12 +45,12 @@ _HISTORY_COLUMNS = """
     SELECT attname FROM pg_attribute
     WHERE attrelid = to_regclass(:place) AND attnum > 0 AND NOT attisdropped
 """
-# One that only the search path leads to.
+# One in another schema of the search path.
 _ELSEWHERE = """
     SELECT CAST(to_regclass('schema_migrations') AS text) AS place
     WHERE to_regclass('schema_migrations') IS NOT NULL
 """
-# Times as text: the driver takes longer to read a thousand of them than to fetch them.
+# Times as text: converting a thousand of them takes the driver longer than fetching them.
 _HISTORY = """
     SELECT version, checksum, execution_ms,
         to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') AS applied_at
@@ -75,12 +76,12 @@ class Applied:
 
 
 def columns_of_history(tx: Transaction, place: str = HISTORY) -> set[str]:
-    """The columns of the table at `place`, whoever made it; none where it is missing."""
+    """The columns of the table at `place`, whoever made it; empty if there is none."""
     return {row["attname"] for row in tx.rows(_HISTORY_COLUMNS, place=place)}
 
 
 def read_history(tx: Transaction, *, create: bool = False) -> dict[str, Applied]:
-    """The applied migrations by version; none where the table is missing, unless it is made.
+    """The applied migrations by version; with `create` a missing table is made.
 
     Raises:
         MigrationRefused: the table is another runner's.
@@ -129,7 +130,7 @@ def _foreign(why: str) -> str:
 def record_sql(applied: Applied) -> str:
     """The statement that writes a migration's row, to be sent with the end of its file.
 
-    Text with its values in it: a file may have thrown the session's prepared statements away.
+    Its values are literals: a file may have deallocated the session's prepared statements.
     """
     return with_literals(
         _RECORD,
@@ -150,7 +151,7 @@ def problems_of(
 
     Args:
         files: Of the folder, at least one.
-        history: What the database says.
+        history: The rows of the database.
         allowed: Names of files that may run although newer ones did.
     """
     newest_file = max(file.number for file in files)
@@ -178,7 +179,7 @@ def _needless(
     allowed: Collection[str],
     newest_applied: int,
 ) -> Iterator[str]:
-    """A permission for a file that needs none is a mistake in the name."""
+    """Permissions for files that need none: most likely a misspelt name."""
     late = {f.name for f in files if f.version not in history and f.number < newest_applied}
     done = {f.name for f in files if f.version in history}
     for name in allowed:
@@ -186,24 +187,13 @@ def _needless(
             yield f"{name} is no file that comes too late: there is nothing to allow"
 
 
-def facts_of(error: BaseException | None) -> Row:
-    """What Postgres said, by its field letters; empty for any other error."""
-    if not isinstance(error, DatabaseError):
-        return {}
-    return error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-
-
-def sqlstate_of(error: BaseException | None) -> str:
-    return str(facts_of(error).get("C", ""))
-
-
 def position_of(error: DatabaseError) -> int:
-    return int(facts_of(error).get("P", 1))
+    return int(error_fields(error).get("P", 1))
 
 
-def in_words(error: DatabaseError) -> str:
+def postgres_message(error: DatabaseError) -> str:
     """Postgres's own message, detail and hint."""
-    facts = facts_of(error)
+    facts = error_fields(error)
     words = f"{facts.get('M', error)} ({facts.get('C', 'no sqlstate')})"
     for name, key in (("Detail", "D"), ("Hint", "H"), ("Context", "W")):
         if key in facts:

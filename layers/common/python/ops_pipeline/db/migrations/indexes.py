@@ -1,14 +1,13 @@
-"""What an interrupted CREATE INDEX CONCURRENTLY or REINDEX CONCURRENTLY left, and its removal.
+"""Removes what an interrupted CREATE INDEX CONCURRENTLY or REINDEX CONCURRENTLY left behind.
 
-Postgres leaves an index behind that costs writes and serves no query. It has the name the
-statement wants, so a second try would fail for ever.
+Postgres leaves an invalid index that slows writes and serves no query. It has the name the
+statement needs, so every further attempt would fail.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pg8000.native import Connection
-
+from ops_pipeline.db.driver.wire import PipelinedSession
 from ops_pipeline.db.migrations.lexer import Statement, tokens_of
 from ops_pipeline.db.migrations.literals import with_literals
 
@@ -44,7 +43,7 @@ class Index:
 class IndexTarget:
     """What a statement builds: a table's index of that name (None: Postgres names it).
 
-    `table` None means REINDEX, whose half-made indexes Postgres names itself.
+    `table` None means REINDEX, whose intermediate indexes Postgres names itself.
     """
 
     table: str | None
@@ -67,28 +66,28 @@ def target_of(statement: Statement) -> IndexTarget | None:
     return IndexTarget(table=".".join(_quoted(part) for part in table if part != "."), name=name)
 
 
-def existing(session: Connection, target: IndexTarget | None) -> list[Index]:
-    """The indexes among which the statement's own would be."""
+def existing(session: PipelinedSession, target: IndexTarget | None) -> list[Index]:
+    """The indexes among which the statement's own would be found."""
     if target is None:
         return []
     sql = _REBUILT if target.table is None else with_literals(_OF_TABLE, table=target.table)
     return [Index(*row) for row in session.execute_simple(sql).rows]
 
 
-def drop_leftover(session: Connection, target: IndexTarget | None) -> None:
-    """Drop an invalid index that bears the name wanted, unless somebody is building it now."""
+def drop_leftover(session: PipelinedSession, target: IndexTarget | None) -> None:
+    """Drop an invalid index of the name that is needed, unless it is being built right now."""
     found = existing(session, target)
     if target is not None and target.name is not None:
         _drop(session, (each for each in found if each.name == target.name))
 
 
-def settle(session: Connection, target: IndexTarget | None, before: Iterable[int]) -> bool:
-    """Drop what the statement half made; return whether it made its index whole.
+def settle(session: PipelinedSession, target: IndexTarget | None, before: Iterable[int]) -> bool:
+    """Drop what the statement left invalid; return whether it completed its index.
 
     Args:
         session: Outside any transaction.
         target: What the statement builds.
-        before: The indexes there were before it.
+        before: The indexes that existed before it.
     """
     known = frozenset(before)
     made = [index for index in existing(session, target) if index.oid not in known]
@@ -96,7 +95,7 @@ def settle(session: Connection, target: IndexTarget | None, before: Iterable[int
     return any(index.valid for index in made)
 
 
-def _drop(session: Connection, indexes: Iterable[Index]) -> None:
+def _drop(session: PipelinedSession, indexes: Iterable[Index]) -> None:
     for index in indexes:
         if not index.valid and not index.being_built:
             session.execute_simple(f"DROP INDEX CONCURRENTLY IF EXISTS {index.place}")

@@ -1,8 +1,8 @@
-"""Cut a SQL file into statements as Postgres would: quotes, dollar quotes, nested comments.
+"""Split SQL into statements as Postgres would: quotes, dollar quotes, nested comments.
 
 It follows PostgreSQL's own lexer (src/backend/parser/scan.l) for what may hide a
 semicolon, and psql's for bodies of `BEGIN ATOMIC ... END`. It reads with
-standard_conforming_strings = on: the runner sets that, and refuses a file that would not.
+standard_conforming_strings = on: the runner sets it, and refuses a file that unsets it.
 """
 
 import re
@@ -13,19 +13,19 @@ from dataclasses import dataclass, field
 _PLAIN = r"'[^']*+(?:''[^']*+)*+'"
 _QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
 _ESCAPED = r"'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'"
-# A constant goes on after white space that holds a line break, and keeps its kind.
+# A constant continues after white space that contains a line break.
 _GAP = r"(?:[ \t\f\v]|--[^\r\n]*)*[\r\n](?:\s|--[^\r\n]*[\r\n])*"
-# Any character beyond ASCII may stand in a name, and none of them is white space.
-_BEYOND = "\u0080-\U0010ffff"
+# Any character beyond ASCII may be part of a name, and none of them is white space.
+_NOT_ASCII = "\u0080-\U0010ffff"
 _TOKEN = re.compile(
     rf"""
       (?P<blank>\s+|--[^\r\n]*)
     | (?P<comment>/\*)
     | (?P<text>[eE]{_ESCAPED}(?:{_GAP}{_ESCAPED})*+ | {_PLAIN} | {_QUOTED})
     | (?P<unended>[eE]?'|")
-    | (?P<dollar>\$(?:[A-Za-z_{_BEYOND}][\w{_BEYOND}]*)?\$)
-    | (?P<word>[A-Za-z_{_BEYOND}][\w${_BEYOND}]*)
-    | (?P<number>\d[\w.{_BEYOND}]*)
+    | (?P<dollar>\$(?:[A-Za-z_{_NOT_ASCII}][\w{_NOT_ASCII}]*)?\$)
+    | (?P<word>[A-Za-z_{_NOT_ASCII}][\w${_NOT_ASCII}]*)
+    | (?P<number>\d[\w.{_NOT_ASCII}]*)
     | (?P<other>.)
     """,
     re.VERBOSE | re.DOTALL | re.ASCII,
@@ -38,7 +38,7 @@ class SqlUnreadable(ValueError):
 
     Attributes:
         line: Where it starts, counted from 1.
-        before: The statements up to there, the last one cut off.
+        before: The statements up to there, the last one incomplete.
     """
 
     def __init__(self, what: str, line: int) -> None:
@@ -68,7 +68,7 @@ class Statement:
 
 @dataclass(slots=True)
 class _Nesting:
-    """What keeps a semicolon from ending the statement."""
+    """Open parentheses and bodies, inside of which a semicolon does not end the statement."""
 
     parentheses: int = 0
     body: int = 0
@@ -102,7 +102,7 @@ class _Nesting:
 def tokens_of(sql: str) -> list[str]:
     """The tokens in order, names folded as Postgres does: `"Odd" T` gives `Odd`, `t`.
 
-    A constant keeps its quotes, so that no name is taken for one.
+    A constant keeps its quotes, so that it is not taken for a name.
 
     Raises:
         SqlUnreadable: a quote or comment never ends.
@@ -133,7 +133,7 @@ def placeholders(sql: str) -> Iterator[tuple[str, int, int]]:
 
 
 def split(sql: str) -> list[Statement]:
-    """Return the statements of a file, empty ones and comments between them left out.
+    """The statements of a file, without empty ones and without the comments between them.
 
     Raises:
         SqlUnreadable: a quote or comment never ends.
@@ -162,7 +162,7 @@ def split(sql: str) -> list[Statement]:
 
 
 def comments(sql: str) -> Iterator[tuple[str, int]]:
-    """Text and place of each comment of the kind `-- ...`, also of those before what never ends."""
+    """Text and position of each `-- ...` comment, up to a quote that never ends."""
     with suppress(SqlUnreadable):
         for kind, begin, end in _pieces(sql):
             if kind == "blank" and sql.startswith("--", begin):
@@ -170,7 +170,7 @@ def comments(sql: str) -> Iterator[tuple[str, int]]:
 
 
 def backslash(statement: Statement) -> tuple[str, int] | None:
-    """A command of psql in the statement and its line; SQL has no backslash outside of quotes."""
+    """A psql command in the statement and its line; SQL has no backslash outside of quotes."""
     if "\\" not in statement.text:
         return None
     with suppress(SqlUnreadable):

@@ -1,4 +1,4 @@
-"""Statements with their values written into them, for where a placeholder cannot travel."""
+"""Statements with their values as literals, for where placeholders cannot be used."""
 
 from pg8000.native import literal
 

@@ -1,8 +1,8 @@
-"""How far a file without a transaction has come, so that the next run goes on from there.
+"""How far a file without a transaction has come, so that the next run continues there.
 
-A statement that may run in a transaction commits together with its count. One that must
-stand alone is marked first; a mark that is still there was cut off, and what became of
-the statement is looked up in the catalog.
+A statement that may run in a transaction commits together with the new count. One that
+must run outside is marked first; a mark that is still there means it was interrupted, and
+the catalog tells whether the statement took effect.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ _CREATE = """
         indexes_before bigint[] NOT NULL
     );
     COMMENT ON TABLE public.schema_migrations_half_done IS
-        'Files without a transaction that were cut off; empty when all is well.';
+        'Interrupted files without a transaction; empty when all is well.';
     COMMENT ON COLUMN public.schema_migrations_half_done.version IS 'The stem of the file.';
     COMMENT ON COLUMN public.schema_migrations_half_done.statements_done IS
         'How many of its statements took effect.';
@@ -52,13 +52,13 @@ _SAVE = """
         attempted = :attempted, indexes_before = CAST(:indexes_before AS bigint[])
     WHERE version = :version
 """
-# A file without a transaction may work under another role; how far it came is the runner's.
+# A file without a transaction may switch roles; the progress is written as the runner's login.
 _AS_THE_RUNNER = "SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE NONE"
 _FORGET = "DELETE FROM public.schema_migrations_half_done WHERE version = :version"
 
 
 @dataclass(frozen=True, slots=True)
-class Half:
+class PartialRun:
     """One row; see the table's comments."""
 
     version: str
@@ -68,11 +68,11 @@ class Half:
     indexes_before: list[int]
 
 
-def read_halves(tx: Transaction) -> dict[str, Half]:
-    """The files that were cut off, by version."""
+def read_partial_runs(tx: Transaction) -> dict[str, PartialRun]:
+    """The interrupted files, by version."""
     present = tx.one(_PRESENT)
     rows = tx.rows(_ALL) if present is not None and present["present"] else []
-    return {row["version"]: Half(**row) for row in rows}
+    return {row["version"]: PartialRun(**row) for row in rows}
 
 
 def ensure_table(tx: Transaction) -> None:
@@ -81,37 +81,37 @@ def ensure_table(tx: Transaction) -> None:
         tx.script(_CREATE)
 
 
-def begin(tx: Transaction, plan: MigrationPlan) -> Half:
-    """The file's row, made where there is none.
+def begin(tx: Transaction, plan: MigrationPlan) -> PartialRun:
+    """The file's row, made if there is none.
 
     Raises:
-        MigrationRefused: what took effect already does not stand in the file any more.
+        MigrationRefused: the file no longer begins with the statements that took effect.
     """
-    half = read_halves(tx).get(plan.file.version)
-    if half is None:
+    partial = read_partial_runs(tx).get(plan.file.version)
+    if partial is None:
         nothing = _checksum(())
         _write(tx, _BEGIN, version=plan.file.version, done_checksum=nothing)
-        return Half(plan.file.version, 0, nothing, None, [])
-    if half.done_checksum != _checksum(plan.statements[: half.statements_done]):
+        return PartialRun(plan.file.version, 0, nothing, None, [])
+    if partial.done_checksum != _checksum(plan.statements[: partial.statements_done]):
         raise MigrationRefused(
-            f"{plan.file.name}: its first {half.statements_done} statements took effect as they "
-            f"were; restore them and go on from there"
+            f"{plan.file.name}: its first {partial.statements_done} statements took effect as they "
+            f"were; restore them and continue behind them"
         )
-    return half
+    return partial
 
 
 def mark(tx: Transaction, plan: MigrationPlan, done: int, indexes_before: Sequence[int]) -> None:
-    """Say that statement number `done`, from 0, is under way on its own."""
+    """Record that statement number `done`, from 0, is running outside a transaction."""
     _save(tx, plan, done, plan.statements[done].text, indexes_before)
 
 
 def advance(tx: Transaction, plan: MigrationPlan, done: int) -> None:
-    """Say that the first `done` statements took effect and none is under way."""
+    """Record that the first `done` statements took effect and none is running."""
     _save(tx, plan, done, None, ())
 
 
 def forget_sql(version: str) -> str:
-    """The statement that takes the file's row away."""
+    """The statement that deletes the file's row."""
     return with_literals(_FORGET, version=version)
 
 
@@ -130,7 +130,7 @@ def _save(
 
 
 def _write(tx: Transaction, sql: str, **values: object) -> None:
-    """Never as a prepared statement: a file may throw those away."""
+    """Never as a prepared statement: a file may have deallocated those."""
     tx.script(f"{_AS_THE_RUNNER}; {with_literals(sql, **values)}")
 
 

@@ -1,8 +1,8 @@
-"""What running a migration file means: its statements, and whether one transaction holds them.
+"""What running a migration file means: its statements, and whether they share one transaction.
 
-Files written for another runner bring habits of their own. An outer BEGIN ... COMMIT and
-a file's own row in schema_migrations are left out; what the runner cannot stand behind
-is refused before anything runs.
+Files written for other runners may hold an outer BEGIN ... COMMIT and their own row in
+schema_migrations: both are left out. What the runner cannot guarantee is refused before
+anything runs.
 """
 
 import re
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 from ops_pipeline.db.migrations.files import MigrationFile, number_of
 from ops_pipeline.db.migrations.lexer import SqlUnreadable, Statement, backslash, split, tokens_of
-from ops_pipeline.db.migrations.up_down_markers import WayForward, way_forward
+from ops_pipeline.db.migrations.up_down_markers import UpSection, up_section
 from ops_pipeline.errors import MigrationRefused
 
 NO_TRANSACTION = "-- migrate: no-transaction"
 HOW_TO_RUN_ALONE = (
     f"make '{NO_TRANSACTION}' the first line of the file, or run with --auto-no-transaction"
 )
-# Postgres says so of a statement that must stand alone: active_sql_transaction, a procedure
-# that commits, and a label of an enum used in the transaction that added it.
-NEEDS_AUTOCOMMIT = frozenset(("25001", "2D000", "55P04"))
+# Postgres's answers to a statement that must run outside a transaction: active_sql_transaction,
+# a procedure that commits, and an enum label used in the transaction that added it.
+NEEDS_AUTOCOMMIT_SQLSTATES = frozenset(("25001", "2D000", "55P04"))
 
 _DIRECTIVE = re.compile(r"--\s*migrate:\s*(?P<word>.*?)\s*$")
 _OPENS = {("BEGIN",), ("BEGIN", "WORK"), ("BEGIN", "TRANSACTION"), ("START", "TRANSACTION")}
@@ -62,7 +62,7 @@ class MigrationPlan:
     Attributes:
         statements: Without an outer BEGIN ... COMMIT and without rows for schema_migrations.
         transactional: All in one transaction; otherwise each on its own.
-        note: What stands in the file's row; None for an ordinary run.
+        note: What is unusual about this run, for the file's row; None if nothing is.
     """
 
     file: MigrationFile
@@ -70,11 +70,11 @@ class MigrationPlan:
     transactional: bool
     note: str | None = None
 
-    def by_steps(self) -> "MigrationPlan":
+    def in_autocommit(self) -> "MigrationPlan":
         """The same file without a transaction around it.
 
         Raises:
-            MigrationRefused: a statement means nothing outside of one.
+            MigrationRefused: a statement has no effect outside of one.
         """
         note = _joined(self.note, "auto-no-transaction")
         return _standing_alone(MigrationPlan(self.file, self.statements, False, note))
@@ -86,20 +86,20 @@ class MigrationPlan:
 
 
 def plan(file: MigrationFile, *, auto_no_transaction: bool = False) -> MigrationPlan:
-    """Cut a file into what will be sent.
+    """Split a file into the statements to send.
 
     Args:
         file: As it lies in the folder.
-        auto_no_transaction: Take a file that needs autocommit as if it said so itself.
+        auto_no_transaction: Treat a file that needs autocommit as if it declared so.
 
     Raises:
-        MigrationRefused: names file, line and the command that a migration may not hold.
+        MigrationRefused: names file, line and the command that is not allowed.
     """
-    way = way_forward(file)
-    declared = _is_declared(file) or way.no_transaction
-    found = _statements_of(file, way)
+    section = up_section(file)
+    declared = _is_declared(file) or section.no_transaction
+    found = _statements_of(file, section)
     statements = [statement for statement in found if not _writes_own_row(file, statement)]
-    note = way.note
+    note = section.note
     if len(statements) < len(found):
         note = _joined(note, "its own row left out")
     if not declared and _is_wrapped(statements):
@@ -115,17 +115,17 @@ def plan(file: MigrationFile, *, auto_no_transaction: bool = False) -> Migration
             f"{file.name} line {alone.line}: {what} cannot run inside a transaction; "
             f"{HOW_TO_RUN_ALONE}"
         )
-    return made.by_steps()
+    return made.in_autocommit()
 
 
 def stands_alone(statement: Statement) -> bool:
-    """Whether Postgres refuses the statement inside a transaction; what it can't know, it says."""
+    """Whether the statement is known to fail inside a transaction; others only fail when run."""
     return _ALONE.fullmatch(" ".join(statement.words)) is not None
 
 
 def _is_declared(file: MigrationFile) -> bool:
     directive = _DIRECTIVE.match(file.text.split("\n", 1)[0])
-    # dbmate's marks look alike; way_forward reads them.
+    # dbmate's markers look alike; up_section reads them.
     if directive is None or directive["word"].split(" ")[0] in ("up", "down"):
         return False
     if directive["word"] != "no-transaction":
@@ -136,11 +136,11 @@ def _is_declared(file: MigrationFile) -> bool:
     return True
 
 
-def _statements_of(file: MigrationFile, way: WayForward) -> list[Statement]:
+def _statements_of(file: MigrationFile, section: UpSection) -> list[Statement]:
     try:
-        return split(way.text)
+        return split(section.text)
     except SqlUnreadable as error:
-        # Data after a COPY and psql's commands have quotes of their own: the better reason.
+        # Data after a COPY and psql's commands contain quotes: that is the better reason to give.
         _refuse_what_may_not_run(file, error.before)
         raise MigrationRefused(f"{file.name} {error}") from error
 
@@ -156,19 +156,19 @@ def _refuse_what_may_not_run(file: MigrationFile, statements: Sequence[Statement
 
 
 def _standing_alone(made: MigrationPlan) -> MigrationPlan:
-    """Refuse what would be lost in silence where each statement is a transaction of its own."""
+    """Refuse what would silently have no effect where each statement is its own transaction."""
     for statement in made.statements:
         if statement.words[:2] in _ONLY_IN_A_TRANSACTION or statement.words[:1] == ("LOCK",):
             what = " ".join(statement.words[:2])
             raise MigrationRefused(
                 f"{made.file.name} line {statement.line}: {what} means nothing in a file without a "
-                f"transaction, where each statement stands alone"
+                f"transaction, where each statement is its own"
             )
     return made
 
 
 def _verb_of(statement: Statement) -> tuple[str, ...]:
-    """Its first words, with the CONCURRENTLY that comes later."""
+    """Its first words, and CONCURRENTLY if that comes later."""
     words = statement.words[:3]
     late = "CONCURRENTLY" in statement.words and "CONCURRENTLY" not in words
     return (*words, "CONCURRENTLY") if late else words
@@ -193,7 +193,7 @@ def _writes_own_row(file: MigrationFile, statement: Statement) -> bool:
 
 
 def _beginning(statement: Statement) -> str:
-    """Its tokens as one line, where it speaks of the history at all."""
+    """Its tokens as one line, if it mentions the history at all."""
     if "schema_migrations" not in statement.text.lower():
         return ""
     return " ".join(tokens_of(statement.text))
@@ -203,21 +203,21 @@ def _reasons_to_refuse(statement: Statement) -> Iterator[str]:
     words = statement.words
     verb = words[0] if words else ""
     if verb in _TRANSACTION_VERBS or words[:2] == ("PREPARE", "TRANSACTION"):
-        yield f"{verb} is the runner's business; only an outer BEGIN ... COMMIT may stand in a file"
+        yield f"{verb} is not allowed; a file may have no more than an outer BEGIN ... COMMIT"
     if words[:2] == ("DISCARD", "ALL") or (verb != "CREATE" and _gives_up_locks(statement)):
         yield "it would give up the runner's lock"
     if verb == "DEALLOCATE" and words[-1] == "ALL":
-        yield "it would throw away the runner's own prepared statements"
+        yield "it would deallocate the runner's own prepared statements"
     if verb == "COPY" and ("STDIN" in words or "STDOUT" in words):
         yield "COPY from or to the client cannot run in a migration; use INSERT"
     if verb == "SET" and _SETTING.upper() in words and not _sets_on(statement):
-        yield f"{_SETTING} stays on: the file is read that way"
+        yield f"{_SETTING} stays on: the file is split into statements that way"
     if _TOUCHES_HISTORY.match(_beginning(statement)):
-        yield "schema_migrations is the runner's: a file may hold no more than its own row"
+        yield "schema_migrations is the runner's: a file may insert only its own row"
 
 
 def _gives_up_locks(statement: Statement) -> bool:
-    """Blocks of code included; a function that is only made gives nothing up."""
+    """Blocks of code included; creating a function that does so releases nothing."""
     return "pg_advisory_unlock_all" in statement.text.lower()
 
 

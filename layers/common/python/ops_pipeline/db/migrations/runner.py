@@ -1,6 +1,6 @@
-"""The migration runner: brings a database to the newest file of a folder, or leaves it as it was.
+"""The migration runner: applies the pending files of a folder, each whole or not at all.
 
-Lambda and command line are this same code. One run at a time works on a database.
+Lambda and the command line use this same code. One run at a time works on a database.
 """
 
 import time
@@ -12,19 +12,22 @@ from pathlib import Path
 from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db.driver.connection import Database
-from ops_pipeline.db.migrations import adoption, drift
-from ops_pipeline.db.migrations import partial_runs as halves
+from ops_pipeline.db.driver.failures import LOST, sqlstate_of
+from ops_pipeline.db.migrations import adoption, drift, partial_runs
 from ops_pipeline.db.migrations.adoption import Adoption
-from ops_pipeline.db.migrations.autocommit import Steps
-from ops_pipeline.db.migrations.cluster_wide import reaches_beyond
+from ops_pipeline.db.migrations.autocommit import AutocommitRun
+from ops_pipeline.db.migrations.cluster_wide import is_cluster_wide
 from ops_pipeline.db.migrations.files import MigrationFile, read_folder
-from ops_pipeline.db.migrations.history import Applied, in_words, record_sql, sqlstate_of
-from ops_pipeline.db.migrations.plan import HOW_TO_RUN_ALONE, NEEDS_AUTOCOMMIT, MigrationPlan
+from ops_pipeline.db.migrations.history import Applied, postgres_message, record_sql
+from ops_pipeline.db.migrations.plan import (
+    HOW_TO_RUN_ALONE,
+    NEEDS_AUTOCOMMIT_SQLSTATES,
+    MigrationPlan,
+)
 from ops_pipeline.db.migrations.session import (
-    AS_BEFORE,
     LIMITS,
     LOCK_WAIT_S,
-    LOST,
+    NOTHING_CHANGED,
     MigrationSession,
     alone,
     send,
@@ -43,9 +46,9 @@ __all__ = ["LIMITS", "Adoption", "Applied", "Runner", "Status"]
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Folder and database side by side; with problems, `up` would refuse.
+    """Folder and database compared; if there are problems, `up` refuses.
 
-    `half_done` are files without a transaction that were cut off; `up` goes on with them.
+    `half_done` are interrupted files without a transaction; `up` continues them.
     """
 
     applied: tuple[Applied, ...]
@@ -77,7 +80,7 @@ class Runner:
         self._database = database
         self._folder = folder
         self._lock_wait_s = lock_wait_s
-        self._wishes = MigrationOptions(frozenset(allow_out_of_order), auto_no_transaction)
+        self._options = MigrationOptions(frozenset(allow_out_of_order), auto_no_transaction)
 
     def status(self) -> Status:
         """Compare folder and database; changes nothing."""
@@ -88,15 +91,15 @@ class Runner:
             pending=tuple(file.version for file in files if file.version not in state.history),
             half_done=tuple(
                 f"{half.version}: {half.statements_done} statements took effect"
-                for half in state.halves.values()
+                for half in state.partial_runs.values()
             ),
-            problems=tuple(problems_in(files, state, self._wishes.out_of_order)),
+            problems=tuple(problems_in(files, state, self._options.out_of_order)),
         )
 
     def verify(self) -> list[str]:
-        """What is not as the migrations make it, one sentence each; empty when in order.
+        """How the database differs from what its migrations make, one sentence a difference.
 
-        Looks at files, history, and every object of the schema: the applied files are run
+        Checks files, history, and every object of the schema: the applied files are run
         on a scratch database, which is compared and dropped.
 
         Raises:
@@ -117,7 +120,8 @@ class Runner:
             )
         if found and not_run:
             found.append(
-                f"not run for this comparison, for they reach beyond: {', '.join(not_run)}"
+                f"not run for this comparison, because they act beyond this database: "
+                f"{', '.join(not_run)}"
             )
         return found
 
@@ -127,7 +131,7 @@ class Runner:
         Raises:
             MigrationRefused: see `up`.
         """
-        return plans_for(read_folder(self._folder), read_state(self._database), self._wishes)
+        return plans_for(read_folder(self._folder), read_state(self._database), self._options)
 
     def up(self) -> list[Applied]:
         """Apply what is pending, each file in one transaction with its row.
@@ -136,34 +140,36 @@ class Runner:
             MigrationRefused: a file or the history is not in order; nothing was run.
             MigrationFailed: a file failed; those before it stay applied, it left nothing.
             DatabaseUnavailable: no connection, or another run did not end in time.
-            CommitUnknown: the connection broke at a COMMIT; running again settles it.
+            CommitUnknown: the connection broke at a COMMIT; the next run finds out.
         """
         files = read_folder(self._folder)
         with self._alone() as session:
-            plans = plans_for(files, read_state(self._database), self._wishes)
+            plans = plans_for(files, read_state(self._database), self._options)
             if plans:
-                # Not before all of them are found to be in order: a refusal leaves no table.
+                # Only once all of them are found to be in order: a refusal leaves no table behind.
                 read_state(self._database, create=True)
             return [self._apply(each, session) for each in plans]
 
     def baseline(self, wanted: Adoption) -> list[Applied]:
-        """Take over a database that another runner, or nobody, kept the history of.
+        """Adopt a database with another runner's history, or with none.
 
         Returns:
             The migrations that count as applied from now on; none of them was run.
 
         Raises:
-            MigrationRefused: the history is ours already, or what was recorded fits no file.
+            MigrationRefused: the history is ours already, or a recorded version matches no file.
         """
         files = read_folder(self._folder)
         with self._alone():
             try:
                 with self._database.transaction() as tx:
                     rows = adoption.adopt(tx, files, wanted)
-                    halves.ensure_table(tx)
+                    partial_runs.ensure_table(tx)
                     return rows
             except DatabaseError as error:
-                raise MigrationFailed(f"baseline: {in_words(error)}; nothing changed") from error
+                raise MigrationFailed(
+                    f"baseline: {postgres_message(error)}; nothing changed"
+                ) from error
 
     @contextmanager
     def _alone(self) -> Iterator[MigrationSession]:
@@ -171,7 +177,9 @@ class Runner:
             with alone(self._database, self._lock_wait_s) as session:
                 yield session
         except DatabaseError as error:
-            raise MigrationFailed(f"a statement of the runner's own: {in_words(error)}") from error
+            raise MigrationFailed(
+                f"one of the runner's own statements failed: {postgres_message(error)}"
+            ) from error
         except LOST as error:
             raise DatabaseUnavailable(f"the connection broke ({error}); run again") from error
 
@@ -181,12 +189,12 @@ class Runner:
             try:
                 return self._finish(made, session, started)
             except MigrationFailed as error:
-                if sqlstate_of(error.__cause__) not in NEEDS_AUTOCOMMIT:
+                if sqlstate_of(error.__cause__) not in NEEDS_AUTOCOMMIT_SQLSTATES:
                     raise
-                if not self._wishes.auto_no_transaction:
+                if not self._options.auto_no_transaction:
                     raise MigrationRefused(f"{error}; {HOW_TO_RUN_ALONE}") from error
-                made = made.by_steps()
-        Steps(made, self._database, session).run()
+                made = made.in_autocommit()
+        AutocommitRun(made, self._database, session).run()
         return self._finish(made, session, started)
 
     def _finish(self, made: MigrationPlan, session: MigrationSession, started: float) -> Applied:
@@ -194,7 +202,7 @@ class Runner:
         with self._database.transaction() as tx:
             session.enter(tx, made)
             for statement in made.statements if made.transactional else ():
-                send(tx.script, made, statement, AS_BEFORE)
+                send(tx.script, made, statement, NOTHING_CHANGED)
             applied = Applied(
                 version=made.file.version,
                 checksum=made.file.checksum,
@@ -203,20 +211,21 @@ class Runner:
             )
             last = [record_sql(applied)]
             if not made.transactional:
-                last.append(halves.forget_sql(made.file.version))
-            send(tx.commit_with, made, session.end_of_file(made, *last), AS_BEFORE)
+                last.append(partial_runs.forget_sql(made.file.version))
+            send(tx.commit_with, made, session.end_of_file(made, *last), NOTHING_CHANGED)
         return applied
 
     def _build(self, scratch: Database, files: Iterable[MigrationFile], not_run: list[str]) -> None:
-        """Run files on an empty database; what would reach beyond it is only named."""
+        """Run files on an empty database; statements that act beyond it are only listed."""
         with alone(scratch, self._lock_wait_s) as session:
             runner = Runner(scratch, self._folder, auto_no_transaction=True)
             state = read_state(scratch, create=True)
             for file in files:
-                made = plan_for(file, state, runner._wishes)
-                beyond = [each for each in made.statements if reaches_beyond(each)]
+                made = plan_for(file, state, runner._options)
+                cluster_wide = [each for each in made.statements if is_cluster_wide(each)]
                 not_run += [
-                    f"{file.name} line {each.line} ({' '.join(each.words[:2])})" for each in beyond
+                    f"{file.name} line {each.line} ({' '.join(each.words[:2])})"
+                    for each in cluster_wide
                 ]
-                kept = tuple(each for each in made.statements if each not in beyond)
+                kept = tuple(each for each in made.statements if each not in cluster_wide)
                 runner._apply(replace(made, statements=kept), session)

@@ -1,8 +1,8 @@
 """Every object of a schema with its definition, so that two databases can be compared.
 
-Order of columns, owners, storage, statistics and rows are left out, and what was set for a
-database or a role: they are no part of what a migration promises. So is what an extension
-made, but for its name and version.
+Left out are the order of columns, owners, storage, statistics and rows, settings of a
+database or a role, and of an extension everything but its name and version: no migration
+promises those.
 """
 
 import hashlib
@@ -11,8 +11,8 @@ import json
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.migrations.snapshot_rest import REST
 
-# `s` are the schemas that are not Postgres's own, `o` their relations; the runner's own tables
-# are not what migrations make.
+# `s` are the schemas that are not Postgres's own, `o` their relations without the runner's own
+# tables, which no migration makes.
 _SNAPSHOT = """
 WITH s AS (
     SELECT oid, nspname, nspacl FROM pg_namespace
@@ -141,7 +141,7 @@ _SEARCH = "SELECT set_config('search_path', :path, true)"
 def snapshot(tx: Transaction) -> dict[str, str]:
     """Definition by object, for example `column public.accounts.active: boolean not null`.
 
-    Names are written with their schema, whatever the session's search path is.
+    Names include their schema, whatever the session's search path is.
     """
     path = tx.rows("SELECT current_setting('search_path') AS path")[0]["path"]
     tx.rows(_SEARCH, path="pg_catalog")

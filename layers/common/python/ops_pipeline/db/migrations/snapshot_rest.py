@@ -1,7 +1,7 @@
-"""What a schema holds beside its relations: privileges, remarks, and the rarer kinds of objects.
+"""Everything in a schema but its relations: privileges, comments, rarer kinds of objects.
 
-Objects of these kinds that Postgres brings with it have oids under 16384. Privileges of
-the schema `public` come from the roles' step, not from migrations.
+Objects of these kinds that come with Postgres have oids under 16384. Privileges of the
+schema `public` come from the step that makes the roles, not from migrations.
 """
 
 REST = """

@@ -1,4 +1,4 @@
-"""What a database says of its migrations, and the plans that bring it to a folder's newest file."""
+"""What a database has recorded of its migrations, and the plans for the files still pending."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db.driver.connection import Database
-from ops_pipeline.db.migrations import partial_runs as halves
+from ops_pipeline.db.migrations import partial_runs
 from ops_pipeline.db.migrations.files import MigrationFile, number_of
-from ops_pipeline.db.migrations.history import Applied, in_words, problems_of, read_history
-from ops_pipeline.db.migrations.partial_runs import Half
+from ops_pipeline.db.migrations.history import Applied, postgres_message, problems_of, read_history
+from ops_pipeline.db.migrations.partial_runs import PartialRun
 from ops_pipeline.db.migrations.plan import MigrationPlan, plan
 from ops_pipeline.errors import MigrationFailed, MigrationRefused
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The applied and the half done files, by version."""
+    """The applied and the partly applied files, by version."""
 
     history: dict[str, Applied]
-    halves: dict[str, Half]
+    partial_runs: dict[str, PartialRun]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +44,21 @@ def read_state(database: Database, *, create: bool = False) -> State:
     """
     try:
         with database.transaction() as tx:
-            state = State(read_history(tx, create=create), halves.read_halves(tx))
+            state = State(read_history(tx, create=create), partial_runs.read_partial_runs(tx))
             if create:
-                halves.ensure_table(tx)
+                partial_runs.ensure_table(tx)
             return state
     except DatabaseError as error:
-        raise MigrationFailed(f"schema_migrations: {in_words(error)}") from error
+        raise MigrationFailed(f"schema_migrations: {postgres_message(error)}") from error
 
 
 def problems_in(
     files: Sequence[MigrationFile], state: State, allowed: Collection[str]
 ) -> Iterator[str]:
-    """Why the files do not continue what the database says, one sentence each."""
+    """Why the files do not continue the database's history, one sentence each."""
     yield from problems_of(files, state.history, allowed)
     versions = {file.version for file in files}
-    for version in state.halves:
+    for version in state.partial_runs:
         if version not in versions:
             yield f"{version}.sql took effect in part, but the file is missing"
 
@@ -77,11 +77,11 @@ def plans_for(
 
 
 def plan_for(file: MigrationFile, state: State, options: MigrationOptions) -> MigrationPlan:
-    """The plan of one file; a half done one goes on by steps, whatever it says by now."""
-    begun = file.version in state.halves
+    """The plan of one file; a partly applied one continues statement by statement, in any case."""
+    begun = file.version in state.partial_runs
     made = plan(file, auto_no_transaction=options.auto_no_transaction or begun)
     if begun and made.transactional:
-        made = made.by_steps()
+        made = made.in_autocommit()
     newest = max(state.history, key=lambda version: number_of(version) or 0, default="")
     if (number_of(newest) or 0) > file.number:
         made = made.noted(f"out of order, allowed after {newest}")

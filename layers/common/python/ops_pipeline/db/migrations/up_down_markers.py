@@ -1,23 +1,25 @@
-"""The way forward of a file that also holds the way back, as other runners mark them.
+"""The up section of a file that also has a down section, by the markers of other runners.
 
-dbmate, goose, sql-migrate, micrate, rambler, node-pg-migrate and MyBatis write both into
-one file, parted by comments. To any other reader that is one file which makes a table and
-drops it. Only the way forward runs; a heading that looks like theirs but is not known is
-refused where statements follow it.
+dbmate, goose, sql-migrate, micrate, rambler, node-pg-migrate and MyBatis keep both in one
+file, separated by comments. A runner that ignores them would create a table and drop it
+again. Only the up section runs; a heading that looks like a marker but is none of theirs is
+refused if statements follow it.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from ops_pipeline.db.migrations.files import MigrationFile
 from ops_pipeline.db.migrations.lexer import SqlUnreadable, comments, split
 from ops_pipeline.errors import MigrationRefused
 
-LEFT_OUT = "its way back left out"
+MarkerKind = Literal["up", "down", "no transaction"]
+LEFT_OUT = "its down section left out"
 
-_WORTH_A_LOOK = re.compile(r"--.*?(?i:up|down|undo|rollback|revert|no transaction)\b")
-_MARK = re.compile(
+_MAY_HAVE_MARKERS = re.compile(r"--.*?(?i:up|down|undo|rollback|revert|no transaction)\b")
+_MARKER = re.compile(
     r"""
       --\s*migrate:(?P<dbmate>up|down)\b(?P<dbmate_options>.*)
     | --\s*\+(?:goose|migrate|micrate)\s+(?P<plus>up|down)\b(?P<plus_options>.*)
@@ -29,23 +31,31 @@ _MARK = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _WITHOUT_TRANSACTION = re.compile(r"transaction\s*:\s*false|notransaction", re.IGNORECASE)
-# A heading that some runner, or only a human reader, may mean as the end of the way forward.
+# A heading that another runner, or only a human reader, may take for the end of the up section.
 _LOOKS_LIKE_ONE = re.compile(
     r"-+[\s=*#@+:/-]*(?:migrate\s*:?\s*)?(?:down|undo|rollback|revert)(?:\s+migration)?[\s=*#:-]*",
     re.IGNORECASE,
 )
-# Behind a heading: nothing, or more comment, which makes it a remark for the reader.
+# After the heading comes nothing, or another comment, which makes it an ordinary remark.
 _REMARK = re.compile(r"\s*(?:--|\Z)")
 
 
+_KINDS: dict[str, MarkerKind] = {
+    "up": "up",
+    "down": "down",
+    "undo": "down",
+    "no transaction": "no transaction",
+}
+
+
 @dataclass(frozen=True, slots=True)
-class WayForward:
-    """What of a file is to run.
+class UpSection:
+    """The part of a file that is to run.
 
     Attributes:
-        text: The file's, line for line, with everything else blanked.
-        no_transaction: A mark says so.
-        note: LEFT_OUT where something was.
+        text: The file's text, with all other lines blanked so that line numbers stay.
+        no_transaction: A marker asks for it.
+        note: LEFT_OUT if there was a down section.
     """
 
     text: str
@@ -55,63 +65,63 @@ class WayForward:
 
 @dataclass(frozen=True, slots=True)
 class _Marker:
-    """Begins at `begin`; what it opens, at `end`. `way` is up, down or alone."""
+    """One marker, between two offsets of the text; what it opens begins at `end`."""
 
-    way: str
+    kind: MarkerKind
     without_transaction: bool
     begin: int
     end: int
 
 
-def way_forward(file: MigrationFile) -> WayForward:
-    """Leave out the way back.
+def up_section(file: MigrationFile) -> UpSection:
+    """The up section of a file; without markers that is all of it.
 
     Raises:
-        MigrationRefused: it can't be told where the way forward begins or ends.
+        MigrationRefused: where the up section begins or ends cannot be told.
     """
-    if _WORTH_A_LOOK.search(file.text) is None:
-        return WayForward(file.text)
-    marks = list(_marks(file.text))
-    ways = [mark for mark in marks if mark.way != "alone"]
-    if not ways:
+    if _MAY_HAVE_MARKERS.search(file.text) is None:
+        return UpSection(file.text)
+    markers = list(_markers(file.text))
+    sections = [marker for marker in markers if marker.kind != "no transaction"]
+    if not sections:
         _refuse_what_looks_like_one(file, file.text)
-        return WayForward(file.text, any(mark.without_transaction for mark in marks))
-    up, down = _up_and_down(file, ways)
+        return UpSection(file.text, any(marker.without_transaction for marker in markers))
+    up, down = _up_and_down(file, sections)
     begin = 0 if up is None else up.end
     end = len(file.text) if down is None else down.begin
     if up is not None:
         _refuse_statements_before(file, up)
     text = _blank(file.text[:begin]) + file.text[begin:end]
     _refuse_what_looks_like_one(file, text)
-    without = any(mark.without_transaction for mark in marks if mark is not down)
-    return WayForward(text, without, None if down is None else LEFT_OUT)
+    without = any(marker.without_transaction for marker in markers if marker is not down)
+    return UpSection(text, without, None if down is None else LEFT_OUT)
 
 
-def _marks(text: str) -> Iterator[_Marker]:
+def _markers(text: str) -> Iterator[_Marker]:
     for comment, begin in comments(text):
-        found = _MARK.fullmatch(comment.rstrip())
+        found = _MARKER.fullmatch(comment.rstrip())
         if found is None:
             continue
         given = found.groupdict()
         options = given.pop("dbmate_options") or given.pop("plus_options", None) or ""
-        way = next(value for name, value in given.items() if value and "options" not in name)
-        way = {"no transaction": "alone", "undo": "down"}.get(way.lower(), way.lower())
-        without = way == "alone" or _WITHOUT_TRANSACTION.search(options) is not None
-        yield _Marker(way, without, begin, begin + len(comment))
+        word = next(value for name, value in given.items() if value and "options" not in name)
+        kind = _KINDS[word.lower()]
+        without = kind == "no transaction" or _WITHOUT_TRANSACTION.search(options) is not None
+        yield _Marker(kind, without, begin, begin + len(comment))
 
 
 def _up_and_down(
-    file: MigrationFile, marks: list[_Marker]
+    file: MigrationFile, markers: list[_Marker]
 ) -> tuple[_Marker | None, _Marker | None]:
-    """The one mark of each kind; a file may lack either."""
-    for number, mark in enumerate(marks, start=1):
-        if [each.way for each in marks[:number]] not in (["up"], ["down"], ["up", "down"]):
+    """The one marker of each kind; a file may lack either."""
+    for number, marker in enumerate(markers, start=1):
+        if [each.kind for each in markers[:number]] not in (["up"], ["down"], ["up", "down"]):
             raise MigrationRefused(
-                f"{file.name} line {_line(file.text, mark.begin)}: the way {mark.way} cannot begin "
-                f"here: a file holds one way up and, after it, one way down"
+                f"{file.name} line {_line(file.text, marker.begin)}: a second {marker.kind} "
+                f"section, or one out of order: a file has one up section and then one down section"
             )
-    by_way = {mark.way: mark for mark in marks}
-    return by_way.get("up"), by_way.get("down")
+    by_kind = {marker.kind: marker for marker in markers}
+    return by_kind.get("up"), by_kind.get("down")
 
 
 def _refuse_statements_before(file: MigrationFile, up: _Marker) -> None:
@@ -121,7 +131,7 @@ def _refuse_statements_before(file: MigrationFile, up: _Marker) -> None:
         raise MigrationRefused(f"{file.name} {error}") from error
     if before:
         raise MigrationRefused(
-            f"{file.name} line {before[0].line}: stands before the mark of the way forward"
+            f"{file.name} line {before[0].line}: statements before the marker of the up section"
         )
 
 
@@ -129,8 +139,8 @@ def _refuse_what_looks_like_one(file: MigrationFile, text: str) -> None:
     for comment, begin in comments(text):
         if _LOOKS_LIKE_ONE.fullmatch(comment) and not _REMARK.match(text, begin + len(comment)):
             raise MigrationRefused(
-                f"{file.name} line {_line(text, begin)}: {comment.strip()!r} looks like the way "
-                f"back, and what follows would run: take it out of the file"
+                f"{file.name} line {_line(text, begin)}: {comment.strip()!r} looks like the "
+                f"start of a down section, and what follows would run: remove it from the file"
             )
 
 

@@ -1,4 +1,4 @@
-"""Files that also hold the way back, as other runners write them: only the way forward runs."""
+"""Files with an up and a down section, as other runners write them: only the up section runs."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.migrations.files import read_folder
 from ops_pipeline.db.migrations.plan import MigrationPlan, plan
 from ops_pipeline.db.migrations.runner import Runner
-from ops_pipeline.db.migrations.up_down_markers import way_forward
+from ops_pipeline.db.migrations.up_down_markers import up_section
 from ops_pipeline.errors import MigrationFailed, MigrationRefused
 from tests.migrations.folders import Write, applied_in, objects_in
 
@@ -50,12 +50,12 @@ def planned(folder: Path) -> MigrationPlan:
 def test_the_way_back_is_left_out_and_said_to_be(write: Write, text: str) -> None:
     made = planned(write(make=text))
     assert made.statements[-1].text == "CREATE TABLE a (id int)"
-    assert (made.transactional, made.note) == (True, "its way back left out")
+    assert (made.transactional, made.note) == (True, "its down section left out")
 
 
 def test_what_such_a_file_makes_stays_and_is_in_order(target_db: Database, write: Write) -> None:
     runner = Runner(target_db, write(make=GOOSE))
-    assert [row.note for row in runner.up()] == ["its way back left out"]
+    assert [row.note for row in runner.up()] == ["its down section left out"]
     assert "table public.a" in objects_in(target_db)
     assert runner.verify() == []
 
@@ -86,10 +86,10 @@ def test_the_line_of_an_error_is_that_of_the_file(target_db: Database, write: Wr
         ("CREATE TABLE a (id int);\n-- down\nDROP TABLE a;", "line 2: '-- down' looks like"),
         ("CREATE TABLE a (id int);\n\n--- DOWN ---\nDROP TABLE a;", "line 3"),
         ("CREATE TABLE a (id int);\n-- @rollback:\nDROP TABLE a;", "line 2"),
-        ("-- migrate:up\nSELECT 1;\n-- migrate:up\nSELECT 2;", "line 3: the way up cannot begin"),
+        ("-- migrate:up\nSELECT 1;\n-- migrate:up\nSELECT 2;", "line 3: a second up section"),
         ("-- migrate:down\nSELECT 1;\n-- migrate:up\nSELECT 2;", "line 3"),
-        ("-- migrate:up\n-- migrate:down\n-- migrate:down\n", "line 3: the way down"),
-        ("SELECT 1;\n-- migrate:up\nSELECT 2;", "line 1: stands before the mark"),
+        ("-- migrate:up\n-- migrate:down\n-- migrate:down\n", "line 3: a second down section"),
+        ("SELECT 1;\n-- migrate:up\nSELECT 2;", "line 1: statements before the marker"),
     ],
 )
 def test_where_the_way_back_cannot_be_told_the_file_is_refused(
@@ -112,7 +112,7 @@ def test_where_the_way_back_cannot_be_told_the_file_is_refused(
 )
 def test_ordinary_remarks_and_quoted_text_mark_nothing(write: Write, text: str) -> None:
     [file] = read_folder(write(plain=text))
-    assert way_forward(file).text == text
+    assert up_section(file).text == text
 
 
 def test_a_way_back_in_a_file_of_its_own_is_left_alone(target_db: Database, tmp_path: Path) -> None:
@@ -128,5 +128,5 @@ def test_a_way_back_in_a_file_of_its_own_is_left_alone(target_db: Database, tmp_
 def test_a_way_back_alone_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "0001_make.sql").write_text("CREATE TABLE a (id int)")
     (tmp_path / "0002_more.down.sql").write_text("DROP TABLE a")
-    with pytest.raises(MigrationRefused, match=r"0002_more\.down\.sql is a way back"):
+    with pytest.raises(MigrationRefused, match=r"0002_more\.down\.sql undoes a migration"):
         read_folder(tmp_path)
