@@ -107,8 +107,10 @@ def _functions(machine: dict[str, object]) -> list[str]:
     ]
 
 
-def test_decisions_are_numbered_without_gaps_and_say_their_number() -> None:
-    files = sorted((ROOT / "docs" / "decisions").glob("*.md"))
-    assert [int(file.name[:4]) for file in files] == list(range(1, len(files) + 1))
-    for number, file in enumerate(files, start=1):
+def test_decisions_have_a_number_of_their_own_and_say_it() -> None:
+    # Numbers are given out before the decisions are written, so that some may be missing.
+    files = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+    numbers = [int(file.name[:4]) for file in files]
+    assert len(set(numbers)) == len(numbers)
+    for number, file in zip(numbers, files, strict=True):
         assert file.read_text().startswith(f"# {number}. "), file.name
