@@ -126,6 +126,7 @@ class Taker:
             filled_quantity=Decimal(0),
             filled_average_price=None,
             status="canceled",
+            raw_status="canceled",
             submitted_at=self.now,
             updated_at=self.now,
         )

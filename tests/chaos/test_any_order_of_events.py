@@ -181,7 +181,7 @@ class Trading(RuleBasedStateMachine):
         broker.fills_withheld = broker.cancels_pend = False
         broker._faults.clear()
         for name, order in list(broker.orders.items()):
-            if order.status == "pending_cancel":
+            if order.raw_status == "pending_cancel":
                 broker.end(name, "canceled")
         for _ in range(6):
             self.bench.next_minute()

@@ -88,7 +88,7 @@ def test_an_order_is_read_with_exact_figures_and_utc_times(stub: Stub) -> None:
     assert order.filled_average_price == Decimal("10.0125")
     assert (order.quantity, order.filled_quantity) == (Decimal(10), Decimal(4))
     assert order.submitted_at == datetime(2026, 2, 4, 14, 31, 0, 123456, tzinfo=UTC)
-    assert order.status == "partially_filled"
+    assert (order.status, order.raw_status) == ("working", "partially_filled")
 
 
 @pytest.mark.parametrize("status", [504, 500, 502, 408])
@@ -332,10 +332,10 @@ def test_words_we_do_not_know_do_not_spoil_a_list_of_orders(stub: Stub) -> None:
 
     found = broker(stub).orders_since(START)
 
-    assert [(order.broker_order_id, order.status) for order in found] == [
-        ("b-1", "frobnicated"),
-        ("b-2", "new"),
-        ("b-4", "new"),
+    assert [(order.broker_order_id, order.status, order.raw_status) for order in found] == [
+        ("b-1", "unknown", "frobnicated"),
+        ("b-2", "working", "new"),
+        ("b-4", "working", "new"),
     ]
     assert found[1].quantity == Decimal("3.25")
 

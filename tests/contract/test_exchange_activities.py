@@ -55,14 +55,14 @@ def test_they_are_read_apart_from_executions_each_once_oldest_first(
     exchange.set_faults([{"kind": "duplicate_fills"}])
     found = broker(exchange).cash_activities_since(at("10:00"))
     exchange.set_faults()
-    assert [(it.kind, it.amount) for it in found] == [
+    assert [(it.raw_kind, it.amount) for it in found] == [
         ("FEE", Decimal("-0.12")),
         ("DIV", Decimal("3.5")),
         ("CSD", Decimal(1000)),
     ]
     assert found[-1].created_at == at("10:34")
     since = broker(exchange).cash_activities_since(at("10:34"))
-    assert [it.kind for it in since] == ["CSD"]
+    assert [(it.kind, it.raw_kind) for it in since] == [("capital", "CSD")]
     assert len(broker(exchange).fills_since(at("10:00"))) == 1
 
 

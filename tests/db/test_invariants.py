@@ -48,7 +48,7 @@ def sell(bench: TradingBench) -> None:
         bench.next_minute(AAA=("90.00", "90.02"))
         bench.guard()
         for order in list(bench.broker.orders.values()):
-            if order.side == "sell" and order.order_type == "limit" and order.status == "new":
+            if order.side == "sell" and order.order_type == "limit" and order.raw_status == "new":
                 bench.broker.fill(order.client_order_id, "90.00")
     bench.guard()
 

@@ -36,7 +36,7 @@ def test_an_exit_that_does_not_fill_is_replaced_at_a_new_price_until_it_does(
     assert [row["price"] for row in exits] == sorted({row["price"] for row in exits}, reverse=True)
     for _ in range(2):
         for order in list(bench.broker.orders.values()):
-            if order.side == "sell" and order.order_type == "limit" and order.status == "new":
+            if order.side == "sell" and order.order_type == "limit" and order.raw_status == "new":
                 bench.broker.fill(order.client_order_id, "94.00")
         bench.next_minute()
         bench.guard()

@@ -206,7 +206,7 @@ def test_without_postgres_nothing_is_sent_and_the_resting_stop_is_left_alone(
                 )
     assert (len(bench.broker.submitted), bench.broker.calls.count("cancel")) == asked
     (stop,) = [it for it in bench.broker.orders.values() if it.order_type == "stop"]
-    assert stop.status == "new"
+    assert stop.raw_status == "new"
     table["Postgres"] = (
         f"| Postgres | {COLUMNS[0]} | the run fails, nothing is sent"
         " | wait, the run fails and alerts; the stop at the broker rests |"

@@ -101,7 +101,8 @@ def _working(bench: TradingBench, **changes: object) -> Callable[..., object]:
         client_order_id="by hand",
         broker_order_id="h",
         symbol="BBB",
-        status="new",
+        status="working",
+        raw_status="new",
         filled_quantity=ours.filled_quantity * 0,
         filled_average_price=None,
         **changes,  # type: ignore[arg-type]  # of a BrokerOrder

@@ -88,7 +88,7 @@ def test_an_unknown_account_is_refused_and_nothing_is_recorded(
 def sell_at_the_broker(bench: TradingBench) -> None:
     """Fill what is offered for sale at a limit, and let the position manager see it."""
     for order in list(bench.broker.orders.values()):
-        if order.side == "sell" and order.order_type == "limit" and order.status == "new":
+        if order.side == "sell" and order.order_type == "limit" and order.raw_status == "new":
             bench.broker.fill(order.client_order_id, "99.98")
     bench.guard()
 
@@ -161,7 +161,7 @@ def _lose(bench: TradingBench, number: int) -> None:
         bench.next_minute()
         bench.guard()
         for order in list(bench.broker.orders.values()):
-            if order.side == "sell" and order.order_type == "limit" and order.status == "new":
+            if order.side == "sell" and order.order_type == "limit" and order.raw_status == "new":
                 bench.broker.fill(order.client_order_id, "99.00")
     bench.guard()
 

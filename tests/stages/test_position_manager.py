@@ -42,7 +42,7 @@ def working(bench: TradingBench) -> list[str]:
     return [
         order.client_order_id
         for order in bench.broker.orders.values()
-        if order.side == "sell" and order.status in ("new", "partially_filled", "pending_cancel")
+        if order.side == "sell" and order.status == "working"
     ]
 
 

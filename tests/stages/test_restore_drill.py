@@ -81,7 +81,7 @@ def test_entries_stay_halted_until_the_reconciler_agrees_with_the_broker(
         reconcile(restored)
     assert "may still fill" in str(halt(restored))
     for order in list(restored.broker.orders.values()):
-        if order.order_type == "stop" and order.status in ("new", "accepted"):
+        if order.order_type == "stop" and order.raw_status in ("new", "accepted"):
             restored.broker.cancel(str(order.broker_order_id))
     for _ in range(2):
         reconcile(restored)

@@ -136,7 +136,8 @@ def test_a_word_the_broker_never_used_before_changes_nothing_and_alerts(
     bench: TradingBench, entry: str
 ) -> None:
     before = books(bench)
-    settle(bench, entry, replace(bench.broker.orders[entry], status="under_review"))
+    bench.broker.say(entry, "under_review")
+    settle(bench, entry, bench.broker.orders[entry])
     assert books(bench) == before
     assert bench.alerts() == ["broker_status_unknown"]
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
+from ops_pipeline.adapters import alpaca_words
 from ops_pipeline.domain.broker import (
     BrokerAccount,
     BrokerCashActivity,
@@ -117,7 +118,13 @@ class FakeBroker:
     def move_cash(self, kind: str, amount: str) -> None:
         """Book a deposit (CSD), a withdrawal (CSW), a fee (FEE), a dividend (DIV), ..."""
         number = len(self.cash_activities) + 1
-        moved = BrokerCashActivity(f"cash::{number}", kind, Decimal(amount), self.clock.now())
+        moved = BrokerCashActivity(
+            activity_id=f"cash::{number}",
+            kind=alpaca_words.cash_kind(kind),
+            raw_kind=kind,
+            amount=Decimal(amount),
+            created_at=self.clock.now(),
+        )
         self.cash_activities.append(moved)
         self.cash += moved.amount
 
@@ -154,7 +161,11 @@ class FakeBroker:
 
     def end(self, client_order_id: str, status: str) -> None:
         """End an order by the broker's own will: "canceled", "expired" or "rejected"."""
-        self._update(self.orders[client_order_id], status=status)
+        self.say(client_order_id, status)
+
+    def say(self, client_order_id: str, word: str) -> None:
+        """Call an order by one of Alpaca's words, or by one that nobody knows."""
+        self._update(self.orders[client_order_id], word)
 
     def hold(self, symbol: str, quantity: str, price: str) -> None:
         """Give the account a position (negative: a short) that no order of ours opened."""
@@ -176,7 +187,7 @@ class FakeBroker:
         )
         return BrokerAccount(
             account_number=self.account_number,
-            status="ACTIVE",
+            raw_status="ACTIVE",
             trading_blocked=self.trading_blocked,
             no_shorting=self.no_shorting,
             cash=self.cash,
@@ -213,7 +224,8 @@ class FakeBroker:
             quantity=request.quantity,
             filled_quantity=ZERO,
             filled_average_price=None,
-            status="new",
+            status="working",
+            raw_status="new",
             submitted_at=now,
             updated_at=now,
         )
@@ -241,7 +253,7 @@ class FakeBroker:
         if order is None:
             raise BrokerUnavailable("404: order not found")
         if order.status not in ENDED:
-            self._update(order, status="pending_cancel" if self.cancels_pend else "canceled")
+            self._update(order, "pending_cancel" if self.cancels_pend else "canceled")
 
     def _book(self, order: BrokerOrder, fill: BrokerFill) -> None:
         signed = fill.quantity if fill.side == "buy" else -fill.quantity
@@ -255,13 +267,19 @@ class FakeBroker:
         filled = order.filled_quantity + fill.quantity
         self._update(
             order,
+            "filled" if filled == order.quantity else "partially_filled",
             filled_quantity=filled,
             filled_average_price=(before + fill.quantity * fill.price) / filled,
-            status="filled" if filled == order.quantity else "partially_filled",
         )
 
-    def _update(self, order: BrokerOrder, **changes: Any) -> None:
-        self.orders[order.client_order_id] = replace(order, updated_at=self.clock.now(), **changes)
+    def _update(self, order: BrokerOrder, word: str, **changes: Any) -> None:
+        self.orders[order.client_order_id] = replace(
+            order,
+            status=alpaca_words.order_status(word),
+            raw_status=word,
+            updated_at=self.clock.now(),
+            **changes,
+        )
 
     def _selling(self, symbol: str) -> Decimal:
         return sum(

@@ -6,6 +6,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ops_pipeline.adapters import alpaca_words
 from ops_pipeline.domain.broker import BrokerCashActivity, BrokerFill, Side
 from ops_pipeline.domain.cash import CashReading, net_deposits, unexplained
 
@@ -16,7 +17,7 @@ CENTS = st.decimals(min_value=1, max_value=500, places=2)
 
 
 def moved(kind: str, amount: str, at: datetime = LATER, name: str = "c1") -> BrokerCashActivity:
-    return BrokerCashActivity(name, kind, Decimal(amount), at)
+    return BrokerCashActivity(name, alpaca_words.cash_kind(kind), kind, Decimal(amount), at)
 
 
 def filled(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ops_pipeline.adapters import alpaca_words
 from ops_pipeline.domain import orders
 from ops_pipeline.domain.broker import BrokerOrder, Side
 from ops_pipeline.domain.market import Quote
@@ -45,7 +46,8 @@ FOUND = BrokerOrder(
     quantity=Decimal("10.0"),
     filled_quantity=Decimal(0),
     filled_average_price=None,
-    status="new",
+    status="working",
+    raw_status="new",
     submitted_at=NOW,
     updated_at=NOW,
 )
@@ -153,7 +155,8 @@ def test_an_id_fits_what_the_broker_takes() -> None:
     ],
 )
 def test_the_brokers_words_become_ours(theirs: str, filled: int, ours: str | None) -> None:
-    found = replace(FOUND, status=theirs, filled_quantity=Decimal(filled))
+    status = alpaca_words.order_status(theirs)
+    found = replace(FOUND, status=status, raw_status=theirs, filled_quantity=Decimal(filled))
     assert orders.status_of(found) == ours
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
+from ops_pipeline.adapters import alpaca_words
 from ops_pipeline.domain.broker import (
     BrokerAccount,
     BrokerCashActivity,
@@ -68,7 +69,7 @@ def order(answer: object) -> BrokerOrder:
     raw = _record(answer)
     filled = _decimal(raw, "filled_qty")
     submitted = _moment(raw, "submitted_at" if raw.get("submitted_at") else "created_at")
-    average = raw.get("filled_avg_price")
+    average, word = raw.get("filled_avg_price"), _text(raw, "status")
     return BrokerOrder(
         broker_order_id=_text(raw, "id"),
         client_order_id=_text(raw, "client_order_id"),
@@ -78,7 +79,8 @@ def order(answer: object) -> BrokerOrder:
         quantity=filled if raw.get("qty") is None else _decimal(raw, "qty"),
         filled_quantity=filled,
         filled_average_price=None if average is None else _decimal(raw, "filled_avg_price"),
-        status=_text(raw, "status"),
+        status=alpaca_words.order_status(word),
+        raw_status=word,
         submitted_at=submitted,
         updated_at=_moment(raw, "updated_at") if raw.get("updated_at") else submitted,
     )
@@ -104,9 +106,11 @@ def cash_activity(answer: object) -> BrokerCashActivity:
     """
     raw = _record(answer)
     moved = raw.get("net_amount") is not None and raw.get("status") != "canceled"
+    word = _text(raw, "activity_type")
     return BrokerCashActivity(
         activity_id=_text(raw, "id"),
-        kind=_text(raw, "activity_type"),
+        kind=alpaca_words.cash_kind(word),
+        raw_kind=word,
         amount=_decimal(raw, "net_amount") if moved else Decimal(0),
         created_at=_moment(raw, "created_at") if raw.get("created_at") else _day(raw, "date"),
     )
@@ -127,11 +131,13 @@ def account(answer: object) -> BrokerAccount:
     """The account; one without the options fields is not enabled for options."""
     raw = _record(answer)
     blocks = ("trading_blocked", "account_blocked", "trade_suspended_by_user")
+    flags = [_flag(raw, name) for name in blocks]
+    status = _text(raw, "status")
     with_options = raw.get("options_trading_level") is not None
     return BrokerAccount(
         account_number=_text(raw, "account_number"),
-        status=_text(raw, "status"),
-        trading_blocked=any(_flag(raw, name) for name in blocks),
+        raw_status=status,
+        trading_blocked=status != alpaca_words.MAY_TRADE or any(flags),
         no_shorting=not _flag(raw, "shorting_enabled"),
         cash=_decimal(raw, "cash"),
         equity=_decimal(raw, "equity"),

@@ -8,6 +8,12 @@ from typing import Literal
 Side = Literal["buy", "sell"]
 OrderType = Literal["limit", "market", "stop"]
 TimeInForce = Literal["day", "gtc"]
+# What has become of an order. "working" may still fill; "unknown" is a word that the
+# broker's adapter does not know, which says neither that the order lives nor that it ended.
+BrokerStatus = Literal["working", "filled", "canceled", "expired", "rejected", "unknown"]
+# "capital" was brought in or taken out; "in_kind" are securities that came or went without
+# a trade, their worth unknown; "other" is what the market and the broker do: profit or loss.
+CashKind = Literal["capital", "in_kind", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +33,8 @@ class OrderRequest:
 class BrokerOrder:
     """The broker's view of one order.
 
-    `status` keeps the broker's own word ("new", "partially_filled", "filled",
-    "canceled", "expired", "rejected", ...). `filled_average_price` is None until
-    something filled.
+    `raw_status` keeps the broker's own word for logs, alerts and people; decisions look at
+    `status` alone. `filled_average_price` is None until something filled.
     """
 
     broker_order_id: str
@@ -40,7 +45,8 @@ class BrokerOrder:
     quantity: Decimal
     filled_quantity: Decimal
     filled_average_price: Decimal | None
-    status: str
+    status: BrokerStatus
+    raw_status: str
     submitted_at: datetime
     updated_at: datetime
 
@@ -62,12 +68,13 @@ class BrokerFill:
 class BrokerCashActivity:
     """Money that moved without a trade: a deposit, a fee, a dividend, interest.
 
-    `kind` keeps the broker's own word ("CSD", "FEE", "DIV", ...); `amount` is USD, under
-    0 when the account paid, 0 for what moves no money; `activity_id` never repeats.
+    `raw_kind` keeps the broker's own word; `amount` is USD, under 0 when the account paid,
+    0 for what moves no money; `activity_id` never repeats.
     """
 
     activity_id: str
-    kind: str
+    kind: CashKind
+    raw_kind: str
     amount: Decimal
     created_at: datetime
 
@@ -84,10 +91,14 @@ class BrokerPosition:
 
 @dataclass(frozen=True, slots=True)
 class BrokerAccount:
-    """The account as the broker keeps it, USD."""
+    """The account as the broker keeps it, USD.
+
+    `trading_blocked` is whatever keeps it from trading, an account that is not active
+    included; `raw_status` says so in the broker's word.
+    """
 
     account_number: str
-    status: str
+    raw_status: str
     trading_blocked: bool
     no_shorting: bool
     cash: Decimal

@@ -7,10 +7,6 @@ from decimal import Decimal
 
 from ops_pipeline.domain.broker import BrokerAccount, BrokerCashActivity, BrokerFill
 
-# Money brought in or taken out; what the market and the broker do to it is profit or loss.
-_CAPITAL = frozenset({"CSD", "CSW", "TRANS", "JNL", "JNLC", "ACATC"})
-# Securities that came or went without a trade: what they are worth is not said.
-_IN_KIND = frozenset({"ACATS", "JNLS", "FOPT"})
 # An OCC symbol is longer than any ticker; a contract stands for a hundred shares.
 _LONGEST_TICKER = 10
 _CENT = Decimal("0.01")
@@ -26,9 +22,9 @@ class CashReading:
 
 def net_deposits(activities: Sequence[BrokerCashActivity]) -> Decimal | None:
     """What was brought in less what was taken out; None where securities were moved."""
-    if any(it.kind in _IN_KIND for it in activities):
+    if any(it.kind == "in_kind" for it in activities):
         return None
-    return sum((it.amount for it in activities if it.kind in _CAPITAL), Decimal(0))
+    return sum((it.amount for it in activities if it.kind == "capital"), Decimal(0))
 
 
 def day_loss(account: BrokerAccount, deposits: Decimal | None) -> Decimal | None:
@@ -36,7 +32,7 @@ def day_loss(account: BrokerAccount, deposits: Decimal | None) -> Decimal | None
 
     Its last equity ignores what was brought in since, its equity does not.
     """
-    if deposits is None or account.trading_blocked or account.status != "ACTIVE":
+    if deposits is None or account.trading_blocked:
         return None
     return account.last_equity + deposits - account.equity
 

@@ -24,26 +24,8 @@ Status = Literal[
 LIVE: frozenset[Status] = frozenset({"intended", "unknown", "accepted", "partially_filled"})
 UNSETTLED: frozenset[Status] = frozenset({"intended", "unknown"})
 
-# The broker's words for an order that may still fill; the rest are terminal or new to us.
-_WORKING = frozenset(
-    {
-        "new",
-        "accepted",
-        "pending_new",
-        "accepted_for_bidding",
-        "held",
-        "pending_cancel",
-        "pending_replace",
-        "done_for_day",
-        "stopped",
-        "suspended",
-        "calculated",
-        "partially_filled",
-    }
-)
 _ENDED: dict[str, Status] = {
     "canceled": "canceled",
-    "replaced": "canceled",
     "expired": "expired",
     "rejected": "rejected",
 }
@@ -115,16 +97,16 @@ def client_order_id(
 
 
 def status_of(found: BrokerOrder) -> Status | None:
-    """Our status for the broker's; None for a word we do not know, which changes nothing."""
+    """Our status for the broker's; None where it is unknown, which changes nothing."""
     if found.filled_quantity >= found.quantity:
         return "filled"
-    if found.status in _WORKING:
+    if found.status == "working":
         return "partially_filled" if found.filled_quantity > 0 else "accepted"
     return _ENDED.get(found.status)
 
 
 def may_still_fill(found: BrokerOrder) -> bool:
-    """Whether the broker's word, an unknown one included, leaves that open.
+    """Whether the broker's status, an unknown one included, leaves that open.
 
     An order in dollars has no quantity until it is filled.
     """

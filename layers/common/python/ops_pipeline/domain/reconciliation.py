@@ -74,7 +74,7 @@ def compare(
     for order in sorted(external_orders, key=lambda order: order.client_order_id):
         message = f"The broker has order {order.client_order_id} ({order.symbol}), we do not"
         found.append(
-            Break("order_unknown_to_us", order.client_order_id, message, "none", order.status)
+            Break("order_unknown_to_us", order.client_order_id, message, "none", order.raw_status)
         )
     return found
 

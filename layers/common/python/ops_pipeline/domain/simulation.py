@@ -24,6 +24,7 @@ def simulate(order: Order, quote: Quote, now: datetime) -> tuple[BrokerOrder, li
         filled_quantity=order.quantity if fits else Decimal(0),
         filled_average_price=price if fits else None,
         status="filled" if fits else "canceled",
+        raw_status="simulated",
         submitted_at=now,
         updated_at=now,
     )

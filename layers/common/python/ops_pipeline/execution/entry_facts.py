@@ -231,7 +231,7 @@ class _Money:
             # A simulated account has no books but its cap: that is what it may spend.
             return cls(account.max_exposure, Decimal(0), account.max_exposure - unacknowledged)
         broker = snapshot.broker_account
-        if broker is None or broker.trading_blocked or broker.status != "ACTIVE":
+        if broker is None or broker.trading_blocked:
             return cls(None, None, None)
         loss = day_loss(broker, snapshot.deposits)
         return cls(broker.equity, loss, broker.buying_power - unacknowledged)

@@ -115,7 +115,7 @@ def _settle(ctx: AccountContext, order: Order, found: BrokerOrder) -> bool:
         return False
     with ctx.db.transaction() as tx:
         after = ctx.settle(tx, order.client_order_id, ExecutionReport(found=found))
-    ctx.journal.happened("order_recovered", order=order.client_order_id, status=found.status)
+    ctx.journal.happened("order_recovered", order=order.client_order_id, status=found.raw_status)
     return after.status not in UNSETTLED
 
 

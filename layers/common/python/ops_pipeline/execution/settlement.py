@@ -111,8 +111,8 @@ def _updated(tx: Transaction, before: Order, found: BrokerOrder, now: datetime) 
             scope=before.account_name,
             subject=before.client_order_id,
             severity="warning",
-            message=f"The broker calls this order {found.status!r}, a word we do not know",
-            details={"status": found.status},
+            message=f"The broker calls this order {found.raw_status!r}, a word we do not know",
+            details={"status": found.raw_status},
             now=now,
         )
         return before
