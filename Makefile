@@ -21,8 +21,8 @@ demo: $(READY) ## run a generated session through the whole pipeline, no keys ne
 	@$(BIN)/ops demo
 
 # A process for each core, up to four, each with a Postgres of its own.
-test: $(READY) ## run all tests, on Postgres servers of their own
-	@$(BIN)/pytest -q --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+test: $(READY) ## run all tests, on Postgres servers of their own (ARGS=--durations=20 to pass on to pytest)
+	@$(BIN)/pytest -q --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 slow: $(READY) ## run the exhaustive tests: whole days twice, kills anywhere
 	@$(BIN)/pytest -q -m slow --timeout 3000 -o faulthandler_timeout=3600

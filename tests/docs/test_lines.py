@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-PAGES = [ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 LIMIT = 120
 
 
