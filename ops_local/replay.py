@@ -26,14 +26,14 @@ class Interrupted(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Replayed(Generic[T]):
-    """A finished replay: what every stage did, the broker's books, and `after`'s answer.
+    """A finished replay: what every stage did, the broker's tables, and `after`'s answer.
 
     Attributes:
         tally: Since this process began: of a resumed replay only its later part.
     """
 
     tally: Tally
-    books: dict[str, list[dict[str, Any]]]
+    broker_tables: dict[str, list[dict[str, Any]]]
     result: T
     resumed: bool
 
@@ -65,7 +65,7 @@ def replay(
             _run(world, tick)
         watch(world.clock.now(), world.pipeline.tally)
         return Replayed(
-            world.pipeline.tally, world.exchange.books(), after(world.urls), world.resumed
+            world.pipeline.tally, world.exchange.tables(), after(world.urls), world.resumed
         )
 
 

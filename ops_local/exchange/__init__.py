@@ -1,6 +1,7 @@
-"""The paper exchange: a broker and a market of their own, over one recorded day.
+"""The paper exchange: a broker and market data over one recorded day, in Alpaca's API.
 
-A separate process with a separate store, so that a kill of the pipeline never takes
-the broker's truth with it. The real alpaca-py client talks to it over HTTP. Its clock
-stands still until somebody moves it; see docs/decisions/0003-paper-exchange.md.
+It runs as its own process with its own store, so that killing its client never loses an
+order, and the real alpaca-py client talks to it over HTTP. Its clock moves only when told
+to. Nothing here imports the rest of the repository except `ops_pipeline.domain` and
+`ops_local.recordings`. docs/paper-exchange.md is its manual.
 """

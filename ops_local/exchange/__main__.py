@@ -1,32 +1,71 @@
-"""`python -m ops_local.exchange --recording DIR --store FILE --accounts FILE [--port 0]`."""
+"""Command line of the paper exchange: `python -m ops_local.exchange --help`."""
 
 import argparse
 import sys
+import textwrap
 from pathlib import Path
 
 from ops_local.exchange import accounts
 from ops_local.exchange.exchange import Exchange
+from ops_local.exchange.faults.kinds import KINDS
 from ops_local.exchange.server import serve
 
 _STDIN = "-"
+_DESCRIPTION = """\
+Serve a paper broker and its market data over one recorded day, in Alpaca's API, on
+127.0.0.1. When ready it prints one line of JSON: {"url": "http://127.0.0.1:PORT"}.
+
+The clock starts at midnight in New York of the recorded day and moves only through the
+control API:
+  curl -X POST URL/control/clock -d '{"now": "2013-10-07T14:31:00Z"}'
+"""
+_ACCOUNTS = """\
+JSON file with a list of accounts, each {"name", "account_number", "key_id", "secret_key",
+"cash"}; or - to read it from the first line of the standard input and to stop when that
+is closed
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ops_local.exchange",
+        description=_DESCRIPTION,
+        epilog=_faults_help(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--recording", type=Path, required=True, metavar="DIR", help="folder of the recorded day"
+    )
+    parser.add_argument(
+        "--store",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="SQLite file of orders, fills and positions; created if missing",
+    )
+    parser.add_argument("--accounts", required=True, metavar="FILE", help=_ACCOUNTS)
+    parser.add_argument(
+        "--port", type=int, default=0, help="port to listen on; 0, the default, picks a free one"
+    )
+    return parser
 
 
 def main() -> None:
-    """Print one line of JSON with the url when ready, then serve until stopped.
+    """Serve until stopped, or until the standard input ends where it gave the accounts."""
+    args = build_parser().parse_args()
+    piped = args.accounts == _STDIN
+    text = sys.stdin.readline() if piped else Path(args.accounts).read_text(encoding="utf-8")
+    exchange = Exchange(args.recording, args.store, accounts.parse(text))
+    serve(exchange, port=args.port, parent_pipe=sys.stdin.fileno() if piped else None)
 
-    With `--accounts -` the accounts are the first line of the standard input, and the
-    exchange ends when that input does.
-    """
-    parser = argparse.ArgumentParser(prog="python -m ops_local.exchange")
-    parser.add_argument("--recording", type=Path, required=True)
-    parser.add_argument("--store", type=Path, required=True)
-    parser.add_argument("--accounts", required=True, help="JSON file, or - for the standard input")
-    parser.add_argument("--port", type=int, default=0)
-    given = parser.parse_args()
-    piped = given.accounts == _STDIN
-    text = sys.stdin.readline() if piped else Path(given.accounts).read_text(encoding="utf-8")
-    exchange = Exchange(given.recording, given.store, accounts.parse(text))
-    serve(exchange, port=given.port, lifeline=sys.stdin.fileno() if piped else None)
+
+def _faults_help() -> str:
+    """The kinds of fault, one a line."""
+    lines = [
+        textwrap.fill(f"  {kind:<20}{fault.effect}", width=92, subsequent_indent=" " * 22)
+        for kind, fault in KINDS.items()
+    ]
+    return "\n".join(["faults, injected by POST URL/control/faults:", *lines])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whose keys open which account."""
+"""Paper accounts and the API keys that open them."""
 
 import hmac
 import json
@@ -9,7 +9,7 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class PaperAccount:
-    """One paper account as it is opened; `cash` in USD, whole history starts from it."""
+    """One paper account as it is opened; `cash` is its opening balance, USD."""
 
     name: str
     account_number: str
@@ -19,20 +19,20 @@ class PaperAccount:
     no_shorting: bool = True
 
     def __repr__(self) -> str:
-        return f"Account({self.name}, {self.account_number})"
+        return f"PaperAccount({self.name}, {self.account_number})"
 
 
 def dump(accounts: Sequence[PaperAccount]) -> str:
-    """One line of JSON with the secrets in it: for a pipe, not for a log."""
+    """One line of JSON with the secrets in it: send it through a pipe, never to a log."""
     return json.dumps([{**asdict(account), "cash": str(account.cash)} for account in accounts])
 
 
 def parse(text: str) -> list[PaperAccount]:
-    """The accounts of a JSON list.
+    """Read accounts from a JSON list.
 
     Raises:
-        ValueError: not a list, no account at all, or two that share keys or number.
-        TypeError: an account lacks a field or has one too many.
+        ValueError: it is not a list, is empty, or two accounts share a name, number or key.
+        TypeError: an account lacks a field or has an unknown one.
     """
     raw = json.loads(text)
     if not isinstance(raw, list) or not raw:
@@ -40,18 +40,18 @@ def parse(text: str) -> list[PaperAccount]:
     accounts = [PaperAccount(**{**entry, "cash": Decimal(entry["cash"])}) for entry in raw]
     for field in ("name", "account_number", "key_id"):
         if len({getattr(account, field) for account in accounts}) < len(accounts):
-            raise ValueError(f"two accounts share their {field}")
+            raise ValueError(f"two accounts share one {field}")
     return accounts
 
 
 class KeyRing:
-    """Finds the account that a pair of keys opens."""
+    """Maps API keys to accounts."""
 
     def __init__(self, accounts: Sequence[PaperAccount]) -> None:
         self._by_key = {account.key_id: account for account in accounts}
 
     def account(self, key_id: str, secret_key: str) -> PaperAccount | None:
-        """The account of these keys, or None when they open nothing."""
+        """The account that these keys open, or None."""
         account = self._by_key.get(key_id)
         if account is None or not hmac.compare_digest(account.secret_key, secret_key):
             return None
@@ -59,7 +59,7 @@ class KeyRing:
 
 
 def key_variables(accounts: Sequence[PaperAccount]) -> dict[str, str]:
-    """The environment that binds the pipeline to these accounts."""
+    """Environment variables that give a client these accounts' credentials."""
     return {
         f"ALPACA_{account.name.upper()}_{name}": value
         for account in accounts

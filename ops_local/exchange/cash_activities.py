@@ -1,29 +1,28 @@
-"""Moves an account's money without a trade: deposits, withdrawals, fees, dividends, interest.
+"""Books cash that moves without a trade: deposits, withdrawals, fees, dividends, interest.
 
-They come from outside, by the control side: nothing here decides on them.
+They are requested through the control API; the exchange charges nothing by itself.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, get_args
 
-from ops_local.exchange.records import CashActivity
+from ops_local.exchange.records import CashActivity, CashActivityType
 from ops_local.exchange.refusals import bad_parameter
 from ops_local.exchange.settlement import activity_id
-from ops_local.exchange.store import Store
+from ops_local.exchange.storage.store import Store
 
-# Alpaca's words for what moves money alone; options and securities have others.
-CASH_TYPES = ("CSD", "CSW", "JNLC", "FEE", "INT", "DIV", "DIVNRA", "CGD", "PTC", "PTR")
+CASH_TYPES: tuple[CashActivityType, ...] = get_args(CashActivityType)
 _FIELDS = {"account", "type", "amount", "symbol"}
 
 
 def book(store: Store, asked: Any, now: datetime) -> CashActivity:
-    """Book `{"account": "large", "type": "FEE", "amount": "-0.12"}`, with a symbol or without.
+    """Book `{"account": "large", "type": "FEE", "amount": "-0.12"}`; `symbol` is optional.
 
     Raises:
-        Refused: a field is missing, unknown or no figure; nothing is booked.
+        ApiRefusal: a field is missing, unknown or not a number; nothing is booked.
     """
     if not isinstance(asked, Mapping) or set(asked) - _FIELDS:
         raise bad_parameter(f"activity: an object of {', '.join(sorted(_FIELDS))} is expected")
@@ -53,5 +52,5 @@ def _amount(text: Any) -> Decimal:
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite():
-        raise bad_parameter("activity: amount is no figure")
+        raise bad_parameter("activity: amount is not a number")
     return amount

@@ -1,16 +1,16 @@
-"""The exchange put together: one store, one recording, its desk and its clock."""
+"""Wires the exchange: its store, market data, order entry and clock."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from ops_local.exchange.accounts import KeyRing, PaperAccount
-from ops_local.exchange.faults import Faults
+from ops_local.exchange.faults.rules import Faults
 from ops_local.exchange.order_entry import OrderEntry
 from ops_local.exchange.records import ExchangeLedger
 from ops_local.exchange.session_clock import SessionClock
 from ops_local.exchange.settlement import Settlement
-from ops_local.exchange.store import Store
+from ops_local.exchange.storage.store import Store
 from ops_local.exchange.tape import Tape
 from ops_local.exchange.valuation import Valuation
 from ops_local.recordings import recording
@@ -18,12 +18,12 @@ from ops_pipeline.domain.market import new_york_time
 
 
 class Exchange:
-    """Opens the accounts it does not have yet and goes on where its store left off.
+    """Opens accounts that are new and continues where its store stopped.
 
     Args:
-        folder: A recording; a new store's clock starts at its day's midnight in New York.
-        store: The SQLite file, made when absent.
-        accounts: Who may come in. One that the store knows keeps its money.
+        folder: A recording; a new store's clock starts at midnight in New York of its day.
+        store: The SQLite file, created if missing.
+        accounts: The accounts that have keys. One that the store knows keeps its cash.
     """
 
     def __init__(self, folder: Path, store: Path, accounts: Sequence[PaperAccount]) -> None:
@@ -42,7 +42,7 @@ class Exchange:
             self._open_accounts(accounts)
 
     def now(self) -> datetime:
-        """The exchange's present moment, UTC; nothing else here knows a time."""
+        """The exchange's current time, UTC; no other clock is read anywhere here."""
         now = self.store.now()
         if now is None:
             raise AssertionError("a store without a clock")

@@ -1,7 +1,7 @@
-"""The figures of an account from what it has, holds and has ordered. Pure; USD.
+"""Equity, margin and buying power of an account. Pure; USD.
 
-Fees and interest come by hand only (see `treasury`). Reg T as Alpaca applies it: under 2,000 USD of
-equity there is no margin, from there stock is margined at half its value.
+Reg T as Alpaca applies it: under 2,000 USD of equity there is no margin, from there on
+stock is margined at half its value. Fees and interest only come through `cash_activities`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,8 +15,8 @@ MAINTENANCE_SHARE = Decimal("0.30")
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """`reserved` is what open buy orders hold; buying powers are never under zero."""
+class Balances:
+    """`reserved` is what open buy orders reserve; buying power is never negative."""
 
     cash: Decimal
     long_market_value: Decimal
@@ -32,7 +32,7 @@ class Figures:
 
     @property
     def initial_margin(self) -> Decimal:
-        """Equity bound by holdings and open buy orders."""
+        """Equity tied up in holdings and open buy orders."""
         if self.multiplier == 1:
             return self.long_market_value + self.reserved
         return (self.long_market_value + self.reserved) / 2
@@ -48,7 +48,7 @@ class Figures:
 
     @property
     def options_buying_power(self) -> Decimal:
-        """Options are paid in full: equity that nothing binds."""
+        """Options are paid in full, so this is the equity that is not tied up."""
         return max(self.equity - self.initial_margin, Decimal(0))
 
     @property
@@ -56,19 +56,19 @@ class Figures:
         return max(self.cash - self.reserved, Decimal(0))
 
 
-def figures(
+def balances(
     cash: Decimal,
     holdings: Iterable[Holding],
     prices: Mapping[str, Decimal],
     live_orders: Iterable[ExchangeOrder],
-) -> Figures:
-    """Put an account's figures together.
+) -> Balances:
+    """Compute an account's balances.
 
     Args:
         prices: The mark of every symbol held.
-        live_orders: The account's open orders, all of them.
+        live_orders: All open orders of the account.
     """
-    return Figures(
+    return Balances(
         cash=cash,
         long_market_value=sum(
             (holding.qty * prices[holding.symbol] for holding in holdings), Decimal(0)
@@ -78,7 +78,7 @@ def figures(
 
 
 def held_for_sale(live_orders: Iterable[ExchangeOrder], symbol: str) -> int:
-    """Shares of a symbol that open sell orders hold."""
+    """Shares of a symbol that open sell orders have reserved."""
     return sum(
         order.remaining for order in live_orders if order.side == "sell" and order.symbol == symbol
     )

@@ -1,4 +1,4 @@
-"""When an order trades, at what price, and how much of it in one minute. Pure."""
+"""When an order trades, at what price, and how much of it per minute. Pure."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -7,7 +7,7 @@ from ops_local.exchange.records import ExchangeOrder
 from ops_pipeline.domain.broker import Side
 from ops_pipeline.domain.market import Quote
 
-# A taker gets what is displayed, or a tenth of what just traded where that is more.
+# A taker gets the displayed size, or a tenth of the last minute's volume if that is more.
 VOLUME_SHARE = 10
 
 
@@ -20,7 +20,7 @@ class TradeExecution:
 
 
 def is_triggered(order: ExchangeOrder, quote: Quote) -> bool:
-    """Whether the market has reached a stop order's price; others need no trigger."""
+    """Whether the market has reached a stop order's price; other types need no trigger."""
     if order.stop_price is None or order.triggered_at is not None:
         return True
     if order.side == "sell":
@@ -29,19 +29,19 @@ def is_triggered(order: ExchangeOrder, quote: Quote) -> bool:
 
 
 def far_side(side: Side, quote: Quote) -> tuple[Decimal, int]:
-    """The price a taker on this side pays or gets, and the size displayed there."""
+    """The price a taker on this side pays or receives, and the size displayed there."""
     return (quote.ask, quote.ask_size) if side == "buy" else (quote.bid, quote.bid_size)
 
 
 def execution(
     order: ExchangeOrder, quote: Quote, *, volume: int, taken: int
 ) -> TradeExecution | None:
-    """What of a triggered order fills against this quote now; None when nothing does.
+    """The part of a triggered order that fills against this quote now; None when nothing does.
 
     Args:
         quote: A usable quote.
-        volume: Shares traded in the minute before.
-        taken: Shares of the same side that this account already got in this minute.
+        volume: Shares traded in the previous minute.
+        taken: Shares that this account has already had filled on this side in this minute.
     """
     price, displayed = far_side(order.side, quote)
     if order.limit_price is not None:

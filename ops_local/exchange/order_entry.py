@@ -1,10 +1,9 @@
-"""The order desk: takes orders, cancels and replaces them, or says why not."""
+"""Order entry: accepts, cancels and replaces orders, or refuses them with a reason."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from ops_local.exchange.api.tickets import Amendment, Ticket
 from ops_local.exchange.margin import held_for_sale
 from ops_local.exchange.matching import far_side
 from ops_local.exchange.records import ExchangeOrder
@@ -18,18 +17,19 @@ from ops_local.exchange.refusals import (
 )
 from ops_local.exchange.sessions import coming_session, session_on_or_before
 from ops_local.exchange.settlement import Settlement
-from ops_local.exchange.store import Store
+from ops_local.exchange.storage.store import Store
 from ops_local.exchange.tape import Tape
+from ops_local.exchange.tickets import Amendment, Ticket
 from ops_local.exchange.valuation import Valuation
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import new_york_day
 
-# Alpaca drops a good-till-cancelled order after this long.
+# Alpaca expires a good-till-canceled order after this long.
 GTC_LASTS = timedelta(days=90)
 
 
 class OrderEntry:
-    """Every method runs in the caller's transaction and raises Refused to say no."""
+    """Every method runs in the caller's transaction and raises ApiRefusal to refuse."""
 
     def __init__(
         self, store: Store, tape: Tape, valuation: Valuation, settlement: Settlement
@@ -40,7 +40,7 @@ class OrderEntry:
         self._settlement = settlement
 
     def place(self, account_number: str, ticket: Ticket, now: datetime) -> ExchangeOrder:
-        """Take an order and let it trade at once; the answer is the order before it did."""
+        """Accept an order and try to fill it at once; return it as it was before that."""
         if ticket.symbol not in self._tape.tickers:
             raise unprocessable(f'asset "{ticket.symbol}" not found')
         order = self._order(account_number, ticket, now)
@@ -52,7 +52,7 @@ class OrderEntry:
         else:
             self._require_buying_power(order, now)
         self._store.save(order)
-        self._settlement.work(order, now)
+        self._settlement.try_fill(order, now)
         return order
 
     def find(self, account_number: str, order_id: str) -> ExchangeOrder:
@@ -82,16 +82,16 @@ class OrderEntry:
     def replace(
         self, account_number: str, order_id: str, amendment: Amendment, now: datetime
     ) -> ExchangeOrder:
-        """End an order and take a new one in its stead, with an id of its own.
+        """End an order and accept a new one in its place, with its own id.
 
-        Without a new quantity the new order is for what the old one has left.
+        Without a new quantity the new order is for what the old one had left.
         """
         old = self.find(account_number, order_id)
         if old.status == "accepted":
             raise unprocessable("unable to replace order, order isn't sent to exchange yet")
         if not old.live:
             raise unprocessable(f'order is already in "{old.status}" state')
-        # Ended first, so that it neither holds shares nor buying power against its successor.
+        # Ended first, so that its reservations do not count against its replacement.
         ended = replace(old, status="replaced", replaced_at=now, updated_at=now)
         self._store.save(ended)
         new = self.place(account_number, _amended(old, amendment), now)
@@ -128,7 +128,7 @@ class OrderEntry:
         )
 
     def _reserve_price(self, ticket: Ticket, now: datetime) -> Decimal:
-        """What one share may cost: the limit, else the stop or the market's far side."""
+        """The most one share may cost: the limit, else the stop or the quote's far side."""
         if ticket.side == "sell":
             return Decimal(0)
         if ticket.limit_price is not None:
@@ -161,7 +161,7 @@ class OrderEntry:
             )
 
     def _require_buying_power(self, order: ExchangeOrder, now: datetime) -> None:
-        available = self._valuation.figures(order.account_number, now).buying_power
+        available = self._valuation.balances(order.account_number, now).buying_power
         if order.reserved > available:
             raise insufficient_buying_power(available, order.reserved)
 

@@ -1,12 +1,23 @@
-"""What the exchange keeps: orders, fills, holdings. Prices USD, quantities whole shares."""
+"""Records that the exchange stores. Prices are USD, quantities whole shares."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 from ops_pipeline.domain.broker import OrderType, Side, TimeInForce
 
-LIVE = ("accepted", "new", "partially_filled")
+__all__ = ["OrderType", "Side", "TimeInForce"]
+
+OrderStatus = Literal[
+    "accepted", "new", "partially_filled", "filled", "canceled", "expired", "replaced"
+]
+FillStatus = Literal["partially_filled", "filled"]
+PositionIntent = Literal["buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close"]
+# Alpaca's words for what moves cash alone; activities in options and securities have others.
+CashActivityType = Literal["CSD", "CSW", "JNLC", "FEE", "INT", "DIV", "DIVNRA", "CGD", "PTC", "PTR"]
+
+LIVE: tuple[OrderStatus, ...] = ("accepted", "new", "partially_filled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +25,10 @@ class ExchangeOrder:
     """One order.
 
     Attributes:
-        number: Counts the orders of its account from 1.
-        reserve_price: What an unfilled share holds of the buying power; 0 for a sale.
+        number: Numbers the orders of its account from 1.
+        reserve_price: Buying power that an unfilled share reserves; 0 for a sale.
         triggered_at: When a stop order became a market order.
-        expires_at: The close at which it ends when still open.
+        expires_at: The close at which it expires if still open.
         filled_value: Sum of quantity times price over its fills.
     """
 
@@ -33,8 +44,8 @@ class ExchangeOrder:
     limit_price: Decimal | None
     stop_price: Decimal | None
     reserve_price: Decimal
-    position_intent: str
-    status: str
+    position_intent: PositionIntent
+    status: OrderStatus
     submitted_at: datetime
     updated_at: datetime
     expires_at: datetime
@@ -58,13 +69,13 @@ class ExchangeOrder:
 
     @property
     def reserved(self) -> Decimal:
-        """Buying power that the unfilled part holds, USD."""
+        """Buying power that the unfilled part reserves, USD."""
         return self.reserve_price * self.remaining
 
 
 @dataclass(frozen=True, slots=True)
 class ExchangeFill:
-    """One execution; `number` counts the fills of its order from 1."""
+    """One execution; `number` numbers the fills of its order from 1."""
 
     activity_id: str
     order_id: str
@@ -76,25 +87,25 @@ class ExchangeFill:
     price: Decimal
     cum_qty: int
     leaves_qty: int
-    order_status: str
+    order_status: FillStatus
     executed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class CashActivity:
-    """Money that moved without a trade.
+    """Cash that moved without a trade.
 
     Attributes:
-        number: Counts the account's activities from 1.
-        activity_type: Alpaca's word: CSD a deposit, CSW a withdrawal, FEE, DIV, INT, ...
-        net_amount: USD; under 0 when the account paid.
-        symbol: Whose dividend; None for what concerns no security.
+        number: Numbers the account's activities from 1.
+        activity_type: CSD is a deposit, CSW a withdrawal; FEE, DIV, INT, ...
+        net_amount: USD; negative when the account paid.
+        symbol: The security that paid; None when the activity concerns none.
     """
 
     activity_id: str
     account_number: str
     number: int
-    activity_type: str
+    activity_type: CashActivityType
     net_amount: Decimal
     symbol: str | None
     created_at: datetime
@@ -102,7 +113,7 @@ class CashActivity:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """Shares held; `cost` is what they cost together, fees do not exist here."""
+    """Shares held; `cost` is what they cost in total, without fees."""
 
     account_number: str
     symbol: str
@@ -117,7 +128,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeLedger:
-    """The money of one account; `opening_cash` is what it was opened with."""
+    """The cash of one account; `opening_cash` is what it was opened with."""
 
     account_number: str
     name: str

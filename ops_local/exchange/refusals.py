@@ -1,4 +1,4 @@
-"""How the exchange says no: Alpaca's HTTP statuses, codes and words.
+"""Refusals with Alpaca's HTTP statuses, codes and messages.
 
 `facts` are the further fields that Alpaca puts beside code and message.
 """
@@ -15,7 +15,7 @@ UNPROCESSABLE = 42210000
 
 
 class ApiRefusal(Exception):
-    """A request that the exchange turns down; nothing of it is kept."""
+    """A request that the exchange refuses; nothing of it is stored."""
 
     def __init__(self, status: int, code: int, message: str, **facts: object) -> None:
         super().__init__(message)

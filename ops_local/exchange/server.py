@@ -1,4 +1,4 @@
-"""The exchange as an ASGI application and as a process that says when it is ready."""
+"""The exchange as an ASGI application, and the server process around it."""
 
 import json
 import os
@@ -23,12 +23,14 @@ from ops_local.exchange.api import (
 from ops_local.exchange.api.calls import json_response
 from ops_local.exchange.exchange import Exchange
 
-_KEEP_ALIVE_S = 3600  # a replay may think for long; a connection cut then looks like a lost answer
+_KEEP_ALIVE_S = (
+    3600  # a replay may pause for long; a closed connection would look like a lost reply
+)
 _SHUTDOWN_S = 1
 
 
 def application(exchange: Exchange, *, url: str) -> Starlette:
-    """The routes over one exchange; writes one line of JSON once it serves them."""
+    """The application of one exchange; it prints one line of JSON once it serves requests."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -52,13 +54,13 @@ def application(exchange: Exchange, *, url: str) -> Starlette:
     return app
 
 
-def serve(exchange: Exchange, *, port: int, lifeline: int | None) -> None:
-    """Serve on 127.0.0.1 until told to stop, or until the lifeline's other end is closed.
+def serve(exchange: Exchange, *, port: int, parent_pipe: int | None) -> None:
+    """Serve on 127.0.0.1 until stopped, or until the parent process has ended.
 
     Args:
-        port: 0 takes a free one.
-        lifeline: A file descriptor, read to its end in the background: it ends when the
-            parent does, even when the parent is killed.
+        port: 0 picks a free one.
+        parent_pipe: A file descriptor that is read to its end in the background: it is
+            closed when the parent ends, even when the parent is killed.
     """
     with _listener(port) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -72,14 +74,16 @@ def serve(exchange: Exchange, *, port: int, lifeline: int | None) -> None:
                 timeout_graceful_shutdown=_SHUTDOWN_S,
             )
         )
-        if lifeline is not None:
-            threading.Thread(target=_follow, args=(lifeline, server), daemon=True).start()
+        if parent_pipe is not None:
+            threading.Thread(
+                target=_stop_with_parent, args=(parent_pipe, server), daemon=True
+            ).start()
         server.run(sockets=[listener])
 
 
 def _listener(port: int) -> socket.socket:
-    # asyncio sets TCP_NODELAY only on sockets that name their protocol; without it an
-    # answer waits some 40 ms for the client's acknowledgement.
+    # asyncio sets TCP_NODELAY only on sockets that name their protocol; without it a
+    # response waits some 40 ms for the client's acknowledgement.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
@@ -87,9 +91,9 @@ def _listener(port: int) -> socket.socket:
     return listener
 
 
-def _follow(lifeline: int, server: uvicorn.Server) -> None:
-    # Not through sys.stdin: a thread that waits in its buffer aborts the interpreter's exit.
-    while os.read(lifeline, 1024):
+def _stop_with_parent(parent_pipe: int, server: uvicorn.Server) -> None:
+    # Not through sys.stdin: a thread waiting on its buffer aborts the interpreter's exit.
+    while os.read(parent_pipe, 1024):
         pass
     server.should_exit = True
 
@@ -99,5 +103,5 @@ async def _no_such_route(request: Request, _: Exception) -> Response:
 
 
 async def _failed(_: Request, __: Exception) -> Response:
-    """Starlette raises the error on after this answer, so that it stands in the log."""
+    """Starlette re-raises the error after this response, so that it is logged."""
     return json_response({"code": 50010000, "message": "internal server error occurred"}, 500)

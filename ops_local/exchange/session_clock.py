@@ -1,4 +1,4 @@
-"""Moves the exchange's clock and does, in order of time, what happens on the way."""
+"""Moves the exchange's clock; fills, opens and closes on the way, in order of time."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,14 +8,14 @@ from ops_local.exchange.records import ClosingPrice, DayEnd
 from ops_local.exchange.refusals import BAD_PARAMETER, ApiRefusal
 from ops_local.exchange.sessions import sessions_between
 from ops_local.exchange.settlement import Settlement
-from ops_local.exchange.store import Store
+from ops_local.exchange.storage.store import Store
 from ops_local.exchange.tape import Tape
 from ops_local.exchange.valuation import Valuation
 from ops_pipeline.domain.market import MINUTE, Session, minute_of, new_york_day
 
 
 class SessionClock:
-    """Runs in the caller's transaction: the clock moves together with all that it did."""
+    """Runs in the caller's transaction, so that the clock moves together with its effects."""
 
     def __init__(
         self, store: Store, tape: Tape, valuation: Valuation, settlement: Settlement
@@ -26,30 +26,30 @@ class SessionClock:
         self._settlement = settlement
 
     def move(self, then: datetime, now: datetime) -> None:
-        """Move from then to now; to the same moment twice changes nothing.
+        """Move from then to now; moving to the same moment twice changes nothing.
 
         Raises:
-            Refused: now lies before then. What was filled can't be taken back.
+            ApiRefusal: now is before then. A fill can't be taken back.
         """
         if now < then:
             raise ApiRefusal(
-                409, BAD_PARAMETER, f"the clock stands at {then.isoformat()} and does not go back"
+                409, BAD_PARAMETER, f"the clock is at {then.isoformat()} and does not go back"
             )
         for session in sessions_between(new_york_day(then), new_york_day(now)):
-            self._pass(session, then, now)
+            self._run(session, then, now)
         if now > then:
             self._store.set_now(now)
 
-    def _pass(self, session: Session, then: datetime, now: datetime) -> None:
+    def _run(self, session: Session, then: datetime, now: datetime) -> None:
         if then < session.opens_at <= now:
             self._open(session)
         for moment in _minutes(session, then, now):
-            # Checked each minute: without open orders there is nothing left to work through.
+            # Checked each minute: without open orders nothing is left to do in this session.
             live = self._store.live_orders()
             if not live:
                 break
             for order in live:
-                self._settlement.work(order, moment)
+                self._settlement.try_fill(order, moment)
         if then < session.closes_at <= now:
             self._close(session)
 
@@ -66,7 +66,7 @@ class SessionClock:
                 self._store.save(ended)
         day = session.day.isoformat()
         for ledger in self._store.ledgers():
-            equity = self._valuation.figures(ledger.account_number, at).equity
+            equity = self._valuation.balances(ledger.account_number, at).equity
             self._store.save(DayEnd(ledger.account_number, day, equity))
         for symbol in self._tape.tickers:
             price = self._tape.price(symbol, at)
@@ -75,7 +75,7 @@ class SessionClock:
 
 
 def _minutes(session: Session, then: datetime, now: datetime) -> Iterator[datetime]:
-    """The whole minutes after then, up to now, at which the session is open."""
+    """The whole minutes after then and up to now at which the session is open."""
     moment = max(minute_of(then) + MINUTE, session.opens_at)
     while moment <= now and moment < session.closes_at:
         yield moment

@@ -1,4 +1,4 @@
-"""The exchange's calendar: regular sessions of the NYSE, half days included."""
+"""Trading calendar: the regular sessions of the NYSE, half days included."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -24,7 +24,7 @@ def _half_days(year: int) -> frozenset[date]:
 
 @cache
 def session_of(day: date) -> Session | None:
-    """The regular session of that New York day, or None when the exchange is shut."""
+    """The regular session of that New York day, or None when the market is closed all day."""
     if day.weekday() >= _SATURDAY or day in _closed_days(day.year):
         return None
     closes_hour = 13 if day in _half_days(day.year) else 16
@@ -32,7 +32,7 @@ def session_of(day: date) -> Session | None:
 
 
 def sessions_between(first: date, last: date) -> Iterator[Session]:
-    """The sessions of the days from first to last, both included."""
+    """The sessions from first to last day, both included."""
     day = first
     while day <= last:
         session = session_of(day)
@@ -60,19 +60,19 @@ def session_on_or_before(day: date) -> Session:
 
 
 def coming_session(now: datetime) -> Session:
-    """The session under way or the next one: the first whose close lies ahead."""
+    """The current session, or the next one: the first whose close is in the future."""
     session = session_on_or_after(new_york_day(now))
     return session if now < session.closes_at else session_on_or_after(session.day + _DAY)
 
 
 def next_opening(now: datetime) -> Session:
-    """The next session that has yet to open."""
+    """The next session that has not opened yet."""
     session = coming_session(now)
     return session_on_or_after(session.day + _DAY) if session.opens_at <= now else session
 
 
 def settlement_day(traded: date) -> date:
-    """When a trade settles: three, since 2017 two, since 2024 one session later."""
+    """When a trade settles: T+3 before September 2017, T+2 before May 2024, T+1 since."""
     lag = 3 if traded < date(2017, 9, 5) else 2 if traded < date(2024, 5, 28) else 1
     day = traded
     for _ in range(lag):

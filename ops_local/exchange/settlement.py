@@ -1,4 +1,4 @@
-"""Trades and books an order against the market of one moment."""
+"""Fills an order against the current quote and settles it: fill, cash and shares."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -7,24 +7,24 @@ from decimal import Decimal
 from ops_local.exchange.matching import TradeExecution, execution, is_triggered
 from ops_local.exchange.records import ExchangeFill, ExchangeOrder, Holding
 from ops_local.exchange.sessions import coming_session
-from ops_local.exchange.store import Store
+from ops_local.exchange.storage.store import Store
 from ops_local.exchange.tape import Tape
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import minute_of
 
-# More places than a price has: averages over partial sales stay exact enough to add up.
+# More places than a price has, so that average costs over partial sales still add up.
 _COST_PLACES = Decimal("0.000000001")
 
 
 class Settlement:
-    """Writes fills, cash and holdings; the caller's transaction holds them together."""
+    """Writes fills, cash and holdings within the caller's transaction."""
 
     def __init__(self, store: Store, tape: Tape) -> None:
         self._store = store
         self._tape = tape
 
-    def work(self, order: ExchangeOrder, now: datetime) -> ExchangeOrder:
-        """Let an order trade against what the market shows now, if it can."""
+    def try_fill(self, order: ExchangeOrder, now: datetime) -> ExchangeOrder:
+        """Fill what the current quote allows; return the order as it is then."""
         quote = self._tape.tradable_quote(order.symbol, now, session := coming_session(now))
         if quote is None or not session.is_open(now) or not is_triggered(order, quote):
             return order
@@ -68,7 +68,7 @@ class Settlement:
             price=trade.price,
             cum_qty=order.filled_qty,
             leaves_qty=order.remaining,
-            order_status=order.status,
+            order_status="filled" if order.remaining == 0 else "partially_filled",
             executed_at=now,
         )
 
@@ -84,7 +84,9 @@ class Settlement:
             self._store.save(_added(held, order, trade, now))
             return
         if held is None or held.qty < trade.qty:
-            raise AssertionError(f"order {order.order_id} sells shares that nobody holds")
+            raise AssertionError(
+                f"order {order.order_id} sells shares that the account does not hold"
+            )
         if held.qty == trade.qty:
             self._store.drop_holding(order.account_number, order.symbol)
             return
@@ -92,7 +94,7 @@ class Settlement:
 
 
 def activity_id(order_id: str, number: int, now: datetime) -> str:
-    """Alpaca's form: milliseconds in front, so that ids sort by time."""
+    """An id in Alpaca's form: it starts with the time, so that ids sort by it."""
     milliseconds = now.microsecond // 1000
     return f"{now:%Y%m%d%H%M%S}{milliseconds:03d}::{stable_uuid('fill', order_id, number)}"
 
@@ -107,6 +109,6 @@ def _added(
 
 
 def _reduced(held: Holding, qty: int) -> Holding:
-    """Sold shares leave at the average cost."""
+    """Sold shares are taken out at their average cost."""
     left = held.qty - qty
     return replace(held, qty=left, cost=(held.cost * left / held.qty).quantize(_COST_PLACES))

@@ -1,4 +1,4 @@
-"""What the market has shown by a given moment of the recording, and never more."""
+"""Market data of the recording as known at a given moment: no look-ahead."""
 
 from bisect import bisect_left, bisect_right
 from dataclasses import replace
@@ -8,7 +8,7 @@ from decimal import Decimal
 from ops_local.recordings.recording import Recording
 from ops_pipeline.domain.market import MINUTE, Bar, Quote, Session, minute_of
 
-# A quote that nobody renewed for longer than this is not traded against.
+# Orders do not fill against a quote that was not renewed for longer than this.
 QUOTE_STANDS = timedelta(minutes=5)
 
 
@@ -16,7 +16,7 @@ class Tape:
     """The recording, indexed by ticker.
 
     A bar becomes known when its minute is over. A recorded quote is the last one of
-    its minute, so it becomes known, and is dated, one minute after the row's `ts`.
+    its minute, so it becomes known one minute after the row's `ts` and is dated so.
     """
 
     def __init__(self, recording: Recording) -> None:
@@ -46,14 +46,14 @@ class Tape:
         return self._bars[ticker][known - 1] if known else None
 
     def last_quote(self, ticker: str, now: datetime) -> Quote | None:
-        """The newest quote, however old and whatever its sides are."""
+        """The newest quote, however old, one-sided or crossed."""
         known = bisect_right(self._quote_times.get(ticker, []), now)
         return self._quotes[ticker][known - 1] if known else None
 
     def tradable_quote(self, ticker: str, now: datetime, session: Session) -> Quote | None:
-        """The quote that orders may fill against, or None when they have to wait.
+        """The quote that orders may fill against, or None while they have to wait.
 
-        It was made in this session, has two sides that do not cross, and still stands.
+        It is of this session, has two sides that do not cross, and is recent enough.
         """
         quote = self.last_quote(ticker, now)
         if quote is None or not quote.usable or now - quote.ts > QUOTE_STANDS:
@@ -61,16 +61,15 @@ class Tape:
         return quote if quote.ts > session.opens_at else None
 
     def volume_before(self, ticker: str, now: datetime) -> int:
-        """Shares traded in the last finished minute; 0 when nobody traded."""
+        """Shares traded in the last finished minute; 0 without trades."""
         minute = minute_of(now) - MINUTE
         bar = self.last_bar(ticker, now)
         return bar.volume if bar is not None and bar.ts == minute else 0
 
     def price(self, ticker: str, now: datetime) -> Decimal | None:
-        """The last close, else the middle of the last usable quote, else None, USD.
+        """The last close, else the mid of the last usable quote, else None, USD.
 
-        A recording may hold bars that nobody could have traded at: a close of nothing or
-        less is passed over.
+        A recording may hold implausible bars: a close of zero or less is skipped.
         """
         for known in range(bisect_right(self._bar_starts.get(ticker, []), now - MINUTE), 0, -1):
             if self._bars[ticker][known - 1].close > 0:

@@ -1,11 +1,11 @@
-"""What things are worth at a moment: marks, an account's figures, its yesterday."""
+"""Marks of holdings, and an account's balances now and at the previous close."""
 
 from datetime import datetime
 from decimal import Decimal
 
-from ops_local.exchange.margin import Figures, figures
+from ops_local.exchange.margin import Balances, balances
 from ops_local.exchange.records import Holding
-from ops_local.exchange.store import Store
+from ops_local.exchange.storage.store import Store
 from ops_local.exchange.tape import Tape
 from ops_pipeline.domain.market import new_york_day, new_york_time
 
@@ -18,7 +18,7 @@ class Valuation:
         self._tape = tape
 
     def known_price(self, symbol: str, now: datetime) -> Decimal | None:
-        """The newest price of this recording, else an earlier day's close, else None."""
+        """The latest price of this recording, else an earlier day's close, else None."""
         price = self._tape.price(symbol, now)
         if price is not None:
             return price
@@ -26,14 +26,14 @@ class Valuation:
         return None if close is None else close.price
 
     def mark(self, holding: Holding, now: datetime) -> Decimal:
-        """What a held share counts for; at cost when the market has shown no price."""
+        """The price that a held share is valued at; its cost while the market has shown none."""
         price = self.known_price(holding.symbol, now)
         return holding.average_price if price is None else price
 
     def last_day_price(self, holding: Holding, now: datetime) -> Decimal:
-        """The close of the session before today.
+        """The close of the previous session.
 
-        A recording knows nothing of the day before: then today's first price stands in.
+        A recording does not include the day before; then today's first price is used.
         """
         today = new_york_day(now)
         close = self._store.last_closing_price(holding.symbol, today)
@@ -42,10 +42,10 @@ class Valuation:
         bars = self._tape.bars(holding.symbol, new_york_time(today, 0), now, now)
         return bars[0].open if bars and bars[0].open > 0 else self.mark(holding, now)
 
-    def figures(self, account_number: str, now: datetime) -> Figures:
-        """The account's figures, open orders counted."""
+    def balances(self, account_number: str, now: datetime) -> Balances:
+        """The account's balances, open orders included."""
         holdings = self._store.holdings(account_number)
-        return figures(
+        return balances(
             self._store.ledger(account_number).cash,
             holdings,
             {holding.symbol: self.mark(holding, now) for holding in holdings},
@@ -53,7 +53,7 @@ class Valuation:
         )
 
     def last_equity(self, account_number: str, now: datetime) -> Decimal:
-        """Equity at the close of the session before today; before any, the opening cash."""
+        """Equity at the previous close; the opening cash while there was none."""
         day_end = self._store.last_day_end(account_number, new_york_day(now))
         if day_end is not None:
             return day_end.equity

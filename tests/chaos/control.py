@@ -1,4 +1,4 @@
-"""The exchange's control side, for whoever moves its clock or reads its books."""
+"""Moves the clock of a running exchange and reads its tables, by its URL."""
 
 from datetime import datetime
 from typing import Any
@@ -15,8 +15,8 @@ def now(url: str) -> datetime:
     return datetime.fromisoformat(_ask("GET", f"{url}/control/clock")["now"])
 
 
-def books(url: str) -> dict[str, list[dict[str, Any]]]:
-    return _ask("GET", f"{url}/control/books")
+def tables(url: str) -> dict[str, list[dict[str, Any]]]:
+    return _ask("GET", f"{url}/control/tables")
 
 
 def _ask(method: str, url: str, body: dict[str, str] | None = None) -> dict[str, Any]:

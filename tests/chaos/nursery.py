@@ -129,7 +129,7 @@ def _serve(request: dict[str, Any]) -> dict[str, Any]:
         sys.stdout = os.fdopen(write_end, "w")
         opened = exchange_accounts.parse(request["accounts"])
         exchange = Exchange(Path(request["recording"]), Path(request["store"]), opened)
-        serve(exchange, port=0, lifeline=lifeline)
+        serve(exchange, port=0, parent_pipe=lifeline)
 
     pid = _fork(work)
     os.close(write_end)

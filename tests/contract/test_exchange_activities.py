@@ -101,10 +101,10 @@ def test_category_and_types_together_are_refused(exchange: RunningExchange) -> N
 def test_what_is_no_activity_moves_nothing(
     exchange: RunningExchange, account: str, type_: str, amount: str
 ) -> None:
-    before = exchange.books()
+    before = exchange.tables()
     with pytest.raises(ExchangeFailed, match="activity"):
         exchange.add_activity(account, type_, amount)
-    assert exchange.books() == before
+    assert exchange.tables() == before
 
 
 def test_they_outlive_a_restart(tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ def test_fills_orders_positions_and_cash_agree_over_a_busy_day(exchange: Running
             trading(exchange).cancel_orders()
             place(exchange, qty=str(minute), side="sell", limit_price="9.99")
             trading(exchange).cancel_orders()
-    books = exchange.books()
+    books = exchange.tables()
 
     signs = {"buy": 1, "sell": -1}
     shares = sum(signs[fill["side"]] * fill["qty"] for fill in books["fills"])

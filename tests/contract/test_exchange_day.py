@@ -39,11 +39,11 @@ def test_a_new_exchange_stands_at_midnight_of_its_recording(exchange: RunningExc
 def test_moving_to_the_same_moment_twice_changes_nothing(exchange: RunningExchange) -> None:
     exchange.set_clock(at("10:31"))
     place(exchange, qty="250")
-    once = exchange.books()
+    once = exchange.tables()
 
     exchange.set_clock(at("10:31"))
 
-    assert exchange.books() == once
+    assert exchange.tables() == once
 
 
 def test_the_clock_never_goes_back(exchange: RunningExchange) -> None:
@@ -77,7 +77,7 @@ def test_one_long_step_ends_where_many_short_ones_do(tmp_path: Path) -> None:
             place(exchange, account=TINY, qty="40", limit_price="9.41", time_in_force="gtc")
             while exchange.now() < at("17:31"):
                 exchange.set_clock(exchange.now() + step)
-            books.append(exchange.books())
+            books.append(exchange.tables())
 
     assert books[0] == books[1]
     assert [order["status"] for order in books[0]["orders"]] == [

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ops_local.exchange.faults import KINDS
+from ops_local.exchange.faults.kinds import KINDS
 from ops_local.exchange.launcher import ExchangeFailed, RunningExchange
 from ops_pipeline.adapters import alpaca_wire
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
@@ -92,7 +92,7 @@ def test_what_an_order_without_an_answer_may_have_done_is_named(
     with pytest.raises(error):
         buy(broker)
     assert (broker.order_by_client_id("one") is not None) is placed
-    assert exchange.faults_happened() == {kind: 1}
+    assert exchange.faults_injected() == {kind: 1}
 
 
 def test_an_answer_slower_than_the_time_out_leaves_the_outcome_unknown(

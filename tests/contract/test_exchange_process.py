@@ -36,11 +36,11 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
         exchange.set_clock(at("10:31"))
         own(exchange, 10)
         resting = place(exchange, qty="3", side="sell", limit_price="11")
-        before = exchange.books()
+        before = exchange.tables()
         kill(exchange.pid, signal.SIGKILL)
 
     with open_exchange(tmp_path) as again:
-        assert again.books() == before
+        assert again.tables() == before
         assert again.now() == at("10:31")
         assert look(again, resting)["status"] == "new"
 
@@ -56,7 +56,7 @@ def test_the_same_requests_leave_the_same_store_row_for_row(tmp_path: Path) -> N
             exchange.set_clock(at("10:35"))
             place(exchange, side="sell", qty="60", limit_price="10")
             exchange.set_clock(at("18:00"))
-            books.append(exchange.books())
+            books.append(exchange.tables())
 
     assert books[0] == books[1]
     assert len(books[0]["fills"]) == 5

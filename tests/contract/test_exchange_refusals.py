@@ -67,7 +67,7 @@ def test_an_odd_order_is_refused_and_says_why(
 
     assert (answered, body["code"]) == (status, code)
     assert words in body["message"]
-    assert strict.books()["orders"] == []
+    assert strict.tables()["orders"] == []
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"qty": NaN}', b"\xff"])
@@ -92,7 +92,7 @@ def test_a_client_order_id_is_used_once_even_after_its_order_ended(
         422,
         {"code": 40010001, "message": "client_order_id must be unique"},
     )
-    assert len(exchange.books()["orders"]) == 1
+    assert len(exchange.tables()["orders"]) == 1
 
 
 def test_an_order_over_the_buying_power_is_refused(exchange: RunningExchange) -> None:

@@ -82,7 +82,7 @@ class World:
         assert ended.returncode == -signal.SIGKILL, ended.stderr
 
     def at_the_broker(self) -> list[dict[str, Any]]:
-        return self.exchange.books()["orders"]
+        return self.exchange.tables()["orders"]
 
     def assert_nothing_lost_and_nothing_twice(self) -> None:
         theirs = Counter(order["client_order_id"] for order in self.at_the_broker())
@@ -94,7 +94,7 @@ class World:
         assert theirs == ours
         assert set(theirs.values()) <= {1}
         assert not self.bench.rows("SELECT 1 FROM orders WHERE status IN ('intended', 'unknown')")
-        (held,) = self.exchange.books()["positions"] or [{"qty": "0"}]
+        (held,) = self.exchange.tables()["positions"] or [{"qty": "0"}]
         mine = self.bench.rows("SELECT quantity FROM active_positions WHERE status <> 'closed'")
         assert [float(row["quantity"]) for row in mine] == [float(held["qty"])]
 

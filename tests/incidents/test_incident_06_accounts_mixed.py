@@ -185,7 +185,7 @@ def test_keys_of_the_other_account_are_noticed_before_anything_is_sent(
 
     with pytest.raises(AccountMismatch):
         bench.dispatch("large")
-    assert exchange.books()["orders"] == []
+    assert exchange.tables()["orders"] == []
     assert bench.recommendation(number)["status"] == "PENDING"
 
 

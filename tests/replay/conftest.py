@@ -33,7 +33,7 @@ class Day:
 
     recording: Recording
     tally: Tally
-    books: dict[str, list[dict[str, Any]]]
+    broker_tables: dict[str, list[dict[str, Any]]]
     urls: DatabaseUrls
 
     @contextmanager
@@ -78,7 +78,7 @@ def run_day(
     plan = ReplayPlan(recording, home, MIGRATIONS, overlay=overlay)
     plan = replace(plan, first=first, last=last)
     done = replay(plan, lambda at, _tally: watch(at), after=lambda urls: urls)
-    return Day(recording, done.tally, done.books, done.result)
+    return Day(recording, done.tally, done.broker_tables, done.result)
 
 
 @pytest.fixture(scope="session")

@@ -99,7 +99,7 @@ def play(home: Home, folder: Path, seed: int) -> Ended:
             if tick.at == new_york_time(day, *FIRST):
                 world.exchange.set_faults(RULES, seed=seed)
             if tick.at == new_york_time(day, *LAST):
-                happened = happened or sum(world.exchange.faults_happened().values())
+                happened = happened or sum(world.exchange.faults_injected().values())
                 world.exchange.set_faults()
             while moves and tick.at >= new_york_time(day, *moves[0][0]):
                 world.exchange.add_activity(*moves.pop(0)[1:])

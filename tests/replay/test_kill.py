@@ -53,4 +53,4 @@ def test_a_killed_replay_goes_on_to_the_same_end(home: Home, shared_data: Path, 
         killed: Day = run_day(other, recording, params=PARAMS, last=last)
         assert undisturbed.value("SELECT count(*) FROM orders") > 0
         assert differences(undisturbed.urls, killed.urls, after_kill=True) == []
-    assert undisturbed.books == killed.books
+    assert undisturbed.broker_tables == killed.broker_tables

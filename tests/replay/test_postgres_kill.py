@@ -55,5 +55,5 @@ def test_a_replay_whose_postgres_was_killed_goes_on_to_the_same_end(
         resumed = run_day(other, recording, params=PARAMS, last=last)
         assert undisturbed.value("SELECT count(*) FROM orders") > 0
         assert differences(undisturbed.urls, resumed.urls, after_kill=True) == []
-    assert undisturbed.books == resumed.books
+    assert undisturbed.broker_tables == resumed.broker_tables
     shutil.rmtree(folder)

@@ -115,12 +115,12 @@ def test_features_agree_with_plain_arithmetic_over_the_recording(day: Day) -> No
 
 def test_the_broker_and_we_agree_at_the_end_of_the_day(day: Day) -> None:
     ours = day.rows("SELECT client_order_id, status, filled_qty FROM orders")
-    theirs = {row["client_order_id"]: row for row in day.books["orders"]}
+    theirs = {row["client_order_id"]: row for row in day.broker_tables["orders"]}
     assert sorted(theirs) == sorted(row["client_order_id"] for row in ours)
     for row in ours:
         assert Decimal(theirs[row["client_order_id"]]["filled_qty"]) == row["filled_qty"]
     assert day.value("SELECT count(*) FROM active_positions WHERE status <> 'closed'") == 0
-    assert [p for p in day.books["positions"] if Decimal(p["qty"]) != 0] == []
+    assert [p for p in day.broker_tables["positions"] if Decimal(p["qty"]) != 0] == []
 
 
 def test_every_closed_position_has_one_history_row_that_its_fills_add_up_to(day: Day) -> None:

@@ -20,7 +20,7 @@ def assert_twice_the_same(home: Home, recording: Recording, params: str | None) 
         assert once.tally.failures == again.tally.failures == []
         assert once.value("SELECT count(*) FROM orders") > 0
         assert differences(once.urls, again.urls) == []
-    assert once.books == again.books
+    assert once.broker_tables == again.broker_tables
 
 
 def test_a_real_morning_replayed_twice_gives_the_same_rows(home: Home, shared_data: Path) -> None:

@@ -23,7 +23,7 @@ def assert_twice_the_same(home: Home, recording: Recording) -> None:
         again = run_day(other, recording)
         assert once.tally.failures == again.tally.failures == []
         assert differences(once.urls, again.urls) == []
-    assert once.books == again.books
+    assert once.broker_tables == again.broker_tables
 
 
 @pytest.mark.parametrize("day", DAYS)
@@ -53,4 +53,4 @@ def test_a_whole_day_killed_twenty_times_ends_the_same(
             minutes_until_killed(process, chance.randint(1, 40), chance.uniform(0, 0.2))
         killed = run_day(other, recording, params="lively.json")
         assert differences(undisturbed.urls, killed.urls, after_kill=True) == []
-    assert undisturbed.books == killed.books
+    assert undisturbed.broker_tables == killed.broker_tables

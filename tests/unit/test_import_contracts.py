@@ -34,6 +34,10 @@ BREACHES = [
     ("adapters", PACKAGE / "adapters/rss.py", "import ops_pipeline.db.news"),
     ("wiring", PACKAGE / "runtime/entrypoint.py", "import ops_pipeline.adapters.clock"),
     ("wiring", Path("functions/report/handler.py"), "import ops_pipeline.adapters.clock"),
+    ("exchange", Path("ops_local/exchange/tape.py"), "import ops_local.database"),
+    ("exchange", Path("ops_local/exchange/api/wire.py"), "import ops_pipeline.db.orders"),
+    ("exchange", Path("ops_local/exchange/margin.py"), "import ops_pipeline.errors"),
+    ("exchange", Path("ops_local/exchange/server.py"), "import infra.schedule"),
     ("vendors", PACKAGE / "execution/entry.py", "import alpaca.trading"),
     ("vendors", PACKAGE / "db/features.py", "import pandas"),
 ]

@@ -1,4 +1,4 @@
-"""Alpaca's account activities: executions, and what moved money without one."""
+"""Alpaca's account activities: executions, and cash that moved without one."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,7 +13,7 @@ from ops_pipeline.domain.market import new_york_day
 
 _PAGE = 100
 _CATEGORIES = ("", "trade_activity", "non_trade_activity")
-# TRANS asks for both kinds of cash transactions.
+# TRANS stands for both kinds of cash transactions.
 _GROUPS = {"TRANS": frozenset({"CSD", "CSW"})}
 
 
@@ -35,7 +35,7 @@ def list_activities_of_type(call: Call) -> list[Mapping[str, object]]:
 
 
 def _all(call: Call) -> list[ExchangeFill | CashActivity]:
-    """Everything, oldest first: ids begin with their time."""
+    """All activities, oldest first: ids start with their time."""
     store, number = call.exchange.store, call.account.account_number
     every: list[ExchangeFill | CashActivity] = [
         *store.fills(number),
@@ -49,7 +49,7 @@ def _wanted(types: list[str]) -> frozenset[str]:
 
 
 def _page(call: Call, found: list[ExchangeFill | CashActivity]) -> list[Mapping[str, object]]:
-    """One page, newest first unless asked otherwise, after the activity `page_token` names."""
+    """One page after the activity that `page_token` names; newest first by default."""
     size = call.whole_number("page_size", default=_PAGE, most=_PAGE)
     if call.one_of("direction", ("desc", "asc")) == "desc":
         found.reverse()
@@ -63,7 +63,7 @@ def _page(call: Call, found: list[ExchangeFill | CashActivity]) -> list[Mapping[
 
 
 def _is_within(call: Call, at: datetime) -> bool:
-    after, until, day = call.moment("after"), call.moment("until"), call.moment("date")
+    after, until, day = call.timestamp("after"), call.timestamp("until"), call.timestamp("date")
     return (
         (after is None or at > after)
         and (until is None or at < until)

@@ -5,7 +5,7 @@ from datetime import date
 from starlette.routing import Route
 
 from ops_local.exchange.api.calls import Call, endpoint
-from ops_local.exchange.api.wire import new_york_moment
+from ops_local.exchange.api.wire import new_york_timestamp
 from ops_local.exchange.refusals import bad_query
 from ops_local.exchange.sessions import (
     coming_session,
@@ -17,7 +17,7 @@ from ops_pipeline.domain.market import NEW_YORK, Session, new_york_day
 
 Answer = dict[str, object]
 
-# Further than the exchange's holidays are settled, and quick to list.
+# A range in which the holidays are known and that is quick to list.
 _FIRST_DAY = date(1970, 1, 1)
 _LAST_DAY = date(2029, 12, 31)
 
@@ -25,10 +25,10 @@ _LAST_DAY = date(2029, 12, 31)
 def get_clock(call: Call) -> Answer:
     session = coming_session(call.now)
     return {
-        "timestamp": new_york_moment(call.now),
+        "timestamp": new_york_timestamp(call.now),
         "is_open": session.is_open(call.now),
-        "next_open": new_york_moment(next_opening(call.now).opens_at),
-        "next_close": new_york_moment(session.closes_at),
+        "next_open": new_york_timestamp(next_opening(call.now).opens_at),
+        "next_close": new_york_timestamp(session.closes_at),
     }
 
 
@@ -46,7 +46,7 @@ def _day(call: Call, name: str, default: date) -> date:
             return date.fromisoformat(text)
         except ValueError as error:
             raise bad_query(f"invalid {name}: {text!r}") from error
-    moment = call.moment(name)
+    moment = call.timestamp(name)
     return default if moment is None else new_york_day(moment)
 
 

@@ -1,7 +1,7 @@
-"""The one door of the HTTP side: who calls, in one transaction, answered in JSON.
+"""Serves each signed request: finds its account, runs it in one transaction, writes JSON.
 
-SQLite is used synchronously on the event loop, so that requests are served one by one:
-that is what makes the same requests leave the same store.
+SQLite is used synchronously on the event loop, so that requests are served one by one and
+the same requests always leave the same store.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ops_local.exchange.accounts import PaperAccount
-from ops_local.exchange.api.wire import read_moment
+from ops_local.exchange.api.wire import parse_timestamp
 from ops_local.exchange.exchange import Exchange
-from ops_local.exchange.fault_injection import CutOff, cut, refusal, spoiled
-from ops_local.exchange.faults import Rule
+from ops_local.exchange.faults.injection import DroppedConnection, altered, garbled, refusal
+from ops_local.exchange.faults.rules import Rule
 from ops_local.exchange.refusals import ApiRefusal, bad_query, unauthorized
 
 
@@ -39,7 +39,7 @@ class Call:
         return self.request.query_params.get(name) or default
 
     def one_of(self, name: str, allowed: tuple[str, ...]) -> str:
-        """A query parameter with a fixed choice; the first one is the default."""
+        """A query parameter out of a fixed choice; the first one is the default."""
         value = self.text(name, allowed[0])
         if value not in allowed:
             raise bad_query(f"invalid {name}: {value!r}, one of {', '.join(allowed)} is expected")
@@ -51,18 +51,18 @@ class Call:
             raise bad_query(f"invalid {name}: {value!r}, expected 1 to {most}")
         return int(value)
 
-    def moment(self, name: str) -> datetime | None:
+    def timestamp(self, name: str) -> datetime | None:
         value = self.request.query_params.get(name)
-        return read_moment(value, name) if value else None
+        return parse_timestamp(value, name) if value else None
 
     def symbols(self) -> list[str]:
-        """The comma-separated symbols asked for, sorted, each once; none when left out."""
+        """The comma-separated symbols, sorted and without repetition; empty when left out."""
         return sorted({symbol for symbol in self.text("symbols", "").split(",") if symbol})
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer with another status than 200; a body of None is an empty one."""
+    """A response with a status other than 200; a body of None is empty."""
 
     status: HTTPStatus
     body: object = None
@@ -72,21 +72,21 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def endpoint(answer: Callable[[Call], object]) -> Endpoint:
-    """Serve a signed call: find its account, run it in one transaction, write JSON."""
+    """Make an HTTP endpoint of a function that answers one call."""
 
     async def serve(request: Request) -> Response:
         exchange: Exchange = request.app.state.exchange
         body = await request.body()
-        fault = exchange.faults.drawn(request.method, request.url.path)
+        fault = exchange.faults.draw(request.method, request.url.path)
         if fault is not None and fault.kind == "not_heard":
-            return CutOff()
+            return DroppedConnection()
         try:
             response = _answered(exchange, request, body, answer, fault)
         except ApiRefusal as refused:
             response = json_response(refused.body, refused.status)
         if fault is not None and fault.kind == "slow":
             await asyncio.sleep(fault.seconds)
-        return CutOff() if fault is not None and fault.kind == "reply_lost" else response
+        return DroppedConnection() if fault is not None and fault.kind == "reply_lost" else response
 
     return serve
 
@@ -107,11 +107,11 @@ def _answered(
     reply = given if isinstance(given, Reply) else Reply(HTTPStatus.OK, given)
     if reply.body is None:
         return Response(status_code=reply.status)
-    told = reply.body if fault is None else spoiled(fault, reply.body, now)
-    response = json_response(told, reply.status)
     if fault is None:
-        return response
-    return Response(cut(fault, bytes(response.body)), reply.status, media_type="application/json")
+        return json_response(reply.body, reply.status)
+    response = json_response(altered(fault, reply.body, now), reply.status)
+    text = garbled(fault, bytes(response.body))
+    return Response(text, reply.status, media_type="application/json")
 
 
 def json_response(body: object, status: int = 200) -> Response:

@@ -1,78 +1,75 @@
-"""What no broker has: a clock to be moved, and the books of all accounts laid open.
+"""The control API, which no broker has: clock, faults, cash activities, the store's tables.
 
-Unsigned, for the exchange listens on loopback only and its money is paper.
+Unsigned, since the exchange listens on loopback only and its money is paper.
 """
 
 import json
+from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ops_local.exchange import cash_activities, faults
+from ops_local.exchange import cash_activities
 from ops_local.exchange.api import trading_answers
-from ops_local.exchange.api.calls import json_response
-from ops_local.exchange.api.wire import moment, read_moment
+from ops_local.exchange.api.calls import Endpoint, json_response
+from ops_local.exchange.api.wire import parse_timestamp, timestamp
 from ops_local.exchange.exchange import Exchange
+from ops_local.exchange.faults import rules
 from ops_local.exchange.refusals import ApiRefusal, bad_json
 
 
-async def get_clock(request: Request) -> Response:
-    exchange: Exchange = request.app.state.exchange
-    return json_response({"now": moment(exchange.now())})
+def get_clock(exchange: Exchange, _: bytes) -> object:
+    return {"now": timestamp(exchange.now())}
 
 
-async def set_clock(request: Request) -> Response:
-    exchange: Exchange = request.app.state.exchange
-    body = await request.body()
-    try:
-        now = read_moment(_now_field(body), "now")
-        with exchange.store.transaction():
-            exchange.session_clock.move(exchange.now(), now)
-    except ApiRefusal as refused:
-        return json_response(refused.body, refused.status)
-    return json_response({"now": moment(now)})
+def set_clock(exchange: Exchange, body: bytes) -> object:
+    """Move the clock to `{"now": "2013-10-07T14:31:00Z"}`."""
+    now = parse_timestamp(_now_field(body), "now")
+    exchange.session_clock.move(exchange.now(), now)
+    return {"now": timestamp(now)}
 
 
-async def set_faults(request: Request) -> Response:
-    """From now on these go wrong, and no others; none at all for an empty object."""
-    exchange: Exchange = request.app.state.exchange
-    body = await request.body()
-    try:
-        exchange.faults = faults.read(_json(body))
-    except ApiRefusal as refused:
-        return json_response(refused.body, refused.status)
-    return json_response({})
+def get_faults(exchange: Exchange, _: bytes) -> object:
+    """Count the faults injected since the rules were set, by kind."""
+    return exchange.faults.injected
 
 
-async def get_faults(request: Request) -> Response:
-    """How often each kind has happened since the rules were set."""
-    exchange: Exchange = request.app.state.exchange
-    return json_response(exchange.faults.happened)
+def set_faults(exchange: Exchange, body: bytes) -> object:
+    """Replace the rules in force (see `rules.read`); an empty object removes all."""
+    exchange.faults = rules.read(_json(body))
+    return {}
 
 
-async def add_activity(request: Request) -> Response:
-    """Move an account's money without a trade (see `treasury.book`)."""
-    exchange: Exchange = request.app.state.exchange
-    body = await request.body()
-    try:
-        with exchange.store.transaction():
-            booked = cash_activities.book(exchange.store, _json(body), exchange.now())
-    except ApiRefusal as refused:
-        return json_response(refused.body, refused.status)
-    return json_response(trading_answers.cash_activity(booked))
+def add_activity(exchange: Exchange, body: bytes) -> object:
+    """Move an account's cash without a trade (see `cash_activities.book`)."""
+    booked = cash_activities.book(exchange.store, _json(body), exchange.now())
+    return trading_answers.cash_activity(booked)
 
 
-async def get_books(request: Request) -> Response:
-    exchange: Exchange = request.app.state.exchange
-    return json_response(exchange.store.dump())
+def get_tables(exchange: Exchange, _: bytes) -> object:
+    """Every row of the store by table."""
+    return exchange.store.tables()
+
+
+def control(answer: Callable[[Exchange, bytes], object]) -> Endpoint:
+    """Serve an unsigned call: run it in one transaction and write JSON."""
+
+    async def serve(request: Request) -> Response:
+        exchange: Exchange = request.app.state.exchange
+        body = await request.body()
+        try:
+            with exchange.store.transaction():
+                return json_response(answer(exchange, body))
+        except ApiRefusal as refused:
+            return json_response(refused.body, refused.status)
+
+    return serve
 
 
 def _now_field(body: bytes) -> str:
-    try:
-        now = json.loads(body)["now"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise bad_json() from error
+    fields = _json(body)
+    now = fields.get("now") if isinstance(fields, dict) else None
     if not isinstance(now, str):
         raise bad_json()
     return now
@@ -86,10 +83,10 @@ def _json(body: bytes) -> object:
 
 
 ROUTES = [
-    Route("/control/faults", get_faults, methods=["GET"]),
-    Route("/control/faults", set_faults, methods=["POST"]),
-    Route("/control/clock", get_clock, methods=["GET"]),
-    Route("/control/clock", set_clock, methods=["POST"]),
-    Route("/control/activities", add_activity, methods=["POST"]),
-    Route("/control/books", get_books, methods=["GET"]),
+    Route("/control/clock", control(get_clock), methods=["GET"]),
+    Route("/control/clock", control(set_clock), methods=["POST"]),
+    Route("/control/faults", control(get_faults), methods=["GET"]),
+    Route("/control/faults", control(set_faults), methods=["POST"]),
+    Route("/control/activities", control(add_activity), methods=["POST"]),
+    Route("/control/tables", control(get_tables), methods=["GET"]),
 ]

@@ -1,4 +1,4 @@
-"""Alpaca's market data API, stocks: what the tape has shown by now, and nothing later."""
+"""Alpaca's market data API for stocks; nothing later than the exchange's clock is shown."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from datetime import datetime
 from starlette.routing import Route
 
 from ops_local.exchange.api.calls import Call, endpoint
-from ops_local.exchange.api.wire import moment, read_moment
+from ops_local.exchange.api.wire import parse_timestamp, timestamp
 from ops_local.exchange.refusals import bad_query
 from ops_local.exchange.sessions import session_of
 from ops_pipeline.domain.market import Bar, Quote, new_york_day, new_york_time
@@ -20,7 +20,7 @@ _VENUE, _TAPE = "V", "B"
 
 
 def list_bars(call: Call) -> Answer:
-    """One-minute bars by symbol, then time, in pages of `limit` bars altogether."""
+    """One-minute bars ordered by symbol, then time, in pages of `limit` bars in total."""
     call.one_of("feed", _FEEDS)
     call.one_of("timeframe", ("1Min", "1T"))
     call.one_of("adjustment", ("raw",))
@@ -48,14 +48,14 @@ def latest_quotes(call: Call) -> Answer:
 
 
 def snapshots(call: Call) -> Answer:
-    """Latest quote, minute and day; a recording has no trades and no day before."""
+    """Latest quote, minute bar and day bar; a recording has no trades and no previous day."""
     call.one_of("feed", _FEEDS)
     found = {symbol: _snapshot(call, symbol) for symbol in _symbols(call)}
     return {symbol: snapshot for symbol, snapshot in found.items() if snapshot}
 
 
 def list_news(call: Call) -> Answer:
-    """No news here: the replay's news comes from feeds."""
+    """Always empty: a recording's news is served by its feeds."""
     call.whole_number("limit", default=10, most=50)
     return {"news": [], "next_page_token": None}
 
@@ -68,8 +68,8 @@ def _symbols(call: Call) -> list[str]:
 
 
 def _bars(call: Call, newest_first: bool) -> list[Bar]:
-    start = call.moment("start") or new_york_time(new_york_day(call.now), 0)
-    end = call.moment("end") or call.now
+    start = call.timestamp("start") or new_york_time(new_york_day(call.now), 0)
+    end = call.timestamp("end") or call.now
     tape = call.exchange.tape
     return [
         bar
@@ -83,11 +83,11 @@ def _in_order(bars: list[Bar], newest_first: bool) -> Iterable[Bar]:
 
 
 def _token(bar: Bar) -> str:
-    return urlsafe_b64encode(f"{bar.ticker}|M|{moment(bar.ts)}".encode()).decode()
+    return urlsafe_b64encode(f"{bar.ticker}|M|{timestamp(bar.ts)}".encode()).decode()
 
 
 def _after_token(token: str, bars: list[Bar]) -> list[Bar]:
-    """The bars after the one that the token names, which the last page ended with."""
+    """The bars after the one that the token names: the last one of the previous page."""
     if not token:
         return bars
     symbol, ts = _read_token(token)
@@ -102,14 +102,14 @@ def _read_token(token: str) -> tuple[str, datetime]:
         symbol, _, text = urlsafe_b64decode(token).decode().split("|")
     except ValueError as error:
         raise bad_query("invalid page_token") from error
-    return symbol, read_moment(text, "page_token")
+    return symbol, parse_timestamp(text, "page_token")
 
 
 def _bar(bar: Bar) -> Answer:
-    """A recording counts no trades and has no volume-weighted price: 0 and the mean stand in."""
+    """A recording has no trade count and no VWAP: 0 and the mean price are used instead."""
     mean = (bar.open + bar.high + bar.low + bar.close) / 4
     return {
-        "t": moment(bar.ts),
+        "t": timestamp(bar.ts),
         "o": float(bar.open),
         "h": float(bar.high),
         "l": float(bar.low),
@@ -122,7 +122,7 @@ def _bar(bar: Bar) -> Answer:
 
 def _quote(quote: Quote) -> Answer:
     return {
-        "t": moment(quote.ts),
+        "t": timestamp(quote.ts),
         "bp": float(quote.bid),
         "bs": quote.bid_size,
         "bx": _VENUE,
@@ -146,7 +146,7 @@ def _snapshot(call: Call, symbol: str) -> Answer:
 
 
 def _day_bar(call: Call, symbol: str) -> Bar | None:
-    """Today's regular session so far as one bar, dated New York's midnight."""
+    """Today's regular session so far as one bar, dated at midnight in New York."""
     today = new_york_day(call.now)
     session = session_of(today)
     if session is None:

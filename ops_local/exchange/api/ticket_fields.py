@@ -1,9 +1,11 @@
-"""The fields of an order request: each read and checked for form, refused in Alpaca's words."""
+"""Fields of an order request: each is parsed and validated, or refused in Alpaca's words."""
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
+from ops_local.exchange.records import OrderType, PositionIntent, Side, TimeInForce
 from ops_local.exchange.refusals import (
     FORBIDDEN,
     ApiRefusal,
@@ -11,18 +13,18 @@ from ops_local.exchange.refusals import (
     bad_parameter,
     unprocessable,
 )
-from ops_pipeline.domain.broker import OrderType, Side, TimeInForce
 
 Fields = dict[str, Any]
 
 _CENT = Decimal("0.01")
 _HUNDREDTH_CENT = Decimal("0.0001")
 _ID_LENGTH = 128
-_INTENTS = {
+# The first one is the default.
+_INTENTS: Mapping[Side, tuple[PositionIntent, ...]] = {
     "buy": ("buy_to_open", "buy_to_close"),
     "sell": ("sell_to_close", "sell_to_open"),
 }
-# Offered by Alpaca and used by nobody here; to accept them in silence would be a lie.
+# Alpaca has these and this exchange does not: accepting and ignoring them would mislead.
 _NOT_OFFERED = (
     "notional",
     "legs",
@@ -95,13 +97,12 @@ def time_in_force(value: object) -> TimeInForce:
     raise bad_parameter("invalid time_in_force")
 
 
-def position_intent(fields: Fields, side: Side) -> str:
+def position_intent(fields: Fields, side: Side) -> PositionIntent:
     given = fields.get("position_intent")
-    if given is None:
-        return _INTENTS[side][0]
-    if given not in _INTENTS[side]:
-        raise bad_parameter("position_intent does not match the side")
-    return str(given)
+    for intent in _INTENTS[side]:
+        if given in (None, intent):
+            return intent
+    raise bad_parameter("position_intent does not match the side")
 
 
 def quantity(value: object) -> int:
@@ -147,7 +148,7 @@ def _decimal(value: object, name: str) -> Decimal:
     except InvalidOperation as error:
         raise bad_parameter(f"{name} is not a number") from error
     if not number.is_finite() or abs(number) > 10**9:
-        raise bad_parameter(f"{name} is not a number this exchange deals in")
+        raise bad_parameter(f"{name} is not a number this exchange accepts")
     return number
 
 

@@ -1,10 +1,15 @@
-"""Accounts, orders, positions and activities as Alpaca's trading API shows them."""
+"""Accounts, assets, orders, positions and activities in the JSON of Alpaca's trading API."""
 
 from collections.abc import Mapping
 from decimal import Decimal
 
-from ops_local.exchange.api.wire import moment, number, optional_moment, optional_number
-from ops_local.exchange.margin import Figures
+from ops_local.exchange.api.wire import (
+    decimal_text,
+    optional_decimal_text,
+    optional_timestamp,
+    timestamp,
+)
+from ops_local.exchange.margin import Balances
 from ops_local.exchange.records import (
     CashActivity,
     ExchangeFill,
@@ -17,7 +22,7 @@ from ops_pipeline.domain.market import new_york_day
 
 Answer = dict[str, object]
 
-# A recording does not say where a stock is listed, and the API wants a name.
+# A recording does not say where a stock is listed, but the API requires a name.
 LISTED_ON = "NYSE"
 OPTIONS_LEVEL = 3
 
@@ -44,9 +49,9 @@ def asset(symbol: str) -> Answer:
 
 
 def account(
-    ledger: ExchangeLedger, figures: Figures, last_equity: Decimal, no_shorting: bool
+    ledger: ExchangeLedger, balances: Balances, last_equity: Decimal, no_shorting: bool
 ) -> Answer:
-    """The account's figures; what Alpaca retired in 2026 about day trading is left out."""
+    """The account; the day-trading fields that Alpaca retired in 2026 are left out."""
     flags = ("trading_blocked", "transfers_blocked", "account_blocked", "trade_suspended_by_user")
     return {
         "id": str(stable_uuid("account", ledger.account_number)),
@@ -54,30 +59,30 @@ def account(
         "status": "ACTIVE",
         "crypto_status": "INACTIVE",
         "currency": "USD",
-        "created_at": moment(ledger.opened_at),
-        "shorting_enabled": not no_shorting and figures.multiplier > 1,
-        "multiplier": str(figures.multiplier),
+        "created_at": timestamp(ledger.opened_at),
+        "shorting_enabled": not no_shorting and balances.multiplier > 1,
+        "multiplier": str(balances.multiplier),
         "options_approved_level": OPTIONS_LEVEL,
         "options_trading_level": OPTIONS_LEVEL,
         **dict.fromkeys(flags, False),
-        **_money(figures),
-        "last_equity": number(last_equity),
+        **_money(balances),
+        "last_equity": decimal_text(last_equity),
     }
 
 
-def _money(figures: Figures) -> Answer:
+def _money(balances: Balances) -> Answer:
     nothing = ("short_market_value", "accrued_fees", "intraday_adjustments", "pending_transfer_in")
     return {
-        "cash": number(figures.cash),
-        "equity": number(figures.equity),
-        "portfolio_value": number(figures.equity),
-        "long_market_value": number(figures.long_market_value),
-        "buying_power": number(figures.buying_power),
-        "regt_buying_power": number(figures.buying_power),
-        "options_buying_power": number(figures.options_buying_power),
-        "non_marginable_buying_power": number(figures.non_marginable_buying_power),
-        "initial_margin": number(figures.initial_margin),
-        "maintenance_margin": number(figures.maintenance_margin),
+        "cash": decimal_text(balances.cash),
+        "equity": decimal_text(balances.equity),
+        "portfolio_value": decimal_text(balances.equity),
+        "long_market_value": decimal_text(balances.long_market_value),
+        "buying_power": decimal_text(balances.buying_power),
+        "regt_buying_power": decimal_text(balances.buying_power),
+        "options_buying_power": decimal_text(balances.options_buying_power),
+        "non_marginable_buying_power": decimal_text(balances.non_marginable_buying_power),
+        "initial_margin": decimal_text(balances.initial_margin),
+        "maintenance_margin": decimal_text(balances.maintenance_margin),
         **dict.fromkeys(nothing, "0"),
     }
 
@@ -96,7 +101,7 @@ def configurations(no_shorting: bool) -> Answer:
 
 
 def fresh_order(taken: ExchangeOrder) -> Answer:
-    """The answer to a new order: Alpaca acknowledges first, a fill shows in the next look."""
+    """The response to a new order: Alpaca acknowledges first, a fill shows in the next read."""
     status = "pending_new" if taken.status == "new" else taken.status
     return {**order(taken), "status": status}
 
@@ -116,10 +121,10 @@ def order(it: ExchangeOrder) -> Answer:
         "order_class": "simple",
         "time_in_force": it.time_in_force,
         "qty": str(it.qty),
-        "limit_price": optional_number(it.limit_price),
-        "stop_price": optional_number(it.stop_price),
+        "limit_price": optional_decimal_text(it.limit_price),
+        "stop_price": optional_decimal_text(it.stop_price),
         "filled_qty": str(it.filled_qty),
-        "filled_avg_price": optional_number(average),
+        "filled_avg_price": optional_decimal_text(average),
         "position_intent": it.position_intent,
         "extended_hours": False,
         "status": it.status,
@@ -132,21 +137,21 @@ def order(it: ExchangeOrder) -> Answer:
 
 def _moments(it: ExchangeOrder) -> Answer:
     return {
-        "created_at": moment(it.submitted_at),
-        "submitted_at": moment(it.submitted_at),
-        "updated_at": moment(it.updated_at),
-        "expires_at": moment(it.expires_at),
-        "filled_at": optional_moment(it.filled_at),
-        "canceled_at": optional_moment(it.canceled_at),
-        "expired_at": optional_moment(it.expired_at),
-        "replaced_at": optional_moment(it.replaced_at),
+        "created_at": timestamp(it.submitted_at),
+        "submitted_at": timestamp(it.submitted_at),
+        "updated_at": timestamp(it.updated_at),
+        "expires_at": timestamp(it.expires_at),
+        "filled_at": optional_timestamp(it.filled_at),
+        "canceled_at": optional_timestamp(it.canceled_at),
+        "expired_at": optional_timestamp(it.expired_at),
+        "replaced_at": optional_timestamp(it.replaced_at),
     }
 
 
 def position(
     held: Holding, *, price: Decimal, last_day_price: Decimal, opened_today: bool, for_sale: int
 ) -> Answer:
-    """One holding at a mark; `for_sale` shares are held by open sell orders."""
+    """One holding valued at `price`; open sell orders have reserved `for_sale` shares."""
     value = held.qty * price
     day_basis = held.cost if opened_today else held.qty * last_day_price
     return {
@@ -158,30 +163,30 @@ def position(
         "side": "long",
         "qty": str(held.qty),
         "qty_available": str(held.qty - for_sale),
-        "avg_entry_price": number(held.average_price),
-        "cost_basis": number(held.cost),
-        "market_value": number(value),
-        "current_price": number(price),
-        "lastday_price": number(last_day_price),
-        "change_today": number(price / last_day_price - 1),
-        "unrealized_pl": number(value - held.cost),
-        "unrealized_plpc": number(value / held.cost - 1),
-        "unrealized_intraday_pl": number(value - day_basis),
-        "unrealized_intraday_plpc": number(value / day_basis - 1),
+        "avg_entry_price": decimal_text(held.average_price),
+        "cost_basis": decimal_text(held.cost),
+        "market_value": decimal_text(value),
+        "current_price": decimal_text(price),
+        "lastday_price": decimal_text(last_day_price),
+        "change_today": decimal_text(price / last_day_price - 1),
+        "unrealized_pl": decimal_text(value - held.cost),
+        "unrealized_plpc": decimal_text(value / held.cost - 1),
+        "unrealized_intraday_pl": decimal_text(value - day_basis),
+        "unrealized_intraday_plpc": decimal_text(value / day_basis - 1),
     }
 
 
 def cash_activity(it: CashActivity) -> Mapping[str, object]:
-    """An activity that was no trade; `date` is the day it counts for."""
+    """An activity that was not a trade; `date` is the day it is booked on."""
     about = {} if it.symbol is None else {"symbol": it.symbol}
     return {
         "id": it.activity_id,
         "activity_type": it.activity_type,
         "date": new_york_day(it.created_at).isoformat(),
-        "net_amount": number(it.net_amount),
+        "net_amount": decimal_text(it.net_amount),
         "status": "executed",
         "currency": "USD",
-        "created_at": moment(it.created_at),
+        "created_at": timestamp(it.created_at),
         **about,
     }
 
@@ -196,8 +201,8 @@ def fill(it: ExchangeFill) -> Mapping[str, object]:
         "symbol": it.symbol,
         "side": it.side,
         "qty": str(it.qty),
-        "price": number(it.price),
+        "price": decimal_text(it.price),
         "cum_qty": str(it.cum_qty),
         "leaves_qty": str(it.leaves_qty),
-        "transaction_time": moment(it.executed_at),
+        "transaction_time": timestamp(it.executed_at),
     }

@@ -1,4 +1,4 @@
-"""Alpaca's trading API: /v2/account, orders, positions, activities, assets, clock."""
+"""Alpaca's trading API: account, assets, orders and positions."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from ops_local.exchange.api import trading_answers as answers
 from ops_local.exchange.api.calls import Call, Reply, endpoint
-from ops_local.exchange.api.tickets import read_amendment, read_ticket
+from ops_local.exchange.api.read_tickets import read_amendment, read_ticket
 from ops_local.exchange.margin import held_for_sale
 from ops_local.exchange.records import ExchangeOrder, Holding
 from ops_local.exchange.refusals import bad_query, not_found
@@ -20,7 +20,7 @@ def get_account(call: Call) -> Answer:
     number = call.account.account_number
     return answers.account(
         call.exchange.store.ledger(number),
-        call.exchange.valuation.figures(number, call.now),
+        call.exchange.valuation.balances(number, call.now),
         call.exchange.valuation.last_equity(number, call.now),
         call.account.no_shorting,
     )
@@ -53,7 +53,7 @@ def place_order(call: Call) -> Answer:
 
 
 def list_orders(call: Call) -> list[Answer]:
-    """Newest first unless asked otherwise; `after` and `until` are exclusive."""
+    """Newest first by default; `after` and `until` are exclusive."""
     limit = call.whole_number("limit", default=50, most=500)
     asked_for = _order_filter(call)
     found = [o for o in call.exchange.store.orders(call.account.account_number) if asked_for(o)]
@@ -64,7 +64,7 @@ def list_orders(call: Call) -> list[Answer]:
 
 def _order_filter(call: Call) -> Callable[[ExchangeOrder], bool]:
     status = call.one_of("status", ("open", "closed", "all"))
-    after, until, symbols = call.moment("after"), call.moment("until"), call.symbols()
+    after, until, symbols = call.timestamp("after"), call.timestamp("until"), call.symbols()
     side = call.text("side", "")
     return lambda order: (
         (status == "all" or order.live == (status == "open"))

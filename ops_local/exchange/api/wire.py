@@ -1,4 +1,4 @@
-"""Figures and moments as Alpaca writes them, and as its clients send them."""
+"""Numbers and timestamps in the form that Alpaca and its clients use."""
 
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -9,35 +9,35 @@ from ops_pipeline.domain.market import NEW_YORK
 _PLACES = Decimal("0.000000001")
 
 
-def number(value: Decimal | int) -> str:
-    """A figure without exponent or idle zeros, to at most nine places."""
+def decimal_text(value: Decimal | int) -> str:
+    """A number without exponent or trailing zeros, to at most nine places."""
     text = format(Decimal(value).quantize(_PLACES, ROUND_HALF_EVEN), "f").rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
 
 
-def optional_number(value: Decimal | None) -> str | None:
-    return None if value is None else number(value)
+def optional_decimal_text(value: Decimal | None) -> str | None:
+    return None if value is None else decimal_text(value)
 
 
-def moment(value: datetime) -> str:
-    """RFC 3339 in UTC, with a fraction only where there is one."""
+def timestamp(value: datetime) -> str:
+    """RFC 3339 in UTC; a fraction of a second only where there is one."""
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def optional_moment(value: datetime | None) -> str | None:
-    return None if value is None else moment(value)
+def optional_timestamp(value: datetime | None) -> str | None:
+    return None if value is None else timestamp(value)
 
 
-def new_york_moment(value: datetime) -> str:
-    """RFC 3339 with New York's offset, as Alpaca's market clock has it."""
+def new_york_timestamp(value: datetime) -> str:
+    """RFC 3339 with New York's offset, as in Alpaca's market clock."""
     return value.astimezone(NEW_YORK).isoformat()
 
 
-def read_moment(text: str, name: str) -> datetime:
-    """A moment in a query: RFC 3339, or a date meaning its midnight in New York.
+def parse_timestamp(text: str, name: str) -> datetime:
+    """A time in a query: RFC 3339, or a date, which means its midnight in New York.
 
     Raises:
-        Refused: it is neither, or names no offset from UTC.
+        ApiRefusal: it is neither, or has no UTC offset.
     """
     try:
         value = datetime.fromisoformat(text)

@@ -1,4 +1,4 @@
-"""The tables of the exchange's store. Times are UTC text that sorts, money is decimal text."""
+"""Tables of the exchange's store. Times are sortable UTC text, money is decimal text."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS clock (
@@ -103,7 +103,7 @@ CREATE TABLE IF NOT EXISTS closing_prices (
 ) STRICT;
 """
 
-# Every table and the order in which two stores are compared row by row.
+# Every table and the columns that order its rows.
 TABLES = {
     "clock": "one",
     "accounts": "account_number",

@@ -1,4 +1,4 @@
-"""Records to SQLite rows and back. Moments are UTC text of one length, money decimal text."""
+"""Converts records to SQLite rows and back."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -51,12 +51,15 @@ _KEY_OF: dict[type, str] = {
 
 
 def stamp(moment: datetime) -> str:
-    """A moment as text of one length, so that text sorts as time does."""
+    """A time as UTC text of fixed length, so that text sorts as time does."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def upsert(kind: type) -> str:
-    """Write a row over the one with the same key; any other clash is refused."""
+    """The statement that writes a row over the one with the same key.
+
+    A conflict with any other constraint is an error.
+    """
     return _UPSERTS[kind]
 
 
@@ -99,7 +102,7 @@ def _upsert(kind: type, names: Iterable[str]) -> str:
     )
 
 
-# Each column with the type of its values, NULL aside.
+# Each column with the type of its values, None excluded.
 _TYPES = {
     kind: {name: _not_null(hint) for name, hint in get_type_hints(kind).items()}
     for kind in TABLE_OF

@@ -1,44 +1,14 @@
-"""Order requests as they arrive."""
-
-from dataclasses import dataclass
-from decimal import Decimal
+"""Request bodies read into tickets and amendments."""
 
 from ops_local.exchange.api import ticket_fields as read
-from ops_pipeline.domain.broker import OrderType, Side, TimeInForce
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """An order as somebody asks for it; `client_order_id` is None when left to us."""
-
-    symbol: str
-    side: Side
-    order_type: OrderType
-    time_in_force: TimeInForce
-    qty: int
-    limit_price: Decimal | None
-    stop_price: Decimal | None
-    client_order_id: str | None
-    position_intent: str
-    replaces: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Amendment:
-    """What a replacement changes; None leaves the old order's value."""
-
-    qty: int | None
-    limit_price: Decimal | None
-    stop_price: Decimal | None
-    time_in_force: TimeInForce | None
-    client_order_id: str | None
+from ops_local.exchange.tickets import Amendment, Ticket
 
 
 def read_ticket(body: bytes) -> Ticket:
     """Read the body of a new order.
 
     Raises:
-        Refused: not JSON, or a field is missing, odd, or not offered here.
+        ApiRefusal: it is not JSON, or a field is missing, malformed or not supported.
     """
     fields = read.parse(body)
     order_type = read.order_type(fields)
@@ -58,7 +28,7 @@ def read_ticket(body: bytes) -> Ticket:
 
 
 def read_amendment(body: bytes) -> Amendment:
-    """Read the body of a replacement. Raises Refused as `read_ticket` does."""
+    """Read the body of a replacement. Raises ApiRefusal as `read_ticket` does."""
     fields = read.parse(body)
     tif = fields.get("time_in_force")
     return Amendment(

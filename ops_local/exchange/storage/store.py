@@ -1,7 +1,7 @@
-"""The exchange's durable memory: one SQLite file, committed before any answer leaves.
+"""The exchange's store: one SQLite file, committed before a response is sent.
 
-WAL without a sync per commit survives a kill of the process, though not of the machine.
-One process owns the file; a second one that opens it is refused by SQLite.
+WAL without a sync per commit survives a kill of the process, but not of the machine.
+One process owns the file; SQLite refuses a second one.
 """
 
 import sqlite3
@@ -21,15 +21,23 @@ from ops_local.exchange.records import (
     ExchangeOrder,
     Holding,
 )
-from ops_local.exchange.rows import TABLE_OF, Record, RecordType, from_row, stamp, to_row, upsert
-from ops_local.exchange.schema import SCHEMA, TABLES
+from ops_local.exchange.storage.rows import (
+    TABLE_OF,
+    Record,
+    RecordType,
+    from_row,
+    stamp,
+    to_row,
+    upsert,
+)
+from ops_local.exchange.storage.schema import SCHEMA, TABLES
 from ops_pipeline.domain.broker import Side
 
 _LIVE = ", ".join(f"'{status}'" for status in LIVE)
 
 
 class Store:
-    """Rows in, rows out; decides nothing. Not thread safe."""
+    """Reads and writes records; contains no rules. Not thread safe."""
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None, timeout=1)
@@ -44,7 +52,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit at the end of the block, or leave the store as it was."""
+        """Commit at the end of the block, or roll back."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -54,11 +62,11 @@ class Store:
         self._connection.execute("COMMIT")
 
     def save(self, record: Record) -> None:
-        """Write one record over the one with the same key, if any."""
+        """Insert a record, or overwrite the one with the same key."""
         self._connection.execute(upsert(type(record)), to_row(record))
 
     def now(self) -> datetime | None:
-        """The exchange's present moment, or None in a store that was just made."""
+        """The exchange's current time, or None in a new store."""
         row = self._connection.execute("SELECT now FROM clock").fetchone()
         return None if row is None else datetime.fromisoformat(row["now"])
 
@@ -69,7 +77,7 @@ class Store:
         return self._all(ExchangeLedger, "TRUE ORDER BY account_number")
 
     def ledger(self, account_number: str) -> ExchangeLedger:
-        """The money of an account. Raises LookupError when it was never opened."""
+        """The cash of an account. Raises LookupError when it was never opened."""
         found = self._all(ExchangeLedger, "account_number = ?", account_number)
         if not found:
             raise LookupError(f"no account {account_number}")
@@ -89,7 +97,7 @@ class Store:
         )
 
     def orders(self, account_number: str) -> list[ExchangeOrder]:
-        """All orders of the account, in the order in which they came."""
+        """All orders of the account, oldest first."""
         return self._all(ExchangeOrder, "account_number = ? ORDER BY number", account_number)
 
     def live_orders(self, account_number: str | None = None) -> list[ExchangeOrder]:
@@ -113,7 +121,7 @@ class Store:
         return self._all(ExchangeFill, "account_number = ? ORDER BY activity_id", account_number)
 
     def cash_activities(self, account_number: str) -> list[CashActivity]:
-        """What moved the account's money without a trade, in the order in which it came."""
+        """Cash that moved without a trade, oldest first."""
         return self._all(CashActivity, "account_number = ? ORDER BY number", account_number)
 
     def fill_count(self, order_id: str) -> int:
@@ -123,7 +131,7 @@ class Store:
         return int(row["number"])
 
     def traded_since(self, account_number: str, symbol: str, side: Side, since: datetime) -> int:
-        """Shares that the account has had filled on that side since then, inclusive."""
+        """Shares filled for the account on that side at or after `since`."""
         row = self._connection.execute(
             "SELECT coalesce(sum(qty), 0) AS qty FROM fills"
             " WHERE account_number = ? AND symbol = ? AND side = ? AND executed_at >= ?",
@@ -144,7 +152,7 @@ class Store:
         )
 
     def last_day_end(self, account_number: str, before: date) -> DayEnd | None:
-        """The newest close before that New York day."""
+        """The latest close before that New York day."""
         return self._first(
             DayEnd,
             "account_number = ? AND day < ? ORDER BY day DESC LIMIT 1",
@@ -160,8 +168,8 @@ class Store:
             before.isoformat(),
         )
 
-    def dump(self) -> dict[str, list[dict[str, Any]]]:
-        """Every row of every table, in a fixed order: what two runs are compared by."""
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """Every row of every table, in a fixed order, so that two runs can be compared."""
         return {
             table: [
                 dict(row)

@@ -1,0 +1,1 @@
+"""Fault injection: rules say which requests fail, how, and how often by a seed."""
