@@ -14,6 +14,7 @@ from typing import Any
 from infra.definitions import FOLDER, load_functions, load_machines, load_schedules
 from infra.deployment import Deployment
 from infra.schedule import ticks
+from ops_pipeline.domain.operations.manifest import MACHINES
 from ops_pipeline.runtime import metric_names
 
 BUDGET_USD_DAY = 1.0
@@ -21,7 +22,7 @@ BUDGET_USD_DAY = 1.0
 _FIRST = datetime(2026, 6, 1, tzinfo=UTC)
 _DAYS = 30
 _EXPRESS_GIB = 0.0625
-_DAILY = "daily_cycle"
+_STANDARD = frozenset(machine.name for machine in MACHINES if machine.kind == "standard")
 # What failed is rare, and not paid for here.
 _FAILURE = "RunFailureArn"
 # Metrics of a stage: whether it failed, how long it took; the healthcheck's own besides.
@@ -130,12 +131,12 @@ def _moving(
     gib_s = sum(
         count * functions[stage].memory_mb / 1024 * took[stage] for stage, count in calls.items()
     )
-    express_runs = sum(runs[name] for name in machines - {_DAILY})
+    express_runs = sum(runs[name] for name in machines - _STANDARD)
     express_s = sum(
         runs[name] * sum(count * took[stage] for stage, count in per_run[name].items())
-        for name in machines - {_DAILY}
+        for name in machines - _STANDARD
     )
-    transitions = runs[_DAILY] * assumed["transitions_per_daily_run"]
+    transitions = sum(runs[name] for name in _STANDARD) * assumed["transitions_per_daily_run"]
     total = sum(calls.values())
     return [
         Line("functions", usd["lambda_gib_s"] * gib_s + usd["lambda_request"] * total),

@@ -1,83 +1,49 @@
-"""The machines, functions and schedules, as the JSON files beside this module state them."""
+"""The functions and schedules of the manifest, and the state machines of infra/statemachines."""
 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from infra.schedule import Schedule, parse_cron
+from infra.schedule import SCHEDULED_TIME, Schedule, parse_cron
+from ops_pipeline.domain.market import NEW_YORK
+from ops_pipeline.domain.operations.manifest import MACHINES, STAGES
+from ops_pipeline.domain.operations.stage import Stage, StartTimes
 
 FOLDER = Path(__file__).parent
-MACHINES = FOLDER / "statemachines"
+ASL_FOLDER = FOLDER / "statemachines"
 MACHINE_SUFFIX = ".asl.json"
-FUNCTION_PREFIX = "ops-pipeline-"
 
 _TOKEN = re.compile(r"\$\{(\w+)\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
-    """One Lambda function.
-
-    `accounts` says whose broker keys it gets: "none", "data" (one account's, to read
-    market data), "event" (the account that its event names) or "all".
-    """
-
-    stage: str
-    timeout_s: int
-    memory_mb: int
-    layers: tuple[str, ...]
-    accounts: Literal["none", "data", "event", "all"]
-    env: tuple[str, ...]
-    description: str
-
-    @property
-    def deployed_name(self) -> str:
-        return FUNCTION_PREFIX + self.stage.replace("_", "-")
-
-    @property
-    def placeholder(self) -> str:
-        """What stands for this function's ARN in the state machines: RssIngestArn."""
-        return "".join(word.capitalize() for word in self.stage.split("_")) + "Arn"
+def load_functions() -> dict[str, Stage]:
+    """The stages by name, each of which is a Lambda function."""
+    return {stage.name: stage for stage in STAGES}
 
 
-def load_functions(path: Path = FOLDER / "functions.json") -> dict[str, Function]:
-    """The functions by stage name."""
-    listed = json.loads(path.read_text(encoding="utf-8"))["functions"]
-    return {
-        stage: Function(
-            stage=stage,
-            timeout_s=facts["timeout_s"],
-            memory_mb=facts["memory_mb"],
-            layers=tuple(facts["layers"]),
-            accounts=facts["accounts"],
-            env=tuple(facts["env"]),
-            description=facts["description"],
-        )
-        for stage, facts in listed.items()
-    }
-
-
-def load_schedules(path: Path = FOLDER / "schedules.json") -> tuple[Schedule, ...]:
+def load_schedules() -> tuple[Schedule, ...]:
     """The schedules, in the order in which those of one minute run on one machine."""
-    listed = json.loads(path.read_text(encoding="utf-8"))
-    return tuple(
-        Schedule(
-            kind=kind,
-            target=target,
-            crons=tuple(parse_cron(expression) for expression in facts["cron"]),
-            input=facts["input"],
-            timezone=listed["timezone"],
-        )
-        for facts in listed["schedules"]
-        for kind, target in facts["target"].items()
+    machines = [_schedule("machine", machine.name, machine.starts) for machine in MACHINES]
+    functions = [
+        _schedule("function", stage.name, stage.starts) for stage in STAGES if stage.starts
+    ]
+    return (*machines, *functions)
+
+
+def _schedule(kind: Literal["machine", "function"], target: str, starts: StartTimes) -> Schedule:
+    return Schedule(
+        kind=kind,
+        target=target,
+        crons=tuple(parse_cron(expression) for expression in starts.cron),
+        input={"tick": SCHEDULED_TIME},
+        timezone=NEW_YORK.key,
     )
 
 
-def load_machines(folder: Path = MACHINES) -> dict[str, dict[str, Any]]:
+def load_machines(folder: Path = ASL_FOLDER) -> dict[str, dict[str, Any]]:
     """The state machines by name, with `${RssIngestArn}` and the like still in place."""
     return {
         path.name.removesuffix(MACHINE_SUFFIX): json.loads(path.read_text(encoding="utf-8"))

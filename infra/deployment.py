@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from infra.definitions import Function
+from ops_pipeline.domain.operations.stage import Stage
 
 MAIN = "main"
 
@@ -70,12 +70,12 @@ class Deployment:
         return f"{self.prefix}-{function.replace('_', '-')}"
 
 
-def has_model(function: Function, deployment: Deployment) -> bool:
+def has_model(function: Stage, deployment: Deployment) -> bool:
     """Whether the function fetches a trained model at its start."""
     return "inference" in function.layers and deployment.model_s3_uri != ""
 
 
-def layers_of(function: Function, deployment: Deployment) -> tuple[str, ...]:
+def layers_of(function: Stage, deployment: Deployment) -> tuple[str, ...]:
     """What the function carries: what runs a model only where there is one to run."""
     if has_model(function, deployment):
         return function.layers

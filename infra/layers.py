@@ -214,7 +214,7 @@ def check(built: dict[str, Built]) -> None:
     for function in load_functions().values():
         together = sum(built[name].unzipped for name in function.layers if name in built)
         if together > UNZIPPED_LIMIT_BYTES:
-            raise LayerTooLarge(f"{function.stage}: {together / 2**20:.0f} MiB of layers, 250 fit")
+            raise LayerTooLarge(f"{function.name}: {together / 2**20:.0f} MiB of layers, 250 fit")
 
 
 def main(architecture: str = "arm64") -> None:

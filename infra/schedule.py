@@ -43,8 +43,9 @@ _YEAR = _Field("year", 1970, 2199)
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """The values each field takes; days of week count from Sunday = 1."""
+    """An expression and the values each field takes; days of week count from Sunday = 1."""
 
+    expression: str
     minutes: frozenset[int]
     hours: frozenset[int]
     days_of_month: frozenset[int]
@@ -80,6 +81,7 @@ def parse_cron(expression: str) -> Cron:
     if (day_of_month == "?") == (day_of_week == "?"):
         raise CronInvalid(f"{expression!r}: exactly one of the two day fields must be ?")
     return Cron(
+        expression=text,
         minutes=_values(_MINUTES, minutes),
         hours=_values(_HOURS, hours),
         days_of_month=_day_values(_DAY_OF_MONTH, day_of_month),

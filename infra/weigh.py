@@ -16,27 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import bundles
-from infra.definitions import Function, load_functions
+from infra.definitions import load_functions
 from infra.layers import PYTHON, UNZIPPED_LIMIT_BYTES, python_of_lambda
+from ops_pipeline.domain.operations.stage import Stage
 
 # Processor seconds of a start, twice what was measured; without bytecode it takes more than that.
 # Lambda ends the phase it happens in after ten.
 BUDGET_S = 1.3
 BUDGET_BROKER_S = 1.6
 _TIMES = 3
-# What a function's first call imports besides its handler, by whom it asks.
-_BY_STAGE = {
-    "classifier": ("lexicon_classifier",),
-    "rss_ingest": ("rss",),
-    "market_regime": ("vix", "calendar"),
-    "market_clock": ("calendar",),
-    "telemetry": ("calendar",),
-    "discovery": ("calendar",),
-    "dispatcher": ("calendar",),
-    "position_manager": ("calendar",),
-    "features": ("calendar",),
-    "healthcheck": ("calendar",),
-}
 _MEASURE = """
 import sys, time
 began = time.process_time()
@@ -57,19 +45,19 @@ class Weighed:
     packages: frozenset[str]
 
 
-def modules_of(function: Function) -> tuple[str, ...]:
+def modules_of(function: Stage) -> tuple[str, ...]:
     """What a start of the function imports."""
-    adapters = ["secrets", "clock", *_BY_STAGE.get(function.stage, ())]
+    adapters = ["secrets", "clock", *function.adapters]
     if function.accounts != "none":
         adapters += ["alpaca_broker", "alpaca_data"]
     return (
-        f"functions.{function.stage}.handler",
+        function.handler.removesuffix(".lambda_handler"),
         *(f"ops_pipeline.adapters.{name}" for name in adapters),
     )
 
 
 def weigh(
-    function: Function, layers: Path, python: Path | None, staging: Path, times: int = _TIMES
+    function: Stage, layers: Path, python: Path | None, staging: Path, times: int = _TIMES
 ) -> Weighed:
     """Lay the function out as it is deployed, weigh it and start it so many times.
 
@@ -79,17 +67,17 @@ def weigh(
         layers: The folder in which the other layers lie.
         python: An interpreter that can run them; None measures no start.
     """
-    task = bundles.stage_function(function.stage, staging)
+    task = bundles.stage_function(function.name, staging)
     carried = [
         staging / "common" if name == "common" else layers / name for name in function.layers
     ]
     unzipped = sum(_weight(folder) for folder in (task, *carried))
     budget_s = BUDGET_S if function.accounts == "none" else BUDGET_BROKER_S
     if python is None:
-        return Weighed(function.stage, unzipped, None, budget_s, frozenset())
+        return Weighed(function.name, unzipped, None, budget_s, frozenset())
     folders = [task, *(layer / "python" for layer in carried)]
     runs = [_start(python, folders, modules_of(function)) for _ in range(times)]
-    return Weighed(function.stage, unzipped, min(took for took, _ in runs), budget_s, runs[0][1])
+    return Weighed(function.name, unzipped, min(took for took, _ in runs), budget_s, runs[0][1])
 
 
 def _start(

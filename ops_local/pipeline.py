@@ -9,9 +9,10 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from infra.definitions import Function, load_functions, load_machines
+from infra.definitions import load_functions, load_machines
 from infra.schedule import Tick
 from ops_local.engine.engine import Engine, MachineExecution
+from ops_pipeline.domain.operations.stage import Stage
 
 Handler = Callable[[Any, Any], dict[str, Any]]
 
@@ -30,7 +31,7 @@ class ReplayClock:
 class LocalContext:
     """What a handler may ask of its Lambda context."""
 
-    function: Function
+    function: Stage
     aws_request_id: str = "local"
 
     def get_remaining_time_in_millis(self) -> int:

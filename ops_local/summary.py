@@ -21,26 +21,7 @@ from ops_local.summary_sql import (
     STAGE,
 )
 from ops_pipeline.db.driver.connection import Row, Transaction
-
-# Which counts of a stage's result are what came in and what went out.
-_FLOW = {
-    "rss_ingest": ("seen", "stored"),
-    "classifier": ("classified", "classified"),
-    "market_clock": (None, None),
-    "market_regime": ("readings", "readings"),
-    "telemetry": ("fetched", "stored"),
-    "features": ("tickers", "rows"),
-    "watchlist": ("scored", "listed"),
-    "signals": ("evaluated", "recommendations"),
-    "dispatcher": ("pulled", "processed"),
-    "position_manager": ("positions", "exits_sent"),
-    "reconciler": ("positions_compared", "differences"),
-    "discovery": ("named", "proposed"),
-    "report": (None, None),
-    "retention": (None, None),
-    "healthcheck": ("checked", "alerts_opened"),
-    "run_failure": (None, None),
-}
+from ops_pipeline.domain.operations.manifest import STAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +94,8 @@ def _facts(tx: Transaction) -> Iterator[Row]:
 
 def _stages(tx: Transaction) -> list[Row]:
     rows: list[Row] = []
-    for stage, (came_in, went_out) in _FLOW.items():
-        found = tx.one(STAGE, stage=stage, came_in=came_in, went_out=went_out)
+    for stage in STAGES:
+        found = tx.one(STAGE, stage=stage.name, came_in=stage.rows_in, went_out=stage.rows_out)
         if found:
             rows.append(found)
     return rows

@@ -9,5 +9,4 @@ from ops_pipeline.stages import control
 
 @plain_entrypoint("control", request=control.Request)
 def lambda_handler(request: control.Request, runtime: Runtime) -> dict[str, Any]:
-    runtime.require_schema()
     return control.run(request.command(), db=runtime.database, clock=runtime.clock)

@@ -1,4 +1,4 @@
-"""The functions of functions.json: code, layers, environment, a role each, and the migration."""
+"""The functions of the manifest: code, layers, environment, a role each, and the migration."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,15 +11,14 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 
 from infra import bundles
-from infra.definitions import Function, load_functions
+from infra.definitions import load_functions
 from infra.deployment import Deployment, has_model, layers_of
 from infra.stacks.database import Postgres, secret_name
 from infra.stacks.guards import accept
 from infra.stacks.network import Network
+from ops_pipeline.domain.operations.stage import Stage
 
 MIGRATION = "db_migration"
-# Which login a function works under; all others are the stages', the writer.
-ROLE_OF = {MIGRATION: "owner", "db_query": "reader"}
 PAPER_API = "https://paper-api.alpaca.markets"
 DATA_API = "https://data.alpaca.markets"
 VIX_FILE = "https://cdn.cboe.com/api/global/us_indices/daily_prices/VIX_History.csv"
@@ -66,10 +65,10 @@ def add_functions(scope: Any, around: StackResources) -> dict[str, Any]:
     return built
 
 
-def environment(function: Function, deployment: Deployment) -> dict[str, str]:
+def environment(function: Stage, deployment: Deployment) -> dict[str, str]:
     """The variables of one function, readable in the console; secrets only by their names."""
     known: Mapping[str, str] = {
-        "DB_SECRET_ID": secret_name(deployment, ROLE_OF.get(function.stage, "writer")),
+        "DB_SECRET_ID": secret_name(deployment, function.login),
         "DB_WRITER_SECRET_ID": secret_name(deployment, "writer"),
         "DB_READER_SECRET_ID": secret_name(deployment, "reader"),
         "MIGRATIONS_DIR": bundles.MIGRATIONS_DIR,
@@ -92,24 +91,24 @@ def alpaca_prefix(deployment: Deployment) -> str:
     return f"{deployment.prefix}/alpaca"
 
 
-def accounts_of(function: Function, deployment: Deployment) -> tuple[str, ...]:
+def accounts_of(function: Stage, deployment: Deployment) -> tuple[str, ...]:
     """Whose keys a function may read; market data is read with the first account's."""
     if function.accounts == "none":
         return ()
     return deployment.accounts[:1] if function.accounts == "data" else deployment.accounts
 
 
-def _architecture(function: Function, deployment: Deployment) -> str:
+def _architecture(function: Stage, deployment: Deployment) -> str:
     classifier = "inference" in function.layers
     return deployment.classifier_architecture if classifier else deployment.architecture
 
 
 def _function(
-    scope: Any, around: StackResources, function: Function, layer: Callable[[str, str], Any]
+    scope: Any, around: StackResources, function: Stage, layer: Callable[[str, str], Any]
 ) -> Any:
     deployment = around.deployment
-    name = deployment.function_name(function.stage)
-    title = function.placeholder.removesuffix("Arn")
+    name = deployment.function_name(function.name)
+    title = function.state
     log_group = logs.LogGroup(
         scope,
         f"{title}Log",
@@ -125,8 +124,8 @@ def _function(
         description=function.description,
         runtime=lambda_.Runtime.PYTHON_3_13,
         architecture=getattr(lambda_.Architecture, _CDK_NAME[architecture]),
-        handler=f"functions.{function.stage}.handler.lambda_handler",
-        code=lambda_.Code.from_asset(str(bundles.stage_function(function.stage, around.staging))),
+        handler=function.handler,
+        code=lambda_.Code.from_asset(str(bundles.stage_function(function.name, around.staging))),
         layers=[layer(each, architecture) for each in layers_of(function, deployment)],
         environment=environment(function, deployment),
         timeout=Duration.seconds(function.timeout_s),
@@ -153,17 +152,17 @@ def _retention(days: int) -> str:
     return names[days]
 
 
-def _role(scope: Any, around: StackResources, function: Function, log_group: Any) -> Any:
+def _role(scope: Any, around: StackResources, function: Stage, log_group: Any) -> Any:
     """Exactly this function's secrets and log; the network's actions are Lambda's, not ours."""
-    title = function.placeholder.removesuffix("Arn")
+    title = function.state
     role = iam.Role(
         scope,
         f"{title}Role",
         assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-        description=f"What {function.stage} may do",
+        description=f"What {function.name} may do",
     )
     log_group.grant_write(role)
-    own = f"arn:aws:lambda:*:*:function:{around.deployment.function_name(function.stage)}"
+    own = f"arn:aws:lambda:*:*:function:{around.deployment.function_name(function.name)}"
     role.add_to_policy(iam.PolicyStatement(actions=_NETWORK_ACTIONS, resources=["*"]))
     role.add_to_policy(
         iam.PolicyStatement(
@@ -201,9 +200,9 @@ def _role(scope: Any, around: StackResources, function: Function, log_group: Any
     return role
 
 
-def _secret_arns(scope: Any, around: StackResources, function: Function) -> list[str]:
-    roles = [ROLE_OF.get(function.stage, "writer")]
-    if function.stage == MIGRATION:
+def _secret_arns(scope: Any, around: StackResources, function: Stage) -> list[str]:
+    roles: list[str] = [function.login]
+    if function.name == MIGRATION:
         roles = ["owner", "writer", "reader"]
     stored = [around.postgres.secrets[role].secret_arn for role in roles]
     prefix = alpaca_prefix(around.deployment)

@@ -11,28 +11,28 @@ from aws_cdk import aws_stepfunctions as sfn
 from infra.definitions import load_functions, load_machines
 from infra.deployment import Deployment
 from infra.stacks.guards import accept
-
-# Two runs a day, of minutes: Standard, whose history shows in the console for 90 days.
-STANDARD = frozenset({"daily_cycle"})
+from ops_pipeline.domain.operations.manifest import MACHINES
+from ops_pipeline.domain.operations.stage import Machine
 
 
 def add_machines(scope: Any, deployment: Deployment, functions: dict[str, Any]) -> dict[str, Any]:
     """The machines by name."""
+    definitions = load_machines()
     return {
-        name: _machine(scope, deployment, name, definition, functions)
-        for name, definition in load_machines().items()
+        machine.name: _machine(scope, deployment, machine, definitions[machine.name], functions)
+        for machine in sorted(MACHINES, key=lambda machine: machine.name)
     }
 
 
 def _machine(
     scope: Any,
     deployment: Deployment,
-    name: str,
+    machine: Machine,
     definition: dict[str, Any],
     functions: dict[str, Any],
 ) -> Any:
-    title = "".join(word.capitalize() for word in name.split("_"))
-    full_name = deployment.function_name(name)
+    title = "".join(word.capitalize() for word in machine.name.split("_"))
+    full_name = deployment.function_name(machine.name)
     text = json.dumps(definition)
     called = {
         function.placeholder: functions[stage]
@@ -43,7 +43,7 @@ def _machine(
         scope,
         f"{title}Role",
         assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
-        description=f"What {name} may call",
+        description=f"What {machine.name} may call",
     )
     role.add_to_policy(
         iam.PolicyStatement(
@@ -51,8 +51,8 @@ def _machine(
             resources=[function.function_arn for function in called.values()],
         )
     )
-    express = name not in STANDARD
-    machine = sfn.StateMachine(
+    express = machine.kind == "express"
+    built = sfn.StateMachine(
         scope,
         title,
         state_machine_name=full_name,
@@ -69,8 +69,8 @@ def _machine(
             include_execution_data=True,
         ),
     )
-    _accept(machine, role)
-    return machine
+    _accept(built, role)
+    return built
 
 
 def _log_group(scope: Any, title: str, full_name: str) -> Any:

@@ -1,6 +1,7 @@
-"""What schedules.json starts, with EventBridge Scheduler; what could not be started is kept."""
+"""The schedules of the manifest, as EventBridge Scheduler runs them; failed starts are kept."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from aws_cdk import Duration
@@ -8,7 +9,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 
-from infra.definitions import FOLDER
+from infra.definitions import load_schedules
 from infra.deployment import Deployment
 from infra.stacks.guards import accept
 
@@ -22,20 +23,20 @@ def add_schedules(
     """The schedules, on only where the deployment says so; returns the queue of failed starts."""
     queue = _queue(scope, deployment)
     role = _role(scope, queue)
-    listed = json.loads((FOLDER / "schedules.json").read_text(encoding="utf-8"))
-    for entry in listed["schedules"]:
-        [(kind, target)] = entry["target"].items()
+    for entry in load_schedules():
+        is_machine = entry.kind == "machine"
         arn = (
-            machines[target].state_machine_arn
-            if kind == "machine"
-            else functions[target].function_arn
+            machines[entry.target].state_machine_arn
+            if is_machine
+            else functions[entry.target].function_arn
         )
-        action = "states:StartExecution" if kind == "machine" else "lambda:InvokeFunction"
+        action = "states:StartExecution" if is_machine else "lambda:InvokeFunction"
         role.add_to_policy(iam.PolicyStatement(actions=[action], resources=[arn]))
-        for number, cron in enumerate(entry["cron"], start=1):
-            how = _target(arn, role, queue, entry["input"])
-            name = f"{target}-{number}"
-            schedule = _schedule(scope, name, deployment, (cron, listed["timezone"]), how)
+        for number, cron in enumerate(entry.crons, start=1):
+            how = _target(arn, role, queue, entry.input)
+            name = f"{entry.target}-{number}"
+            when = (cron.expression, entry.timezone)
+            schedule = _schedule(scope, name, deployment, when, how)
             schedule.node.add_dependency(role)
     return queue
 
@@ -56,12 +57,12 @@ def _schedule(
     )
 
 
-def _target(arn: str, role: Any, queue: Any, event: dict[str, str]) -> Any:
+def _target(arn: str, role: Any, queue: Any, event: Mapping[str, str]) -> Any:
     properties = scheduler.CfnSchedule
     return properties.TargetProperty(
         arn=arn,
         role_arn=role.role_arn,
-        input=json.dumps(event),
+        input=json.dumps(dict(event)),
         dead_letter_config=properties.DeadLetterConfigProperty(arn=queue.queue_arn),
         retry_policy=properties.RetryPolicyProperty(
             maximum_retry_attempts=0, maximum_event_age_in_seconds=OLDEST_EVENT_S

@@ -67,7 +67,7 @@ class Engine:
             States.Timeout once it returns, and its result is dropped, as in AWS.
 
     Raises:
-        ValueError: a machine calls a function that functions.json does not list.
+        ValueError: a machine calls a function that the manifest does not list.
     """
 
     def __init__(

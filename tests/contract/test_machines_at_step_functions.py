@@ -13,6 +13,7 @@ import pytest
 from moto import mock_aws
 
 from infra.definitions import load_functions, load_machines, with_arns
+from infra.deployment import Deployment
 from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange
 from ops_pipeline.db.driver.connection import Database
@@ -31,8 +32,9 @@ from tests.support.stand_ins import (
 )
 
 ACCOUNT = "123456789012"
+FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:"
 ARNS = {
-    one.placeholder: f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{one.deployed_name}"
+    one.placeholder: FUNCTION + Deployment().function_name(one.name)
     for one in load_functions().values()
 }
 

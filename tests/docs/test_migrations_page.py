@@ -1,6 +1,5 @@
 """docs/migrations.md from top to bottom: each file is written, each command run and compared."""
 
-import json
 import re
 import shlex
 import shutil
@@ -18,6 +17,7 @@ from ops_local.postgres.server import EmbeddedPostgres
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.migrations.session import LIMITS, LOCK_WAIT_S, STATEMENT_S
+from ops_pipeline.domain.operations.manifest import stage_named
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
 from tests.conftest import MIGRATIONS, ROOT
@@ -109,7 +109,6 @@ def test_nothing_on_the_page_is_left_out() -> None:
 
 
 def test_the_figures_on_the_page_are_those_of_the_code() -> None:
-    functions = json.loads((ROOT / "infra" / "functions.json").read_text())["functions"]
     assert f"waits {LOCK_WAIT_S:g} s" in PAGE
     assert f"may take {STATEMENT_S:g} s and wait {LIMITS.lock_ms / 1000:g} s" in PAGE
-    assert f"function may take {functions['db_migration']['timeout_s']} s" in PAGE
+    assert f"function may take {stage_named('db_migration').timeout_s} s" in PAGE

@@ -16,6 +16,7 @@ from functions.db_migration.handler import lambda_handler as migrate
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db import schema
 from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.domain.operations.manifest import STAGES
 from ops_pipeline.errors import MigrationRefused, SchemaBehind
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
@@ -83,6 +84,10 @@ def test_every_stage_refuses_a_database_that_lacks_the_migration_and_touches_not
                 with pytest.raises(SchemaBehind, match=f"lacks {NEWEST}: run the migrations"):
                     handler_of(name)(ticked, None)
     assert runs_of(behind) == 0
+
+
+def test_the_manifest_names_the_functions_that_work_on_any_schema() -> None:
+    assert {stage.name for stage in STAGES if stage.schema == "any"} == ANY_SCHEMA
 
 
 def test_a_dry_run_is_refused_too(behind: DatabaseUrls) -> None:

@@ -50,6 +50,6 @@ def test_a_layer_holds_no_tests_and_no_second_numpy(layer: Path) -> None:
 def test_a_function_whose_layers_together_pass_lambda_s_limit_is_named() -> None:
     heavy = UNZIPPED_LIMIT_BYTES // 2 + 1
     built = {name: Built(name, Path(name), heavy, 0) for name in ("vendor", "inference")}
-    named = {one.stage for one in load_functions().values() if "inference" in one.layers}
+    named = {one.name for one in load_functions().values() if "inference" in one.layers}
     with pytest.raises(LayerTooLarge, match="|".join(named)):
         check(built)

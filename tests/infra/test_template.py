@@ -1,4 +1,4 @@
-"""What would be deployed, held against functions.json, schedules.json and the machines."""
+"""What would be deployed, held against the manifest and the state machines."""
 
 import io
 import json
@@ -16,6 +16,7 @@ from infra.definitions import (
 )
 from infra.deployment import Deployment, layers_of
 from ops_pipeline.db.roles import CONNECTION_LIMITS, Role
+from ops_pipeline.domain.operations.manifest import MACHINES, STAGES
 from ops_pipeline.runtime import log, metric_names
 from ops_pipeline.runtime.settings import Settings, read_settings
 from tests.infra.template import Template, of_type, stages
@@ -65,12 +66,12 @@ def test_each_accepted_finding_has_a_reason(template: Template) -> None:
     assert all(len(rule["reason"]) > 20 for rule in accepted)
 
 
-def test_each_function_of_functions_json_is_deployed_with_its_figures(template: Template) -> None:
+def test_each_function_of_the_manifest_is_deployed_with_its_figures(template: Template) -> None:
     deployed = stages(template)
     assert set(deployed) == set(FUNCTIONS)
     for stage, function in FUNCTIONS.items():
         properties = deployed[stage]
-        assert properties["FunctionName"] == function.deployed_name
+        assert properties["FunctionName"] == Deployment().function_name(stage)
         assert properties["Timeout"] == function.timeout_s
         assert properties["MemorySize"] == function.memory_mb
         assert properties["Description"] == function.description
@@ -97,7 +98,7 @@ def test_the_migrations_lie_in_the_asset_of_db_migration_alone(
         assert found == (expected if stage == "db_migration" else []), stage
 
 
-def test_each_variable_that_functions_json_names_is_set_and_makes_sense(
+def test_each_variable_that_the_manifest_names_is_set_and_makes_sense(
     template: Template,
 ) -> None:
     for stage, function in FUNCTIONS.items():
@@ -140,21 +141,19 @@ def test_each_placeholder_stands_for_the_function_of_its_name(template: Template
     for properties in of_type(template, "AWS::StepFunctions::StateMachine").values():
         for token, arn in properties["DefinitionSubstitutions"].items():
             name = resources[arn["Fn::GetAtt"][0]]["Properties"]["FunctionName"]
-            assert name == by_token[token].deployed_name
+            assert name == Deployment().function_name(by_token[token].name)
 
 
-def test_schedules_are_those_of_schedules_json_and_off_at_first(template: Template) -> None:
-    listed = json.loads((FOLDER / "schedules.json").read_text())
+def test_schedules_are_those_of_the_manifest_and_off_at_first(template: Template) -> None:
+    started = [(one.name, one.starts) for one in (*MACHINES, *STAGES) if one.starts]
     expected = sorted(
-        (f"ops-pipeline-{next(iter(one['target'].values())).replace('_', '-')}", cron)
-        for one in listed["schedules"]
-        for cron in one["cron"]
+        (Deployment().function_name(name), cron) for name, starts in started for cron in starts.cron
     )
     deployed = of_type(template, "AWS::Scheduler::Schedule").values()
     found = sorted((one["Name"].rpartition("-")[0], one["ScheduleExpression"]) for one in deployed)
     assert found == expected
     for one in deployed:
-        assert one["ScheduleExpressionTimezone"] == listed["timezone"]
+        assert one["ScheduleExpressionTimezone"] == "America/New_York"
         assert one["State"] == "DISABLED"
         assert json.loads(one["Target"]["Input"]) == {"tick": "<aws.scheduler.scheduled-time>"}
 

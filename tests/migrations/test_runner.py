@@ -1,6 +1,5 @@
 """The migration runner on real databases: it finishes a file or leaves no trace of it."""
 
-import json
 import threading
 from contextlib import closing
 from dataclasses import replace
@@ -15,6 +14,7 @@ from ops_pipeline.db.migrations.files import read_folder
 from ops_pipeline.db.migrations.plan import plan
 from ops_pipeline.db.migrations.runner import Runner
 from ops_pipeline.db.migrations.session import LOCK_WAIT_S, STATEMENT_S, alone
+from ops_pipeline.domain.operations.manifest import stage_named
 from ops_pipeline.errors import (
     CommitUnknown,
     DatabaseUnavailable,
@@ -342,8 +342,7 @@ def test_several_hundred_files_run_and_verify(target_db: Database, write: Write)
 
 
 def test_the_wait_for_the_lock_and_a_statement_end_before_the_function_does() -> None:
-    functions = json.loads((MIGRATIONS.parent / "infra" / "functions.json").read_text())
-    assert functions["functions"]["db_migration"]["timeout_s"] > LOCK_WAIT_S + STATEMENT_S
+    assert stage_named("db_migration").timeout_s > LOCK_WAIT_S + STATEMENT_S
 
 
 def test_an_empty_folder_and_none_are_refused(target_db: Database, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from ops_local import database as local
 from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange, start
 from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.domain.operations.manifest import STAGES
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.entrypoint import Handler
@@ -110,9 +111,7 @@ def running(variables: dict[str, str]) -> Iterator[Runtime]:
 
 
 def test_every_function_that_the_machines_and_the_stack_name_is_there() -> None:
-    stated = json.loads((ROOT / "infra" / "functions.json").read_text())["functions"]
-
-    assert set(stated) <= set(FUNCTIONS)
+    assert {stage.name for stage in STAGES} <= set(FUNCTIONS)
 
 
 @every_function

@@ -166,8 +166,8 @@ def test_a_pipeline_that_died_hours_ago_is_not_taken_for_one_just_set_up(db: Dat
 def test_a_daily_stage_that_no_weekday_started_is_found_and_then_well_again(db: Database) -> None:
     friday, monday = date(2026, 1, 30), date(2026, 2, 2)
     daily = ("reconciler", "market_regime", "report")
-    ran(db, (*daily, "retention"), [at(16, 20, friday)])
-    ran(db, daily, [at(8, 30, monday), at(16, 20, monday)])
+    ran(db, (*daily, "retention", "discovery"), [at(16, 20, friday)])
+    ran(db, (*daily, "discovery"), [at(8, 30, monday), at(16, 20, monday)])
     healthy(db, at(9, 40, monday))
     healthy(db, NOON)
 
@@ -179,6 +179,23 @@ def test_a_daily_stage_that_no_weekday_started_is_found_and_then_well_again(db: 
 
     ran(db, ["retention"], [NOON])
     assert check(db, NOON).alerts_resolved == 1
+
+
+def test_discovery_that_no_weekday_started_is_found_and_then_well_again(db: Database) -> None:
+    friday, monday = date(2026, 1, 30), date(2026, 2, 2)
+    daily = ("reconciler", "market_regime", "report", "retention")
+    ran(db, ("discovery", *daily), [at(16, 15, friday)])
+    ran(db, daily, [at(16, 20, monday)])
+
+    assert "stage_silent * discovery" not in check(db, at(16, 15, monday)).unwell
+    check(db, at(18, 20, monday))
+    (alert,) = [one for one in open_alerts(db) if one["subject"] == "discovery"]
+    assert (alert["kind"], alert["severity"]) == ("stage_silent", "warning")
+    assert "since 2026-01-30 21:15 UTC" in alert["message"]
+
+    ran(db, ["discovery"], [at(18, 20, monday)])
+    check(db, at(18, 25, monday))
+    assert "discovery" not in [one["subject"] for one in open_alerts(db)]
 
 
 def test_a_failure_whose_run_is_no_longer_kept_is_resolved_too(db: Database) -> None:

@@ -10,13 +10,14 @@ import pytest
 from statelint.linter import Linter  # type: ignore[import-untyped]  # ships no types
 
 from infra.definitions import (
-    MACHINES,
+    ASL_FOLDER,
     load_functions,
     load_machines,
     load_schedules,
     local_arns,
     with_arns,
 )
+from infra.deployment import Deployment
 from ops_pipeline import errors
 from ops_pipeline.runtime.entrypoint import LEASE_WITHOUT_CONTEXT_S
 
@@ -136,7 +137,7 @@ def test_each_error_name_is_one_of_ours_or_of_aws(name: str) -> None:
 
 
 @EACH_MACHINE
-def test_each_task_calls_a_function_of_functions_json(name: str) -> None:
+def test_each_task_calls_a_function_of_the_manifest(name: str) -> None:
     for _, task in tasks(load_machines()[name]):
         assert token(task) in FUNCTIONS
 
@@ -241,7 +242,7 @@ def test_a_stage_hears_its_tick_and_at_most_its_account_or_its_machine(name: str
 
 @EACH_MACHINE
 def test_back_off_rates_are_written_as_statelint_wants_them(name: str) -> None:
-    text = (MACHINES / f"{name}.asl.json").read_text(encoding="utf-8")
+    text = (ASL_FOLDER / f"{name}.asl.json").read_text(encoding="utf-8")
     assert set(re.findall(r'"BackoffRate": ([\d.]+)', text)) == {"2.0"}
 
 
@@ -254,7 +255,7 @@ def test_each_schedule_starts_something_that_exists_and_each_machine_is_started(
 
 def test_each_function_is_called_by_a_machine_a_schedule_or_the_operator() -> None:
     by_machines = {
-        FUNCTIONS[token(task)].stage
+        FUNCTIONS[token(task)].name
         for machine in load_machines().values()
         for _, task in tasks(machine)
     }
@@ -264,14 +265,14 @@ def test_each_function_is_called_by_a_machine_a_schedule_or_the_operator() -> No
 
 def test_functions_with_broker_keys_are_those_that_load_the_broker_layer() -> None:
     for function in load_functions().values():
-        assert ("broker" in function.layers) == (function.accounts != "none"), function.stage
+        assert ("broker" in function.layers) == (function.accounts != "none"), function.name
         assert function.layers[:2] == ("common", "vendor")
         assert set(function.layers) <= {"common", "vendor", "broker", "inference"}
 
 
 def test_a_function_is_deployed_under_its_promised_name() -> None:
     functions = load_functions()
-    assert functions["db_query"].deployed_name == "ops-pipeline-db-query"
+    assert Deployment().function_name("db_query") == "ops-pipeline-db-query"
     assert functions["rss_ingest"].placeholder == "RssIngestArn"
 
 

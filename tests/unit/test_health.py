@@ -12,12 +12,12 @@ from ops_pipeline.domain.operations.health import (
     Ended,
     Finding,
     Run,
-    RunScope,
     failing_accounts,
     silent_stages,
     stale_outputs,
     ticks_looked_at,
 )
+from ops_pipeline.domain.operations.stage import RunScope
 from tests.support.fakes import regular_session
 
 DAY = date(2026, 2, 4)

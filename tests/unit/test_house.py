@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ops_pipeline.db import schema
+from ops_pipeline.domain.operations.manifest import STAGES
 from ops_pipeline.errors import InvalidInput
 from tests.unit.handler_events import read_as_its_handler
 from tests.unit.source_rules import (
@@ -145,7 +146,7 @@ def test_a_handler_is_wiring_of_at_most_25_lines(handler: Path) -> None:
 
 
 def test_each_function_has_a_handler_and_test_events() -> None:
-    named = set(json.loads((ROOT / "infra" / "functions.json").read_text())["functions"])
+    named = {stage.name for stage in STAGES}
     assert {file.parent.name for file in HANDLERS} == named
     assert {file.parent.parent.name for file in EVENTS} == named
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from ops_pipeline.db.driver.connection import log_message, safe_to_raise
+from ops_pipeline.domain.operations.manifest import stage_named
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime import log, wiring
 from ops_pipeline.runtime.settings import environment
@@ -21,10 +22,12 @@ def plain_entrypoint(
 ) -> Callable[[Callable[[M, Runtime], dict[str, Any]]], Handler]:
     """Turn `function(request, runtime) -> JSON` into a Lambda handler.
 
-    The event is held to its model as everywhere; there is no tick, no lease and no
-    schema check. What the function raises is logged and raised.
+    The event is held to its model as everywhere; there is no tick and no lease, and a
+    check of the schema only where the manifest asks for one. What the function raises is
+    logged and raised.
     """
 
+    needs_schema = stage_named(name).schema == "current"
     wiring.warm_up(name, environment())
 
     def decorate(function: Callable[[M, Runtime], dict[str, Any]]) -> Handler:
@@ -32,7 +35,10 @@ def plain_entrypoint(
         def handler(event: Any, context: Any = None) -> dict[str, Any]:  # noqa: ARG001 - Lambda's
             asked = read_event(event, request)
             try:
-                answer = function(asked, wiring.current())
+                runtime = wiring.current()
+                if needs_schema:
+                    runtime.require_schema()
+                answer = function(asked, runtime)
             except Exception as error:
                 kind = type(error).__name__
                 log.went_wrong(

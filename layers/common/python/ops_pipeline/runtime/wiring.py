@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ops_pipeline.db import schema
@@ -18,6 +19,7 @@ from ops_pipeline.db.migrations.runner import LIMITS
 from ops_pipeline.db.parameters import Versioned, in_force
 from ops_pipeline.db.roles import Role
 from ops_pipeline.db.runs import DryDatabase, FencedDatabase, Lease, UnitsOfWork
+from ops_pipeline.domain.operations.manifest import stage_named
 from ops_pipeline.execution.sending import AccountContext, open_context
 from ops_pipeline.ports import (
     Broker,
@@ -289,8 +291,8 @@ def warm_up(stage: str, variables: Mapping[str, str]) -> None:
     if variables.get("DB_SECRET_ID"):
         import ops_pipeline.adapters.secrets
 
-        if stage == "rss_ingest":
-            import ops_pipeline.adapters.rss
+        for name in stage_named(stage).adapters:
+            import_module(f"ops_pipeline.adapters.{name}")
     if variables.get("ALPACA_SECRET_PREFIX"):
         import ops_pipeline.adapters.alpaca_broker
         import ops_pipeline.adapters.alpaca_data

@@ -9,21 +9,20 @@ from ops_pipeline.db.operations import alerts, health, invariants
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.operations.health import (
-    DAILY,
     INVARIANT_BROKEN,
-    LONGEST_BETWEEN_DAILIES,
+    LONGEST_GAPS,
     LONGEST_WAIT,
     Finding,
-    RunScope,
     broken_invariants,
     classifier_backlog,
     failing_accounts,
     losing_streaks,
-    overdue_dailies,
+    overdue_stages,
     silent_stages,
     stale_outputs,
     ticks_looked_at,
 )
+from ops_pipeline.domain.operations.stage import RunScope
 from ops_pipeline.ports import Calendar, Clock
 from ops_pipeline.stages.request import TickRequest
 
@@ -82,18 +81,24 @@ def _findings(tx: Transaction, request: TickRequest, calendar: Calendar) -> list
     ended = health.ended_recommendations(tx, since=tick - _FAILURES_WITHIN)
     return [
         *silent_stages(tick, session, served, runs),
-        *_dailies(tx, request),
+        *_overdue(tx, request),
         *stale_outputs(tick, session, newest),
         classifier_backlog(health.waiting_items(tx, before=tick - LONGEST_WAIT)),
         *failing_accounts(ended),
     ]
 
 
-def _dailies(tx: Transaction, request: TickRequest) -> list[Finding]:
-    """A pipeline that is younger than the longest pause may not have had its first one yet."""
-    if not health.was_running(tx, tick=request.tick - LONGEST_BETWEEN_DAILIES):
+def _overdue(tx: Transaction, request: TickRequest) -> list[Finding]:
+    """A pipeline that is younger than a stage's longest gap may not have had its first run."""
+    began = {
+        limit: health.was_running(tx, tick=request.tick - limit)
+        for limit in set(LONGEST_GAPS.values())
+    }
+    limits = {stage: limit for stage, limit in LONGEST_GAPS.items() if began[limit]}
+    if not limits:
         return []
-    return overdue_dailies(request.tick, health.newest_runs(tx, DAILY, until=request.tick))
+    newest = health.newest_runs(tx, list(limits), until=request.tick)
+    return overdue_stages(request.tick, newest, limits)
 
 
 def _open(tx: Transaction, finding: Finding, clock: Clock) -> bool:

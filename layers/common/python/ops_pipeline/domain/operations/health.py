@@ -3,14 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from types import MappingProxyType
 
 from ops_pipeline.domain.market import MINUTE, Session
+from ops_pipeline.domain.operations import manifest
 from ops_pipeline.domain.operations.invariants import MEANINGS, Breach
-
-Hours = Literal["always", "session"]
-RunScope = Literal["everything", "machines", "entry", "guard"]
-Severity = Literal["warning", "critical"]
+from ops_pipeline.domain.operations.stage import (
+    AtLeastEvery,
+    EveryMinute,
+    Hours,
+    RunScope,
+    Severity,
+)
 
 EVERYTHING = "*"
 PERIODS = 2
@@ -19,14 +23,7 @@ FAILURES_OVER = 0.10
 
 @dataclass(frozen=True, slots=True)
 class MonitoredStage:
-    """A stage that runs every minute.
-
-    Attributes:
-        hours: On all minutes, or on those of a session.
-        scope: What its runs are for: all at once, each machine, or each account that
-            enters or is guarded.
-        severity: critical where money is unguarded without it.
-    """
+    """A stage that must run every minute, see EveryMinute for the fields."""
 
     stage: str
     hours: Hours
@@ -34,38 +31,31 @@ class MonitoredStage:
     severity: Severity = "warning"
 
 
-MONITORED_STAGES = (
-    MonitoredStage("rss_ingest", "always"),
-    MonitoredStage("classifier", "always"),
-    MonitoredStage("market_clock", "session", "machines"),
-    MonitoredStage("telemetry", "session"),
-    MonitoredStage("features", "session"),
-    MonitoredStage("watchlist", "session"),
-    MonitoredStage("signals", "session"),
-    MonitoredStage("dispatcher", "session", "entry"),
-    MonitoredStage("position_manager", "session", "guard", "critical"),
+MONITORED_STAGES = tuple(
+    MonitoredStage(stage.name, found.hours, found.scope, found.severity)
+    for stage in manifest.STAGES
+    if isinstance(found := stage.monitoring, EveryMinute)
 )
-MACHINES = ("position_cycle", "trading_cycle")
-
-# Stages of daily_cycle, which starts twice on each weekday, holidays included: from Friday's
-# last start to Monday's first it is 64 hours.
-DAILY = ("reconciler", "market_regime", "report", "retention")
-LONGEST_BETWEEN_DAILIES = timedelta(hours=66)
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """A table that must grow every minute, from so long after the open on."""
-
-    table: str
-    due_after: timedelta
-
-
-# Features need 50 bars of the session before their first row.
-OUTPUTS = (
-    Output("lane_telemetry", timedelta(minutes=5)),
-    Output("lane_features", timedelta(minutes=55)),
+# Of the stages whose runs are counted by machine: the machines that start in each of those minutes.
+MACHINES = tuple(
+    sorted(
+        machine.name
+        for machine in manifest.MACHINES
+        for monitored in MONITORED_STAGES
+        if monitored.scope == "machines"
+        and monitored.stage in machine.steps
+        and machine.starts == manifest.SESSION_MINUTES
+    )
 )
+# How long may pass between two runs of the other stages.
+LONGEST_GAPS: Mapping[str, timedelta] = MappingProxyType(
+    {
+        stage.name: stage.monitoring.limit
+        for stage in manifest.STAGES
+        if isinstance(stage.monitoring, AtLeastEvery)
+    }
+)
+OUTPUTS = tuple(stage.output for stage in manifest.STAGES if stage.output is not None)
 OLDEST_OUTPUT = timedelta(minutes=4)
 
 
@@ -120,7 +110,7 @@ def silent_stages(
     accounts: Mapping[RunScope, Sequence[str]],
     runs: Iterable[Run],
 ) -> list[Finding]:
-    """For each duty due in all of the last periods: whether it ran in at least one.
+    """For each stage due in all of the last minutes: whether it ran in at least one.
 
     Args:
         accounts: The names behind "entry" and "guard".
@@ -153,17 +143,21 @@ def _stage_finding(
     )
 
 
-def overdue_dailies(tick: datetime, newest: Mapping[str, datetime | None]) -> list[Finding]:
-    """For each stage of daily_cycle: whether its last run is young enough.
+def overdue_stages(
+    tick: datetime,
+    newest: Mapping[str, datetime | None],
+    limits: Mapping[str, timedelta] = LONGEST_GAPS,
+) -> list[Finding]:
+    """For each of these stages: whether its last run is recent enough.
 
     Args:
         newest: The tick of the newest succeeded run by stage; None: it never ran.
+        limits: How long may pass between two runs, by stage.
     """
-    due = tick - LONGEST_BETWEEN_DAILIES
-    return [_daily_finding(stage, newest.get(stage), due) for stage in DAILY]
+    return [_gap_finding(stage, newest.get(stage), tick - limits[stage]) for stage in limits]
 
 
-def _daily_finding(stage: str, newest: datetime | None, due: datetime) -> Finding:
+def _gap_finding(stage: str, newest: datetime | None, due: datetime) -> Finding:
     since = "ever" if newest is None else f"since {newest:%Y-%m-%d %H:%M} UTC"
     return Finding(
         kind="stage_silent",

@@ -1,0 +1,282 @@
+"""Every stage and every state machine of the pipeline, one entry each.
+
+Functions, schedules, health checks, the summary of a replay and the weights of bundles derive
+from this file. STAGES stand in the order in which a summary lists them, MACHINES in the order
+in which those of one minute run locally.
+"""
+
+from datetime import timedelta
+from types import MappingProxyType
+
+from ops_pipeline.domain.operations.stage import (
+    AtLeastEvery,
+    EveryMinute,
+    Layer,
+    Machine,
+    NotMonitored,
+    Output,
+    Stage,
+    StartTimes,
+)
+
+_BROKER: tuple[Layer, ...] = ("common", "vendor", "broker")
+_DATA_ENV = ("DB_SECRET_ID", "ALPACA_DATA_URL", "ALPACA_DATA_FEED")
+_TRADING_ENV = (*_DATA_ENV, "ALPACA_TRADING_URL", "OPS_DEPLOYMENT")
+# daily_cycle starts twice on each weekday, holidays included: from Friday's last start to
+# Monday's first it is 64 hours.
+_TWICE_A_WEEKDAY = AtLeastEvery(timedelta(hours=66))
+# From Friday to Monday it is 72 hours, one more when the clocks go back.
+_ONCE_A_WEEKDAY = AtLeastEvery(timedelta(hours=74))
+
+# From before the open until the last orders have settled; holidays end at MarketClock.
+SESSION_MINUTES = StartTimes(
+    (
+        "cron(25-59 9 ? * MON-FRI *)",
+        "cron(* 10-15 ? * MON-FRI *)",
+        "cron(0-10 16 ? * MON-FRI *)",
+    ),
+    "every minute of a session",
+)
+
+MACHINES = (
+    Machine(
+        name="daily_cycle",
+        comment="Before the open and after the close: compare with the broker, read the "
+        "volatility index, report, delete old rows. A failed stage does not stop the others; "
+        "without a volatility reading no entry is allowed all day.",
+        starts=StartTimes(
+            ("cron(30 8 ? * MON-FRI *)", "cron(20 16 ? * MON-FRI *)"), "08:30 and 16:20"
+        ),
+        steps=("reconciler", "market_regime", "report", "retention"),
+        timeout_s=480,
+        # Two runs a day, of minutes, whose history the console keeps for 90 days.
+        kind="standard",
+        after_failure="go_on",
+    ),
+    Machine(
+        name="news_cycle",
+        comment="Fetches the feeds, then classifies until the backlog is empty, the time budget "
+        "is spent or three passes are done; the next minute continues.",
+        starts=StartTimes(("cron(* * * * ? *)",), "every minute"),
+        steps=("rss_ingest", "classifier"),
+        timeout_s=235,
+    ),
+    Machine(
+        name="trading_cycle",
+        comment="From new bars to orders, once a minute. Nothing here protects open positions: "
+        "position_cycle does, independently.",
+        starts=SESSION_MINUTES,
+        steps=("market_clock", "telemetry", "features", "watchlist", "signals", "dispatcher"),
+        timeout_s=235,
+    ),
+    Machine(
+        name="position_cycle",
+        comment="Guards open positions once a minute, even when news, bars or signals fail. "
+        "Continues after the close, while orders still settle.",
+        starts=SESSION_MINUTES,
+        steps=("market_clock", "position_manager"),
+        timeout_s=150,
+    ),
+)
+
+STAGES = (
+    Stage(
+        name="rss_ingest",
+        description="Fetches the news feeds and stores each story once.",
+        timeout_s=25,
+        adapters=("rss",),
+        retried_errors=("FeedUnavailable",),
+        monitoring=EveryMinute("always"),
+        rows_in="seen",
+        rows_out="stored",
+    ),
+    Stage(
+        name="classifier",
+        description="Scores the sentiment of stories and finds their tickers, within a budget.",
+        timeout_s=25,
+        memory_mb=1024,
+        layers=("common", "vendor", "inference"),
+        adapters=("lexicon_classifier",),
+        monitoring=EveryMinute("always"),
+        rows_in="classified",
+        rows_out="classified",
+    ),
+    Stage(
+        name="market_clock",
+        description="Reports whether a session is open and which accounts to serve.",
+        timeout_s=10,
+        adapters=("calendar",),
+        monitoring=EveryMinute("session", scope="machines"),
+    ),
+    Stage(
+        name="market_regime",
+        description="Reads the volatility index and stores the market regime.",
+        timeout_s=20,
+        env=("DB_SECRET_ID", "VIX_URL"),
+        adapters=("vix", "calendar"),
+        retried_errors=("FeedUnavailable",),
+        monitoring=_TWICE_A_WEEKDAY,
+        rows_in="readings",
+        rows_out="readings",
+    ),
+    Stage(
+        name="telemetry",
+        description="Fetches final one-minute bars and quarantines invalid ones.",
+        timeout_s=25,
+        memory_mb=512,
+        layers=_BROKER,
+        accounts="data",
+        env=_DATA_ENV,
+        adapters=("calendar",),
+        retried_errors=("MarketDataUnavailable",),
+        monitoring=EveryMinute("session"),
+        output=Output("lane_telemetry", due_after=timedelta(minutes=5)),
+        rows_in="fetched",
+        rows_out="stored",
+    ),
+    Stage(
+        name="features",
+        description="Computes the features of the newest minute.",
+        timeout_s=15,
+        adapters=("calendar",),
+        monitoring=EveryMinute("session"),
+        # The first row needs 50 bars of the session.
+        output=Output("lane_features", due_after=timedelta(minutes=55)),
+        rows_in="tickers",
+        rows_out="rows",
+    ),
+    Stage(
+        name="watchlist",
+        description="Scores the tickers and updates the watchlist.",
+        timeout_s=10,
+        monitoring=EveryMinute("session"),
+        rows_in="scored",
+        rows_out="listed",
+    ),
+    Stage(
+        name="signals",
+        description="Turns watched tickers into recommendations for each account.",
+        timeout_s=10,
+        monitoring=EveryMinute("session"),
+        rows_in="evaluated",
+        rows_out="recommendations",
+    ),
+    Stage(
+        name="dispatcher",
+        description="Resolves orders with unknown outcome, then takes recommendations through "
+        "the gates to the broker.",
+        timeout_s=30,
+        memory_mb=512,
+        layers=_BROKER,
+        accounts="event",
+        env=_TRADING_ENV,
+        adapters=("calendar",),
+        monitoring=EveryMinute("session", scope="entry"),
+        rows_in="pulled",
+        rows_out="processed",
+    ),
+    Stage(
+        name="position_manager",
+        description="Syncs orders and fills, marks positions and exits by rule.",
+        timeout_s=45,
+        memory_mb=512,
+        layers=_BROKER,
+        accounts="event",
+        env=_TRADING_ENV,
+        adapters=("calendar",),
+        monitoring=EveryMinute("session", scope="guard", severity="critical"),
+        rows_in="positions",
+        rows_out="exits_sent",
+    ),
+    Stage(
+        name="reconciler",
+        description="Compares positions and orders with each broker account.",
+        timeout_s=45,
+        memory_mb=512,
+        layers=_BROKER,
+        accounts="all",
+        env=_TRADING_ENV,
+        monitoring=_TWICE_A_WEEKDAY,
+        rows_in="positions_compared",
+        rows_out="differences",
+    ),
+    Stage(
+        name="discovery",
+        description="Proposes tickers to watch, from news, volume and liquidity.",
+        timeout_s=25,
+        memory_mb=512,
+        layers=_BROKER,
+        accounts="data",
+        env=_DATA_ENV,
+        adapters=("calendar",),
+        starts=StartTimes(("cron(15 16 ? * MON-FRI *)",), "16:15"),
+        monitoring=_ONCE_A_WEEKDAY,
+        rows_in="named",
+        rows_out="proposed",
+    ),
+    Stage(
+        name="report",
+        description="Summarizes the day.",
+        timeout_s=20,
+        monitoring=_TWICE_A_WEEKDAY,
+    ),
+    Stage(
+        name="retention",
+        description="Deletes rows that are older than their table's retention period.",
+        timeout_s=15,
+        monitoring=_TWICE_A_WEEKDAY,
+    ),
+    Stage(
+        name="healthcheck",
+        description="Checks runs, output, failures and invariants, and opens alerts.",
+        timeout_s=30,
+        adapters=("calendar",),
+        starts=StartTimes(("cron(0/5 * * * ? *)",), "every 5 minutes"),
+        monitoring=NotMonitored(
+            "It cannot report its own absence: the CloudWatch alarm HealthcheckSilent does."
+        ),
+        rows_in="checked",
+        rows_out="alerts_opened",
+    ),
+    Stage(
+        name="run_failure",
+        description="Records a failed state of a state machine: metric and alert first.",
+        timeout_s=10,
+        schema="any",
+        on_demand="each state machine, when a state fails",
+        monitoring=NotMonitored("It runs only when a state fails."),
+    ),
+    Stage(
+        name="control",
+        description="Halts, resumes and closes on the operator's command.",
+        timeout_s=15,
+        on_demand="the operator",
+        monitoring=NotMonitored("It runs only when the operator calls it."),
+    ),
+    Stage(
+        name="db_migration",
+        description="Applies the bundled migrations before any other function changes.",
+        timeout_s=300,
+        login="owner",
+        env=("DB_SECRET_ID", "DB_WRITER_SECRET_ID", "DB_READER_SECRET_ID", "MIGRATIONS_DIR"),
+        schema="any",
+        on_demand="each deployment, and the operator",
+        monitoring=NotMonitored("It runs with a deployment, which fails when it fails."),
+    ),
+    Stage(
+        name="db_query",
+        description="Runs one read-only SQL statement for the operator.",
+        timeout_s=30,
+        login="reader",
+        schema="any",
+        on_demand="the operator",
+        monitoring=NotMonitored("It runs only when the operator calls it."),
+    ),
+)
+
+_BY_NAME = MappingProxyType({stage.name: stage for stage in STAGES})
+
+
+def stage_named(name: str) -> Stage:
+    """The entry of one stage. Raises KeyError where there is none."""
+    return _BY_NAME[name]
