@@ -1,72 +1,56 @@
 """The `ops` command. Exit codes: 0 good, 1 something is wrong, 2 usage."""
 
-import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ops_local.commands import (
-    classify,
-    compare,
-    control,
-    cost,
-    doctor,
-    explain,
-    invoke,
-    migrate,
-    model,
-    query,
-    replay,
-    status,
-    tickers,
-    up,
-)
+from ops_local.commandline.command import Call, Command, Exit, UsageError
+from ops_local.commandline.parser import build_parser
+from ops_pipeline.errors import OpsError
 from ops_pipeline.runtime.settings import environment
 
+__all__ = ["build_parser", "main"]
+
 _MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
-_VERBS = (
-    up.add_parser,
-    replay.add_parser,
-    explain.add_parser,
-    compare.add_parser,
-    classify.add_parser,
-    invoke.add_parser,
-    query.add_parser,
-    model.add_parser,
-    tickers.add_parser,
-    migrate.add_parser,
-    status.add_parser,
-    doctor.add_parser,
-    control.add_halt,
-    control.add_resume,
-    control.add_close,
-    cost.add_parser,
-)
+# A person can mend these without reading code, so they get a sentence and no traceback.
+_EXPECTED = (OpsError, OSError, UnicodeDecodeError)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="ops", description="Run, ask and look after ops-pipeline on this machine."
-    )
-    subparsers = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for add_verb in _VERBS:
-        add_verb(subparsers)
-    return parser
+def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] | None = None) -> int:
+    """Run one verb and return its exit code.
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb and return its exit code."""
+    Args:
+        arguments: The words after `ops`; this process's if left out.
+        variables: The environment; this process's if left out.
+    """
     args = build_parser().parse_args(arguments)
-    args.variables = {"MIGRATIONS_DIR": str(_MIGRATIONS), **environment()}
+    given = environment() if variables is None else variables
+    command: Command = args.command
+    expected: tuple[type[Exception], ...] = (*_EXPECTED, *command.expected)
+    call = Call(args, {"MIGRATIONS_DIR": str(_MIGRATIONS), **given})
     try:
-        code = int(args.run(args))
+        code = command.run(call)
         sys.stdout.flush()
     except BrokenPipeError:
         # Who reads it, `head` say, has enough; at exit Python must not try to write the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return Exit.WRONG
+    except UsageError as error:
+        sys.stderr.write(f"{error}\n")
+        return Exit.USAGE
+    except expected as error:
+        return _failed(call, error)
     return code
+
+
+def _failed(call: Call, error: Exception) -> int:
+    """Report an expected error: a line on stderr, and with --json an object on stdout."""
+    name = type(error).__name__
+    sys.stderr.write(f"{name}: {error}\n")
+    if call.json:
+        call.print_json({"error": name, "message": str(error)})
+    return Exit.WRONG
 
 
 if __name__ == "__main__":

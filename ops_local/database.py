@@ -31,6 +31,14 @@ class DatabaseUrls:
     writer: str
     reader: str
 
+    def variables(self) -> dict[str, str]:
+        """The settings that lead the handlers here."""
+        return {
+            "DATABASE_URL": self.writer,
+            "DATABASE_OWNER_URL": self.owner,
+            "DATABASE_READER_URL": self.reader,
+        }
+
     def __repr__(self) -> str:
         return "DatabaseUrls(...)"
 

@@ -1,6 +1,7 @@
 """The state folder: the embedded server, recordings, replays, and which database is current."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,11 @@ class Home:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def replay_names(self) -> list[str]:
+        """The replays of this home, sorted."""
+        folder = self.folder / "replays"
+        return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+
     @property
     def current_database(self) -> str | None:
         """The embedded database that verbs without a URL mean: the last replay's."""
@@ -35,3 +41,8 @@ class Home:
     @property
     def _current(self) -> Path:
         return self.folder / "current.json"
+
+
+def home_of(variables: Mapping[str, str]) -> Home:
+    """The state folder that an environment names."""
+    return Home(Path(variables.get("OPS_HOME", DEFAULT)))

@@ -79,6 +79,8 @@ def run(
     """
     tally = Tally()
     schedules = load_schedules()
+    # Each worker's own finds moto imported and the machines parsed.
+    Pipeline().prepare()
     with ExitStack() as stack:
         _take_over(variables, clock)
         give = stack.enter_context(_workers(variables, clock, tally))

@@ -5,14 +5,16 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infra.definitions import load_functions, load_machines
 from infra.schedule import Tick
-from ops_local.engine.engine import Engine, MachineExecution
 from ops_pipeline.domain.operations.stage import Stage
+
+if TYPE_CHECKING:
+    from ops_local.engine.engine import Engine
 
 Handler = Callable[[Any, Any], dict[str, Any]]
 
@@ -104,7 +106,19 @@ class Pipeline:
     ) -> None:
         self.tally = Tally() if tally is None else tally
         self._functions = load_functions()
-        self._engine = Engine(load_machines(), self.invoke, wait_scale, elapsed_s)
+        self._wait_scale = wait_scale
+        self._elapsed_s = elapsed_s
+
+    @cached_property
+    def _engine(self) -> "Engine":
+        # Imported here (PLC0415): moto takes two seconds, and to call one handler needs none of it.
+        from ops_local.engine.engine import Engine  # noqa: PLC0415
+
+        return Engine(load_machines(), self.invoke, self._wait_scale, self._elapsed_s)
+
+    def prepare(self) -> None:
+        """Parse the machines now: at the first tick it would take a live run seconds."""
+        self._engine  # noqa: B018 - made when it is first asked for
 
     def invoke(self, stage: str, event: Any) -> dict[str, Any]:
         """Call one handler as Lambda does: JSON in, JSON out, errors raised."""
@@ -121,7 +135,7 @@ class Pipeline:
     def run(self, tick: Tick) -> None:
         """Start what is due; a failure is kept in the tally, the next tick runs all the same."""
         if tick.kind == "machine":
-            execution: MachineExecution = self._engine.run(tick.target, tick.event)
+            execution = self._engine.run(tick.target, tick.event)
             if execution.status != "SUCCEEDED":
                 self._note(tick, execution.error or execution.status, execution.cause or "")
             return

@@ -159,9 +159,7 @@ def opened(plan: ReplayPlan) -> Iterator[ReplayEnvironment]:
 def variables(urls: DatabaseUrls, exchange_url: str, served: FeedServer) -> dict[str, str]:
     """The environment that the handlers see: as in AWS, with the replay's addresses."""
     return {
-        "DATABASE_URL": urls.writer,
-        "DATABASE_OWNER_URL": urls.owner,
-        "DATABASE_READER_URL": urls.reader,
+        **urls.variables(),
         "ALPACA_TRADING_URL": exchange_url,
         "ALPACA_DATA_URL": exchange_url,
         "VIX_URL": served.vix_url,

@@ -10,20 +10,18 @@ from dataclasses import asdict
 from rich.console import Console
 
 from ops_local import summary
-from ops_local.commands.stores import reader_url
+from ops_local.commandline.command import Call, Command
+from ops_local.commandline.target import Target
 from ops_local.comparison.databases import RowDifference, compared, reading
 from ops_local.comparison.days import Comparison, compare_days
 from ops_local.summary import Part
 from ops_pipeline.db.driver.connection import Row, Transaction
-from ops_pipeline.errors import OpsError
 
 # More fill a screen without saying more; --json has them all.
 _MOST_SHOWN = 20
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the verb. `args.variables` must hold the environment when `args.run(args)` is called."""
-    parser = subparsers.add_parser("compare", help="where two replays differ")
+def arguments(parser: argparse.ArgumentParser) -> None:
     for side in ("A", "B"):
         parser.add_argument(
             side.lower(), metavar=side, help="name of a replay, or a reader's database URL"
@@ -33,20 +31,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="store_true",
         help="leave out attempts and leases, in which a replay that was killed may differ",
     )
-    parser.add_argument("--json", action="store_true", help="print all differences as JSON")
-    parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(call: Call) -> int:
     """Return 0 when both hold the same, 1 when they differ or can't be read."""
-    try:
-        with _both(args) as (a, b):
-            found = compared(a, b, after_kill=args.after_kill)
-            days = compare_days(a, b, found)
-    except OpsError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return 1
-    if args.json:
+    with _both(call) as (a, b):
+        found = compared(a, b, after_kill=call.args.after_kill)
+        days = compare_days(a, b, found)
+    if call.json:
         sys.stdout.write(_as_json(days, found) + "\n")
     else:
         _show(Console(highlight=False), days, found)
@@ -54,18 +46,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _both(args: argparse.Namespace) -> Iterator[tuple[Transaction, Transaction]]:
+def _both(call: Call) -> Iterator[tuple[Transaction, Transaction]]:
     with ExitStack() as stack:
         a, b = (
-            stack.enter_context(reading(stack.enter_context(_login(args, side))))
-            for side in (args.a, args.b)
+            stack.enter_context(reading(stack.enter_context(_login(call, side))))
+            for side in (call.args.a, call.args.b)
         )
         yield a, b
 
 
-def _login(args: argparse.Namespace, side: str) -> AbstractContextManager[str]:
-    name, url = (None, side) if "://" in side else (side, None)
-    return reader_url(args.variables, name, url)
+def _login(call: Call, side: str) -> AbstractContextManager[str]:
+    replay, url = (None, side) if "://" in side else (side, None)
+    return Target(call.variables, replay=replay, database_url=url).reader_url()
 
 
 def _as_json(days: Comparison, found: list[RowDifference]) -> str:
@@ -98,3 +90,6 @@ def _part(title: str, rows: list[Row]) -> Part:
     more = len(rows) - _MOST_SHOWN
     shown = f"{title} (the first {_MOST_SHOWN} of {len(rows)})" if more > 0 else title
     return Part(shown, rows[:_MOST_SHOWN])
+
+
+COMMAND = Command(run, arguments)

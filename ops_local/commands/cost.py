@@ -1,7 +1,5 @@
 """`ops cost`: what a deployed month costs, what the other ways would, and what fits the disk."""
 
-import argparse
-import json
 import sys
 from dataclasses import replace
 
@@ -9,7 +7,7 @@ from infra.cost import BUDGET_USD_DAY, fargate_loop, load_prices, month
 from infra.deployment import Deployment
 from infra.disk import YEARS, room
 from ops_local import deployed
-from ops_pipeline.errors import OpsError
+from ops_local.commandline.command import Call, Command
 
 _DAYS = 30
 _MEASURED = """
@@ -20,24 +18,11 @@ GROUP BY stage
 """
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = subparsers.add_parser("cost", help="what a month in AWS costs, by position")
-    parser.add_argument(
-        "--stack", metavar="NAME", help="with the times that this deployed stack measured"
-    )
-    parser.add_argument("--json", action="store_true", help="print it as JSON")
-    parser.set_defaults(run=run)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Return 0 within the budget of $1 a day, 1 above it or without an answer."""
+def run(call: Call) -> int:
+    """Return 0 within the budget of $1 a day, 1 above it; with --stack by its measured times."""
     prices = load_prices()
     chosen = Deployment()
-    try:
-        measured_s = _measured(args.stack) if args.stack else {}
-    except OpsError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return 1
+    measured_s = _measured(call.target.stack) if call.target.stack else {}
     lines = month(chosen, prices, measured_s)
     total = sum(line.usd for line in lines)
     other = month(replace(chosen, nat="gateway"), prices, measured_s)
@@ -52,7 +37,10 @@ def run(args: argparse.Namespace) -> int:
         "disk_gib": chosen.storage_gib,
         "tickers_the_disk_takes": room(chosen.storage_gib).tickers,
     }
-    sys.stdout.write(json.dumps(facts) + "\n" if args.json else _table(facts))
+    if call.json:
+        call.print_json(facts)
+    else:
+        sys.stdout.write(_table(facts))
     return 0 if total / _DAYS <= BUDGET_USD_DAY else 1
 
 
@@ -78,3 +66,6 @@ def _table(facts: dict[str, object]) -> str:
     )
     shown.append(f"list prices of {facts['prices_as_of']}; free trials and tax left out")
     return "\n".join(shown) + "\n"
+
+
+COMMAND = Command(run)

@@ -16,27 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from ops_local import deployed
+from ops_local.commandline.command import Call, Command
 from ops_local.database import opened
-from ops_local.home import DEFAULT, Home
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.migrations.runner import LIMITS, Adoption, Runner
 from ops_pipeline.db.roles import Role
-from ops_pipeline.errors import OpsError
-from ops_pipeline.runtime.settings import Settings, read_settings
 from ops_pipeline.stages import db_migration
 
 Report = tuple[int, dict[str, Any], list[str]]
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the verb. `args.variables` must hold the environment when `args.run(args)` is called."""
-    parser = subparsers.add_parser("migrate", help="bring the database to the newest migration")
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("verb", nargs="?", choices=sorted(_VERBS), default="up")
     parser.add_argument("--dir", type=Path, metavar="DIR", help="folder of NNNN_name.sql files")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--database-url", metavar="URL", help="another database than this machine's")
-    where.add_argument("--stack", metavar="NAME", help="a deployed stack's database")
     parser.add_argument("--lock-wait", type=float, default=60.0, metavar="SECONDS",
                         help="how long to wait for another run (default 60)")  # fmt: skip
     up = parser.add_argument_group("up")
@@ -51,27 +44,21 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
                           help="a file that did not run, whatever was recorded")  # fmt: skip
     baseline.add_argument("--ignore", action="append", default=[], metavar="VERSION",
                           help="a recorded version without a file")  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(call: Call) -> int:
     """Return 0 if all is in order, 1 if something is wrong."""
-    try:
-        code, facts, lines = _at_stack(args) if args.stack else _here(args)
-    except OpsError as error:
-        name = type(error).__name__
-        code, facts, lines = 1, {"error": name, "message": str(error)}, [f"{name}: {error}"]
-    out = sys.stderr if code and not args.json else sys.stdout
-    text = json.dumps(facts, default=_iso) if args.json else "\n".join(lines)
+    code, facts, lines = _at_stack(call, call.target.stack) if call.target.stack else _here(call)
+    out = sys.stderr if code and not call.json else sys.stdout
+    text = json.dumps(facts, default=_iso) if call.json else "\n".join(lines)
     out.write(f"{text}\n")
     return code
 
 
-def _here(args: argparse.Namespace) -> Report:
-    settings = read_settings(args.variables)
-    folder = args.dir or settings.migrations_dir
-    with _owner(args, settings) as database:
+def _here(call: Call) -> Report:
+    args = call.args
+    folder = args.dir or call.settings.migrations_dir
+    with _owner(call) as database:
         runner = Runner(
             database,
             folder,
@@ -87,7 +74,8 @@ def _here(args: argparse.Namespace) -> Report:
     return report
 
 
-def _at_stack(args: argparse.Namespace) -> Report:
+def _at_stack(call: Call, stack: str) -> Report:
+    args = call.args
     verb = {"up": "migrate", "dry-run": "dry_run"}.get(args.verb, args.verb)
     event = {
         "verb": verb,
@@ -97,24 +85,24 @@ def _at_stack(args: argparse.Namespace) -> Report:
         "not_applied": args.not_applied,
         "ignore": args.ignore,
     }
-    outcome = deployed.call(args.stack, "db_migration", event)
+    outcome = deployed.call(stack, "db_migration", event)
     names = ("applied", "pending", "half_done", "problems")
     lines = [f"{each}  {name.replace('_', ' ')}" for name in names for each in outcome[name]]
     return int(bool(outcome["problems"])), outcome, lines or ["nothing to apply"]
 
 
 @contextmanager
-def _owner(args: argparse.Namespace, settings: Settings) -> Iterator[Database]:
+def _owner(call: Call) -> Iterator[Database]:
     """The login that migrates: the given one unchanged, or the owner, created first if need be."""
-    url = args.database_url or settings.database_owner_url
-    if url and (args.dir or target_from_url(url).user == Role.OWNER):
+    settings, target = call.settings, call.target
+    url = target.database_url or settings.database_owner_url
+    if url and (call.args.dir or target_from_url(url).user == Role.OWNER):
         with _login(url) as database:
             yield database
         return
     url = url or settings.database_url
-    home = Home(Path(args.variables.get("OPS_HOME", DEFAULT)))
-    name = None if url else home.current_database
-    with opened(home.folder, url, None, name) as urls, _login(urls.owner) as database:
+    name = None if url else call.home.current_database
+    with opened(call.home.folder, url, None, name) as urls, _login(urls.owner) as database:
         yield database
 
 
@@ -185,3 +173,6 @@ def _iso(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+COMMAND = Command(run, arguments)

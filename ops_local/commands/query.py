@@ -4,9 +4,6 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TextIO
 
 from rich.cells import cell_len
@@ -15,41 +12,25 @@ from rich.table import Table
 from rich.text import Text
 
 from ops_local import deployed
-from ops_local.database import opened
-from ops_local.home import DEFAULT, Home
+from ops_local.commandline.command import Call, Command
 from ops_pipeline.db.console import console
-from ops_pipeline.db.driver.connection import ConnectionTarget, target_from_url
-from ops_pipeline.errors import OpsError
-from ops_pipeline.runtime.settings import read_settings
+from ops_pipeline.db.driver.connection import target_from_url
 
 _ANSWERED = 200
 _TRUNCATED = '"truncated": true}'
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the verb. `args.variables` must hold the environment when `args.run(args)` is called."""
-    parser = subparsers.add_parser("query", help="run one reading SQL statement")
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sql", metavar="SQL")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--database-url", metavar="URL", help="a reader's login to another database")
-    where.add_argument("--stack", metavar="NAME", help="a deployed stack's database")
     parser.add_argument("--params", type=json.loads, metavar="JSON",
                         help="a list for $1, $2, or an object for :name")  # fmt: skip
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print the answer as it comes")
-    form.add_argument("--csv", action="store_true", help="print rows as CSV")
-    parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(call: Call) -> int:
     """Return 0 when the statement was answered, 1 when it was refused or failed."""
-    try:
-        answer = _ask(args)
-    except OpsError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return 1
+    answer = _ask(call)
     body = answer["body"]
-    as_it_comes = args.json or not (args.csv or sys.stdout.isatty())
+    as_it_comes = call.json or not (call.args.csv or sys.stdout.isatty())
     if as_it_comes:
         sys.stdout.write(f"{body}\n")
     if answer["statusCode"] != _ANSWERED:
@@ -59,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         return 1
     if not as_it_comes:
         rows = _cells(body)
-        if args.csv:
+        if call.args.csv:
             _write_csv(rows, sys.stdout)
         else:
             _show(rows, Terminal())
@@ -68,25 +49,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _ask(args: argparse.Namespace) -> dict[str, Any]:
-    if args.stack:
-        event = {"sql": args.sql, "params": args.params}
-        return deployed.call(args.stack, "db_query", event)
-    with _reader(args) as target:
-        return console.run(target, args.sql, args.params)
-
-
-@contextmanager
-def _reader(args: argparse.Namespace) -> Iterator[ConnectionTarget]:
-    settings = read_settings(args.variables)
-    url = args.database_url or settings.database_reader_url
-    if url:
-        yield target_from_url(url, name="--database-url")
-        return
-    home = Home(Path(args.variables.get("OPS_HOME", DEFAULT)))
-    name = None if settings.database_url else home.current_database
-    with opened(home.folder, settings.database_url, None, name) as urls:
-        yield target_from_url(urls.reader)
+def _ask(call: Call) -> dict[str, Any]:
+    sql, params = call.args.sql, call.args.params
+    if call.target.stack:
+        return deployed.call(call.target.stack, "db_query", {"sql": sql, "params": params})
+    with call.target.reader_url() as url:
+        return console.run(target_from_url(url, name="--database-url"), sql, params)
 
 
 class _Number(str):
@@ -162,3 +130,6 @@ def _show(rows: list[dict[str, str]], terminal: Terminal) -> None:
         terminal.rule(f"row {number}", align="left")
         for name, value in row.items():
             terminal.print(Text(f"{name}: {value}"), soft_wrap=True)
+
+
+COMMAND = Command(run, arguments)

@@ -2,27 +2,23 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from ops_local import page, summary
+from ops_local.commandline.command import Call, Command
 from ops_local.exchange.launcher import ExchangeFailed
-from ops_local.home import DEFAULT, Home
+from ops_local.home import Home
 from ops_local.progress import shown
 from ops_local.recordings import recording as recordings
 from ops_local.replay import Interrupted, Replayed, ReplayPlan, replay
 from ops_local.synthetic import DEFAULT_DAY, DEFAULT_SEED, generate
 from ops_pipeline.db.driver.connection import Database, target_from_url
-from ops_pipeline.errors import OpsError
-from ops_pipeline.runtime.settings import read_settings
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add both verbs. `args.variables` must hold the environment when they run."""
-    parser = subparsers.add_parser("replay", help="run a recorded day through the pipeline")
+def _replay_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recording", type=Path, metavar="RECORDING", help="folder of the recording")
     parser.add_argument(
         "--params", type=Path, metavar="FILE", help="JSON with parameters that differ"
@@ -30,32 +26,22 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--database-url", metavar="URL", help="an empty database instead of the embedded one"
     )
-    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
-    parser.set_defaults(run=run_replay)
-    demo = subparsers.add_parser("demo", help="generate a session and replay it")
-    demo.add_argument("--seed", type=int, default=DEFAULT_SEED, help="seed of the session")
-    demo.add_argument("--json", action="store_true", help="print the summary as JSON")
-    demo.set_defaults(run=run_demo, params=None, database_url=None)
 
 
-def run_replay(args: argparse.Namespace) -> int:
+def _demo_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="seed of the session")
+    parser.set_defaults(params=None)
+
+
+def _replay(call: Call) -> int:
     """Return 0 when every stage ran at every tick, 1 when something failed."""
-    console = Console(stderr=args.json, highlight=False)
-    try:
-        return _run(args, recordings.load(args.recording), console)
-    except (OpsError, recordings.InvalidRecording, ExchangeFailed, Interrupted) as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return 1
+    return _run(call, recordings.load(call.args.recording), _console(call))
 
 
-def run_demo(args: argparse.Namespace) -> int:
+def _demo(call: Call) -> int:
     """Generate the session of a seed (once) and replay it."""
-    console = Console(stderr=args.json, highlight=False)
-    try:
-        return _run(args, generated(_home(args), console, seed=args.seed), console)
-    except (OpsError, recordings.InvalidRecording, ExchangeFailed, Interrupted) as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return 1
+    console = _console(call)
+    return _run(call, generated(call.home, console, seed=call.args.seed), console)
 
 
 def generated(home: Home, console: Console, seed: int = DEFAULT_SEED) -> recordings.Recording:
@@ -67,21 +53,24 @@ def generated(home: Home, console: Console, seed: int = DEFAULT_SEED) -> recordi
     return recordings.load(folder)
 
 
-def _run(args: argparse.Namespace, recording: recordings.Recording, console: Console) -> int:
-    settings = read_settings(args.variables)
+def _console(call: Call) -> Console:
+    return Console(stderr=call.json, highlight=False)
+
+
+def _run(call: Call, recording: recordings.Recording, console: Console) -> int:
     plan = ReplayPlan(
         recording=recording,
-        home=_home(args),
-        migrations=settings.migrations_dir,
-        overlay=_overlay(args.params),
-        database_url=args.database_url or settings.database_url,
+        home=call.home,
+        migrations=call.settings.migrations_dir,
+        overlay=_overlay(call.args.params),
+        database_url=call.args.database_url or call.settings.database_url,
     )
     kind = "Synthetic session" if recording.synthetic else "Recorded session"
     console.print(f"{kind} of {recording.day}, {len(recording.tickers)} tickers")
     console.print(f"  {recording.source}", markup=False)
     with shown(console, f"Replaying {recording.day}", *plan.bounds) as watch:
         done = replay(plan, watch, after=lambda urls: look_back(plan, urls.reader))
-    _report(args, console, plan, done)
+    _report(call, console, plan, done)
     return 1 if done.tally.failures else 0
 
 
@@ -108,23 +97,18 @@ def read_summary(reader_url: str) -> list[summary.Part]:
 
 
 def _report(
-    args: argparse.Namespace, console: Console, plan: ReplayPlan, done: Replayed[list[summary.Part]]
+    call: Call, console: Console, plan: ReplayPlan, done: Replayed[list[summary.Part]]
 ) -> None:
-    if args.json:
+    if call.json:
         body: dict[str, Any] = {part.title: part.rows for part in done.result}
         body["page"] = str(page_of(plan))
-        sys.stdout.write(
-            json.dumps(
-                {**body, "failures": [str(failure) for failure in done.tally.failures]}, default=str
-            )
-            + "\n"
-        )
+        call.print_json({**body, "failures": [str(failure) for failure in done.tally.failures]})
         return
     summary.show(console, done.result)
     for failure in done.tally.failures[:20]:
         console.print(f"FAILED {failure}", markup=False)
     console.print(f"\nSee it: {page_of(plan)}", markup=False, soft_wrap=True)
-    if args.database_url is None:
+    if call.args.database_url is None:
         console.print(f"Ask it: ops explain, ops query, ops compare (this is {plan.name})")
 
 
@@ -137,5 +121,7 @@ def _overlay(file: Path | None) -> dict[str, Any] | None:
         raise recordings.InvalidRecording(f"--params {file}: {error}") from error
 
 
-def _home(args: argparse.Namespace) -> Home:
-    return Home(Path(args.variables.get("OPS_HOME", DEFAULT)))
+# What may stop a replay, beside what may stop any verb.
+EXPECTED = (recordings.InvalidRecording, ExchangeFailed, Interrupted)
+REPLAY = Command(_replay, _replay_arguments, EXPECTED)
+DEMO = Command(_demo, _demo_arguments, EXPECTED)

@@ -1,19 +1,8 @@
 """`ops status`: accounts, the last run of each stage, open positions and alerts."""
 
-import argparse
-import json
-import sys
-from pathlib import Path
-
-from rich.console import Console
-
-from ops_local import deployed, summary
-from ops_local.database import opened
-from ops_local.home import DEFAULT, Home
+from ops_local.commandline.command import Call, Command
 from ops_local.summary import Part
-from ops_pipeline.db.driver.connection import Database, Transaction, target_from_url
-from ops_pipeline.errors import OpsError
-from ops_pipeline.runtime.settings import read_settings
+from ops_pipeline.db.driver.connection import Transaction
 
 _ACCOUNTS = """
 SELECT account_name, execution_mode, active, max_positions, max_exposure,
@@ -35,42 +24,13 @@ WHERE resolved_at IS NULL ORDER BY opened_at, kind COLLATE "C", subject COLLATE 
 """
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = subparsers.add_parser("status", help="what runs, what is held, what is wrong")
-    parser.add_argument("--stack", metavar="NAME", help="a deployed stack")
-    parser.add_argument("--json", action="store_true", help="print it as JSON")
-    parser.set_defaults(run=run)
-
-
-def run(args: argparse.Namespace) -> int:
+def run(call: Call) -> int:
     """Return 0 when nothing is wrong, 1 when an alert is open or a last run failed."""
-    try:
-        parts = _read(deployed.StackReader(args.stack)) if args.stack else _here(args)
-    except OpsError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return 1
-    if args.json:
-        sys.stdout.write(json.dumps({part.title: part.rows for part in parts}, default=str) + "\n")
-    else:
-        summary.show(Console(highlight=False), parts)
+    with call.target.reading("ops-status") as tx:
+        parts = _read(tx)
+    call.print_parts(parts)
     failed = any(row.get("status") == "failed" for part in parts for row in part.rows)
     return 1 if failed or parts[-1].rows else 0
-
-
-def _here(args: argparse.Namespace) -> list[Part]:
-    settings = read_settings(args.variables)
-    home = Home(Path(args.variables.get("OPS_HOME", DEFAULT)))
-    database = None if settings.database_url else home.current_database
-    with opened(home.folder, settings.database_url, None, database) as urls:
-        return _ask(urls.reader)
-
-
-def _ask(reader_url: str) -> list[Part]:
-    source = Database(target_from_url(reader_url), application_name="ops-status")
-    with source.transaction() as tx:
-        parts = _read(tx)
-    source.close()
-    return parts
 
 
 def _read(tx: Transaction) -> list[Part]:
@@ -80,3 +40,6 @@ def _read(tx: Transaction) -> list[Part]:
         Part("Open positions", tx.rows(_POSITIONS)),
         Part("Open alerts", tx.rows(_ALERTS)),
     ]
+
+
+COMMAND = Command(run)

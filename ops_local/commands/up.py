@@ -3,31 +3,25 @@
 import argparse
 import fcntl
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from time import monotonic
 
 from rich.console import Console
 
 from ops_local import live, summary
-from ops_local.commands.replay import generated, read_summary
-from ops_local.database import opened
-from ops_local.exchange.launcher import ExchangeFailed
-from ops_local.home import DEFAULT, Home
+from ops_local.commandline.command import Call, Command, UsageError
+from ops_local.commands.replay import EXPECTED, generated, read_summary
+from ops_local.home import Home
 from ops_local.progress import shown
-from ops_local.recordings import recording as recordings
 from ops_local.replay import Interrupted, ReplayPlan, replay
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import default_parameters
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.market import new_york_day, new_york_time
-from ops_pipeline.errors import OpsError
 from ops_pipeline.runtime import log
-from ops_pipeline.runtime.settings import read_settings
 
 _SESSION = "An account's keys are set: Alpaca's paper API, on the wall clock"
 _PLAYED = "No keys are set: the paper exchange plays a generated session"
@@ -37,8 +31,7 @@ class AlreadyUp(RuntimeError):
     """Another `ops up` holds this state folder."""
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = subparsers.add_parser("up", help="run the schedules on the wall clock")
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--speed",
         type=float,
@@ -46,60 +39,50 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="N",
         help="play the generated session N times as fast (without keys only)",
     )
-    parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Return 0 after a clean stop, 1 when something failed or one runs already, 2 for usage."""
-    if args.speed <= 0:
-        sys.stderr.write("--speed must be positive\n")
-        return 2
-    home = Home(Path(args.variables.get("OPS_HOME", DEFAULT)))
-    console = Console(highlight=False)
-    with_keys = any(
-        name.startswith("ALPACA_") and name.endswith("_KEY_ID") for name in args.variables
-    )
+def run(call: Call) -> int:
+    """Return 0 after a clean stop, 1 when something failed or one runs already."""
+    if call.args.speed <= 0:
+        raise UsageError("--speed must be positive")
+    console = Console(stderr=call.json, highlight=False)
     stop = threading.Event()
-    try:
-        with _only_one(home), _stopped_by_signals(stop):
-            if with_keys:
-                return _trade(args, home, console, stop)
-            return _play(args, home, console, stop)
-    except AlreadyUp as error:
-        sys.stderr.write(f"{error}\n")
-    except (OpsError, recordings.InvalidRecording, ExchangeFailed) as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-    return 1
+    with _only_one(call.home), _stopped_by_signals(stop):
+        return _trade(call, console, stop) if _with_keys(call) else _play(call, console, stop)
 
 
-def _play(args: argparse.Namespace, home: Home, console: Console, stop: threading.Event) -> int:
+def _with_keys(call: Call) -> bool:
+    return any(name.startswith("ALPACA_") and name.endswith("_KEY_ID") for name in call.variables)
+
+
+def _play(call: Call, console: Console, stop: threading.Event) -> int:
     """Play the generated session at the asked speed; a stopped one goes on next time."""
-    console.print(f"{_PLAYED}, {args.speed:g} times as fast. Ctrl-C stops it.")
-    settings = read_settings(args.variables)
-    plan = ReplayPlan(generated(home, console), home, settings.migrations_dir, paced=True)
+    speed = call.args.speed
+    console.print(f"{_PLAYED}, {speed:g} times as fast. Ctrl-C stops it.")
+    migrations = call.settings.migrations_dir
+    plan = ReplayPlan(generated(call.home, console), call.home, migrations, paced=True)
     try:
         with shown(console, f"Playing {plan.recording.day}", *plan.bounds) as watch:
-            done = replay(
-                plan, watch, lambda urls: read_summary(urls.reader), _pace(args.speed, stop)
-            )
+            done = replay(plan, watch, lambda urls: read_summary(urls.reader), _pace(speed, stop))
     except Interrupted as error:
         console.print(f"Stopped cleanly: {error}. `ops up` goes on from there.")
         return 0
-    summary.show(console, done.result)
+    if call.json:
+        call.print_parts(done.result)
+    else:
+        summary.show(console, done.result)
     return 1 if done.tally.failures else 0
 
 
-def _trade(args: argparse.Namespace, home: Home, console: Console, stop: threading.Event) -> int:
+def _trade(call: Call, console: Console, stop: threading.Event) -> int:
     """Run against Alpaca's paper API until a signal comes."""
-    if args.speed != 1.0:
-        sys.stderr.write("--speed: the wall clock has one speed; leave it out where keys are set\n")
-        return 2
+    if call.args.speed != 1.0:
+        raise UsageError("--speed: the wall clock has one speed; leave it out where keys are set")
     console.print(f"{_SESSION}. Ctrl-C stops it.")
-    settings = read_settings(args.variables)
     clock = WallClock()
-    folder = home.replay("up")
+    folder = call.home.replay("up")
     with (
-        opened(home.folder, settings.database_url, settings.migrations_dir) as urls,
+        call.target.urls(call.settings.migrations_dir) as urls,
         (folder / "pipeline.log").open("a", encoding="utf-8") as written,
         log.written_to(written),
     ):
@@ -107,12 +90,7 @@ def _trade(args: argparse.Namespace, home: Home, console: Console, stop: threadi
         with owner.transaction() as tx:
             default_parameters.ensure(tx, now=clock.now())
         owner.close()
-        variables = {
-            **args.variables,
-            "DATABASE_URL": urls.writer,
-            "DATABASE_OWNER_URL": urls.owner,
-            "DATABASE_READER_URL": urls.reader,
-        }
+        variables = {**call.variables, **urls.variables()}
         day = new_york_day(clock.now())
         bounds = (new_york_time(day, 8, 25), new_york_time(day, 16, 25))
         with shown(console, "Trading on paper", *bounds) as watch:
@@ -120,6 +98,8 @@ def _trade(args: argparse.Namespace, home: Home, console: Console, stop: threadi
     console.print("Stopped cleanly.")
     for failure in tally.failures[-20:]:
         console.print(f"FAILED {failure}", markup=False)
+    if call.json:
+        call.print_json({"failures": [str(failure) for failure in tally.failures]})
     return 0
 
 
@@ -165,3 +145,6 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+COMMAND = Command(run, arguments, (*EXPECTED, AlreadyUp))

@@ -1,6 +1,5 @@
 """`ops migrate` and `ops query` as a person or a script calls them."""
 
-import argparse
 import csv
 import io
 import json
@@ -13,22 +12,16 @@ from pathlib import Path
 import pytest
 
 from ops_local import database as local
-from ops_local.commands import migrate, query
+from ops_local.cli import main
 from ops_local.database import DatabaseUrls
 from ops_local.postgres.server import EmbeddedPostgres
+from ops_pipeline.db.driver.connection import target_from_url
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
 def _ops(*words: str, **variables: str) -> int:
-    parser = argparse.ArgumentParser(prog="ops")
-    parser.set_defaults(variables=variables)
-    subparsers = parser.add_subparsers(required=True)
-    migrate.add_parser(subparsers)
-    query.add_parser(subparsers)
-    args = parser.parse_args(words)
-    code: int = args.run(args)
-    return code
+    return main(words, variables)
 
 
 @pytest.fixture
@@ -212,3 +205,38 @@ def test_an_odd_url_ends_with_1_and_shows_no_password(capsys: pytest.CaptureFixt
     told = capsys.readouterr().err
     assert "--database-url" in told
     assert "hush" not in told
+
+
+def test_status_of_a_database_imports_neither_the_engine_nor_what_draws_pages(
+    database_urls: DatabaseUrls,
+) -> None:
+    program = (
+        "import sys\nfrom ops_local.cli import main\n"
+        f"code = main(['status'], {{'DATABASE_READER_URL': {database_urls.reader!r}}})\n"
+        "print('heavy:', sorted({'moto', 'pandas', 'vl_convert', 'boto3'} & set(sys.modules)))\n"
+        "sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=MIGRATIONS.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Accounts" in done.stdout
+    assert done.stdout.endswith("heavy: []\n")
+
+
+@pytest.mark.parametrize(
+    "words", [["status"], ["explain"], ["halt", "--reason", "r"], ["tickers", "list"]], ids=" ".join
+)
+def test_a_database_without_our_schema_is_named_in_a_sentence(
+    empty_urls: DatabaseUrls,
+    postgres: EmbeddedPostgres,
+    words: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    empty = local.url_for(postgres.url, database=target_from_url(empty_urls.owner).database)
+    assert _ops(*words, DATABASE_URL=empty, OPS_HOME="no-such-home") == 1
+    assert "SchemaBehind: the database lacks 0001_create_runs" in capsys.readouterr().err

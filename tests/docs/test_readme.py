@@ -10,6 +10,7 @@ import pytest
 
 from infra.definitions import load_machines
 from ops_local.cli import build_parser
+from ops_local.commandline.verbs import VERBS
 from ops_pipeline.db.console import console
 from ops_pipeline.db.driver.connection import ConnectionTarget
 from tests.unit.handler_events import read_as_its_handler
@@ -59,6 +60,14 @@ def test_each_make_target_and_each_verb_that_a_page_names_exists(page: Path) -> 
 def test_the_readme_explains_every_verb() -> None:
     explained = set(re.findall(r"^- `(\w+)`: ", README, re.MULTILINE))
     assert explained | {"demo"} == _verbs()
+
+
+def test_the_readme_names_each_action_of_a_verb() -> None:
+    for verb in VERBS:
+        group, _, action = verb.name.rpartition(" ")
+        if group:
+            [line] = re.findall(rf"^- `{group}`: .*(?:\n  .*)*", README, re.MULTILINE)
+            assert f"`{action}`" in line, verb.name
 
 
 def test_the_readme_lists_the_verbs_that_reach_a_deployed_stack(

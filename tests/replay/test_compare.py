@@ -1,6 +1,5 @@
 """Two databases side by side: the same says identical, anything else is named row by row."""
 
-import argparse
 import json
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ops_local import database as local
-from ops_local.commands import compare as command
+from ops_local.cli import main
 from ops_local.comparison.databases import RowDifference, differences
 from ops_local.comparison.measured import MEASURED
 from ops_local.database import DatabaseUrls
@@ -137,13 +136,8 @@ def test_every_measured_column_exists_and_has_its_reason(owner_db: Database) -> 
             assert measured.reason.endswith(".")
 
 
-def _ops(*words: str) -> int:
-    parser = argparse.ArgumentParser(prog="ops")
-    parser.set_defaults(variables={})
-    command.add_parser(parser.add_subparsers(required=True))
-    args = parser.parse_args(["compare", *words])
-    code: int = args.run(args)
-    return code
+def _ops(*words: str, **variables: str) -> int:
+    return main(["compare", *words], variables)
 
 
 def test_a_day_compared_with_itself_is_identical(
@@ -186,12 +180,8 @@ def test_the_tables_of_a_comparison_fit_80_columns(
 def test_a_replay_that_never_ran_ends_with_1_and_a_missing_side_with_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    parser = argparse.ArgumentParser(prog="ops")
-    parser.set_defaults(variables={"OPS_HOME": str(tmp_path)})
-    command.add_parser(parser.add_subparsers(required=True))
-    args = parser.parse_args(["compare", "yesterday", "today"])
-    assert args.run(args) == 1
+    assert _ops("yesterday", "today", OPS_HOME=str(tmp_path)) == 1
     assert "no replay is named 'yesterday'" in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
-        parser.parse_args(["compare", "yesterday"])
+        _ops("yesterday", OPS_HOME=str(tmp_path))
     assert ended.value.code == 2

@@ -1,6 +1,5 @@
 """`ops explain`: each recommendation can be told from its headlines to what it earned."""
 
-import argparse
 import json
 from collections.abc import Iterator
 from operator import mul
@@ -8,7 +7,7 @@ from operator import mul
 import pytest
 
 from ops_local import deployed
-from ops_local.commands import explain as command
+from ops_local.cli import main
 from ops_local.explain import records
 from ops_local.explain.sections import Section, sections
 from ops_pipeline.adapters.clock import WallClock
@@ -37,12 +36,7 @@ def _at(stack: str, *words: str) -> int:
 
 
 def _run(*words: str) -> int:
-    parser = argparse.ArgumentParser(prog="ops")
-    parser.set_defaults(variables={})
-    command.add_parser(parser.add_subparsers(required=True))
-    args = parser.parse_args(["explain", *words])
-    code: int = args.run(args)
-    return code
+    return main(["explain", *words], {})
 
 
 def test_the_best_story_is_the_trade_with_news_that_moved_most(generated_morning: Day) -> None:

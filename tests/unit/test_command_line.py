@@ -1,0 +1,157 @@
+"""One table of verbs: each is found, imported only when called, and fails in a sentence."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ops_local.cli import build_parser, main
+from ops_local.commandline.parser import load
+from ops_local.commandline.verbs import GROUPS, VERBS, Verb
+from tests.unit.source_rules import ROOT
+
+# Nobody listens there.
+REFUSED = "postgresql://me:hush@127.0.0.1:1/ops"
+HEAVY = {"moto", "pandas", "vl_convert", "alpaca", "boto3"}
+
+# Each verb with words that can't work here, and what its sentence must say.
+FAILING = {
+    "up": (["up"], "no connection to Postgres"),
+    "replay": (["replay", "no/such/folder"], "session.json"),
+    "demo": (["demo", "--seed", "7"], "demo-home"),
+    "explain": (["explain"], "no connection to Postgres"),
+    "compare": (["compare", "yesterday", "today"], "no replay is named 'yesterday'"),
+    "classify": (["classify", "no/such/file"], "no/such/file"),
+    "invoke": (["invoke", "report"], "no connection to Postgres"),
+    "query": (["query", "SELECT 1"], "no connection to Postgres"),
+    "model build": (["model", "build", "no/such/model", "to", "--name", "n"], "SettingsInvalid"),
+    "model verify": (["model", "verify", "int8", "fp32", "no/such/texts"], "no/such/texts"),
+    "tickers import": (["tickers", "import", "no.csv"], "no connection to Postgres"),
+    "tickers list": (["tickers", "list"], "no connection to Postgres"),
+    "tickers proposals": (["tickers", "proposals"], "no connection to Postgres"),
+    "tickers accept": (["tickers", "accept", "A", "--reason", "r"], "no connection to Postgres"),
+    "tickers reject": (["tickers", "reject", "A", "--reason", "r"], "no connection to Postgres"),
+    "migrate": (["migrate", "status"], "no connection to Postgres"),
+    "status": (["status"], "no connection to Postgres"),
+    "doctor": (["doctor"], "no connection to Postgres"),
+    "halt": (["halt", "--reason", "r"], "no connection to Postgres"),
+    "resume": (["resume", "--reason", "r"], "no connection to Postgres"),
+    "close": (["close", "--reason", "r"], "no connection to Postgres"),
+}
+
+
+def _named(verb: Verb) -> str:
+    return verb.name
+
+
+@pytest.fixture
+def variables(tmp_path: Path) -> dict[str, str]:
+    """A database that is out of reach, keys of an account, a state folder that is a file."""
+    (tmp_path / "demo-home").write_text("not a folder")
+    return {
+        "DATABASE_URL": REFUSED,
+        "OPS_HOME": str(tmp_path / "home"),
+        "ALPACA_LARGE_KEY_ID": "opens-nothing",
+    }
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=_named)
+def test_each_verb_of_the_table_has_its_command(verb: Verb) -> None:
+    assert callable(load(verb).run)
+    assert verb.name.partition(" ")[0] in GROUPS or " " not in verb.name
+
+
+def test_no_verb_is_in_the_table_twice() -> None:
+    names = [verb.name for verb in VERBS]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=_named)
+def test_each_verb_explains_itself_and_takes_json(
+    verb: Verb, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        build_parser().parse_args([*verb.name.split(), "--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert "--json" in shown
+    assert all(f"--{option.replace('_', '-')} " in shown for option in verb.reaches)
+
+
+def _imported(*words: str) -> set[str]:
+    """The modules that a process of its own has loaded once `ops` has run these words."""
+    program = (
+        "import sys\nfrom ops_local.cli import main\n"
+        f"try:\n    main({list(words)!r}, {{'DATABASE_URL': {REFUSED!r}}})\n"
+        "except SystemExit:\n    pass\n"
+        "print('\\n' + '\\n'.join(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("words", [["--help"], ["status"], ["tickers", "--help"]], ids=" ".join)
+def test_a_short_verb_imports_nothing_heavy(words: list[str]) -> None:
+    loaded = _imported(*words)
+    assert "ops_local.cli" in loaded
+    assert loaded & HEAVY == set()
+
+
+@pytest.mark.parametrize("words", [["--help"], ["no-such-verb"]], ids=" ".join)
+def test_the_list_of_verbs_imports_the_code_of_none(words: list[str]) -> None:
+    assert {name for name in _imported(*words) if name.startswith("ops_local.commands")} == set()
+
+
+def test_a_verb_imports_its_own_code_alone() -> None:
+    commands = {name for name in _imported("halt", "--help") if "ops_local.commands." in name}
+    assert commands == {"ops_local.commands.control"}
+
+
+def test_each_verb_is_seen_failing() -> None:
+    # What a month costs is reckoned from files of the package; only --stack may fail there.
+    assert set(FAILING) | {"cost"} == {verb.name for verb in VERBS}
+
+
+@pytest.mark.parametrize("verb", sorted(FAILING))
+def test_what_a_person_can_mend_gets_a_sentence_and_exit_code_1(
+    verb: str, variables: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words, sentence = FAILING[verb]
+    if verb == "demo":
+        variables["OPS_HOME"] = str(tmp_path / "demo-home")
+    assert main(words, variables) == 1
+    told = capsys.readouterr().err
+    assert sentence in told
+    assert "Traceback" not in told
+    assert "hush" not in told
+
+
+def test_a_program_gets_the_error_as_json(
+    variables: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["status", "--json"], variables) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["error"] == "DatabaseUnavailable"
+    assert "no connection" in told["message"]
+
+
+def test_words_that_make_no_command_are_exit_code_2(
+    variables: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["invoke", "report", "--event", "{"], variables) == 2
+    assert "--event is no JSON" in capsys.readouterr().err
+    for words in ([], ["no-such-verb"], ["tickers"], ["status", "--stack"]):
+        with pytest.raises(SystemExit) as ended:
+            main(words, variables)
+        assert ended.value.code == 2
+
+
+def test_only_one_target_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["explain", "--stack", "ops-pipeline", "--replay", "monday"], {})
+    assert ended.value.code == 2
+    assert "not allowed with" in capsys.readouterr().err
