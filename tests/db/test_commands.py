@@ -78,7 +78,7 @@ def test_a_dry_run_says_what_it_would_leave_out(
     _ops("migrate", "dry-run", "--dir", str(folder), "--database-url", empty_urls.owner)
     assert capsys.readouterr().out.splitlines() == [
         "would apply 0001_make: 1 statements",
-        "would apply 0002_both: 1 statements, its way back left out",
+        "would apply 0002_both: 1 statements, its down section left out",
     ]
 
 
