@@ -17,7 +17,7 @@ from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.operations.manifest import STAGES
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime import wiring
-from ops_pipeline.runtime.entrypoint import Handler
+from ops_pipeline.runtime.event import Handler
 from ops_pipeline.runtime.wiring import Runtime
 from ops_pipeline.stages.request import AccountRequest, TickRequest
 from tests.conftest import MIGRATIONS, ROOT

@@ -6,8 +6,7 @@ from typing import get_type_hints
 
 from pydantic import BaseModel
 
-from ops_pipeline.runtime.entrypoint import parse
-from ops_pipeline.runtime.plain_entrypoint import read_event
+from ops_pipeline.runtime.event import read_event
 from ops_pipeline.stages.request import TickRequest
 
 
@@ -22,5 +21,5 @@ def read_as_its_handler(stage: str, event: object) -> BaseModel:
     """Read an event by the model of that function; raises InvalidInput where it does."""
     model = request_model(stage)
     if issubclass(model, TickRequest):
-        return parse(event, model, datetime(2026, 2, 4, 14, 31, tzinfo=UTC))
+        return read_event(event, model, tick=datetime(2026, 2, 4, 14, 31, tzinfo=UTC))
     return read_event(event, model)

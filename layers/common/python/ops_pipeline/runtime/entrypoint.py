@@ -7,20 +7,17 @@ from functools import wraps
 from time import perf_counter
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from ops_pipeline.db import runs
 from ops_pipeline.db.driver.connection import log_message, safe_to_raise
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import minute_of
-from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime import log, wiring
+from ops_pipeline.runtime.event import Handler, read_event
 from ops_pipeline.runtime.settings import environment
 from ops_pipeline.runtime.wiring import Deps, Runtime
 from ops_pipeline.stages.request import AccountRequest, ClockRequest, TickRequest
 
 R = TypeVar("R", bound=TickRequest)
-Handler = Callable[[Any, Any], dict[str, Any]]
 
 # A lease outlasts its function, so that a run is never taken over while its Lambda may
 # still be working; but not by much, or a run that died unrecorded would block the next ticks.
@@ -41,7 +38,7 @@ def entrypoint(
 
     Args:
         stage: Name of the function, as in pipeline_runs.
-        request: Model of the event; whatever does not fit it is refused by name.
+        request: Model of the event, `{}` being the present minute; what does not fit is refused.
         first_in_machine: Drop ticks older than 120 s with status "too_old".
         repeatable: The stage only reads: a tick done already is answered again.
 
@@ -56,7 +53,7 @@ def entrypoint(
         @wraps(function)
         def handler(event: Any, context: Any = None) -> dict[str, Any]:
             runtime = wiring.current()
-            asked = parse(event, request, runtime.clock.now())
+            asked = read_event(event, request, tick=minute_of(runtime.clock.now()))
             if first_in_machine and _too_old(asked.tick, runtime.clock.now()):
                 return {"status": "too_old"}
             runtime.require_schema()
@@ -75,25 +72,6 @@ def entrypoint(
 
 
 _NO_LEASE = runs.Lease(run_id=stable_uuid("no lease"), attempt=0)
-
-
-def parse(event: Any, model: type[R], now: datetime) -> R:
-    """Read an event; `{}` means the present minute.
-
-    Raises:
-        InvalidInput: not a JSON object, or a field that is missing, odd or unknown.
-    """
-    accepted = ", ".join(model.model_fields)
-    if not isinstance(event, dict):
-        raise InvalidInput(f"the event must be a JSON object with {accepted}")
-    try:
-        return model.model_validate({"tick": minute_of(now), **event})
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
-            for item in error.errors(include_input=False, include_url=False)
-        )
-        raise InvalidInput(f"{problems}. Accepted fields: {accepted}") from None
 
 
 def _too_old(tick: datetime, now: datetime) -> bool:

@@ -2,19 +2,14 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from ops_pipeline.db.driver.connection import log_message, safe_to_raise
 from ops_pipeline.domain.operations.manifest import stage_named
-from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime import log, wiring
+from ops_pipeline.runtime.event import Handler, M, read_event
 from ops_pipeline.runtime.settings import environment
 from ops_pipeline.runtime.wiring import Runtime
-
-M = TypeVar("M", bound=BaseModel)
-Handler = Callable[[Any, Any], dict[str, Any]]
 
 
 def plain_entrypoint(
@@ -53,22 +48,3 @@ def plain_entrypoint(
         return handler
 
     return decorate
-
-
-def read_event(event: Any, model: type[M]) -> M:
-    """Read an event by its model.
-
-    Raises:
-        InvalidInput: not a JSON object, or a field that is missing, odd or unknown.
-    """
-    accepted = ", ".join(model.model_fields)
-    if not isinstance(event, dict):
-        raise InvalidInput(f"the event must be a JSON object with {accepted}")
-    try:
-        return model.model_validate(event)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
-            for item in error.errors(include_input=False, include_url=False)
-        )
-        raise InvalidInput(f"{problems}. Accepted fields: {accepted}") from None
