@@ -9,6 +9,7 @@ database.
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pg8000.exceptions import DatabaseError
@@ -16,6 +17,7 @@ from pg8000.exceptions import DatabaseError
 from ops_local import deployed
 from ops_local.database import DatabaseUrls, opened
 from ops_local.home import Home, home_of
+from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import schema
 from ops_pipeline.db.driver.connection import (
     Database,
@@ -23,6 +25,7 @@ from ops_pipeline.db.driver.connection import (
     safe_to_raise,
     target_from_url,
 )
+from ops_pipeline.db.operations import overview
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime.settings import Settings, read_settings
 
@@ -98,6 +101,14 @@ class Target:
             database = Database(target, application_name=application, read_only=True)
             with closing(database), _explained(database), database.transaction() as tx:
                 yield tx
+
+    def present(self, tx: Transaction) -> datetime:
+        """The moment by which to judge what is overdue or still in force.
+
+        A replay's rows are older than any clock on the wall: its last run is its present.
+        """
+        now = WallClock().now()
+        return now if self.stack else overview.last_run_at(tx) or now
 
     @contextmanager
     def writing(self, application: str, migrations: Path | None = None) -> Iterator[Database]:

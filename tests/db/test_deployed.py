@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from ops_local import deployed
 from ops_local.cli import main
 from ops_local.database import DatabaseUrls
-from ops_pipeline.db import runs
+from ops_pipeline.adapters.clock import WallClock
+from ops_pipeline.db import halts, runs
 from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.errors import InvalidInput, MigrationRefused, StageFailed
 from ops_pipeline.runtime.wiring import Runtime
 from tests.conftest import MIGRATIONS
@@ -103,6 +106,18 @@ def test_entries_are_halted_and_resumed_there_with_the_reason_kept(
         {"action": "halt", "operator": "ann", "reason": "earnings"},
         {"action": "resume", "operator": "ann", "reason": "earnings"},
     ]
+
+
+def test_status_shows_a_kill_switch_only_in_the_session_it_latched_in(
+    stack: str, db: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    today, why = new_york_day(WallClock().now()), "down 3 % today"
+    with db.transaction() as tx:
+        halts.latch_kill_switch(tx, account="tiny", reason=why, day=today)
+        halts.latch_kill_switch(tx, account="large", reason=why, day=today - timedelta(days=1))
+    assert main(["status", "--stack", stack, "--json"]) == 0
+    accounts = _answered(capsys)["Accounts"]
+    assert {one["account_name"]: one["halted"] for one in accounts} == {"large": None, "tiny": why}
 
 
 def test_an_account_that_is_not_there_is_not_halted(

@@ -1,0 +1,78 @@
+"""What an operator sees of a pipeline: accounts, runs, holdings and what is wrong.
+
+`ops status` and `ops doctor` read it here and in a deployed stack, where every value comes back
+as JSON: each statement is one that the console runs as well.
+"""
+
+from datetime import date, datetime
+
+from ops_pipeline.db.driver.connection import Row, Transaction
+
+# A kill switch of an earlier session holds nothing any more (see execution.kill_switch).
+_ACCOUNTS = """
+SELECT account_name, execution_mode, active, max_positions, max_exposure,
+       coalesce(operator_halt, books_halt,
+                CASE WHEN kill_switch_day >= CAST(:today AS date) THEN kill_switch END) AS halted
+FROM accounts ORDER BY account_name COLLATE "C"
+"""
+_LAST_RUNS = """
+SELECT DISTINCT ON (stage COLLATE "C") stage, tick, status, error_class
+FROM pipeline_runs ORDER BY stage COLLATE "C", tick DESC
+"""
+# A stage has a run a tick for each of its accounts.
+_FAILED_RUNS = """
+SELECT stage, scope, tick, status, error_class, error_message FROM (
+    SELECT DISTINCT ON (stage COLLATE "C", scope COLLATE "C") * FROM pipeline_runs
+    ORDER BY stage COLLATE "C", scope COLLATE "C", tick DESC) AS last
+WHERE status IN ('failed', 'abandoned')
+"""
+_OPEN_POSITIONS = """
+SELECT account_name, symbol, quantity, entry_price, current_price, current_pnl_dollars, status
+FROM active_positions WHERE status <> 'closed'
+ORDER BY account_name COLLATE "C", symbol COLLATE "C"
+"""
+_UNKNOWN_ORDERS = """
+SELECT account_name, client_order_id, status, purpose, symbol, decided_at FROM orders
+WHERE status IN ('intended', 'unknown') ORDER BY decided_at, client_order_id COLLATE "C"
+"""
+_OPEN_ALERTS = """
+SELECT severity, kind, scope, subject, message, opened_at FROM alerts
+WHERE resolved_at IS NULL ORDER BY opened_at, kind COLLATE "C", subject COLLATE "C"
+"""
+_LAST_RUN = "SELECT max(finished_at) AS at FROM pipeline_runs"
+
+
+def accounts(tx: Transaction, *, today: date) -> list[Row]:
+    """Each account with what halts its entries on that New York day, or None."""
+    return tx.rows(_ACCOUNTS, today=today.isoformat())
+
+
+def last_runs(tx: Transaction) -> list[Row]:
+    """The newest run of each stage."""
+    return tx.rows(_LAST_RUNS)
+
+
+def failed_runs(tx: Transaction) -> list[Row]:
+    """Stages whose newest run, of any account, failed or was given up."""
+    return tx.rows(_FAILED_RUNS)
+
+
+def open_positions(tx: Transaction) -> list[Row]:
+    """What is held or being sold."""
+    return tx.rows(_OPEN_POSITIONS)
+
+
+def unknown_orders(tx: Transaction) -> list[Row]:
+    """Orders of which the broker has confirmed nothing yet, oldest first."""
+    return tx.rows(_UNKNOWN_ORDERS)
+
+
+def open_alerts(tx: Transaction) -> list[Row]:
+    """Alerts that nobody has resolved, oldest first."""
+    return tx.rows(_OPEN_ALERTS)
+
+
+def last_run_at(tx: Transaction) -> datetime | None:
+    """When the newest run finished; None where nothing ever ran."""
+    row = tx.one(_LAST_RUN)
+    return row["at"] if row else None
