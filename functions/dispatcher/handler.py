@@ -8,9 +8,11 @@ from ops_pipeline.stages.request import AccountRequest
 
 @entrypoint("dispatcher", request=AccountRequest)
 def lambda_handler(request: AccountRequest, deps: Deps) -> dispatcher.Outcome:
+    ctx = deps.account_context(request.account, request.tick)
     return dispatcher.run(
         request,
-        deps.account_context(request),
-        market_data=deps.runtime.market_data,
-        calendar=deps.calendar,
+        ctx,
+        db=deps.db,
+        gateway=deps.order_gateway(ctx),
+        market=deps.market_reader(ctx),
     )

@@ -8,9 +8,11 @@ from ops_pipeline.stages.request import AccountRequest
 
 @entrypoint("position_manager", request=AccountRequest)
 def lambda_handler(request: AccountRequest, deps: Deps) -> position_manager.Outcome:
+    ctx = deps.account_context(request.account, request.tick)
     return position_manager.run(
         request,
-        deps.account_context(request),
-        market_data=deps.runtime.market_data,
-        calendar=deps.calendar,
+        ctx,
+        db=deps.db,
+        gateway=deps.order_gateway(ctx),
+        market=deps.market_reader(ctx),
     )

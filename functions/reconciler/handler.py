@@ -1,9 +1,9 @@
-"""Compare every account's books with the broker's."""
+"""Compare every account's ledger with the broker's."""
 
 from ops_pipeline.runtime.entrypoint import entrypoint
 from ops_pipeline.runtime.wiring import Deps
 from ops_pipeline.stages import reconciler
-from ops_pipeline.stages.request import AccountRequest, TickRequest
+from ops_pipeline.stages.request import TickRequest
 
 
 @entrypoint("reconciler", request=TickRequest)
@@ -11,9 +11,8 @@ def lambda_handler(request: TickRequest, deps: Deps) -> reconciler.Outcome:
     return reconciler.run(
         request,
         db=deps.db,
-        account_context=lambda name: deps.account_context(
-            AccountRequest(**request.model_dump(), account=name)
-        ),
+        gateway=lambda name: deps.order_gateway(deps.account_context(name, request.tick)),
+        parameters=deps.parameters,
         clock=deps.clock,
         journal=deps.journal,
     )

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from multiprocessing.process import BaseProcess
@@ -34,8 +34,6 @@ from ops_pipeline.domain.broker import (
 )
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import MINUTE
-from ops_pipeline.stages import dispatcher
-from ops_pipeline.stages.request import AccountRequest
 from tests.benchmarks.measuring import Stopwatch, made_tickers, migrated, say, seconds, server
 from tests.contract.paper_street import LARGE, write_market
 from tests.support.builders_trading import DAY, TradingBench
@@ -168,13 +166,7 @@ def dispatch(url: str, number: int, accounts: list[str], ready: Ready) -> None:
         for account in accounts:
             tick, pulled = bench.tick + number * _DISTANT, 1
             while pulled:
-                ctx = replace(bench.account_context(account), tick=tick)
-                pulled = dispatcher.run(
-                    AccountRequest(tick=tick, account=account),
-                    ctx,
-                    market_data=bench.market,
-                    calendar=bench.calendar,
-                ).pulled
+                pulled = bench.dispatch(account, tick=tick).pulled
                 tick += MINUTE
 
 
@@ -360,12 +352,7 @@ def ticks_ms(urls: DatabaseUrls) -> tuple[list[float], list[float]]:
             bench.quote(name, "10.00", "10.02")
             bench.recommend(name)
             began_s = time.perf_counter()
-            dispatcher.run(
-                AccountRequest(tick=bench.tick, account="large"),
-                bench.account_context(),
-                market_data=data,
-                calendar=bench.calendar,
-            )
+            bench.dispatch(market=data)
             assert broker.sent_s > began_s, bench.rows("SELECT * FROM dispatch_recommendations")[-1]
             sent.append((broker.sent_s - began_s) * 1000)
             answered.append((broker.answered_s - began_s) * 1000)

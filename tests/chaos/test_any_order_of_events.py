@@ -33,9 +33,8 @@ from ops_pipeline.errors import (
     BrokerUnavailable,
     OpsError,
 )
-from ops_pipeline.stages import control, reconciler
+from ops_pipeline.stages import control
 from ops_pipeline.stages.control import ControlCommand
-from ops_pipeline.stages.request import TickRequest
 from tests.conftest import TEMPLATE
 from tests.support.builders_trading import TradingBench
 from tests.support.fake_broker import ENDED
@@ -104,13 +103,7 @@ class Trading(RuleBasedStateMachine):
     def reconcile(self) -> None:
         bench = self.bench
         with _broker_may_fail():
-            reconciler.run(
-                TickRequest(tick=bench.tick),
-                db=bench.db,
-                account_context=bench.account_context,
-                clock=bench.clock,
-                journal=bench.notes,
-            )
+            bench.reconcile()
 
     @rule(move=st.sampled_from(["-4", "-1.5", "-0.2", "0", "0.2", "1.2", "2.3", "4"]))
     def minute(self, move: str) -> None:

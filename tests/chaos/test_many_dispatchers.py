@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import pytest
@@ -20,8 +20,6 @@ from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.broker import BrokerOrder, OrderRequest
 from ops_pipeline.domain.market import MINUTE
 from ops_pipeline.errors import BrokerRejected
-from ops_pipeline.stages import dispatcher, position_manager
-from ops_pipeline.stages.request import AccountRequest
 from tests.support.builders_trading import Street, TradingBench
 
 T = TypeVar("T")
@@ -99,12 +97,7 @@ def crowd(bench: TradingBench, urls: DatabaseUrls, dispatchers: int) -> None:
         # A minute of its own each, as ticks that overlap have: one run is one claimant.
         tick = bench.tick + number * MINUTE
         with closing(_login(urls)) as database:
-            outcome = dispatcher.run(
-                AccountRequest(tick=tick, account=account),
-                replace(bench.account_context(account, db=database), tick=tick),
-                market_data=bench.market,
-                calendar=bench.calendar,
-            )
+            outcome = bench.dispatch(account, db=database, tick=tick)
         return outcome.pulled
 
     def guard(account: str) -> None:
@@ -116,12 +109,7 @@ def crowd(bench: TradingBench, urls: DatabaseUrls, dispatchers: int) -> None:
                         " WHERE account_name = :account AND status = 'open'",
                         account=account,
                     )
-                position_manager.run(
-                    AccountRequest(tick=bench.tick, account=account),
-                    bench.account_context(account, db=database),
-                    market_data=bench.market,
-                    calendar=bench.calendar,
-                )
+                bench.guard(account, db=database)
 
     with ThreadPoolExecutor(dispatchers + len(CAPS)) as pool:
         guards = [pool.submit(guard, account) for account in CAPS]

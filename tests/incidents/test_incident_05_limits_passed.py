@@ -17,9 +17,7 @@ import pytest
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.errors import CapExceeded, ConstraintViolated
-from ops_pipeline.execution.sending import open_context
 from ops_pipeline.stages import dispatcher
-from ops_pipeline.stages.request import AccountRequest
 from tests.support.builders_trading import Street, TradingBench
 
 MOST_POSITIONS, MOST_EXPOSURE = 5, Decimal(10_000)
@@ -95,20 +93,10 @@ def dispatch_all_at_once(bench: TradingBench, connections: list[Database]) -> Mo
 
     def dispatch(number: int) -> dispatcher.Outcome:
         # Runs of different ticks overlap; half of the orders fill at once, half rest.
-        request = AccountRequest(tick=bench.tick - timedelta(minutes=number), account="large")
+        tick = bench.tick - timedelta(minutes=number)
         street = Street(bench.clock, at_once=dict.fromkeys(TICKERS[::2], ("100.02", None)))
-        ctx = open_context(
-            request.account,
-            tick=request.tick,
-            db=connections[number],
-            broker=lambda _: street,
-            clock=bench.clock,
-            parameters=bench.parameters,
-            journal=bench.notes,
-            deployment="test",
-        )
         start.wait()
-        return dispatcher.run(request, ctx, market_data=bench.market, calendar=bench.calendar)
+        return bench.dispatch(db=connections[number], broker=street, tick=tick)
 
     def watch() -> Most:
         most = Most()

@@ -196,13 +196,15 @@ def test_without_postgres_nothing_is_sent_and_the_resting_stop_is_left_alone(
     bench.next_minute(AAA=("90.00", "90.02"))
     asked = (len(bench.broker.submitted), bench.broker.calls.count("cancel"))
     with socket.socket() as nobody, closing(Database(_at(nobody), application_name="gone")) as gone:
+        gateway = replace(bench.gateway(), db=gone)
         for run in (dispatcher.run, position_manager.run):
             with pytest.raises(DatabaseUnavailable):
                 run(
                     AccountRequest(tick=bench.tick, account="large"),
-                    replace(bench.account_context(), db=gone),
-                    market_data=bench.market,
-                    calendar=bench.calendar,
+                    gateway.ctx,
+                    db=gone,
+                    gateway=gateway,
+                    market=bench.reader(),
                 )
     assert (len(bench.broker.submitted), bench.broker.calls.count("cancel")) == asked
     (stop,) = [it for it in bench.broker.orders.values() if it.order_type == "stop"]

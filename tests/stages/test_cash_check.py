@@ -7,7 +7,6 @@ import pytest
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.errors import BrokerUnavailable, StageFailed
 from ops_pipeline.stages import reconciler
-from ops_pipeline.stages.request import TickRequest
 from tests.support.builders_trading import TradingBench
 
 
@@ -21,13 +20,7 @@ def bench(db: Database) -> TradingBench:
 
 def reconcile(bench: TradingBench) -> reconciler.Outcome:
     bench.next_minute()
-    return reconciler.run(
-        TickRequest(tick=bench.tick),
-        db=bench.db,
-        account_context=bench.account_context,
-        clock=bench.clock,
-        journal=bench.notes,
-    )
+    return bench.reconcile()
 
 
 def told(bench: TradingBench) -> list[str]:

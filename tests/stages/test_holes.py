@@ -10,9 +10,8 @@ import pytest
 from ops_pipeline.db.driver.connection import Database, Transaction
 from ops_pipeline.db.operations import invariants
 from ops_pipeline.errors import BrokerOutcomeUnknown, StageFailed
-from ops_pipeline.stages import control, dispatcher, reconciler
+from ops_pipeline.stages import control
 from ops_pipeline.stages.control import ControlCommand
-from ops_pipeline.stages.request import AccountRequest, TickRequest
 from tests.support.builders_trading import TradingBench
 
 CLAIM = """
@@ -96,12 +95,7 @@ def test_a_recommendation_that_ended_while_it_was_claimed_is_neither_bought_nor_
             ended = True
             close_everything(bench)
 
-    dispatcher.run(
-        AccountRequest(tick=bench.tick, account="large"),
-        bench.account_context(db=Interrupted(bench.db, operator)),
-        market_data=bench.market,
-        calendar=bench.calendar,
-    )
+    bench.dispatch(db=Interrupted(bench.db, operator))
     assert ended
     assert not bench.broker.submitted
     assert bench.recommendation(number)["status"] == "CANCELLED"
@@ -119,12 +113,7 @@ def test_a_recommendation_that_comes_during_a_run_waits_for_one_that_asked_for_i
             bench.quote("BBB")
             later = bench.recommend("BBB")
 
-    dispatcher.run(
-        AccountRequest(tick=bench.tick, account="large"),
-        bench.account_context(db=Interrupted(bench.db, signals)),
-        market_data=bench.market,
-        calendar=bench.calendar,
-    )
+    bench.dispatch(db=Interrupted(bench.db, signals))
     assert bench.recommendation(later)["status"] == "PENDING"
     bench.next_minute()
     bench.dispatch()
@@ -264,12 +253,6 @@ def test_what_waits_for_an_account_that_was_switched_off_ends_with_the_day(
     number = bench.recommend(account="tiny")
     bench.set_account("tiny", active=False)
     bench.clock.advance(600)
-    reconciler.run(
-        TickRequest(tick=bench.tick),
-        db=bench.db,
-        account_context=bench.account_context,
-        clock=bench.clock,
-        journal=bench.notes,
-    )
+    bench.reconcile()
     assert bench.recommendation(number)["status"] == "EXPIRED"
     assert breaches(bench) == []

@@ -418,7 +418,8 @@ def test_a_position_closed_while_it_was_looked_at_is_left_alone(held: TradingBen
     class Meanwhile(FakeMarketData):
         def quotes(self, tickers: Sequence[str]) -> dict[str, Quote]:
             held.broker.fill(stop, "97.95")
-            order_sync.sync(held.account_context())
+            gateway = held.gateway()
+            order_sync.sync(gateway.ctx, held.db, gateway)
             return held.market.quotes(tickers)
 
     held.next_minute()

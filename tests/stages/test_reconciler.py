@@ -11,7 +11,6 @@ from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.broker import OrderRequest
 from ops_pipeline.errors import AccountMismatch, BrokerUnavailable, StageFailed
 from ops_pipeline.stages import reconciler
-from ops_pipeline.stages.request import TickRequest
 from tests.support.builders_trading import TradingBench
 
 
@@ -23,13 +22,7 @@ def bench(db: Database) -> TradingBench:
 def reconcile(bench: TradingBench) -> reconciler.Outcome:
     """A minute later: what changes while it asks is left to the next run."""
     bench.next_minute()
-    return reconciler.run(
-        TickRequest(tick=bench.tick),
-        db=bench.db,
-        account_context=bench.account_context,
-        clock=bench.clock,
-        journal=bench.notes,
-    )
+    return bench.reconcile()
 
 
 def halt(bench: TradingBench, account: str = "large") -> object:

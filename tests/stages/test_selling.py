@@ -9,7 +9,7 @@ from ops_pipeline.db import positions
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.exits import Decision
 from ops_pipeline.errors import BrokerOutcomeUnknown, ConstraintViolated
-from ops_pipeline.execution import exit_orders
+from ops_pipeline.execution.exit_orders import ExitOrders
 from tests.support.builders_trading import TradingBench
 
 
@@ -28,7 +28,11 @@ def decision(bench: TradingBench, *, sell: int = 0, rule: str | None = None) -> 
 
 
 def act(bench: TradingBench, decided: Decision) -> Counter[str]:
-    return exit_orders.place(bench.account_context(), decided, bench.market.latest["AAA"])
+    counts: Counter[str] = Counter()
+    gateway = bench.gateway()
+    exit_orders = ExitOrders(gateway.ctx, bench.db, gateway, counts)
+    exit_orders.place(decided, bench.market.latest["AAA"])
+    return counts
 
 
 def test_a_decision_acted_on_twice_sells_once(bench: TradingBench) -> None:

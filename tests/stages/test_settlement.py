@@ -8,7 +8,7 @@ import pytest
 from ops_pipeline.db.driver.connection import Database, Row
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
 from ops_pipeline.errors import StageFailed
-from ops_pipeline.execution.settlement import ExecutionReport
+from ops_pipeline.execution.decisions.booking import ExecutionReport
 from tests.support.builders_trading import TradingBench
 
 TABLES = (
@@ -36,9 +36,9 @@ def entry(bench: TradingBench) -> str:
 
 
 def settle(bench: TradingBench, name: str, found: BrokerOrder, *fills: BrokerFill) -> None:
-    ctx = bench.account_context()
+    gateway = bench.gateway()
     with bench.db.transaction() as tx:
-        ctx.settle(tx, name, ExecutionReport(found=found, fills=fills))
+        gateway.settle_in(tx, name, ExecutionReport(found=found, fills=fills))
 
 
 def books(bench: TradingBench) -> dict[str, list[Row]]:

@@ -18,10 +18,12 @@ from ops_pipeline.domain.broker import BrokerOrder, OrderRequest
 from ops_pipeline.domain.market import MINUTE, minute_of, new_york_time
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.execution import recovery
-from ops_pipeline.execution.sending import AccountContext, open_context
+from ops_pipeline.execution.context import open_context
+from ops_pipeline.execution.market_reader import MarketReader
+from ops_pipeline.execution.order_gateway import OrderGateway
 from ops_pipeline.ports import Broker, Calendar, MarketData
-from ops_pipeline.stages import dispatcher, position_manager
-from ops_pipeline.stages.request import AccountRequest
+from ops_pipeline.stages import dispatcher, position_manager, reconciler
+from ops_pipeline.stages.request import AccountRequest, TickRequest
 from tests.support.builders_market import (
     bars_of,
     features,
@@ -177,44 +179,94 @@ class TradingBench:
         )
         return number
 
-    def account_context(
-        self, account: str = "large", *, db: UnitsOfWork | None = None
-    ) -> AccountContext:
-        return open_context(
+    def gateway(
+        self,
+        account: str = "large",
+        *,
+        db: UnitsOfWork | None = None,
+        broker: Broker | None = None,
+        tick: datetime | None = None,
+    ) -> OrderGateway:
+        """One run of an account, with the way to its broker or to the one given."""
+        ctx = open_context(
             account,
-            tick=self.tick,
+            tick=tick or self.tick,
             db=db or self.db,
-            broker=lambda name: self._connected.get(name) or self.brokers[name],
-            clock=self.clock,
             parameters=self.parameters,
-            journal=self.notes,
             deployment="test",
+            clock=self.clock,
+            journal=self.notes,
+        )
+        return OrderGateway(
+            ctx=ctx,
+            db=db or self.db,
+            broker=None if ctx.account.simulated else broker or self._broker(account),
             read_after_write=self.read_after_write,
         )
 
-    def recover(self, account: str = "large") -> recovery.Recovery:
-        return recovery.recover(
-            self.account_context(account), market_data=self.market, calendar=self.calendar
+    def _broker(self, account: str) -> Broker:
+        return self._connected.get(account) or self.brokers[account]
+
+    def reader(self, account: str = "large", *, data: MarketData | None = None) -> MarketReader:
+        """The market as a run of this account reads it."""
+        return MarketReader(
+            account_name=account,
+            data=data or self.market,
+            calendar=self.calendar,
+            clock=self.clock,
+            journal=self.notes,
         )
 
-    def dispatch(self, account: str = "large", *, dry_run: bool = False) -> dispatcher.Outcome:
-        db = DryDatabase(self.db) if dry_run else None
+    def recover(self, account: str = "large") -> recovery.Recovery:
+        gateway = self.gateway(account)
+        return recovery.recover(gateway.ctx, self.db, gateway, self.reader(account))
+
+    def dispatch(
+        self,
+        account: str = "large",
+        *,
+        dry_run: bool = False,
+        db: UnitsOfWork | None = None,
+        broker: Broker | None = None,
+        market: MarketData | None = None,
+        tick: datetime | None = None,
+    ) -> dispatcher.Outcome:
+        units = db or (DryDatabase(self.db) if dry_run else self.db)
+        gateway = self.gateway(account, db=units, broker=broker, tick=tick)
         return dispatcher.run(
-            AccountRequest(tick=self.tick, account=account, dry_run=dry_run),
-            self.account_context(account, db=db),
-            market_data=self.market,
-            calendar=self.calendar,
+            AccountRequest(tick=gateway.ctx.tick, account=account, dry_run=dry_run),
+            gateway.ctx,
+            db=units,
+            gateway=gateway,
+            market=self.reader(account, data=market),
         )
 
     def guard(
-        self, account: str = "large", *, dry_run: bool = False, market: MarketData | None = None
+        self,
+        account: str = "large",
+        *,
+        dry_run: bool = False,
+        db: UnitsOfWork | None = None,
+        market: MarketData | None = None,
     ) -> position_manager.Outcome:
-        db = DryDatabase(self.db) if dry_run else None
+        units = db or (DryDatabase(self.db) if dry_run else self.db)
+        gateway = self.gateway(account, db=units)
         return position_manager.run(
             AccountRequest(tick=self.tick, account=account, dry_run=dry_run),
-            self.account_context(account, db=db),
-            market_data=market or self.market,
-            calendar=self.calendar,
+            gateway.ctx,
+            db=units,
+            gateway=gateway,
+            market=self.reader(account, data=market),
+        )
+
+    def reconcile(self) -> reconciler.Outcome:
+        return reconciler.run(
+            TickRequest(tick=self.tick),
+            db=self.db,
+            gateway=self.gateway,
+            parameters=self.parameters,
+            clock=self.clock,
+            journal=self.notes,
         )
 
     def buy(self, ticker: str = "AAA", price: str = "100.00", *, account: str = "large") -> Row:

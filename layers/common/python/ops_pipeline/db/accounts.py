@@ -1,39 +1,10 @@
 """Accounts with their limits and halts, and which of them a tick has to serve."""
 
-from dataclasses import dataclass, fields
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Literal
+from dataclasses import fields
 
 from ops_pipeline.db.driver.connection import Row, Transaction
+from ops_pipeline.domain.accounts import Account
 from ops_pipeline.errors import InvalidInput, StaleData
-
-ExecutionMode = Literal["SIMULATED", "ALPACA_PAPER", "LIVE"]
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """One row of `accounts`; limits in USD.
-
-    A halt is the reason for it, None means not halted. `max_position_notional` None
-    means max_exposure / max_positions.
-    """
-
-    account_name: str
-    execution_mode: ExecutionMode
-    active: bool
-    allowed_actions: tuple[str, ...]
-    max_positions: int
-    max_exposure: Decimal
-    max_daily_loss: Decimal
-    max_position_notional: Decimal | None
-    fractional_shares: bool
-    operator_halt: str | None
-    books_halt: str | None
-    kill_switch: str | None
-    kill_switch_day: date | None
-    streak_counted_from: datetime | None
-
 
 _COLUMNS = ", ".join(column.name for column in fields(Account))
 

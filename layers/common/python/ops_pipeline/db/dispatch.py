@@ -2,35 +2,17 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from ops_pipeline.db.driver.connection import Row, Transaction
+from ops_pipeline.domain.accounts import ExecutionMode
 from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.gates import Verdicts
 from ops_pipeline.domain.orders import Order
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recommendation:
-    """One claimed row of `dispatch_recommendations`."""
-
-    id: int
-    ts: datetime
-    created_at: datetime
-    account_name: str
-    ticker: str
-    action: str
-    instrument_type: str
-    strategy_type: str
-    confidence: float
-    reason: Any
-    features_snapshot: dict[str, Any]
-    status: str
-
+from ops_pipeline.domain.recommendations import FinalStatus, Recommendation
 
 _COLUMNS = """id, ts, created_at, account_name, ticker, action, instrument_type, strategy_type,
     confidence, reason, features_snapshot, status"""
@@ -202,7 +184,12 @@ def keep_verdicts(
 
 
 def finish(
-    tx: Transaction, recommendation_id: int, *, status: str, reason: str | None, now: datetime
+    tx: Transaction,
+    recommendation_id: int,
+    *,
+    status: FinalStatus,
+    reason: str | None,
+    now: datetime,
 ) -> None:
     """Make a recommendation final; one that is final already keeps its word.
 
@@ -235,7 +222,7 @@ def save_execution(
     order: Order,
     position: Position,
     *,
-    mode: str,
+    mode: ExecutionMode,
     simulated_at: datetime | None,
     now: datetime,
 ) -> None:

@@ -1,10 +1,10 @@
 """What the gates look at, read in one unit of work under the account's row lock."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.domain.ledger import Holdings
 
 _LOCK_ACCOUNT = "SELECT 1 AS held FROM accounts WHERE account_name = :account FOR NO KEY UPDATE"
 
@@ -16,8 +16,7 @@ UNION ALL
 SELECT symbol, ticker, instrument_type, reserved_notional,
        CASE WHEN status IN ('intended', 'unknown') THEN reserved_notional ELSE 0 END
 FROM orders
-WHERE account_name = :account AND purpose = 'entry'
-  AND status IN ('intended', 'unknown', 'accepted', 'partially_filled')
+WHERE account_name = :account AND purpose = 'entry' AND is_live(status)
 """
 
 # Real and simulated results stay apart: the account's own mode decides.
@@ -32,16 +31,6 @@ SELECT
        WHERE p.account_name = :account AND p.status <> 'closed'
          AND o.filled_qty > 0 AND o.decided_at >= :day_start) AS pnl
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Holdings:
-    """What an account holds and is buying. USD at entry cost."""
-
-    symbols: frozenset[str]
-    kinds: frozenset[tuple[str, str]]
-    exposure: Decimal
-    unacknowledged: Decimal
 
 
 def lock_account(tx: Transaction, account: str) -> None:

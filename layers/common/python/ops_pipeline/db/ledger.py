@@ -6,11 +6,14 @@ whatever the lock waited for.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from ops_pipeline.db.driver.connection import Row, Transaction
-from ops_pipeline.db.facts import HELD, PNL, Holdings
+from ops_pipeline.db.facts import HELD, PNL
+from ops_pipeline.domain.accounts import Account
+from ops_pipeline.domain.ledger import Holdings, LedgerView
+from ops_pipeline.domain.market import new_york_day, new_york_time
 
 # Closed, verified trades of the account's own mode, oldest first: real and simulated results
 # stay apart. Fills may be listed a tick or two after what they did.
@@ -59,7 +62,7 @@ CROSS JOIN (
         count(*) AS entries_in_account
     FROM orders
     WHERE account_name = :account AND purpose = 'entry' AND decided_at >= :day_start
-      AND (filled_qty > 0 OR status IN ('intended', 'unknown', 'accepted', 'partially_filled'))
+      AND (filled_qty > 0 OR is_live(status))
 ) AS e
 LEFT JOIN (SELECT day AS vix_day, close AS vix_close FROM vix_history
            WHERE day < :today ORDER BY day DESC LIMIT 1) AS v ON true
@@ -67,71 +70,43 @@ LEFT JOIN (SELECT day AS vix_day, close AS vix_close FROM vix_history
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
-    """One account and one ticker. USD; percent for results, newest last; None is unknown.
+class LedgerQuery:
+    """Which account and ticker, and as of when.
 
     Attributes:
-        pnl_today: Realised and unrealised since the day began.
-        entries_in_ticker, entries_in_account: Today's that live or filled.
-        vix: Day and value of the newest stored close before today.
-        bar_at, features_at: Of the ticker's newest bar and features of the day.
-        attempts: Orders that the recommendation has had already.
-        open_symbols: Of positions that were stored before `listed_at` and are open still, but
-            for those of which an order of `sold` sells something that is not booked yet.
-    """
-
-    holdings: Holdings
-    account_results: tuple[float, ...]
-    ticker_results: tuple[float, ...]
-    last_exit_in_ticker: datetime | None
-    pnl_today: Decimal
-    entries_in_ticker: int
-    entries_in_account: int
-    last_trade_at: datetime | None
-    vix: tuple[date, float] | None
-    bar_at: datetime | None
-    features_at: datetime | None
-    attempts: int
-    open_symbols: frozenset[str]
-
-
-def read(
-    tx: Transaction,
-    *,
-    account: str,
-    mode: str,
-    ticker: str,
-    recommendation_id: int,
-    today: date,
-    day_start: datetime,
-    listed_at: datetime,
-    sold: Collection[str],
-    since: datetime | None,
-    limit: int,
-) -> Ledger:
-    """Read it all at one moment.
-
-    Args:
         listed_at: When the broker was asked for its lists, by our clock.
         sold: Ids of the sales of which the broker has executed something by then.
-        since: Restarts the account's streak of results; None counts all.
-        limit: The most results.
+        results: The most closed trades to return, of the account and of the ticker.
     """
+
+    account: Account
+    ticker: str
+    recommendation_id: int
+    now: datetime
+    listed_at: datetime
+    sold: Collection[str]
+    results: int
+
+
+def read(tx: Transaction, query: LedgerQuery) -> LedgerView:
+    """Read it all at one moment."""
+    account, today = query.account, new_york_day(query.now)
     row = tx.one(
         _LEDGER,
-        account=account,
-        mode=mode,
-        ticker=ticker,
-        recommendation_id=recommendation_id,
+        account=account.account_name,
+        mode=account.execution_mode,
+        ticker=query.ticker,
+        recommendation_id=query.recommendation_id,
         today=today,
-        day_start=day_start,
-        listed_at=listed_at,
-        sold=list(sold),
-        since=since,
-        limit=limit,
+        day_start=new_york_time(today, 0),
+        listed_at=query.listed_at,
+        sold=list(query.sold),
+        since=account.streak_counted_from,
+        limit=query.results,
     )
     assert row is not None  # noqa: S101 - aggregates always give a row
-    return Ledger(
+    return LedgerView(
+        account=account,
         holdings=_holdings(row),
         account_results=tuple(row["of_account"]),
         ticker_results=tuple(row["of_ticker"]),

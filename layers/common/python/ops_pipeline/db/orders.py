@@ -1,17 +1,19 @@
 """Orders and fills: rows <-> domain, and nothing else."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
-from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
+from uuid import UUID
 
 from ops_pipeline.db.driver.connection import Row, Transaction, values_of
 from ops_pipeline.domain.broker import BrokerFill
+from ops_pipeline.domain.ledger import Sale
 from ops_pipeline.domain.orders import Order
 
 _COLUMNS = ", ".join(field.name for field in fields(Order))
 _VALUES = ", ".join(f":{field.name}" for field in fields(Order))
-_LIVE = "status IN ('intended', 'unknown', 'accepted', 'partially_filled')"
 
 _INSERT = f"INSERT INTO orders ({_COLUMNS}) VALUES ({_VALUES})"
 
@@ -32,11 +34,11 @@ WHERE client_order_id = :client_order_id
 _ONE = f"SELECT {_COLUMNS} FROM orders WHERE client_order_id = :id"
 _LOCK = f"{_ONE} FOR NO KEY UPDATE"
 _LIVE_OF_ACCOUNT = f"""
-SELECT {_COLUMNS} FROM orders WHERE account_name = :account AND {_LIVE}
+SELECT {_COLUMNS} FROM orders WHERE account_name = :account AND is_live(status)
 ORDER BY decided_at, client_order_id COLLATE "C"
 """
 _LIVE_IN_SYMBOL = f"""
-SELECT {_COLUMNS} FROM orders WHERE account_name = :account AND symbol = :symbol AND {_LIVE}
+SELECT {_COLUMNS} FROM orders WHERE account_name = :account AND symbol = :symbol AND is_live(status)
 ORDER BY decided_at, client_order_id COLLATE "C"
 """
 _ATTEMPTS = """
@@ -66,23 +68,12 @@ VALUES (:account, :fill_id, :client_order_id, :symbol, :side, :quantity, :price,
 ON CONFLICT (account_name, fill_id) DO NOTHING
 """
 
-_SOLD = """
-SELECT coalesce(sum(o.filled_qty), 0) AS quantity,
-       coalesce(sum(CASE WHEN f.quantity = o.filled_qty THEN f.value
-                         ELSE o.filled_qty * o.filled_avg_price END), 0) AS value
-FROM orders AS o
-LEFT JOIN LATERAL (SELECT sum(quantity) AS quantity, sum(quantity * price) AS value
-                   FROM fills WHERE client_order_id = o.client_order_id) AS f ON true
-WHERE o.position_id = :position_id AND o.filled_qty > 0
+_SALES = """
+SELECT o.client_order_id, o.filled_qty, o.filled_avg_price, f.fill_id, f.quantity, f.price
+FROM orders AS o LEFT JOIN fills AS f USING (client_order_id)
+WHERE o.position_id = :position_id
+ORDER BY o.decided_at, o.client_order_id COLLATE "C", f.fill_id COLLATE "C"
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Sold:
-    """What a position's exits came to: units, and units x price in USD a share."""
-
-    quantity: Decimal
-    value: Decimal
 
 
 def insert(tx: Transaction, order: Order) -> None:
@@ -158,11 +149,23 @@ def record_fills(
         )
 
 
-def sold(tx: Transaction, position_id: object) -> Sold:
-    """What the exits of a position sold, by their fills where all are recorded."""
-    row = tx.one(_SOLD, position_id=position_id)
-    assert row is not None  # noqa: S101 - an aggregate always gives a row
-    return Sold(Decimal(row["quantity"]), Decimal(row["value"]))
+def sales(tx: Transaction, position_id: UUID) -> list[Sale]:
+    """What each order for a position has sold of it, with the fills recorded so far."""
+    rows = tx.rows(_SALES, position_id=position_id)
+    return [
+        Sale(
+            client_order_id=name,
+            filled_qty=fills[0]["filled_qty"],
+            filled_avg_price=fills[0]["filled_avg_price"],
+            fills={
+                row["fill_id"]: (row["quantity"], row["price"])
+                for row in fills
+                if row["fill_id"] is not None
+            },
+        )
+        for name, each in groupby(rows, key=itemgetter("client_order_id"))
+        for fills in [list(each)]
+    ]
 
 
 def _order(row: Row) -> Order:

@@ -1,12 +1,12 @@
 """Positions with their events, marks and history: rows <-> domain."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from datetime import datetime
 from uuid import UUID
 
 from ops_pipeline.db.driver.connection import Row, Transaction, values_of
-from ops_pipeline.domain.exits import Mark, Position, Result
+from ops_pipeline.domain.exits import Closing, Mark, Position
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import Quote
 
@@ -89,15 +89,6 @@ VALUES
      :exit_reason, CAST(:r_multiple AS double precision), CAST(:mae_pct AS double precision),
      CAST(:mfe_pct AS double precision), :holding_minutes, CAST(:label AS text), :mode, :verified)
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """How a position ended: the rule, the moment, the account's execution mode."""
-
-    reason: str
-    at: datetime
-    mode: str
 
 
 def insert(tx: Transaction, position: Position, *, version: int | None, now: datetime) -> None:
@@ -199,7 +190,7 @@ def add_event(
     )
 
 
-def insert_history(tx: Transaction, position: Position, outcome: Result, closing: Closing) -> None:
+def insert_history(tx: Transaction, position: Position, closing: Closing) -> None:
     """Store how a position ended, in the transaction that closes it."""
     held_s = (closing.at - position.entry_time).total_seconds()
     tx.enqueue(
@@ -219,8 +210,8 @@ def insert_history(tx: Transaction, position: Position, outcome: Result, closing
         exit_reason=closing.reason,
         mode=closing.mode,
         holding_minutes=max(0.0, held_s / 60),
-        verified=outcome.pnl_dollars is not None,
-        **asdict(outcome),
+        verified=closing.result.pnl_dollars is not None,
+        **asdict(closing.result),
     )
 
 

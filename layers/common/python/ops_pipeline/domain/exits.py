@@ -9,6 +9,7 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Literal
 from uuid import UUID
 
+from ops_pipeline.domain.accounts import ExecutionMode
 from ops_pipeline.domain.market import Quote, Session
 from ops_pipeline.domain.orders import stop_price, whole_units
 from ops_pipeline.domain.parameters import ExitRules
@@ -213,6 +214,16 @@ class Result:
     mae_pct: float | None
     mfe_pct: float | None
     label: Literal["win", "loss", "flat"] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """How a position ended: the rule, the moment, the account's execution mode, the result."""
+
+    reason: str
+    at: datetime
+    mode: ExecutionMode
+    result: Result
 
 
 def result(position: Position, sold_quantity: Decimal, sold_value: Decimal) -> Result:

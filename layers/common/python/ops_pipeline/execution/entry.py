@@ -1,121 +1,119 @@
-"""One entry: gather fresh facts, size it, pass the gates, and turn it into an intent."""
+"""Takes one claimed recommendation to an order, a refusal or a request to sell.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from decimal import Decimal
+One unit of work under the account's row lock: read the ledger, assess, save.
+"""
 
-from ops_pipeline.db import accounts, dispatch
-from ops_pipeline.db.dispatch import Recommendation
+from dataclasses import dataclass
+from typing import Literal
+
+from ops_pipeline.db import accounts, dispatch, ledger, orders, positions
 from ops_pipeline.db.driver.connection import Transaction
-from ops_pipeline.domain import gates
-from ops_pipeline.domain.broker import BrokerAccount
-from ops_pipeline.domain.gates import Verdicts
-from ops_pipeline.domain.market import Quote, new_york_day
-from ops_pipeline.domain.orders import Order, client_order_id
-from ops_pipeline.domain.sizing import Size
+from ops_pipeline.db.ledger import LedgerQuery
+from ops_pipeline.domain.ledger import LedgerView
+from ops_pipeline.domain.orders import Order
+from ops_pipeline.domain.recommendations import Recommendation
+from ops_pipeline.domain.snapshots import MarketSnapshot
 from ops_pipeline.execution import kill_switch
-from ops_pipeline.execution.entry_facts import BrokerSnapshot, MarketSnapshot, gather
-from ops_pipeline.execution.sending import AccountContext
-from ops_pipeline.ports import Calendar
+from ops_pipeline.execution.context import AccountContext
+from ops_pipeline.execution.decisions.entry import Assessment, assess
 
 
 @dataclass(frozen=True, slots=True)
-class Assessment:
-    """The gates' answers and, when all passed, the order to place.
+class Taken:
+    """What came of a recommendation; an order is committed next, and then to be sent."""
 
-    Attributes:
-        overtaken: The recommendation was ended since it was claimed, by the operator or by
-            its time: nothing is placed, and its end stands.
-    """
-
-    verdicts: Verdicts
-    size: Size | None
     order: Order | None
-    overtaken: bool = False
+    outcome: Literal["processed", "skipped"]
 
 
-def market_snapshot(
+_SKIPPED = Taken(None, "skipped")
+
+
+def take(
+    tx: Transaction,
     ctx: AccountContext,
-    calendar: Calendar,
-    tickers: Sequence[str],
-    *,
-    broker_account: BrokerAccount | None,
-    broker_snapshot: BrokerSnapshot | None,
-    deposits: Decimal | None,
-    quotes: Mapping[str, Quote],
-) -> MarketSnapshot:
-    today = new_york_day(ctx.clock.now())
-    return MarketSnapshot(
-        tickers=tuple(tickers),
-        session=calendar.session(today),
-        previous_session=calendar.previous_session(today).day,
-        broker_account=broker_account,
-        broker_snapshot=broker_snapshot,
-        deposits=deposits,
-        quotes=quotes,
-    )
-
-
-def assess(
-    tx: Transaction, ctx: AccountContext, recommendation: Recommendation, snapshot: MarketSnapshot
-) -> Assessment:
-    """Evaluate every gate under the account's row lock and keep the verdicts.
+    recommendation: Recommendation,
+    snapshot: MarketSnapshot,
+) -> Taken:
+    """Evaluate every gate on fresh facts and save what follows.
 
     Limits and halts are read anew: the operator may have halted while the run was under
     way. A daily loss over the limit latches the kill switch in the same unit of work.
     """
-    ctx = replace(ctx, account=accounts.load_locked(tx, ctx.name))
-    gathered = gather(tx, ctx, recommendation, snapshot)
-    size, limit = gathered.size, gathered.limit
-    if recommendation.action == "SELL":
-        verdicts = gates.assess_sell(gathered.facts, ctx.rules.gates)
-        kept = dispatch.keep_verdicts(tx, recommendation.id, verdicts, sizing=None)
-    else:
-        verdicts = gates.assess_entry(gathered.facts, ctx.rules.gates)
-        kept = dispatch.keep_verdicts(tx, recommendation.id, verdicts, _sizing(size, limit))
-    loss = verdicts.get("daily_loss")
-    if loss is not None and not loss.passed and loss.observed is not None:
-        kill_switch.latch(tx, ctx, loss.reason)
-    if not kept or gates.refused(verdicts) or recommendation.action == "SELL":
-        return Assessment(verdicts, size, None, overtaken=not kept)
-    if size is None or limit is None:
-        raise ValueError("every gate passed without a size: the size gate is broken")
-    attempt = gathered.attempts + 1
-    return Assessment(verdicts, size, _intent(ctx, recommendation, size, limit, attempt))
-
-
-def _intent(
-    ctx: AccountContext, recommendation: Recommendation, size: Size, limit: Decimal, attempt: int
-) -> Order:
-    return Order(
-        client_order_id=client_order_id(
-            deployment=ctx.deployment,
-            account=ctx.name,
-            symbol=recommendation.ticker,
-            tick=ctx.tick,
-            purpose="entry",
-            attempt=attempt,
-        ),
-        account_name=ctx.name,
-        purpose="entry",
-        recommendation_id=recommendation.id,
-        position_id=None,
-        attempt=attempt,
-        ticker=recommendation.ticker,
-        symbol=recommendation.ticker,
-        instrument_type=recommendation.instrument_type,
-        multiplier=1,
-        side="buy",
-        quantity=size.quantity,
-        order_type="limit",
-        price=limit,
-        reserved_notional=size.quantity * limit,
-        reason="signal",
-        decided_at=ctx.clock.now(),
-        tick=ctx.tick,
-        parameter_version=ctx.parameters.version,
+    assessment = assess(
+        recommendation,
+        _ledger(tx, ctx, recommendation, snapshot),
+        snapshot,
+        rules=ctx.rules,
+        intents=ctx.intents(),
     )
+    if assessment.unlisted:
+        symbols = sorted(assessment.unlisted)
+        ctx.journal.went_wrong("positions_not_listed", account=ctx.name, symbols=symbols)
+    return _save(tx, ctx, recommendation, assessment)
 
 
-def _sizing(size: Size | None, limit: Decimal | None) -> dict[str, object] | None:
-    return None if size is None else {**asdict(size), "limit_price": limit}
+def _ledger(
+    tx: Transaction,
+    ctx: AccountContext,
+    recommendation: Recommendation,
+    snapshot: MarketSnapshot,
+) -> LedgerView:
+    now, lists = ctx.now(), snapshot.broker.lists
+    query = LedgerQuery(
+        account=accounts.load_locked(tx, ctx.name),
+        ticker=recommendation.ticker,
+        recommendation_id=recommendation.id,
+        now=now,
+        listed_at=lists.at if lists else now,
+        sold=lists.sold if lists else frozenset(),
+        results=ctx.rules.sizing.kelly_window_trades,
+    )
+    return ledger.read(tx, query)
+
+
+def _save(
+    tx: Transaction,
+    ctx: AccountContext,
+    recommendation: Recommendation,
+    assessment: Assessment,
+) -> Taken:
+    kept = dispatch.keep_verdicts(tx, recommendation.id, assessment.verdicts, assessment.sizing)
+    if assessment.kill_switch is not None:
+        kill_switch.latch(tx, ctx.name, assessment.kill_switch, ctx.now())
+    if not kept:
+        # The operator or its time ended it since it was claimed: that end stands.
+        return _SKIPPED
+    refusals = assessment.refusals
+    if refusals:
+        reason = "; ".join(refusals)
+        dispatch.finish(tx, recommendation.id, status="SKIPPED", reason=reason, now=ctx.now())
+        return _SKIPPED
+    if assessment.order is None:
+        _request_exit(tx, ctx, recommendation)
+        return Taken(None, "processed")
+    orders.insert(tx, assessment.order)
+    return Taken(assessment.order, "processed")
+
+
+def _request_exit(tx: Transaction, ctx: AccountContext, sell: Recommendation) -> None:
+    """Ask the position manager, the only exit authority, to sell."""
+    now = ctx.now()
+    asked = positions.request_exit(
+        tx,
+        account=ctx.name,
+        ticker=sell.ticker,
+        instrument_type=sell.instrument_type,
+        rule="signal",
+        now=now,
+    )
+    for position_id in asked:
+        positions.add_event(
+            tx,
+            position_id=position_id,
+            account=ctx.name,
+            kind="exit_requested",
+            details={"rule": "signal", "recommendation": sell.id},
+            now=now,
+        )
+    dispatch.finish(tx, sell.id, status="EXECUTED", reason=None, now=now)

@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db import orders
-from ops_pipeline.db.driver.connection import log_message
+from ops_pipeline.db.driver.connection import Transaction, log_message
+from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
 from ops_pipeline.domain.market import new_york_day, new_york_time
 from ops_pipeline.domain.orders import UNSETTLED, Order, disagreement
 from ops_pipeline.errors import BrokerUnavailable, OpsError
-from ops_pipeline.execution.sending import STOPS_THE_RUN, AccountContext
-from ops_pipeline.execution.settlement import ExecutionReport
+from ops_pipeline.execution.context import AccountContext
+from ops_pipeline.execution.decisions.booking import ExecutionReport
+from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 from ops_pipeline.ports import Broker
 
 # Our clock and the broker's may differ: look back a little further than we decided.
@@ -30,6 +32,9 @@ class Synced:
     failures: tuple[str, ...]
 
 
+NOTHING = Synced(0, 0, ())
+
+
 @dataclass(frozen=True, slots=True)
 class _Watched:
     """Orders to bring up to date, and those given up that may turn up all the same."""
@@ -41,40 +46,50 @@ class _Watched:
         return bool(self.known or self.given_up)
 
 
-def sync(ctx: AccountContext) -> Synced:
+def sync(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> Synced:
     """Settle every live order, and record fills that came after their order's quantity."""
-    watched = _watched(ctx)
-    if ctx.broker is None or not watched:
-        return Synced(0, 0, ())
+    with db.transaction() as tx:
+        watched = _watched(tx, ctx.name, new_york_time(new_york_day(ctx.now()), 0))
+    if gateway.broker is None or not watched:
+        return NOTHING
     since = min(order.decided_at for order in (*watched.known, *watched.given_up)) - _EARLIER
     try:
-        found = _found(ctx.broker, watched, since=since)
-        fills = ctx.broker.fills_since(since)
+        found = _found(gateway.broker, watched, since=since)
+        fills = gateway.broker.fills_since(since)
     except BrokerUnavailable as error:
         ctx.journal.went_wrong("orders_not_synced", account=ctx.name, error=str(error))
         return Synced(0, 0, (f"orders not synced: {error}",))
+    return _settle_all(gateway, found, fills)
+
+
+def _settle_all(
+    gateway: OrderGateway,
+    found: Sequence[tuple[Order, BrokerOrder]],
+    fills: Sequence[BrokerFill],
+) -> Synced:
     by_order: defaultdict[str, list[BrokerFill]] = defaultdict(list)
     for fill in fills:
         by_order[fill.broker_order_id].append(fill)
     changed, failures = 0, []
     for order, answer in found:
+        report = ExecutionReport(found=answer, fills=by_order[answer.broker_order_id])
         try:
-            changed += _settle(ctx, order, answer, by_order[answer.broker_order_id])
+            after = gateway.settle(order, report)
         except STOPS_THE_RUN:
             raise
         except (OpsError, DatabaseError) as error:
             failures.append(
                 f"{order.client_order_id}: {type(error).__name__}: {log_message(error)}"
             )
+            continue
+        changed += (after.status, after.filled_qty) != (order.status, order.filled_qty)
     return Synced(len(found), changed, tuple(failures))
 
 
-def _watched(ctx: AccountContext) -> _Watched:
-    today = new_york_time(new_york_day(ctx.clock.now()), 0)
-    with ctx.db.transaction() as tx:
-        live = [order for order in orders.live(tx, ctx.name) if order.status not in UNSETTLED]
-        awaiting = orders.awaiting_fills(tx, ctx.name, today)
-        given_up = orders.not_placed(tx, ctx.name, today)
+def _watched(tx: Transaction, account: str, today: datetime) -> _Watched:
+    live = [order for order in orders.live(tx, account) if order.status not in UNSETTLED]
+    awaiting = orders.awaiting_fills(tx, account, today)
+    given_up = orders.not_placed(tx, account, today)
     known = {order.client_order_id: order for order in (*live, *awaiting)}
     return _Watched(tuple(known.values()), tuple(given_up))
 
@@ -95,9 +110,3 @@ def _found(
         if answer is not None and disagreement(order, answer) is None:
             found.append((order, answer))
     return found
-
-
-def _settle(ctx: AccountContext, order: Order, found: BrokerOrder, fills: list[BrokerFill]) -> bool:
-    with ctx.db.transaction() as tx:
-        after = ctx.settle(tx, order.client_order_id, ExecutionReport(found=found, fills=fills))
-    return (after.status, after.filled_qty) != (order.status, order.filled_qty)

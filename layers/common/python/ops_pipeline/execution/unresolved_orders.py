@@ -1,59 +1,27 @@
-"""What is written down while nobody knows what became of an order."""
+"""Notes on orders with unknown outcome: when a look-up first missed one, and their alerts."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from ops_pipeline.db import orders
+from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.operations import alerts
+from ops_pipeline.domain.operations.alerts import order_outcome_unknown
 from ops_pipeline.domain.orders import UNSETTLED, Order
-from ops_pipeline.execution.sending import AccountContext
 
 
-def note_miss(ctx: AccountContext, order: Order) -> None:
+def note_miss(tx: Transaction, order: Order, now: datetime) -> None:
     """Keep when a look-up first found nothing."""
-    now = ctx.clock.now()
-    with ctx.db.transaction() as tx:
-        current = orders.lock(tx, order.client_order_id)
-        if current.status in UNSETTLED:
-            missed_at = current.missed_at or now
-            orders.save(tx, replace(current, status="unknown", missed_at=missed_at))
+    current = orders.lock(tx, order.client_order_id)
+    if current.status in UNSETTLED:
+        missed_at = current.missed_at or now
+        orders.save(tx, replace(current, status="unknown", missed_at=missed_at))
 
 
-def alert_unknown(ctx: AccountContext, order: Order, *, settled: bool) -> None:
+def update_alert(tx: Transaction, order: Order, *, settled: bool, now: datetime) -> None:
     """Open the alert that names an order of unknown outcome, or close it."""
-    now = ctx.clock.now()
-    with ctx.db.transaction() as tx:
-        if settled:
-            alerts.resolve_alert(
-                tx,
-                kind="order_outcome_unknown",
-                scope=ctx.name,
-                subject=order.client_order_id,
-                now=now,
-            )
-            return
-        alerts.open_alert(
-            tx,
-            kind="order_outcome_unknown",
-            scope=ctx.name,
-            subject=order.client_order_id,
-            severity="critical",
-            message=f"Nobody knows what became of {order.client_order_id}",
-            details={"decided_at": order.decided_at, "purpose": order.purpose},
-            now=now,
-        )
-
-
-def alert_disagreement(ctx: AccountContext, order: Order, why: str) -> None:
-    """Say that the broker holds something else under this order's id."""
-    ctx.journal.went_wrong("order_disagrees", order=order.client_order_id, why=why)
-    with ctx.db.transaction() as tx:
-        alerts.open_alert(
-            tx,
-            kind="order_disagrees",
-            scope=ctx.name,
-            subject=order.client_order_id,
-            severity="critical",
-            message=f"The broker holds another order under this id ({why})",
-            details={"why": why},
-            now=ctx.clock.now(),
-        )
+    alert = order_outcome_unknown(order)
+    if settled:
+        alerts.resolve_alert(tx, kind=alert.kind, scope=alert.scope, subject=alert.subject, now=now)
+    else:
+        alerts.open_alert(tx, alert, now=now)

@@ -8,6 +8,7 @@ import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -20,7 +21,9 @@ from ops_pipeline.db.parameters import Versioned, in_force
 from ops_pipeline.db.roles import Role
 from ops_pipeline.db.runs import DryDatabase, FencedDatabase, Lease, UnitsOfWork
 from ops_pipeline.domain.operations.manifest import stage_named
-from ops_pipeline.execution.sending import AccountContext, open_context
+from ops_pipeline.execution.context import AccountContext, open_context
+from ops_pipeline.execution.market_reader import MarketReader
+from ops_pipeline.execution.order_gateway import OrderGateway
 from ops_pipeline.ports import (
     Broker,
     Calendar,
@@ -40,7 +43,6 @@ from ops_pipeline.runtime.settings import (
     read_broker_keys,
     read_settings,
 )
-from ops_pipeline.stages.request import AccountRequest
 
 if TYPE_CHECKING:
     from ops_pipeline.adapters.secrets import SecretsManager
@@ -267,18 +269,34 @@ class Deps:
     def journal(self) -> Journal:
         return log
 
-    def account_context(self, request: AccountRequest) -> AccountContext:
-        """The context of the account that the event names."""
+    def account_context(self, account: str, tick: datetime) -> AccountContext:
+        """The context of one account's run; an unknown account raises InvalidInput."""
         return open_context(
-            request.account,
-            tick=request.tick,
+            account,
+            tick=tick,
             db=self.db,
-            broker=self.runtime.broker,
-            clock=self.clock,
             parameters=self.parameters,
-            journal=self.journal,
             deployment=self.runtime.settings.deployment,
+            clock=self.clock,
+            journal=self.journal,
+        )
+
+    def order_gateway(self, ctx: AccountContext) -> OrderGateway:
+        """The way to the account's broker; a SIMULATED account has none."""
+        return OrderGateway(
+            ctx=ctx,
+            db=self.db,
+            broker=None if ctx.account.simulated else self.runtime.broker(ctx.name),
             read_after_write=self.runtime.settings.broker_read_after_write,
+        )
+
+    def market_reader(self, ctx: AccountContext) -> MarketReader:
+        return MarketReader(
+            account_name=ctx.name,
+            data=self.runtime.market_data,
+            calendar=self.calendar,
+            clock=self.clock,
+            journal=self.journal,
         )
 
 

@@ -1,6 +1,6 @@
 """Claims one account's recommendations one by one and takes each to an order or a refusal.
 
-The order of things is the protocol: recover, claim, assess under the account's lock,
+The order of steps is the protocol: recover, claim, assess under the account's lock,
 commit the intent, send, settle. A kill between any two leaves a row that the next run
 settles.
 """
@@ -8,37 +8,29 @@ settles.
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import Decimal
+from typing import Literal
 from uuid import UUID
 
 from pg8000.exceptions import DatabaseError
 
-from ops_pipeline.db import dispatch, orders, positions
-from ops_pipeline.db.dispatch import Recommendation
+from ops_pipeline.db import dispatch
 from ops_pipeline.db.driver.connection import Transaction, log_message
-from ops_pipeline.domain import gates
-from ops_pipeline.domain.broker import BrokerAccount
+from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.ids import stable_uuid
-from ops_pipeline.domain.market import Quote
-from ops_pipeline.domain.orders import Order, Status, may_still_fill
-from ops_pipeline.domain.reconciliation import cost_of
-from ops_pipeline.errors import (
-    BrokerUnavailable,
-    CapExceeded,
-    MarketDataUnavailable,
-    OpsError,
-)
-from ops_pipeline.execution import entry, kill_switch, sending
+from ops_pipeline.domain.orders import Order, Status
+from ops_pipeline.domain.recommendations import Recommendation
+from ops_pipeline.domain.snapshots import MarketSnapshot
+from ops_pipeline.errors import CapExceeded, OpsError
+from ops_pipeline.execution import entry, kill_switch, snapshots
 from ops_pipeline.execution import recovery as recoveries
-from ops_pipeline.execution.entry_facts import BrokerSnapshot, MarketSnapshot
-from ops_pipeline.execution.sending import AccountContext
-from ops_pipeline.ports import Calendar, MarketData
+from ops_pipeline.execution.context import AccountContext
+from ops_pipeline.execution.market_reader import MarketReader
+from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 from ops_pipeline.stages.request import AccountRequest
 
 _CLAIM_LEASE = timedelta(seconds=60)
 _MOST_PER_RUN = 200
-# A weekend with a holiday: what somebody ordered before it may still be working.
-_LOOK_BACK = timedelta(days=4)
+_COUNTED = ("pulled", "processed", "simulated", "skipped", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +49,9 @@ def run(
     request: AccountRequest,
     ctx: AccountContext,
     *,
-    market_data: MarketData,
-    calendar: Calendar,
+    db: UnitsOfWork,
+    gateway: OrderGateway,
+    market: MarketReader,
 ) -> Outcome:
     """Serve one account for one tick.
 
@@ -66,256 +59,126 @@ def run(
         AccountMismatch, DatabaseUnavailable, CommitUnknown, LeaseLost: nothing more
             can be done in this run; what was committed stands.
     """
-    kill_switch.release(ctx)
+    with db.transaction() as tx:
+        kill_switch.release(tx, ctx.name, ctx.now())
     recovery = recoveries.NOTHING
     if not request.dry_run:
-        recovery = recoveries.recover(ctx, market_data=market_data, calendar=calendar)
-    run_id, expired, tickers = _begin(ctx)
+        recovery = recoveries.recover(ctx, db, gateway, market)
+    with db.transaction() as tx:
+        run_id, expired, tickers = _begin(tx, ctx)
     counts: Counter[str] = Counter()
     summary: dict[str, object] = {"expired": expired, "recovered": recovery.settled}
     if tickers and not recovery.entries_blocked:
-        broker_account = _broker_account(ctx)
-        snapshot = entry.market_snapshot(
-            ctx,
-            calendar,
-            tickers,
-            broker_account=broker_account,
-            broker_snapshot=_listed(ctx),
-            deposits=_deposits(ctx, calendar),
-            quotes=_quotes(ctx, market_data, tickers),
-        )
-        summary["equity"] = broker_account.equity if broker_account else None
+        snapshot = snapshots.market_snapshot(market, gateway.broker, tickers)
+        account = snapshot.broker.account
+        summary["equity"] = account.equity if account else None
+        dispatch_run = _Run(ctx, db, run_id, counts)
         if request.dry_run:
-            _rehearse(ctx, run_id, snapshot, counts)
+            dispatch_run.rehearse(snapshot)
         else:
-            _dispatch_all(ctx, run_id, snapshot, counts, calendar)
-    _end(ctx, run_id, counts, summary)
+            dispatch_run.dispatch(snapshot, gateway, market)
+    with db.transaction() as tx:
+        dispatch.finish_run(tx, run_id, {it: counts[it] for it in _COUNTED}, summary, ctx.now())
     return Outcome(
-        pulled=counts["pulled"],
-        processed=counts["processed"],
-        simulated=counts["simulated"],
-        skipped=counts["skipped"],
-        failed=counts["failed"],
+        **{name: counts[name] for name in _COUNTED},
         expired=expired,
         recovered=recovery.settled,
         blocked=recovery.entries_blocked,
     )
 
 
-def _begin(ctx: AccountContext) -> tuple[UUID, int, list[str]]:
-    now = ctx.clock.now()
+def _begin(tx: Transaction, ctx: AccountContext) -> tuple[UUID, int, list[str]]:
+    now = ctx.now()
     run_id = stable_uuid("dispatcher_run", ctx.name, ctx.tick)
     oldest = now - timedelta(seconds=ctx.rules.gates.recommendation_age_s)
-    with ctx.db.transaction() as tx:
-        dispatch.start_run(tx, run_id=run_id, account=ctx.name, tick=ctx.tick, now=now)
-        expired = dispatch.expire(tx, account=ctx.name, oldest=oldest, now=now)
-        tickers = dispatch.pending_tickers(tx, account=ctx.name, now=now)
-    return run_id, expired, tickers
+    dispatch.start_run(tx, run_id=run_id, account=ctx.name, tick=ctx.tick, now=now)
+    expired = dispatch.expire(tx, account=ctx.name, oldest=oldest, now=now)
+    return run_id, expired, dispatch.pending_tickers(tx, account=ctx.name, now=now)
 
 
-def _end(
-    ctx: AccountContext, run_id: UUID, counts: Counter[str], summary: dict[str, object]
-) -> None:
-    names = ("pulled", "processed", "simulated", "skipped", "failed")
-    with ctx.db.transaction() as tx:
-        kept = {name: counts[name] for name in names}
-        dispatch.finish_run(tx, run_id, kept, summary, ctx.clock.now())
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One dispatcher run: claims recommendations and counts what came of them."""
 
+    ctx: AccountContext
+    db: UnitsOfWork
+    run_id: UUID
+    counts: Counter[str]
 
-def _broker_account(ctx: AccountContext) -> BrokerAccount | None:
-    """The account's books, or None: the gates that need them then refuse."""
-    if ctx.broker is None:
-        return None
-    try:
-        return ctx.broker.account()
-    except BrokerUnavailable as error:
-        ctx.journal.went_wrong("broker_account_unknown", account=ctx.name, error=str(error))
-        return None
+    def dispatch(
+        self, snapshot: MarketSnapshot, gateway: OrderGateway, market: MarketReader
+    ) -> None:
+        """Take one recommendation after the other; each order is sent before the next claim."""
+        for _ in range(_MOST_PER_RUN):
+            with self.db.transaction() as tx:
+                claimed = self._claim(tx, snapshot)
+            if claimed is None:
+                return
+            self.counts["pulled"] += 1
+            order = self._take(claimed, snapshot)
+            if order is None:
+                continue
+            status = gateway.send(order, snapshot.quotes.get(claimed.ticker))
+            self.counts[_counted(status, simulated=self.ctx.account.simulated)] += 1
+            if status == "unknown":
+                # It may have been placed: until that is known, nothing more is entered.
+                return
+            broker = snapshots.money_anew(market, gateway.broker, snapshot.broker)
+            snapshot = replace(snapshot, broker=broker)
 
-
-def _listed(ctx: AccountContext) -> BrokerSnapshot | None:
-    """What the broker shows as held or being bought, or None: the gates that count it refuse."""
-    if ctx.broker is None:
-        return None
-    at = ctx.clock.now()
-    try:
-        held = ctx.broker.positions()
-        broker_snapshot = ctx.broker.orders_since(at - _LOOK_BACK)
-    except BrokerUnavailable as error:
-        ctx.journal.went_wrong("broker_lists_unknown", account=ctx.name, error=str(error))
-        return None
-    return BrokerSnapshot(
-        at=at,
-        positions={position.symbol: cost_of(position) for position in held},
-        being_bought=frozenset(
-            order.symbol
-            for order in broker_snapshot
-            if order.side == "buy" and may_still_fill(order)
-        ),
-        sold=frozenset(
-            order.client_order_id
-            for order in broker_snapshot
-            if order.side == "sell" and order.filled_quantity > 0
-        ),
-    )
-
-
-def _deposits(ctx: AccountContext, calendar: Calendar) -> Decimal | None:
-    """What the day's loss is corrected by, or None: its gate then refuses."""
-    if ctx.broker is None:
-        return Decimal(0)
-    try:
-        return kill_switch.deposits_of_the_day(ctx.broker, calendar, ctx.clock.now())
-    except BrokerUnavailable as error:
-        ctx.journal.went_wrong("deposits_unknown", account=ctx.name, error=str(error))
-        return None
-
-
-def _quotes(ctx: AccountContext, market_data: MarketData, tickers: list[str]) -> dict[str, Quote]:
-    try:
-        return market_data.quotes(tickers)
-    except MarketDataUnavailable as error:
-        ctx.journal.went_wrong("quotes_unknown", account=ctx.name, error=str(error))
-        return {}
-
-
-def _dispatch_all(
-    ctx: AccountContext,
-    run_id: UUID,
-    snapshot: MarketSnapshot,
-    counts: Counter[str],
-    calendar: Calendar,
-) -> None:
-    for _ in range(_MOST_PER_RUN):
-        with ctx.db.transaction() as tx:
-            # What came since has no quote in this run: the next one takes it.
-            claimed = dispatch.claim(
-                tx,
-                account=ctx.name,
-                tickers=snapshot.tickers,
-                run_id=run_id,
-                now=ctx.clock.now(),
-                lease=_CLAIM_LEASE,
+    def rehearse(self, snapshot: MarketSnapshot) -> None:
+        """Decide on everything in one unit of work, which a dry run rolls back; nothing is sent."""
+        ctx = self.ctx
+        with self.db.transaction() as tx:
+            dispatch.start_run(
+                tx, run_id=self.run_id, account=ctx.name, tick=ctx.tick, now=ctx.now()
             )
-        if claimed is None:
-            return
-        counts["pulled"] += 1
-        order = _dispatch(ctx, claimed, snapshot, counts)
-        if order is None:
-            continue
-        status = sending.send(ctx, order, snapshot.quotes.get(claimed.ticker))
-        counts[_counted(ctx, status)] += 1
-        if status == "unknown":
-            # It may have been placed: until that is known, nothing more is entered.
-            return
-        snapshot = replace(snapshot, broker_account=_broker_account(ctx))
-        snapshot = replace(snapshot, deposits=_deposits(ctx, calendar))
+            while claimed := self._claim(tx, snapshot):
+                self.counts["pulled"] += 1
+                self.counts[entry.take(tx, self.ctx, claimed, snapshot).outcome] += 1
 
-
-def _rehearse(
-    ctx: AccountContext, run_id: UUID, snapshot: MarketSnapshot, counts: Counter[str]
-) -> None:
-    """Decide on everything in one unit of work, which a dry run rolls back; nothing is sent."""
-    now = ctx.clock.now()
-    with ctx.db.transaction() as tx:
-        dispatch.start_run(tx, run_id=run_id, account=ctx.name, tick=ctx.tick, now=now)
-        while claimed := dispatch.claim(
+    def _claim(self, tx: Transaction, snapshot: MarketSnapshot) -> Recommendation | None:
+        # What came since has no quote in this run: the next one takes it.
+        return dispatch.claim(
             tx,
-            account=ctx.name,
+            account=self.ctx.name,
             tickers=snapshot.tickers,
-            run_id=run_id,
-            now=now,
+            run_id=self.run_id,
+            now=self.ctx.now(),
             lease=_CLAIM_LEASE,
-        ):
-            counts["pulled"] += 1
-            assessment = entry.assess(tx, ctx, claimed, snapshot)
-            if assessment.order is not None:
-                orders.insert(tx, assessment.order)
-            else:
-                dispatch.finish(tx, claimed.id, status="SKIPPED", reason="Rehearsed", now=now)
-            counts["skipped" if gates.refused(assessment.verdicts) else "processed"] += 1
+        )
+
+    def _take(self, claimed: Recommendation, snapshot: MarketSnapshot) -> Order | None:
+        """Take one recommendation to its end, or to a committed order, which is returned."""
+        try:
+            with self.db.transaction() as tx:
+                taken = entry.take(tx, self.ctx, claimed, snapshot)
+        except STOPS_THE_RUN:
+            raise
+        except CapExceeded as error:
+            self._finish(claimed, "SKIPPED", str(error))
+            return None
+        except (OpsError, DatabaseError) as error:
+            # The mark goes into a new unit of work; the first error is what is kept.
+            name, message = type(error).__name__, log_message(error)
+            self.ctx.journal.went_wrong(
+                "processing_error", recommendation=claimed.id, error=name, message=message
+            )
+            self._finish(claimed, "FAILED", f"{name}: {message}")
+            return None
+        if taken.order is None:
+            self.counts[taken.outcome] += 1
+        return taken.order
+
+    def _finish(
+        self, claimed: Recommendation, status: Literal["SKIPPED", "FAILED"], reason: str
+    ) -> None:
+        with self.db.transaction() as tx:
+            dispatch.finish(tx, claimed.id, status=status, reason=reason, now=self.ctx.now())
+        self.counts[status.lower()] += 1
 
 
-def _counted(ctx: AccountContext, status: Status) -> str:
+def _counted(status: Status, *, simulated: bool) -> str:
     if status in ("rejected", "not_placed"):
         return "failed"
-    return "simulated" if ctx.broker is None else "processed"
-
-
-def _dispatch(
-    ctx: AccountContext, claimed: Recommendation, snapshot: MarketSnapshot, counts: Counter[str]
-) -> Order | None:
-    """Take one recommendation to its end, or to a committed order, which is returned."""
-    try:
-        order, outcome = _decide(ctx, claimed, snapshot)
-    except sending.STOPS_THE_RUN:
-        raise
-    except CapExceeded as error:
-        order, outcome = None, _finish(ctx, claimed, "SKIPPED", str(error))
-    except (OpsError, DatabaseError) as error:
-        # The mark goes into a new unit of work; the first error is what is kept.
-        ctx.journal.went_wrong(
-            "processing_error",
-            recommendation=claimed.id,
-            error=type(error).__name__,
-            message=log_message(error),
-        )
-        reason = f"{type(error).__name__}: {log_message(error)}"
-        order, outcome = None, _finish(ctx, claimed, "FAILED", reason)
-    if order is None:
-        counts[outcome] += 1
-    return order
-
-
-def _decide(
-    ctx: AccountContext, claimed: Recommendation, snapshot: MarketSnapshot
-) -> tuple[Order | None, str]:
-    """Assess, and commit the intent or the refusal; without an order, what to count it as."""
-    with ctx.db.transaction() as tx:
-        assessment = entry.assess(tx, ctx, claimed, snapshot)
-        if assessment.overtaken:
-            return None, "skipped"
-        reasons = gates.refused(assessment.verdicts)
-        if reasons:
-            dispatch.finish(
-                tx,
-                claimed.id,
-                status="SKIPPED",
-                reason="; ".join(reasons),
-                now=ctx.clock.now(),
-            )
-            return None, "skipped"
-        if assessment.order is None:
-            _hand_over(tx, ctx, claimed)
-            return None, "processed"
-        orders.insert(tx, assessment.order)
-    return assessment.order, "processed"
-
-
-def _hand_over(tx: Transaction, ctx: AccountContext, sell: Recommendation) -> None:
-    """Ask the position manager, the only exit authority, to sell."""
-    now = ctx.clock.now()
-    asked = positions.request_exit(
-        tx,
-        account=ctx.name,
-        ticker=sell.ticker,
-        instrument_type=sell.instrument_type,
-        rule="signal",
-        now=now,
-    )
-    for position_id in asked:
-        positions.add_event(
-            tx,
-            position_id=position_id,
-            account=ctx.name,
-            kind="exit_requested",
-            details={"rule": "signal", "recommendation": sell.id},
-            now=now,
-        )
-    dispatch.finish(tx, sell.id, status="EXECUTED", reason=None, now=now)
-
-
-def _finish(ctx: AccountContext, claimed: Recommendation, status: str, reason: str) -> str:
-    with ctx.db.transaction() as tx:
-        dispatch.finish(tx, claimed.id, status=status, reason=reason, now=ctx.clock.now())
-    return status.lower()
+    return "simulated" if simulated else "processed"

@@ -8,6 +8,7 @@ from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.operations import alerts, health, invariants
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain.market import new_york_day
+from ops_pipeline.domain.operations.alerts import Alert
 from ops_pipeline.domain.operations.health import (
     INVARIANT_BROKEN,
     LONGEST_GAPS,
@@ -102,16 +103,15 @@ def _overdue(tx: Transaction, request: TickRequest) -> list[Finding]:
 
 
 def _open(tx: Transaction, finding: Finding, clock: Clock) -> bool:
-    return alerts.open_alert(
-        tx,
+    alert = Alert(
         kind=finding.kind,
         scope=finding.scope,
         subject=finding.subject,
         severity=finding.severity,
         message=finding.message,
         details=finding.details,
-        now=clock.now(),
     )
+    return alerts.open_alert(tx, alert, now=clock.now())
 
 
 def _resolve(tx: Transaction, finding: Finding, clock: Clock) -> bool:

@@ -5,23 +5,27 @@ position, apply the exit rules, and keep a stop resting at the broker.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db import positions
-from ops_pipeline.db.driver.connection import log_message
+from ops_pipeline.db.driver.connection import Transaction, log_message
 from ops_pipeline.db.operations import alerts
+from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain import exits
 from ops_pipeline.domain.exits import Decision, Position
-from ops_pipeline.domain.market import Quote, Session, new_york_day
-from ops_pipeline.errors import MarketDataUnavailable, OpsError, StageFailed
-from ops_pipeline.execution import exit_orders, kill_switch, order_sync
+from ops_pipeline.domain.market import Quote, Session
+from ops_pipeline.domain.operations.alerts import closing_overdue, position_unpriced
+from ops_pipeline.errors import OpsError, StageFailed
+from ops_pipeline.execution import kill_switch, order_sync
 from ops_pipeline.execution import recovery as recoveries
-from ops_pipeline.execution.sending import STOPS_THE_RUN, AccountContext
-from ops_pipeline.ports import Calendar, MarketData
+from ops_pipeline.execution.context import AccountContext
+from ops_pipeline.execution.exit_orders import ExitOrders
+from ops_pipeline.execution.market_reader import MarketReader
+from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 from ops_pipeline.stages.request import AccountRequest
 
 
@@ -42,8 +46,9 @@ def run(
     request: AccountRequest,
     ctx: AccountContext,
     *,
-    market_data: MarketData,
-    calendar: Calendar,
+    db: UnitsOfWork,
+    gateway: OrderGateway,
+    market: MarketReader,
 ) -> Outcome:
     """Serve one account for one tick.
 
@@ -51,30 +56,41 @@ def run(
         StageFailed: some orders or positions could not be served; the others were.
         AccountMismatch, DatabaseUnavailable, CommitUnknown, LeaseLost: the run stopped.
     """
-    if request.dry_run:
-        recovery = recoveries.NOTHING
-        synced = order_sync.Synced(0, 0, ())
-    else:
-        recovery = recoveries.recover(ctx, market_data=market_data, calendar=calendar)
-        synced = order_sync.sync(ctx)
     counts: Counter[str] = Counter()
-    failures = list(synced.failures)
-    session = calendar.session(new_york_day(ctx.clock.now()))
+    exit_orders = ExitOrders(ctx, db, gateway, counts)
+    recovery, synced = recoveries.NOTHING, order_sync.NOTHING
     if not request.dry_run:
-        failures += exit_orders.cancel_stale_entries(ctx, counts)
-    with ctx.db.transaction() as tx:
+        recovery = recoveries.recover(ctx, db, gateway, market)
+        synced = order_sync.sync(ctx, db, gateway)
+    failures = list(synced.failures)
+    session = market.session()
+    if not request.dry_run:
+        failures += exit_orders.cancel_stale_entries()
+    with db.transaction() as tx:
         held = positions.held(tx, ctx.name)
     if not request.dry_run:
-        _watch_deadlines(ctx, held)
-    if session is not None and session.is_open(ctx.clock.now()):
+        _watch_deadlines(ctx, db, held)
+    if session is not None and session.is_open(ctx.now()):
         free = [it for it in held if it.id not in recovery.blocked_positions]
-        quotes = _quotes(ctx, market_data, free)
+        guard = _Guard(ctx, db, session, None if request.dry_run else exit_orders, counts)
+        quotes = market.quotes(position.symbol for position in free)
         for position in free:
-            failures += _guard(ctx, position, quotes, session, counts, dry=request.dry_run)
+            failures += guard.serve(position, quotes.get(position.symbol))
         if held or synced.looked_at:
-            kill_switch.watch(ctx, calendar)
+            loss = kill_switch.broker_loss(market, gateway.broker)
+            with db.transaction() as tx:
+                kill_switch.watch(tx, ctx.name, loss, ctx.now())
     if failures:
         raise StageFailed("; ".join(failures))
+    return _outcome(recovery, synced, held, counts)
+
+
+def _outcome(
+    recovery: recoveries.Recovery,
+    synced: order_sync.Synced,
+    held: Sequence[Position],
+    counts: Counter[str],
+) -> Outcome:
     return Outcome(
         recovered=recovery.settled,
         orders_synced=synced.looked_at,
@@ -88,86 +104,72 @@ def run(
     )
 
 
-def _watch_deadlines(ctx: AccountContext, held: list[Position]) -> None:
+def _watch_deadlines(ctx: AccountContext, db: UnitsOfWork, held: Sequence[Position]) -> None:
     """Alert of each position that has been closing for longer than it should take."""
-    now = ctx.clock.now()
+    now = ctx.now()
     deadline = timedelta(minutes=ctx.rules.exits.closing_deadline_minutes)
     for position in held:
         if position.status != "closing":
             continue
-        with ctx.db.transaction() as tx:
+        with db.transaction() as tx:
             since = positions.closing_since(tx, position.id)
-            if since is None or now - since <= deadline:
-                continue
-            alerts.open_alert(
-                tx,
-                kind="closing_overdue",
-                scope=ctx.name,
-                subject=position.symbol,
-                severity="critical",
-                message=f"{position.symbol} has been closing since {since:%H:%M} UTC",
-                details={"position": position.id, "quantity": position.quantity},
-                now=now,
+            if since is not None and now - since > deadline:
+                alerts.open_alert(tx, closing_overdue(position, since), now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Guard:
+    """Marks positions and applies the exit rules, one position after the other.
+
+    Attributes:
+        exit_orders: None in a dry run, which sends nothing.
+    """
+
+    ctx: AccountContext
+    db: UnitsOfWork
+    session: Session
+    exit_orders: ExitOrders | None
+    counts: Counter[str]
+
+    def serve(self, position: Position, quote: Quote | None) -> list[str]:
+        """Serve one position; what goes wrong with it does not keep the others waiting."""
+        try:
+            self._serve(position, quote)
+        except STOPS_THE_RUN:
+            raise
+        except (OpsError, DatabaseError) as error:
+            name, message = type(error).__name__, log_message(error)
+            self.ctx.journal.went_wrong(
+                "position_not_served",
+                position=str(position.id),
+                symbol=position.symbol,
+                error=name,
+                message=message,
             )
+            return [f"{position.symbol}: {name}: {message}"]
+        return []
 
+    def _serve(self, position: Position, quote: Quote | None) -> None:
+        now, rules = self.ctx.now(), self.ctx.rules.gates
+        if quote is None or not quote.usable or quote.age_s(now) > rules.quote_age_s:
+            self.counts["unpriced"] += 1
+            with self.db.transaction() as tx:
+                alerts.open_alert(tx, position_unpriced(position), now=now)
+            return
+        with self.db.transaction() as tx:
+            decision = self._mark_and_decide(tx, position, quote)
+        if decision is None:
+            return
+        self.counts["marked"] += 1
+        quiet = timedelta(seconds=rules.quiet_before_close_s)
+        if self.exit_orders is not None and self.session.closes_at - now > quiet:
+            self.exit_orders.place(decision, quote)
 
-def _guard(
-    ctx: AccountContext,
-    position: Position,
-    quotes: Mapping[str, Quote],
-    session: Session,
-    counts: Counter[str],
-    *,
-    dry: bool,
-) -> list[str]:
-    """Serve one position; what goes wrong with it does not keep the others waiting."""
-    try:
-        _serve(ctx, position, quotes.get(position.symbol), session, counts, dry=dry)
-    except STOPS_THE_RUN:
-        raise
-    except (OpsError, DatabaseError) as error:
-        ctx.journal.went_wrong(
-            "position_not_served",
-            position=str(position.id),
-            symbol=position.symbol,
-            error=type(error).__name__,
-            message=log_message(error),
-        )
-        return [f"{position.symbol}: {type(error).__name__}: {log_message(error)}"]
-    return []
-
-
-def _serve(
-    ctx: AccountContext,
-    position: Position,
-    quote: Quote | None,
-    session: Session,
-    counts: Counter[str],
-    *,
-    dry: bool,
-) -> None:
-    now = ctx.clock.now()
-    limit_s = ctx.rules.gates.quote_age_s
-    if quote is None or not quote.usable or quote.age_s(now) > limit_s:
-        counts["unpriced"] += 1
-        _alert_unpriced(ctx, position)
-        return
-    decision = _mark_and_decide(ctx, position, quote, session)
-    if decision is None:
-        return
-    counts["marked"] += 1
-    quiet = timedelta(seconds=ctx.rules.gates.quiet_before_close_s)
-    if dry or session.closes_at - now <= quiet:
-        return
-    counts.update(exit_orders.place(ctx, decision, quote))
-
-
-def _mark_and_decide(
-    ctx: AccountContext, position: Position, quote: Quote, session: Session
-) -> Decision | None:
-    """Keep the mark and whatever the state rules changed; None when it was closed meanwhile."""
-    now = ctx.clock.now()
-    with ctx.db.transaction() as tx:
+    def _mark_and_decide(
+        self, tx: Transaction, position: Position, quote: Quote
+    ) -> Decision | None:
+        """Keep the mark and what the state rules changed; None when it was closed meanwhile."""
+        ctx, now = self.ctx, self.ctx.now()
         current = positions.lock(tx, position.id)
         if current is None or current.status == "closed":
             return None
@@ -176,7 +178,7 @@ def _mark_and_decide(
             current,
             marked,
             now=now,
-            session=session,
+            session=self.session,
             rules=ctx.rules.exits,
             fractional=ctx.account.fractional_shares,
         )
@@ -197,29 +199,4 @@ def _mark_and_decide(
         alerts.resolve_alert(
             tx, kind="position_unpriced", scope=ctx.name, subject=position.symbol, now=now
         )
-    return decision
-
-
-def _quotes(ctx: AccountContext, market_data: MarketData, held: list[Position]) -> dict[str, Quote]:
-    symbols = sorted({position.symbol for position in held})
-    if not symbols:
-        return {}
-    try:
-        return market_data.quotes(symbols)
-    except MarketDataUnavailable as error:
-        ctx.journal.went_wrong("quotes_unknown", account=ctx.name, error=str(error))
-        return {}
-
-
-def _alert_unpriced(ctx: AccountContext, position: Position) -> None:
-    with ctx.db.transaction() as tx:
-        alerts.open_alert(
-            tx,
-            kind="position_unpriced",
-            scope=ctx.name,
-            subject=position.symbol,
-            severity="warning",
-            message=f"No usable quote for {position.symbol}: its exit rules wait",
-            details={"position": position.id},
-            now=ctx.clock.now(),
-        )
+        return decision

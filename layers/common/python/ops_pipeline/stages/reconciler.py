@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ops_pipeline.db import accounts, dispatch
+from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.errors import AccountMismatch, BrokerUnavailable, StageFailed
 from ops_pipeline.execution import adoption, cash_check, order_sync
 from ops_pipeline.execution.adoption import BrokerStatement
 from ops_pipeline.execution.cash_check import Span
-from ops_pipeline.execution.sending import AccountContext
+from ops_pipeline.execution.order_gateway import OrderGateway
 from ops_pipeline.ports import Broker, Clock, Journal
 from ops_pipeline.stages.request import TickRequest
 
@@ -52,7 +53,8 @@ def run(
     request: TickRequest,
     *,
     db: UnitsOfWork,
-    account_context: Callable[[str], AccountContext],
+    gateway: Callable[[str], OrderGateway],
+    parameters: Versioned,
     clock: Clock,
     journal: Journal,
 ) -> Outcome:
@@ -68,12 +70,12 @@ def run(
     failures: list[str] = []
     for name in real:
         try:
-            counts.update(_reconcile(request, account_context(name)))
+            counts.update(_reconcile(request, db, gateway(name)))
         except (AccountMismatch, BrokerUnavailable, StageFailed) as error:
             journal.went_wrong("account_not_reconciled", account=name, error=str(error))
             failures.append(f"{name}: {type(error).__name__}: {error}")
     if names:
-        age_s = account_context(names[0]).rules.gates.recommendation_age_s
+        age_s = parameters.rules.gates.recommendation_age_s
         counts["expired"] = _expire(db, clock.now(), timedelta(seconds=age_s))
     if failures:
         raise StageFailed("; ".join(failures))
@@ -92,21 +94,22 @@ def run(
     )
 
 
-def _reconcile(request: TickRequest, ctx: AccountContext) -> Counter[str]:
-    if ctx.broker is None:
+def _reconcile(request: TickRequest, db: UnitsOfWork, gateway: OrderGateway) -> Counter[str]:
+    ctx, broker = gateway.ctx, gateway.broker
+    if broker is None:
         raise ValueError(f"{ctx.name} has no broker to compare with")
-    asked_at = ctx.clock.now()
-    account = ctx.broker.account()
+    asked_at = ctx.now()
+    account = broker.account()
     if not request.dry_run:
-        synced = order_sync.sync(ctx)
+        synced = order_sync.sync(ctx, db, gateway)
         if synced.failures:
             raise StageFailed("; ".join(synced.failures))
-    answer = _read(ctx.broker, request, asked_at)
-    with ctx.db.transaction() as tx:
-        counts = adoption.settle(tx, ctx, answer)
-    counts["positions"], counts["orders"] = len(answer.positions), len(answer.orders)
+    statement = _read(broker, request, asked_at)
+    with db.transaction() as tx:
+        counts = adoption.reconcile(tx, ctx, gateway, statement)
+    counts["positions"], counts["orders"] = len(statement.positions), len(statement.orders)
     span = Span(account, asked_at, since=request.tick - _LOOK_BACK)
-    return counts + cash_check.compare(ctx, span)
+    return counts + cash_check.compare(ctx, db, broker, span)
 
 
 def _read(broker: Broker, request: TickRequest, asked_at: datetime) -> BrokerStatement:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from ops_pipeline.db import runs
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
+from ops_pipeline.domain.operations.alerts import Alert
 from ops_pipeline.ports import Clock
 from ops_pipeline.stages.request import Tick
 
@@ -60,16 +61,7 @@ def run(request: Request, *, db: UnitsOfWork, clock: Clock, owner: str) -> Outco
     """
     now = clock.now()
     with db.transaction() as tx:
-        opened = alerts.open_alert(
-            tx,
-            kind="stage_failed",
-            scope=runs.EVERYTHING,
-            subject=request.subject,
-            severity="warning",
-            message=f"{request.state} of {request.machine} failed with {request.error}",
-            details=_facts(request),
-            now=now,
-        )
+        opened = alerts.open_alert(tx, _alert(request), now=now)
     return Outcome(_record(request, db, clock, owner), opened)
 
 
@@ -88,6 +80,17 @@ def _record(request: Request, db: UnitsOfWork, clock: Clock, owner: str) -> str:
     with db.transaction() as tx:
         runs.succeed(tx, lease, counts=_facts(request), now=clock.now(), duration_ms=0)
     return "run"
+
+
+def _alert(request: Request) -> Alert:
+    return Alert(
+        kind="stage_failed",
+        scope=runs.EVERYTHING,
+        subject=request.subject,
+        severity="warning",
+        message=f"{request.state} of {request.machine} failed with {request.error}",
+        details=_facts(request),
+    )
 
 
 def _facts(request: Request) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ops_pipeline.db.telemetry import DataFeed
 from ops_pipeline.domain import bars
 from ops_pipeline.domain.bars import Jump
 from ops_pipeline.domain.market import Bar, new_york_day
+from ops_pipeline.domain.operations.alerts import Alert
 from ops_pipeline.domain.parameters import TelemetryRules
 from ops_pipeline.ports import Calendar, Clock, MarketData
 from ops_pipeline.stages.request import TickRequest
@@ -93,18 +94,20 @@ def _hold_back(tx: Transaction, jumped: list[Jump], day: date, now: datetime) ->
         resolve_alert(tx, kind=PRICE_JUMP, scope=EVERYTHING, subject=ticker, now=now)
     for jump in jumped:
         if telemetry.hold(tx, jump, now=now):
-            open_alert(
-                tx,
-                kind=PRICE_JUMP,
-                scope=EVERYTHING,
-                subject=jump.bar.ticker,
-                severity="warning",
-                message=f"{jump.reason}: held back for the session until it is explained",
-                details={
-                    "ts": jump.bar.ts.isoformat(),
-                    "previous_close": str(jump.previous_close),
-                    "close": str(jump.bar.close),
-                },
-                now=now,
-            )
+            open_alert(tx, _price_jump(jump), now=now)
     return len(telemetry.halted_tickers(tx, day))
+
+
+def _price_jump(jump: Jump) -> Alert:
+    return Alert(
+        kind=PRICE_JUMP,
+        scope=EVERYTHING,
+        subject=jump.bar.ticker,
+        severity="warning",
+        message=f"{jump.reason}: held back for the session until it is explained",
+        details={
+            "ts": jump.bar.ts.isoformat(),
+            "previous_close": str(jump.previous_close),
+            "close": str(jump.bar.close),
+        },
+    )

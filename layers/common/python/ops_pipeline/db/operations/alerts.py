@@ -1,14 +1,13 @@
 """Alerts: what a person should know of, at most one open for each matter."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.db.driver.connection import Transaction, values_of
 from ops_pipeline.domain.ids import stable_uuid
-
-Severity = Literal["info", "warning", "critical"]
+from ops_pipeline.domain.operations.alerts import Alert
 
 _OPEN = """
 INSERT INTO alerts (id, kind, scope, subject, severity, message, details, opened_at)
@@ -37,32 +36,12 @@ WHERE kind = :kind AND scope = :scope AND subject = :subject AND resolved_at IS 
 """
 
 
-def open_alert(
-    tx: Transaction,
-    *,
-    kind: str,
-    scope: str,
-    subject: str,
-    severity: Severity,
-    message: str,
-    details: Mapping[str, object],
-    now: datetime,
-) -> bool:
-    """Open an alert unless one for the same kind, scope and subject is open; True when new.
-
-    Args:
-        scope: The account it concerns, "*" where it concerns all.
-        details: The facts behind it; what JSON has no word for is stored as text.
-    """
+def open_alert(tx: Transaction, alert: Alert, *, now: datetime) -> bool:
+    """Open an alert unless one for the same kind, scope and subject is open; True when new."""
     opened = tx.execute(
         _OPEN,
-        id=stable_uuid("alert", kind, scope, subject, now),
-        kind=kind,
-        scope=scope,
-        subject=subject,
-        severity=severity,
-        message=message,
-        details=json.dumps(details, default=str),
+        id=stable_uuid("alert", alert.kind, alert.scope, alert.subject, now),
+        **{**values_of(alert), "details": json.dumps(alert.details, default=str)},
         now=now,
     )
     return bool(opened)

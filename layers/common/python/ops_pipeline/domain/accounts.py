@@ -1,0 +1,47 @@
+"""An account with its limits and what halts its entries. USD."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
+
+ExecutionMode = Literal["SIMULATED", "ALPACA_PAPER", "LIVE"]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One row of `accounts`; limits in USD.
+
+    A halt is the reason for it, None means not halted. `max_position_notional` None
+    means max_exposure / max_positions.
+    """
+
+    account_name: str
+    execution_mode: ExecutionMode
+    active: bool
+    allowed_actions: tuple[str, ...]
+    max_positions: int
+    max_exposure: Decimal
+    max_daily_loss: Decimal
+    max_position_notional: Decimal | None
+    fractional_shares: bool
+    operator_halt: str | None
+    books_halt: str | None
+    kill_switch: str | None
+    kill_switch_day: date | None
+    streak_counted_from: datetime | None
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its orders fill at quotes here instead of at a broker."""
+        return self.execution_mode == "SIMULATED"
+
+    def halts(self, today: date) -> dict[str, str]:
+        """Why entries are halted, by whom; a kill switch holds for the session it latched in."""
+        latched = self.kill_switch_day is not None and self.kill_switch_day >= today
+        named = {
+            "operator": self.operator_halt,
+            "books": self.books_halt,
+            "kill switch": self.kill_switch if latched else None,
+        }
+        return {who: why for who, why in named.items() if why is not None}

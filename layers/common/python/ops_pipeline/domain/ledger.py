@@ -1,0 +1,100 @@
+"""What the ledger holds when a decision is made: of an account, and of one order.
+
+Decisions take these views and return changes. Postgres fills the views and saves the
+changes; any other store that does both gives the same results.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from ops_pipeline.domain.accounts import Account
+from ops_pipeline.domain.exits import Position
+from ops_pipeline.domain.orders import Order
+from ops_pipeline.domain.signals import Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What an account holds and is buying. USD at entry cost.
+
+    Attributes:
+        symbols: Open, closing or being entered.
+        kinds: The same as ticker and instrument type.
+        unacknowledged: Reserved by entries that the broker has not acknowledged.
+    """
+
+    symbols: frozenset[str]
+    kinds: frozenset[tuple[str, str]]
+    exposure: Decimal
+    unacknowledged: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerView:
+    """One account and one ticker. USD; percent for results, newest last; None is unknown.
+
+    Attributes:
+        account: Its limits and halts, read at the same moment.
+        pnl_today: Realised and unrealised since the day began.
+        entries_in_ticker, entries_in_account: Today's entries that are live or filled.
+        vix: Day and value of the newest stored close before today.
+        bar_at, features_at: Of the ticker's newest bar and features of the day.
+        attempts: Orders that the recommendation has had already.
+        open_symbols: Of positions that were stored before the broker was asked for its lists
+            and are still open, except those of which a listed sale is not booked yet.
+    """
+
+    account: Account
+    holdings: Holdings
+    account_results: tuple[float, ...]
+    ticker_results: tuple[float, ...]
+    last_exit_in_ticker: datetime | None
+    pnl_today: Decimal
+    entries_in_ticker: int
+    entries_in_account: int
+    last_trade_at: datetime | None
+    vix: tuple[date, float] | None
+    bar_at: datetime | None
+    features_at: datetime | None
+    attempts: int
+    open_symbols: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sale:
+    """What one order sold of a position.
+
+    Attributes:
+        fills: Quantity and price of its recorded fills, by fill id.
+    """
+
+    client_order_id: str
+    filled_qty: Decimal
+    filled_avg_price: Decimal | None
+    fills: Mapping[str, tuple[Decimal, Decimal]]
+
+    @property
+    def value(self) -> Decimal:
+        """Units x price, USD a share; by its fills where all of them are recorded."""
+        if sum((units for units, _ in self.fills.values()), Decimal(0)) == self.filled_qty:
+            return sum((units * price for units, price in self.fills.values()), Decimal(0))
+        return self.filled_qty * (self.filled_avg_price or Decimal(0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderView:
+    """One order and what an answer about it may change.
+
+    Attributes:
+        position: The open position that a buy adds to, or the one that a sale sells, also
+            when it is closed by now; None without one.
+        strategy: Of the recommendation that an entry executes.
+        sales: Every order that sells `position`, this one included.
+    """
+
+    order: Order
+    position: Position | None = None
+    strategy: Strategy | None = None
+    sales: Sequence[Sale] = ()

@@ -1,0 +1,192 @@
+"""Alerts of the trading room: one constructor for each matter, with the text a person gets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
+
+from ops_pipeline.domain.cash import CashReading
+from ops_pipeline.domain.exits import Position
+from ops_pipeline.domain.orders import Order, Status
+from ops_pipeline.domain.reconciliation import Break
+
+Severity = Literal["info", "warning", "critical"]
+
+# What the end of a position settles.
+KINDS_OF_A_POSITION = (
+    "closing_overdue",
+    "exit_blocked",
+    "nothing_to_sell",
+    "position_unpriced",
+    "sale_not_executed",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One matter that a person should know of.
+
+    At most one alert of the same kind, scope and subject is open.
+
+    Attributes:
+        scope: The account it concerns, "*" where it concerns all.
+        subject: The stage, symbol or order.
+        message: One sentence for a person.
+        details: The facts behind it; a value that JSON has no type for is stored as text.
+    """
+
+    kind: str
+    scope: str
+    subject: str
+    severity: Severity
+    message: str
+    details: Mapping[str, object]
+
+
+def broker_status_unknown(order: Order, status: str) -> Alert:
+    return Alert(
+        kind="broker_status_unknown",
+        scope=order.account_name,
+        subject=order.client_order_id,
+        severity="warning",
+        message=f"The broker reports an order status that is unknown here: {status!r}",
+        details={"status": status},
+    )
+
+
+def order_outcome_unknown(order: Order) -> Alert:
+    return Alert(
+        kind="order_outcome_unknown",
+        scope=order.account_name,
+        subject=order.client_order_id,
+        severity="critical",
+        message=f"The outcome of order {order.client_order_id} is unknown",
+        details={"decided_at": order.decided_at, "purpose": order.purpose},
+    )
+
+
+def order_disagrees(order: Order, why: str) -> Alert:
+    return Alert(
+        kind="order_disagrees",
+        scope=order.account_name,
+        subject=order.client_order_id,
+        severity="critical",
+        message=f"The broker holds a different order under this id ({why})",
+        details={"why": why},
+    )
+
+
+def sale_not_executed(order: Order, status: Status, reason: str) -> Alert:
+    return Alert(
+        kind="sale_not_executed",
+        scope=order.account_name,
+        subject=order.symbol,
+        severity="critical",
+        message=f"A sale of {order.symbol} was not executed: {reason}",
+        details={"order": order.client_order_id, "status": status},
+    )
+
+
+def oversold(position: Position, order: Order, excess: Decimal) -> Alert:
+    """`excess`: units sold beyond what was held."""
+    return Alert(
+        kind="oversold",
+        scope=position.account_name,
+        subject=position.symbol,
+        severity="critical",
+        message=f"{order.client_order_id} sold {excess} more {position.symbol} than was held",
+        details={"order": order.client_order_id, "held": position.quantity},
+    )
+
+
+def nothing_to_sell(position: Position, rule: str) -> Alert:
+    return Alert(
+        kind="nothing_to_sell",
+        scope=position.account_name,
+        subject=position.symbol,
+        severity="critical",
+        message=f"{position.symbol} should be sold ({rule}) but the broker reports none available",
+        details={"position": position.id, "quantity": position.quantity},
+    )
+
+
+def exit_blocked(position: Position, pending: Sequence[Order]) -> Alert:
+    """`pending`: orders whose cancel has not been confirmed in time."""
+    return Alert(
+        kind="exit_blocked",
+        scope=position.account_name,
+        subject=position.symbol,
+        severity="critical",
+        message=(
+            f"{position.symbol} cannot be sold: "
+            f"the cancel of {pending[0].client_order_id} is not confirmed"
+        ),
+        details={
+            "position": position.id,
+            "orders": [order.client_order_id for order in pending],
+        },
+    )
+
+
+def closing_overdue(position: Position, since: datetime) -> Alert:
+    return Alert(
+        kind="closing_overdue",
+        scope=position.account_name,
+        subject=position.symbol,
+        severity="critical",
+        message=f"{position.symbol} has been closing since {since:%H:%M} UTC",
+        details={"position": position.id, "quantity": position.quantity},
+    )
+
+
+def position_unpriced(position: Position) -> Alert:
+    return Alert(
+        kind="position_unpriced",
+        scope=position.account_name,
+        subject=position.symbol,
+        severity="warning",
+        message=f"No usable quote for {position.symbol}: its exit rules are not evaluated",
+        details={"position": position.id},
+    )
+
+
+def kill_switch(account: str, reason: str, day: date) -> Alert:
+    return Alert(
+        kind="kill_switch",
+        scope=account,
+        subject=account,
+        severity="critical",
+        message=reason,
+        details={"day": day},
+    )
+
+
+def disagreement(account: str, found: Break) -> Alert:
+    """Our ledger and the broker differ, or what is held exceeds the limits."""
+    return Alert(
+        kind=found.kind,
+        scope=account,
+        subject=found.subject,
+        severity="critical",
+        message=found.message,
+        details={"ours": found.ours, "broker": found.broker},
+    )
+
+
+def cash_differs(
+    account: str, before: CashReading, now: CashReading, unexplained: Decimal
+) -> Alert:
+    return Alert(
+        kind="cash_differs",
+        scope=account,
+        subject=account,
+        severity="warning",
+        message=f"Cash moved by ${unexplained} that no fill, fee, dividend or deposit explains",
+        details={
+            "unexplained": unexplained,
+            "cash": now.cash,
+            "was": before.cash,
+            "at": before.at,
+        },
+    )

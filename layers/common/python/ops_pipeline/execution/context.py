@@ -1,0 +1,73 @@
+"""Whom one run serves, at which tick and by which rules."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ops_pipeline.db import accounts
+from ops_pipeline.db.parameters import Versioned
+from ops_pipeline.db.runs import UnitsOfWork
+from ops_pipeline.domain.accounts import Account
+from ops_pipeline.domain.parameters import Parameters
+from ops_pipeline.execution.decisions.intents import IntentSource
+from ops_pipeline.ports import Clock, Journal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountContext:
+    """One account's run. What acts on orders is the OrderGateway, what reads prices the Market.
+
+    Attributes:
+        account: As it stood when the run began.
+        deployment: Part of every client_order_id.
+    """
+
+    account: Account
+    tick: datetime
+    parameters: Versioned
+    deployment: str
+    clock: Clock
+    journal: Journal
+
+    @property
+    def name(self) -> str:
+        return self.account.account_name
+
+    @property
+    def rules(self) -> Parameters:
+        return self.parameters.rules
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def intents(self) -> IntentSource:
+        """What every order decided on now has in common."""
+        return IntentSource(
+            deployment=self.deployment,
+            account_name=self.name,
+            tick=self.tick,
+            decided_at=self.now(),
+            parameter_version=self.parameters.version,
+        )
+
+
+def open_context(
+    account_name: str,
+    *,
+    tick: datetime,
+    db: UnitsOfWork,
+    parameters: Versioned,
+    deployment: str,
+    clock: Clock,
+    journal: Journal,
+) -> AccountContext:
+    """The context of one account's run; an unknown account raises InvalidInput."""
+    with db.transaction() as tx:
+        account = accounts.load(tx, account_name)
+    return AccountContext(
+        account=account,
+        tick=tick,
+        parameters=parameters,
+        deployment=deployment,
+        clock=clock,
+        journal=journal,
+    )

@@ -1,0 +1,368 @@
+"""What a broker's answer about one order changes in the ledger: decided here, saved elsewhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+
+from ops_pipeline.domain import exits
+from ops_pipeline.domain.accounts import ExecutionMode
+from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
+from ops_pipeline.domain.exits import Closing, Position
+from ops_pipeline.domain.ids import stable_uuid
+from ops_pipeline.domain.ledger import OrderView, Sale
+from ops_pipeline.domain.operations import alerts
+from ops_pipeline.domain.operations.alerts import Alert
+from ops_pipeline.domain.orders import LIVE, Order, Status, status_after, status_of
+from ops_pipeline.domain.parameters import ExitRules
+from ops_pipeline.domain.recommendations import FinalStatus
+from ops_pipeline.domain.reconciliation import adopted_position
+
+_NONE = Decimal(0)
+
+Evidence = Literal["broker", "simulated"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionReport:
+    """The broker's answer about one order (or a simulation's), and its executions."""
+
+    found: BrokerOrder
+    fills: Sequence[BrokerFill] = ()
+    simulated: bool = False
+
+    @property
+    def evidence(self) -> Evidence:
+        return "simulated" if self.simulated else "broker"
+
+    def first_fill_at(self) -> datetime:
+        return min((fill.executed_at for fill in self.fills), default=self.found.updated_at)
+
+    def last_fill_at(self) -> datetime:
+        return max((fill.executed_at for fill in self.fills), default=self.found.updated_at)
+
+
+@dataclass(frozen=True, slots=True)
+class PositionEvent:
+    """One row of a position's events."""
+
+    position_id: UUID
+    kind: str
+    details: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendationEnd:
+    """How an order's end settles its recommendation.
+
+    Attributes:
+        status: None lets the next run price it anew, or expire it.
+    """
+
+    recommendation_id: int
+    status: FinalStatus | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booking:
+    """The changes of one answer, all saved in one unit of work.
+
+    Attributes:
+        order: As it is now.
+        reopened: It had ended here, and the broker has it after all.
+        position: To be stored; new when `opens`; None when none changes.
+        execution: The position at the id of the entry's execution, to be stored with it.
+        closing: How `position` ended; None while it is held.
+    """
+
+    order: Order
+    failure_reason: str | None = None
+    reopened: bool = False
+    fills: Sequence[BrokerFill] = ()
+    evidence: Evidence = "broker"
+    simulated_at: datetime | None = None
+    position: Position | None = None
+    opens: bool = False
+    execution: Position | None = None
+    closing: Closing | None = None
+    event: PositionEvent | None = None
+    recommendation: RecommendationEnd | None = None
+    alerts: tuple[Alert, ...] = ()
+
+    @property
+    def may_exceed_limits(self) -> bool:
+        """A buy that was given up: its room was released to others."""
+        return self.reopened and self.order.side == "buy"
+
+
+def grows(order: Order, report: ExecutionReport) -> bool:
+    """Whether the report has executions that the position does not show yet."""
+    return (
+        report.found.filled_quantity > order.filled_qty
+        and status_of(report.found) is not None
+        and not _sells_nothing_of_ours(order)
+    )
+
+
+def book(
+    view: OrderView,
+    report: ExecutionReport,
+    *,
+    mode: ExecutionMode,
+    rules: ExitRules,
+    now: datetime,
+) -> Booking:
+    """Bring one order and all that depends on it to what the broker says.
+
+    The same report booked twice changes nothing the second time; an older one takes
+    nothing back.
+    """
+    before = view.order
+    status = status_of(report.found)
+    after, raised = before, []
+    if status is None:
+        raised = [alerts.broker_status_unknown(before, report.found.raw_status)]
+    else:
+        after = _updated(before, report.found, status, now)
+    booking = Booking(
+        order=after,
+        reopened=not before.live and after != before,
+        fills=report.fills,
+        evidence=report.evidence,
+        simulated_at=report.first_fill_at() if report.simulated else None,
+        recommendation=_recommendation_end(after, mode),
+        alerts=tuple(raised),
+    )
+    if after.filled_qty > before.filled_qty and not _sells_nothing_of_ours(after):
+        if after.side == "buy":
+            return _grown(booking, view, report, rules)
+        return _reduced(booking, view, report, mode)
+    return _partial_taken_back(booking, view)
+
+
+def book_unfilled(view: OrderView, *, status: Status, reason: str, now: datetime) -> Booking | None:
+    """End an order that the broker refused or never had; None when it has ended already."""
+    before = view.order
+    if not before.live:
+        return None
+    after = replace(before, status=status, reserved_notional=_NONE, terminal_at=now)
+    end = None
+    if after.recommendation_id is not None:
+        end = RecommendationEnd(after.recommendation_id, "FAILED", reason)
+    booking = Booking(order=after, failure_reason=reason, recommendation=end)
+    return _partial_taken_back(booking, view)
+
+
+def closing_of(
+    position: Position, sales: Sequence[Sale], *, reason: str, at: datetime, mode: ExecutionMode
+) -> tuple[Position, Closing]:
+    """A position closed with its history; without a price where its sales do not add up."""
+    quantity = sum((sale.filled_qty for sale in sales), _NONE)
+    value = sum((sale.value for sale in sales), _NONE)
+    result = exits.result(position, quantity, value)
+    closed = replace(exits.closing(position, reason), quantity=_NONE, status="closed")
+    return closed, Closing(reason=reason, at=at, mode=mode, result=result)
+
+
+def _sells_nothing_of_ours(order: Order) -> bool:
+    """An external sale of what was never held here."""
+    return order.purpose == "adopted" and order.side == "sell" and order.position_id is None
+
+
+def _updated(before: Order, found: BrokerOrder, reported: Status, now: datetime) -> Order:
+    """The order with the broker's facts; an older answer takes nothing back."""
+    more = found.filled_quantity > before.filled_qty
+    filled = found.filled_quantity if more else before.filled_qty
+    status = status_after(before, reported, filled)
+    live = status in LIVE
+    unit_cost = (before.price or _NONE) * before.multiplier
+    still_to_fill = (before.quantity - filled) * unit_cost
+    return replace(
+        before,
+        status=status,
+        broker_order_id=found.broker_order_id,
+        filled_qty=filled,
+        filled_avg_price=found.filled_average_price if more else before.filled_avg_price,
+        reserved_notional=still_to_fill if live and before.purpose == "entry" else _NONE,
+        acknowledged_at=before.acknowledged_at or now,
+        missed_at=None,
+        terminal_at=None if live else before.terminal_at or now,
+    )
+
+
+def _grown(booking: Booking, view: OrderView, report: ExecutionReport, rules: ExitRules) -> Booking:
+    """Book a buy's new fills: execution and position."""
+    before, after, held = view.order, booking.order, view.position
+    bought = after.filled_qty - before.filled_qty
+    value = _value(after) - _value(before)
+    if held is None:
+        position = _opened(view, report, bought=bought, value=value, rules=rules)
+    else:
+        position = _added(held, bought, value, rules)
+    execution = None
+    if after.purpose == "entry":
+        execution = replace(position, execution_id=stable_uuid("execution", after.client_order_id))
+    details = {"order": after.client_order_id, "quantity": bought, "price": value / bought}
+    return replace(
+        booking,
+        position=position,
+        opens=held is None,
+        execution=execution,
+        event=PositionEvent(position.id, "opened" if held is None else "added", details),
+    )
+
+
+def _opened(
+    view: OrderView,
+    report: ExecutionReport,
+    *,
+    bought: Decimal,
+    value: Decimal,
+    rules: ExitRules,
+) -> Position:
+    """The position that the order's new fills open; the order as it was before them."""
+    order, price = view.order, value / bought
+    if order.purpose == "adopted":
+        return adopted_position(
+            order.account_name,
+            order.symbol,
+            quantity=bought,
+            price=price,
+            at=report.first_fill_at(),
+            rules=rules,
+        )
+    if view.strategy is None:
+        raise ValueError(f"entry {order.client_order_id} executes no recommendation")
+    stop = exits.first_stop(price, rules)
+    # What an order goes on buying after its first position was closed is another position.
+    first = order.filled_qty == 0
+    parts = () if first else (str(order.filled_qty.normalize()),)
+    return Position(
+        id=stable_uuid("position", order.client_order_id, *parts),
+        execution_id=stable_uuid("execution", order.client_order_id) if first else None,
+        account_name=order.account_name,
+        ticker=order.ticker,
+        symbol=order.symbol,
+        instrument_type=order.instrument_type,
+        strategy_type=view.strategy,
+        quantity=bought,
+        opened_quantity=bought,
+        multiplier=order.multiplier,
+        entry_price=price,
+        entry_time=report.first_fill_at(),
+        stop_loss=stop,
+        take_profit=exits.first_target(price, rules),
+        initial_risk=price - stop,
+        max_hold_minutes=rules.day_trade_minutes if view.strategy == "day_trade" else None,
+        peak_price=price,
+        trough_price=price,
+        trailing_armed=False,
+        lifecycle_state="initial",
+        status="open",
+        close_reason=None,
+        exit_requested=None,
+    )
+
+
+def _added(held: Position, bought: Decimal, value: Decimal, rules: ExitRules) -> Position:
+    """More of the same: the entry price is the average of all that was bought."""
+    opened = held.opened_quantity + bought
+    price = (held.entry_price * held.opened_quantity + value) / opened
+    grown = replace(
+        held, quantity=held.quantity + bought, opened_quantity=opened, entry_price=price
+    )
+    if held.lifecycle_state != "initial":
+        return grown
+    stop = exits.first_stop(price, rules)
+    target = exits.first_target(price, rules)
+    return replace(grown, stop_loss=stop, take_profit=target, initial_risk=price - stop)
+
+
+def _reduced(
+    booking: Booking, view: OrderView, report: ExecutionReport, mode: ExecutionMode
+) -> Booking:
+    """Book a sale's new fills; the last one closes the position with its history."""
+    after, held = booking.order, view.position
+    if after.position_id is None:
+        raise ValueError(f"exit {after.client_order_id} sells no position")
+    if held is None:
+        raise LookupError(f"no position {after.position_id}")
+    sold = after.filled_qty - view.order.filled_qty
+    left = held.quantity - sold
+    details = {"order": after.client_order_id, "quantity": sold, "rule": after.reason}
+    if left < 0:
+        excess = alerts.oversold(held, after, -left)
+        booking = replace(booking, alerts=(*booking.alerts, excess))
+    if held.status == "closed":
+        return replace(booking, event=PositionEvent(held.id, "oversold", details))
+    if left > 0:
+        position = replace(held, quantity=left)
+        return replace(booking, position=position, event=PositionEvent(held.id, "reduced", details))
+    position, closing = closing_of(
+        held,
+        _sales_with(view.sales, after, report.fills),
+        reason=after.reason,
+        at=report.last_fill_at(),
+        mode=mode,
+    )
+    return replace(
+        booking,
+        position=position,
+        closing=closing,
+        event=PositionEvent(held.id, "closed", details),
+    )
+
+
+def _sales_with(
+    sales: Sequence[Sale], order: Order, fills: Sequence[BrokerFill]
+) -> tuple[Sale, ...]:
+    """The position's sales once this order's new fills are recorded, each fill once."""
+    others = [sale for sale in sales if sale.client_order_id != order.client_order_id]
+    known = {
+        fill_id: fill
+        for sale in sales
+        if sale.client_order_id == order.client_order_id
+        for fill_id, fill in sale.fills.items()
+    }
+    new = {fill.fill_id: (fill.quantity, fill.price) for fill in fills}
+    now = Sale(
+        client_order_id=order.client_order_id,
+        filled_qty=order.filled_qty,
+        filled_avg_price=order.filled_avg_price,
+        fills=new | known,
+    )
+    return (*others, now)
+
+
+def _recommendation_end(order: Order, mode: ExecutionMode) -> RecommendationEnd | None:
+    number = order.recommendation_id
+    if order.purpose != "entry" or order.live or number is None:
+        return None
+    if order.filled_qty > 0:
+        return RecommendationEnd(number, "SIMULATED" if mode == "SIMULATED" else "EXECUTED")
+    if order.status == "rejected":
+        return RecommendationEnd(number, "FAILED", "The broker rejected the order")
+    if order.status == "canceled" and order.cancel_requested_at is not None:
+        return RecommendationEnd(number, None)
+    reason = f"Nothing filled at the limit: order {order.status}"
+    return RecommendationEnd(number, "CANCELLED", reason)
+
+
+def _partial_taken_back(booking: Booking, view: OrderView) -> Booking:
+    """A partial exit that sold nothing was not done: the rule may apply again."""
+    held = view.position
+    if not undoes_partial(booking.order) or held is None or held.status != "open":
+        return booking
+    return replace(booking, position=exits.disarmed(held))
+
+
+def undoes_partial(order: Order) -> bool:
+    """Whether this is a partial exit that has ended without a fill."""
+    return order.reason == "partial" and not order.live and order.filled_qty == 0
+
+
+def _value(order: Order) -> Decimal:
+    return order.filled_qty * (order.filled_avg_price or _NONE)

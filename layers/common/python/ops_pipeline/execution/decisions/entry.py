@@ -1,0 +1,89 @@
+"""One recommendation before the gates: the verdicts, and the order when all of them pass."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ops_pipeline.domain import gates
+from ops_pipeline.domain.gates import Verdicts
+from ops_pipeline.domain.ledger import LedgerView
+from ops_pipeline.domain.orders import Order
+from ops_pipeline.domain.parameters import Parameters
+from ops_pipeline.domain.recommendations import Recommendation
+from ops_pipeline.domain.snapshots import MarketSnapshot
+from ops_pipeline.execution.decisions.entry_facts import SizedFacts, gather
+from ops_pipeline.execution.decisions.intents import IntentSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """What is to be saved about one recommendation.
+
+    Attributes:
+        sizing: Kept with the verdicts of an entry, as JSON.
+        order: To be placed; None when a gate refused, and for a SELL.
+        kill_switch: Why the account's entries halt for the rest of the session.
+        unlisted: Open positions that the broker's list lacks.
+    """
+
+    verdicts: Verdicts
+    sizing: dict[str, Any] | None = None
+    order: Order | None = None
+    kill_switch: str | None = None
+    unlisted: frozenset[str] = frozenset()
+
+    @property
+    def refusals(self) -> list[str]:
+        """The reasons of the gates that refused."""
+        return gates.refused(self.verdicts)
+
+
+def assess(
+    recommendation: Recommendation,
+    ledger: LedgerView,
+    snapshot: MarketSnapshot,
+    *,
+    rules: Parameters,
+    intents: IntentSource,
+) -> Assessment:
+    """Evaluate every gate on these facts; a SELL passes only the gates that concern exits."""
+    sized = gather(recommendation, ledger, snapshot, rules=rules, now=intents.decided_at)
+    if recommendation.action == "SELL":
+        verdicts = gates.assess_sell(sized.facts, rules.gates)
+        return Assessment(verdicts=verdicts, unlisted=sized.facts.unlisted)
+    verdicts = gates.assess_entry(sized.facts, rules.gates)
+    return Assessment(
+        verdicts=verdicts,
+        sizing=_sizing(sized),
+        order=_order(recommendation, ledger, sized, verdicts, intents),
+        kill_switch=_loss_over_the_limit(verdicts),
+        unlisted=sized.facts.unlisted,
+    )
+
+
+def _order(
+    recommendation: Recommendation,
+    ledger: LedgerView,
+    sized: SizedFacts,
+    verdicts: Verdicts,
+    intents: IntentSource,
+) -> Order | None:
+    if gates.refused(verdicts):
+        return None
+    if sized.size is None or sized.limit is None:
+        raise ValueError("every gate passed without a size: the size gate is broken")
+    return intents.entry(
+        recommendation, sized.size.quantity, sized.limit, attempt=ledger.attempts + 1
+    )
+
+
+def _loss_over_the_limit(verdicts: Verdicts) -> str | None:
+    """An unknown loss refuses, but latches nothing."""
+    loss = verdicts.get("daily_loss")
+    latches = loss is not None and not loss.passed and loss.observed is not None
+    return loss.reason if loss is not None and latches else None
+
+
+def _sizing(sized: SizedFacts) -> dict[str, Any] | None:
+    if sized.size is None:
+        return None
+    return {**asdict(sized.size), "limit_price": sized.limit}

@@ -1,0 +1,194 @@
+"""The facts an entry is judged on, and the size they allow; unknown as None."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from ops_pipeline.domain import sizing
+from ops_pipeline.domain.accounts import Account
+from ops_pipeline.domain.cash import day_loss
+from ops_pipeline.domain.gates import AccountLimits, GateFacts, Idea
+from ops_pipeline.domain.ledger import LedgerView
+from ops_pipeline.domain.market import Quote, new_york_day
+from ops_pipeline.domain.orders import marketable_limit
+from ops_pipeline.domain.parameters import GateRules, Parameters
+from ops_pipeline.domain.recommendations import Recommendation
+from ops_pipeline.domain.sizing import Size, SizingRoom
+from ops_pipeline.domain.snapshots import BrokerLists, BrokerSnapshot, MarketSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class SizedFacts:
+    """The facts, and what they allow to buy; None where a fact that sizing needs is unknown."""
+
+    facts: GateFacts
+    size: Size | None
+    limit: Decimal | None
+
+
+def gather(
+    recommendation: Recommendation,
+    ledger: LedgerView,
+    snapshot: MarketSnapshot,
+    *,
+    rules: Parameters,
+    now: datetime,
+) -> SizedFacts:
+    """Put the facts together and size the entry by them."""
+    money = _Money.of(ledger, snapshot.broker)
+    limit = _limit(snapshot.quotes.get(recommendation.ticker), rules.gates)
+    exposure = _exposure(snapshot.broker.lists, ledger)
+    size = _size(recommendation, ledger, money, limit, exposure=exposure, rules=rules)
+    facts = _facts(recommendation, ledger, snapshot, money, exposure=exposure, now=now)
+    if money.equity is not None:
+        facts = replace(facts, tier=sizing.tier_of(money.equity, rules.sizing))
+    return SizedFacts(_with_size(facts, size, limit), size, limit)
+
+
+def _facts(
+    recommendation: Recommendation,
+    ledger: LedgerView,
+    snapshot: MarketSnapshot,
+    money: "_Money",
+    *,
+    exposure: Decimal,
+    now: datetime,
+) -> GateFacts:
+    """Everything but what sizing adds."""
+    last_exit = ledger.last_exit_in_ticker
+    return GateFacts(
+        now=now,
+        session=snapshot.session,
+        previous_session=snapshot.previous_session,
+        idea=_idea(recommendation, ledger.features_at),
+        limits=_limits(ledger.account),
+        tier=None,
+        halts=ledger.account.halts(new_york_day(now)),
+        ledger_loss=-ledger.pnl_today,
+        broker_loss=money.day_loss,
+        vix_close=ledger.vix[1] if ledger.vix else None,
+        vix_day=ledger.vix[0] if ledger.vix else None,
+        bar_at=ledger.bar_at,
+        quote=snapshot.quotes.get(recommendation.ticker),
+        held_symbols=ledger.holdings.symbols,
+        held_kinds=ledger.holdings.kinds,
+        broker_symbols=_broker_symbols(ledger.account, snapshot.broker.lists),
+        unlisted=_unlisted(snapshot.broker.lists, ledger),
+        exposure=exposure,
+        cost=None,
+        size_bound=None,
+        buying_power=money.buying_power,
+        ticker_entries_today=ledger.entries_in_ticker,
+        account_entries_today=ledger.entries_in_account,
+        last_trade_at=ledger.last_trade_at,
+        ticker_results=ledger.ticker_results,
+        ticker_rests=last_exit is not None and new_york_day(last_exit) >= snapshot.previous_session,
+        account_results=ledger.account_results,
+    )
+
+
+def _broker_symbols(account: Account, lists: BrokerLists | None) -> frozenset[str] | None:
+    if account.simulated:
+        return frozenset()
+    return None if lists is None else frozenset(lists.positions) | lists.being_bought
+
+
+def _unlisted(lists: BrokerLists | None, ledger: LedgerView) -> frozenset[str]:
+    if ledger.account.simulated or lists is None:
+        return frozenset()
+    return ledger.open_symbols - lists.positions.keys()
+
+
+def _exposure(lists: BrokerLists | None, ledger: LedgerView) -> Decimal:
+    """Our own, and external positions that the reconciler has not taken over yet."""
+    ours = ledger.holdings
+    external = lists.positions if lists else {}
+    costs = (cost for symbol, cost in external.items() if symbol not in ours.symbols)
+    return ours.exposure + sum(costs, Decimal(0))
+
+
+def _with_size(facts: GateFacts, size: Size | None, limit: Decimal | None) -> GateFacts:
+    """The facts with what the entry would cost; a size of 0 is judged by the cost of one unit."""
+    if size is None or limit is None:
+        return facts
+    bound = size.bound if size.quantity == 0 else None
+    return replace(facts, cost=(size.quantity or Decimal(1)) * limit, size_bound=bound)
+
+
+def _idea(recommendation: Recommendation, features_at: datetime | None) -> Idea:
+    return Idea(
+        ticker=recommendation.ticker,
+        symbol=recommendation.ticker,
+        action=recommendation.action,
+        instrument_type=recommendation.instrument_type,
+        confidence=recommendation.confidence,
+        created_at=recommendation.created_at,
+        features_at=features_at,
+    )
+
+
+def _limits(account: Account) -> AccountLimits:
+    return AccountLimits(
+        allowed_actions=frozenset(account.allowed_actions),
+        max_positions=account.max_positions,
+        max_exposure=account.max_exposure,
+        max_daily_loss=account.max_daily_loss,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Money:
+    """Equity, today's loss and buying power, USD; None is unknown."""
+
+    equity: Decimal | None
+    day_loss: Decimal | None
+    buying_power: Decimal | None
+
+    @classmethod
+    def of(cls, ledger: LedgerView, snapshot: BrokerSnapshot) -> "_Money":
+        account, unacknowledged = ledger.account, ledger.holdings.unacknowledged
+        if account.simulated:
+            # A simulated account has no broker: its exposure limit is what it may spend.
+            return cls(account.max_exposure, Decimal(0), account.max_exposure - unacknowledged)
+        broker = snapshot.account
+        if broker is None or broker.trading_blocked:
+            return cls(None, None, None)
+        loss = day_loss(broker, snapshot.deposits)
+        return cls(broker.equity, loss, broker.buying_power - unacknowledged)
+
+
+def _limit(quote: Quote | None, rules: GateRules) -> Decimal | None:
+    if quote is None or not quote.usable:
+        return None
+    return marketable_limit("buy", quote.ask, rules.limit_slippage)
+
+
+def _size(
+    recommendation: Recommendation,
+    ledger: LedgerView,
+    money: _Money,
+    limit: Decimal | None,
+    *,
+    exposure: Decimal,
+    rules: Parameters,
+) -> Size | None:
+    if limit is None or money.equity is None or money.buying_power is None:
+        return None
+    account = ledger.account
+    tier = sizing.tier_of(money.equity, rules.sizing)
+    share = account.max_exposure / max(account.max_positions, 1)
+    elevated = ledger.vix is not None and ledger.vix[1] >= rules.gates.vix_halves_from
+    results = ledger.account_results
+    return sizing.stock_size(
+        limit,
+        risk=sizing.risk_fraction(tier, recommendation.strategy_type, results, rules.sizing),
+        stop_distance=rules.exits.stop_loss,
+        room=SizingRoom(
+            equity=money.equity,
+            exposure_left=account.max_exposure - exposure,
+            buying_power=money.buying_power,
+            position_notional=account.max_position_notional or share,
+            fractional=account.fractional_shares,
+        ),
+        factor=rules.sizing.elevated_vix_factor if elevated else 1.0,
+    )

@@ -1,0 +1,90 @@
+"""Orders as they are decided on, before the broker hears of them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from ops_pipeline.domain.exits import Position
+from ops_pipeline.domain.orders import Order, Purpose, client_order_id
+from ops_pipeline.domain.recommendations import Recommendation
+
+
+@dataclass(frozen=True, slots=True)
+class SalePlan:
+    """A sale to be committed: purpose, exit rule, quantity, and the limit or stop price."""
+
+    purpose: Literal["exit", "stop"]
+    rule: str
+    quantity: Decimal
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentSource:
+    """What all orders of one account at one tick have in common."""
+
+    deployment: str
+    account_name: str
+    tick: datetime
+    decided_at: datetime
+    parameter_version: int
+
+    def entry(
+        self, recommendation: Recommendation, quantity: Decimal, limit: Decimal, attempt: int
+    ) -> Order:
+        """A limited buy that reserves its whole cost."""
+        return Order(
+            client_order_id=self._id(recommendation.ticker, "entry", attempt),
+            account_name=self.account_name,
+            purpose="entry",
+            recommendation_id=recommendation.id,
+            position_id=None,
+            attempt=attempt,
+            ticker=recommendation.ticker,
+            symbol=recommendation.ticker,
+            instrument_type=recommendation.instrument_type,
+            multiplier=1,
+            side="buy",
+            quantity=quantity,
+            order_type="limit",
+            price=limit,
+            reserved_notional=quantity * limit,
+            reason="signal",
+            decided_at=self.decided_at,
+            tick=self.tick,
+            parameter_version=self.parameter_version,
+        )
+
+    def sale(self, position: Position, plan: SalePlan, attempt: int) -> Order:
+        """An exit at a limit, or a stop to rest at the broker."""
+        return Order(
+            client_order_id=self._id(position.symbol, plan.purpose, attempt),
+            account_name=self.account_name,
+            purpose=plan.purpose,
+            recommendation_id=None,
+            position_id=position.id,
+            attempt=attempt,
+            ticker=position.ticker,
+            symbol=position.symbol,
+            instrument_type=position.instrument_type,
+            multiplier=position.multiplier,
+            side="sell",
+            quantity=plan.quantity,
+            order_type="limit" if plan.purpose == "exit" else "stop",
+            price=plan.price,
+            reason=plan.rule,
+            decided_at=self.decided_at,
+            tick=self.tick,
+            parameter_version=self.parameter_version,
+        )
+
+    def _id(self, symbol: str, purpose: Purpose, attempt: int) -> str:
+        return client_order_id(
+            deployment=self.deployment,
+            account=self.account_name,
+            symbol=symbol,
+            tick=self.tick,
+            purpose=purpose,
+            attempt=attempt,
+        )

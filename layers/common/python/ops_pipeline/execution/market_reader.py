@@ -1,0 +1,41 @@
+"""The market as one run reads it: what time it is, the session, quotes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from ops_pipeline.domain.market import Quote, Session, new_york_day
+from ops_pipeline.errors import MarketDataUnavailable
+from ops_pipeline.ports import Calendar, Clock, Journal, MarketData
+
+
+@dataclass(frozen=True, slots=True)
+class MarketReader:
+    """Prices and sessions for one account's run."""
+
+    account_name: str
+    data: MarketData
+    calendar: Calendar
+    clock: Clock
+    journal: Journal
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def session(self) -> Session | None:
+        """Today's session, open or not; None on a day without one."""
+        return self.calendar.session(new_york_day(self.now()))
+
+    def previous_session(self) -> Session:
+        return self.calendar.previous_session(new_york_day(self.now()))
+
+    def quotes(self, symbols: Iterable[str]) -> dict[str, Quote]:
+        """The latest quotes; empty when they could not be read: whatever needs one refuses."""
+        wanted = sorted(set(symbols))
+        if not wanted:
+            return {}
+        try:
+            return self.data.quotes(wanted)
+        except MarketDataUnavailable as error:
+            self.journal.went_wrong("quotes_unknown", account=self.account_name, error=str(error))
+            return {}

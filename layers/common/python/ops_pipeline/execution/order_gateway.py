@@ -1,0 +1,148 @@
+"""Sends one account's committed orders, and books what the broker answers."""
+
+from dataclasses import dataclass, replace
+
+from ops_pipeline.db import orders
+from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.db.operations import alerts
+from ops_pipeline.db.runs import UnitsOfWork
+from ops_pipeline.domain.broker import BrokerOrder
+from ops_pipeline.domain.market import Quote
+from ops_pipeline.domain.operations.alerts import sale_not_executed
+from ops_pipeline.domain.orders import Order, Status
+from ops_pipeline.domain.simulation import simulate
+from ops_pipeline.errors import (
+    AccountMismatch,
+    BrokerOutcomeUnknown,
+    BrokerRejected,
+    BrokerUnavailable,
+    CommitUnknown,
+    DatabaseUnavailable,
+    LeaseLost,
+)
+from ops_pipeline.execution import settlement
+from ops_pipeline.execution.context import AccountContext
+from ops_pipeline.execution.decisions.booking import ExecutionReport
+from ops_pipeline.ports import Broker
+
+# These concern the whole run, not one order: the next order would fare no better.
+STOPS_THE_RUN = (AccountMismatch, CommitUnknown, DatabaseUnavailable, LeaseLost)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOutcome:
+    """Whether the broker was asked, and whether the order has ended with nothing more filled."""
+
+    asked: bool
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderGateway:
+    """One account's orders on their way to its broker and back.
+
+    Attributes:
+        broker: None for a SIMULATED account, whose orders fill at a quote.
+        read_after_write: The broker's look-ups find every order that it accepted, at once.
+    """
+
+    ctx: AccountContext
+    db: UnitsOfWork
+    broker: Broker | None
+    read_after_write: bool = False
+
+    def send(self, order: Order, quote: Quote | None) -> Status:
+        """Send an order that is committed already, and book the reply at once.
+
+        Args:
+            quote: What a SIMULATED account fills at; real accounts do not use it.
+
+        Returns the order's status afterwards; "unknown" when there was no answer.
+        """
+        if self.broker is None:
+            return self._simulate(order, quote)
+        try:
+            found = self.broker.submit(order.request())
+        except BrokerRejected as error:
+            return self.close(order, "rejected", str(error))
+        except BrokerUnavailable as error:
+            return self.close(order, "not_placed", f"The broker did not take it: {error}")
+        except BrokerOutcomeUnknown as error:
+            self.ctx.journal.went_wrong(
+                "order_outcome_unknown", order=order.client_order_id, error=str(error)
+            )
+            self._mark_unknown(order)
+            return "unknown"
+        return self.settle(order, ExecutionReport(found=found)).status
+
+    def settle(self, order: Order, report: ExecutionReport) -> Order:
+        """Book the broker's answer about an order, as a unit of work of its own."""
+        with self.db.transaction() as tx:
+            return self.settle_in(tx, order.client_order_id, report)
+
+    def settle_in(self, tx: Transaction, client_order_id: str, report: ExecutionReport) -> Order:
+        """As `settle`, within a unit of work."""
+        return settlement.settle(
+            tx,
+            client_order_id,
+            report,
+            account=self.ctx.account,
+            rules=self.ctx.rules.exits,
+            now=self.ctx.now(),
+        )
+
+    def close(self, order: Order, status: Status, reason: str) -> Status:
+        """End an order that the broker does not hold; an unexecuted sale alerts."""
+        now = self.ctx.now()
+        self.ctx.journal.went_wrong(
+            "order_not_executed", order=order.client_order_id, status=status, reason=reason
+        )
+        with self.db.transaction() as tx:
+            settlement.close_unfilled(
+                tx,
+                order.client_order_id,
+                status=status,
+                reason=reason,
+                account=self.ctx.account,
+                now=now,
+            )
+            if order.purpose in ("exit", "stop"):
+                alerts.open_alert(tx, sale_not_executed(order, status, reason), now=now)
+        return status
+
+    def cancel(self, order: Order) -> CancelOutcome:
+        """Ask for a cancel and look: only the order's own status says that it has ended."""
+        if self.broker is None or order.broker_order_id is None:
+            return CancelOutcome(asked=False, ended=False)
+        with self.db.transaction() as tx:
+            current = orders.lock(tx, order.client_order_id)
+            if not current.live:
+                return CancelOutcome(asked=False, ended=True)
+            asked_at = current.cancel_requested_at or self.ctx.now()
+            orders.save(tx, replace(current, cancel_requested_at=asked_at))
+        self.broker.cancel(order.broker_order_id)
+        found = self.look_up(order)
+        if found is None:
+            return CancelOutcome(asked=True, ended=False)
+        after = self.settle(order, ExecutionReport(found=found))
+        # A fill that slipped in before the cancel changes what is left to sell: next tick.
+        ended = not after.live and after.filled_qty == order.filled_qty
+        return CancelOutcome(asked=True, ended=ended)
+
+    def look_up(self, order: Order) -> BrokerOrder | None:
+        """The order as its broker has it; None when it does not, or the account has no broker."""
+        if self.broker is None:
+            return None
+        return self.broker.order_by_client_id(order.client_order_id)
+
+    def _simulate(self, order: Order, quote: Quote | None) -> Status:
+        if quote is None or not quote.usable:
+            return self.close(order, "not_placed", "No usable quote to simulate a fill with")
+        found, fills = simulate(order, quote, self.ctx.now())
+        return self.settle(order, ExecutionReport(found=found, fills=fills, simulated=True)).status
+
+    def _mark_unknown(self, order: Order) -> None:
+        with self.db.transaction() as tx:
+            current = orders.lock(tx, order.client_order_id)
+            if current.status == "intended":
+                orders.save(tx, replace(current, status="unknown"))

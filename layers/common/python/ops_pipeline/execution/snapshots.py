@@ -1,0 +1,114 @@
+"""Fetches what a run needs from outside before it decides; unknown is None, and refuses."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from ops_pipeline.domain.broker import BrokerAccount
+from ops_pipeline.domain.cash import net_deposits
+from ops_pipeline.domain.orders import may_still_fill
+from ops_pipeline.domain.reconciliation import cost_of
+from ops_pipeline.domain.snapshots import BrokerLists, BrokerSnapshot, MarketSnapshot
+from ops_pipeline.errors import BrokerUnavailable
+from ops_pipeline.execution.market_reader import MarketReader
+from ops_pipeline.ports import Broker
+
+# A weekend with a holiday: an order placed by hand before it may still be working.
+_LOOK_BACK = timedelta(days=4)
+_SIMULATED = BrokerSnapshot(account=None, deposits=Decimal(0), lists=None)
+
+
+def market_snapshot(
+    market: MarketReader, broker: Broker | None, tickers: Sequence[str]
+) -> MarketSnapshot:
+    """Account, lists, deposits and quotes, in this order.
+
+    Args:
+        broker: None for a SIMULATED account.
+    """
+    session = market.session()
+    previous = market.previous_session().day
+    return MarketSnapshot(
+        tickers=tuple(tickers),
+        session=session,
+        previous_session=previous,
+        broker=_SIMULATED if broker is None else _broker_snapshot(market, broker),
+        quotes=market.quotes(tickers),
+    )
+
+
+def _broker_snapshot(market: MarketReader, broker: Broker) -> BrokerSnapshot:
+    account = _account(market, broker)
+    lists = _lists(market, broker)
+    return BrokerSnapshot(account, _deposits(market, broker), lists)
+
+
+def money_anew(
+    market: MarketReader, broker: Broker | None, before: BrokerSnapshot
+) -> BrokerSnapshot:
+    """The snapshot with account and deposits as they are after an order."""
+    if broker is None:
+        return before
+    account = _account(market, broker)
+    return BrokerSnapshot(account, _deposits(market, broker), before.lists)
+
+
+def deposits_today(market: MarketReader, broker: Broker) -> Decimal | None:
+    """What was brought in since the last session's close, USD; None is unknown.
+
+    Ask for it after the account: a deposit that its equity shows is then listed.
+
+    Raises:
+        BrokerUnavailable: the activities could not be read.
+    """
+    since = market.previous_session().closes_at
+    return net_deposits(broker.cash_activities_since(since))
+
+
+def _account(market: MarketReader, broker: Broker) -> BrokerAccount | None:
+    """The broker's account, or None: the gates that need it then refuse."""
+    try:
+        return broker.account()
+    except BrokerUnavailable as error:
+        _note(market, "broker_account_unknown", error)
+        return None
+
+
+def _lists(market: MarketReader, broker: Broker) -> BrokerLists | None:
+    """What the broker shows as held or being bought, or None: the gates that count it refuse."""
+    at = market.now()
+    try:
+        return _read_lists(broker, at)
+    except BrokerUnavailable as error:
+        _note(market, "broker_lists_unknown", error)
+        return None
+
+
+def _read_lists(broker: Broker, at: datetime) -> BrokerLists:
+    held = broker.positions()
+    orders = broker.orders_since(at - _LOOK_BACK)
+    return BrokerLists(
+        at=at,
+        positions={position.symbol: cost_of(position) for position in held},
+        being_bought=frozenset(
+            order.symbol for order in orders if order.side == "buy" and may_still_fill(order)
+        ),
+        sold=frozenset(
+            order.client_order_id
+            for order in orders
+            if order.side == "sell" and order.filled_quantity > 0
+        ),
+    )
+
+
+def _deposits(market: MarketReader, broker: Broker) -> Decimal | None:
+    """What corrects the day's loss, or None: its gate then refuses."""
+    try:
+        return deposits_today(market, broker)
+    except BrokerUnavailable as error:
+        _note(market, "deposits_unknown", error)
+        return None
+
+
+def _note(market: MarketReader, event: str, error: BrokerUnavailable) -> None:
+    market.journal.went_wrong(event, account=market.account_name, error=str(error))
