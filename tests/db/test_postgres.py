@@ -21,7 +21,7 @@ from ops_pipeline.errors import SettingsInvalid
 _HOLD = """
 import sys, time
 from pathlib import Path
-from ops_local.postgres import EmbeddedPostgres
+from ops_local.postgres.server import EmbeddedPostgres
 server = EmbeddedPostgres(Path(sys.argv[1]), dies_with_us=sys.argv[2] == "True").start()
 print(server.url, flush=True)
 time.sleep(60)
