@@ -161,6 +161,27 @@ def test_a_time_that_cannot_be_is_null_with_its_reason_and_never_now(
     assert outcome.implausible_times == (reason != "missing")
 
 
+@pytest.mark.parametrize(
+    ("written", "reason", "note"),
+    [
+        ("sometime last week", "unreadable", None),
+        ("2026-02-04", "date_only", None),
+        ("2026-02-04 09:30:00", "no_zone", None),
+        ("Wed, 04 Feb 2026 20:00:00 IST", "unknown_zone", None),
+        ("Tue, 08 Jul 2025 09:30:00 EST", "too_old", "summer_time"),
+    ],
+)
+def test_a_written_time_is_kept_beside_what_was_made_of_it(
+    db: Database, server: FeedServer, clock: FixedClock, written: str, reason: str, note: str
+) -> None:
+    subscribed(db, server, "/f", Page(rss(item("News", guid="1", published=written))), "Wire")
+    outcome = ingest(db, clock)
+    (row,) = rows(db, RAW)
+    assert (row["published_at"], row["published_at_reason"]) == (None, reason)
+    assert (row["published_written"], row["published_note"]) == (written, note)
+    assert (outcome.undated, outcome.implausible_times) == (0, 1)
+
+
 def test_a_failing_feed_keeps_its_error_and_never_hurts_the_others(
     db: Database, server: FeedServer, clock: FixedClock
 ) -> None:

@@ -5,19 +5,19 @@ bytes in a file. What it can't do is stay quick: some documents cost it time wit
 square of their size. They are cut before they get there.
 """
 
-import calendar
 import json
 import re
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from io import BytesIO
-from time import struct_time
-from typing import Any
+from typing import Any, TypedDict
 
 import feedparser
 
 from ops_pipeline.domain.news.items import FeedEntry
+from ops_pipeline.domain.news.time_zones import TimeNote, TimeProblem, WrittenTime
+from ops_pipeline.domain.news.written_times import read_time
 from ops_pipeline.errors import FeedUnavailable
 
 # The parser takes 30 us a tag and 1.4 us an escape: far more than honest feeds hold.
@@ -28,9 +28,6 @@ _REFERENCE = re.compile(rb"&#([xX][0-9a-fA-F]{1,100}|[0-9]{1,100});")
 _SUBSET = re.compile(rb"(<!DOCTYPE[^\[>]{0,1000})\[", re.IGNORECASE)
 # Much more than what is kept of a text in the end; markup is still in it here.
 _LONGEST_TEXT = 16_000
-# feedparser reads a time without a zone, or with one it doesn't know, as UTC: news from
-# Mumbai would look five and a half hours younger than it is.
-_ZONED = re.compile(r"(?:\b(?:Z|UTC?|GMT|[ECMP][SD]T)|\dZ|[+-]\d\d:?\d\d)\)?\s*$", re.IGNORECASE)
 
 
 def parse_feed(
@@ -100,7 +97,7 @@ def _entry(entry: Any) -> FeedEntry:
         title=_text(dict.get(entry, "title")),
         link=_text(dict.get(entry, "link")),
         summary=_text(dict.get(entry, "summary")),
-        published_at=_moment(entry, "published") or _moment(entry, "updated"),
+        **_time(dict.get(entry, "published"), dict.get(entry, "updated")),
     )
 
 
@@ -108,17 +105,27 @@ def _text(value: Any) -> str | None:
     return value[:_LONGEST_TEXT].strip() or None if isinstance(value, str) else None
 
 
-def _moment(entry: Any, name: str) -> datetime | None:
-    """When it happened; None without a zone or outside the calendar."""
-    written, parsed = dict.get(entry, name), dict.get(entry, f"{name}_parsed")
-    if not isinstance(written, str) or not isinstance(parsed, struct_time):
-        return None
-    if not _ZONED.search(written[-60:]):
-        return None
-    try:
-        return datetime.fromtimestamp(calendar.timegm(parsed), UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
+class _Time(TypedDict):
+    """The fields of a FeedEntry that speak of its time."""
+
+    published_at: datetime | None
+    written: str | None
+    time_problem: TimeProblem | None
+    time_note: TimeNote | None
+
+
+def _time(published: Any, updated: Any) -> _Time:
+    """The time of the first of the two that is given.
+
+    One that can't be read is not replaced by the time of an update, which may be much
+    later. feedparser's own readings are not used: it takes unknown zones for UTC, drops PM
+    and completes dates from the machine's clock.
+    """
+    written = _text(published) or _text(updated)
+    read = WrittenTime(None) if written is None else read_time(written)
+    return _Time(
+        published_at=read.at, written=written, time_problem=read.problem, time_note=read.note
+    )
 
 
 def _json_entries(body: bytes, most_entries: int) -> tuple[FeedEntry, ...]:
@@ -143,17 +150,9 @@ def _json_items(items: list[Any]) -> Iterator[FeedEntry]:
             title=_text(item.get("title")),
             link=_text(item.get("url")) or _text(item.get("external_url")),
             summary=_first_text(item, "summary", "content_text", "content_html"),
-            published_at=_iso(item.get("date_published")) or _iso(item.get("date_modified")),
+            **_time(item.get("date_published"), item.get("date_modified")),
         )
 
 
 def _first_text(item: dict[str, Any], *names: str) -> str | None:
     return next((text for name in names if (text := _text(item.get(name)))), None)
-
-
-def _iso(value: Any) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-        return moment.astimezone(UTC) if moment is not None and moment.tzinfo else None
-    except (ValueError, OverflowError):
-        return None

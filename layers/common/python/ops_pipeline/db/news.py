@@ -31,12 +31,15 @@ WHERE canonical_link = ANY(CAST(:links AS text[]))
 
 _INSERT_ITEMS = """
 INSERT INTO inbound_events_raw (id, event_uid, story_id, published_at, published_at_reason,
-    published_claim, source, title, link, summary, canonical_link, title_key, feed_url, fetched_at)
-SELECT id, event_uid, story_id, published_at, published_at_reason, published_claim, source, title,
-    link, summary, canonical_link, title_key, feed_url, fetched_at
+    published_claim, published_written, published_note, source, title, link, summary,
+    canonical_link, title_key, feed_url, fetched_at)
+SELECT id, event_uid, story_id, published_at, published_at_reason, published_claim,
+    published_written, published_note, source, title, link, summary, canonical_link, title_key,
+    feed_url, fetched_at
 FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS item (id uuid, event_uid text, story_id uuid,
-    published_at timestamptz, published_at_reason text, published_claim timestamptz, source text,
-    title text, link text, summary text, canonical_link text, title_key text, feed_url text,
+    published_at timestamptz, published_at_reason text, published_claim timestamptz,
+    published_written text, published_note text, source text, title text, link text,
+    summary text, canonical_link text, title_key text, feed_url text,
     fetched_at timestamptz)
 ON CONFLICT (event_uid) DO NOTHING
 """
@@ -188,6 +191,8 @@ def _item_row(item: NewsItem, story_id: UUID) -> Row:
         "published_at": item.publication.at,
         "published_at_reason": item.publication.reason,
         "published_claim": item.publication.claim,
+        "published_written": item.publication.written,
+        "published_note": item.publication.note,
         "source": item.source,
         "title": item.title,
         "link": item.link,

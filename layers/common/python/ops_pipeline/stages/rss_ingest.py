@@ -23,8 +23,9 @@ class Outcome:
     """Counts of one run.
 
     `seen` counts every entry served; each is `stored`, a `duplicates` or, without guid,
-    link and title, `unidentified`. `implausible_times` and `undated` are stored ones
-    without a time that may be believed. `postponed_feeds` were not reached in time.
+    link and title, `unidentified`. Stored ones without a publication time are `undated`
+    when the feed gives none, `implausible_times` otherwise. `postponed_feeds` were not
+    reached in time.
     """
 
     feeds: int = 0

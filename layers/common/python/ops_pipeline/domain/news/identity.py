@@ -8,12 +8,21 @@ from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from ops_pipeline.domain.news.headlines import plain_text, title_key
-from ops_pipeline.domain.news.items import FeedEntry, FeedState, NewsItem, Publication
+from ops_pipeline.domain.news.items import (
+    FeedEntry,
+    FeedState,
+    NewsItem,
+    Publication,
+    UndatedReason,
+)
+from ops_pipeline.domain.news.time_zones import TimeProblem
 
 FURTHEST_AHEAD = timedelta(minutes=10)
 OLDEST = timedelta(days=7)
 # Longer ones are no headline or teaser any more; they would only fill the table.
 LONGEST_TITLE, LONGEST_SUMMARY, LONGEST_LINK = 500, 2_000, 2_000
+# A written time is kept so that a person can see what was not understood.
+LONGEST_TIME = 100
 
 # Parameters that say where a reader came from, never what the page is.
 _TRACKING = re.compile(
@@ -84,15 +93,23 @@ def _global_guid(guid: str | None, feed_url: str) -> str | None:
     return f"{feed_url}\n{guid}"
 
 
-def publication(claim: datetime | None, fetched_at: datetime) -> Publication:
-    """Judge a feed's claim; an implausible one is kept beside the reason, never "now"."""
+def publication(
+    claim: datetime | None, fetched_at: datetime, problem: TimeProblem | None = None
+) -> Publication:
+    """Judge a feed's claim; an implausible one is kept beside the reason, never "now".
+
+    Args:
+        claim: None when the feed gave no time, or none that could be read.
+        problem: Why it could not be read.
+    """
+    reason: UndatedReason | None = None
     if claim is None:
-        return Publication(at=None, reason="missing", claim=None)
-    if claim - fetched_at > FURTHEST_AHEAD:
-        return Publication(at=None, reason="future", claim=claim)
-    if fetched_at - claim > OLDEST:
-        return Publication(at=None, reason="too_old", claim=claim)
-    return Publication(at=claim, reason=None, claim=claim)
+        reason = problem or "missing"
+    elif claim - fetched_at > FURTHEST_AHEAD:
+        reason = "future"
+    elif fetched_at - claim > OLDEST:
+        reason = "too_old"
+    return Publication(at=None if reason else claim, reason=reason, claim=claim)
 
 
 def news_items(
@@ -117,6 +134,8 @@ def news_item(entry: FeedEntry, feed: FeedState, fetched_at: datetime) -> NewsIt
     if uid is None:
         return None
     title = plain_text(entry.title, LONGEST_TITLE)
+    judged = publication(entry.published_at, fetched_at, entry.time_problem)
+    written = plain_text(entry.written, LONGEST_TIME)
     return NewsItem(
         event_uid=uid,
         source=feed.source,
@@ -126,6 +145,6 @@ def news_item(entry: FeedEntry, feed: FeedState, fetched_at: datetime) -> NewsIt
         summary=plain_text(entry.summary, LONGEST_SUMMARY),
         canonical_link=canonical_link(plain_text(entry.link, LONGEST_LINK)),
         title_key=None if title is None else title_key(title, source=feed.source),
-        publication=publication(entry.published_at, fetched_at),
+        publication=replace(judged, written=written, note=entry.time_note),
         fetched_at=fetched_at,
     )

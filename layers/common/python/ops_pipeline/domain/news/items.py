@@ -5,9 +5,12 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from ops_pipeline.domain.news.time_zones import TimeNote, TimeProblem
+
 Label = Literal["positive", "neutral", "negative"]
-# Why an item has no publication time: it carries no weight then.
-UndatedReason = Literal["missing", "future", "too_old"]
+# Why an item has no publication time: it carries no weight then. The last two are claims of an
+# instant that is implausible, the others leave none to be judged.
+UndatedReason = Literal["missing", TimeProblem, "future", "too_old"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,10 @@ class FeedEntry:
     link: str | None
     summary: str | None
     published_at: datetime | None
+    # The time as the feed wrote it, and why it is no instant where published_at is None.
+    written: str | None = None
+    time_problem: TimeProblem | None = None
+    time_note: TimeNote | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +77,15 @@ class Sentiment:
 class Publication:
     """The time that a feed claims for an item, and the time that counts.
 
-    Exactly one of `at` and `reason` is None.
+    Exactly one of `at` and `reason` is None. `written` is the feed's own text, and `note`
+    says that it was not taken literally.
     """
 
     at: datetime | None
     reason: UndatedReason | None
     claim: datetime | None
+    written: str | None = None
+    note: TimeNote | None = None
 
 
 @dataclass(frozen=True, slots=True)
