@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test slow chaos bench lint types contracts check lock docs clean \
+.PHONY: help setup demo test slow chaos bench lint types contracts check lock docs asl clean \
 	infra layers weigh certs synth cdk infra-test
 
 BIN := .venv/bin
@@ -55,6 +55,9 @@ lock: $(READY) ## resolve pyproject.toml anew into requirements.lock, keeping wh
 docs: $(READY) ## write docs/data-dictionary.md from the migrations
 	@$(BIN)/python -m ops_local.data_dictionary > docs/data-dictionary.new
 	@mv docs/data-dictionary.new docs/data-dictionary.md
+
+asl: $(READY) ## write the state machines of infra/statemachines from the manifest of stages
+	@$(BIN)/python -m infra.asl
 
 INFRA := .venv-infra/ready
 

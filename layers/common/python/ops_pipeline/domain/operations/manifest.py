@@ -1,8 +1,8 @@
 """Every stage and every state machine of the pipeline, one entry each.
 
-Functions, schedules, health checks, the summary of a replay and the weights of bundles derive
-from this file. STAGES stand in the order in which a summary lists them, MACHINES in the order
-in which those of one minute run locally.
+Functions, schedules, state machines, health checks, the summary of a replay and the weights of
+bundles derive from this file. STAGES stand in the order in which a summary lists them, MACHINES
+in the order in which those of one minute run locally. After a change: `make asl`.
 """
 
 from datetime import timedelta
