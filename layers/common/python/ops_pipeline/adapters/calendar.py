@@ -7,8 +7,8 @@ import holidays
 from ops_pipeline.domain.market import Session, new_york_time
 from ops_pipeline.errors import StaleData
 
-# Before 1995 some short days ended at other hours than 13:00; what is decided for the
-# years after the last one nobody can know.
+# Before 1995 some short days closed at other hours than 13:00; holidays after the last year
+# have not been decided yet.
 FIRST_YEAR, LAST_YEAR = 1995, 2040
 _SATURDAY = 5
 
@@ -16,8 +16,8 @@ _SATURDAY = 5
 class NyseCalendar:
     """Regular sessions, 09:30 to 16:00 New York, on half days to 13:00.
 
-    A closure that is decreed from one day to the next (a storm, a mourning) is known
-    only once the package knows it.
+    An unscheduled closure (a storm, a day of mourning) is known only once the package
+    includes it.
     """
 
     def __init__(self) -> None:
@@ -25,10 +25,10 @@ class NyseCalendar:
         self._half_days = holidays.financial_holidays("NYSE", categories=("half_day",))
 
     def session(self, day: date) -> Session | None:
-        """The regular session of that New York day, or None when the exchange is shut.
+        """The regular session of that New York day, or None when the exchange is closed.
 
         Raises:
-            StaleData: the day lies in a year that this calendar does not know.
+            StaleData: the day is in a year that this calendar does not cover.
         """
         if not FIRST_YEAR <= day.year <= LAST_YEAR:
             raise StaleData(
@@ -43,7 +43,7 @@ class NyseCalendar:
         """The last session before that day.
 
         Raises:
-            StaleData: it lies in a year that this calendar does not know.
+            StaleData: it is in a year that this calendar does not cover.
         """
         earlier = day - timedelta(days=1)
         while (found := self.session(earlier)) is None:

@@ -1,4 +1,4 @@
-"""The wall clock: the only place that asks the machine for the time."""
+"""The wall clock: the only place that reads the machine's time."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""One feed's bytes over HTTP: bounded in time and size, redirects followed and reported."""
+"""Downloads one feed over HTTP: bounded in time and size; follows and reports redirects."""
 
 import socket
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ _CHUNK = 65_536
 _OK, _NOT_MODIFIED = 200, 304
 _PERMANENT, _REDIRECTS = frozenset({301, 308}), frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
-# Sites ask robots to name themselves and to come back later when they are told to.
+# Sites ask robots to identify themselves and to respect Retry-After.
 _HEADERS = {
     "User-Agent": "ops-pipeline/0.1 (news reader)",
     "Accept": "application/rss+xml, application/atom+xml, application/feed+json;q=0.9, "
     "application/xml;q=0.9, */*;q=0.5",
-    # What urllib3 can unpack here (gzip, deflate, brotli); anything else is refused below.
+    # What urllib3 can decode here (gzip, deflate, brotli); anything else is refused below.
     "Accept-Encoding": ACCEPT_ENCODING,
 }
 _DECODED = frozenset(ACCEPT_ENCODING.split(",")) | {"identity", "x-gzip", ""}
@@ -33,10 +33,10 @@ _DECODED = frozenset(ACCEPT_ENCODING.split(",")) | {"identity", "x-gzip", ""}
 
 @dataclass(frozen=True, slots=True)
 class FeedResponse:
-    """A server's answer after its redirects.
+    """A server's response after its redirects.
 
-    `body` is unpacked and empty when `status` is 304. `moved_to` is the address that
-    permanent redirects alone lead to, None without any.
+    `body` is decoded, and empty when `status` is 304. `moved_to` is the address that an
+    unbroken chain of permanent redirects leads to; None without one.
     """
 
     status: int
@@ -50,7 +50,7 @@ class FeedResponse:
 
 
 class _Guard:
-    """Hangs up on a server that outlasts the time for one feed, drips of headers included."""
+    """Closes the connection when one feed takes too long, even while headers trickle in."""
 
     def __init__(self) -> None:
         self.over = False
@@ -64,8 +64,8 @@ class _Guard:
     def hang_up(self) -> None:
         self.over = True
         if self._sock is not None:
-            # The plain way: TLS would first say goodbye to a server that doesn't listen.
-            # An error means closed already: the fetch has ended by itself.
+            # On the plain socket: TLS would first wait for a server that does not respond.
+            # An error means that it is closed already: the fetch has ended by itself.
             with suppress(OSError):
                 socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
@@ -122,11 +122,11 @@ class FeedHttp:
         self._http.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
     def get(self, url: str, validators: dict[str, str]) -> FeedResponse:
-        """The document at an address, after its redirects.
+        """Get the document at an address, after its redirects.
 
         Raises:
-            FeedUnavailable: no answer in time, another status, too large, or packed in a
-                way that was not asked for.
+            FeedUnavailable: no response in time, another status, too large, or encoded in
+                a way that was not requested.
         """
         with self._in_time() as guard:
             try:
@@ -135,7 +135,7 @@ class FeedHttp:
                 if guard.over:
                     raise self._too_slow() from error
                 raise FeedUnavailable(_words(error)) from error
-            # Without a length, a connection that was hung up looks like the end of the body.
+            # Without a Content-Length a closed connection looks like the end of the body.
             if guard.over:
                 raise self._too_slow()
             return answer
@@ -173,7 +173,7 @@ class FeedHttp:
                     body = self._read(response)
                     return FeedResponse(response.status, response.headers, body, moved_to)
             finally:
-                # A body that was not read to its end makes the connection useless.
+                # A connection whose body was not read to its end can't be reused.
                 response.close()
             url = _target(url, response.headers.get("Location"))
             for_good = for_good and response.status in _PERMANENT
@@ -192,7 +192,7 @@ class FeedHttp:
                 f"the answer is packed as {packed[:40]!r}, which was not asked for"
             )
         body = bytearray()
-        # read1 returns what has come, so that a server which drips is seen to do so.
+        # read1 returns what has arrived instead of waiting for a full chunk.
         while chunk := response.read1(_CHUNK, decode_content=True):
             body += chunk
             if len(body) > self._most_bytes:
@@ -214,7 +214,7 @@ def _target(url: str, location: str | None) -> str:
 
 
 def _retry_after_s(headers: urllib3.HTTPHeaderDict) -> int | None:
-    """What the server asks to wait; a date counts from the server's own clock."""
+    """The wait that Retry-After asks for; a date is compared with the server's own clock."""
     asked = headers.get("Retry-After", "").strip()
     if asked.isdecimal() and asked.isascii():
         return int(asked[:9])
@@ -231,6 +231,6 @@ def _aware(moment: datetime) -> datetime:
 
 
 def _words(error: Exception) -> str:
-    """The cause in a few words; the address stands beside it in feed_state already."""
+    """The cause in a few words, without the address, which is in feed_state already."""
     reason = getattr(error, "reason", None) or error
     return f"{type(reason).__name__}: {reason}"[:300]

@@ -1,8 +1,7 @@
-"""Entries out of a feed's bytes: RSS, Atom, RDF, CDF and JSON Feed, kind and hostile alike.
+"""Parses RSS, Atom, RDF, CDF and JSON Feed into entries, hostile documents included.
 
-feedparser reads nearly everything and never opens a file or an address when it is given
-bytes in a file. What it can't do is stay quick: some documents cost it time with the
-square of their size. They are cut before they get there.
+feedparser reads nearly everything, and opens no file or address when it is given bytes in
+a file object. Some documents take it quadratic time, so they are cut before parsing.
 """
 
 import json
@@ -20,44 +19,44 @@ from ops_pipeline.domain.news.time_zones import TimeNote, TimeProblem, WrittenTi
 from ops_pipeline.domain.news.written_times import read_time
 from ops_pipeline.errors import FeedUnavailable
 
-# The parser takes 30 us a tag and 1.4 us an escape: far more than honest feeds hold.
+# The parser takes 30 us per tag and 1.4 us per escape; real feeds have far fewer than these.
 _MOST_TAGS, _MOST_ESCAPES = 40_000, 400_000
-# Its time for one tag grows with the square of the attributes. Inline pictures are as long.
+# Its time for one tag is quadratic in its attributes. Inline images are that long too.
 _LONG_TAG = re.compile(rb"<[^<>]{4096,}>?")
 _REFERENCE = re.compile(rb"&#([xX][0-9a-fA-F]{1,100}|[0-9]{1,100});")
 _SUBSET = re.compile(rb"(<!DOCTYPE[^\[>]{0,1000})\[", re.IGNORECASE)
-# Much more than what is kept of a text in the end; markup is still in it here.
+# Far more than is stored of a text in the end; it still includes markup here.
 _LONGEST_TEXT = 16_000
 
 
 def parse_feed(
     body: bytes, *, content_type: str | None, url: str, most_entries: int
 ) -> tuple[FeedEntry, ...]:
-    """The first entries of a document; what it does not say about one is None.
+    """Parse the first entries of a document; fields that an entry lacks are None.
 
     Raises:
-        FeedUnavailable: the bytes are no feed, or the parser gave up.
+        FeedUnavailable: the bytes are not a feed, or the parser failed.
     """
     if body[:200].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         return _json_entries(body, most_entries)
     headers = {"content-location": url} | ({"content-type": content_type} if content_type else {})
     try:
-        # Bytes in a file: a str might be taken for an address or a path and be opened.
+        # Bytes in a file object: a str could be taken for an address or path and opened.
         parsed = feedparser.parse(BytesIO(_harmless(body)), response_headers=headers)
     except Exception as error:
-        # Hostile input makes the parser fail in ways it doesn't name.
+        # Hostile input makes the parser raise undocumented exceptions.
         raise FeedUnavailable(f"the parser failed: {type(error).__name__}") from error
-    # CDF has no version; an empty channel of it looks like no feed at all.
+    # CDF has no version, so an empty CDF channel does not look like a feed.
     if not parsed.get("version") and not parsed.entries:
         raise FeedUnavailable("the answer is no feed")
     return tuple(_entry(entry) for entry in parsed.entries[:most_entries])
 
 
 def _harmless(body: bytes) -> bytes:
-    """The document without what no feed needs and the parser suffers from.
+    """Remove what no feed needs and the parser can't handle.
 
-    Own entities, whether they multiply or reach outside, are gone with the DOCTYPE that
-    declares them; references to characters that don't exist make feedparser fail.
+    Custom entities, recursive or external, are removed with the DOCTYPE that declares them;
+    references to characters that don't exist would make feedparser fail.
     """
     body = _without_subset(_LONG_TAG.sub(b"", body))
     body = _cut(_cut(body, b"<", _MOST_TAGS), b"&", _MOST_ESCAPES)
@@ -65,7 +64,7 @@ def _harmless(body: bytes) -> bytes:
 
 
 def _without_subset(body: bytes) -> bytes:
-    """Drop `[...]` of a DOCTYPE; one without an end takes the document with it."""
+    """Drop the internal subset `[...]` of a DOCTYPE; without an end, all that follows it."""
     found = _SUBSET.search(body, 0, 4096)
     if found is None:
         return body
@@ -74,7 +73,7 @@ def _without_subset(body: bytes) -> bytes:
 
 
 def _cut(body: bytes, mark: bytes, most: int) -> bytes:
-    """The document up to its `most`-th mark; the parser reads a torn one to its end."""
+    """The document up to its `most`-th mark; the parser can read a truncated document."""
     if body.count(mark) <= most:
         return body
     places = re.compile(re.escape(mark)).finditer(body)
@@ -91,7 +90,7 @@ def _exists(reference: bytes) -> bool:
 
 
 def _entry(entry: Any) -> FeedEntry:
-    # dict.get: feedparser's own would answer for a missing key with a related one.
+    # dict.get: feedparser's own get returns a related key's value for a missing one.
     return FeedEntry(
         guid=_text(dict.get(entry, "id")),
         title=_text(dict.get(entry, "title")),

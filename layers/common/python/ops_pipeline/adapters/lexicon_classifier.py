@@ -1,4 +1,4 @@
-"""The embedded model behind the Classifier port: no file, no download, no warm-up."""
+"""The embedded model as a Classifier: no file, no download, no warm-up."""
 
 from collections.abc import Sequence
 
@@ -12,5 +12,5 @@ class LexiconClassifier:
         return MODEL
 
     def classify(self, texts: Sequence[str]) -> list[Sentiment]:
-        """One sentiment a text, in the order given; never fails."""
+        """One sentiment per text, in the order given; never fails."""
         return [sentiment(text) for text in texts]

@@ -1,4 +1,4 @@
-"""A model folder: model, tokenizer and config, and the manifest that vouches for them."""
+"""A model folder: model, tokenizer and config, and a manifest with their hashes."""
 
 import hashlib
 import json
@@ -15,9 +15,9 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """A folder whose files are the ones its manifest names.
+    """A folder whose files match its manifest.
 
-    `name` stands in each row that the model labelled; `labels` are in the order of the
+    `name` is stored in each row that the model classified; `labels` are in the order of the
     model's outputs.
     """
 
@@ -30,7 +30,7 @@ def open_model_folder(path: Path) -> ModelFolder:
     """Check every file's hash, and the labels' order against the model's own config.
 
     Raises:
-        SettingsInvalid: names the file and what is wrong with it.
+        SettingsInvalid: the message has the file and what is wrong with it.
     """
     manifest = _read_json(path / MANIFEST)
     hashes = manifest.get("sha256")
@@ -50,7 +50,7 @@ def open_model_folder(path: Path) -> ModelFolder:
 
 
 def write_manifest(path: Path, name: str) -> None:
-    """Vouch for the files as they are now."""
+    """Write a manifest for the files as they are now."""
     manifest = {
         "name": name,
         "labels": config_labels(_read_json(path / "config.json")),
@@ -60,7 +60,7 @@ def write_manifest(path: Path, name: str) -> None:
 
 
 def config_labels(config: dict[str, Any]) -> tuple[str, ...]:
-    """The labels in the order of the outputs; it differs between mirrors of one model."""
+    """The labels in the order of the outputs, which differs between mirrors of one model."""
     named = config.get("id2label")
     if not isinstance(named, dict) or set(named) != {"0", "1", "2"}:
         raise SettingsInvalid("MODEL_DIR: config.json has no id2label of three labels")

@@ -1,4 +1,4 @@
-"""A model folder from S3 into the local disk, once a machine, its manifest pinned by hash."""
+"""Downloads a model folder from S3, once per machine, with its manifest pinned by hash."""
 
 import hashlib
 import shutil
@@ -16,16 +16,16 @@ from ops_pipeline.errors import SettingsInvalid
 
 _CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
 _CHUNK = 1 << 20
-# Lambda's /tmp has 512 MB unless more is asked for; a manifest is a few lines.
+# Lambda's /tmp has 512 MB by default; a manifest has a few lines.
 _MOST_BYTES, _MOST_MANIFEST_BYTES = 450 << 20, 64 << 10
 
 
 class ModelStore:
-    """Fetches model folders; what was fetched and is still whole is not fetched again.
+    """Downloads model folders; an intact local copy is not downloaded again.
 
     Args:
-        client: boto3's client for S3; None makes one from the environment.
-        cache: Where fetched folders lie, one a manifest; None is the system's /tmp.
+        client: boto3's client for S3; None creates one from the environment.
+        cache: Folder of local copies, one per manifest; None is the system's /tmp.
     """
 
     def __init__(self, client: Any | None = None, cache: Path | None = None) -> None:
@@ -33,19 +33,19 @@ class ModelStore:
         self._cache = cache or Path(tempfile.gettempdir(), "ops-pipeline-models")
 
     def folder(self, uri: str, sha256: str) -> Path:
-        """A local folder with the model of `s3://bucket/prefix`, each file's hash checked.
+        """A local folder with the model of `s3://bucket/prefix`, each file verified by its hash.
 
         Args:
-            uri: Where model.onnx, tokenizer.json, config.json and manifest.json lie.
-            sha256: That of manifest.json, in hex; the manifest vouches for the rest.
+            uri: The prefix of model.onnx, tokenizer.json, config.json and manifest.json.
+            sha256: Hash of manifest.json, in hex; the manifest has those of the rest.
 
         Raises:
-            SettingsInvalid: names the object and what is wrong with it.
+            SettingsInvalid: the message has the object and what is wrong with it.
         """
         place = urlsplit(uri)
         prefix = place.path.strip("/")
         kept = self._cache / sha256
-        # Put there whole, by renaming; a file that was changed since is found by its hash.
+        # Moved there whole by a rename; a file changed since is detected by its hash.
         if kept.is_dir():
             try:
                 open_model_folder(kept)
@@ -68,7 +68,7 @@ class ModelStore:
         return kept
 
     def _fetch(self, bucket: str, key: str, folder: Path, most_bytes: int) -> None:
-        """One object into the folder, never held in memory as a whole."""
+        """Download one object into the folder in chunks."""
         try:
             answer = self._client.get_object(Bucket=bucket, Key=key.lstrip("/"))
             if answer["ContentLength"] > most_bytes:

@@ -12,11 +12,11 @@ from ops_pipeline.adapters.model_folder import ModelFolder, open_model_folder
 from ops_pipeline.domain.news.items import Sentiment
 from ops_pipeline.errors import ClassificationFailed, SettingsInvalid
 
-# Longer texts are cut: BERT knows no more places than these.
+# Longer texts are truncated: BERT has no more positions than these.
 LONGEST_TOKENS = 512
-# Sorted by length, sixteen at once on two threads is where the time a text takes is least.
+# Measured: sorted by length, 16 texts on 2 threads take the least time per text.
 _BATCH, _THREADS = 16, 2
-# What onnxruntime raises when a run of the graph goes wrong; it has no common base.
+# What onnxruntime raises when running the graph fails; they have no common base.
 _RUN_FAILED = (
     runtime_errors.EPFail,
     runtime_errors.Fail,
@@ -27,11 +27,11 @@ _RUN_FAILED = (
 
 
 class OnnxClassifier:
-    """The Classifier port over a model folder; see model_folder for what it holds.
+    """A Classifier over a model folder; see model_folder for its contents.
 
     Raises:
-        SettingsInvalid: the folder, its tokenizer or its graph is not what it should be;
-            the message names the file.
+        SettingsInvalid: the folder, its tokenizer or its graph is unusable; the message has
+            the file.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -62,13 +62,13 @@ class OnnxClassifier:
         return self._folder.name
 
     def classify(self, texts: Sequence[str]) -> list[Sentiment]:
-        """One sentiment a text, in the order given; each cut at 512 tokens.
+        """One sentiment per text, in the order given; each truncated at 512 tokens.
 
         Raises:
-            ClassificationFailed: the graph failed on one of them, or answered with no number.
+            ClassificationFailed: the graph failed on one of them, or returned a non-number.
         """
         encoded = self._tokenizer.encode_batch(list(texts))
-        # Texts of one length need no padding.
+        # Texts of equal length need no padding.
         by_length = sorted(range(len(texts)), key=lambda place: len(encoded[place].ids))
         found: dict[int, Sentiment] = {}
         for first in range(0, len(by_length), _BATCH):
@@ -111,9 +111,9 @@ class OnnxClassifier:
 
 
 def _tokenizer(folder: ModelFolder) -> Tokenizer:
-    """The tokenizer, cut at 512; one that leaves [CLS] and [SEP] out is refused.
+    """The tokenizer, truncating at 512; one that does not add [CLS] and [SEP] is refused.
 
-    A freshly trained tokenizer has no post-processor and omits both without a word.
+    A freshly trained tokenizer has no post-processor and silently omits both.
     """
     tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
     tokenizer.enable_truncation(LONGEST_TOKENS)

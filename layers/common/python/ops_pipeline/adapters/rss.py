@@ -1,4 +1,4 @@
-"""News feeds over HTTP: whatever their servers send, entries or a named failure."""
+"""News feeds over HTTP: entries, or FeedUnavailable with the reason."""
 
 from ops_pipeline.adapters.feed_http import FeedHttp
 from ops_pipeline.adapters.feed_parser import parse_feed
@@ -6,16 +6,16 @@ from ops_pipeline.domain.news.items import FeedDocument, FeedState
 
 
 class RssFeed:
-    """The NewsFeed port over HTTP; safe to use from several threads.
+    """The NewsFeed port over HTTP; thread safe.
 
     Args:
-        connect_s: Longest wait for a connection.
-        read_s: Longest silence of the server.
-        total_s: Longest time for one feed, from the request to its last byte, with
-            redirects. Looking a name up is the system's business and not in it.
-        most_bytes: Largest body, counted after decompression.
-        most_entries: Entries read of one answer, the first ones.
-        proxy_url: HTTP proxy that all requests go through, None for none.
+        connect_s: Time-out of a connection attempt.
+        read_s: Longest time without data from the server.
+        total_s: Longest time for one feed, from the request to its last byte, redirects
+            included. Name resolution is left to the system and not included.
+        most_bytes: Largest body after decompression.
+        most_entries: Number of entries read, the first ones.
+        proxy_url: HTTP proxy for all requests; None for none.
     """
 
     def __init__(
@@ -38,12 +38,12 @@ class RssFeed:
         )
 
     def fetch(self, state: FeedState) -> FeedDocument:
-        """The feed's entries; none and `not_modified` when the server says 304.
+        """The feed's entries; none and `not_modified` when the server answers 304.
 
-        Asked first where the last permanent redirect led, which is reported again.
+        Requested from where the last permanent redirect led, which is reported again.
 
         Raises:
-            FeedUnavailable: no answer in time, another status, too large, or no feed.
+            FeedUnavailable: no response in time, another status, too large, or not a feed.
         """
         validators = {"If-None-Match": state.etag, "If-Modified-Since": state.last_modified}
         answer = self._http.get(

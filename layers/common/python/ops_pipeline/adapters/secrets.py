@@ -1,4 +1,4 @@
-"""Logins and keys from AWS Secrets Manager, read when they are first needed."""
+"""Logins and keys from AWS Secrets Manager, read when first needed."""
 
 import json
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[impor
 
 from ops_pipeline.errors import SettingsInvalid
 
-# Short enough to end within the shortest function's time, retries included.
+# Retries included, shorter than the shortest time-out of a function.
 _CONFIG = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2})
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseLogin:
-    """What RDS keeps in a login's secret; the password shows in no repr."""
+    """A login as RDS stores it in a secret; the repr has no password."""
 
     host: str
     port: int
@@ -30,7 +30,7 @@ class DatabaseLogin:
 
 @dataclass(frozen=True, slots=True)
 class AccountKeys:
-    """One trading account's keys and the number they are bound to; none of it is shown."""
+    """One trading account's keys and its bound account number; the repr shows none of it."""
 
     key_id: str
     secret_key: str
@@ -41,17 +41,17 @@ class AccountKeys:
 
 
 class SecretsManager:
-    """Reads secrets; each call asks anew, so that a changed one is seen.
+    """Reads secrets; each call reads again, so that a rotated one is seen.
 
     Args:
-        client: boto3's client for Secrets Manager; None makes one from the environment.
+        client: boto3's client for Secrets Manager; None creates one from the environment.
     """
 
     def __init__(self, client: Any | None = None) -> None:
         self._client = client or boto3.client("secretsmanager", config=_CONFIG)
 
     def database_login(self, secret_id: str) -> DatabaseLogin:
-        """Raises SettingsInvalid, which names the secret and never what is in it."""
+        """Raises SettingsInvalid with the secret's name, never with its content."""
         fields = self._read(secret_id, ("host", "port", "dbname", "username", "password"))
         if not fields["port"].isdigit():
             raise SettingsInvalid(f"the port in the secret {secret_id} is no number")

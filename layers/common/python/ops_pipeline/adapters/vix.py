@@ -1,4 +1,4 @@
-"""The daily closes of the CBOE volatility index, as its publisher's CSV gives them."""
+"""Daily closes of the CBOE volatility index, from its publisher's CSV."""
 
 import csv
 from datetime import date, datetime
@@ -25,8 +25,8 @@ class VixCsv:
         """The published daily closes, oldest first.
 
         Raises:
-            FeedUnavailable: no answer, or none that is this CSV from end to end: half a
-                history must not pass for the whole.
+            FeedUnavailable: no response, or one that is not this CSV to its end: a partial
+                history must not be taken for a whole one.
         """
         try:
             answer = self._pool.request("GET", self._url)

@@ -1,4 +1,4 @@
-"""Puts the shipped figures in force where none are yet."""
+"""Puts the default parameters in force where none are yet."""
 
 from datetime import datetime
 
@@ -11,10 +11,10 @@ _ACTIVE = "SELECT version FROM parameter_versions WHERE active"
 
 
 def ensure(tx: Transaction, *, now: datetime) -> int | None:
-    """The version in force, the shipped figures where there was none.
+    """Return the version in force, after activating the defaults where there was none.
 
-    One that is in force is left alone, also when it does not fit the model any more.
-    None: this database has no such table, as it was migrated from another folder.
+    A version in force is left unchanged, even if it does not fit the model any more.
+    Returns None when the database has no such table: it was migrated from another folder.
     """
     table = tx.one(_TABLE)
     if table is None or not table["present"]:

@@ -1,4 +1,4 @@
-"""Windows of bars out of Postgres for numpy, and rows of lane_features."""
+"""Reads windows of bars into numpy, and reads and writes lane_features."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -22,10 +22,10 @@ class StoredFeatures:
     computed_at: datetime
 
 
-# Each column of a ticker's window travels as one array in Postgres's binary form: numpy reads
-# it as it lies there, where 120 rows a ticker would be parsed value by value. Of times and
-# volumes only those are sent that are looked at. A ticker whose newest bar has its features
-# already is left out.
+# Each column of a ticker's window is sent as one array in Postgres's binary form, which numpy
+# reads directly, instead of 120 rows per ticker that are parsed value by value. Of times and
+# volumes only the ones that are used are sent. A ticker whose newest bar already has its
+# features is left out.
 _WINDOWS = """
 SELECT watched.ticker, bars.starts, bars.closes, bars.volumes
 FROM unnest(CAST(:tickers AS text[])) AS watched (ticker)
@@ -50,7 +50,7 @@ CROSS JOIN LATERAL (
 ) done
 WHERE bars.newest > coalesce(done.newest, '-infinity')
 """
-# What precedes the elements: dimensions, flags, element type, length, lower bound.
+# The header before the elements: dimensions, flags, element type, length, lower bound.
 _ARRAY_HEADER_BYTES = 20
 _INTEGERS = np.dtype([("bytes", ">i4"), ("value", ">i8")])
 _DOUBLES = np.dtype([("bytes", ">i4"), ("value", ">f8")])
@@ -70,7 +70,7 @@ _TYPES = {
 }
 _ARRAYS = ", ".join(f"CAST(:{name} AS {_TYPES.get(name, 'double precision')}[])" for name in _NAMES)
 
-# An array a column: as JSON, the names of the columns would be written and read for every row.
+# One array per column: JSON would repeat the column names in every row.
 _INSERT = f"""
 INSERT INTO lane_features ({_COLUMNS}, computed_at, parameter_version)
 SELECT {_COLUMNS}, :now, :parameter_version FROM unnest({_ARRAYS}) AS computed ({_COLUMNS})
@@ -91,9 +91,9 @@ CROSS JOIN LATERAL (
 def windows_due(
     tx: Transaction, tickers: Sequence[str], session: Session, *, tick: datetime, most_bars: int
 ) -> list[BarWindows]:
-    """The session's newest bars before `tick`, for each ticker whose features are behind them.
+    """The session's newest bars before `tick`, for each ticker whose features are behind.
 
-    Tickers with as many bars come together.
+    Tickers with the same number of bars share one BarWindows.
     """
     rows = tx.rows(
         _WINDOWS,
@@ -112,7 +112,7 @@ def windows_due(
 def insert(
     tx: Transaction, rows: Iterable[Features], *, parameter_version: int, now: datetime
 ) -> int:
-    """Store new rows; returns how many there were."""
+    """Store new rows and return their number."""
     columns = zip(*map(attrgetter(*_NAMES), rows), strict=True)
     arrays = {name: list(values) for name, values in zip(_NAMES, columns, strict=False)}
     if not arrays:
@@ -123,7 +123,7 @@ def insert(
 def latest(
     tx: Transaction, tickers: Sequence[str], *, since: datetime, until: datetime
 ) -> dict[str, StoredFeatures]:
-    """Each ticker's newest features with since <= ts < until; a ticker without is left out."""
+    """Each ticker's newest features with since <= ts < until; a ticker without any is left out."""
     found = {}
     for row in tx.rows(_LATEST, tickers=list(tickers), since=since, until=until):
         computed_at = row.pop("computed_at")
@@ -132,7 +132,7 @@ def latest(
 
 
 def _windows(rows: Sequence[Row]) -> BarWindows:
-    """Newest first in the database's answer, oldest first in the windows."""
+    """Bars come newest first from the database and go oldest first into the windows."""
     starts_us = _elements(rows, "starts", _INTEGERS)
     return BarWindows(
         tickers=[row["ticker"] for row in rows],
@@ -145,9 +145,9 @@ def _windows(rows: Sequence[Row]) -> BarWindows:
 def _elements(
     rows: Sequence[Row], column: str, element: np.dtype[np.void]
 ) -> np.ndarray[tuple[int, int], np.dtype[Any]]:
-    """A row for each array without NULLs, as array_send() wrote it, the last element first.
+    """Decode arrays written by array_send(), without NULLs and all of one length.
 
-    All have one length.
+    Returns one row per array, its elements in reverse order.
     """
     sent = [row[column] for row in rows]
     count = (len(sent[0]) - _ARRAY_HEADER_BYTES) // element.itemsize

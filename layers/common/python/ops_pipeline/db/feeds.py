@@ -1,4 +1,4 @@
-"""The subscribed feeds and their servers' last responses."""
+"""Subscribed feeds and the state of their last fetch."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ WHERE active AND (next_try_at IS NULL OR next_try_at <= :tick)
 ORDER BY last_fetched_at NULLS FIRST, url COLLATE "C"
 """
 
-# A 304 may leave the validators out: what they said before still holds.
+# A 304 may leave the validators out; the previous ones then remain valid.
 _SUCCEEDED = """
 UPDATE feed_state SET last_fetched_at = :now, last_succeeded_at = :now, last_error = NULL,
     failures_in_a_row = 0, next_try_at = NULL,
@@ -29,7 +29,7 @@ UPDATE feed_state SET last_fetched_at = :now, last_succeeded_at = :now, last_err
 WHERE url = :url
 """
 
-# A redirect that leads nowhere is forgotten: the subscribed address may know a better one.
+# A redirect that fails is dropped: the subscribed address may have a better one by now.
 _FAILED = """
 UPDATE feed_state SET last_fetched_at = :now, last_error = :error, moved_to = NULL,
     failures_in_a_row = failures_in_a_row + 1, next_try_at = :next_try_at
@@ -38,12 +38,12 @@ WHERE url = :url
 
 
 def subscribe(tx: Transaction, *, url: str, source: str) -> None:
-    """Add a feed, or take one up again; what its server said last is kept."""
+    """Add a feed or reactivate one; its validators are kept."""
     tx.execute(_SUBSCRIBE, url=url, source=source)
 
 
 def due_feeds(tx: Transaction, tick: datetime) -> list[FeedState]:
-    """The feeds to fetch at this tick, the longest waiting first; a failing one pauses."""
+    """The feeds to fetch at this tick, longest waiting first; paused ones are left out."""
     return [FeedState(**row) for row in tx.rows(_DUE, tick=tick)]
 
 

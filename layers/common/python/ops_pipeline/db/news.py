@@ -1,8 +1,9 @@
-"""News items, their stories, and the classifier's verdicts."""
+"""News items, their stories and their classification."""
 
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 from ops_pipeline.db.driver.connection import Row, Transaction
@@ -16,6 +17,8 @@ from ops_pipeline.domain.news.items import (
     WaitingItem,
 )
 from ops_pipeline.domain.news.stories import SAME_TITLE_WITHIN
+
+ClassificationStatus = Literal["CLASSIFIED", "UNCLASSIFIABLE"]
 
 _KNOWN = """
 SELECT event_uid FROM inbound_events_raw WHERE event_uid = ANY(CAST(:uids AS text[]))
@@ -77,8 +80,8 @@ UPDATE inbound_events_raw SET processed_at = :now
 WHERE id = ANY(CAST(:ids AS uuid[])) AND processed_at IS NULL
 """
 
-# A story is as old as the first that was seen of it, so that publishing it again does
-# not make it new. A claim of more than a year is no date but a fault of the feed.
+# A story is as old as its first known item, so that publishing it again does not make it
+# new. A claimed time of over a year ago is a fault of the feed and not used.
 _STORIES = """
 WITH judged AS MATERIALIZED (
     SELECT named.ticker, verdict.story_id, verdict.published_at, item.event_uid,
@@ -113,7 +116,7 @@ def known_uids(tx: Transaction, uids: Sequence[str]) -> set[str]:
 
 
 def story_traces(tx: Transaction, items: Sequence[NewsItem]) -> list[StoryTrace]:
-    """What is stored of the stories that these items may belong to."""
+    """Stored items of the stories that these items may belong to."""
     if not items:
         return []
     dated = [item.dated for item in items]
@@ -128,7 +131,7 @@ def story_traces(tx: Transaction, items: Sequence[NewsItem]) -> list[StoryTrace]
 
 
 def insert_items(tx: Transaction, items: Sequence[NewsItem], stories: Mapping[str, UUID]) -> int:
-    """Store items with their stories; one that is stored already stays as it was."""
+    """Store items with their stories; items already stored are left unchanged."""
     if not items:
         return 0
     rows = [_item_row(item, stories[item.event_uid]) for item in items]
@@ -136,7 +139,7 @@ def insert_items(tx: Transaction, items: Sequence[NewsItem], stories: Mapping[st
 
 
 def waiting_items(tx: Transaction, *, limit: int) -> list[WaitingItem]:
-    """The items that wait longest for the classifier, oldest first."""
+    """The oldest items that wait for the classifier."""
     return [WaitingItem(**row) for row in tx.rows(_WAITING, limit=limit)]
 
 
@@ -159,7 +162,7 @@ def companies(tx: Transaction) -> list[Company]:
 
 
 def save_classified(tx: Transaction, verdicts: Sequence[Classified], now: datetime) -> None:
-    """Store the verdicts and take their items off the queue."""
+    """Store classifications and remove their items from the queue."""
     if not verdicts:
         return
     rows = [_verdict_row(verdict, now) for verdict in verdicts]
@@ -170,10 +173,10 @@ def save_classified(tx: Transaction, verdicts: Sequence[Classified], now: dateti
 def stories_by_ticker(
     tx: Transaction, tickers: Sequence[str], now: datetime, *, window_minutes: int = 120
 ) -> dict[str, list[Story]]:
-    """The stories of the window for each ticker that has any, each story once.
+    """The stories of the window by ticker, each story once; tickers without any are left out.
 
-    Only what was fetched by `now`, has a plausible publication time and speaks of its
-    tickers alike. A story's score is that of its first such item.
+    Only items fetched by `now`, with a plausible publication time and one sentiment for all
+    their tickers. A story's score is that of its first such item.
     """
     since = now - timedelta(minutes=window_minutes)
     found: dict[str, list[Story]] = {}
@@ -206,13 +209,14 @@ def _item_row(item: NewsItem, story_id: UUID) -> Row:
 
 def _verdict_row(verdict: Classified, now: datetime) -> Row:
     sentiment = verdict.sentiment
+    status: ClassificationStatus = "UNCLASSIFIABLE" if sentiment is None else "CLASSIFIED"
     return {
         "id": stable_uuid("classified", verdict.item.event_uid),
         "raw_event_id": verdict.item.raw_event_id,
         "story_id": verdict.item.story_id,
         "published_at": verdict.item.published_at,
         "tickers": verdict.tickers,
-        "status": "UNCLASSIFIABLE" if sentiment is None else "CLASSIFIED",
+        "status": status,
         "reason": verdict.reason,
         "sentiment_label": sentiment and sentiment.label,
         "sentiment_score": sentiment and sentiment.score,

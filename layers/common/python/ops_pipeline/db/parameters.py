@@ -1,4 +1,4 @@
-"""The versions of the trading rules' figures, as rows and as the typed model."""
+"""Versions of the trading parameters, as rows and as the typed model."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ _ADAPTER = TypeAdapter(Parameters)
 
 @dataclass(frozen=True, slots=True)
 class Versioned:
-    """The figures in force and the version that stands in every row they led to."""
+    """The parameters in force and their version, which is stored in every row they led to."""
 
     version: int
     rules: Parameters
@@ -38,7 +38,7 @@ VALUES (:version, :source, CAST(:parameters AS jsonb), :checksum, false, :now)
 
 
 def in_force(database: Database, known: Versioned | None) -> Versioned:
-    """The version in force; a version's figures never change, so a known one is not read again.
+    """The version in force; versions never change, so a known one is not read again.
 
     Raises:
         SettingsInvalid: as `load_active`.
@@ -53,7 +53,7 @@ def load_active(tx: Transaction) -> Versioned:
     """The version in force.
 
     Raises:
-        SettingsInvalid: none is active, or the stored figures do not fit the model.
+        SettingsInvalid: none is active, or the stored parameters do not fit the model.
     """
     row = tx.one(_ACTIVE)
     if row is None:
@@ -65,7 +65,7 @@ def load_active(tx: Transaction) -> Versioned:
 
 
 def activate(tx: Transaction, parameters: Parameters, *, source: Source, now: datetime) -> int:
-    """Store these figures unless they are a version already, and put them in force."""
+    """Put these parameters in force, as a new version unless they are one already."""
     text = json.dumps(_ADAPTER.dump_python(parameters, mode="json"), sort_keys=True)
     checksum = hashlib.sha256(text.encode()).hexdigest()
     known = tx.one(_BY_CHECKSUM, checksum=checksum)
@@ -82,28 +82,28 @@ def activate(tx: Transaction, parameters: Parameters, *, source: Source, now: da
 
 
 def overlay(base: Parameters, changes: dict[str, Any]) -> Parameters:
-    """The base with some figures replaced, for a what-if replay.
+    """The base with some parameters replaced, for a what-if replay.
 
     Raises:
-        InvalidInput: a name that is no parameter, or a value that does not fit.
+        InvalidInput: a name is not a parameter, or a value does not fit.
     """
-    figures = _ADAPTER.dump_python(base, mode="json")
-    _merge(figures, changes, path="")
+    values = _ADAPTER.dump_python(base, mode="json")
+    _merge(values, changes, path="")
     try:
-        return _ADAPTER.validate_python(figures)
+        return _ADAPTER.validate_python(values)
     except ValidationError as error:
         raise InvalidInput(f"parameters: {_first(error)}") from None
 
 
-def _merge(figures: dict[str, Any], changes: dict[str, Any], path: str) -> None:
+def _merge(values: dict[str, Any], changes: dict[str, Any], path: str) -> None:
     for name, value in changes.items():
-        if name not in figures:
-            known = ", ".join(sorted(figures))
+        if name not in values:
+            known = ", ".join(sorted(values))
             raise InvalidInput(f"parameters: {path}{name} is unknown; expected one of {known}")
-        if isinstance(figures[name], dict) and isinstance(value, dict):
-            _merge(figures[name], value, f"{path}{name}.")
+        if isinstance(values[name], dict) and isinstance(value, dict):
+            _merge(values[name], value, f"{path}{name}.")
         else:
-            figures[name] = value
+            values[name] = value
 
 
 def _first(error: ValidationError) -> str:

@@ -1,4 +1,4 @@
-"""Daily readings of the volatility index, and the closes a stand-in is made of."""
+"""Daily readings of the volatility index, and the closes that a substitute is computed from."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -9,7 +9,7 @@ from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.regime import RegimeSource
 from ops_pipeline.ports import VixReading
 
-# A stand-in never replaces the index itself.
+# A substitute never replaces a reading of the index itself.
 _STORE = """
 INSERT INTO vix_history AS stored (day, close, source, fetched_at)
 SELECT day, close, :source, :now
@@ -39,7 +39,7 @@ _SOURCE_OF = "SELECT source FROM vix_history WHERE day = :day"
 def store_readings(
     tx: Transaction, readings: Sequence[VixReading], *, source: RegimeSource, now: datetime
 ) -> int:
-    """Keep readings; returns how many were new or different."""
+    """Store readings; return how many were new or different."""
     return tx.execute(
         _STORE,
         days=[reading.day.isoformat() for reading in readings],
@@ -50,7 +50,7 @@ def store_readings(
 
 
 def source_of(tx: Transaction, day: date) -> RegimeSource | None:
-    """Where the stored reading of that day comes from; None when there is none."""
+    """The source of that day's stored reading; None when there is none."""
     row = tx.one(_SOURCE_OF, day=day)
     return row["source"] if row else None
 
@@ -58,7 +58,7 @@ def source_of(tx: Transaction, day: date) -> RegimeSource | None:
 def daily_closes(
     tx: Transaction, ticker: str, sessions: Sequence[Session]
 ) -> list[tuple[date, Decimal | None]]:
-    """The last stored close within each regular session, None where there is none; by day."""
+    """The last stored close of each regular session by day; None where there is none."""
     rows = tx.rows(
         _DAILY_CLOSES,
         ticker=ticker,

@@ -1,7 +1,7 @@
 """The three logins: owner of the schema, writer for the stages, reader for the SQL console.
 
-Roles belong to the whole cluster, so they are made by this step before any migration
-and never by one; migrations only GRANT to them.
+Roles are cluster-wide, so this step creates them before any migration; migrations only
+GRANT to them.
 """
 
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ class Role(StrEnum):
     READER = "ops_pipeline_reader"
 
 
-# Any number will do, as long as nobody else takes it: two runs that make the roles at
-# once would fail on "tuple concurrently updated".
+# Any number that nothing else uses: two runs that create the roles at once would fail with
+# "tuple concurrently updated".
 _LOCK = 4_907_201_511
 
-# Of the 100 that the database in AWS takes. A warm function holds one and a deployment has old
-# and new ones for a while; the console never crowds out the stages, nor both the migration.
+# Of the 100 that the database in AWS allows. A warm function holds one, and during a deployment
+# old and new ones coexist; the console must not crowd out the stages, nor both the migration.
 CONNECTION_LIMITS = {Role.WRITER: 75, Role.READER: 10}
 
 _FACTS = """
@@ -43,19 +43,19 @@ def missing_roles(tx: Transaction) -> tuple[Role, ...]:
 
 
 def owner_may_verify(tx: Transaction) -> bool:
-    """Whether the owner may make the scratch database that `verify` compares with."""
+    """Whether the owner may create the scratch database that `verify` compares with."""
     row = tx.one(_OWNER_VERIFIES, owner=Role.OWNER.value)
     return row is not None and bool(row["allowed"])
 
 
 def ensure(tx: Transaction, passwords: Mapping[Role, str]) -> None:
-    """Make the roles that are missing and set the given passwords; running it again is harmless.
+    """Create missing roles and set the given passwords; idempotent.
 
     A role without a password in `passwords` keeps the one it has.
 
     Raises:
-        SettingsInvalid: this login may not make roles; the message holds the statements
-            that somebody who may has to run.
+        SettingsInvalid: this login may not create roles; the message has the statements to
+            be run by one that may.
     """
     tx.execute("SELECT pg_advisory_xact_lock(:key)", key=_LOCK)
     login = tx.one(_FACTS, owner=Role.OWNER.value) or {}
@@ -68,17 +68,17 @@ def ensure(tx: Transaction, passwords: Mapping[Role, str]) -> None:
     for role, password in passwords.items():
         tx.execute(f"ALTER ROLE {role} LOGIN PASSWORD {literal(password)}")
     if allowed:
-        # Not the guard, only a second one: the console opens READ ONLY transactions itself.
+        # A second guard: the console opens READ ONLY transactions itself.
         tx.execute(f"ALTER ROLE {Role.READER} SET default_transaction_read_only = on")
         if login["creates_databases"] and not login["is_owner"]:
             tx.execute(f"ALTER ROLE {Role.OWNER} CREATEDB")
         if not login["superuser"] and not login["is_owner"]:
-            # Postgres 16 and later let a creator give a database to a role only as its member.
+            # From Postgres 16 on only a member of a role may make it a database's owner.
             tx.execute(f"GRANT {Role.OWNER} TO CURRENT_USER")
 
 
 def prepare(tx: Transaction, passwords: Mapping[Role, str]) -> None:
-    """In AWS the owner, RDS's first login, makes the other two and lets them in."""
+    """In AWS: the owner, RDS's first login, creates the other two and grants them access."""
     ensure(tx, passwords)
     for role, most in CONNECTION_LIMITS.items():
         tx.execute(f"ALTER ROLE {role} CONNECTION LIMIT {most}")
@@ -88,7 +88,7 @@ def prepare(tx: Transaction, passwords: Mapping[Role, str]) -> None:
 
 
 def grant_database(tx: Transaction, name: str) -> None:
-    """Let the roles, and nobody else, into a database; a copy of it starts without this."""
+    """Grant a database to the roles and to nobody else; a copy of it does not inherit this."""
     database = identifier(name)
     tx.execute(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC")
     tx.execute(f"GRANT CONNECT ON DATABASE {database} TO {Role.WRITER}, {Role.READER}")
@@ -97,7 +97,7 @@ def grant_database(tx: Transaction, name: str) -> None:
 
 
 def grant_schema(tx: Transaction) -> None:
-    """Let the owner, and nobody else, build in the current database's schema `public`."""
+    """Let only the owner create objects in the current database's schema `public`."""
     tx.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     tx.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
     tx.execute(f"GRANT ALL ON SCHEMA public TO {Role.OWNER}")

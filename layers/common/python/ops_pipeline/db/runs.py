@@ -1,4 +1,4 @@
-"""The record of every run, its lease, and the fence that a commit must pass."""
+"""Run rows, their leases, and the fence that lets only the lease's holder commit."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,14 +17,14 @@ Refusal = Literal["already_done", "busy"]
 
 
 class UnitsOfWork(Protocol):
-    """What a stage gets for a database: units of work and nothing else."""
+    """The database as a stage sees it: transactions and nothing else."""
 
     def transaction(self) -> AbstractContextManager[Transaction]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to run one stage for one scope; `attempt` fences off an older owner."""
+    """The right to run one stage for one scope; a newer `attempt` fences off an older owner."""
 
     run_id: UUID
     attempt: int
@@ -35,7 +35,7 @@ UPDATE pipeline_runs SET status = 'abandoned', finished_at = :now
 WHERE stage = :stage AND scope = :scope AND status = 'running' AND lease_expires_at <= :now
 """
 
-# A run that failed or lost its lease may be taken again; one that succeeded never is.
+# A run that failed or lost its lease may be taken again, one that succeeded may not.
 _TAKE = """
 INSERT INTO pipeline_runs AS run
     (run_id, stage, tick, scope, attempt, status, owner, lease_expires_at, started_at)
@@ -51,7 +51,7 @@ RETURNING run.attempt
 
 _STATUS = "SELECT status FROM pipeline_runs WHERE run_id = :run_id"
 
-# An error, unlike an empty answer, keeps the COMMIT that is sent along from taking effect.
+# An error, unlike an empty result, prevents the COMMIT that is sent along with it.
 _FENCE = """
 SELECT 1 / count(*) AS held FROM (
     SELECT 1 FROM pipeline_runs
@@ -60,7 +60,7 @@ SELECT 1 / count(*) AS held FROM (
 ) AS run
 """
 
-# The run's end and its measured time, in one statement.
+# The run's end and its measured duration in one statement.
 _FINISH = """
 WITH ended AS (
 UPDATE pipeline_runs SET status = :status, finished_at = :now, counts = CAST(:counts AS jsonb),
@@ -89,7 +89,7 @@ def take(
     now: datetime,
     lease_s: float,
 ) -> Lease | Refusal:
-    """Take the lease of one run, or say why not: done already, or another one runs."""
+    """Take the lease of one run; refused when it is done or another run holds the lease."""
     asked = {
         "run_id": stable_uuid("run", stage, tick, scope),
         "stage": stage,
@@ -116,7 +116,10 @@ def take(
 
 
 def _taken(database: UnitsOfWork, asked: Mapping[str, Any]) -> Lease | Refusal:
-    """Take it unless it is done or runs; ConstraintViolated when another tick's run runs."""
+    """Take it unless it is done or running.
+
+    Raises ConstraintViolated while the run of another tick holds the lease.
+    """
     with database.transaction() as tx:
         taken = tx.one(_TAKE, **asked)
         if taken:
@@ -135,7 +138,7 @@ def succeed(
     now: datetime,
     duration_ms: float,
 ) -> None:
-    """End the run well. Raises LeaseLost when it was taken over meanwhile."""
+    """Mark the run as succeeded. Raises LeaseLost when it was taken over meanwhile."""
     ended = tx.execute(
         _FINISH,
         run_id=lease.run_id,
@@ -159,7 +162,7 @@ def fail(
     now: datetime,
     duration_ms: float,
 ) -> None:
-    """End the run badly, in a unit of work of its own; a run taken over is left alone."""
+    """Mark the run as failed, in a transaction of its own; not if it was taken over."""
     tx.enqueue(
         _FINISH,
         run_id=lease.run_id,
@@ -174,12 +177,12 @@ def fail(
 
 
 def abandon_owner(tx: Transaction, *, owner: str, now: datetime) -> int:
-    """Give up every lease of a runner that is known to be dead."""
+    """Release every lease of a runner that is known to be dead."""
     return tx.execute(_ABANDON_OWNER, owner=owner, now=now)
 
 
 class FencedDatabase:
-    """Units of work that commit only while the lease is held.
+    """Transactions that commit only while the lease is held.
 
     The run's row stays share-locked until COMMIT, so no other run can take the
     stage over between the check and the commit.
@@ -199,11 +202,11 @@ class FencedDatabase:
 
 
 class _RolledBack(Exception):
-    """Ends a dry unit of work; never leaves this module."""
+    """Rolls a dry transaction back; never leaves this module."""
 
 
 class DryDatabase:
-    """Units of work that are always rolled back: a dry run decides and keeps nothing."""
+    """Transactions that are always rolled back, for dry runs."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

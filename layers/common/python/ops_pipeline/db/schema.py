@@ -1,4 +1,4 @@
-"""The migrations this code was written against, and the guard that asks for them."""
+"""The migrations that this code requires, and the check for them."""
 
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.errors import SchemaBehind
@@ -24,17 +24,17 @@ _APPLIED = "SELECT CAST(version AS text) AS version FROM schema_migrations"
 
 
 def missing_versions(tx: Transaction) -> tuple[str, ...]:
-    """The versions that the database lacks, in order; one that is ahead lacks none."""
+    """The versions that the database lacks, in order; none for a database that is ahead."""
     present = any(row["present"] for row in tx.rows(_HISTORY))
     applied = {row["version"] for row in tx.rows(_APPLIED)} if present else set()
     return tuple(version for version in VERSIONS if version not in applied)
 
 
 def require_current(tx: Transaction) -> None:
-    """Refuse a database that lacks a migration; one that is ahead is fine.
+    """Refuse a database that lacks a migration; one that is ahead is accepted.
 
     Raises:
-        SchemaBehind: names the missing versions.
+        SchemaBehind: the message has the missing versions.
     """
     if missing := missing_versions(tx):
         raise SchemaBehind(f"the database lacks {', '.join(missing)}: run the migrations first")

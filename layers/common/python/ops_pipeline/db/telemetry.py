@@ -1,4 +1,4 @@
-"""Bars as they are stored, bars kept aside, and tickers held back after a jump."""
+"""Stored bars, quarantined bars, and tickers halted after a price jump."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ CROSS JOIN LATERAL (
 ) last
 """
 
-# Only a bar that is new or differs is written: a minute fetched again costs no dead row.
+# Only new or different bars are written: fetching a minute again leaves no dead row.
 _MERGE = """
 INSERT INTO lane_telemetry AS stored
     (ticker, ts, open, high, low, close, volume, data_feed, fetched_at)
@@ -93,31 +93,31 @@ def watched_tickers(tx: Transaction) -> list[str]:
 def newest_bars(
     tx: Transaction, tickers: Sequence[str], since: datetime, until: datetime
 ) -> dict[str, datetime]:
-    """Each ticker's newest stored minute with since <= ts < until; none is left out."""
+    """Each ticker's newest stored minute with since <= ts < until, if it has any."""
     found = tx.rows(_NEWEST, tickers=list(tickers), since=since, until=until)
     return {row["ticker"]: row["ts"] for row in found}
 
 
 def stage(tx: Transaction, bars: Iterable[Bar]) -> None:
-    """Bring sound bars, one a ticker and minute, into this transaction's staging table."""
+    """Copy valid bars, one per ticker and minute, into this transaction's staging table."""
     tx.execute(_STAGING)
     tx.copy_in(_COPY, _chunks(bars))
 
 
 def last_closes(tx: Transaction) -> dict[str, Decimal]:
-    """Of each staged ticker the last close stored before its first staged bar, USD."""
+    """Each staged ticker's last close stored before its first staged bar, USD."""
     return {row["ticker"]: row["close"] for row in tx.rows(_LAST_CLOSES)}
 
 
 def merge(tx: Transaction, *, data_feed: DataFeed, now: datetime) -> int:
-    """Store the staged bars; returns how many were new or different."""
+    """Store the staged bars; return how many were new or different."""
     return tx.execute(_MERGE, data_feed=data_feed, now=now)
 
 
 def quarantine(
     tx: Transaction, rejected: Sequence[RejectedBar], *, data_feed: DataFeed, now: datetime
 ) -> int:
-    """Keep bars that can't be true; returns how many were not known yet."""
+    """Store implausible bars; return how many were not known yet."""
     if not rejected:
         return 0
     rows = json.dumps([_rejected_row(each) for each in rejected])
@@ -125,7 +125,7 @@ def quarantine(
 
 
 def hold(tx: Transaction, jump: Jump, *, now: datetime) -> bool:
-    """Hold the ticker back for the day of the jump; False when that jump is known."""
+    """Halt the ticker for the day of the jump; False when that jump was known already."""
     bar = jump.bar
     return bool(
         tx.execute(
@@ -142,17 +142,17 @@ def hold(tx: Transaction, jump: Jump, *, now: datetime) -> bool:
 
 
 def halted_tickers(tx: Transaction, day: date) -> frozenset[str]:
-    """The tickers held back on that New York day."""
+    """The tickers halted on that New York day."""
     return frozenset(row["ticker"] for row in tx.rows(_HELD, day=day))
 
 
 def release_past_holds(tx: Transaction, day: date, *, now: datetime) -> list[str]:
-    """End the holds of earlier days; returns their tickers."""
+    """End the halts of earlier days; return their tickers."""
     return sorted({row["ticker"] for row in tx.rows(_RELEASE, day=day, now=now)})
 
 
 def _chunks(bars: Iterable[Bar]) -> Iterator[bytes]:
-    """COPY's text, many rows a piece: the driver sends each piece as one message."""
+    """Text for COPY, many rows per chunk: the driver sends each chunk as one message."""
     rest = iter(bars)
     while chunk := "".join(map(_line, islice(rest, _ROWS_A_CHUNK))):
         yield chunk.encode()

@@ -1,4 +1,4 @@
-"""The securities we know, and those we watch."""
+"""Known securities and which of them are watched."""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from dataclasses import asdict
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.domain.news.security_import import Security
 
-# One that we do not know yet is known by its symbol alone.
+# A security that is not known yet gets its symbol as its name.
 _ADD_UNKNOWN = """
 INSERT INTO tickers (ticker, name, exchange, name_needs_context)
 SELECT ticker, ticker, 'UNKNOWN', true FROM unnest(CAST(:tickers AS text[])) AS given (ticker)
@@ -30,7 +30,7 @@ SELECT ticker, name, aliases, exchange, kind, is_broker, name_needs_context, act
 FROM tickers ORDER BY ticker COLLATE "C"
 """
 
-# Watching is decided elsewhere; one that trades no more is watched no more.
+# Import does not change what is watched, except that inactive securities are not watched.
 _WRITE = """
 INSERT INTO tickers AS known (ticker, name, aliases, exchange, kind, is_broker,
     name_needs_context, active)
@@ -62,7 +62,10 @@ def watch_only(tx: Transaction, tickers: Sequence[str]) -> None:
 
 
 def set_watched(tx: Transaction, tickers: Sequence[str], *, watched: bool) -> list[str]:
-    """Watch these as well, or no more; returns which, sorted: one that trades no more is left."""
+    """Start or stop watching these; return the changed ones, sorted.
+
+    An inactive security is never watched.
+    """
     if watched:
         tx.execute(_ADD_UNKNOWN, tickers=list(tickers))
     rows = tx.rows(_SET_WATCHED, tickers=list(tickers), watched=watched)
@@ -70,14 +73,14 @@ def set_watched(tx: Transaction, tickers: Sequence[str], *, watched: bool) -> li
 
 
 def all_securities(tx: Transaction) -> list[Security]:
-    """Every security, those that trade no more included."""
+    """Every security, inactive ones included."""
     return [Security(**{**row, "aliases": tuple(row["aliases"])}) for row in tx.rows(_ALL)]
 
 
 def write(tx: Transaction, securities: Sequence[Security]) -> int:
-    """Add these securities or replace what is known of them; returns how many.
+    """Add or update these securities; return their number.
 
-    Whether one is watched stays as it is.
+    Whether one is watched does not change, unless it became inactive.
     """
     rows = [asdict(one) for one in securities]
     return len(tx.rows(_WRITE, securities=json.dumps(rows)))

@@ -1,13 +1,16 @@
-"""Proposals of tickers to watch, and what the operator decided on them."""
+"""Proposals of tickers to watch, and the operator's decisions on them."""
 
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.domain.discovery import Named, TickerProposal
 
-# What is watched, trades no more or was decided on is no candidate.
+Decision = Literal["ACCEPTED", "REJECTED"]
+
+# Watched, inactive and already decided securities are no candidates.
 _NAMED = """
 SELECT named.ticker, count(DISTINCT verdict.story_id) AS stories
 FROM inbound_events_classified AS verdict
@@ -48,13 +51,13 @@ ORDER BY status = 'PROPOSED' DESC, score DESC NULLS LAST, ticker COLLATE "C"
 def named_and_not_watched(
     tx: Transaction, since: datetime, now: datetime, *, least: int, most: int
 ) -> list[Named]:
-    """Securities that at least so many stories name, the most named first."""
+    """Securities that at least `least` stories name, the most named first."""
     rows = tx.rows(_NAMED, since=since, now=now, least=least, most=most)
     return [Named(row["ticker"], row["stories"]) for row in rows]
 
 
 def save(tx: Transaction, proposals: Sequence[TickerProposal], now: datetime) -> int:
-    """Store proposals, or bring open ones up to date; what was decided stays. Returns how many."""
+    """Store proposals or update open ones, not decided ones; return their number."""
     given = [
         {"ticker": one.ticker, "score": one.score, "reasons": list(one.reasons)}
         for one in proposals
@@ -63,8 +66,8 @@ def save(tx: Transaction, proposals: Sequence[TickerProposal], now: datetime) ->
 
 
 def decide(tx: Transaction, tickers: Sequence[str], now: datetime, *, accepted: bool) -> None:
-    """Keep the operator's decision, on what was proposed and on what was not."""
-    status = "ACCEPTED" if accepted else "REJECTED"
+    """Store the operator's decision, also on securities that were not proposed."""
+    status: Decision = "ACCEPTED" if accepted else "REJECTED"
     tx.execute(_DECIDE, tickers=list(tickers), status=status, now=now)
 
 

@@ -1,4 +1,4 @@
-"""The rows of watchlist_state: one a ticker, always its newest score."""
+"""Rows of watchlist_state: one per ticker, with its newest score."""
 
 import json
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ ON CONFLICT (ticker) DO UPDATE SET
     computed_at = excluded.computed_at, parameter_version = excluded.parameter_version
 """
 
-# Whoever is not watched any more would else stay on the list for ever.
+# Otherwise a ticker that is no longer watched would stay on the list.
 _DROP = """
 UPDATE watchlist_state SET in_watchlist = false, entered_at = NULL, computed_at = :now,
     reasons = '{"unscored": "no longer watched"}'
@@ -35,14 +35,14 @@ WHERE in_watchlist AND ticker <> ALL (CAST(:tickers AS text[]))
 
 
 def members(tx: Transaction) -> dict[str, datetime]:
-    """The tickers on the list and since when."""
+    """The tickers on the list, with the time they entered."""
     return {row["ticker"]: row["entered_at"] for row in tx.rows(_MEMBERS)}
 
 
 def save(
     tx: Transaction, entries: Iterable[WatchEntry], *, parameter_version: int, now: datetime
 ) -> None:
-    """Replace each ticker's row; one that is not among them leaves the list."""
+    """Replace each ticker's row; tickers that are not given leave the list."""
     rows = [_row(entry) for entry in entries]
     text = json.dumps(rows, default=datetime.isoformat)
     tx.enqueue(_SAVE, rows=text, parameter_version=parameter_version, now=now)

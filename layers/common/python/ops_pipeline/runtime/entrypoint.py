@@ -1,11 +1,11 @@
-"""What every handler shares: the event's contract, the run row, the lease, the first error."""
+"""Turns a stage into a Lambda handler: event validation, run row, lease, error recording."""
 
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from functools import wraps
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from ops_pipeline.db import runs
 from ops_pipeline.db.driver.connection import log_message, safe_to_raise
@@ -18,11 +18,12 @@ from ops_pipeline.runtime.wiring import Deps, Runtime
 from ops_pipeline.stages.request import AccountRequest, ClockRequest, TickRequest
 
 R = TypeVar("R", bound=TickRequest)
+Status = Literal["run", "dry_run"] | runs.Refusal
 
 # A lease outlasts its function, so that a run is never taken over while its Lambda may
-# still be working; but not by much, or a run that died unrecorded would block the next ticks.
+# still be working; but not by much, or a run that died unrecorded blocks the next ticks.
 LEASE_MARGIN_S = 15.0
-# Where no Lambda context tells the time left: longer than any function's time-out.
+# Without a Lambda context to give the time left: longer than any function's time-out.
 LEASE_WITHOUT_CONTEXT_S = 330.0
 OLDEST_TICK_S = 120.0
 
@@ -38,13 +39,13 @@ def entrypoint(
 
     Args:
         stage: Name of the function, as in pipeline_runs.
-        request: Model of the event, `{}` being the present minute; what does not fit is refused.
+        request: Model of the event, `{}` being the current minute; what does not fit is refused.
         first_in_machine: Drop ticks older than 120 s with status "too_old".
-        repeatable: The stage only reads: a tick done already is answered again.
+        repeatable: The stage only reads: it answers a finished tick again.
 
     The handler returns `{"status": "run", **counts}`, or only a status when there was
-    nothing to do. It raises InvalidInput, SchemaBehind, and whatever the stage raises
-    first; that error stands in pipeline_runs, written in a unit of work of its own.
+    nothing to do. It raises InvalidInput, SchemaBehind, and the first error of the stage,
+    which is recorded in pipeline_runs in a transaction of its own.
     """
 
     wiring.warm_up(stage, environment())
@@ -88,7 +89,9 @@ def _scope(asked: TickRequest) -> str:
             return runs.EVERYTHING
 
 
-def _take(runtime: Runtime, stage: str, asked: TickRequest, context: Any) -> runs.Lease | str:
+def _take(
+    runtime: Runtime, stage: str, asked: TickRequest, context: Any
+) -> runs.Lease | runs.Refusal:
     owner = runtime.owner or str(getattr(context, "aws_request_id", "console"))
     return runs.take(
         runtime.database,
@@ -119,7 +122,7 @@ def _run(
     except Exception as error:
         _record_failure(runtime, stage, lease, error, (perf_counter() - started) * 1000)
         if safe_to_raise(error) is not error:
-            # Lambda logs what is raised, word for word.
+            # Lambda logs the message of what is raised.
             raise safe_to_raise(error) from None
         raise
     log.happened("stage_finished", stage=stage, **answer)
@@ -130,7 +133,7 @@ def _run(
 def _record_failure(
     runtime: Runtime, stage: str, lease: runs.Lease, error: Exception, duration_ms: float
 ) -> None:
-    """Say it in the log first: the database may be the very thing that failed."""
+    """Log the error before recording it: the database may be what failed."""
     log.went_wrong(
         "stage_failed", stage=stage, error=type(error).__name__, message=log_message(error)
     )
@@ -142,5 +145,5 @@ def _record_failure(
         log.went_wrong("run_not_recorded", stage=stage, error=type(second).__name__)
 
 
-def _answer(status: str, outcome: Any) -> dict[str, Any]:
+def _answer(status: Status, outcome: Any) -> dict[str, Any]:
     return {"status": status, **asdict(outcome)}

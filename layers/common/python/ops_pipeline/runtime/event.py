@@ -1,4 +1,4 @@
-"""Reads a handler's event by its model: the one place that says what is wrong with an event."""
+"""Validates a handler's event and reports what is wrong with it."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -15,12 +15,12 @@ def read_event(event: Any, model: type[M], **defaults: object) -> M:
     """Read an event by its model.
 
     Args:
-        event: What Lambda was called with.
+        event: The event that Lambda was called with.
         model: Forbids fields that it does not have.
         defaults: Values of fields that the event leaves out.
 
     Raises:
-        InvalidInput: not a JSON object, or a field that is missing, odd or unknown.
+        InvalidInput: not a JSON object, or a field is missing, invalid or unknown.
     """
     accepted = ", ".join(model.model_fields)
     if not isinstance(event, dict):

@@ -1,4 +1,4 @@
-"""One JSON line a happening, and metrics in CloudWatch's embedded format."""
+"""Structured log, one JSON line per event, and metrics in CloudWatch's embedded format."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ _stream: TextIO = sys.stdout
 
 @contextmanager
 def written_to(stream: TextIO) -> Iterator[None]:
-    """Write log and metrics there, not to standard output, while the block runs."""
+    """Write log and metrics to this stream instead of standard output during the block."""
     global _stream  # noqa: PLW0603 - the process has one log
     handlers = [h for h in _logger.handlers if isinstance(h, logging.StreamHandler)]
     before, _stream = _stream, stream
@@ -43,7 +43,7 @@ def went_wrong(event: str, **data: Any) -> None:
 
 
 def count_run(stage: str, *, failed: bool, duration_ms: float) -> None:
-    """Emit one run's metrics, by stage, as EMF lines, which CloudWatch reads from the log."""
+    """Emit one run's metrics by stage, as EMF lines that CloudWatch reads from the log."""
     metrics = EphemeralMetrics(namespace=names.NAMESPACE, service=names.SERVICE)
     metrics.add_dimension(name=names.STAGE, value=stage)
     metrics.add_metric(name=names.FAILED, unit=MetricUnit.Count, value=int(failed))
@@ -52,12 +52,12 @@ def count_run(stage: str, *, failed: bool, duration_ms: float) -> None:
 
 
 def count_health(failing: Sequence[str], *, critical_alerts: int, unknown_orders: int) -> None:
-    """Emit what a healthcheck found, each kind whether it was found or not.
+    """Emit what a healthcheck found; kinds without a finding are emitted as 0.
 
     Args:
-        unwell: Each begins with its kind, see domain/operations/health.py.
-        critical_alerts: Those open now.
-        unknown_orders: Those whose outcome is overdue.
+        failing: Findings; each starts with its kind, see domain/operations/health.py.
+        critical_alerts: Number of open critical alerts.
+        unknown_orders: Number of orders whose outcome is overdue.
     """
     metrics = EphemeralMetrics(namespace=names.NAMESPACE, service=names.SERVICE)
     kinds = [finding.partition(" ")[0] for finding in failing]

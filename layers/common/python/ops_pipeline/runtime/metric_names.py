@@ -1,20 +1,20 @@
-"""The metrics that the pipeline writes: one list for the code that emits and the alarms that read.
+"""Names of the pipeline's metrics, shared by the code that emits them and the alarms.
 
-Each name and dimension is billed by the month, so there are few and none per ticker.
+Each name and dimension is billed monthly, so there are few, and none per ticker.
 """
 
 NAMESPACE = "OpsPipeline"
 SERVICE = "ops-pipeline"
 
-# By stage, once a run.
+# By stage, once per run.
 STAGE = "stage"
 FAILED = "Failed"
 DURATION = "Duration"
 
-# From each healthcheck, zero included, so that silence is an alarm too.
+# From each healthcheck, zero included, so that missing data raises an alarm too.
 CRITICAL_ALERTS = "CriticalAlertsOpen"
 UNKNOWN_ORDERS = "UnknownOrders"
-# By the kind of finding, see domain/operations/health.py.
+# By kind of finding, see domain/operations/health.py.
 UNWELL = {
     "stage_silent": "StagesSilent",
     "output_stale": "OutputsStale",
@@ -22,5 +22,5 @@ UNWELL = {
     "classifier_backlog": "ClassifierBacklog",
     "invariant_broken": "InvariantsBroken",
 }
-# All that a healthcheck writes.
+# Everything that a healthcheck emits.
 OF_HEALTH = (*UNWELL.values(), UNKNOWN_ORDERS, CRITICAL_ALERTS)

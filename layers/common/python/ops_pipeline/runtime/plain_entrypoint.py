@@ -1,4 +1,4 @@
-"""The handler's contract without a run row: for functions that must work when the tables do not."""
+"""A handler without run row and lease, for functions that must work without the tables."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -17,9 +17,8 @@ def plain_entrypoint(
 ) -> Callable[[Callable[[M, Runtime], dict[str, Any]]], Handler]:
     """Turn `function(request, runtime) -> JSON` into a Lambda handler.
 
-    The event is held to its model as everywhere; there is no tick and no lease, and a
-    check of the schema only where the manifest asks for one. What the function raises is
-    logged and raised.
+    The event is validated as everywhere; there is no tick and no lease, and a schema check
+    only where the manifest asks for one. An error of the function is logged and raised.
     """
 
     needs_schema = stage_named(name).schema == "current"

@@ -1,6 +1,6 @@
-"""The environment, read once, typed and validated: the only file that sees os.environ.
+"""Settings from environment variables, typed and validated; the only reader of os.environ.
 
-A missing or odd setting stops the stage with its name; nothing falls back in silence.
+A missing or invalid setting stops the stage and is named; there are no silent fallbacks.
 """
 
 import os
@@ -18,7 +18,7 @@ def environment() -> Mapping[str, str]:
 
 
 class Settings(BaseModel):
-    """What the stages need to know of their surroundings; the alias is the variable's name."""
+    """Settings of a stage; the alias is the variable's name."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
@@ -58,17 +58,17 @@ class Settings(BaseModel):
         return _required("DATABASE_READER_URL", self.database_reader_url)
 
     def require_ca_file(self) -> Path:
-        """The certificates to check the database by: without them a secret is never used."""
+        """CA certificates that the database is verified with; required to log in by a secret."""
         path = self.db_ca_file
         if path is None or not path.is_file():
             raise SettingsInvalid("DB_CA_FILE names no file, and DB_SECRET_ID needs one")
         return path
 
     def model_in_s3(self) -> tuple[str, str] | None:
-        """Where the model lies in S3 and its manifest's hash; None where another is used.
+        """The model's S3 URI and its manifest's hash; None where another model is used.
 
         Raises:
-            SettingsInvalid: one of both is missing, or a folder is named as well.
+            SettingsInvalid: one of the two is missing, or MODEL_DIR is set as well.
         """
         if self.model_s3_uri is None and self.model_sha256 is None:
             return None
@@ -78,7 +78,7 @@ class Settings(BaseModel):
         return uri, _required("MODEL_SHA256", self.model_sha256)
 
     def owner_url(self) -> str:
-        """The login that may change the schema; DATABASE_URL where none is named apart."""
+        """The login that may change the schema; DATABASE_URL by default."""
         return self.database_owner_url or self.require_database_url()
 
 
@@ -96,7 +96,7 @@ def read_settings(variables: Mapping[str, str]) -> Settings:
     """Validate the variables of the pipeline.
 
     Raises:
-        SettingsInvalid: names the variable and what was expected, never its value.
+        SettingsInvalid: the message has the variable and what was expected, never its value.
     """
     names = [field.alias for field in Settings.model_fields.values() if field.alias]
     given = {name: variables[name] for name in names if variables.get(name)}
@@ -113,7 +113,7 @@ def read_broker_keys(variables: Mapping[str, str], account: str) -> BrokerKeys:
     """The keys of one account, from ALPACA_<ACCOUNT>_KEY_ID, _SECRET_KEY, _ACCOUNT_NUMBER.
 
     Raises:
-        SettingsInvalid: one is missing; an account without a bound number is refused.
+        SettingsInvalid: one of them is missing, the account number included.
     """
     prefix = f"ALPACA_{account.upper()}_"
     return BrokerKeys(
@@ -126,7 +126,7 @@ def read_broker_keys(variables: Mapping[str, str], account: str) -> BrokerKeys:
 
 
 def has_broker_keys(variables: Mapping[str, str], account: str) -> bool:
-    """Whether the environment names any of an account's keys: then it must name all."""
+    """Whether any of an account's key variables is set; then all of them must be."""
     prefix = f"ALPACA_{account.upper()}_"
     return any(variables.get(prefix + name) for name in ("KEY_ID", "SECRET_KEY", "ACCOUNT_NUMBER"))
 

@@ -1,7 +1,7 @@
-"""Puts the pieces together: the only module that names the adapters.
+"""Builds what the handlers use; the only module that names the adapters.
 
 Each adapter is imported inside its builder, so that a function loads only what it
-uses (alpaca-py alone brings pandas).
+uses (alpaca-py alone imports pandas).
 """
 
 import ssl
@@ -50,10 +50,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Runtime:
-    """What lives as long as the process: settings, clock, connections.
+    """What a process keeps between invocations: settings, clock, connections.
 
     Attributes:
-        owner: Who holds the leases this process takes.
+        owner: Owner of the leases that this process takes; None: the request's id.
     """
 
     variables: Mapping[str, str]
@@ -110,7 +110,7 @@ class Runtime:
         return SecretsManager()
 
     def _secret_target(self) -> ConnectionTarget:
-        """The login of DB_SECRET_ID, read anew, over TLS that is checked against DB_CA_FILE."""
+        """The login of DB_SECRET_ID, read again, over TLS verified with DB_CA_FILE."""
         settings = self.settings
         login = self.secrets.database_login(settings.db_secret_id or "")
         return ConnectionTarget(
@@ -123,7 +123,7 @@ class Runtime:
         )
 
     def role_passwords(self) -> dict[Role, str]:
-        """What the other logins' secrets hold, for the migration that makes those roles."""
+        """Passwords of the other logins, for the migration that creates those roles."""
         named = {
             Role.WRITER: self.settings.db_writer_secret_id,
             Role.READER: self.settings.db_reader_secret_id,
@@ -135,7 +135,7 @@ class Runtime:
         }
 
     def broker_keys(self, account: str) -> BrokerKeys:
-        """One account's keys: from the environment, else from its secret, read anew."""
+        """One account's keys, from the environment or else from its secret, read again."""
         prefix = self.settings.alpaca_secret_prefix
         if prefix is None or has_broker_keys(self.variables, account):
             return read_broker_keys(self.variables, account)
@@ -171,7 +171,7 @@ class Runtime:
 
     @cached_property
     def data_account(self) -> str:
-        """The account whose keys read market data: the first of the database's, by name."""
+        """The account whose keys read market data: the database's first by name."""
         from ops_pipeline.db.accounts import first_account_name
 
         with self.database.transaction() as tx:
@@ -186,7 +186,7 @@ class Runtime:
 
     @cached_property
     def classifier(self) -> Classifier:
-        """The model of MODEL_DIR or MODEL_S3_URI, or the embedded one; each row says which."""
+        """The model of MODEL_DIR or MODEL_S3_URI, or the embedded one; stored with each row."""
         in_s3 = self.settings.model_in_s3()
         folder = self.settings.model_dir
         if in_s3 is not None:
@@ -208,7 +208,7 @@ class Runtime:
         return VixCsv(str(self.settings.vix_url))
 
     def broker(self, account: str) -> Broker:
-        """The broker's side of one account, its number checked against the bound one."""
+        """The broker connection of one account; it checks the bound account number."""
         if account not in self._brokers:
             from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 
@@ -223,13 +223,13 @@ class Runtime:
         return self._brokers[account]
 
     def close(self) -> None:
-        """Close the connections that were opened."""
+        """Close the open connections."""
         for name in ("database", "owner_database", "console"):
             if name in self.__dict__:
                 getattr(self, name).close()
 
     def require_schema(self) -> None:
-        """Refuse to work on a database that lacks a migration; asked once a process."""
+        """Raise SchemaBehind if the database lacks a migration; checked once per process."""
         if not self._schema_checked:
             with self.database.transaction() as tx:
                 schema.require_current(tx)
@@ -303,8 +303,8 @@ class Deps:
 def warm_up(stage: str, variables: Mapping[str, str]) -> None:
     """Import what the stage's first invocation in AWS will need.
 
-    While a function's module is imported Lambda lends it a whole processor, afterwards a
-    share by its memory: what is imported then takes several times as long.
+    While a function's module is imported Lambda gives it a whole processor, afterwards only
+    a share by its memory, so that an import then takes several times as long.
     """
     if variables.get("DB_SECRET_ID"):
         import ops_pipeline.adapters.secrets
@@ -324,18 +324,18 @@ _of_thread = threading.local()
 
 
 def use(runtime: Runtime | None) -> None:
-    """Make this the process's runtime: the local run's, or a test's; None forgets it."""
-    global _current  # noqa: PLW0603 - a warm Lambda keeps its connection exactly so
+    """Set the process's runtime, for local runs and tests; None removes it."""
+    global _current  # noqa: PLW0603 - a warm Lambda keeps its connection this way
     _current = runtime
 
 
 def use_in_thread(runtime: Runtime) -> None:
-    """Give the calling thread a runtime of its own: connections are not shared by threads."""
+    """Give the calling thread its own runtime: threads must not share connections."""
     _of_thread.runtime = runtime
 
 
 def current() -> Runtime:
-    """The thread's or the process's runtime; in AWS built from the environment at first."""
+    """The thread's or the process's runtime; in AWS built from the environment on first use."""
     own: Runtime | None = getattr(_of_thread, "runtime", None)
     if own is not None:
         return own

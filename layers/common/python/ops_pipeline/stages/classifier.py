@@ -1,4 +1,4 @@
-"""Give each stored news item its sentiment and its tickers, the longest waiting first."""
+"""Assigns sentiment and tickers to each stored news item, the oldest first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,20 +14,20 @@ from ops_pipeline.ports import Classifier, Clock
 from ops_pipeline.stages.request import TickRequest
 
 BATCH = 250
-# The rest waits for the next tick: a backlog must never outlast the function, whose
-# time-out is 25 s and counts the loading of the model as well.
+# The rest waits for the next tick: the function's time-out is 25 s, loading the model
+# included.
 MOST_BATCHES = 40
 BUDGET = timedelta(seconds=16)
-# The first batch is small, as the time that the model takes for a text is not known yet; each
-# later one takes about half of the time that is left.
+# The first batch is small, since the model's speed is not known yet; each later one takes
+# about half of the time left.
 _FIRST, _SHARE = 32, 0.5
-# Any model can judge this.
+# A text that every working model can classify.
 _PLAIN_TEXT = "Profit rises"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Counts of one run; `budget_spent` is 1 when items were left for lack of time."""
+    """Counts of one run; `budget_spent` is 1 when the time ran out before the queue was empty."""
 
     classified: int = 0
     unclassifiable: int = 0
@@ -46,14 +46,14 @@ def run(
 ) -> Outcome:
     """Work through the queue until it is empty or the budget is spent.
 
-    Each batch is one unit of work of its own: what is done stays done. It is as large as
-    the time left allows, at the pace so far.
+    Each batch is committed by itself. Its size is what the time left allows at the pace
+    so far.
     """
     started = clock.now()
     with db.transaction() as tx:
         index = NameIndex(news.companies(tx))
     outcome = Outcome()
-    # A dry run keeps nothing, so the same batch would come back for ever.
+    # A dry run stores nothing, so it would get the same batch again and again.
     for _ in range(1 if request.dry_run else MOST_BATCHES):
         done = outcome.classified + outcome.unclassifiable
         size = batch_size(done, clock.now() - started, most=batch)
@@ -71,7 +71,7 @@ def run(
 
 
 def batch_size(done: int, spent: timedelta, *, most: int) -> int:
-    """How many items to take next; 0 when the time left is worth none.
+    """How many items to take next; 0 when the time left is too short.
 
     Where no time passes, as in a replay, it depends on the count alone.
     """
@@ -85,23 +85,23 @@ def batch_size(done: int, spent: timedelta, *, most: int) -> int:
 def judge(
     items: Sequence[WaitingItem], index: NameIndex, classifier: Classifier
 ) -> list[Classified]:
-    """Ask the model once for a whole batch, and read its answers item by item.
+    """Classify a whole batch in one call of the model.
 
     Raises:
-        ClassificationFailed: the model answers nothing at all.
+        ClassificationFailed: the model fails for every text.
     """
     return _judge([read(item, index) for item in items], classifier)
 
 
 def _judge(readings: Sequence[LineReading], classifier: Classifier) -> list[Classified]:
-    """Where a batch fails, its halves are asked: one text that the model can't take is found."""
+    """Split a batch that fails in halves, until the text that the model fails on is found."""
     try:
         answers = iter(classifier.classify([text for one in readings for text in one.texts]))
     except ClassificationFailed as error:
         if len(readings) > 1:
             half = len(readings) // 2
             return _judge(readings[:half], classifier) + _judge(readings[half:], classifier)
-        # Raises when it is the model, not the text: then nothing is marked.
+        # Raises when the model itself fails: then the item is not marked as unclassifiable.
         classifier.classify([_PLAIN_TEXT])
         unread = replace(readings[0], text=None, parts=None, reason=f"the model failed: {error}")
         return [judged(unread, (), classifier.model)]

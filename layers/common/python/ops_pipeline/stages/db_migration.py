@@ -43,11 +43,11 @@ class Request(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Versions by what was, or would be, done with them.
+    """Migration versions by state.
 
-    `applied` are those of this run, for status and verify all of them. `notes` says what was
-    unusual about them. `parameter_version` is the one in force after migrate, None for the
-    other verbs.
+    `applied` are those of this run; for status and verify all of them. `notes` explains
+    what was unusual about one. `parameter_version` is the one in force after migrate, None
+    for the other verbs.
     """
 
     verb: Verb
@@ -67,16 +67,16 @@ def run(
     clock: Clock,
     passwords: Mapping[Role, str] | None = None,
 ) -> dict[str, Any]:
-    """Do what the verb says.
+    """Carry out the verb.
 
     Args:
-        passwords: Of the other logins, which migrate creates first; None where they are
-            created by other means.
+        passwords: Passwords of the other logins, which migrate creates first; None where
+            they are created elsewhere.
 
     Raises:
-        MigrationRefused: files, history or schema are not in order (also what verify found).
-        MigrationFailed: a file failed and left nothing behind.
-        SchemaBehind: all files ran, but the folder lacks one that this code needs.
+        MigrationRefused: files, history or schema do not agree; verify raises it too.
+        MigrationFailed: a file failed and was rolled back.
+        SchemaBehind: all files ran, but one that this code needs is not in the folder.
     """
     runner = Runner(
         database,
@@ -105,7 +105,7 @@ def _migrate(runner: Runner, database: Database, folder: Path, clock: Clock) -> 
     applied = runner.up()
     with database.transaction() as tx:
         if (folder / f"{schema.VERSIONS[0]}.sql").exists():
-            # Our own folder: a bundle that lost a file must not pass for migrated.
+            # Our own migrations: a bundle with a missing file must not count as migrated.
             schema.require_current(tx)
         version = default_parameters.ensure(tx, now=clock.now())
     return _outcome("migrate", applied, parameter_version=version)

@@ -1,4 +1,4 @@
-"""One read-only statement of the operator, answered with a status code."""
+"""Runs one read-only statement and answers with a status code."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from ops_pipeline.db.console.console import Console
 
 
 class Request(BaseModel):
-    """The operator's statement; anything else gets an error as its answer, see the console."""
+    """The statement; `sql` and `params` are validated by the console, which answers errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

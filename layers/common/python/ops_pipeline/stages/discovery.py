@@ -1,4 +1,4 @@
-"""Propose tickers to watch from the news of the last days and the last session's trade."""
+"""Proposes tickers to watch, from recent news and the last session's trading."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +14,7 @@ from ops_pipeline.stages.request import TickRequest
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Securities that news named often enough, those of them with bars, and proposals kept."""
+    """Securities with enough stories, those of them with bars, and proposals stored."""
 
     named: int
     traded: int
@@ -29,9 +29,9 @@ def run(
     calendar: Calendar,
     clock: Clock,
 ) -> Outcome:
-    """Look at the tick's session, or the one before where there is none or it is not over.
+    """Look at the tick's session if it is over, otherwise at the previous one.
 
-    Nothing is watched by itself: `ops tickers accept` does that.
+    Proposals are not watched until `ops tickers accept`.
 
     Raises:
         MarketDataUnavailable: nothing was proposed; the next day proposes again.
@@ -59,7 +59,7 @@ def run(
 
 
 def _sessions(named: list[Named], session: Session, market_data: MarketData) -> dict[str, Traded]:
-    """What was traded of each; one without a bar is left out."""
+    """Each ticker's trading in the session; one without a bar is left out."""
     if not named:
         return {}
     tickers = [one.ticker for one in named]

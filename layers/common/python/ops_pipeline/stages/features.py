@@ -1,4 +1,4 @@
-"""Compute the features of every ticker whose newest bar has none yet."""
+"""Computes the features of every ticker whose newest bar has none yet."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from ops_pipeline.stages.request import TickRequest
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`tickers` watched and not held back, `held` those that are, `rows` and `surges` new."""
+    """`tickers` counts watched ones that are not halted, `held` halted ones; the rest is new."""
 
     tickers: int
     held: int
@@ -30,10 +30,10 @@ def run(
     clock: Clock,
     parameters: Versioned,
 ) -> Outcome:
-    """Leave a row for each ticker with enough bars in the tick's session.
+    """Store a row for each ticker with enough bars in the tick's session.
 
-    A bar that comes late to a minute that has its features changes nothing there: they
-    are what could be known then.
+    A late bar does not change features that are stored already: they show what was known
+    at their minute.
     """
     day = new_york_day(request.tick)
     session = calendar.session(day)

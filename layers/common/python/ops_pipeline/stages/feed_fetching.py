@@ -1,4 +1,4 @@
-"""Many feeds side by side within one budget of time."""
+"""Fetches many feeds concurrently within one time budget."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -11,7 +11,7 @@ from ops_pipeline.ports import NewsFeed
 
 # Most of a fetch is waiting for the feed's server.
 SIDE_BY_SIDE = 32
-# Answers that may wait to be stored, so that memory stays flat however many there are.
+# Responses that may wait to be stored: bounds memory however many feeds there are.
 MOST_WAITING = 64
 
 Fetched = FeedDocument | FeedUnavailable
@@ -20,10 +20,10 @@ Fetched = FeedDocument | FeedUnavailable
 def fetched(
     due: Sequence[FeedState], feed: NewsFeed, *, patience_s: float, budget_s: float
 ) -> Iterator[tuple[FeedState, Fetched | None]]:
-    """Each feed's response, or None when the budget was spent before it was reached.
+    """Yield each feed's response, or None when the budget ran out before it was started.
 
-    Those that answer within `patience_s` come in the order given, so that a replay, where
-    all do, meets them in the same order every time; the slow ones follow as they come.
+    Feeds that answer within `patience_s` come in the order given, so that a replay, where
+    all of them do, always sees the same order; slower ones follow as they complete.
     """
     ends_at = monotonic() + budget_s
     room = Semaphore(MOST_WAITING)
@@ -56,7 +56,7 @@ def _answers(
         for future in [future for future in running if future.done()]:
             yield running.pop(future), future.result()
     for future, state in running.items():
-        # One that never began is not the feed's fault.
+        # A fetch that never started is not the feed's fault.
         never_began = future.cancel() or (future.done() and future.result() is None)
         late = FeedUnavailable("no answer within the time for all feeds")
         yield state, None if never_began else late

@@ -1,4 +1,4 @@
-"""Keep the volatility index's closes, or a stand-in that says so, for the regime gate."""
+"""Stores the volatility index's closes for the regime gate, or a labelled substitute."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,14 +13,17 @@ from ops_pipeline.ports import Calendar, Clock, VixReading, VolatilityIndex
 from ops_pipeline.stages.request import TickRequest
 
 STAND_IN = "SPY"
-# A year of sessions: what a rank of the day's reading may be asked over.
+# A year of sessions, enough to rank the current reading.
 _KEPT_READINGS = 260
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """New or changed rows by source; `unknown` is 1 when the last session has no reading at all,
-    and the gate refuses; `feed_failed` is 1 when the index could not be read."""
+    """New or changed rows by source.
+
+    `unknown` is 1 when the last session has no reading at all, so that the gate refuses;
+    `feed_failed` is 1 when the index could not be read.
+    """
 
     readings: int
     stand_ins: int
@@ -36,7 +39,7 @@ def run(
     calendar: Calendar,
     clock: Clock,
 ) -> Outcome:
-    """Make sure that the last session before the tick's day has a reading, if there is any."""
+    """Store readings, and a substitute if the last session before the tick's day has none."""
     readings, failed = _read(volatility_index)
     known = [each for each in readings if _was_over(each.day, request.tick, calendar)]
     last = calendar.previous_session(new_york_day(request.tick))
@@ -56,12 +59,12 @@ def _read(volatility_index: VolatilityIndex) -> tuple[list[VixReading], bool]:
     try:
         return volatility_index.readings(), False
     except FeedUnavailable:
-        # Nothing is lost: the stand-in takes its place, or the gate refuses.
+        # Not fatal: the substitute takes its place, or the gate refuses.
         return [], True
 
 
 def _was_over(day: date, tick: datetime, calendar: Calendar) -> bool:
-    """Whether that day's close could be known at the tick: a replay must not see ahead."""
+    """Whether that day's close was known at the tick: a replay must not look ahead."""
     today = new_york_day(tick)
     if day != today:
         return day < today

@@ -1,4 +1,4 @@
-"""The events a stage accepts. Anything else is refused by name before anything happens."""
+"""The events that stages accept; anything else is refused before anything is done."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -19,13 +19,13 @@ Tick = Annotated[AwareDatetime, AfterValidator(_to_minute)]
 class TickRequest(BaseModel):
     """One tick of a stage that serves all accounts.
 
-    The entrypoint fills a missing `tick` with the clock's present minute.
+    The entrypoint sets a missing `tick` to the current minute.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tick: Tick = Field(description="The schedule's time, for example 2026-02-04T14:31:00Z.")
-    dry_run: bool = Field(default=False, description="Decide everything, keep nothing.")
+    dry_run: bool = Field(default=False, description="Decide everything, store nothing.")
 
 
 class AccountRequest(TickRequest):
@@ -37,8 +37,8 @@ class AccountRequest(TickRequest):
 
 
 class ClockRequest(TickRequest):
-    """One tick of a whole machine, asked at its start."""
+    """One tick of a whole state machine, at its start."""
 
     machine: str = Field(
-        default="console", pattern="^[a-z_]{1,40}$", description="The machine that asks."
+        default="console", pattern="^[a-z_]{1,40}$", description="The state machine that asks."
     )

@@ -1,4 +1,4 @@
-"""Fetch the feeds that are due and store their new items, grouped into stories."""
+"""Fetches the feeds that are due and stores their new items, grouped into stories."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,7 +14,7 @@ from ops_pipeline.ports import Clock, NewsFeed
 from ops_pipeline.stages.feed_fetching import fetched
 from ops_pipeline.stages.request import TickRequest
 
-# Together less than the function's time-out: what is fetched must still be stored.
+# Together less than the function's time-out, so that what was fetched can still be stored.
 PATIENCE_S, BUDGET_S = 3.0, 16.0
 
 
@@ -49,10 +49,10 @@ def run(
     patience_s: float = PATIENCE_S,
     budget_s: float = BUDGET_S,
 ) -> Outcome:
-    """Fetch, then store each feed's items in a unit of work of its own.
+    """Fetch, then store each feed's items in a transaction of their own.
 
-    A feed that fails leaves its error in feed_state and pauses; the others go on. One that
-    is not reached in the budget is left as it was and is among the first next time.
+    A feed that fails gets its error stored in feed_state and is paused; the others go on.
+    One that the budget did not reach is unchanged and comes first next time.
     """
     with db.transaction() as tx:
         due = feeds.due_feeds(tx, request.tick)
@@ -80,7 +80,7 @@ def _keep(
     try:
         return _store(db, state, document, now, outcome)
     except ConstraintViolated as error:
-        # One feed's odd entry must not keep the other feeds' news out.
+        # One feed's malformed entry must not stop the other feeds.
         _note_failure(db, state, FeedUnavailable(f"not stored: {error}"), tick, now)
         return replace(outcome, failed_feeds=outcome.failed_feeds + 1)
 

@@ -1,4 +1,4 @@
-"""Fetch the newest bars, keep aside what can't be true, and hold back what jumped."""
+"""Fetches the newest bars, quarantines implausible ones and halts tickers whose price jumped."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -22,7 +22,7 @@ PRICE_JUMP = "price_jump"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`stored` are new or changed bars; `held` the tickers held back this day."""
+    """`stored` counts new or changed bars, `held` the tickers halted for this day."""
 
     tickers: int
     fetched: int
@@ -41,13 +41,13 @@ def run(
     parameters: Versioned,
     data_feed: DataFeed,
 ) -> Outcome:
-    """Bring lane_telemetry up to the tick, or to the end of its session.
+    """Update lane_telemetry up to the tick, or to the end of its session.
 
     Raises:
         MarketDataUnavailable: nothing was stored; the next tick fetches what is missing.
     """
     rules = parameters.rules.telemetry
-    # A tick may lie ahead of the clock when a person invents one: no bar is final before now.
+    # A tick given by hand may be ahead of the clock: no bar is final before now.
     upto = min(request.tick, clock.now())
     session = calendar.session(new_york_day(upto))
     if session is not None:
@@ -76,7 +76,7 @@ def _fetch(
     upto: datetime,
     rules: TelemetryRules,
 ) -> list[Bar]:
-    """The last minutes of those that have bars today, and the day so far of the others."""
+    """The last minutes of tickers that have bars today, the whole day so far of the others."""
     begun = [ticker for ticker in tickers if ticker in newest]
     others = [ticker for ticker in tickers if ticker not in newest]
     found: list[Bar] = []
@@ -89,7 +89,7 @@ def _fetch(
 
 
 def _hold_back(tx: Transaction, jumped: list[Jump], day: date, now: datetime) -> int:
-    """Hold back what jumped, let go what was held on earlier days; returns how many are held."""
+    """Halt what jumped, release what was halted on earlier days; return how many are halted."""
     for ticker in telemetry.release_past_holds(tx, day, now=now):
         resolve_alert(tx, kind=PRICE_JUMP, scope=EVERYTHING, subject=ticker, now=now)
     for jump in jumped:

@@ -1,11 +1,11 @@
-"""The operator decides what is watched: proposals accepted and rejected, symbols added by hand.
+"""Operator decisions on what is watched: proposals accepted or rejected, symbols added.
 
-One unit of work with its record in operator_actions; the operator's decision is never
-overwritten by discovery.
+Each is one transaction with its record in operator_actions; discovery never overwrites it.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 from ops_pipeline.db import tickers, universe
 from ops_pipeline.db.driver.connection import Transaction
@@ -24,10 +24,10 @@ def decide(
     reason: str,
     now: datetime,
 ) -> dict[str, object]:
-    """Watch these, or watch them no more; positions in them are guarded either way.
+    """Start or stop watching these symbols; positions in them are guarded either way.
 
     Raises:
-        InvalidInput: no reason, a symbol that is none, or one that trades no more.
+        InvalidInput: no reason, an invalid symbol, or one that is not active in tickers.
     """
     if not reason.strip():
         raise InvalidInput("reason: say why, it is kept with the action")
@@ -39,7 +39,7 @@ def decide(
     if accepted and (left := sorted(set(wanted) - set(changed))):
         raise InvalidInput(f"not active in tickers: {', '.join(left)}")
     universe.decide(tx, wanted, now, accepted=accepted)
-    action = "watch" if accepted else "unwatch"
+    action: Literal["watch", "unwatch"] = "watch" if accepted else "unwatch"
     actions.record(
         tx,
         operator=operator,
