@@ -1,6 +1,6 @@
 """Runs the state machines of infra/ on this machine, calling handlers in process.
 
-The interpreter is moto's (see engine_states). One run is one call of `Engine.run`:
+The interpreter is moto's (see moto_names and states). One run is one call of `Engine.run`:
 everything happens in the calling thread, a Map's items one after the other, so the
 same handlers over the same ticks do the same things in the same order.
 """
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from infra.definitions import local_arns, with_arns
-from ops_local.engine import moto_parser, states
+from ops_local.engine import moto_names, moto_parser, states
 
 # moto logs each failure it was asked to handle, with the whole machine's repr.
-logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL + 1)
+logging.getLogger(moto_names.LOGGER).setLevel(logging.CRITICAL + 1)
 
 # Calls a function: the stage's name and its event in, its result out.
 Invoke = Callable[[str, dict[str, Any]], Any]

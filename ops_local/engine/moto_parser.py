@@ -2,31 +2,22 @@
 
 import functools
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any, cast
 
-import jsonpath_ng
-from jsonpath_ng.ext.parser import parse as compile_path
-from moto.stepfunctions.parser.api import StateMachineType
-from moto.stepfunctions.parser.asl.component.common.path import result_path
-from moto.stepfunctions.parser.asl.component.common.retry.retrier_decl import RetrierDecl
-from moto.stepfunctions.parser.asl.component.common.string import string_expression
-from moto.stepfunctions.parser.asl.component.program.program import Program
-from moto.stepfunctions.parser.asl.component.state.state_type import StateType
-from moto.stepfunctions.parser.asl.eval import environment, states
-from moto.stepfunctions.parser.asl.eval.environment import Environment
-from moto.stepfunctions.parser.asl.eval.evaluation_details import AWSExecutionDetails
-from moto.stepfunctions.parser.asl.eval.event.event_manager import (
+from ops_local.engine.moto_names import (
+    AmazonStateLanguageParser,
+    AWSExecutionDetails,
+    ContextObjectData,
+    Environment,
     EventHistoryContext,
     EventManager,
+    Preprocessor,
+    Program,
+    ProgramError,
+    RetrierDecl,
+    StateMachineType,
+    StateType,
 )
-from moto.stepfunctions.parser.asl.eval.program_state import ProgramError
-from moto.stepfunctions.parser.asl.eval.states import ContextObjectData
-from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
-from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
-from moto.stepfunctions.parser.asl.utils import json_path
-
-from ops_local.engine.plain_json import copied
 from ops_local.engine.states import (
     LocalFail,
     LocalMap,
@@ -37,22 +28,12 @@ from ops_local.engine.states import (
     Wiring,
 )
 
-# Compiling a path takes as long as running a whole state, and moto compiles at each use.
-# The names below are imported by moto's modules, not exported: hence each ignore.
-_compiled_once = functools.lru_cache(maxsize=1024)
-json_path.parse = _compiled_once(compile_path)  # type: ignore[attr-defined]
-result_path.parse = _compiled_once(jsonpath_ng.parse)  # type: ignore[attr-defined]
-
-# Copies were most of what a run of empty handlers took.
-for _copier in (environment, result_path, states, string_expression):
-    _copier.copy = SimpleNamespace(deepcopy=copied)  # type: ignore[attr-defined]
-
 _ACCOUNT, _REGION = "000000000000", "us-east-1"
 _ROLE = f"arn:aws:iam::{_ACCOUNT}:role/local"
 
 
 class _Builder(Preprocessor):
-    """Builds a machine from the syntax tree with the components of engine_states."""
+    """Builds a machine from the syntax tree with the components of ops_local.engine.states."""
 
     def __init__(self, wiring: Wiring) -> None:
         super().__init__()

@@ -11,47 +11,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from moto.stepfunctions.parser.api import HistoryEventType
-from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import (
+from ops_local.engine.moto_names import (
     CustomErrorName,
-)
-from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
+    Environment,
+    EvalComponent,
+    EvalTimeoutError,
+    EventDetails,
     FailureEvent,
     FailureEventException,
-)
-from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import (
-    StatesErrorName,
-)
-from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
-    StatesErrorNameType,
-)
-from moto.stepfunctions.parser.asl.component.common.retry.jitter_strategy_decl import (
-    JitterStrategyDecl,
-)
-from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import EvalTimeoutError
-from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
-from moto.stepfunctions.parser.asl.component.program.program import Program
-from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor.inline_item_processor import (  # noqa: E501 - moto's path
+    HistoryEventType,
     InlineItemProcessor,
-)
-from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor.inline_item_processor_worker import (  # noqa: E501 - moto's path
     InlineItemProcessorWorker,
-)
-from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.job import (
+    JitterStrategyDecl,
     Job,
     JobPool,
-)
-from moto.stepfunctions.parser.asl.component.state.exec.state_map.state_map import StateMap
-from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task_lambda import (
+    LambdaFunctionErrorException,
+    Program,
+    ProgramError,
+    StateFail,
+    StateMap,
+    StatesErrorName,
+    StatesErrorNameType,
     StateTaskLambda,
+    StateWait,
 )
-from moto.stepfunctions.parser.asl.component.state.fail.state_fail import StateFail
-from moto.stepfunctions.parser.asl.component.state.wait.state_wait import StateWait
-from moto.stepfunctions.parser.asl.eval.environment import Environment
-from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
-from moto.stepfunctions.parser.asl.eval.program_state import ProgramError
-
 from ops_local.engine.plain_json import copied
 
 TIMED_OUT = "States.Timeout"
@@ -71,7 +54,7 @@ class Wiring:
 
 def reported(payload: str) -> Exception:
     """The error for a Lambda result with FunctionError; its errorType is the ASL error."""
-    error: Exception = lambda_eval_utils.LambdaFunctionErrorException("Unhandled", payload)
+    error: Exception = LambdaFunctionErrorException("Unhandled", payload)
     return error
 
 

@@ -1,7 +1,7 @@
 """Each seam of moto that the local engine leans on.
 
-One red test here after a version bump names what moved; ops_local/engine/states.py is
-then to be read again beside moto's new source.
+One red test here after a version bump names what moved; ops_local/engine/moto_names.py
+lists them, and states.py is then to be read again beside moto's new source.
 """
 
 import inspect
@@ -38,10 +38,11 @@ from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 from moto.stepfunctions.parser.asl.utils import json_path
 
 from infra.definitions import load_machines, local_arns, with_arns
-from ops_local.engine import moto_parser
+from ops_local.engine import moto_names, moto_parser
 from ops_local.engine import states as our_states
 from ops_local.engine.engine import Engine
 from ops_local.engine.plain_json import copied
+from tests.unit.source_rules import PACKAGE, ROOT, imported_modules, python_files
 
 TASK = {
     "Type": "Task",
@@ -76,6 +77,29 @@ def built(definition: dict[str, Any] = EVERY_KIND) -> Any:
         return {"items": [1, 2]}
 
     return moto_parser.build(json.dumps(definition), our_states.Wiring(call, wait_scale=0.0))
+
+
+def test_no_other_module_of_ours_imports_moto() -> None:
+    importing = {
+        file.name
+        for file in python_files(ROOT / "ops_local", ROOT / "infra", ROOT / "functions", PACKAGE)
+        if any(name.partition(".")[0] == "moto" for name in imported_modules(file.read_text()))
+    }
+    assert importing == {"moto_names.py"}
+
+
+def test_the_decision_lists_each_name_that_is_replaced_in_moto() -> None:
+    page = (ROOT / "docs" / "decisions" / "0002-state-machine-engine.md").read_text()
+    listed = re.findall(r"^\| `([a-z_]+)\.([a-z_]+)` \|", page, re.MULTILINE)
+    replaced = [(m.__name__.rpartition(".")[2], name) for m, name, _ in moto_names.REPLACED]
+    assert sorted(listed) == sorted(replaced)
+
+
+def test_each_name_of_moto_that_is_kept_is_used() -> None:
+    folder = ROOT / "ops_local" / "engine"
+    used = "".join((folder / f"{name}.py").read_text() for name in ("states", "moto_parser"))
+    names = set(moto_names.__all__) - {"LOGGER", "REPLACED"}
+    assert {name for name in names if not re.search(rf"\b{name}\b", used)} == set()
 
 
 @pytest.mark.parametrize(
