@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,10 @@ from ops_local.database import DatabaseUrls
 from ops_pipeline.db.driver.connection import ConnectionTarget, Database, target_from_url
 from ops_pipeline.errors import DatabaseUnavailable, OpsError, SettingsInvalid
 from ops_pipeline.runtime.wiring import Runtime
-from tests.stages.test_db_functions import NOW
 from tests.support.fakes import FixedClock
 from tests.support.tls_front import Authority, authority, tls_front
 
+NOW = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
 SECRET = "ops-pipeline/db"  # noqa: S105 - the secret's name
 
 

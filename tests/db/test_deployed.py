@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,11 +17,12 @@ from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.errors import InvalidInput, MigrationRefused, StageFailed
 from ops_pipeline.runtime.wiring import Runtime
 from tests.conftest import MIGRATIONS
-from tests.stages.test_db_functions import NOW
 from tests.support.builders_trading import TradingBench
 from tests.support.fakes import FixedClock
 from tests.support.lambda_endpoint import STACK, lambda_endpoint
 from tests.support.stand_ins import in_process
+
+NOW = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
 
 
 @pytest.fixture

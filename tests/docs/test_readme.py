@@ -13,7 +13,7 @@ from ops_local.cli import build_parser
 from ops_local.commandline.verbs import VERBS
 from ops_pipeline.db.console import console
 from ops_pipeline.db.driver.connection import ConnectionTarget
-from tests.unit.handler_events import read_as_its_handler
+from tests.support.handlers import read_as_its_handler
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()

@@ -21,8 +21,8 @@ from ops_pipeline.errors import MigrationRefused, SchemaBehind
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
 from tests.conftest import MIGRATIONS
-from tests.stages.test_handler_contract import FUNCTIONS, events_of, handler_of
 from tests.support.fakes import FixedClock
+from tests.support.handlers import FUNCTIONS, events_of, handler_of
 
 NOW = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
 NEWEST = schema.VERSIONS[-1]

@@ -16,8 +16,8 @@ from ops_pipeline.errors import ConstraintViolated, InvalidInput, OpsError, Sett
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.settings import Settings, read_broker_keys, read_settings
 from ops_pipeline.runtime.wiring import Runtime
-from tests.stages.test_handler_contract import FUNCTIONS, events_of, handler_of, model_of
 from tests.support.fakes import FixedClock
+from tests.support.handlers import FUNCTIONS, events_of, handler_of, model_of
 
 NOW = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
 ODD = {

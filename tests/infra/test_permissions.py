@@ -23,10 +23,16 @@ from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.runtime.wiring import Runtime
 from tests.conftest import MIGRATIONS
 from tests.contract.paper_street import LARGE, TINY
-from tests.infra.template import Template, of_type, stages
-from tests.infra.test_template import _allowed, _listed, _statements
-from tests.stages.test_handler_contract import events_of, handler_of
+from tests.infra.template import (
+    Template,
+    as_list,
+    of_type,
+    resources_allowed,
+    stages,
+    statements_of,
+)
 from tests.support.fakes import FixedClock
+from tests.support.handlers import events_of, handler_of
 from tests.support.stand_ins import NOW, NOWHERE, TICK, in_process, prepared
 from tests.support.tls_front import authority, tls_front
 
@@ -149,11 +155,11 @@ def test_each_function_is_granted_what_it_asks_for_and_no_more(
 def _granted(template: Template, role: str) -> set[tuple[str, str]]:
     return {
         (action, _name(template, resource))
-        for statement in _statements(template, role)
+        for statement in statements_of(template, role)
         if statement["Effect"] == "Allow"
-        for action in _listed(statement["Action"])
+        for action in as_list(statement["Action"])
         if action.partition(":")[0] not in LAMBDA_S
-        for resource in _allowed(template, role, action)
+        for resource in resources_allowed(template, role, action)
     }
 
 

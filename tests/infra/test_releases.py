@@ -7,28 +7,13 @@ from pathlib import Path
 from infra.synth import ROOT, synthesise
 from ops_pipeline.adapters.model_folder import FILES, MANIFEST
 from ops_pipeline.runtime.settings import read_settings
-from tests.infra.template import Template, of_type, read_template, stages
-
-
-def _synthesised(
-    checkout: Path, venv: Path, *context: str, stack: str = "ops-pipeline"
-) -> Template:
-    out = checkout / "cdk.out"
-    options = [part for value in context for part in ("-c", value)]
-    done = synthesise(["--out", str(out), *options], root=checkout, venv=venv)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return read_template(out, stack)
-
-
-def _migration(template: Template) -> str:
-    version: str = template["Resources"]["Migrate"]["Properties"]["HandlerArn"]["Ref"]
-    return version
+from tests.infra.template import Template, migration_version, of_type, stages, synthesised
 
 
 def test_the_same_sources_elsewhere_give_the_same_template(
     template: Template, checkout: Path, venv: Path
 ) -> None:
-    assert _synthesised(checkout, venv) == template
+    assert synthesised(checkout, venv) == template
 
 
 def test_a_finding_that_nobody_accepted_fails_the_synthesis(checkout: Path, venv: Path) -> None:
@@ -52,8 +37,8 @@ def test_a_changed_sql_file_changes_the_version_of_the_migration_and_nothing_els
     template: Template, checkout: Path, venv: Path
 ) -> None:
     (checkout / "migrations" / "9999_say_hello.sql").write_text("SELECT 1;\n")
-    after = _synthesised(checkout, venv)
-    assert _migration(after) != _migration(template)
+    after = synthesised(checkout, venv)
+    assert migration_version(after) != migration_version(template)
     changed = {
         stage
         for stage, properties in stages(after).items()
@@ -67,7 +52,7 @@ def test_a_changed_file_of_the_package_runs_the_migration_again(
 ) -> None:
     package = checkout / "layers" / "common" / "python" / "ops_pipeline" / "errors.py"
     package.write_text(package.read_text() + "\n# changed\n")
-    assert _migration(_synthesised(checkout, venv)) != _migration(template)
+    assert migration_version(synthesised(checkout, venv)) != migration_version(template)
 
 
 def test_two_stages_in_one_account_share_no_name(
@@ -78,7 +63,7 @@ def test_two_stages_in_one_account_share_no_name(
         *("stage=dev", "nat=gateway", "alarm_email=a@example.com", "schedules_enabled=true"),
         *model,
     )
-    other = _synthesised(checkout, venv, *choices, stack="ops-pipeline-dev")
+    other = synthesised(checkout, venv, *choices, stack="ops-pipeline-dev")
     names = {
         "AWS::Lambda::Function": "FunctionName",
         "AWS::Logs::LogGroup": "LogGroupName",

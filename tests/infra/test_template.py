@@ -19,33 +19,18 @@ from ops_pipeline.db.roles import CONNECTION_LIMITS, Role
 from ops_pipeline.domain.operations.manifest import MACHINES, STAGES
 from ops_pipeline.runtime import log, metric_names
 from ops_pipeline.runtime.settings import Settings, read_settings
-from tests.infra.template import Template, of_type, stages
+from tests.infra.template import (
+    Template,
+    as_list,
+    of_type,
+    resources_allowed,
+    stages,
+    statements_of,
+)
 from tests.unit.source_rules import PACKAGE
 
 FUNCTIONS = load_functions()
 CHANGES = ("AWS::StepFunctions::StateMachine", "AWS::Scheduler::Schedule")
-
-
-def _statements(template: Template, role: str) -> list[dict[str, Any]]:
-    return [
-        statement
-        for policy in of_type(template, "AWS::IAM::Policy").values()
-        if {"Ref": role} in policy["Roles"]
-        for statement in policy["PolicyDocument"]["Statement"]
-    ]
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _allowed(template: Template, role: str, action: str) -> list[Any]:
-    return [
-        resource
-        for statement in _statements(template, role)
-        if statement["Effect"] == "Allow" and action in _listed(statement["Action"])
-        for resource in _listed(statement["Resource"])
-    ]
 
 
 def test_cfn_lint_finds_nothing(assembly: Path, venv: Path) -> None:
@@ -130,7 +115,7 @@ def test_each_task_of_a_machine_calls_a_function_that_its_role_may_call(
         assert named == set(given)
         role = properties["RoleArn"]["Fn::GetAtt"][0]
         called = sorted(json.dumps(arn) for arn in given.values())
-        allowed = _allowed(template, role, "lambda:InvokeFunction")
+        allowed = resources_allowed(template, role, "lambda:InvokeFunction")
         assert sorted(json.dumps(arn) for arn in allowed) == called
         with_arns(json.loads(definition), dict.fromkeys(named, "arn"))
 
@@ -178,15 +163,15 @@ def test_a_schedule_may_start_what_it_names_and_nothing_else(template: Template)
         json.dumps(one["Target"]["Arn"])
         for one in of_type(template, "AWS::Scheduler::Schedule").values()
     }
-    allowed = _allowed(template, role, "states:StartExecution")
-    allowed += _allowed(template, role, "lambda:InvokeFunction")
+    allowed = resources_allowed(template, role, "states:StartExecution")
+    allowed += resources_allowed(template, role, "lambda:InvokeFunction")
     assert {json.dumps(arn) for arn in allowed} == targets
 
 
 def test_a_function_reads_its_own_secrets_and_no_other(template: Template) -> None:
     for stage, properties in stages(template).items():
         role = properties["Role"]["Fn::GetAtt"][0]
-        secrets = json.dumps(_allowed(template, role, "secretsmanager:GetSecretValue"))
+        secrets = json.dumps(resources_allowed(template, role, "secretsmanager:GetSecretValue"))
         accounts = set(re.findall(r"alpaca/(\w+)-", secrets))
         kind = FUNCTIONS[stage].accounts
         assert accounts == {"none": set(), "data": {"large"}}.get(kind, {"large", "tiny"}), stage
@@ -200,11 +185,11 @@ def test_a_function_may_do_nothing_beyond_logs_secrets_and_lambda_s_own_network(
 ) -> None:
     for stage, properties in stages(template).items():
         role = properties["Role"]["Fn::GetAtt"][0]
-        for statement in _statements(template, role):
-            services = {action.partition(":")[0] for action in _listed(statement["Action"])}
+        for statement in statements_of(template, role):
+            services = {action.partition(":")[0] for action in as_list(statement["Action"])}
             assert services <= {"logs", "secretsmanager", "ec2"}, stage
             if "ec2" not in services:
-                assert "*" not in _listed(statement["Resource"]), stage
+                assert "*" not in as_list(statement["Resource"]), stage
 
 
 def test_no_other_function_machine_or_schedule_changes_before_the_migration_ran(
@@ -212,7 +197,7 @@ def test_no_other_function_machine_or_schedule_changes_before_the_migration_ran(
 ) -> None:
     resources = template["Resources"]
     behind = {
-        name for name, one in resources.items() if "Migrate" in _listed(one.get("DependsOn", []))
+        name for name, one in resources.items() if "Migrate" in as_list(one.get("DependsOn", []))
     }
     functions = {
         name
@@ -387,5 +372,5 @@ def test_every_alarm_tells_the_topic(template: Template) -> None:
         ]
     [policy] = of_type(template, "AWS::SNS::TopicPolicy").values()
     allowed = [one for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Allow"]
-    services = {service for one in allowed for service in _listed(one["Principal"]["Service"])}
+    services = {service for one in allowed for service in as_list(one["Principal"]["Service"])}
     assert services == {"cloudwatch.amazonaws.com", "budgets.amazonaws.com"}

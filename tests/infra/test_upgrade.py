@@ -11,8 +11,7 @@ import pytest
 
 from ops_pipeline.db.driver.connection import Database
 from tests.infra.release import Lambda
-from tests.infra.template import stages
-from tests.infra.test_releases import _migration, _synthesised
+from tests.infra.template import migration_version, stages, synthesised
 from tests.support.builders_market import rows
 
 NEW = "9999_add_venues"
@@ -43,7 +42,7 @@ def upgraded(deployed: Lambda, checkout: Path, venv: Path, tmp_path: Path) -> La
     schema = checkout / "layers" / "common" / "python" / "ops_pipeline" / "db" / "schema.py"
     text = schema.read_text()
     schema.write_text(text.replace("VERSIONS = (\n", f'VERSIONS = (\n    "{NEW}",\n'))
-    template = _synthesised(checkout, venv)
+    template = synthesised(checkout, venv)
     folder = tmp_path / "next"
     folder.mkdir()
     return replace(deployed, template=template, assembly=checkout / "cdk.out", folder=folder)
@@ -68,7 +67,7 @@ RUN = dict.fromkeys(STAGES, "run")
 def test_the_old_functions_run_on_the_new_schema_and_the_new_ones_wait_for_it(
     deployed: Lambda, upgraded: Lambda, db: Database
 ) -> None:
-    assert _migration(upgraded.template) != _migration(deployed.template)
+    assert migration_version(upgraded.template) != migration_version(deployed.template)
     # The trigger runs before any function is changed: this is why.
     [refused] = upgraded.invoke("features", {"tick": "2013-10-07T14:30:00Z"})
     assert refused.body["errorType"] == "SchemaBehind"

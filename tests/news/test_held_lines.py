@@ -18,7 +18,7 @@ import pytest
 
 from ops_pipeline.domain.news.items import Label
 from ops_pipeline.domain.news.sentiment import sentiment
-from tests.unit.test_sentiment import LABELS, macro_f1
+from tests.unit.sentiment_lines import LABELS, macro_f1
 
 LINES = Path(__file__).parent / "lines"
 LEAST = {"headlines": 0.65, "posts": 0.68, "reports": 0.76, "wires": 0.76}

@@ -6,7 +6,7 @@ from ops_pipeline.domain.news.items import Label
 from ops_pipeline.domain.news.sentiment import sentiment
 from tests.news import labelled_lines
 from tests.unit import sentiment_lines
-from tests.unit.test_sentiment import LABELS, macro_f1
+from tests.unit.sentiment_lines import LABELS, macro_f1
 
 SECOND = ("HEADLINES", "REPORTS", "POSTS", "LAST")
 FIRST = ("HEADLINES", "REPORTS", "POSTS", "HELD_OUT")

@@ -26,6 +26,18 @@ from tests.conftest import MIGRATIONS
 
 PARAMS = Path(__file__).parent / "params"
 
+# All of them take minutes: a part in every run, the rest with make slow.
+REAL_DAYS = (
+    "2013-10-07",
+    pytest.param("2013-10-08", marks=pytest.mark.slow),
+    pytest.param("2013-10-09", marks=pytest.mark.slow),
+    pytest.param("2013-10-10", marks=pytest.mark.slow),
+    pytest.param("2013-10-11", marks=pytest.mark.slow),
+    "2014-06-05",
+    pytest.param("2014-06-06", marks=pytest.mark.slow),
+    "2014-06-09",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Day:

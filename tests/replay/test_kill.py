@@ -1,10 +1,6 @@
 """Killed anywhere, the same command goes on and ends in the same state."""
 
-import os
 import random
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,31 +9,10 @@ from ops_local.comparison.databases import differences
 from ops_local.home import Home
 from ops_local.recordings import recording as recordings
 from ops_pipeline.domain.market import new_york_time
-from tests.conftest import ROOT
 from tests.replay.conftest import Day, run_day, server_home
+from tests.replay.killed_days import DAY, PARAMS, minutes_until_killed, start
 
-DAY = "2013-10-08"
-PARAMS = "lively.json"
 KILLS = 4
-
-
-def start(home: Home, recording: Path, last: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.replay.child", str(home.folder), str(recording)]
-    return subprocess.Popen([*command, PARAMS, last], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-
-
-def minutes_until_killed(process: subprocess.Popen[str], minutes: int, delay_s: float) -> bool:
-    """Kill the process within the minute after so many; False when it ended before."""
-    assert process.stdout is not None
-    for _ in range(minutes):
-        if not process.stdout.readline():
-            return process.wait() != 0
-    try:
-        process.wait(delay_s)
-    except subprocess.TimeoutExpired:
-        os.kill(process.pid, signal.SIGKILL)
-    process.stdout.close()
-    return process.wait() != 0
 
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])

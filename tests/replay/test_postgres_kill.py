@@ -18,7 +18,7 @@ from ops_local.recordings import recording as recordings
 from ops_local.replay import Interrupted
 from ops_pipeline.domain.market import new_york_time
 from tests.replay.conftest import run_day
-from tests.replay.test_kill import DAY, PARAMS
+from tests.replay.killed_days import DAY, PARAMS
 
 # Once before the first trade is possible, once among trades.
 KILLED_AT = ((9, 40), (10, 36))

@@ -10,19 +10,7 @@ from statistics import mean, stdev
 import pytest
 
 from ops_pipeline.domain.market import Bar, new_york_time
-from tests.replay.conftest import Day, Replay
-
-# All of them take minutes: a part in every run, the rest with make slow.
-DAYS = (
-    "2013-10-07",
-    pytest.param("2013-10-08", marks=pytest.mark.slow),
-    pytest.param("2013-10-09", marks=pytest.mark.slow),
-    pytest.param("2013-10-10", marks=pytest.mark.slow),
-    pytest.param("2013-10-11", marks=pytest.mark.slow),
-    "2014-06-05",
-    pytest.param("2014-06-06", marks=pytest.mark.slow),
-    "2014-06-09",
-)
+from tests.replay.conftest import REAL_DAYS, Day, Replay
 
 # A session has 390 minutes; the machines of a session start from 09:25 to 16:10, and the
 # replay covers 08:25 to 16:25. Bars are fetched twice more after the close.
@@ -45,7 +33,7 @@ RUNS = {
 }
 
 
-@pytest.fixture(scope="session", params=DAYS)
+@pytest.fixture(scope="session", params=REAL_DAYS)
 def day(request: pytest.FixtureRequest, replayed: Replay) -> Day:
     return replayed(request.param)
 

@@ -10,9 +10,8 @@ from ops_local.home import Home
 from ops_local.recordings import recording as recordings
 from ops_local.recordings.recording import Recording
 from ops_local.synthetic import generate
-from tests.replay.conftest import run_day, server_home
-from tests.replay.test_kill import minutes_until_killed, start
-from tests.replay.test_real_days import DAYS
+from tests.replay.conftest import REAL_DAYS, run_day, server_home
+from tests.replay.killed_days import minutes_until_killed, start
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -26,7 +25,7 @@ def assert_twice_the_same(home: Home, recording: Recording) -> None:
     assert once.broker_tables == again.broker_tables
 
 
-@pytest.mark.parametrize("day", DAYS)
+@pytest.mark.parametrize("day", REAL_DAYS)
 def test_a_real_day_replayed_twice_gives_the_same_rows(
     home: Home, shared_data: Path, day: str
 ) -> None:

@@ -4,11 +4,9 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
-from importlib import import_module
-from typing import Any, get_type_hints
+from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
@@ -17,15 +15,14 @@ from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.operations.manifest import STAGES
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime import wiring
-from ops_pipeline.runtime.event import Handler
 from ops_pipeline.runtime.wiring import Runtime
 from ops_pipeline.stages.request import AccountRequest, TickRequest
-from tests.conftest import MIGRATIONS, ROOT
+from tests.conftest import MIGRATIONS
 from tests.contract.paper_street import LARGE, TINY, at, write_market
 from tests.support.fakes import FixedClock
+from tests.support.handlers import FUNCTIONS, events_of, handler_of, model_of
 from tests.support.stand_ins import in_process, leading_to, prepared
 
-FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
 NOW = at("10:31") + timedelta(seconds=20)
 WATCHED = ("AAPL", "SPY")
 STRANGERS: dict[str, Any] = {
@@ -39,17 +36,6 @@ STRANGERS: dict[str, Any] = {
 every_function = pytest.mark.parametrize("name", FUNCTIONS)
 
 
-def handler_of(name: str) -> Handler:
-    handler: Handler = import_module(f"functions.{name}.handler").lambda_handler
-    return handler
-
-
-def model_of(name: str) -> type[BaseModel]:
-    """The model of the events it accepts: what its own function asks for."""
-    asked: type[BaseModel] = get_type_hints(vars(handler_of(name))["__wrapped__"])["request"]
-    return asked
-
-
 def owed(name: str) -> list[str]:
     """The fields that `{}` lacks; a tick is none, as the entrypoint knows the present one."""
     model = model_of(name)
@@ -59,11 +45,6 @@ def owed(name: str) -> list[str]:
         for field, info in model.model_fields.items()
         if info.is_required() and not (ticking and field == "tick")
     ]
-
-
-def events_of(name: str) -> dict[str, dict[str, Any]]:
-    folder = ROOT / "functions" / name / "events"
-    return {path.name: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from ops_pipeline.db.driver.connection import Database, log_message, target_from
 from ops_pipeline.runtime import log
 from ops_pipeline.runtime.wiring import Runtime
 from tests.contract.paper_street import LARGE, TINY
-from tests.stages.test_handler_contract import handler_of
 from tests.support.fakes import FixedClock
+from tests.support.handlers import handler_of
 from tests.support.stand_ins import NOW, TICK, exchange_at_tick, in_process, leading_to, prepared
 
 CANARY = "canary-7c1e"

@@ -13,6 +13,11 @@ HEADLINES, REPORTS and POSTS served to mend the lexicon after a first reading (m
 0.90, 0.91 and 0.87 then). HELD_OUT was written afterwards, asked once, and changed nothing.
 """
 
+from ops_pipeline.domain.news.items import Label
+
+LABELS: dict[str, Label] = {"+": "positive", "-": "negative", "0": "neutral"}
+
+
 HEADLINES = """
 + Harbor Foods lifts full-year profit forecast after strong quarter
 + Chipmaker tops Wall Street expectations on data center demand
@@ -212,3 +217,15 @@ HELD_OUT = """
 0 anyone holding $JPM through earnings?
 0 $KO options volume 40,000 so far today
 """
+
+
+def macro_f1(pairs: list[tuple[Label, Label]]) -> float:
+    """The mean F1 of the three labels; pairs are (right, given)."""
+    scores = []
+    for label in LABELS.values():
+        hits = sum(right == given == label for right, given in pairs)
+        named = sum(right == label for right, _ in pairs) + sum(
+            given == label for _, given in pairs
+        )
+        scores.append(2 * hits / named)
+    return sum(scores) / len(scores)

@@ -12,7 +12,7 @@ import pytest
 from ops_pipeline.db import schema
 from ops_pipeline.domain.operations.manifest import STAGES
 from ops_pipeline.errors import InvalidInput
-from tests.unit.handler_events import read_as_its_handler
+from tests.support.handlers import read_as_its_handler
 from tests.unit.source_rules import (
     CHANCE,
     CLOCK_IN_SQL,

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from ops_pipeline.domain.news.items import Label
 from ops_pipeline.domain.news.sentiment import sentiment
 from tests.unit import sentiment_lines
-
-LABELS: dict[str, Label] = {"+": "positive", "-": "negative", "0": "neutral"}
+from tests.unit.sentiment_lines import LABELS, macro_f1
 
 
 @pytest.mark.parametrize(
@@ -136,15 +135,3 @@ def test_macro_f1_on_lines_of_our_own(name: str, least: float) -> None:
     reached = macro_f1(pairs)
     print(f"{name}: {len(lines)} lines, macro-F1 {reached:.3f}")  # noqa: T201 - shown by pytest -s
     assert reached >= least
-
-
-def macro_f1(pairs: list[tuple[Label, Label]]) -> float:
-    """The mean F1 of the three labels; pairs are (right, given)."""
-    scores = []
-    for label in LABELS.values():
-        hits = sum(right == given == label for right, given in pairs)
-        named = sum(right == label for right, _ in pairs) + sum(
-            given == label for _, given in pairs
-        )
-        scores.append(2 * hits / named)
-    return sum(scores) / len(scores)
