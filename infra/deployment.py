@@ -21,6 +21,8 @@ class Deployment:
     Attributes:
         stage: Part of every name: two stages live side by side. 1-12 letters and digits.
         accounts: Trading accounts, whose keys lie in `<prefix>/alpaca/<account>`.
+        market_data_vendor: The registered name of the adapter that reads bars and quotes.
+        data_feed: Of Alpaca's: "iex", or "sip" with its paid plan.
         nat: "instance", "gateway", or "none" (nothing reaches the internet: a pause).
         nat_ami: Image of the NAT instance; "" takes Amazon Linux 2023 of the deploy's day.
         database_class: For example "t4g.micro".
@@ -41,6 +43,8 @@ class Deployment:
 
     stage: str = MAIN
     accounts: tuple[str, ...] = ("large", "tiny")
+    market_data_vendor: str = "alpaca"
+    data_feed: str = "iex"
     nat: str = "instance"
     nat_ami: str = ""
     database_class: str = "t4g.micro"
@@ -84,6 +88,8 @@ def layers_of(function: Stage, deployment: Deployment) -> tuple[str, ...]:
 
 _ALLOWED: Mapping[str, str] = {
     "stage": r"[a-z0-9]{1,12}",
+    "market_data_vendor": r"[a-z][a-z0-9_]*",
+    "data_feed": r"iex|sip",
     "nat": r"instance|gateway|none",
     "nat_ami": r"|ami-[0-9a-f]{8,17}",
     "database_class": r"[a-z0-9]+\.[a-z0-9]+",

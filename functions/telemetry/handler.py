@@ -15,5 +15,5 @@ def lambda_handler(request: TickRequest, deps: Deps) -> telemetry.Outcome:
         calendar=deps.calendar,
         clock=deps.clock,
         parameters=deps.parameters,
-        data_feed=deps.runtime.settings.data_feed,
+        data_feed=deps.runtime.data_feed,
     )

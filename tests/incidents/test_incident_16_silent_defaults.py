@@ -23,6 +23,7 @@ NOW = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
 ODD = {
     "DATABASE_URL": "mysql://somebody:hunter2@db/ops",
     "OPS_DEPLOYMENT": "Main deployment",
+    "MARKET_DATA_VENDOR": "Some vendor",
     "ALPACA_DATA_FEED": "sipp",
     "ALPACA_TRADING_URL": "paper",
     "ALPACA_DATA_URL": "ftp://data",

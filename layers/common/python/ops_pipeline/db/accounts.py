@@ -8,6 +8,11 @@ from ops_pipeline.errors import InvalidInput, StaleData
 
 _COLUMNS = ", ".join(column.name for column in fields(Account))
 
+_FIRST_AT = """
+SELECT account_name FROM accounts WHERE broker = :broker
+ORDER BY account_name COLLATE "C" LIMIT 1
+"""
+
 _NAMES = 'SELECT account_name FROM accounts ORDER BY account_name COLLATE "C"'
 
 _LOAD = f"SELECT {_COLUMNS} FROM accounts WHERE account_name = :name"
@@ -29,12 +34,12 @@ ORDER BY account_name COLLATE "C"
 """
 
 
-def first_account_name(tx: Transaction) -> str:
-    """The first account by name. Raises StaleData when there is none."""
-    names = _names(tx, _NAMES)
-    if not names:
-        raise StaleData("accounts holds no account")
-    return names[0]
+def first_account_name(tx: Transaction, broker: str = "alpaca") -> str:
+    """The broker's first account by name. Raises StaleData when there is none."""
+    row = tx.one(_FIRST_AT, broker=broker)
+    if row is None:
+        raise StaleData(f"accounts holds no account at {broker}")
+    return str(row["account_name"])
 
 
 def all_names(tx: Transaction) -> list[str]:

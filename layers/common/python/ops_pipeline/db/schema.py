@@ -16,6 +16,7 @@ VERSIONS = (
     "0010_add_name_context",
     "0012_let_retention_delete",
     "0013_keep_newest_bars_visible",
+    "0015_name_the_broker",
     "0020_keep_written_times",
 )
 

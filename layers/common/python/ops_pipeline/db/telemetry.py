@@ -5,13 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
-from typing import Literal
 
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.domain.bars import Jump, RejectedBar
 from ops_pipeline.domain.market import Bar, new_york_day
-
-DataFeed = Literal["iex", "sip"]
 
 _ROWS_A_CHUNK = 1_000
 
@@ -109,13 +106,13 @@ def last_closes(tx: Transaction) -> dict[str, Decimal]:
     return {row["ticker"]: row["close"] for row in tx.rows(_LAST_CLOSES)}
 
 
-def merge(tx: Transaction, *, data_feed: DataFeed, now: datetime) -> int:
+def merge(tx: Transaction, *, data_feed: str, now: datetime) -> int:
     """Store the staged bars; return how many were new or different."""
     return tx.execute(_MERGE, data_feed=data_feed, now=now)
 
 
 def quarantine(
-    tx: Transaction, rejected: Sequence[RejectedBar], *, data_feed: DataFeed, now: datetime
+    tx: Transaction, rejected: Sequence[RejectedBar], *, data_feed: str, now: datetime
 ) -> int:
     """Store implausible bars; return how many were not known yet."""
     if not rejected:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal
 
-ExecutionMode = Literal["SIMULATED", "ALPACA_PAPER", "LIVE"]
+# SIMULATED, LIVE, or paper money at its broker and named after it, such as ALPACA_PAPER.
+ExecutionMode = str
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,7 @@ class Account:
     """
 
     account_name: str
+    broker: str
     execution_mode: ExecutionMode
     active: bool
     allowed_actions: tuple[str, ...]

@@ -27,6 +27,9 @@ class Settings(BaseModel):
     database_reader_url: str | None = Field(default=None, alias="DATABASE_READER_URL")
     deployment: str = Field(default="main", alias="OPS_DEPLOYMENT", pattern="^[a-z0-9]{1,12}$")
     data_feed: Literal["iex", "sip"] = Field(default="iex", alias="ALPACA_DATA_FEED")
+    market_data_vendor: str = Field(
+        default="alpaca", alias="MARKET_DATA_VENDOR", pattern="^[a-z][a-z0-9_]*$"
+    )
     trading_url: HttpUrl = Field(
         default=HttpUrl("https://paper-api.alpaca.markets"), alias="ALPACA_TRADING_URL"
     )
@@ -109,13 +112,15 @@ def read_settings(variables: Mapping[str, str]) -> Settings:
         raise SettingsInvalid(problems) from None
 
 
-def read_broker_keys(variables: Mapping[str, str], account: str) -> BrokerKeys:
-    """The keys of one account, from ALPACA_<ACCOUNT>_KEY_ID, _SECRET_KEY, _ACCOUNT_NUMBER.
+def read_broker_keys(
+    variables: Mapping[str, str], account: str, broker: str = "alpaca"
+) -> BrokerKeys:
+    """The keys of one account, from <BROKER>_<ACCOUNT>_KEY_ID, _SECRET_KEY, _ACCOUNT_NUMBER.
 
     Raises:
         SettingsInvalid: one of them is missing, the account number included.
     """
-    prefix = f"ALPACA_{account.upper()}_"
+    prefix = _prefix(account, broker)
     return BrokerKeys(
         key_id=_required(f"{prefix}KEY_ID", variables.get(f"{prefix}KEY_ID")),
         secret_key=_required(f"{prefix}SECRET_KEY", variables.get(f"{prefix}SECRET_KEY")),
@@ -125,10 +130,14 @@ def read_broker_keys(variables: Mapping[str, str], account: str) -> BrokerKeys:
     )
 
 
-def has_broker_keys(variables: Mapping[str, str], account: str) -> bool:
+def has_broker_keys(variables: Mapping[str, str], account: str, broker: str = "alpaca") -> bool:
     """Whether any of an account's key variables is set; then all of them must be."""
-    prefix = f"ALPACA_{account.upper()}_"
+    prefix = _prefix(account, broker)
     return any(variables.get(prefix + name) for name in ("KEY_ID", "SECRET_KEY", "ACCOUNT_NUMBER"))
+
+
+def _prefix(account: str, broker: str) -> str:
+    return f"{broker}_{account}_".upper()
 
 
 def _required(name: str, value: str | None) -> str:

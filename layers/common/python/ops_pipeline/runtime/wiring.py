@@ -1,4 +1,4 @@
-"""Builds what the handlers use; the only module that names the adapters.
+"""Builds what the handlers use; with the registry the only module that names the adapters.
 
 Each adapter is imported inside its builder, so that a function loads only what it
 uses (alpaca-py alone imports pandas).
@@ -6,14 +6,14 @@ uses (alpaca-py alone imports pandas).
 
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ops_pipeline.db import schema
+from ops_pipeline.db import accounts, data_feeds, schema
 from ops_pipeline.db.console.console import Console
 from ops_pipeline.db.driver.connection import ConnectionTarget, Database, target_from_url
 from ops_pipeline.db.migrations.runner import LIMITS
@@ -35,6 +35,7 @@ from ops_pipeline.ports import (
     VolatilityIndex,
 )
 from ops_pipeline.runtime import log
+from ops_pipeline.runtime.registry import ALPACA, Access, bar_vendor_named, broker_named
 from ops_pipeline.runtime.settings import (
     BrokerKeys,
     Settings,
@@ -60,7 +61,7 @@ class Runtime:
     clock: Clock
     owner: str | None = None
     known_parameters: Versioned | None = None
-    _brokers: dict[str, Broker] = field(default_factory=dict)
+    _brokers: dict[tuple[str, str], Broker] = field(default_factory=dict)
     _schema_checked: bool = False
 
     @cached_property
@@ -134,19 +135,15 @@ class Runtime:
             if secret_id
         }
 
-    def broker_keys(self, account: str) -> BrokerKeys:
+    def broker_keys(self, account: str, held_at: str = ALPACA) -> BrokerKeys:
         """One account's keys, from the environment or else from its secret, read again."""
         prefix = self.settings.alpaca_secret_prefix
-        if prefix is None or has_broker_keys(self.variables, account):
-            return read_broker_keys(self.variables, account)
+        if prefix is None or has_broker_keys(self.variables, account, held_at):
+            return read_broker_keys(self.variables, account, held_at)
         held = self.secrets.account_keys(f"{prefix}/{account}")
         return BrokerKeys(
             key_id=held.key_id, secret_key=held.secret_key, account_number=held.account_number
         )
-
-    def _key_pair(self, account: str) -> tuple[str, str]:
-        keys = self.broker_keys(account)
-        return keys.key_id, keys.secret_key
 
     @cached_property
     def calendar(self) -> Calendar:
@@ -156,26 +153,29 @@ class Runtime:
 
     @cached_property
     def market_data(self) -> MarketData:
-        from ops_pipeline.adapters.alpaca_data import AlpacaMarketData
-
-        settings = self.settings
-        account = self.data_account
-        keys = self.broker_keys(account)
-        return AlpacaMarketData(
-            url=str(settings.data_url).rstrip("/"),
-            key_id=keys.key_id,
-            secret_key=keys.secret_key,
-            feed=settings.data_feed,
-            renew=lambda: self._key_pair(account),
+        """Bars and quotes of MARKET_DATA_VENDOR, where they need keys by its first account's."""
+        vendor = self.settings.market_data_vendor
+        return bar_vendor_named(vendor).build(
+            self._access(lambda: self.broker_keys(self.data_account, vendor))
         )
 
     @cached_property
-    def data_account(self) -> str:
-        """The account whose keys read market data: the database's first by name."""
-        from ops_pipeline.db.accounts import first_account_name
-
+    def data_feed(self) -> str:
+        """The feed that bars come from, known to the database from now on."""
+        vendor = self.settings.market_data_vendor
+        feed = bar_vendor_named(vendor).feed(self.settings)
         with self.database.transaction() as tx:
-            return first_account_name(tx)
+            data_feeds.ensure(tx, feed=feed, vendor=vendor)
+        return feed
+
+    @cached_property
+    def data_account(self) -> str:
+        """The account whose keys read market data: the vendor's first, by name."""
+        with self.database.transaction() as tx:
+            return accounts.first_account_name(tx, self.settings.market_data_vendor)
+
+    def _access(self, keys: Callable[[], BrokerKeys]) -> Access:
+        return Access(settings=self.settings, variables=self.variables, keys=keys)
 
     @cached_property
     def feed(self) -> NewsFeed:
@@ -207,20 +207,13 @@ class Runtime:
 
         return VixCsv(str(self.settings.vix_url))
 
-    def broker(self, account: str) -> Broker:
-        """The broker connection of one account; it checks the bound account number."""
-        if account not in self._brokers:
-            from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
-
-            keys = self.broker_keys(account)
-            self._brokers[account] = AlpacaBroker(
-                url=str(self.settings.trading_url).rstrip("/"),
-                key_id=keys.key_id,
-                secret_key=keys.secret_key,
-                account_number=keys.account_number,
-                renew=lambda: self._key_pair(account),
+    def broker(self, account: str, held_at: str = ALPACA) -> Broker:
+        """One account at a broker, its number checked against the bound one."""
+        if (account, held_at) not in self._brokers:
+            self._brokers[account, held_at] = broker_named(held_at)(
+                self._access(lambda: self.broker_keys(account, held_at))
             )
-        return self._brokers[account]
+        return self._brokers[account, held_at]
 
     def close(self) -> None:
         """Close the open connections."""
@@ -286,7 +279,9 @@ class Deps:
         return OrderGateway(
             ctx=ctx,
             db=self.db,
-            broker=None if ctx.account.simulated else self.runtime.broker(ctx.name),
+            broker=None
+            if ctx.account.simulated
+            else self.runtime.broker(ctx.name, ctx.account.broker),
             read_after_write=self.runtime.settings.broker_read_after_write,
         )
 

@@ -8,7 +8,6 @@ from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.operations.alerts import open_alert, resolve_alert
 from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
-from ops_pipeline.db.telemetry import DataFeed
 from ops_pipeline.domain import bars
 from ops_pipeline.domain.bars import Jump
 from ops_pipeline.domain.market import Bar, new_york_day
@@ -39,7 +38,7 @@ def run(
     calendar: Calendar,
     clock: Clock,
     parameters: Versioned,
-    data_feed: DataFeed,
+    data_feed: str,
 ) -> Outcome:
     """Update lane_telemetry up to the tick, or to the end of its session.
 

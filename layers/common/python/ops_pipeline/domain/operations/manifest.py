@@ -20,7 +20,7 @@ from ops_pipeline.domain.operations.stage import (
 )
 
 _BROKER: tuple[Layer, ...] = ("common", "vendor", "broker")
-_DATA_ENV = ("DB_SECRET_ID", "ALPACA_DATA_URL", "ALPACA_DATA_FEED")
+_DATA_ENV = ("DB_SECRET_ID", "MARKET_DATA_VENDOR", "ALPACA_DATA_URL", "ALPACA_DATA_FEED")
 _TRADING_ENV = (*_DATA_ENV, "ALPACA_TRADING_URL", "OPS_DEPLOYMENT")
 # daily_cycle starts twice on each weekday, holidays included: from Friday's last start to
 # Monday's first it is 64 hours.

@@ -1,0 +1,116 @@
+"""The brokers and bar vendors there are, by the name that an account or a setting gives.
+
+To add one is an adapter, its entry here and its contract suite: docs/extending.md walks
+through it. Adapters are imported only when they are asked for: alpaca-py takes a second.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ops_pipeline.errors import SettingsInvalid
+from ops_pipeline.ports import Broker, MarketData
+from ops_pipeline.runtime.settings import BrokerKeys, Settings
+
+T = TypeVar("T")
+
+ALPACA = "alpaca"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What an adapter is built from.
+
+    Attributes:
+        variables: The environment, for settings that only this adapter knows.
+        keys: Reads the account's keys anew; whoever does not need them does not call it.
+    """
+
+    settings: Settings
+    variables: Mapping[str, str]
+    keys: Callable[[], BrokerKeys]
+
+    def key_pair(self) -> tuple[str, str]:
+        keys = self.keys()
+        return keys.key_id, keys.secret_key
+
+
+BuildBroker = Callable[[Access], Broker]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarVendor:
+    """Where bars and quotes come from.
+
+    Attributes:
+        feed: Which feed it reads, as it stands in each bar.
+        build: Its adapter.
+    """
+
+    feed: Callable[[Settings], str]
+    build: Callable[[Access], MarketData]
+
+
+def _alpaca_broker(access: Access) -> Broker:
+    from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
+
+    keys = access.keys()
+    return AlpacaBroker(
+        url=str(access.settings.trading_url).rstrip("/"),
+        key_id=keys.key_id,
+        secret_key=keys.secret_key,
+        account_number=keys.account_number,
+        renew=access.key_pair,
+    )
+
+
+def _alpaca_data(access: Access) -> MarketData:
+    from ops_pipeline.adapters.alpaca_data import AlpacaMarketData
+
+    keys = access.keys()
+    return AlpacaMarketData(
+        url=str(access.settings.data_url).rstrip("/"),
+        key_id=keys.key_id,
+        secret_key=keys.secret_key,
+        feed=access.settings.data_feed,
+        renew=access.key_pair,
+    )
+
+
+_brokers: dict[str, BuildBroker] = {ALPACA: _alpaca_broker}
+_bar_vendors: dict[str, BarVendor] = {
+    ALPACA: BarVendor(feed=lambda settings: settings.data_feed, build=_alpaca_data)
+}
+
+
+def register_broker(name: str, build: BuildBroker) -> None:
+    """Let accounts name this broker. Raises SettingsInvalid when the name is taken."""
+    _add(_brokers, "broker", name, build)
+
+
+def register_bar_vendor(name: str, vendor: BarVendor) -> None:
+    """Let MARKET_DATA_VENDOR name this one. Raises SettingsInvalid when the name is taken."""
+    _add(_bar_vendors, "bar vendor", name, vendor)
+
+
+def broker_named(name: str) -> BuildBroker:
+    """Raises SettingsInvalid where no adapter has that name; the message lists those there are."""
+    return _find(_brokers, "broker", name)
+
+
+def bar_vendor_named(name: str) -> BarVendor:
+    """Raises SettingsInvalid, as `broker_named`."""
+    return _find(_bar_vendors, "bar vendor", name)
+
+
+def _add(registered: dict[str, T], kind: str, name: str, entry: T) -> None:
+    if name in registered:
+        raise SettingsInvalid(f"the {kind} {name} is registered already")
+    registered[name] = entry
+
+
+def _find(registered: Mapping[str, T], kind: str, name: str) -> T:
+    if name not in registered:
+        known = ", ".join(sorted(registered))
+        raise SettingsInvalid(f"no adapter is registered for the {kind} {name}; known: {known}")
+    return registered[name]
