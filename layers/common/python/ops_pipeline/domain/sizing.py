@@ -4,6 +4,7 @@ Kelly: f* = p - (1 - p) / b with p the share of wins and b the mean win over the
 loss (Kelly 1956, "A New Interpretation of Information Rate"); half of it is used.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -65,7 +66,7 @@ def half_kelly(results_pct: Sequence[float]) -> float:
     won = len(wins) / len(results_pct)
     if not losses:
         return won / 2
-    odds = (sum(wins) / len(wins)) / (sum(losses) / len(losses))
+    odds = (math.fsum(wins) / len(wins)) / (math.fsum(losses) / len(losses))
     return max(0.0, (won - (1 - won) / odds) / 2)
 
 

@@ -1,5 +1,6 @@
 """Which tickers deserve a look this minute, and which stay on the list."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,11 +60,11 @@ def score(
     }
     if news:
         terms["pressure"] = (pressure, rules.pressure_weight)
-    whole = sum(weight for _, weight in terms.values())
+    whole = math.fsum(weight for _, weight in terms.values())
     return WatchScore(
         ticker=features.ticker,
         features_ts=features.ts,
-        score=clamp(sum((value or 0.0) * weight for value, weight in terms.values()) / whole),
+        score=clamp(math.fsum((value or 0.0) * weight for value, weight in terms.values()) / whole),
         pressure=pressure,
         setup=setup,
         volatility=volatility,

@@ -81,7 +81,7 @@ def statement_sum(text: str) -> float:
         if compared:
             return compared
     factor = _QUESTION if plain.endswith("?") else 1.0
-    return factor * sum(map(_verdict, clauses))
+    return factor * math.fsum(map(_verdict, clauses))
 
 
 def _plain(text: str) -> str:
@@ -155,7 +155,7 @@ def _verdict(clause: list[_Mark]) -> float:
             values = [(at, v * value if at > mark.at else v) for at, v in values]
         elif kind in ("hedge", "scale"):
             factor *= value
-    return factor * (total + sum(value for _, value in values))
+    return factor * (total + math.fsum(value for _, value in values))
 
 
 def _negated(value: float, negator: Form) -> float:

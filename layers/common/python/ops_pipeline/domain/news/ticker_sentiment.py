@@ -1,5 +1,6 @@
 """What the news of the last two hours says about one ticker at one minute."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,9 +39,9 @@ def ticker_sentiment(
     weighted = [pair for pair in weighted if pair[0] > 0]
     if not weighted:
         return None
-    total = sum(weight for weight, _ in weighted)
+    total = math.fsum(weight for weight, _ in weighted)
     return Pressure(
-        score=sum(weight * score for weight, score in weighted) / total,
+        score=math.fsum(weight * score for weight, score in weighted) / total,
         stories=len(weighted),
         newest_age_minutes=aged[0][0],
     )

@@ -1,0 +1,156 @@
+"""Minutes of the generated session, played by the deployed machines and by the local replay."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3  # type: ignore[import-untyped]  # it ships no types
+from botocore.config import Config  # type: ignore[import-untyped]
+
+from infra.definitions import load_schedules
+from infra.schedule import Tick, ticks
+from ops_local import replay_environment
+from ops_local.exchange.launcher import RunningExchange, start
+from ops_local.feeds.server import FeedServer
+from ops_local.home import Home
+from ops_local.recordings.recording import Recording
+from ops_local.replay_environment import ACCOUNTS, ReplayPlan
+from ops_pipeline.db import feeds, tickers
+from ops_pipeline.db.driver.connection import Database, target_from_url
+from tests.e2e.cloud import REGION, STACK, Cloud
+
+# The morning's daily cycle, without whose reading of the VIX nothing is bought, and ten
+# minutes in which the generated session of the default seed has entries in both accounts.
+MORNING = datetime(2026, 2, 4, 13, 30, tzinfo=UTC)
+FIRST = datetime(2026, 2, 4, 15, 27, tzinfo=UTC)
+MINUTES = (MORNING, *(FIRST + timedelta(minutes=number) for number in range(10)))
+_MINUTE = timedelta(minutes=1)
+# Standard machines are started and looked at; the others answer.
+_STANDARD = ("daily_cycle",)
+_TIMEOUT_S = 300
+
+
+@dataclass
+class DeployedSession:
+    """The deployed stack with this machine's exchange and feeds where its vendors would be."""
+
+    cloud: Cloud
+    exchange: RunningExchange
+    now: datetime
+    failures: list[str]
+
+    def play(self, minutes: tuple[datetime, ...] = MINUTES) -> None:
+        """Start what is due in each minute, in the local clock's order; failures are kept."""
+        for minute in minutes:
+            self.now = minute
+            self.exchange.set_clock(minute)
+            self.cloud.set_clock(minute)
+            for tick in ticks(load_schedules(), minute, minute + _MINUTE):
+                outcome = self._start(tick)
+                if outcome is not None:
+                    self.failures.append(f"{minute:%H:%M} {tick.target}: {outcome}")
+
+    def _start(self, tick: Tick) -> str | None:
+        """Return what went wrong."""
+        name = f"{STACK}-{tick.target.replace('_', '-')}"
+        if tick.kind == "function":
+            with _client(self.cloud, "lambda") as functions:
+                answer = functions.invoke(FunctionName=name, Payload=json.dumps(tick.event))
+                said = answer["Payload"].read().decode()
+            return said if "FunctionError" in answer else None
+        with _client(self.cloud, "stepfunctions") as machines:
+            ended = _run_machine(machines, name, tick)
+        if ended["status"] == "SUCCEEDED":
+            return None
+        return f"{ended['status']} {ended.get('error')}: {ended.get('cause')}"
+
+
+def _run_machine(machines: Any, name: str, tick: Tick) -> dict[str, Any]:
+    arn = next(
+        each["stateMachineArn"]
+        for each in machines.list_state_machines()["stateMachines"]
+        if each["name"] == name
+    )
+    text = json.dumps(tick.event)
+    if tick.target not in _STANDARD:
+        return dict(machines.start_sync_execution(stateMachineArn=arn, input=text))
+    started = machines.start_execution(stateMachineArn=arn, input=text)["executionArn"]
+    while True:
+        seen = dict(machines.describe_execution(executionArn=started))
+        if seen["status"] != "RUNNING":
+            return seen
+
+
+@contextmanager
+def _client(cloud: Cloud, service: str) -> Iterator[Any]:
+    config = Config(
+        read_timeout=_TIMEOUT_S, retries={"total_max_attempts": 1}, inject_host_prefix=False
+    )
+    client = boto3.client(
+        service,
+        endpoint_url=cloud.endpoint,
+        region_name=REGION,
+        aws_access_key_id=cloud.variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=cloud.variables["AWS_SECRET_ACCESS_KEY"],
+        config=config,
+    )
+    with closing(client):
+        yield client
+
+
+@contextmanager
+def deployed_session(
+    cloud: Cloud, recording: Recording, database_url: str
+) -> Iterator[DeployedSession]:
+    """Stand this machine's servers in the vendors' places, subscribe the session's feeds."""
+    folder = cloud.folder
+    session: DeployedSession | None = None
+
+    def now() -> datetime:
+        return MORNING if session is None else session.now
+
+    with (
+        start(
+            recording.folder, folder / "exchange.sqlite", ACCOUNTS, folder / "exchange.log"
+        ) as exchange,
+        FeedServer(recording, now) as served,
+    ):
+        cloud.set_variables(
+            {
+                "ALPACA_TRADING_URL": exchange.url,
+                "ALPACA_DATA_URL": exchange.url,
+                "VIX_URL": served.vix_url,
+                "FEED_PROXY_URL": served.proxy_url,
+            }
+        )
+        database = Database(target_from_url(database_url), application_name="e2e")
+        with closing(database), database.transaction() as tx:
+            tickers.watch_only(tx, recording.tickers)
+            for name, url in sorted(served.feeds.items()):
+                feeds.subscribe(tx, url=url, source=name)
+        session = DeployedSession(cloud, exchange, MORNING, [])
+        yield session
+
+
+@contextmanager
+def replayed_session(home: Path, recording: Recording, migrations: Path) -> Iterator[str]:
+    """The same minutes by the local engine; yields a URL of the database that it filled."""
+    plan = ReplayPlan(
+        recording=recording,
+        home=Home(home),
+        migrations=migrations,
+        first=MORNING,
+        last=MINUTES[-1] + _MINUTE,
+        deployment="main",
+    )
+    with replay_environment.opened(plan) as environment:
+        for minute in MINUTES:
+            environment.advance(minute, lambda _at, _tally: None)
+            for tick in ticks(load_schedules(), minute, minute + _MINUTE):
+                environment.pipeline.run(tick)
+        assert environment.pipeline.tally.failures == []
+        yield environment.urls.reader
