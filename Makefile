@@ -54,9 +54,10 @@ lock: $(READY) ## resolve pyproject.toml anew into requirements.lock, keeping wh
 	@$(BIN)/uv pip compile --quiet --python-version 3.13 --generate-hashes \
 		--no-emit-index-url tests/e2e/requirements.txt -o requirements-e2e.lock
 
-docs: $(READY) ## write docs/data-dictionary.md from the migrations
+docs: $(READY) ## write docs/data-dictionary.md from the migrations, docs/stages.md from the manifest
 	@$(BIN)/python -m ops_local.data_dictionary > docs/data-dictionary.new
 	@mv docs/data-dictionary.new docs/data-dictionary.md
+	@$(BIN)/python -m infra.pages
 
 asl: $(READY) ## write the state machines of infra/statemachines from the manifest of stages
 	@$(BIN)/python -m infra.asl

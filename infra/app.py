@@ -20,7 +20,7 @@ from infra.stacks.functions import StackResources, add_functions
 from infra.stacks.machines import add_machines
 from infra.stacks.network import add_network
 from infra.stacks.observability import Watched, add_observability
-from infra.stacks.schedules import add_schedules
+from infra.stacks.schedules import add_failed_starts, add_schedules
 
 OUT = bundles.ROOT / "build" / "cdk.out"
 STAGING = bundles.ROOT / "build" / "staging"
@@ -51,10 +51,13 @@ def build(context: dict[str, Any], out: Path | None = None, staging: Path = STAG
         Annotations.of(stack).add_error("the database's certificates are missing: make certs")
     network = add_network(stack, deployment)
     postgres = add_database(stack, deployment, network)
-    functions = add_functions(stack, StackResources(deployment, network, postgres, staging))
+    failed_starts = add_failed_starts(stack, deployment)
+    resources = StackResources(deployment, network, postgres, failed_starts, staging)
+    functions = add_functions(stack, resources)
     machines = add_machines(stack, deployment, functions)
-    queue = add_schedules(stack, deployment, functions, machines)
-    add_observability(stack, deployment, Watched(functions, machines, postgres.instance, queue))
+    add_schedules(stack, deployment, failed_starts, functions, machines)
+    watched = Watched(functions, machines, postgres.instance, failed_starts)
+    add_observability(stack, deployment, watched)
     Validations.of(app).add_plugins(
         AwsSolutionsChecks(app, verbose=True, write_suppressions_to_cloud_formation=True)
     )

@@ -8,6 +8,7 @@ from typing import Any
 from aws_cdk import Annotations, ArnFormat, Duration, RemovalPolicy, Size, triggers
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_logs as logs
 
 from infra import bundles
@@ -39,11 +40,12 @@ _CDK_NAME = {"arm64": "ARM_64", "x86_64": "X86_64"}
 
 @dataclass(frozen=True, slots=True)
 class StackResources:
-    """What every function is built from."""
+    """What every function is built from; `failed_starts` is a queue, `staging` a folder."""
 
     deployment: Deployment
     network: Network
     postgres: Postgres
+    failed_starts: Any
     staging: Path
 
 
@@ -139,11 +141,17 @@ def _function(
         security_groups=[around.network.functions],
         retry_attempts=0,
         max_event_age=Duration.seconds(60),
+        on_failure=_on_failure(around, function),
         reserved_concurrent_executions=deployment.reserved_concurrency or None,
         tracing=lambda_.Tracing.ACTIVE if deployment.tracing else lambda_.Tracing.DISABLED,
     )
     accept(built, "AwsSolutions-L1", "3.13 is what the lock's wheels and CI stand for.")
     return built
+
+
+def _on_failure(around: StackResources, function: Stage) -> Any:
+    """A machine records a failed call; what a schedule calls directly fails with nobody there."""
+    return destinations.SqsDestination(around.failed_starts) if function.starts else None
 
 
 def _retention(days: int) -> str:

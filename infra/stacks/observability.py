@@ -53,7 +53,7 @@ def add_observability(scope: Any, deployment: Deployment, watched: Watched) -> N
         _alarm(
             scope,
             "FailedStarts",
-            "Schedules could not start something: its event lies in the queue.",
+            "A scheduled start or a function that it called failed: its event lies in the queue.",
             watched.queue.metric_approximate_number_of_messages_visible(period=Duration.minutes(5)),
         ),
     ]

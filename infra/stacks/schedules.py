@@ -18,10 +18,13 @@ OLDEST_EVENT_S = 60
 
 
 def add_schedules(
-    scope: Any, deployment: Deployment, functions: dict[str, Any], machines: dict[str, Any]
-) -> Any:
-    """The schedules, on only where the deployment says so; returns the queue of failed starts."""
-    queue = _queue(scope, deployment)
+    scope: Any,
+    deployment: Deployment,
+    queue: Any,
+    functions: dict[str, Any],
+    machines: dict[str, Any],
+) -> None:
+    """The schedules, on only where the deployment says so; `queue` keeps failed starts."""
     role = _role(scope, queue)
     for entry in load_schedules():
         is_machine = entry.kind == "machine"
@@ -38,7 +41,6 @@ def add_schedules(
             when = (cron.expression, entry.timezone)
             schedule = _schedule(scope, name, deployment, when, how)
             schedule.node.add_dependency(role)
-    return queue
 
 
 def _schedule(
@@ -70,7 +72,8 @@ def _target(arn: str, role: Any, queue: Any, event: Mapping[str, str]) -> Any:
     )
 
 
-def _queue(scope: Any, deployment: Deployment) -> Any:
+def add_failed_starts(scope: Any, deployment: Deployment) -> Any:
+    """The queue of starts that failed, and of the events on which such functions failed."""
     queue = sqs.Queue(
         scope,
         "FailedStarts",

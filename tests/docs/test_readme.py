@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.definitions import load_machines
+from infra.definitions import load_machines, load_schedules
 from ops_local.cli import build_parser
 from ops_local.commandline.verbs import VERBS
 from ops_pipeline.db.console import console
@@ -102,12 +102,14 @@ def test_the_readme_s_event_is_accepted() -> None:
     read_as_its_handler(stage, json.loads(event))
 
 
-def test_the_picture_shows_the_functions_of_each_machine_in_order() -> None:
+def test_the_picture_shows_the_functions_of_each_machine_and_schedule_in_order() -> None:
     drawn: defaultdict[str, list[str]] = defaultdict(list)
     for machine, body in re.findall(r"subgraph (\w+) \[[^]]*\]\n(.*?)\n  end", README, re.DOTALL):
-        names = re.findall(r"(?:\w+\[)?(\w+)\]?(?: -->|$)", body)
-        drawn[machine] = names
-    assert drawn == {name: _functions(states) for name, states in load_machines().items()}
+        names = re.findall(r"(?:\w+\[\"?)?(\w+)(?:, [\w: ]+\")?\]?(?: -->|$)", body, re.MULTILINE)
+        drawn[machine] = list(dict.fromkeys(names))
+    alone = [entry.target for entry in load_schedules() if entry.kind == "function"]
+    machines = {name: _functions(states) for name, states in load_machines().items()}
+    assert drawn == {**machines, "alone": alone}
 
 
 def _functions(machine: dict[str, object]) -> list[str]:

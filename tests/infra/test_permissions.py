@@ -37,8 +37,8 @@ from tests.support.stand_ins import NOW, NOWHERE, TICK, in_process, prepared
 from tests.support.tls_front import authority, tls_front
 
 FUNCTIONS = load_functions()
-# What Lambda itself does for a function: write its log, place it in the network.
-LAMBDA_S = {"logs", "ec2"}
+# What Lambda itself does for a function: log, place it in the network, keep a failed event.
+LAMBDA_S = {"logs", "ec2", "sqs"}
 # Actions by what botocore calls them.
 ACTIONS = {("secretsmanager", "GetSecretValue"): "secretsmanager:GetSecretValue"}
 

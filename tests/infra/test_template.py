@@ -30,6 +30,8 @@ from tests.infra.template import (
 from tests.unit.source_rules import PACKAGE
 
 FUNCTIONS = load_functions()
+# No state machine sees them fail.
+ON_SCHEDULE = {"discovery", "healthcheck"}
 CHANGES = ("AWS::StepFunctions::StateMachine", "AWS::Scheduler::Schedule")
 
 
@@ -154,6 +156,27 @@ def test_an_old_tick_is_never_tried_again(template: Template) -> None:
         assert one["MaximumRetryAttempts"] == 0
 
 
+def test_what_a_schedule_calls_directly_leaves_the_event_that_it_failed_on_in_the_queue(
+    template: Template,
+) -> None:
+    [queue] = of_type(template, "AWS::SQS::Queue")
+    arn = {"Fn::GetAtt": [queue, "Arn"]}
+    kept = {
+        one["FunctionName"]["Ref"]: one["DestinationConfig"]
+        for one in of_type(template, "AWS::Lambda::EventInvokeConfig").values()
+        if "DestinationConfig" in one
+    }
+    targets = [
+        one["Target"]["Arn"] for one in of_type(template, "AWS::Scheduler::Schedule").values()
+    ]
+    called = {target["Fn::GetAtt"][0] for target in targets if "Fn::GetAtt" in target}
+    assert len(called) == len(ON_SCHEDULE)
+    assert kept == {name: {"OnFailure": {"Destination": arn}} for name in called}
+    for stage in ON_SCHEDULE:
+        role = stages(template)[stage]["Role"]["Fn::GetAtt"][0]
+        assert resources_allowed(template, role, "sqs:SendMessage") == [arn]
+
+
 def test_a_schedule_may_start_what_it_names_and_nothing_else(template: Template) -> None:
     [role] = {
         one["Target"]["RoleArn"]["Fn::GetAtt"][0]
@@ -180,14 +203,17 @@ def test_a_function_reads_its_own_secrets_and_no_other(template: Template) -> No
         assert logins == expected.get(stage, {"Writer"}), stage
 
 
-def test_a_function_may_do_nothing_beyond_logs_secrets_and_lambda_s_own_network(
+def test_a_function_may_do_nothing_beyond_logs_secrets_its_queue_and_lambda_s_own_network(
     template: Template,
 ) -> None:
     for stage, properties in stages(template).items():
         role = properties["Role"]["Fn::GetAtt"][0]
+        allowed = {"logs", "secretsmanager", "ec2"}
+        if stage in ON_SCHEDULE:
+            allowed |= {"sqs"}
         for statement in statements_of(template, role):
             services = {action.partition(":")[0] for action in as_list(statement["Action"])}
-            assert services <= {"logs", "secretsmanager", "ec2"}, stage
+            assert services <= allowed, stage
             if "ec2" not in services:
                 assert "*" not in as_list(statement["Resource"]), stage
 

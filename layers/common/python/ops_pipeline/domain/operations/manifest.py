@@ -2,7 +2,7 @@
 
 Functions, schedules, state machines, health checks, the summary of a replay and the weights of
 bundles derive from this file. STAGES stand in the order in which a summary lists them, MACHINES
-in the order in which those of one minute run locally. After a change: `make asl`.
+in the order in which those of one minute run locally. After a change: `make asl docs`.
 """
 
 from datetime import timedelta

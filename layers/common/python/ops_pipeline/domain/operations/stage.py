@@ -70,7 +70,7 @@ class Stage:
 
     Attributes:
         name: As in pipeline_runs, and of the folder in functions/ with its handler.
-        description: One sentence, for the Lambda console.
+        description: One sentence, for the Lambda console and docs/stages.md.
         timeout_s: Of the function, and of the task that calls it in a state machine.
         layers: The Lambda layers it carries.
         accounts: Whose broker keys it gets: "none", "data" (one account's, to read market
