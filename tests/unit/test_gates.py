@@ -334,3 +334,26 @@ def test_the_refusals_come_in_the_order_of_the_gates() -> None:
     assert reasons[0] == "Halted by operator: lunch"
     assert reasons[1] == "Past the last entry of the session"
     assert reasons[-1] == "Size unknown: refused"
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is gone after it."""
+    monkeypatch.setattr(gates, "_entry_gates", dict(gates._entry_gates))
+
+
+def test_a_gate_registered_from_outside_is_asked_last_and_can_refuse(registry: None) -> None:
+    @gates.register("odd_minutes")
+    def odd_minutes(facts: GateFacts, rules: GateRules) -> Verdict:
+        return Verdict(facts.now.minute % 2 == 1, "Even minute", facts.now.minute, "odd")
+
+    verdicts = gates.assess_entry(CALM, RULES)
+
+    assert list(verdicts)[-1] == "odd_minutes"
+    assert gates.refused(verdicts) == ["Even minute"]
+
+
+def test_no_gate_takes_the_name_of_another(registry: None) -> None:
+    with pytest.raises(ValueError, match="trading_state"):
+        gates.register("trading_state")(gates.trading_hours)
+    assert gates._entry_gates["trading_state"] is gates.trading_state

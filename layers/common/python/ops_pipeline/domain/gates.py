@@ -1,6 +1,7 @@
 """The gates: every fact is checked, every verdict stored; what is unknown refuses.
 
-A gate is a pure function of `Facts`. None in a fact means "not known".
+A gate is a pure function of `GateFacts` and `GateRules`. None in a fact means "not known".
+`register` adds a gate, here or in any module that is imported before the dispatcher runs.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from ops_pipeline.domain.market import Quote, Session
 from ops_pipeline.domain.parameters import GateRules, Tier
 
 Verdicts = dict[str, "Verdict"]
+Gate = Callable[["GateFacts", GateRules], "Verdict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +93,40 @@ class GateFacts:
     account_results: tuple[float, ...]
 
 
+# By name, in the order in which they are asked and their refusals are told.
+_entry_gates: dict[str, Gate] = {}
+
+
+def register(name: str) -> Callable[[Gate], Gate]:
+    """Add an entry gate under the name that its verdicts are stored by.
+
+        @register("quiet_tape")
+        def quiet_tape(facts: GateFacts, rules: GateRules) -> Verdict: ...
+
+    It is asked after the gates registered before it. A gate that raises fails the run, and
+    nothing is entered.
+
+    Raises:
+        ValueError: a gate of that name is registered already.
+    """
+
+    def add(gate: Gate) -> Gate:
+        if name in _entry_gates:
+            raise ValueError(f"gate {name!r} is registered already")
+        _entry_gates[name] = gate
+        return gate
+
+    return add
+
+
 def refused(verdicts: Verdicts) -> list[str]:
     """The reasons of the gates that did not pass, in their order."""
     return [verdict.reason for verdict in verdicts.values() if not verdict.passed]
 
 
 def assess_entry(facts: GateFacts, rules: GateRules) -> Verdicts:
-    """Every gate of an entry, in the order of the table in the rules."""
-    return {name: gate(facts, rules) for name, gate in _ENTRY.items()}
+    """Ask every registered gate."""
+    return {name: gate(facts, rules) for name, gate in _entry_gates.items()}
 
 
 def assess_sell(facts: GateFacts, rules: GateRules) -> Verdicts:
@@ -114,6 +142,7 @@ def _unknown(what: str, limit: object = None) -> Verdict:
     return Verdict(False, f"{what} unknown: refused", None, limit)
 
 
+@register("trading_state")
 def trading_state(facts: GateFacts, _: GateRules) -> Verdict:
     if facts.halts:
         who, why = next(iter(facts.halts.items()))
@@ -121,6 +150,7 @@ def trading_state(facts: GateFacts, _: GateRules) -> Verdict:
     return Verdict(True, "Trading", "no halt", "no halt")
 
 
+@register("daily_loss")
 def daily_loss(facts: GateFacts, _: GateRules) -> Verdict:
     return judge_loss(facts.ledger_loss, facts.broker_loss, facts.limits.max_daily_loss)
 
@@ -137,6 +167,7 @@ def judge_loss(ledger: Decimal | None, broker: Decimal | None, limit: Decimal) -
     return Verdict(True, f"Daily loss ${loss:.0f} under ${limit:.0f}", loss, limit)
 
 
+@register("vix_regime")
 def vix_regime(facts: GateFacts, rules: GateRules) -> Verdict:
     limit = rules.vix_refuses_from
     if facts.vix_close is None or facts.vix_day is None:
@@ -151,6 +182,7 @@ def vix_regime(facts: GateFacts, rules: GateRules) -> Verdict:
     return Verdict(True, f"VIX {facts.vix_close:.1f} - {mood}", facts.vix_close, limit)
 
 
+@register("trading_hours")
 def trading_hours(facts: GateFacts, rules: GateRules) -> Verdict:
     session = facts.session
     if session is None or not session.is_open(facts.now):
@@ -176,20 +208,24 @@ def _fresh(what: str, at: datetime | None, now: datetime, limit_s: int) -> Verdi
     return Verdict(True, f"{what} age {age_s:.0f}s <= {limit_s}s", age_s, limit_s)
 
 
+@register("recommendation_freshness")
 def recommendation_freshness(facts: GateFacts, rules: GateRules) -> Verdict:
     return _fresh("Recommendation", facts.idea.created_at, facts.now, rules.recommendation_age_s)
 
 
+@register("feature_freshness")
 def feature_freshness(facts: GateFacts, rules: GateRules) -> Verdict:
     return _fresh("Feature", facts.idea.features_at, facts.now, rules.feature_age_s)
 
 
+@register("bar_freshness")
 def bar_freshness(facts: GateFacts, rules: GateRules) -> Verdict:
     """A bar's age counts from the end of its minute."""
     ended = None if facts.bar_at is None else facts.bar_at + timedelta(minutes=1)
     return _fresh("Bar", ended, facts.now, rules.bar_age_s)
 
 
+@register("quote_freshness")
 def quote_freshness(facts: GateFacts, rules: GateRules) -> Verdict:
     if facts.quote is None:
         return _unknown("Quote", rules.quote_age_s)
@@ -199,6 +235,7 @@ def quote_freshness(facts: GateFacts, rules: GateRules) -> Verdict:
     return _fresh("Quote", facts.quote.ts, facts.now, rules.quote_age_s)
 
 
+@register("confidence")
 def confidence(facts: GateFacts, rules: GateRules) -> Verdict:
     if facts.tier is None:
         return _unknown("Account tier", rules.minimum_confidence)
@@ -210,6 +247,7 @@ def confidence(facts: GateFacts, rules: GateRules) -> Verdict:
     )
 
 
+@register("action_allowed")
 def action_allowed(facts: GateFacts, _: GateRules) -> Verdict:
     action = f"{facts.idea.action}_{facts.idea.instrument_type}"
     allowed = sorted(facts.limits.allowed_actions)
@@ -223,6 +261,7 @@ def sell_has_position(facts: GateFacts, _: GateRules) -> Verdict:
     return Verdict(held, reason, held, True)
 
 
+@register("duplicate_position")
 def duplicate_position(facts: GateFacts, _: GateRules) -> Verdict:
     at_broker = facts.idea.symbol in (facts.broker_symbols or ())
     held = at_broker or (facts.idea.ticker, facts.idea.instrument_type) in facts.held_kinds
@@ -230,6 +269,7 @@ def duplicate_position(facts: GateFacts, _: GateRules) -> Verdict:
     return Verdict(not held, reason, held, False)
 
 
+@register("max_positions")
 def max_positions(facts: GateFacts, _: GateRules) -> Verdict:
     """Also what was bought by hand counts, and a list that can't be right refuses."""
     limit = facts.limits.max_positions
@@ -244,6 +284,7 @@ def max_positions(facts: GateFacts, _: GateRules) -> Verdict:
     return Verdict(True, f"Positions {others}/{limit}", others, limit)
 
 
+@register("max_exposure")
 def max_exposure(facts: GateFacts, _: GateRules) -> Verdict:
     limit = facts.limits.max_exposure
     if facts.cost is None:
@@ -252,6 +293,7 @@ def max_exposure(facts: GateFacts, _: GateRules) -> Verdict:
     return Verdict(total <= limit, f"Exposure ${total:.0f}/${limit:.0f}", total, limit)
 
 
+@register("buying_power")
 def buying_power(facts: GateFacts, _: GateRules) -> Verdict:
     if facts.cost is None or facts.buying_power is None:
         return _unknown("Buying power")
@@ -259,11 +301,13 @@ def buying_power(facts: GateFacts, _: GateRules) -> Verdict:
     return Verdict(facts.cost <= facts.buying_power, reason, facts.cost, facts.buying_power)
 
 
+@register("ticker_daily_limit")
 def ticker_daily_limit(facts: GateFacts, rules: GateRules) -> Verdict:
     observed, limit = facts.ticker_entries_today, rules.entries_per_ticker
     return Verdict(observed < limit, f"Entries today {observed}/{limit}", observed, limit)
 
 
+@register("tier_daily_limit")
 def tier_daily_limit(facts: GateFacts, _: GateRules) -> Verdict:
     if facts.tier is None:
         return _unknown("Account tier")
@@ -274,6 +318,7 @@ def tier_daily_limit(facts: GateFacts, _: GateRules) -> Verdict:
     return Verdict(observed < limit, reason, observed, limit)
 
 
+@register("cooldown")
 def cooldown(facts: GateFacts, rules: GateRules) -> Verdict:
     limit = rules.cooldown_minutes
     if facts.last_trade_at is None:
@@ -282,6 +327,7 @@ def cooldown(facts: GateFacts, rules: GateRules) -> Verdict:
     return Verdict(minutes >= limit, f"Last trade {minutes:.0f} min ago", minutes, limit)
 
 
+@register("losing_streak")
 def losing_streak(facts: GateFacts, rules: GateRules) -> Verdict:
     if _all_lost(facts.account_results, rules.account_losing_streak):
         count = rules.account_losing_streak
@@ -292,6 +338,7 @@ def losing_streak(facts: GateFacts, rules: GateRules) -> Verdict:
     return Verdict(True, "No losing streak", len(facts.ticker_results), None)
 
 
+@register("size")
 def size(facts: GateFacts, _: GateRules) -> Verdict:
     """Zero units is an ordinary answer; the bound that gave it is the reason."""
     if facts.cost is None:
@@ -303,29 +350,3 @@ def size(facts: GateFacts, _: GateRules) -> Verdict:
 
 def _all_lost(results: tuple[float, ...], count: int) -> bool:
     return len(results) >= count and all(result < 0 for result in results[-count:])
-
-
-_ENTRY: dict[str, Callable[[GateFacts, GateRules], Verdict]] = {
-    gate.__name__: gate
-    for gate in (
-        trading_state,
-        daily_loss,
-        vix_regime,
-        trading_hours,
-        recommendation_freshness,
-        feature_freshness,
-        bar_freshness,
-        quote_freshness,
-        confidence,
-        action_allowed,
-        duplicate_position,
-        max_positions,
-        max_exposure,
-        buying_power,
-        ticker_daily_limit,
-        tier_daily_limit,
-        cooldown,
-        losing_streak,
-        size,
-    )
-}
