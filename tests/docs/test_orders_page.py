@@ -40,7 +40,7 @@ def _order(status: Status) -> Order:
         client_order_id="id", account_name="large", purpose="entry", recommendation_id=1,
         position_id=None, attempt=1, ticker="AAA", symbol="AAA", instrument_type="STOCK",
         multiplier=1, side="buy", quantity=Decimal(10), order_type="limit", price=Decimal(10),
-        reason="", decided_at=NOON, tick=NOON, parameter_version=1, status=status,
+        reason="signal", decided_at=NOON, tick=NOON, parameter_version=1, status=status,
         filled_qty=Decimal(filled), broker_order_id="b" if heard else None,
     )  # fmt: skip
 

@@ -76,6 +76,13 @@ def test_resuming_says_what_halts_entries_all_the_same(bench: TradingBench) -> N
     assert "Halted by books" in dispatched(bench, "AAA")
 
 
+def test_a_kill_switch_of_an_earlier_session_is_not_said_to_halt(bench: TradingBench) -> None:
+    bench.set_account(kill_switch="Daily loss", kill_switch_day="2026-02-03")
+    assert command(bench, "resume", account="large")["still_halted"] == {}
+    bench.set_account(kill_switch="Daily loss", kill_switch_day="2026-02-04")
+    assert command(bench, "resume", account="large")["still_halted"] == {"large": "Daily loss"}
+
+
 @pytest.mark.parametrize("action", ["halt", "resume", "close"])
 def test_an_unknown_account_is_refused_and_nothing_is_recorded(
     bench: TradingBench, action: Action

@@ -8,6 +8,7 @@ import pytest
 from ops_pipeline.db import positions
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.exits import Decision
+from ops_pipeline.domain.trading_terms import ExitRule
 from ops_pipeline.errors import BrokerOutcomeUnknown, ConstraintViolated
 from ops_pipeline.execution.exit_orders import ExitOrders
 from tests.support.builders_trading import TradingBench
@@ -21,7 +22,7 @@ def bench(db: Database) -> TradingBench:
     return bench
 
 
-def decision(bench: TradingBench, *, sell: int = 0, rule: str | None = None) -> Decision:
+def decision(bench: TradingBench, *, sell: int = 0, rule: ExitRule | None = None) -> Decision:
     with bench.db.transaction() as tx:
         (held,) = positions.held(tx, "large")
     return Decision(held, (), Decimal(sell), rule)

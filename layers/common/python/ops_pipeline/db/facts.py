@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.domain.accounts import ExecutionMode
 from ops_pipeline.domain.ledger import Holdings
 
 _LOCK_ACCOUNT = "SELECT 1 AS held FROM accounts WHERE account_name = :account FOR NO KEY UPDATE"
@@ -48,7 +49,7 @@ def holdings(tx: Transaction, account: str) -> Holdings:
     )
 
 
-def day_pnl(tx: Transaction, *, account: str, mode: str, day_start: datetime) -> Decimal:
+def day_pnl(tx: Transaction, *, account: str, mode: ExecutionMode, day_start: datetime) -> Decimal:
     """Realised and unrealised P&L since then by our own ledger, USD.
 
     A position that was sold in part counts both: what its sales came to, and the rest.

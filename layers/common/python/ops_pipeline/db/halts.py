@@ -1,8 +1,13 @@
-"""What stops an account's entries: the daily-loss switch and the books."""
+"""What halts an account's entries: the operator, the kill switch, a break with the broker."""
 
 from datetime import date
 
 from ops_pipeline.db.driver.connection import Transaction
+
+# The reason that halts entries on the New York day `:today`, or NULL; Account.halts in SQL. A
+# kill switch of an earlier session halts nothing any more.
+HALTED = """coalesce(operator_halt, books_halt,
+    CASE WHEN kill_switch_day >= CAST(:today AS date) THEN kill_switch END)"""
 
 _LATCH = """
 UPDATE accounts SET kill_switch = :reason, kill_switch_day = :day
@@ -24,10 +29,10 @@ def latch_kill_switch(tx: Transaction, *, account: str, reason: str, day: date) 
 
 
 def release_kill_switch(tx: Transaction, *, account: str, day: date) -> bool:
-    """Open a latch of an earlier session; False when there is none."""
+    """Release a latch of an earlier session; False when there is none."""
     return bool(tx.execute(_RELEASE, account=account, day=day))
 
 
 def set_books_halt(tx: Transaction, *, account: str, reason: str | None) -> None:
-    """Halt entries while books and broker differ; None when they agree."""
+    """Halt entries while the ledger and the broker differ; None when they agree."""
     tx.enqueue(_BOOKS, account=account, reason=reason)

@@ -10,7 +10,8 @@ from uuid import UUID
 from ops_pipeline.db.driver.connection import Row, Transaction, values_of
 from ops_pipeline.domain.broker import BrokerFill
 from ops_pipeline.domain.ledger import Sale
-from ops_pipeline.domain.orders import Order
+from ops_pipeline.domain.orders import Order, Purpose
+from ops_pipeline.domain.trading_terms import Evidence
 
 _COLUMNS = ", ".join(field.name for field in fields(Order))
 _VALUES = ", ".join(f":{field.name}" for field in fields(Order))
@@ -124,13 +125,13 @@ def not_placed(tx: Transaction, account: str, since: datetime) -> list[Order]:
     return [_order(row) for row in tx.rows(_NOT_PLACED, account=account, since=since)]
 
 
-def next_attempt(tx: Transaction, position_id: object, purpose: str) -> int:
+def next_attempt(tx: Transaction, position_id: UUID, purpose: Purpose) -> int:
     row = tx.one(_ATTEMPTS, position_id=position_id, purpose=purpose)
     return int(row["attempts"]) + 1 if row else 1
 
 
 def record_fills(
-    tx: Transaction, order: Order, fills: Sequence[BrokerFill], *, evidence: str, now: datetime
+    tx: Transaction, order: Order, fills: Sequence[BrokerFill], *, evidence: Evidence, now: datetime
 ) -> None:
     """Store executions, each once."""
     for fill in fills:

@@ -9,6 +9,7 @@ from ops_pipeline.db.driver.connection import Row, Transaction, values_of
 from ops_pipeline.domain.exits import Closing, Mark, Position
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import Quote
+from ops_pipeline.domain.trading_terms import ExitRequest, Instrument, PositionEventKind
 
 _COLUMNS = ", ".join(field.name for field in fields(Position))
 
@@ -157,7 +158,13 @@ def closing_since(tx: Transaction, position_id: UUID) -> datetime | None:
 
 
 def request_exit(
-    tx: Transaction, *, account: str, ticker: str, instrument_type: str, rule: str, now: datetime
+    tx: Transaction,
+    *,
+    account: str,
+    ticker: str,
+    instrument_type: Instrument,
+    rule: ExitRequest,
+    now: datetime,
 ) -> list[UUID]:
     """Ask the position manager to sell; a request made earlier stands."""
     rows = tx.rows(
@@ -176,7 +183,7 @@ def add_event(
     *,
     position_id: UUID,
     account: str,
-    kind: str,
+    kind: PositionEventKind,
     details: dict[str, object],
     now: datetime,
 ) -> None:

@@ -6,9 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from ops_pipeline.domain.broker import BrokerAccount, BrokerCashActivity, BrokerFill
+from ops_pipeline.domain.trading_terms import multiplier_of
 
-# An OCC symbol is longer than any ticker; a contract stands for a hundred shares.
-_LONGEST_TICKER = 10
 _CENT = Decimal("0.01")
 
 
@@ -59,6 +58,5 @@ def unexplained(
 
 
 def _paid(fill: BrokerFill) -> Decimal:
-    multiplier = 100 if len(fill.symbol) > _LONGEST_TICKER else 1
-    value = fill.quantity * fill.price * multiplier
+    value = fill.quantity * fill.price * multiplier_of(fill.symbol)
     return -value if fill.side == "buy" else value

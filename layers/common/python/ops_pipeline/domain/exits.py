@@ -13,18 +13,16 @@ from ops_pipeline.domain.accounts import ExecutionMode
 from ops_pipeline.domain.market import Quote, Session
 from ops_pipeline.domain.orders import stop_price, whole_units
 from ops_pipeline.domain.parameters import ExitRules
-
-ExitRule = Literal[
-    "operator",
-    "emergency",
-    "session_end",
-    "stop_loss",
-    "trailing_stop",
-    "take_profit",
-    "signal",
-    "time",
-    "partial",
-]
+from ops_pipeline.domain.trading_terms import (
+    ExitRequest,
+    ExitRule,
+    Instrument,
+    LifecycleState,
+    PositionStatus,
+    StateRule,
+    Strategy,
+    TradeReason,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +34,8 @@ class Position:
     account_name: str
     ticker: str
     symbol: str
-    instrument_type: str
-    strategy_type: str
+    instrument_type: Instrument
+    strategy_type: Strategy
     quantity: Decimal
     opened_quantity: Decimal
     multiplier: int
@@ -50,10 +48,10 @@ class Position:
     peak_price: Decimal | None
     trough_price: Decimal | None
     trailing_armed: bool
-    lifecycle_state: str
-    status: str
-    close_reason: str | None
-    exit_requested: str | None
+    lifecycle_state: LifecycleState
+    status: PositionStatus
+    close_reason: TradeReason | None
+    exit_requested: ExitRequest | None
 
     def gain(self, price: Decimal) -> float:
         return float(price / self.entry_price - 1)
@@ -83,9 +81,9 @@ class Decision:
     """
 
     position: Position
-    events: tuple[str, ...]
+    events: tuple[StateRule, ...]
     sell: Decimal
-    rule: str | None
+    rule: TradeReason | None
 
 
 def mark(position: Position, quote: Quote) -> Mark:
@@ -124,7 +122,7 @@ def disarmed(position: Position) -> Position:
     return replace(position, trailing_armed=False, lifecycle_state="breakeven")
 
 
-def closing(position: Position, rule: str) -> Position:
+def closing(position: Position, rule: TradeReason) -> Position:
     """All of it is being sold, for this rule."""
     return replace(position, status="closing", close_reason=rule)
 
@@ -151,9 +149,9 @@ def decide(
 
 def _apply_state_rules(
     position: Position, price: Decimal, rules: ExitRules, fractional: bool
-) -> tuple[Position, tuple[str, ...], Decimal]:
+) -> tuple[Position, tuple[StateRule, ...], Decimal]:
     gain = position.gain(price)
-    events: list[str] = []
+    events: list[StateRule] = []
     partial = Decimal(0)
     if (
         gain >= rules.breakeven_gain
@@ -220,7 +218,7 @@ class Result:
 class Closing:
     """How a position ended: the rule, the moment, the account's execution mode, the result."""
 
-    reason: str
+    reason: TradeReason
     at: datetime
     mode: ExecutionMode
     result: Result

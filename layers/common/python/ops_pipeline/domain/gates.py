@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from ops_pipeline.domain.market import Quote, Session
 from ops_pipeline.domain.parameters import GateRules, Tier
+from ops_pipeline.domain.trading_terms import Action, Instrument
 
 Verdicts = dict[str, "Verdict"]
 Gate = Callable[["GateFacts", GateRules], "Verdict"]
@@ -32,8 +33,8 @@ class Idea:
 
     ticker: str
     symbol: str
-    action: str
-    instrument_type: str
+    action: Action
+    instrument_type: Instrument
     confidence: float
     created_at: datetime
     features_at: datetime | None

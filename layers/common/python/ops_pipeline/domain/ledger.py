@@ -12,7 +12,7 @@ from decimal import Decimal
 from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.orders import Order
-from ops_pipeline.domain.signals import Strategy
+from ops_pipeline.domain.trading_terms import Strategy
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Literal
 from uuid import UUID
 
 from ops_pipeline.domain.broker import BrokerOrder, OrderRequest, OrderType, Side, TimeInForce
+from ops_pipeline.domain.trading_terms import Instrument, TradeReason
 
 Purpose = Literal["entry", "exit", "stop", "adopted"]
 Status = Literal[
@@ -46,13 +47,13 @@ class Order:
     attempt: int
     ticker: str
     symbol: str
-    instrument_type: str
+    instrument_type: Instrument
     multiplier: int
     side: Side
     quantity: Decimal
     order_type: OrderType
     price: Decimal | None
-    reason: str
+    reason: TradeReason
     decided_at: datetime
     tick: datetime
     parameter_version: int | None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from ops_pipeline.domain.signals import Action, Instrument, Strategy
+from ops_pipeline.domain.trading_terms import Action, Instrument, Strategy
 
 RecommendationStatus = Literal[
     "PENDING",

@@ -12,32 +12,30 @@ from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import minute_of
 from ops_pipeline.domain.orders import Order
 from ops_pipeline.domain.parameters import ExitRules
+from ops_pipeline.domain.trading_terms import is_contract, multiplier_of
 
-Kind = Literal[
+BreakKind = Literal[
     "position_quantity_differs",
     "position_unknown_to_us",
     "position_missing",
     "order_unknown_to_us",
     "over_cap",
 ]
-POSITION_KINDS: tuple[Kind, ...] = (
+POSITION_KINDS: tuple[BreakKind, ...] = (
     "position_quantity_differs",
     "position_unknown_to_us",
     "position_missing",
 )
-KINDS: tuple[Kind, ...] = (*POSITION_KINDS, "order_unknown_to_us", "over_cap")
+KINDS: tuple[BreakKind, ...] = (*POSITION_KINDS, "order_unknown_to_us", "over_cap")
 # What is less than we hold is believed at the second reading, this much later or more.
 AGREED_AFTER = timedelta(seconds=60)
-# An OCC symbol is longer than any ticker.
-_LONGEST_TICKER = 10
-_SHARES_A_CONTRACT = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Break:
     """One disagreement; quantities in shares or contracts."""
 
-    kind: Kind
+    kind: BreakKind
     subject: str
     message: str
     ours: str
@@ -79,7 +77,7 @@ def compare(
     return found
 
 
-def _kind(mine: Decimal, theirs: Decimal) -> Kind:
+def _kind(mine: Decimal, theirs: Decimal) -> BreakKind:
     if mine == 0:
         return "position_unknown_to_us"
     return "position_missing" if theirs == 0 else "position_quantity_differs"
@@ -96,13 +94,12 @@ def is_agreed(difference: Break, earlier: EarlierBreak | None, now: datetime) ->
 
 def is_adoptable(held: BrokerPosition) -> bool:
     """Stock held long; a short or a contract of somebody else's is a person's business."""
-    return held.quantity > 0 and len(held.symbol) <= _LONGEST_TICKER
+    return held.quantity > 0 and not is_contract(held.symbol)
 
 
 def cost_of(held: BrokerPosition) -> Decimal:
     """What it cost, or a short brought in, USD; a contract is for 100 shares."""
-    multiplier = 1 if len(held.symbol) <= _LONGEST_TICKER else _SHARES_A_CONTRACT
-    return abs(held.quantity) * held.average_entry_price * multiplier
+    return abs(held.quantity) * held.average_entry_price * multiplier_of(held.symbol)
 
 
 def adopted_position(
@@ -153,7 +150,7 @@ def adopted_order(account: str, found: BrokerOrder, position: Position | None) -
     It is stored as the broker has acknowledged it, nothing filled: settling it books its
     fills. The broker's view has no limit, so it is kept without a price.
     """
-    if found.quantity <= 0 or len(found.symbol) > _LONGEST_TICKER:
+    if found.quantity <= 0 or is_contract(found.symbol):
         return None
     return Order(
         client_order_id=found.client_order_id,

@@ -18,10 +18,7 @@ from ops_pipeline.domain.features import Features
 from ops_pipeline.domain.market import MINUTE
 from ops_pipeline.domain.news.ticker_sentiment import Pressure
 from ops_pipeline.domain.parameters import Parameters, SignalRules
-
-Instrument = Literal["STOCK", "CALL", "PUT"]
-Strategy = Literal["day_trade", "swing_trade"]
-Action = Literal["BUY", "SELL"]
+from ops_pipeline.domain.trading_terms import Action, Instrument, Strategy
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from ops_pipeline.domain.orders import whole_units
 from ops_pipeline.domain.parameters import SizingRules, Tier
+from ops_pipeline.domain.trading_terms import Strategy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +43,11 @@ def tier_of(equity: Decimal, rules: SizingRules) -> Tier:
 
 
 def risk_fraction(
-    tier: Tier, strategy: str, results_pct: Sequence[float], rules: SizingRules
+    tier: Tier, strategy: Strategy, results_pct: Sequence[float], rules: SizingRules
 ) -> float:
     """Share of equity that one trade may lose.
 
     Args:
-        strategy: "day_trade" or "swing_trade".
         results_pct: P&L of the account's closed trades, percent, newest last.
     """
     full = tier.day_trade_risk if strategy == "day_trade" else tier.swing_trade_risk

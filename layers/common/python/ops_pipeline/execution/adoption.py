@@ -12,14 +12,15 @@ from ops_pipeline.db.operations import alerts
 from ops_pipeline.domain import reconciliation
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder, BrokerPosition
 from ops_pipeline.domain.exits import Position
-from ops_pipeline.domain.operations.alerts import disagreement
+from ops_pipeline.domain.operations.alerts import AlertKey, disagreement
 from ops_pipeline.domain.reconciliation import Break, EarlierBreak
+from ops_pipeline.domain.trading_terms import PositionEventKind, TradeReason
 from ops_pipeline.execution import limit_breach, settlement
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.booking import ExecutionReport
 from ops_pipeline.execution.order_gateway import OrderGateway
 
-_GONE = "missing_at_broker"
+_GONE: TradeReason = "missing_at_broker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class _Reconciliation:
             for scope, subject in alerts.open_of_kind(self.tx, kind):
                 if scope == self.ctx.name and (kind, subject) not in still:
                     alerts.resolve_alert(
-                        self.tx, kind=kind, scope=scope, subject=subject, now=self.ctx.now()
+                        self.tx, AlertKey(kind, scope, subject), now=self.ctx.now()
                     )
 
     def _settled(self, difference: Break) -> bool:
@@ -205,24 +206,20 @@ class _Reconciliation:
 
     def _earlier(self, difference: Break) -> EarlierBreak | None:
         """The first look at this matter; one that saw something else counts no more."""
-        matter = {
-            "kind": difference.kind,
-            "scope": self.ctx.name,
-            "subject": difference.subject,
-        }
-        found = alerts.find_open(self.tx, **matter)
+        key = AlertKey(difference.kind, self.ctx.name, difference.subject)
+        found = alerts.find_open(self.tx, key)
         if found is None:
             return None
         opened_at, details = found
         reading = EarlierBreak(opened_at, str(details.get("broker")))
         if reading.broker != difference.broker:
-            alerts.resolve_alert(self.tx, **matter, now=self.ctx.now())
+            alerts.resolve_alert(self.tx, key, now=self.ctx.now())
         return reading
 
     def _alert(self, difference: Break) -> None:
         alerts.open_alert(self.tx, disagreement(self.ctx.name, difference), now=self.ctx.now())
 
-    def _event(self, position: Position, kind: str, quantity: Decimal) -> None:
+    def _event(self, position: Position, kind: PositionEventKind, quantity: Decimal) -> None:
         positions.add_event(
             self.tx,
             position_id=position.id,

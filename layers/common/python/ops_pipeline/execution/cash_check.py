@@ -55,9 +55,8 @@ def compare(ctx: AccountContext, db: UnitsOfWork, broker: Broker, span: Span) ->
 
 def _update_alert(tx: Transaction, alert: Alert, left: Decimal, now: datetime) -> None:
     """One alert as long as the same amount is unexplained; another amount is another matter."""
-    matter = {"kind": alert.kind, "scope": alert.scope, "subject": alert.subject}
-    known = alerts.find_open(tx, **matter)
+    known = alerts.find_open(tx, alert.key)
     if known is not None and known[1].get("unexplained") != str(left):
-        alerts.resolve_alert(tx, **matter, now=now)
+        alerts.resolve_alert(tx, alert.key, now=now)
     if left:
         alerts.open_alert(tx, alert, now=now)

@@ -9,7 +9,7 @@ from ops_pipeline.db.operations import alerts
 from ops_pipeline.domain.cash import day_loss
 from ops_pipeline.domain.gates import judge_loss
 from ops_pipeline.domain.market import new_york_day, new_york_time
-from ops_pipeline.domain.operations.alerts import kill_switch
+from ops_pipeline.domain.operations.alerts import AlertKey, kill_switch
 from ops_pipeline.errors import BrokerUnavailable
 from ops_pipeline.execution.market_reader import MarketReader
 from ops_pipeline.execution.snapshots import deposits_today
@@ -26,7 +26,7 @@ def latch(tx: Transaction, account: str, reason: str, now: datetime) -> None:
 def release(tx: Transaction, account: str, now: datetime) -> None:
     """Release a latch of an earlier session."""
     if halts.release_kill_switch(tx, account=account, day=new_york_day(now)):
-        alerts.resolve_alert(tx, kind="kill_switch", scope=account, subject=account, now=now)
+        alerts.resolve_alert(tx, AlertKey("kill_switch", account, account), now=now)
 
 
 def watch(tx: Transaction, account: str, broker_loss: Decimal, now: datetime) -> None:

@@ -14,9 +14,10 @@ from ops_pipeline.db.operations import alerts
 from ops_pipeline.domain.accounts import Account, ExecutionMode
 from ops_pipeline.domain.exits import Closing, Position
 from ops_pipeline.domain.ledger import OrderView, Sale
-from ops_pipeline.domain.operations.alerts import KINDS_OF_A_POSITION
+from ops_pipeline.domain.operations.alerts import ENDED_WITH_THE_POSITION, AlertKey
 from ops_pipeline.domain.orders import Order, Status
 from ops_pipeline.domain.parameters import ExitRules
+from ops_pipeline.domain.trading_terms import TradeReason
 from ops_pipeline.execution import limit_breach
 from ops_pipeline.execution.decisions import booking as decisions
 from ops_pipeline.execution.decisions.booking import (
@@ -62,7 +63,7 @@ def close_unfilled(
 
 
 def close_unproven(
-    tx: Transaction, position: Position, reason: str, *, mode: ExecutionMode, now: datetime
+    tx: Transaction, position: Position, reason: TradeReason, *, mode: ExecutionMode, now: datetime
 ) -> None:
     """Close a position that no sale of ours ended."""
     closed, closing = decisions.closing_of(
@@ -134,10 +135,8 @@ def _save_position(tx: Transaction, booking: Booking, now: datetime) -> None:
 def _save_closing(tx: Transaction, closed: Position, closing: Closing, now: datetime) -> None:
     positions.save(tx, closed, now=now, closed_at=closing.at)
     positions.insert_history(tx, closed, closing)
-    for kind in KINDS_OF_A_POSITION:
-        alerts.resolve_alert(
-            tx, kind=kind, scope=closed.account_name, subject=closed.symbol, now=now
-        )
+    for kind in ENDED_WITH_THE_POSITION:
+        alerts.resolve_alert(tx, AlertKey(kind, closed.account_name, closed.symbol), now=now)
 
 
 def _save_event(tx: Transaction, account: str, event: PositionEvent, now: datetime) -> None:

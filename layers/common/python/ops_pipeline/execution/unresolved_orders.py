@@ -22,6 +22,6 @@ def update_alert(tx: Transaction, order: Order, *, settled: bool, now: datetime)
     """Open the alert that names an order of unknown outcome, or close it."""
     alert = order_outcome_unknown(order)
     if settled:
-        alerts.resolve_alert(tx, kind=alert.kind, scope=alert.scope, subject=alert.subject, now=now)
+        alerts.resolve_alert(tx, alert.key, now=now)
     else:
         alerts.open_alert(tx, alert, now=now)

@@ -15,6 +15,7 @@ from ops_pipeline.db import accounts, facts, positions
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.operations import operator
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
+from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.ports import Clock
 
@@ -84,7 +85,9 @@ def _do(tx: Transaction, command: ControlCommand, clock: Clock) -> Mapping[str, 
     if command.action == "halt":
         return {"halted": operator.halt(tx, account=command.account, reason=command.reason)}
     if command.action == "resume":
-        resumed = operator.resume(tx, account=command.account, now=clock.now())
+        resumed = operator.resume(
+            tx, account=command.account, today=new_york_day(clock.now()), now=clock.now()
+        )
         halted = {name: why for name, why in resumed.items() if why is not None}
         return {"resumed": sorted(resumed), "still_halted": halted}
     return _close(tx, command, clock)

@@ -8,7 +8,7 @@ from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.operations import alerts, health, invariants
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain.market import new_york_day
-from ops_pipeline.domain.operations.alerts import Alert
+from ops_pipeline.domain.operations.alerts import Alert, AlertKey
 from ops_pipeline.domain.operations.health import (
     INVARIANT_BROKEN,
     LONGEST_GAPS,
@@ -116,19 +116,13 @@ def _open(tx: Transaction, finding: Finding, clock: Clock) -> bool:
 
 def _resolve(tx: Transaction, finding: Finding, clock: Clock) -> bool:
     return alerts.resolve_alert(
-        tx,
-        kind=finding.kind,
-        scope=finding.scope,
-        subject=finding.subject,
-        now=clock.now(),
+        tx, AlertKey(finding.kind, finding.scope, finding.subject), now=clock.now()
     )
 
 
 def _resolve_recovered(tx: Transaction, request: TickRequest, clock: Clock) -> int:
     subjects = health.recovered_states(tx, quiet_since=request.tick - _QUIET_FOR)
     return sum(
-        alerts.resolve_alert(
-            tx, kind="stage_failed", scope=EVERYTHING, subject=subject, now=clock.now()
-        )
+        alerts.resolve_alert(tx, AlertKey("stage_failed", EVERYTHING, subject), now=clock.now())
         for subject in subjects
     )

@@ -196,7 +196,5 @@ class _Guard:
                 details={"price": marked.price, "stop_loss": decision.position.stop_loss},
                 now=now,
             )
-        alerts.resolve_alert(
-            tx, kind="position_unpriced", scope=ctx.name, subject=position.symbol, now=now
-        )
+        alerts.resolve_alert(tx, position_unpriced(position).key, now=now)
         return decision

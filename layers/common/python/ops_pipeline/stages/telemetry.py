@@ -11,12 +11,10 @@ from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain import bars
 from ops_pipeline.domain.bars import Jump
 from ops_pipeline.domain.market import Bar, new_york_day
-from ops_pipeline.domain.operations.alerts import Alert
+from ops_pipeline.domain.operations.alerts import Alert, AlertKey
 from ops_pipeline.domain.parameters import TelemetryRules
 from ops_pipeline.ports import Calendar, Clock, MarketData
 from ops_pipeline.stages.request import TickRequest
-
-PRICE_JUMP = "price_jump"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ def _fetch(
 def _hold_back(tx: Transaction, jumped: list[Jump], day: date, now: datetime) -> int:
     """Halt what jumped, release what was halted on earlier days; return how many are halted."""
     for ticker in telemetry.release_past_holds(tx, day, now=now):
-        resolve_alert(tx, kind=PRICE_JUMP, scope=EVERYTHING, subject=ticker, now=now)
+        resolve_alert(tx, AlertKey("price_jump", EVERYTHING, ticker), now=now)
     for jump in jumped:
         if telemetry.hold(tx, jump, now=now):
             open_alert(tx, _price_jump(jump), now=now)
@@ -99,7 +97,7 @@ def _hold_back(tx: Transaction, jumped: list[Jump], day: date, now: datetime) ->
 
 def _price_jump(jump: Jump) -> Alert:
     return Alert(
-        kind=PRICE_JUMP,
+        kind="price_jump",
         scope=EVERYTHING,
         subject=jump.bar.ticker,
         severity="warning",

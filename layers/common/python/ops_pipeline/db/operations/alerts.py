@@ -7,7 +7,7 @@ from typing import Any
 
 from ops_pipeline.db.driver.connection import Transaction, values_of
 from ops_pipeline.domain.ids import stable_uuid
-from ops_pipeline.domain.operations.alerts import Alert
+from ops_pipeline.domain.operations.alerts import Alert, AlertKey, AlertKind
 
 _OPEN = """
 INSERT INTO alerts (id, kind, scope, subject, severity, message, details, opened_at)
@@ -47,24 +47,22 @@ def open_alert(tx: Transaction, alert: Alert, *, now: datetime) -> bool:
     return bool(opened)
 
 
-def resolve_alert(tx: Transaction, *, kind: str, scope: str, subject: str, now: datetime) -> bool:
+def resolve_alert(tx: Transaction, key: AlertKey, *, now: datetime) -> bool:
     """Close the open alert of that matter; False when none is open."""
-    return bool(tx.execute(_RESOLVE, kind=kind, scope=scope, subject=subject, now=now))
+    return bool(tx.execute(_RESOLVE, **key._asdict(), now=now))
 
 
-def resolve_kinds(tx: Transaction, *, kinds: Sequence[str], scope: str, now: datetime) -> int:
+def resolve_kinds(tx: Transaction, *, kinds: Sequence[AlertKind], scope: str, now: datetime) -> int:
     """Close every open alert of these kinds in that scope; returns how many."""
     return tx.execute(_RESOLVE_KINDS, kinds=list(kinds), scope=scope, now=now)
 
 
-def open_of_kind(tx: Transaction, kind: str) -> list[tuple[str, str]]:
+def open_of_kind(tx: Transaction, kind: AlertKind) -> list[tuple[str, str]]:
     """Scope and subject of the open alerts of one kind."""
     return [(row["scope"], row["subject"]) for row in tx.rows(_OPEN_OF_KIND, kind=kind)]
 
 
-def find_open(
-    tx: Transaction, *, kind: str, scope: str, subject: str
-) -> tuple[datetime, dict[str, Any]] | None:
+def find_open(tx: Transaction, key: AlertKey) -> tuple[datetime, dict[str, Any]] | None:
     """When the open alert of that matter was opened, and its facts; None without one."""
-    row = tx.one(_OPEN_ONE, kind=kind, scope=scope, subject=subject)
+    row = tx.one(_OPEN_ONE, **key._asdict())
     return (row["opened_at"], dict(row["details"])) if row else None

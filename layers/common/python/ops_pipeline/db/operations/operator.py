@@ -3,10 +3,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import Literal
 from uuid import UUID
 
 from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.db.halts import HALTED
 from ops_pipeline.domain.ids import stable_uuid
 
 # NULL for an account or a ticker means all of them.
@@ -18,7 +20,7 @@ UPDATE accounts SET operator_halt = :reason WHERE {_SCOPE} RETURNING account_nam
 """
 _RESUME = f"""
 UPDATE accounts SET operator_halt = NULL, streak_counted_from = :now WHERE {_SCOPE}
-RETURNING account_name, coalesce(books_halt, kill_switch) AS still_halted
+RETURNING account_name, {HALTED} AS still_halted
 """
 # What a SELL signal asked for before is now the operator's wish.
 _REQUEST_EXITS = f"""
@@ -49,6 +51,9 @@ ON CONFLICT (id) DO NOTHING
 """
 
 
+OperatorAction = Literal["halt", "resume", "close", "watch", "unwatch"]
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A position that is to be sold."""
@@ -63,12 +68,14 @@ def halt(tx: Transaction, *, account: str | None, reason: str) -> list[str]:
     return sorted(row["account_name"] for row in tx.rows(_HALT, account=account, reason=reason))
 
 
-def resume(tx: Transaction, *, account: str | None, now: datetime) -> dict[str, str | None]:
+def resume(
+    tx: Transaction, *, account: str | None, today: date, now: datetime
+) -> dict[str, str | None]:
     """Lift the operator's halt and count losing streaks from now on.
 
     Returns by account what halts its entries all the same: books or kill switch.
     """
-    rows = tx.rows(_RESUME, account=account, now=now)
+    rows = tx.rows(_RESUME, account=account, today=today, now=now)
     return {row["account_name"]: row["still_halted"] for row in rows}
 
 
@@ -95,7 +102,7 @@ def record(
     tx: Transaction,
     *,
     operator: str,
-    action: str,
+    action: OperatorAction,
     scope: str,
     reason: str,
     details: Mapping[str, object],

@@ -7,12 +7,10 @@ as JSON: each statement is one that the console runs as well.
 from datetime import date, datetime
 
 from ops_pipeline.db.driver.connection import Row, Transaction
+from ops_pipeline.db.halts import HALTED
 
-# A kill switch of an earlier session holds nothing any more (see execution.kill_switch).
-_ACCOUNTS = """
-SELECT account_name, execution_mode, active, max_positions, max_exposure,
-       coalesce(operator_halt, books_halt,
-                CASE WHEN kill_switch_day >= CAST(:today AS date) THEN kill_switch END) AS halted
+_ACCOUNTS = f"""
+SELECT account_name, execution_mode, active, max_positions, max_exposure, {HALTED} AS halted
 FROM accounts ORDER BY account_name COLLATE "C"
 """
 _LAST_RUNS = """

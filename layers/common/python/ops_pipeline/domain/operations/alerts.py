@@ -1,47 +1,79 @@
-"""Alerts of the trading room: one constructor for each matter, with the text a person gets."""
+"""Alerts, and one constructor for each of those about trading, with the text a person gets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple, get_args
 
 from ops_pipeline.domain.cash import CashReading
 from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.orders import Order, Status
-from ops_pipeline.domain.reconciliation import Break
+from ops_pipeline.domain.reconciliation import Break, BreakKind
 
 Severity = Literal["info", "warning", "critical"]
-
-# What the end of a position settles.
-KINDS_OF_A_POSITION = (
+PositionAlert = Literal[
     "closing_overdue",
     "exit_blocked",
     "nothing_to_sell",
     "position_unpriced",
     "sale_not_executed",
-)
+]
+AlertKind = Literal[
+    PositionAlert,
+    BreakKind,
+    "broker_status_unknown",
+    "cash_differs",
+    "classifier_backlog",
+    "failure_rate",
+    "invariant_broken",
+    "kill_switch",
+    "losing_streak",
+    "order_disagrees",
+    "order_outcome_unknown",
+    "output_stale",
+    "oversold",
+    "price_jump",
+    "stage_failed",
+    "stage_silent",
+]
+
+# What the end of a position settles.
+ENDED_WITH_THE_POSITION: tuple[PositionAlert, ...] = get_args(PositionAlert)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
-    """One matter that a person should know of.
-
-    At most one alert of the same kind, scope and subject is open.
+class AlertKey(NamedTuple):
+    """The matter of an alert: at most one alert of it is open.
 
     Attributes:
         scope: The account it concerns, "*" where it concerns all.
         subject: The stage, symbol or order.
+    """
+
+    kind: AlertKind
+    scope: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One matter that a person should know of; kind, scope and subject as in AlertKey.
+
+    Attributes:
         message: One sentence for a person.
         details: The facts behind it; a value that JSON has no type for is stored as text.
     """
 
-    kind: str
+    kind: AlertKind
     scope: str
     subject: str
     severity: Severity
     message: str
     details: Mapping[str, object]
+
+    @property
+    def key(self) -> AlertKey:
+        return AlertKey(self.kind, self.scope, self.subject)
 
 
 def broker_status_unknown(order: Order, status: str) -> Alert:

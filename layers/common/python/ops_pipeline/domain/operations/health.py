@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from ops_pipeline.domain.market import MINUTE, Session
 from ops_pipeline.domain.operations import manifest
+from ops_pipeline.domain.operations.alerts import AlertKind
 from ops_pipeline.domain.operations.invariants import MEANINGS, Breach
 from ops_pipeline.domain.operations.stage import (
     AtLeastEvery,
@@ -63,7 +64,7 @@ OLDEST_OUTPUT = timedelta(minutes=4)
 class Finding:
     """One matter that was looked at; `message` is for a person."""
 
-    kind: str
+    kind: AlertKind
     scope: str
     subject: str
     is_well: bool
@@ -262,7 +263,7 @@ def classifier_backlog(waiting: int) -> Finding:
 
 # Rows that an alert names; the message counts them all.
 _NAMED = 20
-INVARIANT_BROKEN = "invariant_broken"
+INVARIANT_BROKEN: AlertKind = "invariant_broken"
 
 
 def broken_invariants(

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
 from uuid import UUID
 
 from ops_pipeline.domain import exits
@@ -19,10 +18,9 @@ from ops_pipeline.domain.orders import LIVE, Order, Status, status_after, status
 from ops_pipeline.domain.parameters import ExitRules
 from ops_pipeline.domain.recommendations import FinalStatus
 from ops_pipeline.domain.reconciliation import adopted_position
+from ops_pipeline.domain.trading_terms import Evidence, PositionEventKind, TradeReason
 
 _NONE = Decimal(0)
-
-Evidence = Literal["broker", "simulated"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +47,7 @@ class PositionEvent:
     """One row of a position's events."""
 
     position_id: UUID
-    kind: str
+    kind: PositionEventKind
     details: dict[str, object]
 
 
@@ -157,7 +155,12 @@ def book_unfilled(view: OrderView, *, status: Status, reason: str, now: datetime
 
 
 def closing_of(
-    position: Position, sales: Sequence[Sale], *, reason: str, at: datetime, mode: ExecutionMode
+    position: Position,
+    sales: Sequence[Sale],
+    *,
+    reason: TradeReason,
+    at: datetime,
+    mode: ExecutionMode,
 ) -> tuple[Position, Closing]:
     """A position closed with its history; without a price where its sales do not add up."""
     quantity = sum((sale.filled_qty for sale in sales), _NONE)

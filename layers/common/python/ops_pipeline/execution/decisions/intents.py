@@ -8,6 +8,7 @@ from typing import Literal
 from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.orders import Order, Purpose, client_order_id
 from ops_pipeline.domain.recommendations import Recommendation
+from ops_pipeline.domain.trading_terms import TradeReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class SalePlan:
     """A sale to be committed: purpose, exit rule, quantity, and the limit or stop price."""
 
     purpose: Literal["exit", "stop"]
-    rule: str
+    rule: TradeReason
     quantity: Decimal
     price: Decimal
 
