@@ -9,7 +9,7 @@ SHELL := bash
 
 BIN := .venv/bin
 READY := .venv/ready
-SOURCES := functions infra layers ops_local tests
+SOURCES := examples functions infra layers ops_local tests
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

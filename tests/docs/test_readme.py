@@ -17,7 +17,9 @@ from tests.support.handlers import read_as_its_handler
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*.md")]
+)
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 COMMANDS = [
