@@ -53,17 +53,28 @@ class Sent:
     path: str
     query: dict[str, str]
     body: Any
+    key_id: str | None = None
+
+    @property
+    def request(self) -> str:
+        return f"{self.method} {self.path}"
 
 
 @dataclass
 class Stub:
-    """Answers by "METHOD /path": the given ones in order, the last of them for ever."""
+    """Answers by "METHOD /path": the given ones in order, the last of them for ever.
+
+    Attributes:
+        keys: Account number by key id. Where there are any, a request with another key is
+            not authorized, and the account tells the number of the key that asked.
+    """
 
     url: str = ""
     asked: Counter[str] = field(default_factory=Counter)
     sent: list[Sent] = field(default_factory=list)
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     released: Event = field(default_factory=Event)
+    keys: dict[str, str] = field(default_factory=dict)
 
     @property
     def queries(self) -> list[dict[str, str]]:
@@ -76,8 +87,16 @@ class Stub:
     def script(self, request: str, *answers: Answer) -> None:
         self.answers[request] = list(answers)
 
-    def next_answer(self, request: str) -> Answer:
+    def requests_by(self, key_id: str) -> list[str]:
+        """What was asked with that key, in order."""
+        return [sent.request for sent in self.sent if sent.key_id == key_id]
+
+    def next_answer(self, request: str, key_id: str | None = None) -> Answer:
         self.asked[request] += 1
+        if self.keys and key_id not in self.keys:
+            return Answer(401, {"code": 40110000, "message": "request is not authorized"})
+        if self.keys and request == "GET /v2/account":
+            return Answer(body={**ACCOUNT, "account_number": self.keys[str(key_id)]})
         scripted = self.answers.get(request, [Answer(501, {"message": "not scripted"})])
         return scripted.pop(0) if len(scripted) > 1 else scripted[0]
 
@@ -110,8 +129,9 @@ class _Handler(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else None
-        stub.sent.append(Sent(self.command, parts.path, query, body))
-        answer = stub.next_answer(f"{self.command} {parts.path}")
+        sent = Sent(self.command, parts.path, query, body, self.headers.get("APCA-API-KEY-ID"))
+        stub.sent.append(sent)
+        answer = stub.next_answer(sent.request, sent.key_id)
         if answer.hangs:
             stub.released.wait(30)
         if answer.hangs or answer.hangs_up:

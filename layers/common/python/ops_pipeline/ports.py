@@ -76,6 +76,14 @@ class Classifier(Protocol):
         ...
 
 
+class Binding(Protocol):
+    """Says which account at the broker an account of ours stands for."""
+
+    def require(self, account_number: str) -> None:
+        """Raises AccountMismatch unless this is the bound account's number."""
+        ...
+
+
 class Broker(Protocol):
     """One account at the broker.
 

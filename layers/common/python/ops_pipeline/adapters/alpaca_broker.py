@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 from ops_pipeline.adapters import alpaca_records as records
+from ops_pipeline.adapters.alpaca_account import AccountWire
 from ops_pipeline.adapters.alpaca_records import Illegible
 from ops_pipeline.adapters.alpaca_wire import NoAnswer, NotSent, Renew, RequestRefused, Wire
+from ops_pipeline.adapters.one_number import OneNumber
 from ops_pipeline.domain.broker import (
     BrokerAccount,
     BrokerCashActivity,
@@ -18,12 +20,12 @@ from ops_pipeline.domain.broker import (
     OrderRequest,
 )
 from ops_pipeline.errors import (
-    AccountMismatch,
     BrokerOutcomeUnknown,
     BrokerRejected,
     BrokerUnavailable,
     OpsError,
 )
+from ops_pipeline.ports import Binding
 
 T = TypeVar("T")
 
@@ -40,9 +42,10 @@ class AlpacaBroker:
         url: For example https://paper-api.alpaca.markets, without the version.
         key_id: The account's key.
         secret_key: The key's secret.
-        account_number: The account these keys must open: checked before anything else
-            is asked, and at each read of the account (AccountMismatch). Never logged.
-        renew: Reads the keys anew after a 401; the number they must open stays.
+        account_number: The account these keys must open, or what says whether a number is
+            that account's: checked before anything else is asked, at each read of the
+            account and whenever the keys have changed (AccountMismatch). Never logged.
+        renew: Reads the keys anew when they were refused.
     """
 
     def __init__(
@@ -50,32 +53,30 @@ class AlpacaBroker:
         url: str,
         key_id: str,
         secret_key: str,
-        account_number: str,
+        account_number: str | Binding,
         renew: Renew | None = None,
     ) -> None:
-        self._wire = Wire(url, key_id, secret_key, renew)
-        self._account_number = account_number
-        self._is_bound = False
-        self._long_only: bool | None = None
+        binding = OneNumber(account_number) if isinstance(account_number, str) else account_number
+        self._wire = AccountWire(Wire(url, key_id, secret_key, renew), binding)
+        self._long_only: dict[str, bool] = {}
 
     def account(self) -> BrokerAccount:
-        return self._read_account()
+        account = self._wire.account()
+        if account.no_shorting:
+            return account
+        return replace(account, no_shorting=self._is_long_only(account.account_number))
 
     def positions(self) -> list[BrokerPosition]:
-        self._require_bound()
-        return self._read("/positions", {}, lambda raw: records.each(raw, records.position))
+        return self._wire.read("/positions", {}, lambda raw: records.each(raw, records.position))
 
     def order_by_client_id(self, client_order_id: str) -> BrokerOrder | None:
-        self._require_bound()
         params = {"client_order_id": client_order_id}
-        return self._read_if_there("/orders:by_client_order_id", params, records.order)
+        return self._wire.read_if_there("/orders:by_client_order_id", params, records.order)
 
     def orders_since(self, since: datetime) -> list[BrokerOrder]:
-        self._require_bound()
         return [order for order in self._all_orders(since) if order.submitted_at >= since]
 
     def submit(self, order: OrderRequest) -> BrokerOrder:
-        self._require_bound()
         try:
             placed = records.order(self._wire.ask("POST", "/orders", records.order_fields(order)))
         except RequestRefused as refusal:
@@ -90,24 +91,21 @@ class AlpacaBroker:
 
     def cancel(self, broker_order_id: str) -> None:
         """As the port says; an order that can't be cancelled any more is no error."""
-        self._require_bound()
         try:
             self._wire.ask("DELETE", f"/orders/{quote(broker_order_id, safe='')}", None)
         except RequestRefused as refusal:
             if refusal.status != 422:
-                raise BrokerUnavailable(f"cancel: {self._said(refusal)}") from None
+                raise BrokerUnavailable(f"cancel: {self._wire.said(refusal)}") from None
         except (NotSent, NoAnswer) as error:
             raise BrokerUnavailable(f"cancel: {error}") from None
 
     def fills_since(self, since: datetime) -> list[BrokerFill]:
         """Executions reported since then; one reported late may be older."""
-        self._require_bound()
         params = {"after": _stamp(since - _INSTANT)}
         path = "/account/activities/FILL"
         return list(self._activities(path, params, records.fill, lambda fill: fill.fill_id))
 
     def cash_activities_since(self, since: datetime) -> list[BrokerCashActivity]:
-        self._require_bound()
         params = {"after": _stamp(since - _INSTANT), "category": "non_trade_activity"}
         found = self._activities(
             "/account/activities", params, records.cash_activity, lambda it: it.activity_id
@@ -125,7 +123,7 @@ class AlpacaBroker:
         while True:
             params = {"status": "all", "direction": "asc", "limit": str(_ORDERS_A_PAGE)}
             params["after"] = _stamp(after)
-            page = self._read("/orders", params, lambda raw: records.each(raw, records.legs))
+            page = self._wire.read("/orders", params, lambda raw: records.each(raw, records.legs))
             orders = [order for legs in page for order in legs]
             fresh = [order for order in orders if order.broker_order_id not in known]
             yield from fresh
@@ -146,7 +144,7 @@ class AlpacaBroker:
         """All pages of activities, oldest first."""
         params = {**params, "direction": "asc", "page_size": str(_ACTIVITIES_A_PAGE)}
         while True:
-            page = self._read(path, params, lambda raw: records.each(raw, understand))
+            page = self._wire.read(path, params, lambda raw: records.each(raw, understand))
             yield from page
             if len(page) < _ACTIVITIES_A_PAGE:
                 return
@@ -154,48 +152,16 @@ class AlpacaBroker:
                 raise BrokerUnavailable(f"GET {path}: the pages do not move on")
             params["page_token"] = id_of(page[-1])
 
-    def _require_bound(self) -> None:
-        if not self._is_bound:
-            self._read_account()
-
-    def _read_account(self) -> BrokerAccount:
-        self._is_bound = False
-        account = self._read("/account", {}, records.account)
-        if account.account_number != self._account_number:
-            raise AccountMismatch("these keys open another account than the one bound to them")
-        self._is_bound = True
-        if account.no_shorting:
-            return account
-        return replace(account, no_shorting=self._is_long_only())
-
-    def _is_long_only(self) -> bool:
+    def _is_long_only(self, account_number: str) -> bool:
         """The account's own setting; it is read once a process."""
-        if self._long_only is None:
-            self._long_only = self._read("/account/configurations", {}, records.long_only)
-        return self._long_only
-
-    def _read(self, path: str, params: dict[str, str], understand: Callable[[Any], T]) -> T:
-        answer = self._read_if_there(path, params, understand)
-        if answer is None:
-            raise BrokerUnavailable(f"GET {path}: 404")
-        return answer
-
-    def _read_if_there(
-        self, path: str, params: dict[str, str], understand: Callable[[Any], T]
-    ) -> T | None:
-        """None is the broker's own 404; one without its words comes from somebody else."""
-        try:
-            return understand(self._wire.get(path, params))
-        except RequestRefused as refusal:
-            if refusal.status == 404 and refusal.words is not None:
-                return None
-            raise BrokerUnavailable(f"GET {path}: {self._said(refusal)}") from None
-        except (NotSent, NoAnswer, Illegible) as error:
-            raise BrokerUnavailable(f"GET {path}: {error}") from None
+        if account_number not in self._long_only:
+            setting = self._wire.read("/account/configurations", {}, records.long_only)
+            self._long_only[account_number] = setting
+        return self._long_only[account_number]
 
     def _verdict(self, refusal: RequestRefused) -> OpsError:
         """What a refused order means; a 4xx we can't read might be "must be unique"."""
-        said = self._said(refusal)
+        said = self._wire.said(refusal)
         if refusal.status == 429 or refusal.is_about_keys:
             return BrokerUnavailable(f"the order was not taken: {said}")
         if refusal.status >= 500 or refusal.status == 408 or refusal.words is None:
@@ -203,9 +169,6 @@ class AlpacaBroker:
         if _PLACED_ALREADY in refusal.words:
             return BrokerOutcomeUnknown(f"an order was placed under this id before: {said}")
         return BrokerRejected(said)
-
-    def _said(self, refusal: RequestRefused) -> str:
-        return str(refusal).replace(self._account_number, "<account>")
 
 
 def _stamp(moment: datetime) -> str:

@@ -64,10 +64,11 @@ class _Client(RESTClient):
 
 
 class Wire:
-    """The requests of one account; every one is sent once.
+    """The requests of one pair of keys; every one is sent once.
 
-    A 401 was not looked at any further: with `renew` the keys are read again, and when
-    they have changed the request is sent with the new ones.
+    Refused keys (`RequestRefused.is_about_keys`) mean that the request was not looked at any
+    further. Whether to `renew` and ask again is the caller's to decide: the new pair may be
+    another account's.
     """
 
     def __init__(self, url: str, key_id: str, secret_key: str, renew: Renew | None = None) -> None:
@@ -81,16 +82,8 @@ class Wire:
         except ConnectionBroke:
             return self.ask("GET", path, params)
 
-    def ask(self, method: str, path: str, data: dict[str, str] | None) -> Any:
-        """As `_send`, with keys that are read again when they were refused."""
-        try:
-            return self._send(method, path, data)
-        except RequestRefused as refusal:
-            if refusal.status != 401 or not self._has_new_keys():
-                raise
-        return self._send(method, path, data)
-
-    def _has_new_keys(self) -> bool:
+    def renew(self) -> bool:
+        """Read the keys again and use them from now on; whether they have changed."""
         before = self._pair
         if self._renew is not None:
             self._pair = self._renew()
@@ -99,7 +92,7 @@ class Wire:
         self._client = _Client(self._url, *self._pair)
         return True
 
-    def _send(self, method: str, path: str, data: dict[str, str] | None) -> Any:
+    def ask(self, method: str, path: str, data: dict[str, str] | None) -> Any:
         """Send one request below /v2 and return its JSON, None for an empty body.
 
         Raises:
