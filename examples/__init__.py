@@ -1,1 +1,1 @@
-"""Small programs against the pipeline as it is installed; tests/replay runs each of them."""
+"""Small programs against the pipeline as it is installed; tests/examples runs each of them."""

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,16 @@ from ops_local.home import Home
 from ops_local.recordings import recording as recordings
 from ops_pipeline.domain.market import new_york_time
 from tests.conftest import ROOT
-from tests.replay.conftest import Day, run_day
+from tests.replay.conftest import run_day, server_home
 
 EXAMPLES = ROOT / "examples"
 BARS = EXAMPLES / "bars.csv"
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Home]:
+    with server_home() as made:
+        yield made
 
 
 def run(script: str, *arguments: object, home: Home | None = None) -> tuple[int, str, str]:
@@ -73,20 +80,21 @@ def test_a_csv_that_makes_no_recording_is_refused_by_line_or_day(
     assert "Traceback" not in said
 
 
-def test_a_replay_answers_what_each_gate_s_refusals_were_followed_by(
-    home: Home, generated_morning: Day
+def test_a_gate_of_one_s_own_refuses_beside_the_others_and_can_be_asked_about(
+    tmp_path: Path,
 ) -> None:
-    name = generated_morning.value("SELECT current_database()")
-    home.replay(name)
-    code, said, complaint = run("query_a_replay.py", name, home=home)
+    place = Home(tmp_path)
+    code, said, complaint = run("custom_gate.py", home=place)
     assert (code, complaint) == (0, "")
-    refused = generated_morning.rows(
-        "SELECT gate.key AS gate, count(*) AS times FROM dispatch_recommendations AS r,"
-        " jsonb_each(r.risk_gate_json) AS gate WHERE r.action = 'BUY' AND r.status = 'SKIPPED'"
-        " AND gate.value ->> 'passed' = 'false' GROUP BY 1"
-    )
-    table = {line.split()[0]: int(line.split()[1]) for line in said.splitlines()[1:]}
-    assert table == {row["gate"]: row["times"] for row in refused} != {}
+    # Of two tickers one is quoted narrowly; the other is refused to both accounts.
+    assert "account large, action BUY, status EXECUTED, count 1" in said
+    assert "gate narrow_quote, refused 2" in said
+
+    code, said, complaint = run("query_a_replay.py", home=Home(tmp_path / "examples"))
+    assert (code, complaint) == (0, "")
+    table = {line.split()[0]: line.split()[1:] for line in said.splitlines()}
+    assert table["narrow_quote"] == ["2", "not", "known"]
+    assert set(table) == {"gate", "narrow_quote", "max_positions"}
 
 
 def test_a_replay_that_never_ran_is_named(home: Home) -> None:
