@@ -1,15 +1,16 @@
 """The embedded model on lines that never changed it; `pytest -s` prints figures by kind.
 
 lines/held was written and labelled by lines/rules.txt, and committed, before version 4 of the
-lexicon was begun. It is asked as a whole: before (version 3), and after each version. Nobody
-reads which of its lines are wrong, and no word or rule may come from them.
+lexicon was begun. It is asked as a whole, and only its sums per kind are looked at; no word or
+rule comes from one of its lines. The hand that wrote it also wrote lines/kinds, which served
+to mend version 4, so it measures kinds that were worked on, in other words.
 
-| style | version 3 |
-|---|---|
-| headlines | 0.658 |
-| posts | 0.692 |
-| reports | 0.775 |
-| wires (short lines of news desks, politics and crime among them) | 0.772 |
+| style | version 3 | version 4 |
+|---|---|---|
+| headlines | 0.658 | 0.856 |
+| posts | 0.692 | 0.793 |
+| reports | 0.775 | 0.826 |
+| wires (short lines of news desks, politics and crime among them) | 0.772 | 0.953 |
 """
 
 from pathlib import Path
@@ -21,7 +22,7 @@ from ops_pipeline.domain.news.sentiment import sentiment
 from tests.unit.sentiment_lines import LABELS, macro_f1
 
 LINES = Path(__file__).parent / "lines"
-LEAST = {"headlines": 0.65, "posts": 0.68, "reports": 0.76, "wires": 0.76}
+LEAST = {"headlines": 0.83, "posts": 0.77, "reports": 0.8, "wires": 0.93}
 
 
 def by_kind(folder: str, style: str) -> dict[str, list[tuple[Label, Label]]]:
@@ -46,6 +47,16 @@ def test_macro_f1_on_the_lines_that_are_held_out(style: str) -> None:
         right = sum(label == given for label, given in found)
         print(f"  {kind}: {right} of {len(found)}")  # noqa: T201 - pytest -s
     assert reached >= LEAST[style]
+
+
+@pytest.mark.parametrize(
+    "file", sorted((LINES / "kinds").glob("*.txt")), ids=lambda file: file.stem
+)
+def test_the_kinds_that_were_mended_stay_mended(file: Path) -> None:
+    pairs = [pair for found in by_kind("kinds", file.stem).values() for pair in found]
+    right = sum(label == given for label, given in pairs)
+    print(f"kinds {file.stem}: {right} of {len(pairs)}")  # noqa: T201 - pytest -s
+    assert right >= 0.88 * len(pairs)
 
 
 @pytest.mark.parametrize("style", sorted(LEAST))

@@ -75,7 +75,7 @@ def test_each_item_gets_its_label_score_tickers_and_the_models_name(
     assert row["sentiment_score"] == pytest.approx(
         row["positive_probability"] - row["negative_probability"]
     )
-    assert (row["model"], row["created_at"]) == ("lexicon-3", clock.now())
+    assert (row["model"], row["created_at"]) == ("lexicon-4", clock.now())
 
 
 def test_what_was_classified_is_not_classified_again(db: Database, clock: FixedClock) -> None:

@@ -46,7 +46,7 @@ def test_a_tick_brings_an_item_from_its_feed_to_its_sentiment(
     assert (judged["status"], judged["classified"], judged["remaining"]) == ("run", 1, 0)
     with db.transaction() as tx:
         (row,) = tx.rows("SELECT tickers, sentiment_label, model FROM inbound_events_classified")
-    assert row == {"tickers": ["TSLA"], "sentiment_label": "positive", "model": "lexicon-3"}
+    assert row == {"tickers": ["TSLA"], "sentiment_label": "positive", "model": "lexicon-4"}
 
 
 @pytest.mark.parametrize("handler", [ingest, classify])

@@ -109,6 +109,76 @@ def test_the_words_of_traders_count_in_posts_alone(text: str, label: Label) -> N
     assert sentiment(text).label == label
 
 
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("Slipped to a net loss of $2.6 million from a profit", "negative"),
+        ("Swings to a profit from a loss", "positive"),
+        ("Slipped to a loss from a profit of $3 million; shares fall", "negative"),
+        ("Net loss became a net profit", "positive"),
+        ("Earns $1.20 a share, was loss of 30 cents", "positive"),
+        ("Loss per share 5c vs loss of 12c a year ago", "positive"),
+        ("Profit rises to $3 million from $2 million", "positive"),
+        ("Profit falls to $2 million from profit of $3 million", "negative"),
+        ("Shares fall after profit warning", "negative"),
+        ("Profit and loss statement published", "neutral"),
+    ],
+)
+def test_what_a_period_ended_in_outweighs_the_words_of_direction(text: str, label: Label) -> None:
+    assert sentiment(text).label == label
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("Sell Acme, target $242", "negative"),
+        ("Buy Acme, target $242", "positive"),
+        ("Hold Acme, target $242", "neutral"),
+        ("Add Stark Industries, target Rs 145: Nirmal", "positive"),
+        ("Buy now, pay later firms to meet lawmakers", "neutral"),
+        ("Sell-side conference opens: agenda", "neutral"),
+        ("Short of cash, retailer seeks loan: sources", "neutral"),
+    ],
+)
+def test_a_broker_s_call_at_the_beginning_of_a_line_counts(text: str, label: Label) -> None:
+    assert sentiment(text).label == label
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("The worst may be over", "positive"),
+        ("The worst is yet to come", "negative"),
+        ("Declines are a buying opportunity", "positive"),
+        ("Rallies are not a buying opportunity", "negative"),
+        ("Never been this bullish", "positive"),
+        ("Never been this bearish", "negative"),
+        ("Selloff overdone, says strategist", "positive"),
+        ("Recession fears fade", "positive"),
+        ("Recession fears grow", "negative"),
+    ],
+)
+def test_an_opinion_outweighs_what_it_is_about(text: str, label: Label) -> None:
+    assert sentiment(text).label == label
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("Defense secretary resigns", "neutral"),
+        ("Italy reports 84 more virus deaths", "neutral"),
+        ("Police investigate robbery", "neutral"),
+        ("Carmaker's chairman resigns amid probe", "negative"),
+        ("Airline shares sink as virus spreads", "negative"),
+        ("President's tariff threat hits $AAPL", "negative"),
+    ],
+)
+def test_politics_crime_and_disease_take_no_side_until_a_market_is_named(
+    text: str, label: Label
+) -> None:
+    assert sentiment(text).label == label
+
+
 def test_links_and_cashtags_say_nothing() -> None:
     assert sentiment("$MOON http://w.example/profit-rises").label == "neutral"
 

@@ -9,13 +9,14 @@ from typing import NamedTuple
 from ops_pipeline.domain.news.lexicon import FORMS
 
 _UNITS = {"k": 1e3, "thousand": 1e3, "m": 1e6, "mn": 1e6, "mln": 1e6, "million": 1e6}
+_UNITS |= {"c": 0.01, "cent": 0.01, "cents": 0.01}
 _UNITS |= {"bn": 1e9, "b": 1e9, "billion": 1e9, "trn": 1e12, "trillion": 1e12}
 _FIGURE = re.compile(
     r"(?P<figure>\d[\d,]*(?:\.\d+)?)\s*(?P<unit>%|percent|thousand|million|billion|trillion|"
-    r"mln|mn|trn|bn|[kmb])?(?![\w.]\d)(?![a-z])"
+    r"mln|mn|trn|bn|cents?|[kmbc])?(?![\w.]\d)(?![a-z])"
 )
 _AGAINST = re.compile(
-    r"\b(?:(?:as )?compared (?:to|with)|versus|vs\.?|against|(?:up|down) from)\b|"
+    r"\b(?:(?:as )?compared (?:to|with)|versus|vs\.?|against|(?:up|down) from)\b|,\s*was\b|"
     r"[,;(]\s*(?:the )?(?:consensus|street|est\.?|estimates?|expected|year ago)\b"
 )
 _IN_BRACKETS = re.compile(

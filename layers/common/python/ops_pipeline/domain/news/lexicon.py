@@ -12,7 +12,7 @@ from ops_pipeline.domain.news.word_lists import word_lists
 
 Kind = Literal[
     "move", "metric", "judgement", "negator", "hedge", "scale", "turn", "concession", "plain",
-    "yardstick", "site", "link",
+    "yardstick", "site", "link", "overrule", "reverser",
 ]  # fmt: skip
 Reach = Literal[
     "", "after", "either", "only", "next", "object", "subject", "expected", "bad", "list", "reason"
@@ -28,7 +28,8 @@ class Form(NamedTuple):
     it: "ends strike"), "object" (a site behind it: "closes plant", never "shares close"),
     "subject" (a site before it), or "expected" where it says nothing without something to be
     held against ("below the consensus"). For a negator it is "bad" when it is bad news by
-    itself, for a link "list" or "reason".
+    itself, for a link "list" or "reason". An "overrule" is an opinion that alone counts in
+    its clause, a "reverser" says that the rest of it goes too far.
     """
 
     kind: Kind
@@ -90,12 +91,17 @@ _NEWS_ROLES: dict[str, dict[str, Form]] = {
         "neutral": Form("plain", 0.0),
         "and": Form("link", 0.0, "list"),
         "reasons": Form("link", 0.0, "reason"),
+        "overrules up": Form("overrule", 1.2),
+        "overrules down": Form("overrule", -1.2),
+        "reversers": Form("reverser", -1.0),
     },
 }
 _TRADERS_ROLES = {
     "bullish": Form("judgement", 0.8),
     "bearish": Form("judgement", -0.8),
     "passing": Form("plain", 0.0),
+    "overrules up": Form("overrule", 1.2),
+    "overrules down": Form("overrule", -1.2),
 }
 
 
@@ -144,6 +150,7 @@ BAD_BY_ITSELF = _TRAITS["bad by itself"]
 GOOD_BY_ITSELF = _TRAITS["good by itself"]
 EXPECTATION_METRICS = _TRAITS["expectations"]
 VERDICT_METRICS = _TRAITS["verdicts"]
+FEARS = _TRAITS["fears"]
 DIRECTION_WORDS = frozenset(
     word for word, form in FORMS.items() if form.kind in ("move", "judgement") and " " not in word
 )

@@ -11,12 +11,14 @@ import math
 import re
 from dataclasses import dataclass
 
+from ops_pipeline.domain.news.broker_calls import broker_call
 from ops_pipeline.domain.news.comparison import compared_figures
 from ops_pipeline.domain.news.items import Sentiment
 from ops_pipeline.domain.news.lexicon import (
     BAD_BY_ITSELF,
     EMOJI,
     EXPECTATION_METRICS,
+    FEARS,
     GOOD_BY_ITSELF,
     NEWS,
     POSTS,
@@ -24,8 +26,10 @@ from ops_pipeline.domain.news.lexicon import (
     Form,
     Vocabulary,
 )
+from ops_pipeline.domain.news.profit_turns import profit_turn
+from ops_pipeline.domain.news.topics import is_nobodys_earnings
 
-MODEL = "lexicon-3"
+MODEL = "lexicon-4"
 
 _EMOJI = "".join(sorted(EMOJI))
 # A cashtag or a name after @ stands in a line as one word that says nothing.
@@ -72,6 +76,17 @@ def sentiment(text: str) -> Sentiment:
 def statement_sum(text: str) -> float:
     """Good minus bad statements of a text, in units of one clear statement."""
     plain = _plain(text)
+    call = broker_call(plain)
+    if call is not None:
+        return call
+    if is_nobodys_earnings(plain):
+        return 0.0
+    turn, rest = profit_turn(plain)
+    factor = _QUESTION if plain.endswith("?") else 1.0
+    return factor * (turn + _statements(rest))
+
+
+def _statements(plain: str) -> float:
     words = _WORD.findall(plain)
     clauses = _clauses(words, POSTS if _POST.search(plain) else NEWS)
     kinds = {mark.form.kind for clause in clauses for mark in clause}
@@ -80,12 +95,12 @@ def statement_sum(text: str) -> float:
         compared = compared_figures(plain)
         if compared:
             return compared
-    factor = _QUESTION if plain.endswith("?") else 1.0
-    return factor * math.fsum(map(_verdict, clauses))
+    return math.fsum(map(_verdict, clauses))
 
 
 def _plain(text: str) -> str:
     plain = text.casefold().replace("\u2019", "'").replace("can't", "can not")
+    plain = plain.replace("won't", "will not")
     plain = plain.replace("n't", " not").replace("i'm", "i am").replace("'s", "")
     return _LINK.sub("", plain).rstrip() if "http" in plain else plain.rstrip()
 
@@ -134,17 +149,37 @@ def _signed_percentage(at: int, word: str) -> _Mark:
 
 
 def _verdict(clause: list[_Mark]) -> float:
-    """What one clause says, after negation, concession, hedges and scale."""
+    """What one clause says, after opinions that outweigh the rest or call it overdone."""
+    opinions = [mark for mark in clause if mark.form.kind == "overrule"]
+    if opinions:
+        negators = [mark for mark in clause if mark.form.kind == "negator"]
+        return _with_modifiers([(mark.at, mark.form.value) for mark in opinions], negators)
+    stated = _statement(clause)
+    reversers = [mark for mark in clause if mark.form.kind == "reverser"]
+    return stated * reversers[0].form.value if reversers else stated
+
+
+def _statement(clause: list[_Mark]) -> float:
+    """The directions and judgements of a clause, after negation, concession, hedges and scale."""
     metrics = [mark for mark in clause if mark.form.kind == "metric"]
     values = [
         (mark.at, _move(mark, metrics, clause)) for mark in clause if mark.form.kind == "move"
     ]
-    values += [(mark.at, mark.form.value) for mark in clause if mark.form.kind == "judgement"]
+    values += [
+        (mark.at, mark.form.value)
+        for mark in clause
+        if mark.form.kind == "judgement" and not _is_feared(mark, metrics)
+    ]
     for mark in metrics:
         if not mark.taken and mark.words in BAD_BY_ITSELF:
             values.append((mark.at, -0.7))
         elif not mark.taken and mark.words in GOOD_BY_ITSELF:
             values.append((mark.at, 0.6))
+    return _with_modifiers(values, clause)
+
+
+def _with_modifiers(values: list[tuple[int, float]], clause: list[_Mark]) -> float:
+    """The sum of the values after what stands before them turns them round or weakens them."""
     total, factor = 0.0, 1.0
     for mark in clause:
         kind, value = mark.form.kind, mark.form.value
@@ -156,6 +191,17 @@ def _verdict(clause: list[_Mark]) -> float:
         elif kind in ("hedge", "scale"):
             factor *= value
     return factor * (total + math.fsum(value for _, value in values))
+
+
+def _is_feared(judgement: _Mark, metrics: list[_Mark]) -> bool:
+    """Whether it stands beside fears: "recession fears", "fears of a recession"."""
+    if judgement.form.value > 0:
+        return False
+    length = judgement.words.count(" ") + 1
+    return any(
+        mark.words in FEARS and -length <= judgement.at - mark.at <= 3 and mark is not judgement
+        for mark in metrics
+    )
 
 
 def _negated(value: float, negator: Form) -> float:
