@@ -112,12 +112,12 @@ def _rule(row: Row) -> str:
 
 
 def _one_line(text: str) -> str:
-    """As it fits into a cell of a table, whose bars and tags Markdown would read."""
+    """Escaped for a table cell, where Markdown would interpret bars and tags."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def main() -> None:
-    """Print the dictionary of the migrations folder, by way of a database made for it."""
+    """Print the dictionary of the migrations folder, from a temporary database."""
     with (
         tempfile.TemporaryDirectory(prefix="ops-dictionary-") as folder,
         opened(_open_to_all(folder), None, Path("migrations"), fresh=True) as urls,
@@ -128,7 +128,7 @@ def main() -> None:
 
 
 def _open_to_all(folder: str) -> Path:
-    """Started by root, the server runs as `nobody`, who must get in."""
+    """If root starts it, the server runs as `nobody`, who needs access."""
     place = Path(folder)
     place.chmod(0o755)
     return place

@@ -1,4 +1,4 @@
-"""The databases of this machine: server, roles and schema made ready, three URLs handed out."""
+"""Databases on this machine: starts the server, creates roles and schema, returns three URLs."""
 
 import hashlib
 import hmac
@@ -25,14 +25,14 @@ _APPLICATION = "ops-local"
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrls:
-    """One database, one URL a role. They hold passwords: never log them."""
+    """One URL for each role of one database. They contain passwords: never log them."""
 
     owner: str
     writer: str
     reader: str
 
     def variables(self) -> dict[str, str]:
-        """The settings that lead the handlers here."""
+        """The environment variables that point the handlers at this database."""
         return {
             "DATABASE_URL": self.writer,
             "DATABASE_OWNER_URL": self.owner,
@@ -52,21 +52,21 @@ def opened(
     *,
     fresh: bool = False,
 ) -> Iterator[DatabaseUrls]:
-    """Make a database ready: server, roles, the database itself, its schema.
+    """Start the server if needed and create what is missing: roles, database, schema.
 
-    The embedded server is stopped at the end when nobody else uses it.
+    The embedded server is stopped at the end unless another process uses it.
 
     Args:
-        home: OPS_HOME; holds the embedded server.
-        database_url: A login that may make roles and databases on another server;
+        home: OPS_HOME, the folder of the embedded server.
+        database_url: A login that may create roles and databases on another server;
             None for the embedded one.
-        migrations: Applied as the owner; None leaves the schema as it is.
-        name: The database; None means the URL's own, or `ops` on the embedded server.
+        migrations: Applied as the owner; None leaves the schema unchanged.
+        name: The database; None means the one in the URL, or `ops` on the embedded server.
         fresh: Drop a database of that name first.
 
     Raises:
-        SettingsInvalid: the login may not make roles; the message says what to run.
-        DatabaseUnavailable: no server.
+        SettingsInvalid: the login may not create roles; the message says what to run.
+        DatabaseUnavailable: the server is out of reach or did not start.
         MigrationRefused, MigrationFailed: see the runner.
     """
     with ExitStack() as stack:
@@ -84,20 +84,20 @@ def opened(
 
 
 def ensure_roles(admin_url: str) -> dict[Role, str]:
-    """Make the three roles unless they are there as they should be; return their passwords."""
+    """Create or repair the three roles; return their passwords."""
     passwords = role_passwords(admin_url)
-    if not _still_hold(admin_url, passwords):
+    if not _roles_are_current(admin_url, passwords):
         with _admin(admin_url) as database, database.transaction() as tx:
             roles.ensure(tx, passwords)
     return passwords
 
 
 def role_passwords(admin_url: str) -> dict[Role, str]:
-    """One password a role, derived from the administrator's.
+    """One password for each role, derived from the administrator's.
 
-    Roles belong to the whole server: with passwords of its own, each home that works on
-    it would lock out the others. Slow on purpose, so that a role's password does not give
-    away a weak one of the administrator.
+    Roles belong to the whole server: if each state folder chose passwords of its own, it would
+    lock out the others. Slow on purpose, so that a weak administrator's password cannot be
+    recovered from a role's.
     """
     secret = (target_from_url(admin_url).password or "").encode()
     key = hashlib.pbkdf2_hmac("sha256", secret, b"ops-pipeline roles", _ROUNDS)
@@ -105,7 +105,7 @@ def role_passwords(admin_url: str) -> dict[Role, str]:
 
 
 def ensure_database(admin_url: str, name: str, *, fresh: bool = False) -> None:
-    """Make the database unless it is there, and let in the three roles alone."""
+    """Create the database if it is missing, and grant access to the three roles only."""
     with _admin(admin_url) as database:
         if fresh:
             drop_database(database, name)
@@ -122,11 +122,11 @@ def ensure_database(admin_url: str, name: str, *, fresh: bool = False) -> None:
 
 
 def clone_database(admin: Database, template: str, name: str) -> None:
-    """Copy a database that nobody is logged in to; with its tables, rows and privileges."""
+    """Copy a database that has no sessions, with its tables, rows and privileges."""
     _outside_transaction(
         admin,
         f"CREATE DATABASE {identifier(name)} OWNER {Role.OWNER} TEMPLATE {identifier(template)} "
-        # Quicker than through the log, which a copy of a whole template fills.
+        # Faster than through the write-ahead log.
         "STRATEGY file_copy",
     )
     with admin.transaction() as tx:
@@ -134,12 +134,12 @@ def clone_database(admin: Database, template: str, name: str) -> None:
 
 
 def drop_database(admin: Database, name: str) -> None:
-    """Drop a database if it is there, whoever is logged in to it."""
+    """Drop a database if it exists, ending its sessions."""
     _outside_transaction(admin, f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)")
 
 
 def migrate(owner_url: str, folder: Path) -> list[Applied]:
-    """Apply what is pending, as the owner."""
+    """Apply the pending migrations as the owner."""
     database = Database(target_from_url(owner_url), application_name=_APPLICATION, limits=LIMITS)
     with closing(database):
         return Runner(database, folder).up()
@@ -155,7 +155,7 @@ def urls_of(admin_url: str, name: str, passwords: dict[Role, str]) -> DatabaseUr
 def url_for(
     url: str, *, database: str, user: str | None = None, password: str | None = None
 ) -> str:
-    """The same server's URL for another database, and for another login when one is given."""
+    """The same server's URL for another database, and optionally another login."""
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]
     login = parts.netloc.rpartition("@")[0]
@@ -173,12 +173,12 @@ def _admin(url: str) -> Iterator[Database]:
 
 
 def _outside_transaction(database: Database, sql: str) -> None:
-    """CREATE and DROP DATABASE refuse to run inside a transaction."""
+    """CREATE and DROP DATABASE cannot run inside a transaction."""
     database.session().execute_simple(sql)
 
 
-def _still_hold(admin_url: str, passwords: dict[Role, str]) -> bool:
-    """Whether the cluster still has the roles with these passwords; one login stands for all."""
+def _roles_are_current(admin_url: str, passwords: dict[Role, str]) -> bool:
+    """Whether the roles exist with these passwords; one login is tried for all of them."""
     with _admin(admin_url) as database, database.transaction() as tx:
         if roles.missing_roles(tx) or not roles.owner_may_verify(tx):
             return False

@@ -1,4 +1,4 @@
-"""Calls a function of a deployed stack; AWS's own settings say where and as whom."""
+"""Calls the functions of a deployed stack, with AWS's own settings for region and credentials."""
 
 import json
 import re
@@ -17,7 +17,7 @@ _ATTEMPTS = 1
 _NAMED = re.compile(r"(?<!:):([a-z_]+)")
 # More than the longest function may take.
 _READ_TIMEOUT_S = 330
-# What JSON holds of these types is less than the type, by Postgres's name for it.
+# Types that JSON cannot express, by Postgres's name, and how to restore them.
 _OF_TYPE: Mapping[str, Callable[[Any], object]] = {
     "timestamp with time zone": datetime.fromisoformat,
     "date": date.fromisoformat,
@@ -28,10 +28,10 @@ _OF_TYPE: Mapping[str, Callable[[Any], object]] = {
 
 
 class StackReader(Transaction):
-    """Asks a deployed stack's database through db_query, a statement at a time.
+    """Reads a deployed stack's database through db_query, one statement at a time.
 
-    What comes back is JSON: times are text and exact numbers floats. There is no one moment
-    that all statements see.
+    Answers are JSON: times are text and exact numbers are floats. Each statement has a snapshot
+    of its own.
     """
 
     def __init__(self, stack: str) -> None:
@@ -41,12 +41,12 @@ class StackReader(Transaction):
         """Run one reading statement with `:name` placeholders.
 
         Raises:
-            StageFailed: it could not be asked, was refused, or gave more rows than fit.
+            StageFailed: the call failed, the statement was refused, or the answer was cut off.
         """
         return _rows_in(self._ask(sql, values))
 
     def _ask(self, sql: str, values: Mapping[str, object]) -> str:
-        # The console refuses a value that the statement does not name; pg8000 passes it over.
+        # The console refuses a value that the statement does not use; pg8000 ignores it.
         named = set(_NAMED.findall(sql))
         params = {name: _plain(value) for name, value in values.items() if name in named}
         answer = call(self._stack, "db_query", {"sql": sql, "params": params or None})
@@ -54,14 +54,14 @@ class StackReader(Transaction):
         if not body["success"]:
             raise StageFailed(f"{body['error']} ({body['sqlstate'] or 'no sqlstate'})")
         if body.get("truncated"):
-            raise StageFailed("the answer is longer than the console gives")
+            raise StageFailed("the answer is longer than the console returns")
         return str(answer["body"])
 
 
 class TypedStackReader(StackReader):
-    """As StackReader, its rows as a session's own: moments, Decimals and UUIDs.
+    """As StackReader, but with the types that a session returns: datetime, Decimal, UUID.
 
-    Asks a second time for the types wherever there are rows.
+    Sends a second statement for the types whenever there are rows.
     """
 
     def rows(self, sql: str, **values: object) -> list[Row]:
@@ -95,15 +95,15 @@ def _plain(value: object) -> object:
 
 
 def call(stack: str, stage: str, event: object) -> dict[str, Any]:
-    """Return what the handler returned.
+    """Invoke a function and return the handler's result.
 
     Args:
         stack: Its functions are named `<stack>-<stage>`, underscores as hyphens.
         stage: For example db_query.
-        event: As the handler takes it.
+        event: As the handler accepts it.
 
     Raises:
-        OpsError: what the handler raised, under its own name, StageFailed for any other.
+        OpsError: the error that the handler raised; StageFailed if its class is unknown here.
     """
     # Imported here (PLC0415): no other verb needs it, and it takes a second. It ships no types.
     import boto3  # type: ignore[import-untyped]  # noqa: PLC0415
@@ -113,23 +113,23 @@ def call(stack: str, stage: str, event: object) -> dict[str, Any]:
         ClientError,
     )
 
-    # Never sent twice by itself: a migration that timed out may still be running.
+    # botocore must not retry: a migration that timed out may still be running.
     config = Config(retries={"total_max_attempts": _ATTEMPTS}, read_timeout=_READ_TIMEOUT_S)
     name = f"{stack}-{stage.replace('_', '-')}"
     try:
         with closing(boto3.client("lambda", config=config)) as functions:
             answer = functions.invoke(FunctionName=name, Payload=json.dumps(event).encode())
-            told = json.loads(answer["Payload"].read())
+            returned = json.loads(answer["Payload"].read())
     except (BotoCoreError, ClientError) as error:
         raise StageFailed(f"{name} could not be called: {error}") from error
     if "FunctionError" in answer:
-        raise _error_of(told)
-    return dict(told)
+        raise _error_of(returned)
+    return dict(returned)
 
 
-def _error_of(told: dict[str, Any]) -> OpsError:
-    kind = getattr(errors, str(told.get("errorType")), StageFailed)
-    message = str(told.get("errorMessage"))
+def _error_of(raised: dict[str, Any]) -> OpsError:
+    kind = getattr(errors, str(raised.get("errorType")), StageFailed)
+    message = str(raised.get("errorMessage"))
     if isinstance(kind, type) and issubclass(kind, OpsError) and "__init__" not in vars(kind):
         return kind(message)
-    return StageFailed(f"{told.get('errorType')}: {message}")
+    return StageFailed(f"{raised.get('errorType')}: {message}")

@@ -1,4 +1,4 @@
-"""How figures are written for a person: New York times, dollars, percents, no noise."""
+"""Formats values for a person: New York times, dollars, percentages, no needless digits."""
 
 import re
 from collections.abc import Callable
@@ -22,7 +22,7 @@ def clock(moment: datetime) -> str:
 
 
 def dollars(amount: Decimal | float) -> str:
-    """Two places and commas, as 1,234.50; a loss carries its minus."""
+    """Two decimal places and commas, as 1,234.50; a loss has a minus sign."""
     return f"{amount:,.2f}"
 
 
@@ -32,13 +32,13 @@ def gain(amount: Decimal | float) -> str:
 
 
 def plain(number: Decimal | float) -> str:
-    """As short as it can be said: at most four places, no trailing zeros."""
+    """At most four decimal places, without trailing zeros."""
     text = f"{number:,.4f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def cell(name: str, value: Any) -> str:
-    """One value of a table, by the name of its column; None is `-`, not known or not there."""
+    """One value of a table, formatted by its column's name; None (unknown or absent) is `-`."""
     if value is None:
         return UNKNOWN
     if isinstance(value, list | tuple):
@@ -52,7 +52,7 @@ def cell(name: str, value: Any) -> str:
 
 
 def in_new_york(text: str) -> str:
-    """The text with every moment that stands in it as New York's minute."""
+    """The text with every ISO time in it replaced by New York's minute."""
     return _ISO_MOMENT.sub(lambda found: clock(datetime.fromisoformat(found[0])), text)
 
 
@@ -64,7 +64,7 @@ def _number(name: str, value: Decimal | float) -> str:
     return plain(value)
 
 
-# In this order: True is an int and a moment is a date.
+# In this order, as a bool is an int and a datetime is a date.
 _WRITTEN: tuple[tuple[type, Callable[[Any], str]], ...] = (
     (bool, lambda value: "yes" if value else "no"),
     (int, lambda value: f"{value:,}"),

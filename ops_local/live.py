@@ -1,4 +1,4 @@
-"""Runs the schedules on the wall clock: one thread a machine, as AWS would start them apart."""
+"""Runs the schedules on the wall clock, with one thread for each machine or function."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +24,7 @@ Wait = Callable[[float], bool]
 
 @dataclass
 class _Worker:
-    """Runs one machine's ticks in order, with connections of its own."""
+    """Runs one target's ticks in order, with its own database and broker connections."""
 
     variables: Mapping[str, str]
     clock: Clock
@@ -43,7 +43,7 @@ class _Worker:
 def _workers(
     variables: Mapping[str, str], clock: Clock, tally: Tally
 ) -> Iterator[Callable[[Tick], None]]:
-    """Start a thread a target when its first tick comes; wait for all at the end."""
+    """Start a thread for each target at its first tick; wait for all of them at the end."""
     started: dict[str, tuple[_Worker, threading.Thread]] = {}
 
     def give(tick: Tick) -> None:
@@ -70,16 +70,16 @@ def run(
     wait: Wait,
     watch: Callable[[datetime, Tally], None],
 ) -> Tally:
-    """Start what is due each minute until `wait` says to stop.
+    """Start what is due each minute until `wait` returns True.
 
     Args:
-        variables: The environment that the handlers see.
-        wait: Waits so many seconds; True means stop now. Running ticks end first.
-        watch: Called each minute with its time and what was done so far.
+        variables: The environment of the handlers.
+        wait: Waits that many seconds; True means stop. Running ticks are finished first.
+        watch: Called each minute with its time and the tally so far.
     """
     tally = Tally()
     schedules = load_schedules()
-    # Each worker's own finds moto imported and the machines parsed.
+    # Imports moto and parses the machines before the first tick; the workers reuse both.
     Pipeline().prepare()
     with ExitStack() as stack:
         _take_over(variables, clock)
@@ -90,13 +90,13 @@ def run(
                 give(tick)
             watch(minute, tally)
             minute += MINUTE
-            # A machine that slept through minutes does not make up for them.
+            # Minutes that the computer slept through are skipped, not made up for.
             minute = max(minute, minute_of(clock.now() - timedelta(seconds=30)) + MINUTE)
     return tally
 
 
 def _take_over(variables: Mapping[str, str], clock: Clock) -> None:
-    """Give up the leases of a runner that died: only one runs at a time."""
+    """Abandon the leases of a runner that died: only one runs at a time."""
     with (
         closing(Runtime(variables, clock, owner=OWNER)) as runtime,
         runtime.database.transaction() as tx,

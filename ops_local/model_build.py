@@ -1,7 +1,7 @@
-"""A model folder from a downloaded BERT classifier: exported to ONNX, its weights as int8.
+"""Builds a model folder from a downloaded BERT classifier: ONNX with int8 weights.
 
-torch, transformers and onnx do the export. They are in no extra of the lock (a gigabyte for
-one command), so they are imported by name where somebody has installed them.
+The export needs torch, transformers and onnx. They are not in the lock (a gigabyte for one
+command), so they are imported by name and have to be installed by hand.
 """
 
 import importlib
@@ -12,7 +12,7 @@ from typing import Any
 from ops_pipeline.adapters.model_folder import write_manifest
 from ops_pipeline.errors import SettingsInvalid
 
-# The newest that the older exporter knows; the newer exporter can't keep both axes open.
+# The newest opset of the older exporter; the newer exporter can't keep both axes dynamic.
 _OPSET = 17
 _NEEDED = ("torch", "transformers", "onnx")
 
@@ -22,8 +22,8 @@ def build_model(source: Path, target: Path, *, name: str, quantize: bool = True)
 
     Args:
         source: config.json, tokenizer.json and weights, as transformers saves them.
-        target: Made; its model.onnx is int8, or fp32 when not to be quantised.
-        name: What rows will say, for example "finbert-1-int8".
+        target: Created; its model.onnx is int8, or fp32 if it is not to be quantised.
+        name: Stored with each classified item, for example "finbert-1-int8".
 
     Raises:
         SettingsInvalid: a package is not installed, or the source lacks a file.
@@ -50,7 +50,7 @@ def build_model(source: Path, target: Path, *, name: str, quantize: bool = True)
 
 
 def export(torch: Any, model: Any, file: Path) -> None:
-    """One graph for any number of texts of any length; `model` must be in eval()."""
+    """Export one graph for any number of texts of any length; `model` must be in eval()."""
     names = ("input_ids", "attention_mask", "token_type_ids")
     sample = torch.ones((2, 8), dtype=torch.long)
     with torch.no_grad():

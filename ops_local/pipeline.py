@@ -21,7 +21,7 @@ Handler = Callable[[Any, Any], dict[str, Any]]
 
 @dataclass
 class ReplayClock:
-    """The recording's clock: it stands until the replay moves it."""
+    """The recording's clock: it stands still until the replay moves it."""
 
     at: datetime
 
@@ -31,7 +31,7 @@ class ReplayClock:
 
 @dataclass(frozen=True, slots=True)
 class LocalContext:
-    """What a handler may ask of its Lambda context."""
+    """The parts of a Lambda context that handlers use."""
 
     function: Stage
     aws_request_id: str = "local"
@@ -42,7 +42,7 @@ class LocalContext:
 
 @dataclass
 class StageTally:
-    """What one stage did so far: runs, failures and the sums of what its results count."""
+    """One stage so far: runs, failures and the sums of the counts in its results."""
 
     runs: int = 0
     failed: int = 0
@@ -51,7 +51,7 @@ class StageTally:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A machine or function that did not end well."""
+    """A machine or function that failed."""
 
     at: datetime
     target: str
@@ -64,7 +64,7 @@ class Failure:
 
 @dataclass
 class Tally:
-    """What all stages and machines did so far."""
+    """All stages and failures so far."""
 
     stages: defaultdict[str, StageTally] = field(default_factory=lambda: defaultdict(StageTally))
     failures: list[Failure] = field(default_factory=list)
@@ -83,7 +83,7 @@ class Tally:
 
 @cache
 def handler_of(stage: str) -> Handler:
-    """The handler that AWS would call."""
+    """The Lambda handler of a stage."""
     module = import_module(f"functions.{stage}.handler")
     return module.lambda_handler  # type: ignore[no-any-return]
 
@@ -92,9 +92,9 @@ class Pipeline:
     """Runs ticks through the state machines with the runtime of its process or thread.
 
     Args:
-        elapsed_s: Seconds since some start, by which time-outs are judged; None judges none.
+        elapsed_s: Monotonic seconds for time-outs; None disables them.
         wait_scale: Factor on the seconds that machines wait between attempts.
-        tally: Where to count; a new one if left out.
+        tally: Counts runs and failures; a new one if omitted.
     """
 
     def __init__(
@@ -111,13 +111,13 @@ class Pipeline:
 
     @cached_property
     def _engine(self) -> "Engine":
-        # Imported here (PLC0415): moto takes two seconds, and to call one handler needs none of it.
+        # Imported here (PLC0415): moto takes two seconds, and calling one handler needs none of it.
         from ops_local.engine.engine import Engine  # noqa: PLC0415
 
         return Engine(load_machines(), self.invoke, self._wait_scale, self._elapsed_s)
 
     def prepare(self) -> None:
-        """Parse the machines now: at the first tick it would take a live run seconds."""
+        """Parse the machines now: it takes seconds, which the first tick should not wait for."""
         self._engine  # noqa: B018 - made when it is first asked for
 
     def invoke(self, stage: str, event: Any) -> dict[str, Any]:
@@ -133,7 +133,7 @@ class Pipeline:
         return result
 
     def run(self, tick: Tick) -> None:
-        """Start what is due; a failure is kept in the tally, the next tick runs all the same."""
+        """Run what is due; a failure is recorded in the tally and the next tick still runs."""
         if tick.kind == "machine":
             execution = self._engine.run(tick.target, tick.event)
             if execution.status != "SUCCEEDED":
@@ -141,7 +141,7 @@ class Pipeline:
             return
         try:
             self.invoke(tick.target, tick.event)
-        except Exception as error:  # noqa: BLE001 - Lambda would count it and go on; so do we
+        except Exception as error:  # noqa: BLE001 - as in AWS, the next tick still runs
             self._note(tick, type(error).__name__, str(error))
 
     def _note(self, tick: Tick, error: str, cause: str) -> None:

@@ -1,4 +1,4 @@
-"""How far a replay is: live on a terminal, one plain line every half hour elsewhere."""
+"""Shows a replay's progress: live on a terminal, elsewhere one line every half hour."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from ops_local.pipeline import Tally
 
 Watch = Callable[[datetime, Tally], None]
 
-# What a person wants to see move, from left to right through the pipeline.
+# The counts shown, in the order of the pipeline.
 _SHOWN = (
     ("news", "rss_ingest", "stored"),
     ("classified", "classifier", "classified"),
@@ -28,13 +28,13 @@ _SHOWN = (
 )
 
 
-# Numbers that grow longer than their names.
+# Columns whose numbers get wider than their names.
 _LEAST = {"bars": 6}
 
 
 @contextmanager
 def shown(console: Console, title: str, first: datetime, last: datetime) -> Iterator[Watch]:
-    """Show a day going by from `first` to `last` as the given function is called."""
+    """Show progress from `first` to `last` each time the yielded function is called."""
     if console.is_terminal:
         with _live(console, title, first, last) as watch:
             yield watch
@@ -44,13 +44,13 @@ def shown(console: Console, title: str, first: datetime, last: datetime) -> Iter
 
 
 def figures(tally: Tally) -> dict[str, int]:
-    """The counts that are shown, by name."""
+    """The counts shown, by name."""
     counts = {name: tally.stages[stage].counts[key] for name, stage, key in _SHOWN}
     return {**counts, "failed": sum(stage.failed for stage in tally.stages.values())}
 
 
 def _plain(console: Console) -> Watch:
-    """A heading before the first line, then one line of numbers under it every half hour."""
+    """A heading, then one line of numbers every half hour."""
     headed = False
 
     def watch(at: datetime, tally: Tally) -> None:
@@ -68,7 +68,7 @@ def _plain(console: Console) -> Watch:
 
 
 def _line(first: str, cells: Mapping[str, object]) -> str:
-    """Cells to the right under their names; eleven of them fit 80 columns."""
+    """Cells right-aligned under their names; eleven fit 80 columns."""
     shown = [f"{cell:>{max(len(name), _LEAST.get(name, 0))}}" for name, cell in cells.items()]
     return " ".join([f"{first:<5}", *shown])
 

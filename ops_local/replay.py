@@ -1,4 +1,4 @@
-"""Runs a recorded day through the whole pipeline, minute by minute, and goes on after a kill."""
+"""Runs a recorded day through the whole pipeline, minute by minute; resumes after a kill."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ _DATABASE_GONE = (DatabaseUnavailable.__name__, CommitUnknown.__name__)
 
 
 class Interrupted(RuntimeError):
-    """The replay stopped before its end; the same command goes on from there."""
+    """The replay stopped before its end; the same command resumes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed(Generic[T]):
-    """A finished replay: what every stage did, the broker's tables, and `after`'s answer.
+    """A finished replay: the tally, the broker's tables, and what `after` returned.
 
     Attributes:
-        tally: Since this process began: of a resumed replay only its later part.
+        tally: Since this process started: only the later part of a resumed replay.
     """
 
     tally: Tally
@@ -48,13 +48,13 @@ def replay(
 
     Args:
         plan: What to replay.
-        watch: Called after each minute with its time and what was done so far.
+        watch: Called after each minute with its time and the tally so far.
         after: Called at the end, while the database still runs.
         pace: Called before each minute; may wait; False stops the replay there.
 
     Raises:
         InvalidInput: the overlay names no parameter, or the database holds runs already.
-        Interrupted: it was stopped, or Postgres went away; what is done is kept.
+        Interrupted: it was stopped, or Postgres went away; what was done is kept.
     """
     with opened(plan) as world:
         _, last = plan.bounds
@@ -70,7 +70,7 @@ def replay(
 
 
 def _run(world: ReplayEnvironment, tick: Tick) -> None:
-    """Run what is due. A replay without Postgres would only fail from minute to minute."""
+    """Run what is due; stop if Postgres is gone, as every later minute would fail too."""
     known = len(world.pipeline.tally.failures)
     world.pipeline.run(tick)
     for failure in world.pipeline.tally.failures[known:]:

@@ -1,4 +1,4 @@
-"""All that runs around the handlers while a recorded day is played: its market and its clock."""
+"""Everything a replay runs besides the handlers: database, paper exchange, feeds and clock."""
 
 import hashlib
 import json
@@ -32,10 +32,10 @@ Watch = Callable[[datetime, Tally], None]
 _FIRST = (8, 25)
 _LAST = (16, 25)
 
-# Who holds the leases: a dead replay's are taken over at once by the next one.
+# The owner of leases: the next replay takes over those of a dead one at once.
 OWNER = "local"
 
-# Paper accounts of the replay; these keys open nothing but its own exchange.
+# Paper accounts of the replay; these keys work only at its own exchange.
 ACCOUNTS = (
     PaperAccount("large", "PAPER-LARGE", "replay-large", "replay", Decimal(30_000)),
     PaperAccount("tiny", "PAPER-TINY", "replay-tiny", "replay", Decimal(2_000)),
@@ -44,14 +44,14 @@ ACCOUNTS = (
 
 @dataclass(frozen=True, slots=True)
 class ReplayPlan:
-    """What to replay, where to, and with which figures.
+    """What to replay, into which database, and with which parameters.
 
     Attributes:
         migrations: Folder of the schema's migrations.
         overlay: Parameters that replace the defaults, by section and name.
         database_url: A login that may make roles and databases; None: the embedded server.
         first, last: Bounds of the ticks, UTC; None: the whole trading day.
-        paced: Played by `ops up`: kept apart from a replay of the same session.
+        paced: Played by `ops up`, in a database of its own.
         deployment: Part of each order's id.
     """
 
@@ -67,7 +67,7 @@ class ReplayPlan:
 
     @property
     def name(self) -> str:
-        """The same day with the same figures has the same name."""
+        """The same day with the same parameters has the same name."""
         mark = hashlib.sha256(self._figures).hexdigest()[:6]
         kind = "generated" if self.recording.synthetic else "recorded"
         played = "played_" if self.paced else ""
@@ -75,7 +75,7 @@ class ReplayPlan:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 of all that decides the result, so that only the same replay is gone on with."""
+        """sha256 of everything that determines the result: only the same replay is resumed."""
         digest = hashlib.sha256(self._figures)
         for file in sorted(self.recording.folder.rglob("*")):
             if file.is_file():
@@ -96,10 +96,10 @@ class ReplayPlan:
 
 @dataclass
 class ReplayEnvironment:
-    """Everything that runs while a replay does.
+    """What runs during a replay.
 
     Attributes:
-        resumed: This replay was begun before and did not end.
+        resumed: This replay was started before and did not finish.
     """
 
     urls: DatabaseUrls
@@ -109,7 +109,7 @@ class ReplayEnvironment:
     resumed: bool
 
     def advance(self, to: datetime, watch: Watch) -> None:
-        """Move both clocks, the exchange's first: it fills what rests on the way."""
+        """Move both clocks, the exchange's first: it fills resting orders on the way."""
         if to == self.clock.at:
             return
         watch(self.clock.at, self.pipeline.tally)
@@ -119,10 +119,10 @@ class ReplayEnvironment:
 
 @contextmanager
 def opened(plan: ReplayPlan) -> Iterator[ReplayEnvironment]:
-    """Start database, exchange and feeds, or go on where a replay that died had come to.
+    """Start database, exchange and feeds, or resume a replay that was interrupted.
 
-    The exchange's clock is the last that moved, and every tick may be run again: so its
-    minute is where to go on.
+    It resumes at the minute of the exchange's clock, which moves first: every tick may be
+    run again.
     """
     folder = plan.home.replay(plan.name)
     marker = folder / "unfinished.json"
@@ -155,12 +155,12 @@ def opened(plan: ReplayPlan) -> Iterator[ReplayEnvironment]:
         wiring.use(runtime)
         stack.callback(wiring.use, None)
         yield ReplayEnvironment(urls, exchange, clock, Pipeline(), resumed)
-        # Reached without an error only: a replay that failed or was stopped goes on next time.
+        # Reached only without an error: a replay that failed or was stopped is resumed next time.
         marker.unlink()
 
 
 def variables(urls: DatabaseUrls, exchange_url: str, served: FeedServer) -> dict[str, str]:
-    """The environment that the handlers see: as in AWS, with the replay's addresses."""
+    """The handlers' environment: as in AWS, with the replay's addresses."""
     return {
         **urls.variables(),
         "ALPACA_TRADING_URL": exchange_url,
@@ -187,7 +187,7 @@ def _begin(plan: ReplayPlan, exchange: RunningExchange, *, resumed: bool) -> dat
 
 @contextmanager
 def _database(plan: ReplayPlan, *, resumed: bool) -> Iterator[DatabaseUrls]:
-    """The replay's own database; a new one that the user named must hold no runs."""
+    """The replay's own database; one that the user named must contain no runs."""
     if plan.database_url is None:
         context = databases.opened(
             plan.home.folder, None, plan.migrations, plan.name, fresh=not resumed
@@ -210,7 +210,7 @@ def _require_no_runs(urls: DatabaseUrls) -> None:
 
 
 def _prepare(tx: Transaction, plan: ReplayPlan, served: FeedServer, now: datetime) -> None:
-    """Watch the recording's tickers, subscribe its feeds, put the figures in force."""
+    """Watch the recording's tickers, subscribe to its feeds, activate the parameters."""
     runs.abandon_owner(tx, owner=OWNER, now=now)
     tickers.watch_only(tx, plan.recording.tickers)
     for name, url in sorted(served.feeds.items()):

@@ -1,4 +1,4 @@
-"""What the stages did, as tables from the database: nothing is shown that is not stored."""
+"""Tables of what the stages did, read from the database."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from ops_pipeline.domain.operations.manifest import STAGES
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One table of the summary: a title and rows that share their columns."""
+    """One table of the summary: a title and rows with the same columns."""
 
     title: str
     rows: list[Row]
@@ -56,7 +56,7 @@ def show(console: Console, parts: Sequence[Part]) -> None:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value belongs to the right of its column."""
+    """Whether a value is right-aligned in its column."""
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
@@ -72,7 +72,7 @@ def _table(part: Part) -> Table:
     )
     for number, name in enumerate(part.rows[0]):
         right = any(is_number(row[name]) for row in part.rows)
-        # A break inside a figure would read as another figure, inside a name as two.
+        # A wrapped number would read as two numbers, a wrapped name as two names.
         table.add_column(
             name.replace("_", " "),
             justify="right" if right else "left",
@@ -86,7 +86,7 @@ def _table(part: Part) -> Table:
 
 
 def _facts(tx: Transaction) -> Iterator[Row]:
-    """What the day was, one fact a row."""
+    """Facts about the day, one in each row."""
     facts = tx.one(DAY) or {}
     for name, value in facts.items():
         yield {"fact": name.replace("_", " "), "value": value}

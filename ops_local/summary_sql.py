@@ -1,4 +1,4 @@
-"""What is asked of a replay's database for its tables; names of columns are what a person reads."""
+"""The statements of the summary; their column names are the tables' headings."""
 
 DAY = """
 SELECT (SELECT max(CAST(tick AT TIME ZONE 'America/New_York' AS date)) FROM pipeline_runs) AS day,

@@ -1,4 +1,4 @@
-"""Files of securities: SEC's company_tickers.json (and _exchange.json), and a CSV of one's own."""
+"""Reads files of securities: SEC's company_tickers.json (or _exchange.json), and a user's CSV."""
 
 import csv
 import json
@@ -34,12 +34,12 @@ def read_sec(path: Path) -> list[ListedSecurity]:
     """The securities of SEC's file, in its order.
 
     Raises:
-        InvalidInput: it is neither of SEC's two forms; says which entry is not.
+        InvalidInput: it has neither of SEC's two formats; names the entry that is wrong.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InvalidInput(f"{path.name}: no JSON: {error}") from error
+        raise InvalidInput(f"{path.name}: not JSON: {error}") from error
     listed = [_listed(path.name, at, entry) for at, entry in enumerate(_entries(document))]
     if not listed:
         raise InvalidInput(f"{path.name}: no entries of SEC's company_tickers.json")
@@ -50,7 +50,7 @@ def read_csv(path: Path) -> list[Security]:
     """The securities of a CSV with a header; only `ticker` and `name` are required.
 
     Raises:
-        InvalidInput: names the line and what is wrong with it; nothing of the file counts then.
+        InvalidInput: names the line and what is wrong with it; nothing of the file is used.
     """
     with path.open(encoding="utf-8-sig", newline="") as opened:
         rows = csv.DictReader(opened)
@@ -69,7 +69,7 @@ def read_csv(path: Path) -> list[Security]:
 
 
 def _entries(document: Any) -> Iterator[dict[str, Any]]:
-    """company_tickers.json is an object of entries, _exchange.json columns and rows."""
+    """company_tickers.json is an object of entries; _exchange.json has columns and rows."""
     if isinstance(document, dict) and isinstance(document.get("data"), list):
         fields = document.get("fields", [])
         yield from (dict(zip(fields, row, strict=False)) for row in document["data"])
@@ -79,7 +79,7 @@ def _entries(document: Any) -> Iterator[dict[str, Any]]:
 
 def _listed(file: str, at: int, entry: Any) -> ListedSecurity:
     if not isinstance(entry, dict):
-        raise InvalidInput(f"{file}: entry {at} is no object")
+        raise InvalidInput(f"{file}: entry {at} is not an object")
     title, company = entry.get("title", entry.get("name")), entry.get("cik_str", entry.get("cik"))
     ticker = entry.get("ticker")
     if not isinstance(title, str) or not isinstance(ticker, str) or company is None:
@@ -94,10 +94,10 @@ def _security(where: str, row: dict[str, str | None]) -> Security:
         raise InvalidInput(f"{where}: no name, or more fields than the header")
     ticker = canonical_ticker(text["ticker"])
     if not TICKER.fullmatch(ticker):
-        raise InvalidInput(f"{where}: {text['ticker']!r} is no symbol")
+        raise InvalidInput(f"{where}: {text['ticker']!r} is not a symbol")
     exchange, kind = text["exchange"].upper() or "UNKNOWN", text["kind"].lower() or "stock"
     if exchange not in EXCHANGES or kind not in KINDS:
-        raise InvalidInput(f"{where}: exchange {exchange}, kind {kind}: no such thing")
+        raise InvalidInput(f"{where}: exchange {exchange} or kind {kind} is unknown")
     aliases = (alias.strip() for alias in text["aliases"].split(_BETWEEN_ALIASES))
     return Security(
         ticker=ticker,

@@ -1,7 +1,7 @@
-"""Where two databases differ: every table, row by row, matched by natural keys.
+"""Compares two databases: every table, row by row, matched by natural keys.
 
-Ids are derived from natural keys, so a table's primary key is one, but for those named in
-`_NATURAL_KEYS`, whose running number means nothing in another replay.
+Ids are derived from natural keys, so a table's primary key is one, except for the tables in
+`_NATURAL_KEYS`, whose serial numbers mean nothing in another replay.
 """
 
 import json
@@ -27,7 +27,7 @@ _NATURAL_KEYS = {
     "inbound_events_raw": ("event_uid",),
 }
 
-# What tells a person which row an id means.
+# Columns that tell a person which row an id stands for.
 _LABELS = ("account_name", "symbol", "ticker", "stage")
 _MOST_COLUMNS = 4
 
@@ -46,11 +46,11 @@ ORDER BY c.relname COLLATE "C", a.attnum
 
 @dataclass(frozen=True, slots=True)
 class RowDifference:
-    """One row that is not the same in both; or one table, then without key and rows.
+    """One row that differs between the two, or one table, which has no key and no rows.
 
     Attributes:
         key: The row's natural key, as JSON values; empty for a whole table.
-        columns: Those that differ, sorted; empty when the row stands in one database alone.
+        columns: Those that differ, sorted; empty when only one database has the row.
         a, b: The row as JSON values; None where it is missing.
     """
 
@@ -67,12 +67,12 @@ class RowDifference:
         where = " ".join(map(str, [self.table, *self.key.values(), *named]))
         if self.a is None or self.b is None:
             return f"{where}: {self.kind}"
-        told = [
+        shown = [
             f"{name} {_short(self.a[name])} | {_short(self.b[name])}"
             for name in self.columns[:_MOST_COLUMNS]
         ]
-        more = len(self.columns) - len(told)
-        return f"{where}: {', '.join(told)}{f', {more} columns more' if more else ''}"
+        more = len(self.columns) - len(shown)
+        return f"{where}: {', '.join(shown)}{f', {more} columns more' if more else ''}"
 
 
 def differences(
@@ -81,7 +81,7 @@ def differences(
     """Every difference of two databases, by table and key.
 
     Args:
-        after_kill: One of them was killed and went on: leave out attempts and leases too.
+        after_kill: One of them was killed and resumed: leave out attempts and leases too.
     """
     with reading(urls_a.reader) as a, reading(urls_b.reader) as b:
         return compared(a, b, after_kill=after_kill)
@@ -89,7 +89,7 @@ def differences(
 
 @contextmanager
 def reading(url: str) -> Iterator[Transaction]:
-    """A reading unit of work of its own login."""
+    """A read-only unit of work with its own login."""
     database = Database(target_from_url(url), application_name="ops-compare", read_only=True)
     with closing(database), database.transaction() as tx:
         yield tx
@@ -111,7 +111,7 @@ def compared(a: Transaction, b: Transaction, *, after_kill: bool = False) -> lis
         columns = [column for column in columns_a if column not in passed_over]
         if _digest(a, name, columns) != _digest(b, name, columns):
             rows = list(_row_by_row(a, b, name, columns, key or tuple(columns)))
-            # Rows without a key may differ in nothing but how often they stand there.
+            # Rows without a key may differ only in how often they occur.
             found += rows or [RowDifference(name, "differs", {}, (), None, None)]
     return found
 
@@ -132,7 +132,7 @@ def _whole_table(
 
 
 def _digest(tx: Transaction, table: str, columns: Collection[str]) -> str | None:
-    """One text for all rows: most tables are equal, and then their rows need not travel."""
+    """One digest of all rows: most tables are equal, and then their rows need not be fetched."""
     found = tx.one(
         "SELECT md5(string_agg(line, '' ORDER BY line COLLATE \"C\")) AS digest "
         f"FROM (SELECT md5(CAST(to_jsonb(t) AS text)) AS line FROM {_part(table, columns)}) AS l"
@@ -160,7 +160,7 @@ def _row_by_row(
 def _rows(
     tx: Transaction, table: str, columns: Collection[str], key: tuple[str, ...]
 ) -> dict[str, Row]:
-    """Rows as JSON values (numbers digit for digit, as text) by their key as JSON text."""
+    """Rows as JSON values (numbers as text, with all their digits) by their key as JSON text."""
     wanted = _part(table, [*columns, *(name for name in key if name not in columns)])
     found: dict[str, Row] = {}
     for line in tx.rows(f"SELECT CAST(to_jsonb(t) AS text) AS line FROM {wanted}"):

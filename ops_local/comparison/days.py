@@ -1,4 +1,4 @@
-"""What two replays of a day did differently, in the words of trading: trades, profit, refusals."""
+"""Compares two replays of a day as a trader would: trades, profit and refusals."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ SELECT account_name AS account, count(*) AS trades, coalesce(sum(pnl_dollars), 0
 FROM position_history GROUP BY account_name
 """
 
-# One trade is one decision: the same account, symbol and minute, whatever it filled at.
+# A trade is identified by its decision (account, symbol, minute), whatever it filled at.
 _TRADES = """
 SELECT r.ts, p.account_name AS account, p.symbol, p.opened_quantity AS quantity, p.entry_price,
        h.exit_price, h.exit_time, coalesce(h.exit_reason, p.status) AS exit,
@@ -40,11 +40,11 @@ FROM dispatch_recommendations AS r
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What differs, as rows to show.
+    """The differences of two days, as rows to print.
 
     Attributes:
-        pnl: Every account, those that earned the same included.
-        trades, answers: Only what differs; a side that has nothing there says `-`.
+        pnl: Every account, including those that earned the same.
+        trades, answers: Only what differs; `-` where one side has nothing.
         tables: How many rows differ, by table.
     """
 
@@ -111,11 +111,15 @@ def _side_by_side(
     a: Mapping[Key, Row],
     b: Mapping[Key, Row],
     names: Sequence[str],
-    told: Callable[[Row | None], str | None],
+    described: Callable[[Row | None], str | None],
 ) -> list[Row]:
-    """The keys whose rows differ in anything, with both sides in a few words."""
+    """The keys whose rows differ, with a short description of each side."""
     return [
-        {**dict(zip(names, key, strict=True)), "A": told(a.get(key)), "B": told(b.get(key))}
+        {
+            **dict(zip(names, key, strict=True)),
+            "A": described(a.get(key)),
+            "B": described(b.get(key)),
+        }
         for key in sorted({*a, *b})
         if a.get(key) != b.get(key)
     ]

@@ -1,4 +1,4 @@
-"""The columns in which two replays of one day may differ, each with its reason.
+"""The columns in which two replays of one day may differ, each with the reason.
 
 Everything else is compared row for row: a column that is not here must come out the same.
 """
@@ -11,8 +11,8 @@ class Measured:
     """What a comparison leaves out of one table.
 
     Attributes:
-        columns: Left out by name; empty: the whole table.
-        only_after_kill: Two undisturbed replays must agree in it all the same.
+        columns: The columns left out; empty means the whole table.
+        only_after_kill: Left out only if a replay was killed; otherwise both must agree.
     """
 
     table: str
@@ -62,7 +62,7 @@ MEASURED = (
 
 
 def left_out(table: str, *, after_kill: bool) -> frozenset[str] | None:
-    """The columns of a table that a comparison passes over; None: the whole table."""
+    """The columns of a table that a comparison leaves out; None means the whole table."""
     columns: set[str] = set()
     for measured in MEASURED:
         if measured.table != table or (measured.only_after_kill and not after_kill):

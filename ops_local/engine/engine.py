@@ -1,8 +1,8 @@
 """Runs the state machines of infra/ on this machine, calling handlers in process.
 
-The interpreter is moto's (see moto_names and states). One run is one call of `Engine.run`:
-everything happens in the calling thread, a Map's items one after the other, so the
-same handlers over the same ticks do the same things in the same order.
+The interpreter is moto's (see moto_names and states). Each call of `Engine.run` executes one
+machine in the calling thread, the items of a Map in turn, so that a replayed tick always does
+exactly what it did before.
 """
 
 import json
@@ -15,10 +15,10 @@ from typing import Any, Literal
 from infra.definitions import local_arns, with_arns
 from ops_local.engine import moto_names, moto_parser, states
 
-# moto logs each failure it was asked to handle, with the whole machine's repr.
+# moto logs every error that a machine handles, with the whole machine's repr.
 logging.getLogger(moto_names.LOGGER).setLevel(logging.CRITICAL + 1)
 
-# Calls a function: the stage's name and its event in, its result out.
+# Calls a function with the stage's name and its event; returns its result.
 Invoke = Callable[[str, dict[str, Any]], Any]
 
 _deadline_s: ContextVar[float] = ContextVar("deadline_s")
@@ -26,10 +26,10 @@ _deadline_s: ContextVar[float] = ContextVar("deadline_s")
 
 @dataclass(frozen=True, slots=True)
 class MachineExecution:
-    """How one run ended.
+    """The result of one execution.
 
-    `output` is the machine's output when it succeeded, else None. `error` and `cause`
-    are those of the failure; a run that timed out has neither.
+    `output` is the machine's output if it succeeded, else None. `error` and `cause` describe the
+    failure; an execution that timed out has neither.
     """
 
     status: Literal["SUCCEEDED", "FAILED", "TIMED_OUT"]
@@ -39,7 +39,7 @@ class MachineExecution:
 
 
 class FunctionFailed(Exception):
-    """Raised by an `invoke` to report an error that AWS names itself.
+    """Raised by an `invoke` to report an error that AWS itself names.
 
     For example Lambda.TooManyRequestsException, Sandbox.Timedout or States.Timeout.
     Any other exception is reported by its class name, as Lambda does.
@@ -52,19 +52,19 @@ class FunctionFailed(Exception):
 
 
 class _MachineTimedOut(BaseException):
-    """Unwinds a run whose time is up; not an Exception, so no Catch gets hold of it."""
+    """Ends an execution that timed out; not an Exception, so that no Catch handles it."""
 
 
 class Engine:
-    """The machines, parsed once, and the function that stands for Lambda.
+    """The machines, parsed once, and the callable in Lambda's place.
 
     Args:
         machines: Definitions by name, with their `${Token}`s.
-        invoke: Called with a stage's name and its event, in the thread that runs.
-        wait_scale: Factor on the seconds of Wait and Retry; 0 does not wait at all.
-        elapsed_s: Seconds since some start, by which time-outs are judged; None judges
-            none. A call cannot be cut short here: a task that took too long is
-            States.Timeout once it returns, and its result is dropped, as in AWS.
+        invoke: Called with a stage's name and its event, in the calling thread.
+        wait_scale: Factor on the seconds of Wait and Retry; 0 means no waiting.
+        elapsed_s: Monotonic seconds for time-outs; None disables them. A call cannot be
+            interrupted here: a task that took too long raises States.Timeout once it
+            returns, and its result is dropped, as in AWS.
 
     Raises:
         ValueError: a machine calls a function that the manifest does not list.
@@ -89,7 +89,7 @@ class Engine:
         }
 
     def run(self, name: str, machine_input: Mapping[str, Any]) -> MachineExecution:
-        """Run one machine to its end. May be called from several threads at once.
+        """Execute one machine. May be called from several threads at once.
 
         Raises:
             KeyError: there is no such machine.
@@ -112,19 +112,19 @@ class Engine:
         try:
             result = _as_json(self._invoke(function, event))
         except FunctionFailed as error:
-            self._judge(started_s, timeout_s)
+            self._check_timeouts(started_s, timeout_s)
             if error.error == states.TIMED_OUT:
                 raise states.timed_out() from error
             raise _reported(error.error, error.cause) from error
         except Exception as error:
-            # Lambda reports whatever a handler raises, by its class name.
-            self._judge(started_s, timeout_s)
+            # Lambda reports any exception by its class name.
+            self._check_timeouts(started_s, timeout_s)
             raise _reported(type(error).__name__, str(error)) from error
-        self._judge(started_s, timeout_s)
+        self._check_timeouts(started_s, timeout_s)
         return result
 
-    def _judge(self, started_s: float, timeout_s: float) -> None:
-        """Raise what AWS would have raised while the call was still going on."""
+    def _check_timeouts(self, started_s: float, timeout_s: float) -> None:
+        """Raise the time-out that AWS would have raised during the call."""
         if self._elapsed_s is None:
             return
         now_s = self._elapsed_s()
@@ -139,9 +139,9 @@ def _reported(error: str, message: str) -> Exception:
 
 
 def _as_json(value: Any) -> Any:
-    """A copy as the wire would make it.
+    """A copy through JSON, as Lambda makes it.
 
     Raises:
-        TypeError, ValueError: JSON has no form for it; a handler must not answer so.
+        TypeError, ValueError: the value is not JSON; a handler must not return it.
     """
     return json.loads(json.dumps(value, allow_nan=False))

@@ -1,4 +1,4 @@
-"""Builds a state machine from moto's parser and runs it to its end in the calling thread."""
+"""Builds a state machine with moto's parser and executes it in the calling thread."""
 
 import functools
 from collections.abc import Mapping
@@ -82,7 +82,7 @@ class _Builder(Preprocessor):
 
 
 class _NoHistory(EventManager):
-    """Keeps no event history: nobody reads it, and it grows with every state."""
+    """Keeps no event history: it is never read, and would grow with every state."""
 
     def add_event(self, *_: Any, **__: Any) -> int:
         return 0
@@ -94,18 +94,18 @@ def _syntax_tree(definition: str) -> Any:
 
 
 def build(definition: str, wiring: Wiring) -> Program:
-    """A machine, ready for any number of runs; holds no state of any of them.
+    """Build a machine for any number of executions; it holds no state of any of them.
 
     Raises:
         ASLParserException: the definition is not ASL.
-        TypeError: it has a state that this engine does not run.
+        TypeError: it has a state that this engine does not support.
     """
     program: Program = _Builder(wiring).visit(_syntax_tree(definition))
     return program
 
 
 def evaluate(program: Program, name: str, machine_input: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Run a machine to its end: (output, None), or (None, {"error": ..., "cause": ...})."""
+    """Execute a machine: returns (output, None), or (None, {"error": ..., "cause": ...})."""
     env = Environment(
         aws_execution_details=AWSExecutionDetails(_ACCOUNT, _REGION, _ROLE),
         execution_type=StateMachineType.EXPRESS,

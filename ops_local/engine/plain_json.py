@@ -1,4 +1,4 @@
-"""Copies of JSON: what a state machine hands on is nothing else, and it copies all the time."""
+"""Fast copies of JSON: state machines pass nothing else between states, and copy it each time."""
 
 import copy
 import marshal
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def copied(value: Any) -> Any:
-    """As `copy.deepcopy`; plain values in dicts and lists in a fraction of its time."""
+    """As `copy.deepcopy`, but much faster for plain values in dicts and lists."""
     try:
         return marshal.loads(marshal.dumps(value))  # noqa: S302 - what was dumped just here
     except ValueError:

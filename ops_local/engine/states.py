@@ -1,9 +1,9 @@
-"""moto's state components, bent to run in the calling thread.
+"""moto's state components, changed to run in the calling thread.
 
-moto runs every program, task and Map worker in a thread of its own, calls functions
-through boto3 and sleeps real seconds. A replay needs the opposite: handlers called in
-process, strictly one after the other, in a fixed order, without waiting. What is not
-overridden here is moto's. tests/statemachines/test_moto_seams.py holds each seam.
+moto runs every program, task and Map worker in a thread of its own, calls functions through
+boto3 and sleeps real seconds. A replay needs handlers called in process, one after the other, in
+a fixed order, without waiting. Everything not overridden here is moto's.
+tests/statemachines/test_moto_seams.py tests each override.
 """
 
 import time
@@ -44,8 +44,8 @@ TIMED_OUT = "States.Timeout"
 class Wiring:
     """What the components of one machine need from outside.
 
-    `call` answers a function's result as JSON or raises one of the errors that moto
-    knows (see `reported` and `timed_out`). It is given the task's time-out, seconds.
+    `call` returns a function's result as JSON or raises one of the errors that moto knows (see
+    `reported` and `timed_out`). Its last argument is the task's time-out in seconds.
     """
 
     call: Callable[[str, Any, float], Any]
@@ -67,7 +67,7 @@ def timed_out() -> Exception:
 def _failure(
     env: Environment, event_type: HistoryEventType, key: str, details: dict[str, Any]
 ) -> FailureEventException:
-    """An error as moto passes it on; `details` holds "error" and "cause"."""
+    """A failure as moto propagates it; `details` holds "error" and "cause"."""
     name = details.get("error")
     known: Any = None
     if name and name.startswith("States."):
@@ -85,7 +85,7 @@ def _failure(
 
 
 class _InCallingThread:
-    """Evaluates a Task or a Map here and now; moto gives each a thread to be timed."""
+    """Evaluates a Task or a Map in the calling thread; moto starts a thread to time each."""
 
     def _evaluate_with_timeout(self: Any, env: Environment) -> None:
         frame = env.open_frame()
@@ -115,7 +115,7 @@ class LocalTask(_InCallingThread, StateTaskLambda):
 
 
 class ItemWorker(InlineItemProcessorWorker):
-    """Hands on the item's own error; moto stumbles over names that begin with "States."."""
+    """Propagates the item's own error; moto fails on names that begin with "States."."""
 
     def _eval_job(self, env: Environment, job: Job) -> None:
         super()._eval_job(env, job)
@@ -174,7 +174,7 @@ class LocalWait(StateWait):
 
 
 class LocalFail(StateFail):
-    """A Fail that may hand on one of the names that States keeps to itself, as AWS does."""
+    """A Fail that may use one of the reserved "States." names, as AWS allows."""
 
     def _eval_state(self, env: Environment) -> None:
         details: dict[str, str] = {}
@@ -192,7 +192,7 @@ class LocalProgram(Program):
 
 
 class ScaledInterval(JitterStrategyDecl):
-    """Stands last in a retrier's arithmetic and scales the seconds it is about to sleep."""
+    """The last step of a retrier's arithmetic: scales the seconds it is about to sleep."""
 
     def __init__(self, jitter: JitterStrategyDecl, scale: float) -> None:
         super().__init__(jitter.jitter_strategy)

@@ -1,4 +1,4 @@
-"""Everything that is stored of one recommendation, from the news before it to what it earned."""
+"""Everything stored about one recommendation, from the news before it to its profit or loss."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +16,8 @@ JOIN parameter_versions AS p ON p.version = r.parameter_version
 WHERE r.id = :id
 """
 
-# A trade tells the most, one that news led to more still, and then the one that moved the
-# most money; where nothing traded, the refusal that came closest.
+# Trades first, those with news before the others, by the money they made or lost; if nothing
+# traded, the refusal with the highest confidence.
 _BEST = """
 SELECT r.id FROM dispatch_recommendations AS r
 LEFT JOIN dispatch_executions AS e ON e.recommendation_id = r.id
@@ -29,12 +29,12 @@ ORDER BY (h.pnl_dollars IS NULL), (e.execution_id IS NULL),
 LIMIT 1
 """
 
-# Of each story the item whose score counted: the first that names the ticker.
+# For each story the item whose score counted: the first that names the ticker.
 _HEADLINES = """
 SELECT DISTINCT ON (item.story_id) item.story_id, coalesce(item.title, item.summary) AS title,
     item.source, verdict.model,
-    (SELECT count(*) FROM inbound_events_raw AS told
-     WHERE told.story_id = item.story_id AND told.fetched_at <= :now) AS times_told
+    (SELECT count(*) FROM inbound_events_raw AS report
+     WHERE report.story_id = item.story_id AND report.fetched_at <= :now) AS times_told
 FROM inbound_events_classified AS verdict
 JOIN inbound_events_raw AS item ON item.id = verdict.raw_event_id
 WHERE item.story_id = ANY(CAST(:stories AS uuid[])) AND item.fetched_at <= :now
@@ -48,7 +48,7 @@ SELECT ts, open, high, low, close, volume FROM lane_telemetry
 WHERE ticker = :ticker AND ts <= CAST(:last AS timestamptz) ORDER BY ts DESC LIMIT :shown
 """
 
-# What it opened; for a SELL, what it asked the position manager to close.
+# The positions that it opened; for a SELL, those it asked the position manager to close.
 _POSITIONS = """
 SELECT p.*, h.exit_price, h.exit_time, h.pnl_dollars, h.pnl_pct, h.exit_reason, h.r_multiple,
        h.mae_pct, h.mfe_pct, h.holding_minutes, h.verified
@@ -86,9 +86,9 @@ class Explained:
     Attributes:
         recommendation: Its row, with the parameters in force.
         headlines: The stories that counted, newest first: title, source, score,
-            age_minutes, model, and how many items told the story by then (times_told).
+            age_minutes, model, and how many items had reported it by then (times_told).
         bars: The newest minutes before the decision, oldest first.
-        positions: What it opened, or asked to close, with the result where it is closed.
+        positions: Those it opened, or asked to close; with the result if closed.
     """
 
     recommendation: Row
@@ -100,21 +100,21 @@ class Explained:
     events: list[Row]
 
     def facts(self) -> dict[str, Any]:
-        """The same by name, for JSON."""
+        """The fields by name, for JSON."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
 def best(tx: Transaction) -> int | None:
-    """The recommendation that makes the best story of this database; None without any."""
+    """The recommendation that shows most of the pipeline; None if there is none."""
     row = tx.one(_BEST)
     return int(row["id"]) if row else None
 
 
 def explain(tx: Transaction, recommendation_id: int) -> Explained:
-    """Gather what belongs to one recommendation.
+    """Read everything that belongs to one recommendation.
 
     Raises:
-        InvalidInput: there is none of that number.
+        InvalidInput: there is no recommendation with that number.
     """
     row = tx.one(_RECOMMENDATION, id=recommendation_id)
     if row is None:
@@ -136,16 +136,16 @@ def explain(tx: Transaction, recommendation_id: int) -> Explained:
 
 
 def _headlines(tx: Transaction, recommendation: Row) -> list[Row]:
-    """The stories of the window, as the signal read them at its minute."""
+    """The stories in the news window, as the signal read them at its minute."""
     if recommendation["sentiment_snapshot"] is None:
         return []
     ticker, now = recommendation["ticker"], recommendation["created_at"]
     window_minutes = recommendation["parameters"]["news"]["window_minutes"]
     found = stories_by_ticker(tx, [ticker], now, window_minutes=window_minutes).get(ticker, [])
-    told = tx.rows(
+    rows = tx.rows(
         _HEADLINES, stories=[str(story.story_id) for story in found], ticker=ticker, now=now
     )
-    titles = {row["story_id"]: row for row in told}
+    titles = {row["story_id"]: row for row in rows}
     return [
         {
             "published_at": story.published_at,

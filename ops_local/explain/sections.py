@@ -1,4 +1,4 @@
-"""One recommendation as a person reads it: sentences and small tables, in the order it happened."""
+"""One recommendation for a person: sentences and small tables, in chronological order."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Section:
 
 
 def sections(explained: Explained) -> list[Section]:
-    """The whole story; for a refused recommendation it ends with the gates and the size."""
+    """All sections; those of a refused recommendation end with the gates and the size."""
     found = [
         Section("Decision", tuple(_decision(explained.recommendation)), []),
         _news(explained),
@@ -32,7 +32,7 @@ def sections(explained: Explained) -> list[Section]:
         Section("Signal", tuple(_signal(explained)), _arithmetic(explained.recommendation)),
     ]
     facts = explained.recommendation["risk_gate_json"] or {}
-    # A sale passes few gates, and that of its size is not among them.
+    # A SELL is checked by few gates; the size gate is not one of them.
     gates = {name: gate for name, gate in facts.items() if "passed" in gate}
     if gates:
         found.append(Section("Gates", tuple(_gates(gates)), _gate_rows(gates)))
@@ -71,7 +71,7 @@ def _news(explained: Explained) -> Section:
             "at": row["published_at"],
             "age min": round(row["age_minutes"]),
             "score": f"{row['score']:+.2f}",
-            "told": row["times_told"],
+            "reports": row["times_told"],
             "headline": f"{row['title']} ({row['source']})",
         }
         for row in explained.headlines
@@ -81,7 +81,7 @@ def _news(explained: Explained) -> Section:
         f"{'story' if snapshot['stories'] == 1 else 'stories'} of the last {minutes} minutes, "
         f"each weighted by 1 - age/{minutes}; the newest was "
         f"{snapshot['newest_age_minutes']:.0f} minutes old. Scored by {_models(explained)}; a "
-        "story counts once, however often it is told."
+        "story counts once, however often it is reported."
     )
     return Section("Headlines", (mean,), rows)
 
@@ -118,7 +118,7 @@ def _signal(explained: Explained) -> Iterator[str]:
 
 
 def _arithmetic(row: Row) -> list[Row]:
-    """Terms add up to the base, factors multiply it; `so far` is the running result."""
+    """The terms add up to the base, factors multiply it; `so far` is the running result."""
     reason: Mapping[str, Any] = row["reason"]
     if _BASE not in reason:
         return []
@@ -150,7 +150,7 @@ def _gates(gates: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _gate_rows(gates: Mapping[str, Any]) -> list[Row]:
-    """Those that refused first."""
+    """All gates, those that refused first."""
     ordered = sorted(gates.items(), key=lambda gate: (gate[1]["passed"], gate[0]))
     return [
         {
@@ -170,7 +170,7 @@ def _size(size: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"{plain(size['quantity'])} at a limit of {dollars(size['limit_price'])}, "
         f"{dollars(size['quantity'] * size['limit_price'])} in all: "
-        f"the least is {size['bound']}, rounded down to what can be traded."
+        f"{size['bound']} allows the least; rounded down to a tradable quantity."
     )
 
 

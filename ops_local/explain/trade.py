@@ -1,4 +1,4 @@
-"""The second half of an explained recommendation: orders, fills, the position and its result."""
+"""The trade of an explained recommendation: orders, fills, the position and its result."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -8,13 +8,13 @@ from ops_local.explain.records import Explained
 from ops_local.figures import clock, dollars, gain, plain
 from ops_pipeline.db.driver.connection import Row
 
-# The order's id says nothing that its row does not; the rest is what happened.
-_NOT_TOLD = ("order",)
+# The order's id adds nothing to its row.
+_NOT_SHOWN = ("order",)
 _PRICES = ("price", "stop_loss")
 
 
 def order_rows(explained: Explained) -> list[Row]:
-    """Entries, resting stops and exits as they were decided."""
+    """Entries, resting stops and exits, in the order of their decisions."""
     return [
         {
             "at": order["decided_at"],
@@ -30,7 +30,7 @@ def order_rows(explained: Explained) -> list[Row]:
 
 
 def fill_rows(explained: Explained) -> list[Row]:
-    """What the broker (or the simulation, where that is the account's mode) filled."""
+    """Fills by the broker, or by the simulation for accounts in that mode."""
     return [
         {
             "at": fill["executed_at"],
@@ -45,22 +45,22 @@ def fill_rows(explained: Explained) -> list[Row]:
 
 
 def event_rows(explained: Explained) -> list[Row]:
-    """Stops that moved, exits that were decided, in order."""
+    """Moved stops, exit decisions and the like, in order."""
     return [
-        {"at": event["at"], "event": event["kind"], "details": _told(event["details"])}
+        {"at": event["at"], "event": event["kind"], "details": _described(event["details"])}
         for event in explained.events
     ]
 
 
 def result_sentences(explained: Explained) -> Iterator[str]:
-    """What each position earned, or would at its last mark."""
+    """What each position earned, or would earn at its last mark."""
     for position in explained.positions:
         if position["exit_time"] is None:
             yield _still_held(position)
         elif not position["verified"]:
             yield (
                 f"{position['symbol']} was closed at {clock(position['exit_time'])} "
-                f"({position['exit_reason']}) without a fill to prove it: no price, no result."
+                f"({position['exit_reason']}) without a confirmed fill: no price, no result."
             )
         else:
             yield from _earned(position)
@@ -80,8 +80,8 @@ def _earned(position: Row) -> Iterator[str]:
     )
     if position["mfe_pct"] is not None and position["mae_pct"] is not None:
         yield (
-            f"On the way it stood at {position['mfe_pct']:+.2f} % at best and "
-            f"{position['mae_pct']:+.2f} % at worst."
+            f"Its best mark was {position['mfe_pct']:+.2f} %, its worst "
+            f"{position['mae_pct']:+.2f} %."
         )
 
 
@@ -99,11 +99,11 @@ def _price(order: Row) -> str:
     )
 
 
-def _told(details: Mapping[str, Any]) -> str:
-    told = []
+def _described(details: Mapping[str, Any]) -> str:
+    shown = []
     for name, value in details.items():
-        if name in _NOT_TOLD:
+        if name in _NOT_SHOWN:
             continue
         figure = dollars(Decimal(str(value))) if name in _PRICES else value
-        told.append(f"{name.replace('_', ' ')} {figure}")
-    return ", ".join(told)
+        shown.append(f"{name.replace('_', ' ')} {figure}")
+    return ", ".join(shown)

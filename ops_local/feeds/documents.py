@@ -1,6 +1,6 @@
 """News items as feeds: RSS 2.0, Atom 1.0 and RSS 1.0 (RDF), well-formed and escaped.
 
-What an item does not say (date, guid, link) is left out, as careless publishers do.
+Fields that an item lacks (date, guid, link) are left out, as careless publishers do.
 """
 
 import re
@@ -12,20 +12,20 @@ from xml.etree import ElementTree as ET
 
 from ops_local.recordings.recording import RecordedNewsItem
 
-# XML 1.0 has no way to write these, not even escaped.
+# XML 1.0 cannot contain these characters, not even escaped.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One kind of feed: its media type and how items, newest first, become one."""
+    """One feed format: its media type, and a function that renders items, newest first."""
 
     media_type: str
     render: Callable[[str, Sequence[RecordedNewsItem]], bytes]
 
 
 def http_date(moment: datetime) -> str:
-    """As HTTP and RSS write a time: `Wed, 04 Feb 2026 14:31:00 GMT`."""
+    """A time as HTTP and RSS write it: `Wed, 04 Feb 2026 14:31:00 GMT`."""
     return format_datetime(moment.astimezone(UTC), usegmt=True)
 
 

@@ -1,4 +1,4 @@
-"""The news feeds and the VIX file of a recording over HTTP, as they stood at the clock's time."""
+"""Serves the news feeds and the VIX file of a recording over HTTP, as of the clock's time."""
 
 import hashlib
 import socket
@@ -30,7 +30,7 @@ _VIX_PATH = "/vix/history.csv"
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What one URL shows at one moment."""
+    """The content of one URL at one moment."""
 
     body: bytes
     media_type: str
@@ -43,7 +43,7 @@ class Document:
 
 class Page(Protocol):
     def at(self, now: datetime) -> Document | None:
-        """The page as it stood at `now`; None when nothing is known of it yet."""
+        """The document as of `now`; None before its first version."""
         ...
 
 
@@ -51,13 +51,13 @@ class FeedServer:
     """Serves on 127.0.0.1, on a free port, until the `with` block ends.
 
     Attributes:
-        feeds: URL by name of feed, the same in every replay; fetch them through `proxy_url`.
-        proxy_url: This server, as the HTTP proxy that answers for these addresses.
-        vix_url: CBOE's daily history: the previous session's row, or the header alone
-            when the recording does not know the close.
+        feeds: URL of each feed by name, the same in every replay; fetch them by `proxy_url`.
+        proxy_url: This server, as the HTTP proxy for these addresses.
+        vix_url: CBOE's daily history: the previous session's row, or only the header
+            if the recording has no close.
 
     Raises:
-        InvalidRecording: a file under `feeds` is not named by a time.
+        InvalidRecording: the name of a file in `feeds` is not a time.
     """
 
     def __init__(self, recording: Recording, clock: Callable[[], datetime]) -> None:
@@ -66,11 +66,11 @@ class FeedServer:
         by_path = {paths[name]: page for name, page in pages.items()}
         self._server = _Server({**by_path, _VIX_PATH: _VixPage(recording)}, clock)
         root = f"http://127.0.0.1:{self._server.server_address[1]}"
-        # The addresses are stored with the news: a port would differ from replay to replay.
+        # URLs are stored with the news, so they must not contain a port that changes.
         self.feeds = {name: _ORIGIN + path for name, path in paths.items()}
         self.proxy_url = root
         self.vix_url = root + _VIX_PATH
-        # The poll is how long leaving the block waits for the loop to notice.
+        # The poll interval is how long leaving the block may take.
         self._thread = Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="feed-server"
         )
@@ -92,7 +92,7 @@ class FeedServer:
 
 
 def previous_session_day(day: date) -> date:
-    """The last day before `day` on which the NYSE was open, shortened sessions included."""
+    """The last day before `day` on which the NYSE was open, half days included."""
     shut = financial_holidays("NYSE", years=(day.year - 1, day.year))
     before = day - timedelta(days=1)
     while before.weekday() >= 5 or before in shut:
@@ -101,7 +101,7 @@ def previous_session_day(day: date) -> date:
 
 
 def _feed_pages(recording: Recording) -> dict[str, Page]:
-    """What was recorded as served wins over items: it is the evidence itself."""
+    """Recorded responses are preferred to recorded items: they are what was really served."""
     folder = recording.folder / "feeds"
     if folder.is_dir():
         names = sorted(place.name for place in folder.iterdir() if place.is_dir())
@@ -109,7 +109,7 @@ def _feed_pages(recording: Recording) -> dict[str, Page]:
     feeds: dict[str, list[RecordedNewsItem]] = {}
     for item in sorted(recording.news, key=lambda item: (item.feed, item.available_at)):
         feeds.setdefault(item.feed, []).append(item)
-    # One Atom and one RSS 1.0 among them: a client has to read all three.
+    # One feed in Atom and one in RSS 1.0: a client has to read all three formats.
     formats = {1: ATOM, 2: RDF}
     midnight = new_york_time(recording.day, 0)
     return {
@@ -119,7 +119,7 @@ def _feed_pages(recording: Recording) -> dict[str, Page]:
 
 
 class _ItemsPage:
-    """A feed put together from the items that it had shown by then."""
+    """A feed rendered from the items that it had published by then."""
 
     def __init__(
         self, name: str, items: list[RecordedNewsItem], kind: Format, since: datetime
@@ -140,7 +140,7 @@ class _ItemsPage:
 
 
 class _RecordedPage:
-    """A feed byte for byte as it was fetched, from the time in each file's name on."""
+    """A feed byte for byte as it was fetched, each version from the time in its file's name."""
 
     def __init__(self, folder: Path) -> None:
         self._files = sorted(folder.glob("*.xml"))
@@ -163,7 +163,7 @@ class _VixPage:
         text = "DATE,OPEN,HIGH,LOW,CLOSE\r\n"
         close = recording.vix_previous_close
         if close is not None:
-            # As in CBOE's own first years: where only the close is known it stands four times.
+            # As in the first years of CBOE's file: the close in all four columns.
             text += f"{before:%m/%d/%Y},{close:.6f},{close:.6f},{close:.6f},{close:.6f}\r\n"
         published_at = new_york_time(before, 18)
         self._document = Document(text.encode(), "text/csv", published_at)
@@ -173,7 +173,7 @@ class _VixPage:
 
 
 class _Server(ThreadingHTTPServer):
-    # Threads are waited for: none may still write when the block has ended.
+    # Wait for the threads: none may still write once the block has ended.
     daemon_threads = False
 
     def __init__(self, pages: dict[str, Page], clock: Callable[[], datetime]) -> None:
@@ -191,7 +191,7 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def hang_up(self) -> None:
-        """End the kept-alive connections, whose threads would wait for another request."""
+        """Close kept-alive connections, whose threads would wait for another request."""
         for connection in list(self._connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -199,7 +199,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # One write an answer and no waiting for acknowledgements: 0.7 ms and not 44.
+    # One write for each response and Nagle's algorithm off: 0.7 ms instead of 44.
     wbufsize = -1
     disable_nagle_algorithm = True
 
@@ -216,7 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._answer(HTTPStatus.OK, document)
 
     def _knows(self, document: Document) -> bool:
-        """Whether the client has this document; its ETag is asked before its time."""
+        """Whether the client has this document; its ETag is compared before its time."""
         etags = self.headers.get("If-None-Match")
         if etags is not None:
             known = {etag.strip().removeprefix("W/") for etag in etags.split(",")}
@@ -228,12 +228,12 @@ class _Handler(BaseHTTPRequestHandler):
             return False
         if moment is None:
             return False
-        # HTTP's times are GMT and know no fractions.
+        # HTTP's times are GMT in whole seconds.
         return moment.replace(tzinfo=UTC) >= document.modified_at.replace(microsecond=0)
 
     def _answer(self, status: HTTPStatus, document: Document | None = None) -> None:
         body = document.body if document and status is HTTPStatus.OK else b""
-        # Not send_response: it would add the wall clock's Date to a replayed day.
+        # Not send_response, which would add the wall clock's Date.
         self.send_response_only(status)
         if document:
             self.send_header("ETag", document.etag)
@@ -245,4 +245,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its parent's name
-        """Say nothing: the stages log what they fetch."""
+        """Log nothing: the stages log what they fetch."""

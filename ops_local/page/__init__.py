@@ -1,6 +1,6 @@
 """The page of a replay: one HTML file with charts, tables and one explained trade.
 
-It asks for nothing from anywhere: scripts, styles and figures lie in the file.
+It loads nothing: scripts, styles and data are in the file.
 """
 
 from ops_local.page.document import build, write

@@ -1,4 +1,4 @@
-"""The charts as Vega-Lite specifications with their rows inside."""
+"""The charts as Vega-Lite specifications with embedded data."""
 
 from ops_local.figures import clock, dollars, gain, plain
 from ops_local.page.price_chart import prices
@@ -19,10 +19,10 @@ from ops_local.page.vega import (
 )
 from ops_pipeline.db.driver.connection import Row
 
-# Room at the right for the figure behind a bar that ends with the session.
+# Room at the right for the number after a bar that ends with the session.
 _FIGURE_PX = 54
 _RESULTS = {"domain": ["gain", "loss", "open"], "range": [GAIN, LOSS, NEITHER]}
-_POSITION_TOLD = [
+_POSITION_TOOLTIP = [
     {"field": "label", "title": "position"},
     {"field": "in", **CLOCK},
     {"field": "out", **CLOCK},
@@ -32,7 +32,7 @@ _POSITION_TOLD = [
 
 
 def specs(facts: PageData) -> dict[str, Spec]:
-    """Every chart that has something to show, by the id of its place on the page."""
+    """Every chart that has data, by the id of its element on the page."""
     charts: dict[str, Spec] = {}
     if facts.equity:
         charts["equity"] = equity(facts)
@@ -45,7 +45,7 @@ def specs(facts: PageData) -> dict[str, Spec]:
 
 
 def equity(facts: PageData) -> Spec:
-    """A line an account, from 0 at the open to the close."""
+    """One line for each account, from 0 at the open to the close."""
     accounts = sorted({point.account for point in facts.equity})
     color = {"field": "account", "type": "nominal", **LEGEND}
     line = {
@@ -55,13 +55,13 @@ def equity(facts: PageData) -> Spec:
             "color": color,
         },
     }
-    told = [{"field": "at", **CLOCK, "title": "New York"}]
-    told += [{"field": name, "type": "quantitative", "format": "+,.2f"} for name in accounts]
+    tooltip = [{"field": "at", **CLOCK, "title": "New York"}]
+    tooltip += [{"field": name, "type": "quantitative", "format": "+,.2f"} for name in accounts]
     shown = {"condition": {"param": "hover", "value": 0.5, "empty": False}, "value": 0}
     rule = {
         "transform": [{"pivot": "account", "value": "gain", "groupby": ["at"]}],
         "mark": {"type": "rule", "strokeWidth": 1, "tooltip": True},
-        "encoding": {"opacity": shown, "tooltip": told},
+        "encoding": {"opacity": shown, "tooltip": tooltip},
         "params": [nearest("hover")],
     }
     encoding = {"x": time_axis(facts)}
@@ -69,7 +69,7 @@ def equity(facts: PageData) -> Spec:
 
 
 def positions(facts: PageData) -> Spec:
-    """A bar a position from its entry to its exit, its profit behind it."""
+    """One bar for each position from entry to exit, followed by its profit."""
     label = {
         "field": "label",
         "type": "nominal",
@@ -93,13 +93,13 @@ def positions(facts: PageData) -> Spec:
         _position_rows(facts),
         height={"step": ROW_PX},
         padding={"left": 5, "top": 5, "right": _FIGURE_PX, "bottom": 5},
-        encoding={"y": label, "tooltip": _POSITION_TOLD},
+        encoding={"y": label, "tooltip": _POSITION_TOOLTIP},
         layer=[bar, figure],
     )
 
 
 def refusals(facts: PageData) -> Spec:
-    """How often each gate refused, by account; one refusal may name several gates."""
+    """Refusals by gate and account; one refusal may name several gates."""
     return chart(
         facts.refusals,
         height={"step": ROW_PX},
@@ -119,7 +119,7 @@ def refusals(facts: PageData) -> Spec:
 
 
 def _equity_rows(facts: PageData) -> list[Row]:
-    """The points, with one at 0 when the session opens and the last one held to its close."""
+    """The points, starting with 0 at the open and extended to the close."""
     rows: list[Row] = [
         {"at": wall(point.at), "account": point.account, "gain": float(point.gain)}
         for point in facts.equity
@@ -137,7 +137,7 @@ def _position_rows(facts: PageData) -> list[Row]:
     positions = next(part.rows for part in facts.parts if part.title == "Positions")
     return [
         {
-            # With its time, so that each position has a line of its own.
+            # Includes the time, so that each position has its own line.
             "label": f"{clock(row['in'])} {row['symbol']} {row['account']}",
             "order": number,
             "in": wall(row["in"]),

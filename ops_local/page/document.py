@@ -1,4 +1,4 @@
-"""The page's parts in their order, and the one file that holds them, scripts included."""
+"""Assembles the page from its parts and writes it as one file, scripts included."""
 
 import base64
 import hashlib
@@ -26,7 +26,7 @@ _CHARTS = (
         "What each account had gained since the open: all it sold less all it bought (fills), plus "
         "what it still held at the middle of the market (position_telemetry, marked each minute). "
         "The last point is the P&L of its closed positions in position_history. Fees are not known "
-        "here, and positions closed without a fill to prove them are left out.",
+        "here, and positions closed without a confirmed fill are left out.",
     ),
     (
         "positions",
@@ -189,7 +189,7 @@ def _headlines(facts: PageData) -> list[Html]:
 
 
 def _policy(script: str) -> Html:
-    """The page may run its own script and draw, and ask for nothing.
+    """A content security policy: the page may run its own script and load nothing.
 
     Vega compiles its expressions, hence unsafe-eval; and it sets styles on what it draws.
     """
@@ -202,12 +202,12 @@ def _policy(script: str) -> Html:
 
 
 def _script() -> str:
-    """Vega, Vega-Lite and vega-embed with our few lines, in one piece."""
+    """Vega, Vega-Lite, vega-embed and our few lines as one script."""
     return javascript_bundle(_text("page.js"))
 
 
 def _json(charts: dict[str, Spec]) -> Html:
-    """JSON in which no text can end the script element."""
+    """JSON whose text cannot close the script element."""
     text = json.dumps(charts, default=float, separators=(",", ":"))
     return Html(text.replace("<", "\\u003c"))
 

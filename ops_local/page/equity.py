@@ -1,5 +1,4 @@
-"""What each account had gained at each minute: what it sold less what it bought, and what it held
-at the middle of the market."""
+"""The gain of each account at each minute: sales less purchases, plus holdings at the mid price."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +12,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A position as it was opened; `unproved`: it was closed without a fill, at no price."""
+    """A position as opened; `unproved` means it was closed without a confirmed fill."""
 
     id: UUID
     account: str
@@ -27,7 +26,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class EquityFill:
-    """Shares or contracts of one position that changed hands."""
+    """A fill of one position, in shares or contracts."""
 
     position_id: UUID
     at: datetime
@@ -38,7 +37,7 @@ class EquityFill:
 
 @dataclass(frozen=True, slots=True)
 class EquityMark:
-    """The middle of the market for one position at a tick."""
+    """The mid price for one position at a tick."""
 
     position_id: UUID
     at: datetime
@@ -56,7 +55,7 @@ class Point:
 
 @dataclass
 class _Running:
-    """One position so far: cash it brought (bought is negative), and what it holds."""
+    """One position so far: its cash flow (purchases are negative) and its quantity."""
 
     account: str
     multiplier: int
@@ -73,7 +72,7 @@ class _Running:
             sign = 1 if event.side == "buy" else -1
             self.quantity += sign * event.quantity
             self.cash -= sign * event.quantity * event.price
-            # Until the next mark its last trade is the best that is known.
+            # Until the next mark its last fill is the best estimate.
             self.price = self.price or event.price
         else:
             self.price = event.price
@@ -82,9 +81,9 @@ class _Running:
 def equity(
     held: Sequence[Held], fills: Iterable[EquityFill], marks: Iterable[EquityMark]
 ) -> list[Point]:
-    """A point for every account at every minute in which anything was filled or marked.
+    """A point for every account at every minute that has a fill or a mark.
 
-    Positions that were closed without proof are left out: nobody knows what they earned.
+    Positions closed without a confirmed fill are left out: their result is unknown.
     The last point of an account is the P&L of its closed positions plus its open ones at
     their last mark.
     """
@@ -108,7 +107,7 @@ def equity(
 def _in_order(
     held: Sequence[Held], fills: Iterable[EquityFill], marks: Iterable[EquityMark]
 ) -> list[EquityFill | EquityMark]:
-    """Marks before fills of the same minute: a mark is of the tick, a fill comes after it."""
+    """Marks before fills of the same minute: a mark is taken at the tick, fills follow it."""
     all_fills = list(fills)
     bought = {fill.position_id for fill in all_fills if fill.side == "buy"}
     adopted = [

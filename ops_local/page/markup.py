@@ -1,4 +1,4 @@
-"""HTML that cannot be broken by what it shows: text is escaped unless it is `Html` already."""
+"""HTML that its content cannot break: text is escaped unless it is `Html` already."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -11,13 +11,13 @@ _VOID = ("meta",)
 
 
 class Html(str):
-    """Text that is markup and goes in as it is."""
+    """Markup, which is not escaped."""
 
     __slots__ = ()
 
 
 def tag(name: str, /, *inside: str, **attributes: str) -> Html:
-    """An element; `class_` stands for class, and underscores in names for hyphens."""
+    """An element; `class_` means class, and underscores in names become hyphens."""
     given = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"'
         for key, value in attributes.items()
@@ -28,12 +28,12 @@ def tag(name: str, /, *inside: str, **attributes: str) -> Html:
 
 
 def joined(parts: Iterable[str]) -> Html:
-    """One after the other, plain text escaped."""
+    """The parts concatenated, plain text escaped."""
     return Html("".join(part if isinstance(part, Html) else escape(part) for part in parts))
 
 
 def table(rows: Sequence[Row], caption: str) -> Html:
-    """Rows that share their columns, numbers to the right; it scrolls where it is too wide."""
+    """A table of rows with the same columns, numbers right-aligned; scrolls if too wide."""
     names = list(rows[0])
     right = {name for name in names if any(is_number(row[name]) for row in rows)}
     head = (
@@ -55,12 +55,12 @@ def table(rows: Sequence[Row], caption: str) -> Html:
         tag("thead", tag("tr", *head)),
         tag("tbody", *body),
     )
-    # With a name and a place in the tab order it can be scrolled by keyboard too.
+    # Named and focusable, so that it can be scrolled by keyboard too.
     return tag("div", whole, class_="wide", role="region", aria_label=caption, tabindex="0")
 
 
 def part_table(part: Part) -> Html:
-    """One table of the summary; an empty one says so."""
+    """One table of the summary, or a sentence if it is empty."""
     if not part.rows:
         return tag("p", f"{part.title}: none")
     return table(part.rows, part.title)

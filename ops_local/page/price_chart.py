@@ -1,4 +1,4 @@
-"""One ticker's price with everything that happened on it: headlines, signals and fills."""
+"""One ticker's price with its headlines, signals and fills."""
 
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
@@ -18,12 +18,12 @@ _KINDS: dict[str, tuple[str, str, int]] = {
 _CHOSEN = {"filter": "datum.ticker === ticker"}
 _PRICE = {"type": "quantitative", "scale": {"zero": False}, "title": "USD"}
 _LINE = {"type": "line", "strokeWidth": 1.2, "color": "#7a869a"}
-_TOLD = [{"field": "at", **CLOCK, "title": "New York"}, {"field": "what"}, {"field": "story"}]
+_TOOLTIP = [{"field": "at", **CLOCK, "title": "New York"}, {"field": "what"}, {"field": "story"}]
 
 
 @dataclass(frozen=True, slots=True)
 class PriceMark:
-    """Something that happened at a price; `at` is New York's wall clock."""
+    """A headline, signal or fill at a price; `at` is New York's wall clock."""
 
     ticker: str
     at: str
@@ -33,7 +33,7 @@ class PriceMark:
 
 
 def prices(facts: PageData) -> Spec:
-    """Closes and marks; a list above the chart chooses the ticker."""
+    """Closes and marks; a list above the chart selects the ticker."""
     closes = ((row["ticker"], wall(row["at"]), row["close"]) for row in facts.prices)
     marks = map(astuple, price_marks(facts))
     choice = {"input": "select", "options": facts.tickers, "name": "Ticker "}
@@ -53,20 +53,24 @@ def prices(facts: PageData) -> Spec:
                 "data": table_data(PriceMark.__slots__, marks),
                 "transform": [_CHOSEN],
                 "mark": {"type": "point", "filled": True, "opacity": 0.95},
-                "encoding": {"y": {**_PRICE, "field": "price"}, "tooltip": _TOLD, **_look()},
+                "encoding": {
+                    "y": {**_PRICE, "field": "price"},
+                    "tooltip": _TOOLTIP,
+                    **_encoding_by_kind(),
+                },
             },
         ],
     )
 
 
 def price_marks(facts: PageData) -> list[PriceMark]:
-    """All that is drawn on the prices, fills last, so that they lie on top."""
+    """Everything drawn over the prices, fills last, so that they are on top."""
     found = [*_headlines(facts), *_signals(facts), *_fills(facts)]
     return [mark for mark in found if mark.ticker in facts.tickers]
 
 
 def _headlines(facts: PageData) -> Iterator[PriceMark]:
-    """At the close of the minute in which its feed showed it; before the open there is none."""
+    """Headlines at the close of the minute in which their feed showed them."""
     closes = {(row["ticker"], clock(row["at"])): row["close"] for row in facts.prices}
     for row in facts.headlines:
         score = "no score" if row["score"] is None else f"{row['score']:+.2f}"
@@ -92,19 +96,19 @@ def _fills(facts: PageData) -> Iterator[PriceMark]:
         yield PriceMark(row["ticker"], wall(row["at"]), what, row["price"], story)
 
 
-def _look() -> Spec:
-    """Shape, colour and size by what it is, in one legend."""
-    looks: Spec = {}
+def _encoding_by_kind() -> Spec:
+    """Shape, colour and size by kind of mark, in one legend."""
+    encoding: Spec = {}
     for channel, values in zip(
         ("shape", "color", "size"), zip(*_KINDS.values(), strict=True), strict=True
     ):
         # Ordinal, or a size would be spread evenly between the first and the last.
         scale = {"type": "ordinal", "domain": list(_KINDS), "range": values}
-        looks[channel] = {"field": "what", "type": "nominal", **LEGEND, "scale": scale}
-    return looks
+        encoding[channel] = {"field": "what", "type": "nominal", **LEGEND, "scale": scale}
+    return encoding
 
 
 def _first_ticker(facts: PageData) -> str:
-    """The one of the explained decision, so that its story can be seen at once."""
-    told = facts.explained.recommendation["ticker"] if facts.explained else None
-    return str(told) if told in facts.tickers else facts.tickers[0]
+    """The ticker of the explained recommendation, else the first."""
+    explained = facts.explained.recommendation["ticker"] if facts.explained else None
+    return str(explained) if explained in facts.tickers else facts.tickers[0]

@@ -1,4 +1,4 @@
-"""What the page shows, read from the database of one replay. Times stay UTC in these rows."""
+"""Reads what the page shows from the database of one replay. Times in these rows are UTC."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,7 +11,7 @@ from ops_local.page.equity import EquityFill, EquityMark, Held, Point, equity
 from ops_local.summary import Part
 from ops_pipeline.db.driver.connection import Row, Transaction
 
-# A page stays small enough to mail; what is left out is said.
+# Keeps the page small enough to mail; it says how much was left out.
 _MOST_HEADLINES = 300
 _MOST_TICKERS = 20
 
@@ -59,7 +59,7 @@ SELECT ticker, count(*) AS trades FROM active_positions GROUP BY ticker
 ORDER BY count(*) DESC, ticker COLLATE "C" LIMIT :most
 """
 
-# Of tickers that traded; where none did, of those that came closest to it.
+# Tickers that traded; if none did, those with the strongest signals.
 _SIGNALLED = """
 SELECT ticker FROM signal_evaluations WHERE outcome = 'SIGNAL'
 GROUP BY ticker ORDER BY max(confidence) DESC, ticker COLLATE "C" LIMIT :most
@@ -110,7 +110,7 @@ SELECT version, source FROM parameter_versions WHERE active
 
 @dataclass(frozen=True, slots=True)
 class PageSession:
-    """What the recording says of itself; the database does not know it."""
+    """Facts about the recording that are not in the database."""
 
     day: date
     synthetic: bool
@@ -119,12 +119,12 @@ class PageSession:
 
 @dataclass(frozen=True, slots=True)
 class PageData:
-    """Everything on the page.
+    """Everything that the page shows.
 
     Attributes:
-        opens, closes: The session's minutes as they were run, UTC; None: it never opened.
+        opens, closes: First and last minute of the session as run, UTC; None if none was run.
         tickers: Those with a price chart, most traded first.
-        headlines: The newest that name a ticker, oldest first; `headlines_left_out` more.
+        headlines: The newest that name a ticker, oldest first; without `headlines_left_out`.
     """
 
     opens: datetime | None
@@ -144,7 +144,7 @@ class PageData:
 
 
 def read(tx: Transaction) -> PageData:
-    """Read it all in one unit of work."""
+    """Read everything in one unit of work."""
     session: dict[str, Any] = tx.one(_OPEN) or {"opens": None, "closes": None}
     tickers = [row["ticker"] for row in tx.rows(_TRADED, most=_MOST_TICKERS)]
     tickers = tickers or [row["ticker"] for row in tx.rows(_SIGNALLED, most=_MOST_TICKERS)]

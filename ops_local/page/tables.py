@@ -1,4 +1,4 @@
-"""What each chart shows, as a table for whoever can't see it or wants the figures."""
+"""The data of each chart as a table, for readers who can't see charts or want the numbers."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -13,19 +13,19 @@ _EVERY_MINUTES = 15
 
 
 def behind(name: str, facts: PageData) -> Html:
-    """The table behind one chart."""
+    """The data of one chart as a table."""
     return _TABLES[name](facts)
 
 
 def headlines(facts: PageData) -> list[Row]:
-    """Newest last, with the score each was given and which telling of its story it is."""
+    """Headlines, newest last, with score and which report of its story each one is."""
     return [
         {
             "at": row["at"],
             "score": "-" if row["score"] is None else f"{row['score']:+.2f}",
             "model": row["model"],
             "tickers": cell("tickers", row["tickers"]) + (" (mixed)" if row["mixed"] else ""),
-            "told": f"{row['telling']} of {row['times_told']}",
+            "report": f"{row['telling']} of {row['times_told']}",
             "headline": row["title"],
             "source": row["source"],
         }
@@ -34,7 +34,7 @@ def headlines(facts: PageData) -> list[Row]:
 
 
 def _equity(facts: PageData) -> Html:
-    """A row every quarter of an hour, and the last one."""
+    """A row for every quarter of an hour, and the last one."""
     by_minute: dict[datetime, Row] = {}
     for point in facts.equity:
         row = by_minute.setdefault(point.at, {"at": point.at})

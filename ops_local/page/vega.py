@@ -1,7 +1,7 @@
-"""Pieces that the charts share, as Vega-Lite wants them.
+"""Parts of Vega-Lite specifications that several charts share.
 
-Times are written as New York's wall clock without a zone, so that every browser shows
-New York's time and nobody's own.
+Times are written as New York's wall clock without a zone, so that browsers in every time zone
+show New York's time.
 """
 
 import csv
@@ -17,10 +17,10 @@ from ops_pipeline.domain.market import NEW_YORK
 Spec = dict[str, Any]
 
 HEIGHT_PX = 260
-# A row of bars: high enough for a finger.
+# The height of a bar: enough to tap.
 ROW_PX = 24
 
-# Told apart on white and on near black, and by people who see few colours.
+# Distinguishable on white and on near black, and with colour blindness.
 GAIN, LOSS, NEITHER = "#1a8a5a", "#d1495b", "#8a8f98"
 LEGEND = {"title": None, "legend": {"orient": "top"}}
 CLOCK = {"type": "temporal", "format": "%H:%M"}
@@ -41,7 +41,7 @@ def wall(moment: datetime) -> str:
 
 
 def chart(rows: Sequence[Row] | None, **parts: Any) -> Spec:
-    """A chart as wide as its place; without rows its layers bring their own."""
+    """A chart as wide as its element; without rows its layers have their own."""
     data = {} if rows is None else {"data": {"values": list(rows)}}
     return {
         "$schema": _SCHEMA,
@@ -53,7 +53,7 @@ def chart(rows: Sequence[Row] | None, **parts: Any) -> Spec:
 
 
 def table_data(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Spec:
-    """Rows as CSV, a third of what they take as JSON objects."""
+    """Rows as CSV, a third of the size of JSON objects."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)
@@ -64,7 +64,7 @@ def table_data(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Spec:
 
 
 def time_axis(facts: PageData, name: str = "at") -> Spec:
-    """From the open to the close, where the session is known."""
+    """From the open to the close, if both are known."""
     axis: Spec = {"field": name, "type": "temporal", "axis": _TIME_AXIS}
     if facts.opens and facts.closes:
         axis["scale"] = {"domain": [_date_time(facts.opens), _date_time(facts.closes)]}
@@ -72,7 +72,7 @@ def time_axis(facts: PageData, name: str = "at") -> Spec:
 
 
 def nearest(name: str) -> Spec:
-    """A selection of the minute nearest to the pointer or the finger."""
+    """A selection of the minute nearest to the pointer."""
     return {
         "name": name,
         "select": {
@@ -86,7 +86,7 @@ def nearest(name: str) -> Spec:
 
 
 def _date_time(moment: datetime) -> Spec:
-    """As Vega-Lite wants the ends of a time axis, on the wall clock again."""
+    """An end of a time axis in Vega-Lite's form, on New York's wall clock."""
     local = moment.astimezone(NEW_YORK)
     return {
         "year": local.year,

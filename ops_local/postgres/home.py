@@ -1,4 +1,4 @@
-"""Where Postgres's binaries lie, as whom it runs, and a folder that this user can reach."""
+"""Finds Postgres's binaries, the user to run it as, and a folder that this user can access."""
 
 import os
 import pwd
@@ -12,26 +12,26 @@ from pathlib import Path
 
 from ops_pipeline.errors import SettingsInvalid
 
-# The server sees no setting of ours: no PGDATA, PGPORT or locale of the caller gets in.
+# The server's whole environment: no PGDATA, PGPORT or locale of the caller.
 ENVIRONMENT = {"LANG": "C", "TZ": "UTC"}
 _MOVED = "postgres_lies_in"
 
 
 @dataclass(frozen=True, slots=True)
 class SystemUser:
-    """The operating system's user as whom the server runs."""
+    """The operating-system user that runs the server."""
 
     uid: int
     gid: int
 
 
 def server_account(data: Path) -> SystemUser | None:
-    """Return as whom to run the server of that data folder; None means as ourselves.
+    """Return the user that must run the server of that data folder; None means the current one.
 
-    Postgres refuses to run as root. Data that an ordinary user made stays that user's.
+    Postgres refuses to run as root. Data created by an ordinary user stays that user's.
 
     Raises:
-        SettingsInvalid: the data belongs to somebody whom we cannot become.
+        SettingsInvalid: the data belongs to another user, and this process is not root.
     """
     owner = data.stat() if data.exists() else None
     if os.geteuid() != 0:
@@ -54,7 +54,7 @@ def server_account(data: Path) -> SystemUser | None:
 
 
 def reachable(path: Path, account: SystemUser | None) -> bool:
-    """Say whether the account may pass through every folder down to that one."""
+    """Whether the account may enter every folder down to that one."""
     if account is None:
         return True
     for folder in (path, *path.parents):
@@ -66,10 +66,10 @@ def reachable(path: Path, account: SystemUser | None) -> bool:
 
 
 def reachable_folder(asked: Path) -> Path:
-    """Return the folder itself, or as root one under /var/tmp when `nobody` can't get there.
+    """Return the folder itself, or, for root, one in /var/tmp if `nobody` can't access it.
 
-    A home under /root is the usual case. The asked folder then holds a file that names
-    the other one, so that removing it forgets the data as well.
+    A state folder under /root is the usual case. The requested folder then contains a file
+    that names the other one, so that deleting it also drops the reference to the data.
     """
     asked.mkdir(parents=True, exist_ok=True)
     account = server_account(asked / "data")
@@ -80,7 +80,7 @@ def reachable_folder(asked: Path) -> Path:
     pointer = asked / _MOVED
     if pointer.exists() and (moved := Path(pointer.read_text().strip())).is_dir():
         return moved
-    base = Path("/var/tmp")  # noqa: S108 - mkdtemp makes an own folder in it, safe from others
+    base = Path("/var/tmp")  # noqa: S108 - mkdtemp creates a private folder in it
     moved = Path(tempfile.mkdtemp(prefix="ops-pipeline-", dir=base if base.is_dir() else None))
     moved.chmod(0o711)
     pointer.write_text(f"{moved}\n")
@@ -88,10 +88,10 @@ def reachable_folder(asked: Path) -> Path:
 
 
 def find_binaries(data: Path) -> Path:
-    """Return the folder of a `postgres` and `initdb` that fit the data.
+    """Return the folder of a `postgres` and `initdb` of the data's version.
 
     Raises:
-        SettingsInvalid: there are none, or none of the version that made the data.
+        SettingsInvalid: there are none, or none of the version that created the data.
     """
     candidates = [folder for folder in (_of_wheel(), _on_path()) if folder is not None]
     if not candidates:
@@ -108,12 +108,12 @@ def find_binaries(data: Path) -> Path:
             return folder
     raise SettingsInvalid(
         f"{data} was made by Postgres {wanted}, which is not installed: install it, "
-        f"or move that folder away to begin anew"
+        f"or move that folder away to start with an empty database"
     )
 
 
 def copy_where_reachable(binaries: Path, folder: Path, account: SystemUser | None) -> Path:
-    """Return binaries that the account may run: a copy when the virtual environment is private."""
+    """Return binaries that the account may run: a copy if the virtual environment is private."""
     if reachable(binaries, account):
         return binaries
     installation = binaries.parent
@@ -146,8 +146,8 @@ def _on_path() -> Path | None:
 
 
 def _major(binaries: Path) -> str:
-    told = subprocess.run(  # noqa: S603 - a binary found above, no words from outside
+    version = subprocess.run(  # noqa: S603 - a binary found above, no arguments from outside
         [str(binaries / "postgres"), "--version"], capture_output=True, text=True, check=True
     ).stdout
-    found = re.search(r"\d+", told)
-    return found.group() if found else told.strip()
+    found = re.search(r"\d+", version)
+    return found.group() if found else version.strip()

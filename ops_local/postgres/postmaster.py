@@ -1,4 +1,4 @@
-"""What the lock file of a Postgres data folder says about a server, checked against reality."""
+"""Reads the lock file of a Postgres data folder and checks it against the running processes."""
 
 import os
 import subprocess
@@ -21,8 +21,8 @@ class Postmaster:
 def read_postmaster(data: Path) -> Postmaster | None:
     """Return the live server of that data folder, or None.
 
-    A lock file outlives a killed server, and its process id may belong to any other
-    program by now: only a process whose command line names this folder counts.
+    A lock file outlives a killed server, and its process id may have been reused: only a
+    process whose command line names this folder counts.
     """
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
@@ -42,7 +42,7 @@ def read_postmaster(data: Path) -> Postmaster | None:
 
 
 def _command_line(pid: int) -> bytes:
-    """The words a process was started with; empty for one that is gone or a zombie."""
+    """A process's command line; empty if it has ended or is a zombie."""
     if Path("/proc/self/cmdline").exists():
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -1,4 +1,4 @@
-"""The programs of Postgres, started as its own user: initdb once, and the server."""
+"""Starts the programs of Postgres as the right user: initdb once, and the server."""
 
 import os
 import secrets
@@ -12,8 +12,8 @@ from ops_local.postgres.home import ENVIRONMENT, SystemUser
 from ops_pipeline.errors import DatabaseUnavailable
 
 SUPERUSER = "ops_superuser"
-# A kill of the process loses nothing that the kernel already has, so fsync may rest;
-# synchronous_commit may not.
+# Killing the process loses nothing that the kernel already has, so fsync may be off, but not
+# synchronous_commit.
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -26,7 +26,7 @@ _SETTINGS = {
     "log_timezone": "UTC",
     "password_encryption": "scram-sha-256",
 }
-# Runs the server and interrupts it as soon as our end of the pipe is closed, kill -9 included.
+# Runs the server and interrupts it when our end of the pipe closes, also after kill -9.
 _LIFELINE = (
     'exec 3<&0; "$@" 3<&- </dev/null & p=$!; (read -r _ <&3; kill -INT "$p") 2>/dev/null & '
     'wait "$p"; s=$?; kill "$!" 2>/dev/null; exit "$s"'
@@ -34,10 +34,10 @@ _LIFELINE = (
 
 
 def initialise(folder: Path, binaries: Path, account: SystemUser | None) -> None:
-    """Make `folder/data`; it gets its name only once it is whole.
+    """Create `folder/data`; it gets this name only once it is complete.
 
     Raises:
-        DatabaseUnavailable: initdb failed; its words are in the message.
+        DatabaseUnavailable: initdb failed; its output is in the message.
     """
     partial = folder / "data.partial"
     shutil.rmtree(partial, ignore_errors=True)
@@ -51,15 +51,15 @@ def initialise(folder: Path, binaries: Path, account: SystemUser | None) -> None
         os.chown(password, account.uid, account.gid)
     options = ["-D", str(partial), "-U", SUPERUSER, f"--pwfile={password}"]
     options += ["-A", "scram-sha-256", "-E", "UTF8", "--no-sync"]
-    told = b""
+    output = b""
     for locale in ("C.UTF-8", "C"):
         command = [str(binaries / "initdb"), *options, f"--locale={locale}"]
         process = _popen(command, account, stdin=subprocess.DEVNULL, output=subprocess.PIPE)
-        told, _ = process.communicate()
+        output, _ = process.communicate()
         if process.returncode == 0:
             partial.rename(folder / "data")
             return
-    raise DatabaseUnavailable(f"initdb failed: {told.decode(errors='replace').strip()}")
+    raise DatabaseUnavailable(f"initdb failed: {output.decode(errors='replace').strip()}")
 
 
 def serve(
@@ -79,7 +79,7 @@ def serve(
 def _popen(
     command: list[str], account: SystemUser | None, *, stdin: int, output: IO[bytes] | int
 ) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own: an interrupt of ours must not reach it."""
+    """Start a program in a session of its own, so that Ctrl-C does not reach it."""
     return subprocess.Popen(  # noqa: S603 - our own command line, no shell words from outside
         command,
         stdin=stdin,

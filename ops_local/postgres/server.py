@@ -1,8 +1,8 @@
-"""A Postgres of our own on this machine: started or adopted, stopped by whoever uses it last.
+"""The embedded Postgres server: started or adopted by each process, stopped by the last one.
 
-The data outlives us. A server that a killed parent left behind is adopted, never started
-twice: every user of a folder holds a shared lock on it, which the kernel drops with the
-process, and the one who finds nobody else at the end shuts the server down.
+A server that a killed process left running is adopted, never started twice: each process that
+uses a folder holds a shared lock on it, which the kernel releases with the process, and the last
+one shuts the server down.
 """
 
 import fcntl
@@ -29,9 +29,8 @@ from ops_pipeline.errors import DatabaseUnavailable, SettingsInvalid
 
 _READY_WITHIN_S = 30.0
 _POLL_S = 0.01
-# Losing a port to somebody else, or orphans of a killed server that still hold its memory,
-# passes by itself.
-_PASSING = ("could not bind", "already in use", "pre-existing shared memory block")
+# Temporary: another program took the port, or children of a killed server still hold its memory.
+_TEMPORARY = ("could not bind", "already in use", "pre-existing shared memory block")
 
 
 class EmbeddedPostgres:
@@ -39,8 +38,8 @@ class EmbeddedPostgres:
 
     Args:
         folder: Holds data, log, locks and the superuser's password (0600).
-        dies_with_us: The server ends with this process however that ends: for tests.
-        binaries: Folder of `postgres` and `initdb`; found by itself when None.
+        dies_with_us: The server ends with this process, also after kill -9: for tests.
+        binaries: Folder of `postgres` and `initdb`; searched for if None.
     """
 
     def __init__(
@@ -55,11 +54,11 @@ class EmbeddedPostgres:
         self._port = 0
 
     def start(self) -> Self:
-        """Adopt the running server or start one; returns once it takes connections.
+        """Adopt the running server or start one; returns once it accepts connections.
 
         Raises:
-            SettingsInvalid: no binaries, or a folder that we may not use.
-            DatabaseUnavailable: the server did not come up; its last words are in the message.
+            SettingsInvalid: there are no binaries, or the folder is not accessible.
+            DatabaseUnavailable: the server did not start; the end of its log is in the message.
         """
         if self._in_use is not None:
             return self
@@ -78,7 +77,7 @@ class EmbeddedPostgres:
         return self
 
     def stop(self) -> None:
-        """Shut the server down, unless another process uses it still."""
+        """Shut the server down, unless another process still uses it."""
         if self._in_use is None:
             return
         with self._one_at_a_time():
@@ -92,7 +91,7 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """Where the superuser logs in, database `postgres`."""
+        """The superuser's login to the database `postgres`."""
         return f"postgresql://{SUPERUSER}:{self._password()}@127.0.0.1:{self._port}/postgres"
 
     @property
@@ -133,7 +132,7 @@ class EmbeddedPostgres:
         return (self._folder / "superuser_password").read_text().strip()
 
     def _running_port(self) -> int | None:
-        """The port of a live server; waits for one that is coming up or going down."""
+        """The port of a running server; waits for one that is starting or stopping."""
         deadline = time.monotonic() + _READY_WITHIN_S
         while (found := read_postmaster(self._data)) is not None:
             if found.ready:
@@ -149,21 +148,20 @@ class EmbeddedPostgres:
         binaries = copy_where_reachable(binaries, self._folder, account)
         if not self._data.exists():
             initialise(self._folder, binaries, account)
-        # What a dead server left; Postgres itself would mistake its pid, taken by
-        # another program since, for a live one.
+        # Left by a dead server; Postgres would mistake a reused process id for a live server.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         deadline = time.monotonic() + _READY_WITHIN_S
         while (ready := self._try_port(binaries, account, deadline)) is None:
-            told = self._log.read_text(errors="replace")[-2000:]
-            if time.monotonic() > deadline or not any(words in told for words in _PASSING):
-                raise DatabaseUnavailable(f"Postgres did not start: {told.strip()}")
+            logged = self._log.read_text(errors="replace")[-2000:]
+            if time.monotonic() > deadline or not any(words in logged for words in _TEMPORARY):
+                raise DatabaseUnavailable(f"Postgres did not start: {logged.strip()}")
             time.sleep(0.1)
         return ready.port
 
     def _try_port(
         self, binaries: Path, account: SystemUser | None, deadline: float
     ) -> Postmaster | None:
-        """Start the server once; None when it ended again."""
+        """Start the server once; None if it ended again."""
         self._process = serve(
             binaries, self._data, self._log, account, dies_with_us=self._dies_with_us
         )
@@ -175,7 +173,7 @@ class EmbeddedPostgres:
         return None
 
     def _shut_down(self) -> None:
-        """Fast shutdown: clients are dropped, nothing committed is lost."""
+        """Fast shutdown: disconnects clients, loses nothing that was committed."""
         found = read_postmaster(self._data)
         if found is not None:
             os.kill(found.pid, signal.SIGINT)

@@ -6,8 +6,8 @@
     news.jsonl         one NewsItem a line (optional)
 
 `ts` is UTC and the start of a minute. A bar is final, and a quote (the last one of its
-minute) is known, only 60 s after that. Rows of one ticker ascend in `ts`. What is
-merely implausible, say a high under the low, is left for telemetry to refuse.
+minute) is known, only 60 s after that. Rows of one ticker ascend in `ts`. Implausible
+values, such as a high below the low, are left for telemetry to reject.
 """
 
 import json
@@ -46,9 +46,9 @@ class RecordedNewsItem:
     Attributes:
         feed: Name of the feed that served it.
         guid, link, summary: None where the feed gives none.
-        title: Plain text as it should read, markup included where somebody put it there.
-        published_at: What the item claims: None when undated, possibly in the future.
-        available_at: From when the feed's server really showed it.
+        title: Plain text; markup only where the publisher put it.
+        published_at: As the item claims: None if undated, possibly in the future.
+        available_at: When the feed's server first showed it.
     """
 
     feed: str
@@ -65,8 +65,8 @@ class Recording:
     """One New York day.
 
     Attributes:
-        folder: Where it lies; a `feeds` folder in it is the feed server's business.
-        vix_previous_close: Index points, or None when the recording does not know.
+        folder: Its folder; a `feeds` folder in it is read by the feed server.
+        vix_previous_close: Index points, or None if the recording has none.
         bars, quotes: A list, maybe empty, for every ticker, ascending in `ts`. No quotes
             at all means that none were recorded.
         news: Ascending in `available_at`.
@@ -84,7 +84,7 @@ class Recording:
 
 
 def load(folder: Path) -> Recording:
-    """Read a folder whole.
+    """Read a whole folder.
 
     Raises:
         InvalidRecording: a file is missing or malformed; nothing is skipped or guessed.

@@ -19,11 +19,11 @@ _Row = TypeVar("_Row", Bar, Quote)
 
 
 class InvalidRecording(ValueError):
-    """The folder is no recording; the message names file, line and what was expected."""
+    """The folder is not a valid recording; the message names file, line and expectation."""
 
 
 def read_bars(file: Path, day: date, tickers: Sequence[str]) -> dict[str, list[Bar]]:
-    """A list for every ticker. Raises InvalidRecording, as all reading here does."""
+    """A list for every ticker. Raises InvalidRecording, as all readers here do."""
     return _table(file, BAR_COLUMNS, _bar, day, tickers)
 
 
@@ -56,7 +56,7 @@ def _write_table(
 ) -> None:
     rows = sorted((row for rows in table.values() for row in rows), key=attrgetter("ts", "ticker"))
     lines = [",".join(columns), *(",".join(map(_csv_field, astuple(row))) for row in rows)]
-    # GzipFile writes the header itself: no file name and no time, on every version of Python.
+    # GzipFile writes the same header on every version of Python: no file name, no time.
     with file.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
         packed.write(("\n".join(lines) + "\n").encode())
 
@@ -97,7 +97,7 @@ def _table(
 
 
 class _Expected(ValueError):
-    """What a row should have said; becomes the end of an InvalidRecording."""
+    """What a row should have contained; becomes part of an InvalidRecording."""
 
 
 def _append(table: dict[str, list[_Row]], row: _Row) -> None:

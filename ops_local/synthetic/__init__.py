@@ -1,4 +1,4 @@
-"""A whole made-up trading day from a seed: bars, quotes and news, and it says so.
+"""Generates a whole trading day from a seed: bars, quotes and news, marked as synthetic.
 
 The same seed, day and number of tickers give the same recording on every version of
 Python, because one pinned numpy draws everything.
@@ -22,7 +22,7 @@ from ops_pipeline.domain.market import MINUTE, Bar, Quote, new_york_time
 
 DEFAULT_DAY = date(2026, 2, 4)
 DEFAULT_SEED = 7
-# Raise it with every change that alters what a seed gives.
+# Increase it with every change that alters the output of a seed.
 VERSION = 1
 
 
@@ -43,7 +43,7 @@ def generate(
     if day.weekday() >= 5 or day in financial_holidays("NYSE", years=day.year):
         raise ValueError(f"the NYSE is shut on {day}: choose a trading day")
     companies = UNIVERSE[:n_tickers]
-    # One stream each: a change in the news leaves the prices as they are.
+    # One stream for each: a change in the news leaves the prices unchanged.
     plan_rng, tape_rng, news_rng = (_stream(seed, day, number) for number in range(3))
     planned = moves.plan(plan_rng, companies)
     drawn = tape.draw(tape_rng, companies, planned)

@@ -1,4 +1,4 @@
-"""Sentences for the news of a generated session, all our own and about nothing that happened.
+"""Invented sentences for the news of a generated session.
 
 A title and, indented, its summary with places in braces; `stories` fills them.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A title and a summary; `sign` is how it reads: 1 good, -1 bad, 0 neither."""
+    """A title and a summary; `sign` is their sentiment: 1 good, -1 bad, 0 neutral."""
 
     sign: int
     title: str

@@ -1,4 +1,4 @@
-"""What happens to single tickers in a generated session: break-outs, trends, reversals.
+"""Price moves of single tickers in a generated session: break-outs, trends, reversals.
 
 A move is planned before any price is drawn, so that news can come ahead of it.
 """
@@ -21,11 +21,11 @@ class Move:
     """One planned move of one ticker; minutes count from the opening.
 
     Attributes:
-        log_return: Sum over the move; a reversal gives more than that back afterwards.
+        log_return: Sum over the move; a reversal gives back more than that afterwards.
         surge: Volume in its first minutes as a multiple of the usual.
-        surge_minutes: How long that lasts; it fades over as long again.
-        lead_minutes: How long before it the news comes; None when there is none.
-        news_sign: Direction in which the news reads: not always that of the move.
+        surge_minutes: How long that lasts; it fades over the same time.
+        lead_minutes: How long before the move the news comes; None without news.
+        news_sign: Sentiment of the news: not always the direction of the move.
     """
 
     ticker: str
@@ -50,7 +50,7 @@ _SIZE = {"trend_day": (0.028, 0.052), "holds": (0.020, 0.042), "reverses": (0.01
 
 
 def plan(rng: np.random.Generator, companies: Sequence[GeneratedCompany]) -> list[Move]:
-    """Draw the moves of a day, by start; a fund has none of its own."""
+    """Draw the moves of a day, by start; funds have none."""
     tickers = [company.ticker for company in companies if not company.is_fund]
     moves: list[Move] = []
     for fate, count, share_up in _MIX:
@@ -66,7 +66,7 @@ def plan(rng: np.random.Generator, companies: Sequence[GeneratedCompany]) -> lis
 def _place(
     rng: np.random.Generator, fate: Fate, tickers: Sequence[str], taken: Sequence[Move]
 ) -> tuple[str, int, int] | None:
-    """Ticker, start and minutes away from its other moves; None when its day is full."""
+    """Ticker, start and length of a move apart from others; None if the day is full."""
     for _ in range(50):
         minutes = int(rng.integers(*_LENGTH[fate]))
         start = int(rng.integers(25, 110) if fate == "trend_day" else rng.integers(40, 330))
@@ -79,7 +79,7 @@ def _place(
 
 def _draw(rng: np.random.Generator, fate: Fate, sign: int, place: tuple[str, int, int]) -> Move:
     ticker, start, minutes = place
-    told = rng.random() < 0.75
+    in_news = rng.random() < 0.75
     right = rng.random() < 0.72
     return Move(
         ticker=ticker,
@@ -89,7 +89,7 @@ def _draw(rng: np.random.Generator, fate: Fate, sign: int, place: tuple[str, int
         fate=fate,
         surge=float(rng.uniform(2.5, 8.0)),
         surge_minutes=int(rng.integers(3, 9)),
-        lead_minutes=float(rng.uniform(5, 20)) if told else None,
+        lead_minutes=float(rng.uniform(5, 20)) if in_news else None,
         news_sign=sign if right else -sign,
     )
 
@@ -101,8 +101,8 @@ def _touches(move: Move, span: range) -> bool:
 def drift(move: Move) -> NDArray[np.float64]:
     """Log return that this move adds to each session minute.
 
-    The sum is its log return; of a reversal it is -1.4 times that, when the day is long
-    enough for the whole way back.
+    The sum is its log return; for a reversal it is -1.4 times that, if the day is long
+    enough.
     """
     added = np.zeros(SESSION_MINUTES)
     # Strongest at the start: a break-out is news being priced in.
@@ -115,7 +115,7 @@ def drift(move: Move) -> NDArray[np.float64]:
 
 
 def volume_factor(rng: np.random.Generator, move: Move) -> NDArray[np.float64]:
-    """Multiple of the usual volume in each session minute: the surge, later bursts, a hum."""
+    """Multiple of the usual volume in each session minute: the surge and later bursts."""
     factor = np.ones(SESSION_MINUTES)
     factor[move.start : move.start + move.minutes] = 1.25
     bursts = [move.start]

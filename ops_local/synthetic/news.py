@@ -1,6 +1,6 @@
-"""The stories of a generated day as five feeds bring them: late, twice, edited, undated.
+"""The stories of a generated day as published by five feeds: late, twice, edited, undated.
 
-Every oddity here is one that real feeds show and the news rules have to bear.
+Every irregularity here occurs in real feeds, and the news rules have to handle it.
 """
 
 import re
@@ -17,7 +17,7 @@ from ops_local.synthetic.stories import GeneratedStory
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """One made-up news house with one feed of its own."""
+    """An invented publisher with one feed."""
 
     feed: str
     name: str
@@ -77,7 +77,7 @@ def _copy(
     first: Publisher,
     other: Publisher,
 ) -> RecordedNewsItem:
-    """The same story in another house's feed: the first one's page, or a page of its own."""
+    """The same story in another publisher's feed, linking to the first page or its own."""
     link = f"{item.link}?utm_source={other.feed}&utm_medium=rss"
     if rng.random() < 0.3:
         link = f"https://{other.domain}/wire/{number}?utm_campaign=feed"
@@ -103,7 +103,7 @@ def _lag(rng: np.random.Generator) -> timedelta:
 
 
 def _oddities(rng: np.random.Generator, items: list[RecordedNewsItem]) -> list[RecordedNewsItem]:
-    """Change some of the items in place and return those that come on top."""
+    """Change some of the items in place and return additional ones."""
     spots = [int(place) for place in rng.permutation(len(items))[: _UNDATED + 5]]
     for place in spots[:_UNDATED]:
         items[place] = replace(items[place], published_at=None)
@@ -118,7 +118,7 @@ def _oddities(rng: np.random.Generator, items: list[RecordedNewsItem]) -> list[R
 
 
 def _edited(item: RecordedNewsItem) -> RecordedNewsItem:
-    """Published again half an hour later: same page, other guid, other title."""
+    """Published again half an hour later: same link, other guid, other title."""
     later = timedelta(minutes=31)
     return replace(
         item,

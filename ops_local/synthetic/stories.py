@@ -1,4 +1,4 @@
-"""What is told on a generated day, before any feed has it: of moves, of companies, of the world."""
+"""The stories of a generated day before feeds publish them: moves, companies, the economy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _PAIRS = {
 
 @dataclass(frozen=True, slots=True)
 class GeneratedStory:
-    """One story; `minute` counts from 04:00 New York, `ticker` None is the world at large."""
+    """One story; `minute` counts from 04:00 New York, `ticker` is None for general news."""
 
     ticker: str | None
     title: str
@@ -35,7 +35,7 @@ class GeneratedStory:
 def tell(
     rng: np.random.Generator, companies: Sequence[GeneratedCompany], moves: Sequence[Move]
 ) -> list[GeneratedStory]:
-    """Stories in the order of their minute, each title only once."""
+    """Draw the stories, in the order of their minute, each title only once."""
     named = [company for company in companies if not company.is_fund]
     by_ticker = {company.ticker: company for company in named}
     drafts: list[tuple[float, GeneratedCompany | None, Sequence[Template]]] = []
@@ -44,21 +44,21 @@ def tell(
             kind = headlines.GOOD if move.news_sign > 0 else headlines.BAD
             at = OPENS + move.start - move.lead_minutes
             drafts.append((at, by_ticker[move.ticker], kind))
-    # About nothing that moves: most news is.
+    # Stories without a price move, as most news is.
     for minute in _minutes(rng, _COMPANY_STORIES if named else 0):
         company = named[int(rng.integers(len(named)))]
         kinds = (headlines.GOOD, headlines.BAD, headlines.NEUTRAL)
         drafts.append((minute, company, kinds[int(rng.choice(3, p=(0.36, 0.3, 0.34)))]))
     drafts += [(minute, None, headlines.MACRO) for minute in _minutes(rng, _MACRO_STORIES)]
-    told: dict[str, GeneratedStory] = {}
+    by_title: dict[str, GeneratedStory] = {}
     for minute, about, templates in sorted(drafts, key=lambda draft: draft[0]):
         story = _fill(rng, templates[int(rng.integers(len(templates)))], about, minute)
-        told.setdefault(story.title, story)
-    return list(told.values())
+        by_title.setdefault(story.title, story)
+    return list(by_title.values())
 
 
 def _minutes(rng: np.random.Generator, count: int) -> list[float]:
-    """Busy before the opening and during the session, thin afterwards."""
+    """More before the open and during the session than afterwards."""
     before, during = round(0.27 * count), round(0.6 * count)
     return [
         *rng.triangular(20, OPENS - 45, OPENS, before).tolist(),

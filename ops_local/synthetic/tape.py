@@ -25,7 +25,7 @@ Cents = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class GeneratedTape:
-    """A day's minutes; `traded` and `quoted` are False where a minute has none."""
+    """A day's minutes; `traded` and `quoted` are False for minutes without trade or quote."""
 
     open: Cents
     high: Cents
@@ -43,7 +43,7 @@ class GeneratedTape:
 def draw(
     rng: np.random.Generator, companies: Sequence[GeneratedCompany], moves: Sequence[Move]
 ) -> GeneratedTape:
-    """One day of all companies; the same generator state gives the same day."""
+    """Draw one day of all companies; the same generator state gives the same day."""
     heat = _bursts(rng, len(companies))
     path = _path(rng, companies, moves, heat)
     volume, traded = _volume(rng, companies, moves, heat)
@@ -56,7 +56,7 @@ def draw(
 
 
 def _bursts(rng: np.random.Generator, n_tickers: int) -> Floats:
-    """Factor on volatility, mean about 1: calm and excited stretches of half an hour or so."""
+    """Factor on volatility, mean about 1: calm and busy periods of about half an hour."""
     noise = rng.standard_normal((DAY_MINUTES, n_tickers)) * 0.09
     level, levels = np.zeros(n_tickers), np.empty((DAY_MINUTES, n_tickers))
     for minute in range(DAY_MINUTES):
@@ -66,7 +66,7 @@ def _bursts(rng: np.random.Generator, n_tickers: int) -> Floats:
 
 
 def _shape(at_open: float, at_close: float, outside: float) -> Floats:
-    """The intraday U, 1 around noon; before and after the session a flat low level."""
+    """The intraday U shape, 1 at about noon; low and flat outside the session."""
     minute = np.arange(SESSION_MINUTES)
     inside = (
         1.0
@@ -113,7 +113,7 @@ def _volume(
     for move in moves:
         expected[row[move.ticker], OPENS:CLOSES] *= volume_factor(rng, move)
     volume = np.rint(expected * np.exp(rng.normal(-0.05, 0.33, expected.shape)))
-    # Outside the session whole minutes pass without a trade, more so where little trades.
+    # Outside the session many minutes have no trade, more so for illiquid tickers.
     traded = np.ones(expected.shape, dtype=np.bool_)
     chance = np.clip(np.log10(usual) - 3.6, 0.12, 0.9)
     for outside in (slice(0, OPENS), slice(CLOSES, DAY_MINUTES)):
@@ -123,7 +123,7 @@ def _volume(
 
 
 def _gaps(rng: np.random.Generator, traded: NDArray[np.bool_], quoted: NDArray[np.bool_]) -> None:
-    """Take away a few stretches inside the session, as a halt or a lost packet would."""
+    """Remove a few periods inside the session, like a halt or lost data."""
     for number in range(min(5, len(traded) - 1)):
         ticker = int(rng.integers(1, len(traded)))
         start, minutes = OPENS + int(rng.integers(60, 360)), int(rng.integers(2, 10))
@@ -133,7 +133,7 @@ def _gaps(rng: np.random.Generator, traded: NDArray[np.bool_], quoted: NDArray[n
 
 
 def _late_print(high: Cents, low: Cents, last: Cents, volume: Cents) -> None:
-    """Report one old trade half an hour late: a wick far from the market, nothing else moves."""
+    """Report one old trade half an hour late: a wick far from the market and nothing else."""
     now, then = OPENS + 171, OPENS + 136
     change = np.log(last[:, now] / last[:, then])
     ticker = int(np.argmax(np.abs(change)))
@@ -145,7 +145,7 @@ def _late_print(high: Cents, low: Cents, last: Cents, volume: Cents) -> None:
 def _quotes(
     rng: np.random.Generator, companies: Sequence[GeneratedCompany], last: Cents
 ) -> tuple[Cents, Cents, Cents, Cents]:
-    """The last bid and offer of each minute, around its close; wide outside the session."""
+    """The last bid and ask of each minute, near its close; wide outside the session."""
     usual = np.array([company.spread_bps for company in companies])
     width = usual[:, None] * last / 10_000 * rng.lognormal(0.0, 0.35, last.shape)
     width *= np.where(_shape(1, 1, 0.0) > 0, 1.0, 5.0)

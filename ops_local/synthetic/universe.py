@@ -1,7 +1,7 @@
 """The 33 tickers of a generated session: those that the `tickers` table watches.
 
-Symbols and names are real; prices, volatilities and volumes are made up and only
-plausible in size, and nothing said about these companies in a session happened.
+Symbols and names are real; prices, volatilities and volumes are invented and only
+plausible in size, and the news about these companies is fictitious.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ class GeneratedCompany:
     """One ticker and the character of its trading.
 
     Attributes:
-        exchange: As news writes it, None for a fund: no news is made about it.
-        price_usd: About where the day starts.
-        daily_vol_pct: Standard deviation of its own daily return, the market's part excluded.
-        beta: Share of the market's return that it takes part in.
-        minute_volume: Shares a minute around noon.
-        spread_bps: Usual spread, basis points; never under one cent.
+        exchange: As news writes it; None for a fund, which gets no news.
+        price_usd: Approximate price at the start of the day.
+        daily_vol_pct: Standard deviation of its daily return without the market's part.
+        beta: Sensitivity to the market's return.
+        minute_volume: Shares a minute at about noon.
+        spread_bps: Usual spread, basis points; at least one cent.
     """
 
     ticker: str

@@ -98,15 +98,15 @@ def test_a_csv_is_the_operators_word_and_wins(environment: Path, urls: DatabaseU
     ("name", "text", "said"),
     [
         ("a.csv", "symbol,name\nX,Y\n", "header must have ticker and name"),
-        ("a.csv", "ticker,name\nAAPL,Apple\nappl3,Apple\n", "line 3: 'appl3' is no symbol"),
+        ("a.csv", "ticker,name\nAAPL,Apple\nappl3,Apple\n", "line 3: 'appl3' is not a symbol"),
         ("a.csv", "ticker,name,exchange\nQ,Quartz,MOON\n", "line 2: exchange MOON"),
         ("a.csv", "ticker,name,active\nQ,Quartz,maybe\n", "neither true nor false"),
         ("a.csv", "ticker,name\nQ,Quartz\nq,Quartz\n", "more than one line for Q"),
         ("a.csv", "ticker,name\nQ,Quartz,more\n", "more fields than the header"),
-        ("a.json", "[", "no JSON"),
+        ("a.json", "[", "not JSON"),
         ("a.json", "{}", "no entries"),
         ("a.json", '{"0": {"ticker": "Q"}}', "entry 0 has no ticker, name or cik"),
-        ("a.json", '{"0": 5}', "entry 0 is no object"),
+        ("a.json", '{"0": 5}', "entry 0 is not an object"),
     ],
 )
 def test_an_odd_line_is_named(tmp_path: Path, name: str, text: str, said: str) -> None:

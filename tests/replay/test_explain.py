@@ -112,7 +112,7 @@ def test_the_quoted_scores_weigh_up_to_the_sentiment(generated_morning: Day) -> 
         mean = sum(map(mul, weights, scores)) / sum(weights)
         # Ages and scores are quoted rounded.
         assert mean == pytest.approx(row["score"], abs=0.03), row["id"]
-        assert all(quoted["told"] >= 1 for quoted in headlines.rows)
+        assert all(quoted["reports"] >= 1 for quoted in headlines.rows)
         assert MODEL in headlines.sentences[0]
 
 

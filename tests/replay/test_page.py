@@ -157,14 +157,14 @@ def test_headlines_stand_with_score_model_tickers_and_how_often_their_story_was_
 ) -> None:
     with generated_morning.reading() as tx:
         rows = tables.headlines(page.read(tx))
-    assert {"at", "score", "model", "tickers", "told", "headline", "source"} == set(rows[0])
+    assert {"at", "score", "model", "tickers", "report", "headline", "source"} == set(rows[0])
     stories = generated_morning.value(
         """
         SELECT count(DISTINCT story_id) FROM inbound_events_classified
         WHERE cardinality(tickers) > 0
         """
     )
-    first = [row for row in rows if row["told"].startswith("1 of ")]
+    first = [row for row in rows if row["report"].startswith("1 of ")]
     assert len(first) == stories < len(rows)
 
 
