@@ -30,7 +30,7 @@ class Verb:
 
 GROUPS = {
     "model": "build or verify a model folder",
-    "tickers": "import or look up what news may name",
+    "tickers": "import, find and choose securities",
 }
 
 _STACK = (target.STACK,)
@@ -42,12 +42,12 @@ VERBS = (
     Verb("demo", "generate a session and replay it", "replay:DEMO"),
     Verb(
         "explain",
-        "tell one trade or refusal from start to end",
+        "explain one trade or refusal, from headlines to result",
         "explain:COMMAND",
         reaches=(target.REPLAY, *_DATABASE),
     ),
-    Verb("compare", "where two replays differ", "compare:COMMAND"),
-    Verb("classify", "judge texts, one a line", "classify:COMMAND"),
+    Verb("compare", "compare two replays", "compare:COMMAND"),
+    Verb("classify", "classify texts, one on each line", "classify:COMMAND"),
     Verb("invoke", "call one function with an event", "invoke:COMMAND", reaches=_STACK),
     Verb(
         "query",
@@ -59,39 +59,44 @@ VERBS = (
     Verb("model build", "export a downloaded BERT classifier as int8 ONNX", "model:BUILD"),
     Verb("model verify", "compare an int8 model with its fp32 on a file", "model:VERIFY"),
     Verb("tickers import", "add the securities of a file", "tickers:IMPORT"),
-    Verb("tickers list", "those of a symbol or with a word in their names", "tickers:LIST"),
-    Verb("tickers proposals", "what discovery proposed and you decided", "tickers:PROPOSALS"),
+    Verb("tickers list", "find securities by symbol or by a word of the name", "tickers:LIST"),
+    Verb("tickers proposals", "what discovery proposed, and what was decided", "tickers:PROPOSALS"),
     Verb(
         "tickers accept",
         "watch these from the next minute on; proposed or not",
         "tickers:ACCEPT",
     ),
-    Verb("tickers reject", "watch these no more, and never propose them again", "tickers:REJECT"),
+    Verb("tickers reject", "stop watching these, and never propose them again", "tickers:REJECT"),
     Verb(
         "migrate",
         "bring the database to the newest migration",
         "migrate:COMMAND",
         reaches=_DATABASE,
     ),
-    Verb("status", "what runs, what is held, what is wrong", "status:COMMAND", reaches=_STACK),
+    Verb(
+        "status",
+        "accounts, last runs, open positions and open alerts",
+        "status:COMMAND",
+        reaches=_STACK,
+    ),
     Verb(
         "doctor",
-        "whether every invariant holds, row by row",
+        "check every invariant, with the rows that break one",
         "doctor:COMMAND",
         reaches=_STACK,
     ),
-    Verb("halt", "stop new entries; exits go on", "control:HALT", reaches=_STACK),
+    Verb("halt", "stop new entries; exits continue", "control:HALT", reaches=_STACK),
     Verb(
         "resume",
-        "let entries in again, and count losing streaks anew",
+        "allow entries again, and restart the count of losing trades",
         "control:RESUME",
         reaches=_STACK,
     ),
     Verb(
         "close",
-        "sell what is held, cancel what is being bought",
+        "sell open positions, cancel open entries",
         "control:CLOSE",
         reaches=_STACK,
     ),
-    Verb("cost", "what a month in AWS costs, by position", "cost:COMMAND", reaches=_STACK),
+    Verb("cost", "monthly cost in AWS, by item", "cost:COMMAND", reaches=_STACK),
 )

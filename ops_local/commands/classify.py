@@ -1,4 +1,4 @@
-"""`ops classify FILE`: label, score and tickers of each line, as the pipeline would store them."""
+"""`ops classify FILE`: the label, score and tickers that the pipeline would store for each line."""
 
 import argparse
 import json
@@ -19,7 +19,7 @@ from ops_pipeline.ports import Classifier
 from ops_pipeline.runtime.wiring import Runtime
 from ops_pipeline.stages.classifier import judge
 
-# Large enough for a model to sort by length, small enough for a pipe to see answers soon.
+# Large enough for a model to sort by length, small enough for a pipe to get output soon.
 _BATCH = 256
 
 
@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(call: Call) -> int:
-    """Print one JSON object a line; names of companies come from the pipeline's database."""
+    """Print a JSON object for each line; company names come from the pipeline's database."""
     try:
         with ExitStack() as stack:
             lines = stack.enter_context(_opened(call.args.file))
@@ -38,13 +38,13 @@ def run(call: Call) -> int:
             for line in answers(lines, index, classifier):
                 sys.stdout.write(line + "\n")
     except BrokenPipeError:
-        # `head` has seen enough; what Python would still flush has nowhere to go.
+        # The reader (`head`, for example) has closed the pipe; Python must not flush the rest.
         sys.stderr.close()
     return 0
 
 
 def answers(lines: Iterable[str], index: NameIndex, classifier: Classifier) -> Iterator[str]:
-    """One JSON object for each line, in order; an empty line has one too."""
+    """One JSON object for each line, in order, also for empty lines."""
     texts = iter(lines)
     while batch := [line.rstrip("\r\n") for line in islice(texts, _BATCH)]:
         items = [_item(text) for text in batch]

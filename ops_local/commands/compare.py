@@ -1,4 +1,4 @@
-"""`ops compare A B`: where two replays differ, in trades, profit and refusals, then row by row."""
+"""`ops compare A B`: compares two replays by trades, profit and refusals, then row by row."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ from ops_local.comparison.days import Comparison, compare_days
 from ops_local.summary import Part
 from ops_pipeline.db.driver.connection import Row, Transaction
 
-# More fill a screen without saying more; --json has them all.
+# A screenful; --json prints all of them.
 _MOST_SHOWN = 20
 
 
@@ -29,12 +29,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--after-kill",
         action="store_true",
-        help="leave out attempts and leases, in which a replay that was killed may differ",
+        help="ignore attempts and leases, which may differ after a kill",
     )
 
 
 def run(call: Call) -> int:
-    """Return 0 when both hold the same, 1 when they differ or can't be read."""
+    """Return 0 if both are identical, 1 if they differ or can't be read."""
     with _both(call) as (a, b):
         found = compared(a, b, after_kill=call.args.after_kill)
         days = compare_days(a, b, found)

@@ -1,4 +1,4 @@
-"""`ops halt`, `ops resume`, `ops close`: what an operator does by hand, with the reason kept."""
+"""`ops halt`, `ops resume`, `ops close`: an operator's actions, recorded with the reason."""
 
 import argparse
 from collections.abc import Callable
@@ -12,19 +12,19 @@ from ops_pipeline.stages.control import Action, ControlCommand
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--account", metavar="A", help="one account; all if left out")
-    parser.add_argument("--reason", required=True, help="why; kept in operator_actions")
-    parser.add_argument("--operator", metavar="NAME", help="who; the login name if left out")
+    parser.add_argument("--account", metavar="A", help="one account; all if omitted")
+    parser.add_argument("--reason", required=True, help="why; recorded in operator_actions")
+    parser.add_argument("--operator", metavar="NAME", help="who; the login name if omitted")
 
 
 def _close_arguments(parser: argparse.ArgumentParser) -> None:
     _arguments(parser)
-    parser.add_argument("--ticker", metavar="T", help="only this one; all if left out")
+    parser.add_argument("--ticker", metavar="T", help="only this one; all if omitted")
 
 
 def _run(action: Action) -> Callable[[Call], int]:
     def run(call: Call) -> int:
-        """Return 0 when it is done and recorded."""
+        """Return 0 once it is done and recorded."""
         command = ControlCommand(
             action=action,
             operator=call.operator,

@@ -1,4 +1,4 @@
-"""`ops cost`: what a deployed month costs, what the other ways would, and what fits the disk."""
+"""`ops cost`: the monthly cost of a deployment, of alternatives, and what fits on the disk."""
 
 import sys
 from dataclasses import replace
@@ -19,7 +19,7 @@ GROUP BY stage
 
 
 def run(call: Call) -> int:
-    """Return 0 within the budget of $1 a day, 1 above it; with --stack by its measured times."""
+    """Return 0 within the budget of $1 a day, 1 above it; --stack uses measured run times."""
     prices = load_prices()
     chosen = Deployment()
     measured_s = _measured(call.target.stack) if call.target.stack else {}
@@ -45,7 +45,7 @@ def run(call: Call) -> int:
 
 
 def _measured(stack: str) -> dict[str, float]:
-    """Seconds a call by stage, of the newest day that the stack ran."""
+    """Average seconds of a call by stage, on the last day that the stack ran."""
     found = deployed.StackReader(stack).rows(_MEASURED)
     return {row["stage"]: float(row["seconds"]) for row in found}
 
@@ -61,10 +61,10 @@ def _table(facts: dict[str, object]) -> str:
         "   instead of NAT, functions and machines"
     )
     shown.append(
-        f"the disk of {facts['disk_gib']} GiB takes {facts['tickers_the_disk_takes']} tickers,"
-        f" and {YEARS} years of what is never deleted"
+        f"a disk of {facts['disk_gib']} GiB holds {facts['tickers_the_disk_takes']} tickers"
+        f" and {YEARS} years of the tables that are never deleted"
     )
-    shown.append(f"list prices of {facts['prices_as_of']}; free trials and tax left out")
+    shown.append(f"list prices of {facts['prices_as_of']}; without free trials and tax")
     return "\n".join(shown) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""`ops doctor`: whether the database is whole. Exit code 0 when it is, 1 when something is not."""
+"""`ops doctor`: checks the database. Exit code 0 if nothing is wrong, 1 if something is."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -13,7 +13,7 @@ from ops_pipeline.domain.operations.invariants import MEANINGS
 
 
 def run(call: Call) -> int:
-    """Return 0 when nothing is wrong, 1 when anything is; each part lists only what is wrong."""
+    """Return 0 if nothing is wrong, else 1; each part lists only what is wrong."""
     target = call.target
     with target.reading("ops-doctor") as tx:
         parts = examine(tx, lambda: target.present(tx))
@@ -22,7 +22,7 @@ def run(call: Call) -> int:
 
 
 def examine(tx: Transaction, present: Callable[[], datetime]) -> list[Part]:
-    """What is wrong, by part; a database that lacks migrations is asked nothing else."""
+    """What is wrong, by part; a database that lacks migrations is not checked further."""
     missing = [{"version": version} for version in schema.missing_versions(tx)]
     if missing:
         return [Part("Missing migrations", missing)]

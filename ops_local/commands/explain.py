@@ -1,4 +1,4 @@
-"""`ops explain [RECOMMENDATION]`: one trade, or one refusal, from its headlines to its result."""
+"""`ops explain [RECOMMENDATION]`: one trade or one refusal, from its headlines to its result."""
 
 import argparse
 import textwrap
@@ -22,12 +22,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         nargs="?",
         metavar="RECOMMENDATION",
-        help="its number in dispatch_recommendations; without it, the best story of the day",
+        help="its id in dispatch_recommendations; if omitted, the one that shows most",
     )
 
 
 def run(call: Call) -> int:
-    """Return 0 when it was told, 1 when there is nothing of that number."""
+    """Return 0, or 1 if there is no such recommendation."""
     with _reading(call) as tx:
         explained = _explained(tx, call.args.recommendation)
     if call.json:
@@ -37,9 +37,9 @@ def run(call: Call) -> int:
     return 0
 
 
-def show(console: Console, told: Sequence[Section]) -> None:
+def show(console: Console, parts: Sequence[Section]) -> None:
     """Print each section: its sentences, then its table."""
-    for section in told:
+    for section in parts:
         console.print()
         console.print(section.title, style="bold", markup=False)
         for sentence in section.sentences:
@@ -61,7 +61,7 @@ def _reading(call: Call) -> Iterator[Transaction]:
 def _explained(tx: Transaction, recommendation: int | None) -> records.Explained:
     number = records.best(tx) if recommendation is None else recommendation
     if number is None:
-        raise InvalidInput("this database holds no recommendation to explain")
+        raise InvalidInput("this database has no recommendation to explain")
     return records.explain(tx, number)
 
 

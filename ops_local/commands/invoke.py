@@ -16,7 +16,7 @@ from ops_pipeline.runtime.wiring import Runtime
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stage", choices=sorted(load_functions()), metavar="STAGE")
-    parser.add_argument("--event", default="{}", metavar="JSON", help="the event, {} if left out")
+    parser.add_argument("--event", default="{}", metavar="JSON", help="the event, {} if omitted")
 
 
 def run(call: Call) -> int:
@@ -25,7 +25,7 @@ def run(call: Call) -> int:
     try:
         event = json.loads(call.args.event)
     except ValueError as error:
-        raise UsageError(f"--event is no JSON: {error}") from error
+        raise UsageError(f"--event is not JSON: {error}") from error
     if stack := call.target.stack:
         return _print(call, lambda: deployed.call(stack, stage, event))
     with log.written_to(sys.stderr):

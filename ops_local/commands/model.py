@@ -1,4 +1,4 @@
-"""`ops model build|verify`: make a model folder, and see what int8 costs it."""
+"""`ops model build|verify`: builds a model folder, and compares int8 with fp32."""
 
 import argparse
 import sys
@@ -8,21 +8,23 @@ from ops_local.commandline.command import Call, Command
 from ops_local.model_build import build_model
 from ops_pipeline.adapters.onnx_classifier import OnnxClassifier
 
-# Below this share of equal labels a quantised model is another model.
+# With less agreement than this the quantised model is not the same model.
 LEAST_AGREEMENT = 0.97
 
 
 def _build_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, help="folder as transformers saves a model")
     parser.add_argument("target", type=Path, help="the model folder to write")
-    parser.add_argument("--name", required=True, help="what rows will say, with its version")
-    parser.add_argument("--fp32", action="store_true", help="leave the weights as they are")
+    parser.add_argument(
+        "--name", required=True, help="name and version, stored with each classified item"
+    )
+    parser.add_argument("--fp32", action="store_true", help="do not quantise the weights")
 
 
 def _verify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("int8", type=Path, help="model folder")
     parser.add_argument("fp32", type=Path, help="model folder of the same model, not quantised")
-    parser.add_argument("texts", type=Path, help="one text a line")
+    parser.add_argument("texts", type=Path, help="a file with one text on each line")
 
 
 def _build(call: Call) -> int:
@@ -37,7 +39,7 @@ def _build(call: Call) -> int:
 
 
 def _verify(call: Call) -> int:
-    """Print the agreement as JSON; return 1 when it is under LEAST_AGREEMENT."""
+    """Print the agreement as JSON; return 1 if it is below LEAST_AGREEMENT."""
     args = call.args
     texts = [line for line in args.texts.read_text().splitlines() if line.strip()]
     small, large = (OnnxClassifier(path).classify(texts) for path in (args.int8, args.fp32))

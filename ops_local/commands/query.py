@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(call: Call) -> int:
-    """Return 0 when the statement was answered, 1 when it was refused or failed."""
+    """Return 0 if the statement succeeded, 1 if it was refused or failed."""
     answer = _ask(call)
     body = answer["body"]
     as_it_comes = call.json or not (call.args.csv or sys.stdout.isatty())
@@ -45,7 +45,7 @@ def run(call: Call) -> int:
         else:
             _show(rows, Terminal())
     if body.endswith(_TRUNCATED):
-        sys.stderr.write("there are more rows than these\n")
+        sys.stderr.write("there are more rows\n")
     return 0
 
 

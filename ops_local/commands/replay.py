@@ -21,7 +21,7 @@ from ops_pipeline.db.driver.connection import Database, target_from_url
 def _replay_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recording", type=Path, metavar="RECORDING", help="folder of the recording")
     parser.add_argument(
-        "--params", type=Path, metavar="FILE", help="JSON with parameters that differ"
+        "--params", type=Path, metavar="FILE", help="JSON with the parameters to change"
     )
     parser.add_argument(
         "--database-url", metavar="URL", help="an empty database instead of the embedded one"
@@ -34,7 +34,7 @@ def _demo_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _replay(call: Call) -> int:
-    """Return 0 when every stage ran at every tick, 1 when something failed."""
+    """Return 0 if every stage succeeded at every tick, 1 if something failed."""
     return _run(call, recordings.load(call.args.recording), _console(call))
 
 
@@ -45,7 +45,7 @@ def _demo(call: Call) -> int:
 
 
 def generated(home: Home, console: Console, seed: int = DEFAULT_SEED) -> recordings.Recording:
-    """The session of that seed, generated unless it is there already."""
+    """The session of that seed; generated if it does not exist yet."""
     folder = home.recording(f"generated-{DEFAULT_DAY}-seed-{seed}")
     if not (folder / "session.json").exists():
         console.print(f"Generating a session of {DEFAULT_DAY} from seed {seed}")
@@ -75,7 +75,7 @@ def _run(call: Call, recording: recordings.Recording, console: Console) -> int:
 
 
 def look_back(plan: ReplayPlan, reader_url: str) -> list[summary.Part]:
-    """Write the page, and return the tables that stand on it too."""
+    """Write the page and return the summary's tables."""
     recording = plan.recording
     session = page.PageSession(recording.day, recording.synthetic, recording.source)
     page.write(page_of(plan), reader_url, session)
@@ -83,12 +83,12 @@ def look_back(plan: ReplayPlan, reader_url: str) -> list[summary.Part]:
 
 
 def page_of(plan: ReplayPlan) -> Path:
-    """Where a replay's page lies."""
+    """The file of a replay's page."""
     return plan.home.replay(plan.name) / "report.html"
 
 
 def read_summary(reader_url: str) -> list[summary.Part]:
-    """The summary's tables, read as the reader."""
+    """The summary's tables, read with the reader's login."""
     database = Database(target_from_url(reader_url), application_name="ops-summary")
     with database.transaction() as tx:
         parts = summary.read(tx)
@@ -107,9 +107,9 @@ def _report(
     summary.show(console, done.result)
     for failure in done.tally.failures[:20]:
         console.print(f"FAILED {failure}", markup=False)
-    console.print(f"\nSee it: {page_of(plan)}", markup=False, soft_wrap=True)
+    console.print(f"\nPage: {page_of(plan)}", markup=False, soft_wrap=True)
     if call.args.database_url is None:
-        console.print(f"Ask it: ops explain, ops query, ops compare (this is {plan.name})")
+        console.print(f"Next: ops explain, ops query, ops compare (this replay is {plan.name})")
 
 
 def _overlay(file: Path | None) -> dict[str, Any] | None:
@@ -121,7 +121,7 @@ def _overlay(file: Path | None) -> dict[str, Any] | None:
         raise recordings.InvalidRecording(f"--params {file}: {error}") from error
 
 
-# What may stop a replay, beside what may stop any verb.
+# Errors that may end a replay, beside those of every verb.
 EXPECTED = (recordings.InvalidRecording, ExchangeFailed, Interrupted)
 REPLAY = Command(_replay, _replay_arguments, EXPECTED)
 DEMO = Command(_demo, _demo_arguments, EXPECTED)

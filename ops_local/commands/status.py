@@ -7,7 +7,7 @@ from ops_pipeline.domain.market import new_york_day
 
 
 def run(call: Call) -> int:
-    """Return 0 when nothing is wrong, 1 when an alert is open or a last run failed."""
+    """Return 0 if nothing is wrong, 1 if an alert is open or a last run failed."""
     target = call.target
     with target.reading("ops-status") as tx:
         parts = [

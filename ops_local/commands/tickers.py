@@ -1,4 +1,4 @@
-"""`ops tickers`: the securities that news may name, and those that are watched."""
+"""`ops tickers`: the securities that news may mention, and those that are watched."""
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
@@ -22,18 +22,18 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _list_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("word", nargs="?", help="all if left out, the watched ones first")
+    parser.add_argument("word", nargs="?", help="all if omitted, the watched ones first")
     parser.add_argument("--most", type=int, default=100, metavar="N", help="default 100")
 
 
 def _decide_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ticker", nargs="+", help="symbols")
-    parser.add_argument("--reason", required=True, help="why; kept in operator_actions")
-    parser.add_argument("--operator", metavar="NAME", help="who; the login name if left out")
+    parser.add_argument("--reason", required=True, help="why; recorded in operator_actions")
+    parser.add_argument("--operator", metavar="NAME", help="who; the login name if omitted")
 
 
 def _import(call: Call) -> int:
-    """Write all of the file or nothing."""
+    """Import the whole file or nothing."""
     with _writing(call) as tx:
         plan = _plan(call.args.file, tx)
         done = {"imported": tickers.write(tx, plan.securities), "skipped": plan.skipped}
@@ -55,7 +55,7 @@ def _proposals(call: Call) -> int:
 
 def _decide(*, accepted: bool) -> Callable[[Call], int]:
     def run(call: Call) -> int:
-        """Keep the decision with its reason; a symbol that is none or trades no more is refused."""
+        """Record the decision with its reason; invalid and inactive symbols are refused."""
         with _writing(call) as tx:
             done = watching.decide(
                 tx,
@@ -74,7 +74,7 @@ def _decide(*, accepted: bool) -> Callable[[Call], int]:
 @contextmanager
 def _writing(call: Call) -> Iterator[Transaction]:
     settings = call.settings
-    # The schema of a server of one's own is changed by `ops migrate` alone.
+    # On the user's own server only `ops migrate` changes the schema.
     migrations = None if settings.database_url else settings.migrations_dir
     with (
         call.target.writing("ops-tickers", migrations) as database,
@@ -92,7 +92,7 @@ def _show(call: Call, title: str, rows: Sequence[Row]) -> int:
 
 
 def _plan(file: Path, tx: Transaction) -> ImportPlan:
-    """A CSV is a person's word and replaces what is known; SEC's list only adds to it."""
+    """A CSV is the user's choice and replaces what is stored; SEC's list only adds to it."""
     if file.suffix.casefold() == ".csv":
         return ImportPlan(tuple(read_csv(file)))
     return plan_import(read_sec(file), tickers.all_securities(tx))

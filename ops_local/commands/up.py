@@ -1,4 +1,4 @@
-"""`ops up`: the schedules on the wall clock, on paper."""
+"""`ops up`: runs the schedules on the wall clock, on paper accounts."""
 
 import argparse
 import fcntl
@@ -23,12 +23,12 @@ from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.market import new_york_day, new_york_time
 from ops_pipeline.runtime import log
 
-_SESSION = "An account's keys are set: Alpaca's paper API, on the wall clock"
+_SESSION = "Keys of an account are set: trading on Alpaca's paper API"
 _PLAYED = "No keys are set: the paper exchange plays a generated session"
 
 
 class AlreadyUp(RuntimeError):
-    """Another `ops up` holds this state folder."""
+    """Another `ops up` is using this state folder."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(call: Call) -> int:
-    """Return 0 after a clean stop, 1 when something failed or one runs already."""
+    """Return 0 after a clean stop, 1 if something failed or another one is running."""
     if call.args.speed <= 0:
         raise UsageError("--speed must be positive")
     console = Console(stderr=call.json, highlight=False)
@@ -56,7 +56,7 @@ def _with_keys(call: Call) -> bool:
 
 
 def _play(call: Call, console: Console, stop: threading.Event) -> int:
-    """Play the generated session at the asked speed; a stopped one goes on next time."""
+    """Play the generated session at the given speed; if stopped, it resumes next time."""
     speed = call.args.speed
     console.print(f"{_PLAYED}, {speed:g} times as fast. Ctrl-C stops it.")
     migrations = call.settings.migrations_dir
@@ -75,7 +75,7 @@ def _play(call: Call, console: Console, stop: threading.Event) -> int:
 
 
 def _trade(call: Call, console: Console, stop: threading.Event) -> int:
-    """Run against Alpaca's paper API until a signal comes."""
+    """Run against Alpaca's paper API until a signal arrives."""
     if call.args.speed != 1.0:
         raise UsageError("--speed: the wall clock has one speed; leave it out where keys are set")
     console.print(f"{_SESSION}. Ctrl-C stops it.")
@@ -108,7 +108,7 @@ def _wait(stop: threading.Event) -> Callable[[float], bool]:
 
 
 def _pace(speed: float, stop: threading.Event) -> Callable[[datetime], bool]:
-    """Hold each minute back until its share of the wall clock's time has passed."""
+    """Delay each minute so that the session runs at the given speed."""
     began: list[tuple[float, datetime]] = []
 
     def pace(minute: datetime) -> bool:
@@ -123,7 +123,7 @@ def _pace(speed: float, stop: threading.Event) -> Callable[[datetime], bool]:
 
 @contextmanager
 def _only_one(home: Home) -> Iterator[None]:
-    """Hold the folder's lock; the kernel lets go of it when the process ends, however."""
+    """Hold the folder's lock; the kernel releases it however the process ends."""
     home.folder.mkdir(parents=True, exist_ok=True)
     with (home.folder / "up.lock").open("a+") as held:
         try:
@@ -135,7 +135,7 @@ def _only_one(home: Home) -> Iterator[None]:
 
 @contextmanager
 def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run after its present minute."""
+    """Ctrl-C and SIGTERM end the run after the current minute."""
     before = {
         number: signal.signal(number, lambda *_: stop.set())
         for number in (signal.SIGINT, signal.SIGTERM)

@@ -143,7 +143,7 @@ def test_words_that_make_no_command_are_exit_code_2(
     variables: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["invoke", "report", "--event", "{"], variables) == 2
-    assert "--event is no JSON" in capsys.readouterr().err
+    assert "--event is not JSON" in capsys.readouterr().err
     for words in ([], ["no-such-verb"], ["tickers"], ["status", "--stack"]):
         with pytest.raises(SystemExit) as ended:
             main(words, variables)
