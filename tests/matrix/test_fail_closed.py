@@ -24,22 +24,22 @@ from tests.support.fakes import FixedCalendar
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "fail-closed.md"
 COLUMNS = ("no legible answer", "stale", "empty")
-HEAD = """# What happens when something is gone
+HEAD = """# What happens when a dependency fails
 
-Entries are refused by the named gates; nothing is ever closed without evidence. "No legible
-answer" is a dependency that is down, slower than its time-out, or answers with something else
-than was asked for. A test makes this table and compares it with this page.
+Entries are refused by the gates named here; no position is ever closed without a report of the
+broker. "No legible answer" means that a dependency is down, slower than its time-out, or answers
+something other than what was asked. A test produces this table and compares it with this page.
 
-Without Postgres nothing at all is decided: no order is sent that is not committed, exits wait,
-stock is protected by the stop resting at the broker, which is left alone. Without the schedule's
-clock no run begins: every machine's first stage refuses a tick older than two minutes. A clock
-that is wrong shows in the ages of quotes, bars and features.
+Without Postgres nothing is decided: no order is sent that is not committed, exits wait, and stock
+is protected by the stop that rests at the broker. When the schedule's clock fails no run begins:
+the first stage of each machine refuses a tick older than two minutes. A wrong clock shows in the
+ages of quotes, bars and features.
 
-The calendar is a file of this release, so it is there or knows no session. The broker's account
-and its lists carry no time: a list is stale when it lacks what we hold, and an old account is
-not told from a new one. "Empty" is no answer of the account.
+The calendar comes with the release: it cannot be unreachable, only lack a session. The broker's
+account and lists carry no time: a list counts as stale when it lacks what we hold, and an old
+account cannot be told from a new one. The account has no empty answer.
 
-| what is gone | how | entries | exits |
+| what fails | how | entries | exits |
 |---|---|---|---|
 """
 _TEN_MINUTES, _TWO_DAYS, _ITS = "interval '10 min'", "interval '2 days'", "ticker = 'BBB'"
