@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test slow chaos bench lint types contracts check lock docs asl clean \
+.PHONY: help setup demo test slow chaos bench lint types contracts check lock docs asl new-stage clean \
 	infra layers weigh certs synth cdk infra-test e2e
 
 BIN := .venv/bin
@@ -61,6 +61,11 @@ docs: $(READY) ## write docs/data-dictionary.md from the migrations, docs/stages
 
 asl: $(READY) ## write the state machines of infra/statemachines from the manifest of stages
 	@$(BIN)/python -m infra.asl
+
+new-stage: $(READY) ## write the skeleton of a stage with its test, for example make new-stage NAME=earnings_dates
+	@$(BIN)/python -m infra.new_stage "$(NAME)"
+	@$(BIN)/python -m infra.asl
+	@$(BIN)/python -m infra.pages
 
 INFRA := .venv-infra/ready
 

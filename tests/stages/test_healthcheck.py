@@ -11,7 +11,7 @@ from ops_pipeline.db import parameters, runs
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.operations import retention
 from ops_pipeline.domain.market import MINUTE, new_york_time
-from ops_pipeline.domain.operations.health import MONITORED_STAGES
+from ops_pipeline.domain.operations.health import LONGEST_GAPS, MONITORED_STAGES
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.stages import control, healthcheck, run_failure
 from ops_pipeline.stages.request import TickRequest
@@ -165,9 +165,9 @@ def test_a_pipeline_that_died_hours_ago_is_not_taken_for_one_just_set_up(db: Dat
 
 def test_a_daily_stage_that_no_weekday_started_is_found_and_then_well_again(db: Database) -> None:
     friday, monday = date(2026, 1, 30), date(2026, 2, 2)
-    daily = ("reconciler", "market_regime", "report")
-    ran(db, (*daily, "retention", "discovery"), [at(16, 20, friday)])
-    ran(db, (*daily, "discovery"), [at(8, 30, monday), at(16, 20, monday)])
+    others = set(LONGEST_GAPS) - {"retention"}
+    ran(db, LONGEST_GAPS, [at(16, 20, friday)])
+    ran(db, others, [at(8, 30, monday), at(16, 20, monday)])
     healthy(db, at(9, 40, monday))
     healthy(db, NOON)
 
@@ -183,9 +183,8 @@ def test_a_daily_stage_that_no_weekday_started_is_found_and_then_well_again(db: 
 
 def test_discovery_that_no_weekday_started_is_found_and_then_well_again(db: Database) -> None:
     friday, monday = date(2026, 1, 30), date(2026, 2, 2)
-    daily = ("reconciler", "market_regime", "report", "retention")
-    ran(db, ("discovery", *daily), [at(16, 15, friday)])
-    ran(db, daily, [at(16, 20, monday)])
+    ran(db, LONGEST_GAPS, [at(16, 15, friday)])
+    ran(db, set(LONGEST_GAPS) - {"discovery"}, [at(16, 20, monday)])
 
     assert "stage_silent * discovery" not in check(db, at(16, 15, monday)).unwell
     check(db, at(18, 20, monday))

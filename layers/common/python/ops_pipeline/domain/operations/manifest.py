@@ -226,6 +226,7 @@ STAGES = (
         timeout_s=15,
         monitoring=_TWICE_A_WEEKDAY,
     ),
+    # make new-stage writes its entry above this line.
     Stage(
         name="healthcheck",
         description="Checks runs, output, failures and invariants, and opens alerts.",

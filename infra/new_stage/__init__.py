@@ -1,0 +1,1 @@
+"""Writes the skeleton of a new stage: `python -m infra.new_stage NAME`, by `make new-stage`."""
