@@ -75,8 +75,8 @@ def _timed(body: str) -> str:
 _OURS = _timed("""
 from contextlib import closing
 from pathlib import Path
-from ops_pipeline.db.connection import Database, target_from_url
-from ops_pipeline.db.migrations import LIMITS, Runner
+from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.migrations.runner import LIMITS, Runner
 def work():
     target = target_from_url(sys.argv[2])
     with closing(Database(target, application_name="bench", limits=LIMITS)) as database:

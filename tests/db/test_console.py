@@ -1,6 +1,7 @@
 """The SQL console as an operator and their scripts use it, and as nobody should."""
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -9,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from ops_local import database as local
 from ops_local.database import DatabaseUrls
+from ops_local.postgres.server import EmbeddedPostgres
 from ops_pipeline.db.console.body import unique_names
 from ops_pipeline.db.console.console import Console, ConsoleLimits, run
 from ops_pipeline.db.driver.connection import ConnectionTarget, Database, target_from_url
@@ -302,6 +305,7 @@ def test_no_rows_and_no_columns_are_ordinary_answers(console: Console) -> None:
     assert _rows(console.run("SELECT 1 AS a WHERE false")) == []
     assert _rows(console.run("SELECT")) == [{}]
     assert _rows(console.run("SET TIME ZONE 'Asia/Kolkata'")) == []
+    assert _rows(console.run("SELECT pg_sleep(0), set_config FROM (SELECT 1) AS t (set_config)"))
 
 
 @pytest.mark.parametrize(
@@ -341,8 +345,53 @@ def test_what_is_no_statement_is_refused_before_the_database(console: Console, s
     assert _error(console.run(sql))["error"].startswith("InvalidInput: sql ")
 
 
-def test_a_comment_alone_answers_no_rows(console: Console) -> None:
-    assert _rows(console.run("-- nothing")) == []
+@pytest.mark.parametrize("sql", ["-- nothing", ";", ";;;", " ; -- a\n;", "/* ; */"])
+def test_no_statement_is_said_to_be_none(console: Console, sql: str) -> None:
+    assert _error(console.run(sql))["error"] == "InvalidInput: sql holds no statement"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT pg_advisory_lock(729104001)",
+        "SELECT pg_try_advisory_xact_lock(1, 2)",
+        'SELECT pg_catalog . "pg_advisory_lock" /* ( */ (1)',
+        'SELECT U&"\\0070g_advisory_lock"(1)',
+        "WITH x AS (SELECT PG_Advisory_Lock_Shared(1)) SELECT 1",
+        "EXPLAIN ANALYZE SELECT pg_advisory_lock(1)",
+        "PREPARE p AS SELECT pg_advisory_lock(1)",
+        "SELECT query_to_xml('SELECT pg_advisory_lock(1)', true, false, '')",
+        "SELECT ts_stat('SELECT pg_advisory_lock(1), to_tsvector(1::text)')",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity",
+        "SELECT pg_cancel_backend(1)",
+        "SELECT pg_logical_emit_message(false, 'a', 'b')",
+        "SELECT pg_notify('a', 'b')",
+        "NOTIFY a",
+        "LISTEN a",
+        "UNLISTEN *",
+        "SELECT lo_create(0)",
+        "SELECT lo_from_bytea(0, 'x')",
+        "SET statement_timeout = 0",
+        'SET LOCAL "STATEMENT_TIMEOUT" TO 0',
+        "SET SESSION transaction_timeout = 0",
+        "RESET statement_timeout",
+        "SELECT set_config('statement_timeout', '0', false)",
+        "SELECT set_config('Lock_Timeout', '0', false)",
+        "SELECT set_config('statement_' || 'timeout', '0', false)",
+        "SELECT set_config(name, '0', false) FROM pg_settings WHERE name ~ 'timeout'",
+        "SELECT set_config('work_mem', '4GB', false), count(*) FROM orders AS a, orders AS b",
+        "SELECT set_config('work_mem', '4GB', false) FROM orders",
+        "SELECT set_config($1, '4GB', false)",
+    ],
+)
+def test_what_would_reach_beyond_a_reading_statement_is_refused(console: Console, sql: str) -> None:
+    assert _error(console.run(sql))["error"].startswith("InvalidInput: ")
+
+
+def test_names_and_words_of_what_is_refused_may_be_spoken_of(console: Console) -> None:
+    sql = """SELECT 'pg_advisory_lock(1)' AS "listen", $$NOTIFY a$$ AS lo_create, -- pg_notify(1)
+        (SELECT count(*) FROM pg_proc WHERE proname IN ('set_config', 'statement_timeout')) AS n"""
+    assert _rows(console.run(sql))[0]["listen"] == "pg_advisory_lock(1)"
 
 
 @pytest.mark.parametrize("login", ["owner", "writer"])
@@ -396,9 +445,7 @@ def test_a_statement_over_its_time_is_cut_off(reader_target: ConnectionTarget) -
     ("sql", "trace"),
     [
         ("SELECT set_config('work_mem', '1GB', false)", "SELECT current_setting('work_mem')"),
-        ("SELECT pg_advisory_lock(1)", "SELECT * FROM pg_locks WHERE locktype = 'advisory'"),
         ("PREPARE p AS SELECT 1", "SELECT name FROM pg_prepared_statements"),
-        ("LISTEN orders", "SELECT pg_listening_channels()"),
         ("DECLARE c CURSOR WITH HOLD FOR SELECT 1", "SELECT name FROM pg_cursors"),
         ("SET default_transaction_read_only = off", "SHOW default_transaction_read_only"),
     ],
@@ -421,6 +468,57 @@ def test_a_connection_that_died_is_replaced(console: Console, admin_db: Database
     with admin_db.transaction() as tx:
         tx.execute("SELECT pg_terminate_backend(:pid, 5000)", pid=pid)
     assert _value(console, "1") == 1
+
+
+@pytest.fixture
+def passing_reader(
+    reader_target: ConnectionTarget, admin_db: Database
+) -> Iterator[ConnectionTarget]:
+    """A reader of a test's own, whose role may be dropped."""
+    _make_role(admin_db)
+    yield replace(reader_target, user="tests_passing_reader", password="passing")
+    with admin_db.transaction() as tx:
+        tx.script("DROP ROLE IF EXISTS tests_passing_reader")
+
+
+def _make_role(admin: Database) -> None:
+    with admin.transaction() as tx:
+        tx.script(
+            "CREATE ROLE tests_passing_reader LOGIN PASSWORD 'passing' IN ROLE ops_pipeline_reader"
+        )
+
+
+def test_a_warm_console_works_on_when_its_role_was_made_anew(
+    passing_reader: ConnectionTarget, admin_db: Database
+) -> None:
+    with closing(Console(passing_reader)) as console:
+        assert _value(console, "1") == 1
+        with admin_db.transaction() as tx:
+            tx.script("DROP ROLE tests_passing_reader")
+        assert _error(console.run("SELECT 1"))["sqlstate"] != "25P02"
+        _make_role(admin_db)
+        assert _value(console, "current_user") == "tests_passing_reader"
+
+
+@pytest.mark.parametrize("end", ["a time-out", "a cancel"])
+def test_a_warm_console_works_on_after_an_error_in_its_look_at_the_login(
+    reader_target: ConnectionTarget, postgres: EmbeddedPostgres, end: str
+) -> None:
+    url = local.url_for(postgres.url, database=reader_target.database)
+    admin = Database(target_from_url(url), application_name="tests")
+    with closing(Console(reader_target)) as console, closing(admin):
+        pid = _value(console, "pg_backend_pid()")
+        with admin.transaction() as tx:
+            tx.script("LOCK TABLE pg_catalog.pg_namespace")
+            if end == "a cancel":
+                threading.Timer(0.5, _cancel, (postgres.url, pid)).start()
+            assert _error(console.run("SELECT 1"))["error"]
+        assert _value(console, "1") == 1
+
+
+def _cancel(url: str, pid: int) -> None:
+    with closing(Database(target_from_url(url), application_name="tests")) as database:
+        database.read("SELECT pg_cancel_backend(:pid)", pid=pid)
 
 
 def test_a_database_out_of_reach_is_an_answer_without_its_address(

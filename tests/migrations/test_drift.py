@@ -121,7 +121,7 @@ def test_verify_runs_nothing_that_reaches_beyond_its_scratch_database(
         assert runner.verify() == [
             "column public.a.b is there, but no migration makes it",
             "not run for this comparison, because they act beyond this database: "
-            "0001_role.sql line 1 (CREATE ROLE), 0001_role.sql line 1 (GRANT BEYOND), "
+            "0001_role.sql line 1 (CREATE ROLE), 0001_role.sql line 1 (GRANT beyond), "
             "0001_role.sql line 2 (DO), 0002_side.sql line 2 (DROP DATABASE), "
             "0002_side.sql line 3 (CREATE DATABASE)",
         ]

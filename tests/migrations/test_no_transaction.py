@@ -47,6 +47,8 @@ def test_a_no_transaction_file_runs_statement_by_statement(
         ("SELECT 1;\nDROP INDEX CONCURRENTLY b_id", "DROP INDEX"),
         ("SELECT 1;\nREINDEX (VERBOSE) TABLE CONCURRENTLY b", "REINDEX"),
         ("SELECT 1;\nVACUUM (ANALYZE) b", "VACUUM"),
+        ("SELECT 1;\nvacuum MyBooks", "VACUUM MyBooks cannot"),
+        ("SELECT 1;\ndrop database Überrest", "DROP DATABASE Überrest cannot"),
         ("SELECT 1;\nALTER SYSTEM SET work_mem = '8MB'", "ALTER SYSTEM"),
         ("SELECT 1;\nCREATE DATABASE other", "CREATE DATABASE"),
         ("SELECT 1;\nALTER TABLE b DETACH PARTITION c CONCURRENTLY", "ALTER TABLE"),

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops_pipeline.db.migrations.lexer import SqlUnreadable, split
+from ops_pipeline.db.migrations.lexer import (
+    SqlUnreadable,
+    comments,
+    has_unicode_name,
+    split,
+    tokens_of,
+)
 
 
 def _texts(sql: str) -> list[str]:
@@ -36,6 +42,10 @@ def _texts(sql: str) -> list[str]:
         "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END",
         "CREATE OR REPLACE PROCEDURE p() LANGUAGE sql BEGIN ATOMIC "
         "SELECT CASE WHEN true THEN 1 END; INSERT INTO t VALUES (1); END",
+        "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT s.end FROM s; SELECT 1 AS end; END",
+        "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT s.case FROM s; SELECT 1 end; END",
+        "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC END",
+        'CREATE FUNCTION f("begin" atomic) RETURNS int LANGUAGE sql AS $$ SELECT 1; $$',
         "DO $$ BEGIN PERFORM 1; END $$",
     ],
 )
@@ -45,6 +55,38 @@ def test_a_semicolon_inside_does_not_end_a_statement(whole: str) -> None:
 
 def test_statements_end_at_semicolons_and_empty_ones_vanish() -> None:
     assert _texts(";;SELECT 1;; SELECT 2 ; -- done\n /* ; */") == ["SELECT 1", "SELECT 2"]
+
+
+def test_the_data_behind_a_copy_belong_to_it() -> None:
+    sql = "COPY t (a) FROM STDIN;\nit's; $$ /*\n-- migrate:down\n\\.\nSELECT 2"
+    copy, after = split(sql)
+    assert (copy.text, b"".join(copy.data_chunks())) == (
+        "COPY t (a) FROM STDIN",
+        b"it's; $$ /*\n-- migrate:down\n",
+    )
+    assert (after.text, after.line) == ("SELECT 2", 5)
+    assert list(comments(sql)) == []
+
+
+def test_a_restricting_command_of_pg_dump_is_no_statement() -> None:
+    sql = "--\n\\restrict aB3\n\nSELECT 1;\n\n\\unrestrict aB3\n"
+    assert [(each.text, each.line, each.backslash) for each in split(sql)] == [
+        ("SELECT 1", 4, None)
+    ]
+
+
+@pytest.mark.parametrize("sql", ['SELECT U&"d\\0061t"', 'SELECT u&"x"()', 'SELECT 1, U&"x"'])
+def test_a_name_with_escapes_is_found(sql: str) -> None:
+    assert has_unicode_name(sql)
+
+
+@pytest.mark.parametrize("sql", ["SELECT U&'x'", 'SELECT u & "x"', 'SELECT u &"x"', 'SELECT "U&"'])
+def test_an_operator_is_no_name_with_escapes(sql: str) -> None:
+    assert not has_unicode_name(sql)
+
+
+def test_letters_beyond_ascii_are_not_folded() -> None:
+    assert tokens_of('SELECT ÄRGER, "Ärger"') == ["select", "Ärger", ",", "Ärger"]
 
 
 def test_the_last_statement_needs_no_semicolon() -> None:

@@ -18,10 +18,10 @@ from ops_pipeline.db.console.body import body
 from ops_pipeline.db.console.login import BEGIN_AND_CHECK_LOGIN, require_reader
 from ops_pipeline.db.console.placeholders import Bound, bind
 from ops_pipeline.db.console.protocol import AnswerAbandoned, Bounds, QueryResult, ask
+from ops_pipeline.db.console.refused import reason_to_refuse
 from ops_pipeline.db.driver.connection import ConnectionTarget, Database, SessionLimits
-from ops_pipeline.db.driver.failures import LOST, error_fields
+from ops_pipeline.db.driver.failures import LOST, error_fields, sqlstate_of
 from ops_pipeline.db.driver.wire import PipelinedSession
-from ops_pipeline.db.migrations.lexer import SqlUnreadable, split
 from ops_pipeline.errors import DatabaseUnavailable, InvalidInput, SettingsInvalid, WrongRole
 
 _LOST = (*LOST, UnicodeError)
@@ -30,11 +30,8 @@ _CONNECTION_FAILURE = "08006"
 _GRACE_S = 2.0
 # An error quotes the value it is about, which may be long.
 _ERROR_CHARACTERS = 2_000
-# The console controls the transaction, and a block of code can catch the very error that
-# ends it at the time limit.
-_REFUSED_VERBS = frozenset(
-    ("BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE", "DO", "CALL")
-)
+# The statement_timeout, or somebody's pg_cancel_backend: another try would take as long.
+_CANCELED = "57014"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +115,8 @@ class Console:
             raise InvalidInput("sql is not Unicode text") from None
         if b"\0" in encoded:
             raise InvalidInput("sql holds a NUL character")
-        if verb := _refused_command(sql):
-            raise InvalidInput(f"{verb} is not allowed: the console reads, in its own transaction")
+        if reason := reason_to_refuse(sql):
+            raise InvalidInput(reason)
         return sql
 
     def _with_short_params(self, bound: Bound) -> Bound:
@@ -155,17 +152,26 @@ class Console:
         return ask(session, bound.sql, bound.values, bounds)
 
     def _begin(self) -> PipelinedSession:
-        """A session inside a READ ONLY transaction; a lost one is replaced."""
+        """A session inside a READ ONLY transaction, checked to be a reader's.
+
+        Nothing of the operator's has run yet, so a warm session that fails here, because it
+        is lost or its role was made anew, is replaced once. None is kept after an error: it
+        would be in a failed transaction for good.
+        """
+        warm = self._database.is_open
+        try:
+            return self._begun()
+        except (DatabaseError, *_LOST) as error:
+            self.close()
+            if not warm or sqlstate_of(error) == _CANCELED:
+                raise
+        return self._begun()
+
+    def _begun(self) -> PipelinedSession:
         session = self._database.session()
         try:
-            context = session.execute_simple(BEGIN_AND_CHECK_LOGIN)
-        except _LOST:
-            self.close()
-            session = self._database.session()
-            context = session.execute_simple(BEGIN_AND_CHECK_LOGIN)
-        try:
-            self._check_login(context.rows)
-        except WrongRole:
+            self._check_login(session.execute_simple(BEGIN_AND_CHECK_LOGIN).rows)
+        except BaseException:
             self.close()
             raise
         return session
@@ -190,21 +196,6 @@ def run(
     """Answer one statement over a connection of its own; see `Console.run`."""
     with closing(Console(target, limits)) as console:
         return console.run(sql, params)
-
-
-def _refused_command(sql: str) -> str | None:
-    """The refused command's name, if any; unreadable SQL is left for Postgres to refuse."""
-    try:
-        statements = split(sql)
-    except SqlUnreadable:
-        return None
-    for statement in statements:
-        words = statement.words
-        if words and words[0] in _REFUSED_VERBS:
-            return words[0]
-        if words[:2] == ("PREPARE", "TRANSACTION"):
-            return "PREPARE TRANSACTION"
-    return None
 
 
 def _error_body(error: DatabaseError, bound: Bound) -> dict[str, Any]:

@@ -48,6 +48,8 @@ def require_reader(found: Sequence[Sequence[str | None]]) -> None:
     Raises:
         WrongRole: says what the login may do.
     """
+    if not found:
+        raise WrongRole("this login was dropped: log in anew")
     too_much = found[0][0]
     if too_much is not None:
         raise WrongRole(f"this login {too_much}: the console accepts a reader's login only")

@@ -133,6 +133,11 @@ class Database:
         with self.transaction() as tx:
             return tx.rows(sql, **values)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a session already, alive or not."""
+        return self._connection is not None
+
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:

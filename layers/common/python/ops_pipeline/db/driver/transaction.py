@@ -83,8 +83,13 @@ class Transaction:
 
     def script(self, sql: str) -> None:
         """Run several statements without parameters; the block still commits as one."""
+        encoded = sql.encode()
+        self.stream(len(encoded), (encoded,))
+
+    def stream(self, size: int, chunks: Iterable[bytes]) -> None:
+        """`script` for a long one, `size` bytes in chunks; rows are discarded as they come."""
         self._begin_now()
-        self._session.execute_simple(sql)
+        self._session.stream(size, chunks)
 
     def copy_in(self, sql: str, lines: Iterable[bytes]) -> int:
         """Feed `COPY ... FROM STDIN` from encoded lines; returns how many rows arrived."""

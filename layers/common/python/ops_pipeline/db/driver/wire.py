@@ -8,7 +8,7 @@ No other module uses pg8000's private names: docs/decisions/0031-pipelined-proto
 """
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +20,7 @@ import pg8000.native
 from pg8000.converters import array_out, make_params
 from pg8000.core import (
     COMMAND_COMPLETE,
+    DATA_ROW,
     EMPTY_QUERY_RESPONSE,
     READY_FOR_QUERY,
     Context,
@@ -30,6 +31,7 @@ from pg8000.exceptions import InterfaceError
 
 # Far more than the package has; statements beyond it are parsed at each run.
 _MOST_PREPARED = 400
+_DISCARDED_AT_ONCE = 1 << 16
 _UNNAMED = b"\x00"
 _SYNC = b"S" + pack("!i", 4)
 _DESCRIBE_PORTAL = b"D" + pack("!i", 4 + 1 + 1) + b"P" + _UNNAMED
@@ -100,6 +102,29 @@ class PipelinedSession(pg8000.native.Connection):  # type: ignore[misc]  # pg800
         for statement, _ in statements:
             self._prepared(statement)
 
+    def stream(self, size: int, chunks: Iterable[bytes]) -> None:
+        """Run statements by the simple protocol; their rows are discarded as they come.
+
+        Args:
+            size: How many bytes the SQL has.
+            chunks: The SQL.
+        """
+        self._send(b"Q" + pack("!i", 4 + size + 1), *chunks, b"\x00")
+        context = Context("script")
+        code = None
+        try:
+            while code != READY_FOR_QUERY:
+                code, length = ci_unpack(_read(self._sock, 5))
+                if code == DATA_ROW:
+                    self._discard(length - 4)
+                else:
+                    self.message_types[code](_read(self._sock, length - 4), context)
+        except BaseException:
+            self._give_up()
+            raise
+        if context.error is not None:
+            raise context.error
+
     def send_unnamed(self, sql: str, values: Sequence[str | None], most_rows: int) -> None:
         """Send one statement that the server forgets again; `read_exactly` gets its answer.
 
@@ -142,14 +167,21 @@ class PipelinedSession(pg8000.native.Connection):  # type: ignore[misc]  # pg800
                 if code in (COMMAND_COMPLETE, EMPTY_QUERY_RESPONSE):
                     place += 1
         except BaseException:
-            # Unread messages would be taken for the answer to the next statement.
-            with suppress(Exception):
-                self.close()
+            self._give_up()
             raise
         for context in contexts:
             if context.error is not None:
                 context.error.failed_statement = context.statement
                 raise context.error
+
+    def _discard(self, size: int) -> None:
+        while size > 0:
+            size -= len(_read(self._sock, min(size, _DISCARDED_AT_ONCE)))
+
+    def _give_up(self) -> None:
+        """Unread messages would be taken for the answer to the next statement."""
+        with suppress(Exception):
+            self.close()
 
     def _run_separately(self, statements: Sequence[BoundStatement]) -> list[Context]:
         return [
@@ -168,12 +200,13 @@ class PipelinedSession(pg8000.native.Connection):  # type: ignore[misc]  # pg800
         texts = make_params(self.py_types, values)
         return [None if text is None else text.encode(self._client_encoding) for text in texts]
 
-    def _send(self, packet: bytes) -> None:
+    def _send(self, *packet: bytes) -> None:
         """Raises InterfaceError, as pg8000's own sending does, when the session is gone."""
         if self._sock is None:
             raise InterfaceError("connection is closed")
         try:
-            self._sock.write(packet)
+            for piece in packet:
+                self._sock.write(piece)
             self._sock.flush()
         except (OSError, ValueError) as error:
             raise InterfaceError("network error") from error

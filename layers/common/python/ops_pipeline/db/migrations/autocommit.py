@@ -3,17 +3,23 @@
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.driver.failures import LOST, sqlstate_of
 from ops_pipeline.db.migrations import indexes, partial_runs
-from ops_pipeline.db.migrations.lexer import Statement
 from ops_pipeline.db.migrations.partial_runs import PartialRun
 from ops_pipeline.db.migrations.plan import NEEDS_AUTOCOMMIT_SQLSTATES, MigrationPlan, stands_alone
-from ops_pipeline.db.migrations.session import NOTHING_CHANGED, MigrationSession, send
+from ops_pipeline.db.migrations.session import (
+    NOTHING_CHANGED,
+    MigrationSession,
+    inside,
+    outside,
+    send,
+)
+from ops_pipeline.db.migrations.statement import Statement, statement_of
 from ops_pipeline.errors import MigrationFailed, MigrationRefused, OpsError
 
 # How Postgres answers a statement that took effect already: the start of the statement, and
@@ -35,13 +41,14 @@ _NOT_IN_STATE = "55000"
 _SETTINGS = (("SET",), ("RESET",), ("SELECT", "SET_CONFIG"), ("SELECT", "PG_CATALOG", "SET_CONFIG"))
 
 
-@dataclass(frozen=True, slots=True)
 class AutocommitRun:
     """Runs one file over the one session that holds the lock."""
 
-    plan: MigrationPlan
-    database: Database
-    session: MigrationSession
+    def __init__(self, plan: MigrationPlan, database: Database, session: MigrationSession) -> None:
+        self.plan = plan
+        self.database = database
+        self.session = session
+        self.statements = tuple(plan.statements)
 
     def run(self) -> None:
         """Run the statements that have not taken effect yet, and record after each how many have.
@@ -55,12 +62,12 @@ class AutocommitRun:
             self.session.enter(tx, self.plan)
             partial = partial_runs.begin(tx, self.plan)
         done = partial.statements_done
-        for statement in self.plan.statements[:done]:
+        for statement in self.statements[:done]:
             if any(statement.words[: len(begins)] == begins for begins in _SETTINGS):
-                send(self.session.raw.execute_simple, self.plan, statement, self._state_left(done))
+                send(outside(self.session.raw), self.plan, statement, self._state_left(done))
         if partial.attempted is not None:
             done += self._settle(partial, partial.attempted)
-        for number in range(done, len(self.plan.statements)):
+        for number in range(done, len(self.statements)):
             self._step(number)
 
     def _settle(self, partial: PartialRun, attempted: str) -> int:
@@ -70,7 +77,7 @@ class AutocommitRun:
         answers that it was.
         """
         number = partial.statements_done
-        statement = self.plan.statements[number] if number < len(self.plan.statements) else None
+        statement = self.statements[number] if number < len(self.statements) else None
         if statement is None or statement.text != attempted:
             raise MigrationRefused(
                 f"{self.plan.file.name}: a run was interrupted at its statement {number + 1}, "
@@ -83,12 +90,12 @@ class AutocommitRun:
         return 1
 
     def _step(self, number: int) -> None:
-        statement = self.plan.statements[number]
+        statement = self.statements[number]
         if not stands_alone(statement):
             try:
                 with self.database.transaction() as tx:
                     self.session.enter(tx, self.plan)
-                    send(tx.script, self.plan, statement, self._state_left(number))
+                    send(inside(tx), self.plan, statement, self._state_left(number))
                     partial_runs.advance(tx, self.plan, number + 1)
             except MigrationFailed as error:
                 if sqlstate_of(error.__cause__) not in NEEDS_AUTOCOMMIT_SQLSTATES:
@@ -104,7 +111,7 @@ class AutocommitRun:
 
         `again`: it was interrupted, and "already exists" from Postgres means it took effect.
         """
-        statement = self.plan.statements[number]
+        statement = self.statements[number]
         target = indexes.target_of(statement)
         indexes.drop_leftover(self.session.raw, target)
         before = [index.oid for index in indexes.existing(self.session.raw, target)]
@@ -113,7 +120,7 @@ class AutocommitRun:
             partial_runs.mark(tx, self.plan, number, before)
         try:
             send(
-                self.session.raw.execute_simple,
+                outside(self.session.raw),
                 self.plan,
                 statement,
                 self._state_left(number, statement),
@@ -130,8 +137,8 @@ class AutocommitRun:
     def _finish_detaching(self, statement: Statement, number: int) -> None:
         """After an interrupted DETACH Postgres accepts only its FINALIZE."""
         text = re.sub(r"(?i)\bconcurrently\s*$", "FINALIZE", statement.text)
-        final = replace(statement, text=text)
-        send(self.session.raw.execute_simple, self.plan, final, self._state_left(number))
+        final = replace(statement_of(text), line=statement.line)
+        send(outside(self.session.raw), self.plan, final, self._state_left(number))
 
     def _clean_up(self, number: int, before: Iterable[int] = ()) -> None:
         """After a refusal: no invalid index, no mark, no row where nothing took effect.
@@ -141,7 +148,7 @@ class AutocommitRun:
         """
         with suppress(DatabaseError, OpsError, *LOST):
             self.session.require_alive(self.plan)
-            target = indexes.target_of(self.plan.statements[number])
+            target = indexes.target_of(self.statements[number])
             indexes.settle(self.session.raw, target, before)
             self._advance(number)
             if number == 0:
@@ -160,7 +167,7 @@ class AutocommitRun:
         if done == 0:
             return NOTHING_CHANGED
         return (
-            f"{done} of its {len(self.plan.statements)} statements took effect and stay; "
+            f"{done} of its {len(self.statements)} statements took effect and stay; "
             f"correct the rest of the file and run again"
         )
 

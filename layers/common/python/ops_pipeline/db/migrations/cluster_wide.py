@@ -7,7 +7,7 @@ database: there, such a statement would drop the real database or reset a real p
 
 import re
 
-from ops_pipeline.db.migrations.lexer import Statement
+from ops_pipeline.db.migrations.statement import Statement
 
 _CLUSTER_WIDE = re.compile(
     r"""
@@ -33,4 +33,4 @@ def is_cluster_wide(statement: Statement) -> bool:
     """Whether running it on a scratch database would change anything outside of it."""
     if _CLUSTER_WIDE.fullmatch(" ".join(statement.words)):
         return True
-    return statement.words[:1] == ("DO",) and _HIDDEN.search(statement.text) is not None
+    return statement.words[:1] == ("DO",) and statement.contains(_HIDDEN)

@@ -1,17 +1,24 @@
 """The folder of migrations: names, order and checksums."""
 
+import codecs
 import hashlib
 import os
 import re
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ops_pipeline.errors import MigrationRefused
 
+# The function that runs them has 256 MB. `COPY ... FROM` an S3 bucket, or a loader, is for more.
+MOST_BYTES = 64 * 1024 * 1024
+
 _NAME = re.compile(r"(?P<number>[0-9]{4,})_[^/]+\.sql")
 _DOWN_FILE = re.compile(r"(?P<stem>.+)\.(?:down|undo|rollback|revert)\.sql")
+# Smaller ones are read once and kept.
+_SMALL_BYTES = 256 * 1024
+_CHUNK = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +34,34 @@ class MigrationFile:
     version: str
     number: int
     checksum: str
-    text: str
+    path: Path
+    kept: str | None = None
 
     @property
     def name(self) -> str:
         return f"{self.version}.sql"
+
+    @property
+    def text(self) -> str:
+        """Its SQL as text; a copy."""
+        return self.source().encode("latin-1").decode()
+
+    def source(self) -> str:
+        """Its SQL, one character a byte of its UTF-8, line ends as \\n.
+
+        Raises:
+            MigrationRefused: a large file, which is read again here, is not the same any more.
+        """
+        if self.kept is not None:
+            return self.kept
+        digest = hashlib.sha256()
+        pieces = []
+        for piece in _pieces(self.path):
+            digest.update(piece)
+            pieces.append(piece.decode("latin-1"))
+        if digest.hexdigest() != self.checksum:
+            raise MigrationRefused(f"{self.name} was changed while it was being read")
+        return "".join(pieces)
 
 
 def number_of(version: str) -> int | None:
@@ -48,7 +78,8 @@ def read_folder(folder: Path) -> list[MigrationFile]:
 
     Raises:
         MigrationRefused: no such folder, no file in it, a malformed name, two files with
-            one number, a down file alone, or a file that is not UTF-8. Names the files.
+            one number, a down file alone, or a file that is not UTF-8 or too large. Names
+            the files.
     """
     if not folder.is_dir():
         raise MigrationRefused(f"{folder} is not a folder")
@@ -86,14 +117,45 @@ def _read(folder: Path, name: str) -> MigrationFile:
     named = _NAME.fullmatch(name)
     if named is None:
         raise MigrationRefused(f"{name} is not named NNNN_name.sql")
+    path = folder / name
+    digest = hashlib.sha256()
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    size = 0
+    kept: list[str] = []
     try:
-        with open(os.path.join(folder, name), "rb") as file:  # noqa: PTH118, PTH123 - a thousand of them
-            text = file.read().decode("utf-8-sig").replace("\r\n", "\n")
+        for piece in _pieces(path):
+            size += len(piece)
+            if size > MOST_BYTES:
+                raise MigrationRefused(
+                    f"{name} is larger than {MOST_BYTES // 1024**2} MB, the most that the runner "
+                    f"takes: split it, or load its rows by other means"
+                )
+            decoder.decode(piece)
+            if b"\0" in piece:
+                raise MigrationRefused(f"{name} holds a NUL character")
+            digest.update(piece)
+            if size <= _SMALL_BYTES:
+                kept.append(piece.decode("latin-1"))
+        decoder.decode(b"", final=True)
     except OSError as error:
         raise MigrationRefused(f"{name} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise MigrationRefused(f"{name} is not UTF-8 at byte {error.start}") from error
-    if "\0" in text:
-        raise MigrationRefused(f"{name} holds a NUL character")
-    checksum = hashlib.sha256(text.encode()).hexdigest()
-    return MigrationFile(name.removesuffix(".sql"), int(named["number"]), checksum, text)
+        raise MigrationRefused(
+            f"{name} is not UTF-8 at byte {size - len(error.object) + error.start}"
+        ) from error
+    text = "".join(kept) if size <= _SMALL_BYTES else None
+    version = name.removesuffix(".sql")
+    return MigrationFile(version, int(named["number"]), digest.hexdigest(), path, text)
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    """The file's bytes without a byte order mark, with line ends as \\n."""
+    with open(path, "rb") as file:  # noqa: PTH123 - quicker, for a thousand of them
+        piece = file.read(_CHUNK).removeprefix(codecs.BOM_UTF8)
+        while piece:
+            more = file.read(_CHUNK)
+            if more and piece.endswith(b"\r"):
+                # It may belong to a line end that continues in the next piece.
+                piece, more = piece[:-1], b"\r" + more
+            yield piece.replace(b"\r\n", b"\n")
+            piece = more

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ops_pipeline.db.driver.wire import PipelinedSession
-from ops_pipeline.db.migrations.lexer import Statement, tokens_of
+from ops_pipeline.db.migrations.lexer import tokens_of
 from ops_pipeline.db.migrations.literals import with_literals
+from ops_pipeline.db.migrations.statement import Statement
 
 _OF_TABLE = """
     SELECT i.indexrelid::bigint, format('%I.%I', n.nspname, c.relname), c.relname, i.indisvalid,
@@ -52,6 +53,8 @@ class IndexTarget:
 
 def target_of(statement: Statement) -> IndexTarget | None:
     """The index a CONCURRENTLY statement builds; None for any other statement."""
+    if "CONCURRENTLY" not in statement.words:
+        return None
     tokens = tokens_of(statement.text)
     if tokens[:1] == ["reindex"] and "concurrently" in tokens:
         return IndexTarget(table=None, name=None)

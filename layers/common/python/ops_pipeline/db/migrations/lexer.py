@@ -1,14 +1,25 @@
 """Split SQL into statements as Postgres would: quotes, dollar quotes, nested comments.
 
 It follows PostgreSQL's own lexer (src/backend/parser/scan.l) for what may hide a
-semicolon, and psql's for bodies of `BEGIN ATOMIC ... END`. It reads with
+semicolon, and psql's for the data behind COPY ... FROM STDIN. It reads with
 standard_conforming_strings = on: the runner sets it, and refuses a file that unsets it.
+
+A script is handed over with one character a byte (`as_bytes`): so a large file takes as much
+memory as it has bytes, and every place is one that the server can be sent from. Like the
+server's lexer, this one takes any byte beyond ASCII as part of a name.
 """
 
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Literal
+
+from ops_pipeline.db.migrations.statement import Statement
+
+Kind = Literal["blank", "comment", "text", "dollar", "word", "number", "other"]
+# What a script has beside them: the semicolon that ends a statement, and psql's \restrict.
+ScriptKind = Kind | Literal["end", "restrict"]
 
 _PLAIN = r"'[^']*+(?:''[^']*+)*+'"
 _QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
@@ -30,11 +41,23 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
+# Where no statement begins.
+_NO_PART = frozenset(("blank", "comment", "restrict", "end"))
+_NOT_BLANK = re.compile(r"\S", re.ASCII)
+_BLANK = " \t\r\n\f\v"
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
+# pg_dump begins and ends its output with them; psql then takes no other command of its own.
+_RESTRICT = re.compile(r"\\(?:un)?restrict[ \t]+\w+[ \t]*(?=\n|\Z)")
+_END_OF_DATA = re.compile(r"^\\\.(?:\n|\Z)", re.MULTILINE)
+# Enough for every statement whose words matter; of a long list of values they do not.
+_MOST_WORDS = 1_000
+_MAKES_A_ROUTINE = re.compile(r"CREATE (OR REPLACE )?(FUNCTION|PROCEDURE) ")
+# Postgres folds no letter beyond ASCII.
+_LOWER = {ord(letter): ord(letter) + 32 for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 
 class SqlUnreadable(ValueError):
-    """A quote or comment that never ends.
+    """A quote, a comment or the data of a COPY that never ends.
 
     Attributes:
         line: Where it starts, counted from 1.
@@ -47,56 +70,166 @@ class SqlUnreadable(ValueError):
         self.before: tuple[Statement, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One statement without its semicolon.
-
-    Attributes:
-        text: From its first word on, comments inside included.
-        line: Line of the first word in the file, counted from 1.
-        words: Its unquoted words in order, upper case.
-    """
-
-    text: str
-    line: int
-    words: tuple[str, ...]
-
-    def line_at(self, position: int) -> int:
-        """The file's line of a character position as Postgres reports it, from 1."""
-        return self.line + self.text.count("\n", 0, max(position - 1, 0))
-
-
 @dataclass(slots=True)
 class _Nesting:
-    """Open parentheses and bodies, inside of which a semicolon does not end the statement."""
+    """Where in a statement we are: inside open parentheses and bodies no semicolon ends it."""
 
     parentheses: int = 0
-    body: int = 0
+    in_body: bool = False
+    previous: str = ""
     words: list[str] = field(default_factory=list)
+    spelled: list[str] = field(default_factory=list)
+    backslash: int | None = None
 
     def see(self, kind: str, text: str) -> None:
+        previous, self.previous = self.previous, text
         if kind == "word":
-            self._see_word(text.upper())
+            self._see_word(text, previous)
         elif text == "(":
             self.parentheses += 1
         elif text == ")":
             self.parentheses = max(0, self.parentheses - 1)
 
-    def _see_word(self, word: str) -> None:
-        previous = self.words[-1] if self.words else ""
-        self.words.append(word)
+    def _see_word(self, text: str, previous: str) -> None:
+        self.previous = word = text.upper()
+        if len(self.words) < _MOST_WORDS:
+            self.words.append(word)
+            self.spelled.append(text)
         if self.parentheses:
             return
-        if word == "ATOMIC" and previous == "BEGIN" and self.words[0] == "CREATE":
-            self.body = 1
-        elif self.body and word == "CASE":
-            self.body += 1
-        elif self.body and word == "END":
-            self.body -= 1
+        if word == "ATOMIC" and previous == "BEGIN":
+            self.in_body = _MAKES_A_ROUTINE.match(" ".join(self.words)) is not None
+        elif word == "END" and previous in (";", "ATOMIC"):
+            # Anywhere else END closes a CASE, or is the name of a column.
+            self.in_body = False
 
     @property
     def open(self) -> bool:
-        return self.parentheses > 0 or self.body > 0
+        return self.parentheses > 0 or self.in_body
+
+    @property
+    def reads_data(self) -> bool:
+        """Whether it is a COPY ... FROM STDIN, whose data follow its semicolon."""
+        if self.words[:1] != ["COPY"]:
+            return False
+        return ("FROM", "STDIN") in zip(self.words, self.words[1:], strict=False)
+
+
+@dataclass(slots=True)
+class _Script:
+    """Reads pieces of a script; after an `end`, `nesting` and `data` are those of the statement."""
+
+    sql: str
+    nesting: _Nesting = field(default_factory=_Nesting)
+    data: tuple[int, int] | None = None
+
+    def pieces(self, position: int, stop: int) -> Iterator[tuple[ScriptKind, int, int]]:
+        sql = self.sql
+        while position < stop:
+            kind, end = _piece(sql, position)
+            first = sql[position]
+            if kind == "other" and first == ";" and not self.nesting.open:
+                end = self._end_of_statement(end, stop)
+                yield "end", position, end
+                self.nesting, self.data = _Nesting(), None
+            elif kind == "other" and first == "\\" and (end_of := self._restrict(position)):
+                end = end_of
+                yield "restrict", position, end
+            else:
+                if kind not in ("blank", "comment"):
+                    self.nesting.see(kind, sql[position:end])
+                    if first == "\\" and self.nesting.backslash is None:
+                        self.nesting.backslash = position
+                yield kind, position, end
+            position = end
+
+    def _end_of_statement(self, end: int, stop: int) -> int:
+        """The end of the statement, behind the data of a COPY."""
+        if not self.nesting.reads_data:
+            return end
+        begin = self.sql.find("\n", end, stop) + 1 or stop
+        same_line = _NOT_BLANK.search(self.sql, end, begin)
+        if same_line or not _NOT_BLANK.search(self.sql, begin, stop):
+            return end
+        found = _END_OF_DATA.search(self.sql, begin, stop)
+        if found is None:
+            raise SqlUnreadable(r"the data of a COPY (a line with \.)", _line(self.sql, begin))
+        self.data = begin, found.start()
+        return found.end()
+
+    def _restrict(self, position: int) -> int | None:
+        found = None if self.nesting.previous else _RESTRICT.match(self.sql, position)
+        return None if found is None else found.end()
+
+
+def as_bytes(text: str) -> str:
+    """The text with one character a byte of its UTF-8, which is how scripts are read."""
+    return text.encode().decode("latin-1")
+
+
+def as_text(piece: str) -> str:
+    """What a piece of a script says; the opposite of `as_bytes`."""
+    return piece.encode("latin-1").decode(errors="replace")
+
+
+def statements(sql: str, begin: int = 0, stop: int | None = None) -> Iterator[Statement]:
+    """The statements of a script, one after the other, without the comments between them.
+
+    Args:
+        sql: One character a byte, see `as_bytes`.
+        begin, stop: The part of it to read; lines are counted from the beginning of all.
+
+    Raises:
+        SqlUnreadable: a quote, a comment or the data of a COPY never ends.
+    """
+    script = _Script(sql)
+    stop = len(sql) if stop is None else stop
+    line, counted = 1, 0
+    start: int | None = None
+    try:
+        for kind, place, _ in script.pieces(begin, stop):
+            if kind == "end" and start is not None:
+                yield _statement(script, start, place, line)
+                start = None
+            elif start is None and kind not in _NO_PART:
+                line, counted, start = line + sql.count("\n", counted, place), place, place
+    except SqlUnreadable as error:
+        if start is not None:
+            error.before = (_statement(script, start, stop, line),)
+        raise
+    if start is not None:
+        yield _statement(script, start, stop, line)
+
+
+def _statement(script: _Script, begin: int, end: int, line: int) -> Statement:
+    nesting = script.nesting
+    while script.sql[end - 1] in _BLANK:
+        end -= 1
+    return Statement(
+        source=script.sql,
+        begin=begin,
+        end=end,
+        line=line,
+        words=tuple(nesting.words),
+        spelled=tuple(map(as_text, nesting.spelled[:4])),
+        backslash=nesting.backslash,
+        data=script.data,
+    )
+
+
+def split(sql: str) -> list[Statement]:
+    """The statements of a short text, see `statements`.
+
+    Raises:
+        SqlUnreadable: a quote or comment never ends.
+    """
+    found: list[Statement] = []
+    try:
+        found.extend(statements(as_bytes(sql)))
+    except SqlUnreadable as error:
+        error.before = (*found, *error.before)
+        raise
+    return found
 
 
 def tokens_of(sql: str) -> list[str]:
@@ -112,8 +245,26 @@ def tokens_of(sql: str) -> list[str]:
 
 def _folded(kind: str, text: str) -> str:
     if kind == "word":
-        return text.lower()
+        return text.translate(_LOWER)
     return text[1:-1].replace('""', '"') if text.startswith('"') else text
+
+
+def has_unicode_name(sql: str) -> bool:
+    r"""Whether a name is written with escapes (U&"d\0061t"), which `tokens_of` does not resolve.
+
+    Raises:
+        SqlUnreadable: a quote or comment never ends.
+    """
+    touching = ""
+    behind = 0
+    for _, begin, end in _tokens(sql):
+        touching = (touching if begin == behind else "") + sql[begin:end]
+        if touching[:3].upper() == 'U&"':
+            return True
+        if touching.upper() not in ("U", "U&"):
+            touching = ""
+        behind = end
+    return False
 
 
 def placeholders(sql: str) -> Iterator[tuple[str, int, int]]:
@@ -132,76 +283,44 @@ def placeholders(sql: str) -> Iterator[tuple[str, int, int]]:
         colon_end = end if is_colon else -1
 
 
-def split(sql: str) -> list[Statement]:
-    """The statements of a file, without empty ones and without the comments between them.
-
-    Raises:
-        SqlUnreadable: a quote or comment never ends.
-    """
-    found: list[Statement] = []
-    nesting = _Nesting()
-    start: int | None = None
-    line, counted = 1, 0
-    try:
-        for kind, begin, end in _tokens(sql):
-            if kind == "other" and sql[begin] == ";" and not nesting.open:
-                if start is not None:
-                    found.append(Statement(sql[start:begin].rstrip(), line, tuple(nesting.words)))
-                nesting, start = _Nesting(), None
-                continue
-            if start is None:
-                line, counted, start = line + sql.count("\n", counted, begin), begin, begin
-            nesting.see(kind, sql[begin:end])
-    except SqlUnreadable as error:
-        cut_off = [] if start is None else [Statement(sql[start:], line, tuple(nesting.words))]
-        error.before = (*found, *cut_off)
-        raise
-    if start is not None:
-        found.append(Statement(sql[start:].rstrip(), line, tuple(nesting.words)))
-    return found
-
-
-def comments(sql: str) -> Iterator[tuple[str, int]]:
-    """Text and position of each `-- ...` comment, up to a quote that never ends."""
+def comments(sql: str, begin: int = 0, stop: int | None = None) -> Iterator[tuple[str, int]]:
+    """Text and position of each `-- ...` comment of a script, up to a quote that never ends."""
+    stop = len(sql) if stop is None else stop
     with suppress(SqlUnreadable):
-        for kind, begin, end in _pieces(sql):
-            if kind == "blank" and sql.startswith("--", begin):
-                yield sql[begin:end], begin
+        for kind, place, end in _Script(sql).pieces(begin, stop):
+            if kind == "blank" and sql.startswith("--", place):
+                yield sql[place:end], place
 
 
-def backslash(statement: Statement) -> tuple[str, int] | None:
-    """A psql command in the statement and its line; SQL has no backslash outside of quotes."""
-    if "\\" not in statement.text:
-        return None
-    with suppress(SqlUnreadable):
-        for kind, begin, _ in _tokens(statement.text):
-            if kind == "other" and statement.text[begin] == "\\":
-                command = statement.text[begin:].split(maxsplit=1)[0]
-                return command, statement.line_at(begin + 1)
-    return None
+def restricts(sql: str) -> bool:
+    r"""Whether a script holds psql's \restrict."""
+    return any(kind == "restrict" for kind, _, _ in _Script(sql).pieces(0, len(sql)))
 
 
-def _tokens(sql: str) -> Iterator[tuple[str, int, int]]:
+def _tokens(sql: str) -> Iterator[tuple[Kind, int, int]]:
     """Kind, start and end of each token that is neither blank nor comment."""
-    return (piece for piece in _pieces(sql) if piece[0] not in ("blank", "comment"))
-
-
-def _pieces(sql: str) -> Iterator[tuple[str, int, int]]:
-    """Kind, start and end of each token, blank and comment."""
     position = 0
     while position < len(sql):
-        match = _TOKEN.match(sql, position)
-        if match is None or match.lastgroup is None:
-            raise AssertionError("the last alternative matches any character")
-        kind, end = match.lastgroup, match.end()
-        if kind == "comment":
-            end = _comment_end(sql, position)
-        elif kind == "dollar":
-            end = _dollar_end(sql, match.group(), position)
-        elif kind == "unended":
-            raise SqlUnreadable("a quote", _line(sql, position))
-        yield kind, position, end
+        kind, end = _piece(sql, position)
+        if kind not in ("blank", "comment"):
+            yield kind, position, end
         position = end
+
+
+def _piece(sql: str, position: int) -> tuple[Kind, int]:
+    """Kind and end of the token, blank or comment that begins there."""
+    match = _TOKEN.match(sql, position)
+    if match is None:
+        raise AssertionError("the last alternative matches any character")
+    end = match.end()
+    match match.lastgroup:
+        case "blank" | "text" | "word" | "number" | "other" as kind:
+            return kind, end
+        case "comment":
+            return "comment", _comment_end(sql, position)
+        case "dollar":
+            return "dollar", _dollar_end(sql, match.group(), position)
+    raise SqlUnreadable("a quote", _line(sql, position))
 
 
 def _comment_end(sql: str, start: int) -> int:

@@ -6,13 +6,14 @@ the catalog tells whether the statement took effect.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from ops_pipeline.db.driver.connection import Transaction
-from ops_pipeline.db.migrations.lexer import Statement
 from ops_pipeline.db.migrations.literals import with_literals
 from ops_pipeline.db.migrations.plan import MigrationPlan
+from ops_pipeline.db.migrations.statement import Statement
 from ops_pipeline.errors import MigrationRefused
 
 _CREATE = """
@@ -89,10 +90,10 @@ def begin(tx: Transaction, plan: MigrationPlan) -> PartialRun:
     """
     partial = read_partial_runs(tx).get(plan.file.version)
     if partial is None:
-        nothing = _checksum(())
+        nothing = _checksum((), 0)
         _write(tx, _BEGIN, version=plan.file.version, done_checksum=nothing)
         return PartialRun(plan.file.version, 0, nothing, None, [])
-    if partial.done_checksum != _checksum(plan.statements[: partial.statements_done]):
+    if partial.done_checksum != _checksum(plan.statements, partial.statements_done):
         raise MigrationRefused(
             f"{plan.file.name}: its first {partial.statements_done} statements took effect as they "
             f"were; restore them and continue behind them"
@@ -123,7 +124,7 @@ def _save(
         _SAVE,
         version=plan.file.version,
         statements_done=done,
-        done_checksum=_checksum(plan.statements[:done]),
+        done_checksum=_checksum(plan.statements, done),
         attempted=attempted,
         indexes_before=f"{{{','.join(map(str, before))}}}",
     )
@@ -134,5 +135,11 @@ def _write(tx: Transaction, sql: str, **values: object) -> None:
     tx.script(f"{_AS_THE_RUNNER}; {with_literals(sql, **values)}")
 
 
-def _checksum(statements: Sequence[Statement]) -> str:
-    return hashlib.sha256("\0".join(each.text for each in statements).encode()).hexdigest()
+def _checksum(statements: Iterable[Statement], done: int) -> str:
+    """sha256 of the first `done` statements, with a NUL between them."""
+    digest = hashlib.sha256()
+    for number, statement in enumerate(islice(statements, done)):
+        digest.update(b"\0" if number else b"")
+        for chunk in statement.chunks():
+            digest.update(chunk)
+    return digest.hexdigest()

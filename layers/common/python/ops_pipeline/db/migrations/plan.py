@@ -6,11 +6,13 @@ anything runs.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
-from ops_pipeline.db.migrations.files import MigrationFile, number_of
-from ops_pipeline.db.migrations.lexer import SqlUnreadable, Statement, backslash, split, tokens_of
+from ops_pipeline.db.migrations.files import MigrationFile
+from ops_pipeline.db.migrations.lexer import SqlUnreadable, restricts, statements
+from ops_pipeline.db.migrations.refusals import refusals_of, writes_own_row
+from ops_pipeline.db.migrations.statement import Statement
 from ops_pipeline.db.migrations.up_down_markers import UpSection, up_section
 from ops_pipeline.errors import MigrationRefused
 
@@ -27,9 +29,6 @@ _OPENS = {("BEGIN",), ("BEGIN", "WORK"), ("BEGIN", "TRANSACTION"), ("START", "TR
 _CLOSES = {
     (verb, *noise) for verb in ("COMMIT", "END") for noise in ((), ("WORK",), ("TRANSACTION",))
 }
-_TRANSACTION_VERBS = {
-    "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE",
-}  # fmt: skip
 _ALONE = re.compile(
     r"""
       CREATE\ (UNIQUE\ )?INDEX\ CONCURRENTLY\b.*
@@ -45,14 +44,39 @@ _ALONE = re.compile(
     """,
     re.VERBOSE,
 )
-_HISTORY = r"(public \. )?schema_migrations\b"
-_OWN_ROW = re.compile(rf"insert into {_HISTORY}|create table if not exists {_HISTORY}")
-_TOUCHES_HISTORY = re.compile(
-    rf"(insert into|update( only)?|delete from( only)?|truncate( table)?( only)?"
-    rf"|(create|alter|drop) table( if( not)? exists)?( only)?) {_HISTORY}"
-)
-_SETTING = "standard_conforming_strings"
 _ONLY_IN_A_TRANSACTION = frozenset((("SET", "LOCAL"), ("SET", "CONSTRAINTS")))
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """The statements of a file that will run, in order.
+
+    Those of a large file (`kept` is None) are read from it again each time.
+    """
+
+    file: MigrationFile
+    section: UpSection
+    left_out: frozenset[int]
+    count: int
+    kept: list[Statement] | None
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Statement]:
+        return (statement for _, statement in self._numbered())
+
+    def __getitem__(self, number: int) -> Statement:
+        return tuple(self)[number]
+
+    def without(self, unwanted: Callable[[Statement], bool]) -> "Statements":
+        numbers = {number for number, statement in self._numbered() if unwanted(statement)}
+        left_out = self.left_out | numbers
+        return replace(self, left_out=left_out, count=self.count - len(numbers))
+
+    def _numbered(self) -> Iterator[tuple[int, Statement]]:
+        found = _read(self.file.source(), self.section) if self.kept is None else self.kept
+        return (each for each in enumerate(found) if each[0] not in self.left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +87,15 @@ class MigrationPlan:
         statements: Without an outer BEGIN ... COMMIT and without rows for schema_migrations.
         transactional: All in one transaction; otherwise each on its own.
         note: What is unusual about this run, for the file's row; None if nothing is.
+        prepares: Whether it may leave prepared statements behind.
     """
 
     file: MigrationFile
-    statements: tuple[Statement, ...]
+    statements: Statements
     transactional: bool
     note: str | None = None
+    prepares: bool = False
+    only_in_a_transaction: Statement | None = None
 
     def in_autocommit(self) -> "MigrationPlan":
         """The same file without a transaction around it.
@@ -77,12 +104,67 @@ class MigrationPlan:
             MigrationRefused: a statement has no effect outside of one.
         """
         note = _joined(self.note, "auto-no-transaction")
-        return _standing_alone(MigrationPlan(self.file, self.statements, False, note))
+        return _standing_alone(replace(self, transactional=False, note=note))
 
     def noted(self, note: str) -> "MigrationPlan":
-        return MigrationPlan(
-            self.file, self.statements, self.transactional, _joined(self.note, note)
-        )
+        return replace(self, note=_joined(self.note, note))
+
+
+@dataclass(slots=True)
+class _Survey:
+    """What one reading of a file finds. `kept` is None for a large file."""
+
+    kept: list[Statement] | None
+    count: int = 0
+    own_rows: set[int] = field(default_factory=set)
+    first: tuple[int, Statement] | None = None
+    last: tuple[int, Statement] | None = None
+    # Of the first few, as the first and the last may be an outer BEGIN and COMMIT.
+    refusals: list[tuple[int, str]] = field(default_factory=list)
+    alone: Statement | None = None
+    only_in_a_transaction: Statement | None = None
+    prepares: bool = False
+
+    def see(self, file: MigrationFile, statement: Statement) -> None:
+        number = self.count
+        self.count += 1
+        if self.kept is not None:
+            self.kept.append(statement)
+        if writes_own_row(file, statement):
+            self.own_rows.add(number)
+            return
+        self.first = self.first or (number, statement)
+        self.last = (number, statement)
+        self._refuse(file, number, statement)
+        if self.alone is None and stands_alone(statement):
+            self.alone = statement
+        words = statement.words
+        if words[:2] in _ONLY_IN_A_TRANSACTION or words[:1] == ("LOCK",):
+            self.only_in_a_transaction = self.only_in_a_transaction or statement
+        self.prepares = self.prepares or words[:1] == ("PREPARE",)
+
+    def _refuse(self, file: MigrationFile, number: int, statement: Statement) -> None:
+        if len(self.refusals) <= 2:
+            for line, reason in refusals_of(statement):
+                self.refusals.append((number, f"{file.name} line {line}: {reason}"))
+
+    def unreadable(self, file: MigrationFile, error: SqlUnreadable) -> MigrationRefused:
+        """Data after a COPY and psql's commands contain quotes: the better reason to give."""
+        for statement in error.before:
+            self._refuse(file, self.count, statement)
+        opening = {0} if self.first is not None and self.first[1].words in _OPENS else set()
+        for number, reason in self.refusals:
+            if number not in opening:
+                return MigrationRefused(reason)
+        return MigrationRefused(f"{file.name} {error}")
+
+    def wrapping(self) -> set[int]:
+        """The numbers of an outer BEGIN and its COMMIT; empty where there is none."""
+        if self.first is None or self.last is None or self.first[0] == self.last[0]:
+            return set()
+        if self.first[1].words in _OPENS and self.last[1].words in _CLOSES:
+            return {self.first[0], self.last[0]}
+        return set()
 
 
 def plan(file: MigrationFile, *, auto_no_transaction: bool = False) -> MigrationPlan:
@@ -95,24 +177,29 @@ def plan(file: MigrationFile, *, auto_no_transaction: bool = False) -> Migration
     Raises:
         MigrationRefused: names file, line and the command that is not allowed.
     """
-    section = up_section(file)
-    declared = _is_declared(file) or section.no_transaction
-    found = _statements_of(file, section)
-    statements = [statement for statement in found if not _writes_own_row(file, statement)]
-    note = section.note
-    if len(statements) < len(found):
-        note = _joined(note, "its own row left out")
-    if not declared and _is_wrapped(statements):
-        statements = statements[1:-1]
-    _refuse_what_may_not_run(file, statements)
-    made = MigrationPlan(file, tuple(statements), not declared, note)
-    alone = next((each for each in statements if stands_alone(each)), None)
-    if declared or alone is None:
+    source = file.source()
+    section = up_section(file, source)
+    declared = _is_declared(source, file) or section.no_transaction
+    survey = _survey(file, _read(source, section))
+    wrapping = set() if declared else survey.wrapping()
+    for number, reason in survey.refusals:
+        if number not in wrapping:
+            raise MigrationRefused(reason)
+    left_out = frozenset(survey.own_rows | wrapping)
+    made = MigrationPlan(
+        file,
+        Statements(file, section, left_out, survey.count - len(left_out), survey.kept),
+        transactional=not declared,
+        note=_note(source, section, survey),
+        prepares=survey.prepares,
+        only_in_a_transaction=survey.only_in_a_transaction,
+    )
+    if declared or survey.alone is None:
         return made if made.transactional else _standing_alone(made)
     if not auto_no_transaction:
-        what = " ".join(_verb_of(alone))
+        what = _command_of(survey.alone)
         raise MigrationRefused(
-            f"{file.name} line {alone.line}: {what} cannot run inside a transaction; "
+            f"{file.name} line {survey.alone.line}: {what} cannot run inside a transaction; "
             f"{HOW_TO_RUN_ALONE}"
         )
     return made.in_autocommit()
@@ -123,8 +210,31 @@ def stands_alone(statement: Statement) -> bool:
     return _ALONE.fullmatch(" ".join(statement.words)) is not None
 
 
-def _is_declared(file: MigrationFile) -> bool:
-    directive = _DIRECTIVE.match(file.text.split("\n", 1)[0])
+def _survey(file: MigrationFile, found: Iterable[Statement]) -> _Survey:
+    survey = _Survey(kept=None if file.kept is None else [])
+    try:
+        for statement in found:
+            survey.see(file, statement)
+    except SqlUnreadable as error:
+        raise survey.unreadable(file, error) from error
+    return survey
+
+
+def _read(source: str, section: UpSection) -> Iterator[Statement]:
+    return statements(source, section.begin, section.end)
+
+
+def _note(source: str, section: UpSection, survey: _Survey) -> str | None:
+    note = section.note
+    if survey.own_rows:
+        note = _joined(note, "its own row left out")
+    if "restrict" in source and restricts(source):
+        note = _joined(note, r"psql's \restrict left out")
+    return note
+
+
+def _is_declared(source: str, file: MigrationFile) -> bool:
+    directive = _DIRECTIVE.match(source[: source.find("\n")] if "\n" in source else source)
     # dbmate's markers look alike; up_section reads them.
     if directive is None or directive["word"].split(" ")[0] in ("up", "down"):
         return False
@@ -136,93 +246,22 @@ def _is_declared(file: MigrationFile) -> bool:
     return True
 
 
-def _statements_of(file: MigrationFile, section: UpSection) -> list[Statement]:
-    try:
-        return split(section.text)
-    except SqlUnreadable as error:
-        # Data after a COPY and psql's commands contain quotes: that is the better reason to give.
-        _refuse_what_may_not_run(file, error.before)
-        raise MigrationRefused(f"{file.name} {error}") from error
-
-
-def _refuse_what_may_not_run(file: MigrationFile, statements: Sequence[Statement]) -> None:
-    for statement in statements:
-        if command := backslash(statement):
-            raise MigrationRefused(
-                f"{file.name} line {command[1]}: {command[0]} is a command of psql, not SQL"
-            )
-        for reason in _reasons_to_refuse(statement):
-            raise MigrationRefused(f"{file.name} line {statement.line}: {reason}")
-
-
 def _standing_alone(made: MigrationPlan) -> MigrationPlan:
     """Refuse what would silently have no effect where each statement is its own transaction."""
-    for statement in made.statements:
-        if statement.words[:2] in _ONLY_IN_A_TRANSACTION or statement.words[:1] == ("LOCK",):
-            what = " ".join(statement.words[:2])
-            raise MigrationRefused(
-                f"{made.file.name} line {statement.line}: {what} means nothing in a file without a "
-                f"transaction, where each statement is its own"
-            )
+    statement = made.only_in_a_transaction
+    if statement is not None:
+        what = " ".join(statement.words[:2])
+        raise MigrationRefused(
+            f"{made.file.name} line {statement.line}: {what} means nothing in a file without a "
+            f"transaction, where each statement is its own"
+        )
     return made
 
 
-def _verb_of(statement: Statement) -> tuple[str, ...]:
+def _command_of(statement: Statement) -> str:
     """Its first words, and CONCURRENTLY if that comes later."""
-    words = statement.words[:3]
-    late = "CONCURRENTLY" in statement.words and "CONCURRENTLY" not in words
-    return (*words, "CONCURRENTLY") if late else words
-
-
-def _is_wrapped(statements: Sequence[Statement]) -> bool:
-    return len(statements) > 1 and statements[0].words in _OPENS and statements[-1].words in _CLOSES
-
-
-def _writes_own_row(file: MigrationFile, statement: Statement) -> bool:
-    """Whether it only does what the runner does itself: the history's table, or this file's row."""
-    tokens = _beginning(statement)
-    if not _OWN_ROW.match(tokens):
-        return False
-    if tokens.startswith("create"):
-        return True
-    given = [token.strip("'") for token in tokens_of(statement.text)]
-    return any(
-        text in (file.version, file.name) or (text.isdigit() and number_of(text) == file.number)
-        for text in given
-    )
-
-
-def _beginning(statement: Statement) -> str:
-    """Its tokens as one line, if it mentions the history at all."""
-    if "schema_migrations" not in statement.text.lower():
-        return ""
-    return " ".join(tokens_of(statement.text))
-
-
-def _reasons_to_refuse(statement: Statement) -> Iterator[str]:
-    words = statement.words
-    verb = words[0] if words else ""
-    if verb in _TRANSACTION_VERBS or words[:2] == ("PREPARE", "TRANSACTION"):
-        yield f"{verb} is not allowed; a file may have no more than an outer BEGIN ... COMMIT"
-    if words[:2] == ("DISCARD", "ALL") or (verb != "CREATE" and _gives_up_locks(statement)):
-        yield "it would give up the runner's lock"
-    if verb == "DEALLOCATE" and words[-1] == "ALL":
-        yield "it would deallocate the runner's own prepared statements"
-    if verb == "COPY" and ("STDIN" in words or "STDOUT" in words):
-        yield "COPY from or to the client cannot run in a migration; use INSERT"
-    if verb == "SET" and _SETTING.upper() in words and not _sets_on(statement):
-        yield f"{_SETTING} stays on: the file is split into statements that way"
-    if _TOUCHES_HISTORY.match(_beginning(statement)):
-        yield "schema_migrations is the runner's: a file may insert only its own row"
-
-
-def _gives_up_locks(statement: Statement) -> bool:
-    """Blocks of code included; creating a function that does so releases nothing."""
-    return "pg_advisory_unlock_all" in statement.text.lower()
-
-
-def _sets_on(statement: Statement) -> bool:
-    return tokens_of(statement.text)[-1].strip("'").lower() in ("on", "true", "yes", "1", "default")
+    late = "CONCURRENTLY" in statement.words and "CONCURRENTLY" not in statement.words[:3]
+    return f"{statement.command(3)} CONCURRENTLY" if late else statement.command(3)
 
 
 def _joined(first: str | None, second: str) -> str:

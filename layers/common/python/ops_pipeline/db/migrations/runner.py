@@ -30,6 +30,7 @@ from ops_pipeline.db.migrations.session import (
     NOTHING_CHANGED,
     MigrationSession,
     alone,
+    inside,
     send,
 )
 from ops_pipeline.db.migrations.state import (
@@ -202,7 +203,7 @@ class Runner:
         with self._database.transaction() as tx:
             session.enter(tx, made)
             for statement in made.statements if made.transactional else ():
-                send(tx.script, made, statement, NOTHING_CHANGED)
+                send(inside(tx), made, statement, NOTHING_CHANGED)
             applied = Applied(
                 version=made.file.version,
                 checksum=made.file.checksum,
@@ -212,7 +213,8 @@ class Runner:
             last = [record_sql(applied)]
             if not made.transactional:
                 last.append(partial_runs.forget_sql(made.file.version))
-            send(tx.commit_with, made, session.end_of_file(made, *last), NOTHING_CHANGED)
+            ending = session.end_of_file(made, *last)
+            send(lambda end: tx.commit_with(end.text), made, ending, NOTHING_CHANGED)
         return applied
 
     def _build(self, scratch: Database, files: Iterable[MigrationFile], not_run: list[str]) -> None:
@@ -222,10 +224,10 @@ class Runner:
             state = read_state(scratch, create=True)
             for file in files:
                 made = plan_for(file, state, runner._options)
-                cluster_wide = [each for each in made.statements if is_cluster_wide(each)]
                 not_run += [
-                    f"{file.name} line {each.line} ({' '.join(each.words[:2])})"
-                    for each in cluster_wide
+                    f"{file.name} line {each.line} ({each.command(2)})"
+                    for each in made.statements
+                    if is_cluster_wide(each)
                 ]
-                kept = tuple(each for each in made.statements if each not in cluster_wide)
+                kept = made.statements.without(is_cluster_wide)
                 runner._apply(replace(made, statements=kept), session)

@@ -11,11 +11,11 @@ from contextlib import contextmanager, suppress
 from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db.driver.connection import Database, SessionLimits, Transaction
-from ops_pipeline.db.driver.failures import LOST
+from ops_pipeline.db.driver.failures import LOST, error_fields
 from ops_pipeline.db.driver.wire import PipelinedSession
 from ops_pipeline.db.migrations.history import position_of, postgres_message
-from ops_pipeline.db.migrations.lexer import Statement
 from ops_pipeline.db.migrations.plan import MigrationPlan
+from ops_pipeline.db.migrations.statement import Statement, statement_of
 from ops_pipeline.errors import CommitUnknown, DatabaseUnavailable, MigrationFailed
 
 LOCK_WAIT_S = 45.0
@@ -82,10 +82,9 @@ class MigrationSession:
     def end_of_file(self, plan: MigrationPlan, *more: str) -> Statement:
         """What is sent at the end of a file: resetting the session, and further statements."""
         ends = [_ENDS_WITH_THE_FILE, self._settings]
-        if any(statement.words[:1] == ("PREPARE",) for statement in plan.statements):
+        if plan.prepares:
             ends.append(_DEALLOCATE_OWN)
-        text = "; ".join((*ends, *more))
-        return Statement(text, line=0, words=())
+        return statement_of("; ".join((*ends, *more)))
 
 
 @contextmanager
@@ -113,8 +112,25 @@ def alone(database: Database, wait_s: float) -> Iterator[MigrationSession]:
             raw.execute_simple(f"SELECT pg_advisory_unlock({_LOCK}); {_RESET_SESSION}")
 
 
+def inside(tx: Transaction) -> Callable[[Statement], object]:
+    """Runs a statement in a unit of work; the rows it may return are discarded."""
+
+    def run(statement: Statement) -> None:
+        if statement.data is None:
+            tx.stream(statement.size, statement.chunks())
+        else:
+            tx.copy_in(statement.text, statement.data_chunks())
+
+    return run
+
+
+def outside(raw: PipelinedSession) -> Callable[[Statement], object]:
+    """Runs a statement outside of any transaction; the rows it may return are discarded."""
+    return lambda statement: raw.stream(statement.size, statement.chunks())
+
+
 def send(
-    run: Callable[[str], object], plan: MigrationPlan, statement: Statement, left: str
+    run: Callable[[Statement], object], plan: MigrationPlan, statement: Statement, left: str
 ) -> None:
     """Run one statement.
 
@@ -123,9 +139,9 @@ def send(
         CommitUnknown: it was to commit, and the connection broke.
     """
     try:
-        run(statement.text)
+        run(statement)
     except DatabaseError as error:
-        line = statement.line_at(position_of(error)) if statement.line else 0
+        line = _line_of(statement, error)
         where = _where(plan, line)
         raise MigrationFailed(f"{where}: {postgres_message(error)}; {left}") from error
     except CommitUnknown as error:
@@ -136,6 +152,14 @@ def send(
     except LOST as error:
         where = _where(plan, statement.line)
         raise MigrationFailed(f"{where}: the connection broke ({error}); {left}") from error
+
+
+def _line_of(statement: Statement, error: DatabaseError) -> int:
+    """The line in the file; 0 for a statement of the runner's own."""
+    if not statement.line:
+        return 0
+    context = error_fields(error).get("W", "")
+    return statement.line_of_data(context) or statement.line_at(position_of(error))
 
 
 def _where(plan: MigrationPlan, line: int) -> str:

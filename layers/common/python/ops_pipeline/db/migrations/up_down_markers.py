@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ops_pipeline.db.migrations.files import MigrationFile
-from ops_pipeline.db.migrations.lexer import SqlUnreadable, comments, split
+from ops_pipeline.db.migrations.lexer import SqlUnreadable, comments, statements
 from ops_pipeline.errors import MigrationRefused
 
 MarkerKind = Literal["up", "down", "no transaction"]
@@ -53,12 +53,13 @@ class UpSection:
     """The part of a file that is to run.
 
     Attributes:
-        text: The file's text, with all other lines blanked so that line numbers stay.
+        begin, end: Its place in the source.
         no_transaction: A marker asks for it.
         note: LEFT_OUT if there was a down section.
     """
 
-    text: str
+    begin: int
+    end: int
     no_transaction: bool = False
     note: str | None = None
 
@@ -73,32 +74,32 @@ class _Marker:
     end: int
 
 
-def up_section(file: MigrationFile) -> UpSection:
+def up_section(file: MigrationFile, source: str) -> UpSection:
     """The up section of a file; without markers that is all of it.
 
     Raises:
         MigrationRefused: where the up section begins or ends cannot be told.
     """
-    if _MAY_HAVE_MARKERS.search(file.text) is None:
-        return UpSection(file.text)
-    markers = list(_markers(file.text))
+    whole = UpSection(0, len(source))
+    if _MAY_HAVE_MARKERS.search(source) is None:
+        return whole
+    markers = list(_markers(source))
     sections = [marker for marker in markers if marker.kind != "no transaction"]
-    if not sections:
-        _refuse_what_looks_like_one(file, file.text)
-        return UpSection(file.text, any(marker.without_transaction for marker in markers))
-    up, down = _up_and_down(file, sections)
-    begin = 0 if up is None else up.end
-    end = len(file.text) if down is None else down.begin
+    up, down = _up_and_down(file, source, sections)
     if up is not None:
-        _refuse_statements_before(file, up)
-    text = _blank(file.text[:begin]) + file.text[begin:end]
-    _refuse_what_looks_like_one(file, text)
-    without = any(marker.without_transaction for marker in markers if marker is not down)
-    return UpSection(text, without, None if down is None else LEFT_OUT)
+        _refuse_statements_before(file, source, up)
+    found = UpSection(
+        begin=0 if up is None else up.end,
+        end=len(source) if down is None else down.begin,
+        no_transaction=any(each.without_transaction for each in markers if each is not down),
+        note=None if down is None else LEFT_OUT,
+    )
+    _refuse_what_looks_like_one(file, source, found)
+    return found
 
 
-def _markers(text: str) -> Iterator[_Marker]:
-    for comment, begin in comments(text):
+def _markers(source: str) -> Iterator[_Marker]:
+    for comment, begin in comments(source):
         found = _MARKER.fullmatch(comment.rstrip())
         if found is None:
             continue
@@ -111,42 +112,41 @@ def _markers(text: str) -> Iterator[_Marker]:
 
 
 def _up_and_down(
-    file: MigrationFile, markers: list[_Marker]
+    file: MigrationFile, source: str, markers: list[_Marker]
 ) -> tuple[_Marker | None, _Marker | None]:
     """The one marker of each kind; a file may lack either."""
     for number, marker in enumerate(markers, start=1):
         if [each.kind for each in markers[:number]] not in (["up"], ["down"], ["up", "down"]):
             raise MigrationRefused(
-                f"{file.name} line {_line(file.text, marker.begin)}: a second {marker.kind} "
+                f"{file.name} line {_line(source, marker.begin)}: a second {marker.kind} "
                 f"section, or one out of order: a file has one up section and then one down section"
             )
     by_kind = {marker.kind: marker for marker in markers}
     return by_kind.get("up"), by_kind.get("down")
 
 
-def _refuse_statements_before(file: MigrationFile, up: _Marker) -> None:
+def _refuse_statements_before(file: MigrationFile, source: str, up: _Marker) -> None:
     try:
-        before = split(file.text[: up.begin])
+        before = next(statements(source, 0, up.begin), None)
     except SqlUnreadable as error:
         raise MigrationRefused(f"{file.name} {error}") from error
-    if before:
+    if before is not None:
         raise MigrationRefused(
-            f"{file.name} line {before[0].line}: statements before the marker of the up section"
+            f"{file.name} line {before.line}: statements before the marker of the up section"
         )
 
 
-def _refuse_what_looks_like_one(file: MigrationFile, text: str) -> None:
-    for comment, begin in comments(text):
-        if _LOOKS_LIKE_ONE.fullmatch(comment) and not _REMARK.match(text, begin + len(comment)):
+def _refuse_what_looks_like_one(file: MigrationFile, source: str, section: UpSection) -> None:
+    for comment, begin in comments(source, section.begin, section.end):
+        behind = begin + len(comment)
+        if _LOOKS_LIKE_ONE.fullmatch(comment) and not (
+            behind == section.end or _REMARK.match(source, behind, section.end)
+        ):
             raise MigrationRefused(
-                f"{file.name} line {_line(text, begin)}: {comment.strip()!r} looks like the "
+                f"{file.name} line {_line(source, begin)}: {comment.strip()!r} looks like the "
                 f"start of a down section, and what follows would run: remove it from the file"
             )
 
 
-def _blank(text: str) -> str:
-    return "\n" * text.count("\n")
-
-
-def _line(text: str, position: int) -> int:
-    return 1 + text.count("\n", 0, position)
+def _line(source: str, position: int) -> int:
+    return 1 + source.count("\n", 0, position)
