@@ -1,12 +1,9 @@
 """Cash, equity, buying power, positions and executions as the paper exchange books them."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from ops_local.exchange.launcher import RunningExchange
 from tests.contract.paper_street import (
@@ -21,13 +18,6 @@ from tests.contract.paper_street import (
     place,
     trading,
 )
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[RunningExchange]:
-    with open_exchange(tmp_path) as running:
-        running.set_clock(at("10:31"))
-        yield running
 
 
 def _figures(exchange: RunningExchange, *names: str, tiny: bool = False) -> tuple[Any, ...]:

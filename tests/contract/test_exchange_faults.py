@@ -1,6 +1,5 @@
 """Each fault of the paper exchange, as the adapter at the other end of the wire sees it."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -21,17 +20,10 @@ from ops_pipeline.errors import (
     BrokerUnavailable,
     OpsError,
 )
-from tests.contract.paper_street import LARGE, at, open_exchange
+from tests.contract.paper_street import LARGE, at
 
 ORDER = "POST /v2/orders"
 READS = ("not_heard", "reply_lost", "too_many_requests", "server_error", "malformed", "truncated")
-
-
-@pytest.fixture
-def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
-    with open_exchange(tmp_path_factory.mktemp("faulty")) as running:
-        running.set_clock(at("10:31"))
-        yield running
 
 
 @pytest.fixture

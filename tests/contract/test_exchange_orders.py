@@ -1,6 +1,5 @@
 """How orders fill, rest and end on the paper exchange."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,14 +21,6 @@ from tests.contract.paper_street import (
     trading,
 )
 from tests.contract.paper_street import trading_requests as requests
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[RunningExchange]:
-    """At 10:31, in the middle of an even market."""
-    with open_exchange(tmp_path) as running:
-        running.set_clock(at("10:31"))
-        yield running
 
 
 def test_a_new_order_is_acknowledged_before_its_fill_shows(exchange: RunningExchange) -> None:

@@ -1,20 +1,12 @@
 """What the paper exchange turns down, in Alpaca's statuses, codes and words."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ops_local.exchange.launcher import PaperAccount, RunningExchange
 from tests.contract.paper_street import LARGE, TINY, ask, at, open_exchange, order, own, place
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[RunningExchange]:
-    with open_exchange(tmp_path) as running:
-        running.set_clock(at("10:31"))
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A folder for servers of a test's own."""
+"""A folder for servers of a test's own, and the bench that some tests trade on."""
 
 import shutil
 import tempfile
@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from ops_local.postgres.server import EmbeddedPostgres
+from tests.support.trading_fixtures import bench
+
+__all__ = ["bench"]
 
 
 @pytest.fixture

@@ -35,12 +35,6 @@ WHERE is_live(status)
 """
 
 
-@pytest.fixture
-def bench(db: Database) -> TradingBench:
-    """Account `large`: 5 positions, $10,000."""
-    return TradingBench(db)
-
-
 def store(
     tx: Transaction,
     symbol: str,

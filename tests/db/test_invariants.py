@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import pytest
 
-from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.broker import OrderRequest
 from ops_pipeline.domain.operations.invariants import MEANINGS, Breach, BrokerBooks
@@ -14,11 +13,6 @@ from ops_pipeline.errors import BrokerOutcomeUnknown
 from tests.support.builders_trading import TradingBench
 
 LATER = timedelta(minutes=20)
-
-
-@pytest.fixture
-def bench(db: Database) -> TradingBench:
-    return TradingBench(db)
 
 
 def breaches(

@@ -79,8 +79,7 @@ def connections(database_urls: DatabaseUrls) -> Iterator[list[Database]]:
 
 
 @pytest.fixture
-def bench(db: Database) -> TradingBench:
-    bench = TradingBench(db)
+def bench(bench: TradingBench) -> TradingBench:
     for ticker in TICKERS:
         bench.quote(ticker)
     return bench

@@ -71,11 +71,6 @@ FROM dispatch_recommendations
 """
 
 
-@pytest.fixture
-def bench(db: Database) -> TradingBench:
-    return TradingBench(db)
-
-
 def rows_of(bench: TradingBench, account: str) -> dict[str, list[Row]]:
     return {
         table: bench.rows(f"SELECT * FROM {table} WHERE account_name = :a ORDER BY 1, 2", a=account)

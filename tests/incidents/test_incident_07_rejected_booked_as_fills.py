@@ -7,15 +7,9 @@ every row, and kept out of the real accounts' limits and results.
 import pytest
 
 from ops_pipeline.db import facts
-from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.errors import BrokerRejected, BrokerUnavailable, ConstraintViolated, OpsError
 from tests.support.builders_trading import DAY, TradingBench
-
-
-@pytest.fixture
-def bench(db: Database) -> TradingBench:
-    return TradingBench(db)
 
 
 @pytest.mark.parametrize("error", [BrokerRejected("40310000: no"), BrokerUnavailable("503")])

@@ -6,15 +6,13 @@ fill, or on two agreeing looks that also find no open order. Then without a pric
 
 import pytest
 
-from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.errors import BrokerUnavailable, StageFailed
 from ops_pipeline.stages import reconciler
 from tests.support.builders_trading import TradingBench
 
 
 @pytest.fixture
-def bench(db: Database) -> TradingBench:
-    bench = TradingBench(db)
+def bench(bench: TradingBench) -> TradingBench:
     bench.buy()
     return bench
 

@@ -10,14 +10,12 @@ import pytest
 from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.adapters.alpaca_records import order_fields
-from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.broker import OrderRequest
 from tests.support.builders_trading import TradingBench
 
 
 @pytest.fixture
-def bench(db: Database) -> TradingBench:
-    bench = TradingBench(db)
+def bench(bench: TradingBench) -> TradingBench:
     bench.buy()
     return bench
 

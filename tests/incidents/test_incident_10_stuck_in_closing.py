@@ -5,14 +5,12 @@ One exit authority: every exit order is followed to its fill, or replaced at a n
 
 import pytest
 
-from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.errors import ConstraintViolated
 from tests.support.builders_trading import TradingBench
 
 
 @pytest.fixture
-def bench(db: Database) -> TradingBench:
-    bench = TradingBench(db)
+def bench(bench: TradingBench) -> TradingBench:
     bench.buy()
     bench.guard()
     return bench

@@ -7,15 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.errors import BrokerUnavailable
 from tests.support.builders_trading import DAY, TradingBench
 from tests.support.fakes import FixedCalendar
-
-
-@pytest.fixture
-def bench(db: Database) -> TradingBench:
-    return TradingBench(db)
 
 
 def _no_quote(bench: TradingBench) -> None:

@@ -13,8 +13,7 @@ from tests.support.builders_trading import TradingBench
 
 
 @pytest.fixture
-def bench(db: Database) -> TradingBench:
-    bench = TradingBench(db)
+def bench(bench: TradingBench) -> TradingBench:
     bench.buy()
     bench.guard()
     return bench

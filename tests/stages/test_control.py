@@ -9,7 +9,7 @@ from ops_local import database as local
 from ops_local.cli import main
 from ops_local.database import DatabaseUrls
 from ops_local.postgres.server import EmbeddedPostgres
-from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import target_from_url
 from ops_pipeline.domain.operations.invariants import MEANINGS
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.stages import control
@@ -17,11 +17,6 @@ from ops_pipeline.stages.control import Action, ControlCommand
 from tests.support.builders_trading import DAY_AFTER, TradingBench
 
 BROKEN = "Broken invariants"
-
-
-@pytest.fixture
-def bench(db: Database) -> TradingBench:
-    return TradingBench(db)
 
 
 def command(

@@ -17,11 +17,6 @@ from ops_pipeline.errors import (
 from tests.support.builders_trading import DAY_AFTER, DAY_BEFORE, TradingBench
 
 
-@pytest.fixture
-def bench(db: Database) -> TradingBench:
-    return TradingBench(db)
-
-
 def test_an_entry_that_fills_at_once_becomes_order_execution_and_position(
     bench: TradingBench,
 ) -> None:

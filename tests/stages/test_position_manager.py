@@ -14,20 +14,6 @@ from tests.support.builders_trading import DAY, TradingBench
 from tests.support.fakes import FakeMarketData, FixedCalendar, regular_session
 
 
-@pytest.fixture
-def bench(db: Database) -> TradingBench:
-    return TradingBench(db)
-
-
-@pytest.fixture
-def held(bench: TradingBench) -> TradingBench:
-    """A desk that holds 19 AAA at $100 with its stop resting at $98."""
-    bench.buy()
-    bench.next_minute()
-    bench.guard()
-    return bench
-
-
 def names(bench: TradingBench, purpose: str) -> list[tuple[str, Decimal, str]]:
     return [(o["status"], o["quantity"], o["reason"]) for o in bench.orders(purpose)]
 

@@ -6,17 +6,11 @@ from decimal import Decimal
 import pytest
 
 from ops_pipeline.db import facts
-from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.broker import OrderRequest
 from ops_pipeline.errors import AccountMismatch, BrokerUnavailable, StageFailed
 from ops_pipeline.stages import reconciler
 from tests.support.builders_trading import TradingBench
-
-
-@pytest.fixture
-def bench(db: Database) -> TradingBench:
-    return TradingBench(db)
 
 
 def reconcile(bench: TradingBench) -> reconciler.Outcome:

@@ -71,13 +71,12 @@ ROWS: Mapping[Table, str] = {
 
 
 @pytest.fixture
-def bench(db: Database) -> TradingBench:
+def bench(bench: TradingBench) -> TradingBench:
     """A position for the marks to belong to, and all else that a day of trading leaves."""
-    made = TradingBench(db)
-    made.buy()
+    bench.buy()
     for table in TABLES:
-        made.run(f"DELETE FROM {table}" if table != "inbound_events_raw" else "SELECT 1")
-    return made
+        bench.run(f"DELETE FROM {table}" if table != "inbound_events_raw" else "SELECT 1")
+    return bench
 
 
 def put(bench: TradingBench, table: Table, *moments: datetime) -> None:

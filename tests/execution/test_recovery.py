@@ -11,11 +11,6 @@ from tests.support.builders_trading import TradingBench
 NO_ANSWER = BrokerOutcomeUnknown("no answer")
 
 
-@pytest.fixture
-def bench(db: Database) -> TradingBench:
-    return TradingBench(db)
-
-
 def lose_the_reply(bench: TradingBench, *, accepted: bool) -> str:
     """Send one entry whose reply is lost; its client_order_id."""
     bench.broker.fail("submit", NO_ANSWER, after_effect=accepted)

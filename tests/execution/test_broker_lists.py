@@ -6,15 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.errors import BrokerUnavailable
 from tests.support.builders_trading import TradingBench
 from tests.support.fakes import FixedClock
-
-
-@pytest.fixture
-def bench(db: Database) -> TradingBench:
-    return TradingBench(db)
 
 
 def why_not(bench: TradingBench, ticker: str = "BBB") -> str | None:

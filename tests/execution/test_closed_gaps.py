@@ -19,20 +19,6 @@ UPDATE dispatch_recommendations SET status = 'PROCESSING', claimed_until = :unti
 """
 
 
-@pytest.fixture
-def bench(db: Database) -> TradingBench:
-    return TradingBench(db)
-
-
-@pytest.fixture
-def held(bench: TradingBench) -> TradingBench:
-    """A desk that holds 19 AAA at $100 with its stop resting at $98."""
-    bench.buy()
-    bench.next_minute()
-    bench.guard()
-    return bench
-
-
 def close_everything(bench: TradingBench) -> None:
     asked = ControlCommand(action="close", operator="ann", reason="news")
     control.run(asked, db=bench.db, clock=bench.clock)

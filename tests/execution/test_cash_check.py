@@ -4,18 +4,16 @@ from decimal import Decimal
 
 import pytest
 
-from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.errors import BrokerUnavailable, StageFailed
 from ops_pipeline.stages import reconciler
 from tests.support.builders_trading import TradingBench
 
 
 @pytest.fixture
-def bench(db: Database) -> TradingBench:
+def bench(bench: TradingBench) -> TradingBench:
     """Both accounts were read once: what moves from now on is compared."""
-    made = TradingBench(db)
-    assert reconcile(made).cash_compared == 0
-    return made
+    assert reconcile(bench).cash_compared == 0
+    return bench
 
 
 def reconcile(bench: TradingBench) -> reconciler.Outcome:

@@ -2,17 +2,9 @@
 
 from decimal import Decimal
 
-import pytest
-
-from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.errors import BrokerUnavailable
 from tests.support.builders_trading import DAY, DAY_AFTER, DAY_BEFORE, TradingBench
-
-
-@pytest.fixture
-def bench(db: Database) -> TradingBench:
-    return TradingBench(db)
 
 
 def latched(bench: TradingBench) -> str | None:

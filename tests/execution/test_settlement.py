@@ -23,11 +23,6 @@ TABLES = (
 
 
 @pytest.fixture
-def bench(db: Database) -> TradingBench:
-    return TradingBench(db)
-
-
-@pytest.fixture
 def entry(bench: TradingBench) -> str:
     """An entry of 19 that rests at the broker."""
     bench.recommend()
