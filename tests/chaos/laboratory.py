@@ -20,7 +20,7 @@ from ops_local.exchange.accounts import key_variables
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.operations import invariants
-from ops_pipeline.domain.operations.invariants import BrokerBooks
+from ops_pipeline.domain.operations.invariants import BrokerRecords
 from tests.chaos import control
 from tests.chaos.boundaries import Moment
 from tests.chaos.nursery import Life
@@ -225,10 +225,10 @@ def _variables(urls: DatabaseUrls, url: str) -> dict[str, str]:
     }
 
 
-def _books(account: exchange_accounts.PaperAccount, url: str, now: datetime) -> BrokerBooks:
+def _books(account: exchange_accounts.PaperAccount, url: str, now: datetime) -> BrokerRecords:
     broker = AlpacaBroker(url, account.key_id, account.secret_key, account.account_number)
     since = now - LOOK_BACK
-    return BrokerBooks(
+    return BrokerRecords(
         orders=broker.orders_since(since),
         positions=broker.positions(),
         fills=broker.fills_since(since),

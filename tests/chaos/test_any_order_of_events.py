@@ -26,7 +26,7 @@ from ops_local.database import DatabaseUrls
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.broker import OrderRequest
-from ops_pipeline.domain.operations.invariants import BrokerBooks
+from ops_pipeline.domain.operations.invariants import BrokerRecords
 from ops_pipeline.errors import (
     BrokerOutcomeUnknown,
     BrokerRejected,
@@ -181,7 +181,7 @@ class Trading(RuleBasedStateMachine):
             self.bench.dispatch()
             self.bench.guard()
             self.reconcile()
-        books = BrokerBooks(
+        books = BrokerRecords(
             orders=list(broker.orders.values()), positions=broker.positions(), fills=broker.fills
         )
         with self.bench.db.transaction() as tx:

@@ -8,7 +8,7 @@ import pytest
 
 from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.broker import OrderRequest
-from ops_pipeline.domain.operations.invariants import MEANINGS, Breach, BrokerBooks
+from ops_pipeline.domain.operations.invariants import MEANINGS, Breach, BrokerRecords
 from ops_pipeline.errors import BrokerOutcomeUnknown
 from tests.support.builders_trading import TradingBench
 
@@ -19,7 +19,7 @@ def breaches(
     bench: TradingBench, *, with_broker: bool = True, later: timedelta = LATER
 ) -> list[Breach]:
     books = {
-        name: BrokerBooks(
+        name: BrokerRecords(
             orders=list(broker.orders.values()), positions=broker.positions(), fills=broker.fills
         )
         for name, broker in bench.brokers.items()

@@ -19,7 +19,7 @@ from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.market import new_york_time
-from ops_pipeline.domain.operations.invariants import Breach, BrokerBooks
+from ops_pipeline.domain.operations.invariants import Breach, BrokerRecords
 from tests.conftest import MIGRATIONS
 from tests.replay.conftest import PARAMS
 
@@ -120,11 +120,11 @@ def _examined(world: ReplayEnvironment, happened: int) -> Ended:
     return Ended(breaches, trades["n"], happened, unexplained)
 
 
-def _books(exchange: RunningExchange, name: str) -> BrokerBooks:
+def _books(exchange: RunningExchange, name: str) -> BrokerRecords:
     (account,) = [known for known in ACCOUNTS if known.name == name]
     broker = AlpacaBroker(exchange.url, account.key_id, account.secret_key, account.account_number)
     since = exchange.now() - timedelta(days=1)
-    return BrokerBooks(
+    return BrokerRecords(
         orders=broker.orders_since(since),
         positions=broker.positions(),
         fills=broker.fills_since(since),

@@ -1,4 +1,4 @@
-"""Accounts with their limits and halts, and which of them a tick has to serve."""
+"""Reads accounts with their limits and halts, and which of them a tick serves."""
 
 from dataclasses import fields
 
@@ -17,12 +17,12 @@ _NAMES = 'SELECT account_name FROM accounts ORDER BY account_name COLLATE "C"'
 
 _LOAD = f"SELECT {_COLUMNS} FROM accounts WHERE account_name = :name"
 
-# The lock that every other of the order road comes after.
+# Locked before any order, recommendation or position.
 _LOAD_LOCKED = f"{_LOAD} FOR NO KEY UPDATE"
 
 _ENTRY = 'SELECT account_name FROM accounts WHERE active ORDER BY account_name COLLATE "C"'
 
-# What is held or may still fill is guarded, whoever switched the account off.
+# Positions and live orders are guarded even if the account is inactive.
 _GUARD = """
 SELECT account_name FROM accounts AS a
 WHERE active

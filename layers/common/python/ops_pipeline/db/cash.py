@@ -1,4 +1,4 @@
-"""What each account's cash was whenever it was compared."""
+"""Cash readings of each comparison."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -22,7 +22,7 @@ ON CONFLICT (account_name, at) DO UPDATE SET
 def oldest_reading(
     tx: Transaction, *, account: str, since: datetime, before: datetime
 ) -> CashReading | None:
-    """The first reading of that span; None without one."""
+    """The oldest reading in that period; None without one."""
     row = tx.one(_OLDEST, account=account, since=since, before=before)
     return None if row is None else CashReading(row["at"], Decimal(row["cash"]))
 

@@ -1,4 +1,4 @@
-"""Recommendations on their way to an end, executions, dispatcher runs."""
+"""Reads and writes recommendations, executions and dispatcher runs."""
 
 import json
 from collections.abc import Sequence
@@ -17,15 +17,15 @@ from ops_pipeline.domain.recommendations import FinalStatus, Recommendation
 _COLUMNS = """id, ts, created_at, account_name, ticker, action, instrument_type, strategy_type,
     confidence, reason, features_snapshot, status"""
 
-# A recommendation that has an order is settled by it, unless its last one was cancelled at
-# our wish with nothing filled.
+# A recommendation with an order is settled by it, unless we cancelled its last order and
+# nothing had filled.
 _FREE = """
     (NOT EXISTS (SELECT 1 FROM orders AS o WHERE o.recommendation_id = r.id)
      OR (SELECT o.status = 'canceled' AND o.filled_qty = 0 AND o.cancel_requested_at IS NOT NULL
          FROM orders AS o WHERE o.recommendation_id = r.id ORDER BY o.attempt DESC LIMIT 1))
 """
 
-# What the operator cancelled is not priced anew: it only waits for its time to end.
+# What the operator cancelled is not priced again: it only waits to expire.
 _NOT_ENDED_BY_HAND = """
     NOT EXISTS (SELECT 1 FROM orders AS o
                 WHERE o.recommendation_id = r.id AND o.failure_reason IS NOT NULL)
@@ -75,7 +75,7 @@ UPDATE dispatch_recommendations SET risk_gate_json = CAST(:gates AS jsonb)
 WHERE id = :id AND status = 'PROCESSING'
 """
 
-# A final word stands: two runs may settle the same order. But a fill proves a failure wrong.
+# A final status stands, since two runs may settle the same order; but a fill disproves FAILED.
 _FINISH = """
 UPDATE dispatch_recommendations
 SET status = :status, claimed_until = NULL, processed_at = :now,
@@ -89,10 +89,9 @@ _RELEASE = """
 UPDATE dispatch_recommendations SET claimed_until = :now WHERE id = :id AND status = 'PROCESSING'
 """
 
-# What this very run claimed before it was cut off is its own still, and nobody else has its
-# lease: it starts by laying that back, once.
+# Claims of an earlier attempt of this run are released, once: no other run holds its lease.
 _START_RUN = """
-WITH laid_back AS (
+WITH released AS (
     UPDATE dispatch_recommendations SET claimed_until = :now
     WHERE account_name = :account AND status = 'PROCESSING' AND claimed_until > :now
       AND dispatcher_run_id = CAST(:run_id AS uuid))
@@ -129,12 +128,12 @@ SET qty = excluded.qty, entry_price = excluded.entry_price, notional = excluded.
 
 
 def expire(tx: Transaction, *, account: str, oldest: datetime, now: datetime) -> int:
-    """End what nobody took in time, or what never filled in time; neither has a live order."""
+    """Expire what was not claimed or not filled in time; neither has a live order."""
     return tx.execute(_EXPIRE, account=account, oldest=oldest, now=now)
 
 
 def pending_tickers(tx: Transaction, *, account: str, now: datetime) -> list[str]:
-    """Tickers of what may be claimed, and of a few whose order lives already."""
+    """Tickers of claimable recommendations, and of a few that have a live order already."""
     rows = tx.rows(_PENDING_TICKERS, account=account, now=now)
     return sorted(row["ticker"] for row in rows)
 
@@ -166,7 +165,7 @@ def keep_verdicts(
 ) -> bool:
     """Store every gate's answer, and the sizing under the key `size`.
 
-    False when it is not being processed any more: somebody ended it since it was claimed.
+    False when it was ended since it was claimed, so that it is no longer PROCESSING.
     """
     gates: dict[str, Any] = {
         name: {
@@ -191,22 +190,22 @@ def finish(
     reason: str | None,
     now: datetime,
 ) -> None:
-    """Make a recommendation final; one that is final already keeps its word.
+    """Make a recommendation final; one that is final already keeps its status.
 
-    Only FAILED gives way to EXECUTED or SIMULATED: the order was there after all.
+    Only FAILED is replaced, by EXECUTED or SIMULATED: the order was placed after all.
     """
     tx.enqueue(_FINISH, id=recommendation_id, status=status, reason=reason, now=now)
 
 
 def release(tx: Transaction, recommendation_id: int, now: datetime) -> None:
-    """Let the next run price it anew, or end it when its time is over."""
+    """Return it to the next run, which prices it again or expires it."""
     tx.enqueue(_RELEASE, id=recommendation_id, now=now)
 
 
 def start_run(
     tx: Transaction, *, run_id: UUID, account: str, tick: datetime, now: datetime
 ) -> None:
-    """Open the run's row, or open it again; what it claimed before may be claimed anew."""
+    """Open the run's row, or reopen it and release its earlier claims."""
     tx.enqueue(_START_RUN, run_id=run_id, account=account, tick=tick, now=now)
 
 

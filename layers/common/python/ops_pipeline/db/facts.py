@@ -1,4 +1,4 @@
-"""What the gates look at, read in one unit of work under the account's row lock."""
+"""Reads an account's holdings and P&L, and takes its row lock."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -35,7 +35,7 @@ SELECT
 
 
 def lock_account(tx: Transaction, account: str) -> None:
-    """Take the account's row first: every other lock of the order road comes after it."""
+    """Lock the account's row, before any order, recommendation or position."""
     tx.enqueue(_LOCK_ACCOUNT, account=account)
 
 
@@ -52,7 +52,7 @@ def holdings(tx: Transaction, account: str) -> Holdings:
 def day_pnl(tx: Transaction, *, account: str, mode: ExecutionMode, day_start: datetime) -> Decimal:
     """Realised and unrealised P&L since then by our own ledger, USD.
 
-    A position that was sold in part counts both: what its sales came to, and the rest.
+    For a position sold in part both count: its sales and the rest.
     """
     row = tx.one(PNL, account=account, mode=mode, day_start=day_start)
     return Decimal(row["pnl"]) if row else Decimal(0)

@@ -1,7 +1,6 @@
-"""What our own rows say of an account and a ticker before an entry, in one round trip.
+"""Reads the ledger view of an account and a ticker in one round trip.
 
-Read it under the account's row lock: the statement's snapshot is then younger than
-whatever the lock waited for.
+Read it under the account's row lock, so that the statement sees what the lock waited for.
 """
 
 from collections.abc import Collection
@@ -71,11 +70,11 @@ LEFT JOIN (SELECT day AS vix_day, close AS vix_close FROM vix_history
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerQuery:
-    """Which account and ticker, and as of when.
+    """The account, ticker and moment to read for.
 
     Attributes:
         listed_at: When the broker was asked for its lists, by our clock.
-        sold: Ids of the sales of which the broker has executed something by then.
+        sold: client_order_ids of sales with a fill in those lists.
         results: The most closed trades to return, of the account and of the ticker.
     """
 
@@ -89,7 +88,7 @@ class LedgerQuery:
 
 
 def read(tx: Transaction, query: LedgerQuery) -> LedgerView:
-    """Read it all at one moment."""
+    """Read the view in one statement."""
     account, today = query.account, new_york_day(query.now)
     row = tx.one(
         _LEDGER,

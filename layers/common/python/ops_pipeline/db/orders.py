@@ -1,4 +1,4 @@
-"""Orders and fills: rows <-> domain, and nothing else."""
+"""Reads and writes orders and fills."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -89,7 +89,7 @@ def save(
     failure_reason: str | None = None,
     reopened_at: datetime | None = None,
 ) -> None:
-    """Write what is known of an order; what it asked for never changes."""
+    """Write an order's status and fills; what was ordered never changes."""
     values = {**values_of(order), "failure_reason": failure_reason, "reopened_at": reopened_at}
     tx.enqueue(_SAVE, **values)
 
@@ -121,7 +121,7 @@ def awaiting_fills(tx: Transaction, account: str, since: datetime) -> list[Order
 
 
 def not_placed(tx: Transaction, account: str, since: datetime) -> list[Order]:
-    """Orders decided since then that were given up because the broker did not have them."""
+    """Orders decided since then and closed because the broker did not have them."""
     return [_order(row) for row in tx.rows(_NOT_PLACED, account=account, since=since)]
 
 
@@ -151,7 +151,7 @@ def record_fills(
 
 
 def sales(tx: Transaction, position_id: UUID) -> list[Sale]:
-    """What each order for a position has sold of it, with the fills recorded so far."""
+    """The sales of a position by order, with the fills recorded so far."""
     rows = tx.rows(_SALES, position_id=position_id)
     return [
         Sale(

@@ -1,4 +1,4 @@
-"""Positions with their events, marks and history: rows <-> domain."""
+"""Reads and writes positions with their events, marks and history."""
 
 import json
 from dataclasses import asdict, fields
@@ -99,7 +99,7 @@ def insert(tx: Transaction, position: Position, *, version: int | None, now: dat
 def save(
     tx: Transaction, position: Position, *, now: datetime, closed_at: datetime | None = None
 ) -> None:
-    """Write what may change of a position; who holds what never does."""
+    """Write the changeable columns of a position; account and symbol never change."""
     tx.enqueue(_SAVE, **values_of(position), closed_at=closed_at, now=now)
 
 
@@ -152,7 +152,7 @@ def held(tx: Transaction, account: str) -> list[Position]:
 
 
 def closing_since(tx: Transaction, position_id: UUID) -> datetime | None:
-    """When the sale of all of it was first decided, or None."""
+    """When the exit of the whole position was first decided, or None."""
     row = tx.one(_CLOSING_SINCE, position_id=position_id)
     return row["at"] if row else None
 
@@ -198,7 +198,7 @@ def add_event(
 
 
 def insert_history(tx: Transaction, position: Position, closing: Closing) -> None:
-    """Store how a position ended, in the transaction that closes it."""
+    """Store a closed position's history, in the transaction that closes it."""
     held_s = (closing.at - position.entry_time).total_seconds()
     tx.enqueue(
         _HISTORY,

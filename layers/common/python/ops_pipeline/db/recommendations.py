@@ -1,4 +1,4 @@
-"""What signals leave behind: every evaluation, and a recommendation for each account."""
+"""Stores signal evaluations, and the recommendations for each account."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ _NUMBERS_A_DAY = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class SignalInputs:
-    """What an evaluation is made from; `news` None means that there is no story."""
+    """Inputs for evaluating a ticker; `news` is None without a story."""
 
     stored: StoredFeatures
     news: Pressure | None
@@ -25,10 +25,10 @@ class SignalInputs:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """One evaluation with its evidence, frozen for the record."""
+    """One evaluation with its inputs."""
 
     evaluation: Evaluation
-    evidence: SignalInputs
+    inputs: SignalInputs
 
 
 _LAST_SIGNALS = """
@@ -49,7 +49,7 @@ _EVALUATION_COLUMNS = (
     "reason, arithmetic"
 )
 
-# An evaluation that stands already is never made twice: its tick was decided.
+# A tick that was evaluated before is not evaluated again.
 _EVALUATE = f"""
 INSERT INTO signal_evaluations ({_EVALUATION_COLUMNS}, ts, computed_at, parameter_version)
 SELECT {_EVALUATION_COLUMNS}, :tick, :now, :parameter_version
@@ -102,8 +102,8 @@ def save(
 ) -> int:
     """Store the tick's evaluations and the recommendations of those that are new.
 
-    Numbers follow the order of ticker and account, so that the same day gives the same
-    ids. Returns how many recommendations there were.
+    Ids are numbered by ticker and account, so that the same day gives the same ids. Returns
+    the number of recommendations.
     """
     by_ticker = {each.evaluation.ticker: each for each in decided}
     rows = json.dumps(
@@ -140,11 +140,11 @@ def _evaluation_row(evaluation: Evaluation) -> dict[str, object]:
 
 
 def _recommendations(decided: Decided) -> list[dict[str, object]]:
-    evaluation, evidence = decided.evaluation, decided.evidence
+    evaluation, inputs = decided.evaluation, decided.inputs
     choice = evaluation.choice
     if choice is None:
         return []
-    features = {**asdict(evidence.stored.features), "computed_at": evidence.stored.computed_at}
+    features = {**asdict(inputs.stored.features), "computed_at": inputs.stored.computed_at}
     proposals = sorted(evaluation.proposals, key=lambda each: (each.account, each.action))
     return [
         {
@@ -161,7 +161,7 @@ def _recommendations(decided: Decided) -> list[dict[str, object]]:
                 **evaluation.arithmetic,
             },
             "features_snapshot": features,
-            "sentiment_snapshot": asdict(evidence.news) if evidence.news else None,
+            "sentiment_snapshot": asdict(inputs.news) if inputs.news else None,
         }
         for proposal in proposals
     ]

@@ -1,4 +1,4 @@
-"""An account with its limits and what halts its entries. USD."""
+"""An account with its limits and halts. USD."""
 
 from dataclasses import dataclass
 from datetime import date, datetime

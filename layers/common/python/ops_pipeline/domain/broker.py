@@ -1,4 +1,4 @@
-"""What the broker says, in our words. Quantities are shares or contracts, prices USD."""
+"""Broker records in our own terms. Quantities are shares or contracts, prices USD."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,11 +8,11 @@ from typing import Literal
 Side = Literal["buy", "sell"]
 OrderType = Literal["limit", "market", "stop"]
 TimeInForce = Literal["day", "gtc"]
-# What has become of an order. "working" may still fill; "unknown" is a word that the
-# broker's adapter does not know, which says neither that the order lives nor that it ended.
+# A "working" order may still fill; "unknown" is a status that the broker's adapter does not
+# know: the order may be live or ended.
 BrokerStatus = Literal["working", "filled", "canceled", "expired", "rejected", "unknown"]
-# "capital" was brought in or taken out; "in_kind" are securities that came or went without
-# a trade, their worth unknown; "other" is what the market and the broker do: profit or loss.
+# "capital" is a deposit or withdrawal; "in_kind" a transfer of securities of unknown value;
+# "other" counts as profit or loss: fees, dividends, interest.
 CashKind = Literal["capital", "in_kind", "other"]
 
 
@@ -31,7 +31,7 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True)
 class BrokerOrder:
-    """The broker's view of one order.
+    """One order as the broker reports it.
 
     `raw_status` keeps the broker's own word for logs, alerts and people; decisions look at
     `status` alone. `filled_average_price` is None until something filled.
@@ -81,7 +81,7 @@ class BrokerCashActivity:
 
 @dataclass(frozen=True, slots=True)
 class BrokerPosition:
-    """What the broker holds; `quantity` is negative for a short."""
+    """One position at the broker; `quantity` is negative for a short."""
 
     symbol: str
     quantity: Decimal
@@ -91,10 +91,10 @@ class BrokerPosition:
 
 @dataclass(frozen=True, slots=True)
 class BrokerAccount:
-    """The account as the broker keeps it, USD.
+    """The account at the broker, USD.
 
-    `trading_blocked` is whatever keeps it from trading, an account that is not active
-    included; `raw_status` says so in the broker's word.
+    `trading_blocked` covers every reason, an inactive account included; `raw_status` is the
+    broker's own word.
     """
 
     account_number: str

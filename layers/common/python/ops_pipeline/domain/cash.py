@@ -1,4 +1,4 @@
-"""An account's money beside what moved it: fills, fees, dividends, deposits. USD."""
+"""Compares an account's cash with fills, fees, dividends and deposits. USD."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ _CENT = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True)
 class CashReading:
-    """An account's cash at a moment at which nothing was moving."""
+    """An account's cash, read while no cash was moving."""
 
     at: datetime
     cash: Decimal
 
 
 def net_deposits(activities: Sequence[BrokerCashActivity]) -> Decimal | None:
-    """What was brought in less what was taken out; None where securities were moved."""
+    """Deposits less withdrawals; None if securities were transferred."""
     if any(it.kind == "in_kind" for it in activities):
         return None
     return sum((it.amount for it in activities if it.kind == "capital"), Decimal(0))
 
 
 def day_loss(account: BrokerAccount, deposits: Decimal | None) -> Decimal | None:
-    """What the account lost since the last close, USD, under 0 when it won; None is unknown.
+    """The account's loss since the last close, USD, negative for a gain; None is unknown.
 
-    Its last equity ignores what was brought in since, its equity does not.
+    Deposits since then are in its equity but not in its last equity.
     """
     if deposits is None or account.trading_blocked:
         return None
@@ -42,13 +42,13 @@ def unexplained(
     fills: Sequence[BrokerFill],
     activities: Sequence[BrokerCashActivity],
 ) -> Decimal:
-    """What cash has changed by since then without a fill or an activity that says why.
+    """The change in cash since the reading that no fill or activity explains.
 
     Args:
-        fills, activities: All that the broker tells of; older ones are left out, and one
-            told twice counts once.
+        fills, activities: As reported by the broker; older ones are left out, duplicates count
+            once.
 
-    Zero also for what rounding to cents explains: half a cent for each of them.
+    Also 0 within rounding to cents: half a cent for each of them.
     """
     filled = {fill.fill_id: _paid(fill) for fill in fills if fill.executed_at > before.at}
     moved = {it.activity_id: it.amount for it in activities if it.created_at > before.at}

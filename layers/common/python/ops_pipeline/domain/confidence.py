@@ -1,4 +1,4 @@
-"""How far price, news and volume speak for a direction, with every factor kept."""
+"""Confidence in a direction from price, news and volume, with every factor kept."""
 
 import math
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Confidence:
 
 
 def direction_of(features: Features, rules: SignalRules) -> Direction | None:
-    """Which way price points; None when it points both ways or neither."""
+    """The direction of price; None when it points both ways or neither."""
     bullish = _points(features.distance_sma20, features.trend_state, rules)
     bearish = _points(-features.distance_sma20, -features.trend_state, rules)
     if bullish == bearish:
@@ -68,7 +68,7 @@ def _sign(direction: Direction) -> int:
 
 
 def _points(distance: float, trend_state: int, rules: SignalRules) -> bool:
-    """Bullish as it stands; with both signs turned, bearish."""
+    """Whether price is bullish; with both signs reversed, bearish."""
     near_or_above = distance >= -rules.near_sma_fraction
     return near_or_above and trend_state >= 0 and abs(distance) <= rules.furthest_from_sma
 

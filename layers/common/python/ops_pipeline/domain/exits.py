@@ -59,7 +59,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A position at one price: profit of what is held, and the extremes so far."""
+    """A position valued at one price: P&L of what is held, and the extremes so far."""
 
     price: Decimal
     pnl_dollars: Decimal
@@ -70,14 +70,14 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be done now.
+    """What to do with a position now.
 
     Attributes:
         position: With the state rules applied (stop raised). A partial exit arms the
             trailing stop when its order is committed, not before.
         events: State rules that applied, for position_events.
         sell: Quantity to sell, 0 for none.
-        rule: Why.
+        rule: The reason for the sale.
     """
 
     position: Position
@@ -108,22 +108,22 @@ def first_target(entry_price: Decimal, rules: ExitRules) -> Decimal:
 
 
 def trailing_level(position: Position, peak: Decimal, rules: ExitRules) -> Decimal:
-    """The price that still keeps the stated share of the peak gain."""
+    """The price at which the stated share of the peak gain is kept."""
     return position.entry_price + (peak - position.entry_price) * Decimal(str(rules.trailing_keeps))
 
 
 def armed(position: Position) -> Position:
-    """The partial exit is done, or there is nothing to do: from here the stop trails."""
+    """The position after its partial exit, done or skipped: the stop trails from here on."""
     return replace(position, trailing_armed=True, lifecycle_state="partial")
 
 
 def disarmed(position: Position) -> Position:
-    """The partial exit came to nothing: the rule may apply again."""
+    """The position after a partial exit that sold nothing: the rule may apply again."""
     return replace(position, trailing_armed=False, lifecycle_state="breakeven")
 
 
 def closing(position: Position, rule: TradeReason) -> Position:
-    """All of it is being sold, for this rule."""
+    """The position while all of it is being sold under this rule."""
     return replace(position, status="closing", close_reason=rule)
 
 
@@ -203,7 +203,7 @@ def _exit_rule(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a closed trade came to; None where no fill proves it."""
+    """The result of a closed trade; None where its fills do not prove it."""
 
     exit_price: Decimal | None
     pnl_dollars: Decimal | None

@@ -29,7 +29,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idea:
-    """The recommendation under the gates."""
+    """The recommendation to be judged."""
 
     ticker: str
     symbol: str
@@ -52,13 +52,13 @@ class AccountLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateFacts:
-    """Everything the gates look at, fresh. Money USD; `*_loss` is positive when lost.
+    """The facts that gates decide on. Money USD; a loss is positive.
 
     Attributes:
         halts: Reasons why entries are halted, by whom.
         held_symbols: Symbols open, closing or being entered.
-        broker_symbols: What the broker's own lists show as held or being bought.
-        unlisted: Open positions that the broker's list of positions lacks.
+        broker_symbols: Held or being bought by the broker's lists; None is unknown.
+        unlisted: Open positions missing from the broker's list.
         exposure: Entry cost open and in flight.
         cost: What this entry may cost at its limit.
         buying_power: The broker's, less orders it has not acknowledged.
@@ -94,7 +94,7 @@ class GateFacts:
     account_results: tuple[float, ...]
 
 
-# By name, in the order in which they are asked and their refusals are told.
+# By name, in the order in which gates are evaluated and refusals listed.
 _entry_gates: dict[str, Gate] = {}
 
 
@@ -104,7 +104,7 @@ def register(name: str) -> Callable[[Gate], Gate]:
         @register("quiet_tape")
         def quiet_tape(facts: GateFacts, rules: GateRules) -> Verdict: ...
 
-    It is asked after the gates registered before it. A gate that raises fails the run, and
+    It is evaluated after the gates registered before it. A gate that raises fails the run:
     nothing is entered.
 
     Raises:
@@ -121,17 +121,17 @@ def register(name: str) -> Callable[[Gate], Gate]:
 
 
 def refused(verdicts: Verdicts) -> list[str]:
-    """The reasons of the gates that did not pass, in their order."""
+    """The reasons of the gates that refused, in their order."""
     return [verdict.reason for verdict in verdicts.values() if not verdict.passed]
 
 
 def assess_entry(facts: GateFacts, rules: GateRules) -> Verdicts:
-    """Ask every registered gate."""
+    """Evaluate every registered gate."""
     return {name: gate(facts, rules) for name, gate in _entry_gates.items()}
 
 
 def assess_sell(facts: GateFacts, rules: GateRules) -> Verdicts:
-    """The gates of a SELL: halted entries do not stop exits."""
+    """Evaluate the gates of a SELL: halted entries do not stop exits."""
     return {
         "trading_state": Verdict(True, "Exits are never halted"),
         "action_allowed": action_allowed(facts, rules),
@@ -157,7 +157,7 @@ def daily_loss(facts: GateFacts, _: GateRules) -> Verdict:
 
 
 def judge_loss(ledger: Decimal | None, broker: Decimal | None, limit: Decimal) -> Verdict:
-    """The worse of what our own ledger and the broker's equity say was lost, USD."""
+    """Judge the larger of the losses by our ledger and by the broker's equity, USD."""
     if ledger is None or broker is None:
         return _unknown("Daily loss", limit)
     loss = max(ledger, broker, Decimal(0))
@@ -272,7 +272,7 @@ def duplicate_position(facts: GateFacts, _: GateRules) -> Verdict:
 
 @register("max_positions")
 def max_positions(facts: GateFacts, _: GateRules) -> Verdict:
-    """Also what was bought by hand counts, and a list that can't be right refuses."""
+    """Positions bought by hand count too; a broker's list that lacks one of ours refuses."""
     limit = facts.limits.max_positions
     if facts.broker_symbols is None:
         return _unknown("What the broker holds", limit)
@@ -341,7 +341,7 @@ def losing_streak(facts: GateFacts, rules: GateRules) -> Verdict:
 
 @register("size")
 def size(facts: GateFacts, _: GateRules) -> Verdict:
-    """Zero units is an ordinary answer; the bound that gave it is the reason."""
+    """A size of 0 refuses, with the bound that caused it as the reason."""
     if facts.cost is None:
         return _unknown("Size")
     if facts.size_bound is not None:

@@ -1,4 +1,4 @@
-"""What the ledger holds when a decision is made: of an account, and of one order.
+"""Views of the ledger that decisions are made on: of an account, and of one order.
 
 Decisions take these views and return changes. Postgres fills the views and saves the
 changes; any other store that does both gives the same results.
@@ -17,11 +17,11 @@ from ops_pipeline.domain.trading_terms import Strategy
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What an account holds and is buying. USD at entry cost.
+    """An account's positions and pending entries. USD at entry cost.
 
     Attributes:
         symbols: Open, closing or being entered.
-        kinds: The same as ticker and instrument type.
+        kinds: The same holdings as ticker and instrument type.
         unacknowledged: Reserved by entries that the broker has not acknowledged.
     """
 
@@ -64,7 +64,7 @@ class LedgerView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sale:
-    """What one order sold of a position.
+    """The part of a position that one order sold.
 
     Attributes:
         fills: Quantity and price of its recorded fills, by fill id.
@@ -85,7 +85,7 @@ class Sale:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderView:
-    """One order and what an answer about it may change.
+    """One order with the rows that a report on it may change.
 
     Attributes:
         position: The open position that a buy adds to, or the one that a sale sells, also

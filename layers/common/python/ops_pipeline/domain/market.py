@@ -1,4 +1,4 @@
-"""What the market says: bars, quotes, sessions. Prices in USD, times UTC."""
+"""Bars, quotes and sessions. Prices in USD, times UTC."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -28,7 +28,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The best bid and offer at `ts`; 0 on a side means that nobody quotes it."""
+    """The best bid and offer at `ts`; 0 means that this side is not quoted."""
 
     ticker: str
     ts: datetime

@@ -1,4 +1,4 @@
-"""The order road's vocabulary: ids, states, limit prices, and what a look-up must agree in."""
+"""Orders: ids, statuses, limit prices, and when a broker's order is ours."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ _ENDED: dict[str, Status] = {
     "rejected": "rejected",
 }
 
-# Two clocks, ours and the broker's, may differ by this much in what a look-up finds.
+# How far our clock and the broker's may differ.
 _TIME_TOLERANCE = timedelta(minutes=10)
 
 
@@ -77,7 +77,7 @@ class Order:
         return self.quantity - self.filled_qty
 
     def request(self) -> OrderRequest:
-        """The order as it is sent."""
+        """The order as it is sent to the broker."""
         return OrderRequest(
             client_order_id=self.client_order_id,
             symbol=self.symbol,
@@ -92,13 +92,13 @@ class Order:
 def client_order_id(
     *, deployment: str, account: str, symbol: str, tick: datetime, purpose: Purpose, attempt: int
 ) -> str:
-    """The same decision gives the same id, so that the broker itself refuses a second one."""
+    """The id of a decision: the same one twice gives the same id, which the broker refuses."""
     minute = tick.astimezone(UTC).strftime("%Y%m%dT%H%M")
     return f"{deployment}-{account}-{symbol}-{minute}-{purpose}-{attempt}"
 
 
 def status_of(found: BrokerOrder) -> Status | None:
-    """Our status for the broker's; None where it is unknown, which changes nothing."""
+    """Our status for the broker's; None if the broker's is unknown, which changes nothing."""
     if found.filled_quantity >= found.quantity:
         return "filled"
     if found.status == "working":
@@ -107,7 +107,7 @@ def status_of(found: BrokerOrder) -> Status | None:
 
 
 def may_still_fill(found: BrokerOrder) -> bool:
-    """Whether the broker's status, an unknown one included, leaves that open.
+    """Whether the order may still fill; an unknown status counts as live.
 
     An order in dollars has no quantity until it is filled.
     """
@@ -116,27 +116,27 @@ def may_still_fill(found: BrokerOrder) -> bool:
     return (status_of(found) or "accepted") in LIVE
 
 
-def status_after(order: Order, told: Status, filled: Decimal) -> Status:
-    """Our status after the broker's word, which may be older than what we know.
+def status_after(order: Order, reported: Status, filled: Decimal) -> Status:
+    """Our status after a report, which may be older than what we know.
 
-    What ended stays ended; only an order that the broker had never acknowledged
-    (refused, or not placed) comes to life when the broker turns out to hold it.
+    An ended order stays ended, unless the broker had never acknowledged it (refused or not
+    placed) and turns out to hold it.
 
     Args:
-        told: Our word for the broker's status.
-        filled: The larger of the quantity we knew and the one told.
+        reported: The broker's status in our terms.
+        filled: The larger of the known and the reported quantity.
     """
     if filled >= order.quantity:
         return "filled"
     if not order.live and order.broker_order_id is not None:
         return order.status
-    if told in LIVE:
+    if reported in LIVE:
         return "partially_filled" if filled > 0 else "accepted"
-    return told
+    return reported
 
 
 def disagreement(order: Order, found: BrokerOrder) -> str | None:
-    """Why what the broker holds under this id cannot be this order; None when it is."""
+    """Why the broker's order under this id cannot be ours; None if it is."""
     for name, ours, theirs in (
         ("symbol", order.symbol, found.symbol),
         ("side", order.side, found.side),
@@ -166,7 +166,7 @@ def marketable_limit(side: Side, far_side: Decimal, slippage: float) -> Decimal:
 
 
 def stop_price(price: Decimal) -> Decimal:
-    """A stop as the broker takes it: rounded down to the step."""
+    """A stop price rounded down to a step that the broker accepts."""
     return _to_step(price, ROUND_FLOOR)
 
 

@@ -1,4 +1,4 @@
-"""The figures of the trading rules; the defaults are version 1.
+"""Trading parameters and their defaults, which are version 1.
 
 Ratios are fractions (0.02 is 2 %), times minutes or seconds as named, money USD.
 Stored as versioned rows (`parameter_versions`), so that learning changes data, never code.

@@ -1,4 +1,4 @@
-"""A recommendation on its way to an order or a refusal."""
+"""Recommendations and their statuses."""
 
 from dataclasses import dataclass
 from datetime import datetime

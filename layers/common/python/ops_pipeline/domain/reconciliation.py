@@ -1,4 +1,4 @@
-"""Our books beside the broker's: what differs, in one sentence each, and what is taken over."""
+"""Compares our positions and orders with the broker's, and builds what is adopted."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ POSITION_KINDS: tuple[BreakKind, ...] = (
     "position_missing",
 )
 KINDS: tuple[BreakKind, ...] = (*POSITION_KINDS, "order_unknown_to_us", "over_cap")
-# What is less than we hold is believed at the second reading, this much later or more.
+# A break in a position we hold is confirmed by a second reading, this much later or more.
 AGREED_AFTER = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """One disagreement; quantities in shares or contracts."""
+    """One difference between us and the broker; quantities in shares or contracts."""
 
     kind: BreakKind
     subject: str
@@ -44,7 +44,7 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class EarlierBreak:
-    """An earlier look at the same matter: when, and what the broker said then."""
+    """An earlier reading of the same break: when, and the broker's quantity then."""
 
     at: datetime
     broker: str
@@ -55,12 +55,12 @@ def compare(
     broker: Mapping[str, Decimal],
     external_orders: Sequence[BrokerOrder],
 ) -> list[Break]:
-    """Differences between two sets of holdings, by symbol; and orders we never placed.
+    """Breaks between our holdings and the broker's, by symbol, and external orders.
 
     Args:
         ours: Quantity by symbol in our open positions.
         broker: Quantity by symbol as the broker reports it, negative for a short.
-        strangers: The broker's orders that no row of ours names.
+        external_orders: The broker's orders without a row here.
     """
     found = []
     for symbol in sorted(set(ours) | set(broker)):
@@ -84,7 +84,7 @@ def _kind(mine: Decimal, theirs: Decimal) -> BreakKind:
 
 
 def is_agreed(difference: Break, earlier: EarlierBreak | None, now: datetime) -> bool:
-    """Whether an earlier look, long enough ago, saw the very same."""
+    """Whether an earlier reading, long enough ago, saw the same break."""
     return (
         earlier is not None
         and earlier.broker == difference.broker
@@ -93,12 +93,12 @@ def is_agreed(difference: Break, earlier: EarlierBreak | None, now: datetime) ->
 
 
 def is_adoptable(held: BrokerPosition) -> bool:
-    """Stock held long; a short or a contract of somebody else's is a person's business."""
+    """Whether it is stock held long; a short or a contract is left to a person."""
     return held.quantity > 0 and not is_contract(held.symbol)
 
 
 def cost_of(held: BrokerPosition) -> Decimal:
-    """What it cost, or a short brought in, USD; a contract is for 100 shares."""
+    """The position's cost, or a short's proceeds, USD; a contract is for 100 shares."""
     return abs(held.quantity) * held.average_entry_price * multiplier_of(held.symbol)
 
 
@@ -111,10 +111,10 @@ def adopted_position(
     at: datetime,
     rules: ExitRules,
 ) -> Position:
-    """A position nobody here opened, guarded from now on like one of the day's own trades.
+    """An external position, guarded from now on like a day trade of our own.
 
     Args:
-        price: What the broker says it cost, USD a share; the stop hangs on it.
+        price: Its average cost by the broker, USD a share; stop and target derive from it.
     """
     stop = first_stop(price, rules)
     return Position(
@@ -145,10 +145,10 @@ def adopted_position(
 
 
 def adopted_order(account: str, found: BrokerOrder, position: Position | None) -> Order | None:
-    """A row for an order that somebody else placed; None for one that is no stock order.
+    """A row for an external order; None if it is not an order for stock.
 
-    It is stored as the broker has acknowledged it, nothing filled: settling it books its
-    fills. The broker's view has no limit, so it is kept without a price.
+    Stored as acknowledged with nothing filled, since settling it books its fills, and without
+    a price, since the broker's report has no limit.
     """
     if found.quantity <= 0 or is_contract(found.symbol):
         return None

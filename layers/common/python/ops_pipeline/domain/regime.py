@@ -1,4 +1,4 @@
-"""How nervous the market is: the volatility index, or a stand-in that says so."""
+"""Market regime: the volatility index, or a labelled substitute for it."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -11,7 +11,7 @@ from typing import Literal
 RegimeSource = Literal["vix", "realised_volatility_spy"]
 
 SESSIONS_A_YEAR = 252
-# The index looks 30 days ahead, about 21 sessions: the stand-in looks as far back.
+# The index looks 30 days ahead, about 21 sessions; the substitute looks as far back.
 SESSIONS_LOOKED_AT = 22
 FEWEST_SESSIONS = 5
 

@@ -1,4 +1,4 @@
-"""Whether an order that the broker never had may still be sent, under the same id."""
+"""Decides whether an order that was never placed may be sent again under the same id."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,27 +8,27 @@ from ops_pipeline.domain.market import Quote, Session
 from ops_pipeline.domain.orders import Order, stop_price, whole_units
 from ops_pipeline.domain.parameters import GateRules
 
-# A sale has no recommendation whose age bounds it; the next tick decides anew anyway.
+# A sale has no recommendation whose age bounds it; the next tick decides again anyway.
 _SALE_LASTS = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Market:
-    """What is known of one symbol's market now; None is unknown, and refuses."""
+    """Session and quote of one symbol; None is unknown, and refuses."""
 
     now: datetime
     session: Session | None
     quote: Quote | None
 
     def takes_orders(self, rules: GateRules) -> bool:
-        """The session is open, and not so near its close that nothing is sent any more."""
+        """Whether the session is open and not about to close."""
         if self.session is None or not self.session.is_open(self.now):
             return False
         quiet = timedelta(seconds=rules.quiet_before_close_s)
         return self.session.closes_at - self.now > quiet
 
     def fresh_quote(self, rules: GateRules) -> Quote | None:
-        """A usable quote that is young enough to decide on."""
+        """The quote if it is usable and young enough, else None."""
         if self.quote is None or not self.quote.usable:
             return None
         return self.quote if self.quote.age_s(self.now) <= rules.quote_age_s else None
@@ -37,9 +37,9 @@ class Market:
 def entry_is_fresh(
     order: Order, market: Market, rules: GateRules, *, recommended_at: datetime, halted: bool
 ) -> bool:
-    """Whether an entry may still be sent: what let it pass then must hold now.
+    """Whether an entry may still be sent: time, halts and price must allow it now.
 
-    Its room under the caps is reserved since it was committed.
+    Its room under the caps has been reserved since it was committed.
     """
     quote = market.fresh_quote(rules)
     if halted or order.cancel_requested_at is not None:

@@ -1,4 +1,4 @@
-"""From a watched ticker's features and news to a signal, or to HOLD with its reason.
+"""Turns a watched ticker's features and news into a signal, or HOLD with its reason.
 
 Direction comes from price alone; news and volume only scale the confidence.
 """
@@ -23,7 +23,7 @@ from ops_pipeline.domain.trading_terms import Action, Instrument, Strategy
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What besides the ticker's own figures decides whether it is a signal.
+    """What decides on a signal besides the ticker's own features.
 
     Attributes:
         last_signal_at: Tick of its last signal before this one, None when none is near.
@@ -39,7 +39,7 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What would be traded and why that; a PUT or CALL is named by the dispatcher."""
+    """Instrument and strategy to trade, and why; the dispatcher picks the option contract."""
 
     instrument: Instrument
     strategy: Strategy
@@ -48,7 +48,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """One recommendation to be: for one account, one action."""
+    """One action recommended to one account."""
 
     account: str
     action: Action
@@ -57,7 +57,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One ticker at one tick. It is a signal when it has proposals, else HOLD.
+    """The evaluation of one ticker at one tick: a signal if it has proposals, else HOLD.
 
     `direction` and `confidence` are None when price points both ways or neither;
     `choice` is None when nothing fits the confidence.
@@ -78,9 +78,9 @@ class Evaluation:
 
 
 def evaluate(
-    features: Features, news: Pressure | None, parameters: Parameters, around: Circumstances
+    features: Features, news: Pressure | None, parameters: Parameters, circumstances: Circumstances
 ) -> Evaluation:
-    """Evaluate one watched ticker; the arithmetic is whole also where it comes to nothing."""
+    """Evaluate one watched ticker; a HOLD keeps its full arithmetic too."""
     rules = parameters.signals
     direction = direction_of(features, rules)
     arithmetic: dict[str, Any] = {"from": _inputs(features, news)}
@@ -92,9 +92,14 @@ def evaluate(
         weighed = confidence_in(direction, features, news, rules, parameters.news)
         confidence = weighed.value
         choice = choose(direction, confidence, features, rules)
-        proposals = _proposals(direction, choice, around)
+        proposals = _proposals(direction, choice, circumstances)
         hold = _hold_reason(
-            features, parameters, around, confidence=confidence, choice=choice, proposals=proposals
+            features,
+            parameters,
+            circumstances,
+            confidence=confidence,
+            choice=choice,
+            proposals=proposals,
         )
         arithmetic |= weighed.arithmetic | {"choice": asdict(choice) if choice else None}
     return Evaluation(
@@ -127,7 +132,7 @@ def choose(
 
 
 def day_trade_confidence(vol_ratio: float | None, rules: SignalRules) -> float:
-    """The confidence a day trade in options needs: the wilder the ticker, the more."""
+    """The confidence that a day trade in options needs; it rises with volatility."""
     if vol_ratio is None:
         return rules.day_trade_most_confidence
     over = max(0.0, vol_ratio - rules.day_trade_volatility_from) / rules.day_trade_volatility_span
@@ -141,14 +146,14 @@ def _suits_an_option(direction: Direction, features: Features, rules: SignalRule
 
 
 def _proposals(
-    direction: Direction, choice: Choice | None, around: Circumstances
+    direction: Direction, choice: Choice | None, circumstances: Circumstances
 ) -> tuple[Proposal, ...]:
-    """By account; a falling price buys nothing but a PUT, and sells the stock that is held."""
+    """Proposals by account; a bearish one buys a PUT only, and sells the stock that is held."""
     if choice is None:
         return ()
     bearish = direction == "bearish"
-    buyers = () if bearish and choice.instrument == "STOCK" else sorted(around.buyers)
-    holders = sorted(around.holders) if bearish else ()
+    buyers = () if bearish and choice.instrument == "STOCK" else sorted(circumstances.buyers)
+    holders = sorted(circumstances.holders) if bearish else ()
     return (
         *(Proposal(account, "BUY", choice.instrument) for account in buyers),
         *(Proposal(account, "SELL", "STOCK") for account in holders),
@@ -158,27 +163,28 @@ def _proposals(
 def _hold_reason(
     features: Features,
     parameters: Parameters,
-    around: Circumstances,
+    circumstances: Circumstances,
     *,
     confidence: float,
     choice: Choice | None,
     proposals: Collection[Proposal],
 ) -> str | None:
     rest_ends = (
-        around.last_signal_at + timedelta(minutes=parameters.signals.rest_minutes)
-        if around.last_signal_at
-        else around.tick
+        circumstances.last_signal_at + timedelta(minutes=parameters.signals.rest_minutes)
+        if circumstances.last_signal_at
+        else circumstances.tick
     )
-    # The gates would refuse it anyway, but only after it had put the ticker to rest.
-    bar_age_s = (around.tick - features.ts - MINUTE).total_seconds()
+    # A gate would refuse it too, but only after the ticker's rest period had begun.
+    bar_age_s = (circumstances.tick - features.ts - MINUTE).total_seconds()
     if choice is None:
         return f"Confidence {confidence:.2f} < {parameters.signals.stock_confidence:.2f}"
-    if around.tick < rest_ends:
+    if circumstances.tick < rest_ends:
         return f"Rests until {rest_ends:%H:%M} UTC after its last signal"
     if bar_age_s > parameters.gates.bar_age_s:
         return f"Bar age {bar_age_s:.0f}s > {parameters.gates.bar_age_s}s"
     if not proposals:
-        return f"Nobody to act on it: {choice.reason}, {len(around.buyers)} may buy, none holds it"
+        buyers = len(circumstances.buyers)
+        return f"Nobody to act on it: {choice.reason}, {buyers} may buy, none holds it"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Fills of SIMULATED accounts: at the far side of a fresh quote, and labelled as such."""
+"""Simulates fills for SIMULATED accounts at the far side of a fresh quote."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -9,7 +9,7 @@ from ops_pipeline.domain.orders import Order
 
 
 def simulate(order: Order, quote: Quote, now: datetime) -> tuple[BrokerOrder, list[BrokerFill]]:
-    """Fill the order whole at the quote's far side, or cancel it when the limit is worse."""
+    """Fill the whole order at the quote's far side, or cancel it if that is beyond its limit."""
     price = quote.ask if order.side == "buy" else quote.bid
     fits = order.price is None or (
         price <= order.price if order.side == "buy" else price >= order.price

@@ -27,7 +27,7 @@ class SizingRoom:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Quantity 0 means "do not trade": an ordinary answer; `bound` says what gave it."""
+    """The size and the bound that limits it; 0 means "do not trade", an ordinary result."""
 
     quantity: Decimal
     bound: str
@@ -35,7 +35,7 @@ class Size:
 
 
 def tier_of(equity: Decimal, rules: SizingRules) -> Tier:
-    """The first tier whose upper end is not under this equity."""
+    """The lowest tier that includes this equity."""
     for tier in rules.tiers:
         if tier.equity_up_to is None or equity <= tier.equity_up_to:
             return tier

@@ -1,4 +1,4 @@
-"""What a run fetched from outside before it decides; None is unknown, and refuses."""
+"""Quotes and broker data fetched for one run; None is unknown, and refuses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from ops_pipeline.domain.market import Quote, Session
 
 @dataclass(frozen=True, slots=True)
 class BrokerLists:
-    """The broker's lists of positions and orders, asked for in this order from `at` on.
+    """The broker's lists of positions and orders, read in this order from `at` on.
 
     Attributes:
-        positions: What each symbol that is held cost, USD.
+        positions: Cost of each position by symbol, USD.
         being_bought: Symbols.
-        sold: Ids of sales that have executed something.
+        sold: client_order_ids of sales with a fill.
     """
 
     at: datetime
@@ -27,10 +27,10 @@ class BrokerLists:
 
 @dataclass(frozen=True, slots=True)
 class BrokerSnapshot:
-    """One account at its broker. A SIMULATED account has none of it.
+    """One account at its broker; empty for a SIMULATED account.
 
     Attributes:
-        deposits: Brought into the account since the last session's close, USD.
+        deposits: Net deposits since the last session's close, USD.
     """
 
     account: BrokerAccount | None
@@ -43,7 +43,7 @@ class MarketSnapshot:
     """Quotes and session of one run, with the account at its broker.
 
     Attributes:
-        tickers: What the run asked quotes for; it decides on nothing else.
+        tickers: Those that quotes were read for; the run decides on no others.
     """
 
     tickers: tuple[str, ...]

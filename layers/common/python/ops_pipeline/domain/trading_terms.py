@@ -1,4 +1,4 @@
-"""The words that orders, positions and recommendations are stored with: one type a column."""
+"""The terms that orders, positions and recommendations are stored with, one type a column."""
 
 from typing import Literal
 
@@ -16,7 +16,7 @@ ExitRule = Literal[
     "time",
     "partial",
 ]
-# Why an order was placed or a position closed: a rule, or what the reconciler found.
+# Why an order was placed or a position closed: an exit rule, or the reconciler.
 TradeReason = Literal[ExitRule, "adopted", "missing_at_broker"]
 
 PositionStatus = Literal["open", "closing", "closed"]
@@ -35,7 +35,7 @@ PositionEventKind = Literal[
     "repaired",
 ]
 
-# Where the proof of a fill comes from.
+# The source of a fill.
 Evidence = Literal["broker", "simulated"]
 
 # An OCC option symbol is longer than any ticker.

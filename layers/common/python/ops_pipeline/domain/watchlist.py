@@ -1,4 +1,4 @@
-"""Which tickers deserve a look this minute, and which stay on the list."""
+"""Scores tickers and decides which enter and which stay on the watchlist."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -33,7 +33,7 @@ class WatchScore:
 
 @dataclass(frozen=True, slots=True)
 class WatchEntry:
-    """A ticker's place: `scored` and `rank` are None when there was nothing fresh to score."""
+    """A ticker's place; `scored` and `rank` are None if it has no fresh features."""
 
     ticker: str
     scored: WatchScore | None
@@ -86,11 +86,11 @@ def select(
     tick: datetime,
     rules: WatchlistRules,
 ) -> list[WatchEntry]:
-    """Place every ticker: best score first, by name where they are equal, unscored ones last.
+    """Rank every ticker: best score first, ties by name, unscored ones last.
 
     The list holds the best of those who may be on it: newcomers from `enter_score`,
-    members (ticker -> since when) from `leave_score`. Unknown is out: a ticker without
-    a score leaves and has to qualify again.
+    members (ticker -> since when) from `leave_score`. A ticker without a score
+    leaves and has to qualify again.
     """
     ranked = sorted(scores.values(), key=lambda scored: (-scored.score, scored.ticker))
     eligible = [
@@ -138,7 +138,7 @@ def _volatility(vol_ratio: float | None, rules: WatchlistRules) -> float | None:
 
 
 def _alignment(trend_state: int, news: Pressure | None, rules: WatchlistRules) -> float:
-    """1 when trend and news point the same way, 0 when they do not, 0.5 when either is mute."""
+    """1 if trend and news agree, 0 if they disagree, 0.5 if either is neutral or unknown."""
     if news is None or trend_state == 0 or abs(news.score) <= rules.neutral_sentiment:
         return 0.5
     return 1.0 if (news.score > 0) == (trend_state > 0) else 0.0

@@ -1,4 +1,4 @@
-"""Takes over what only the broker has, and gives up what only we have, in one unit of work."""
+"""Adopts what only the broker holds and closes what it no longer holds, in one transaction."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class BrokerStatement:
 def reconcile(
     tx: Transaction, ctx: AccountContext, gateway: OrderGateway, statement: BrokerStatement
 ) -> Counter[str]:
-    """Adopt, repair, close what is agreed upon; alert all of it, and halt over the rest."""
+    """Adopt, repair or close each confirmed break; alert on all, halt entries over the rest."""
     facts.lock_account(tx, ctx.name)
     run = _Reconciliation(tx, ctx, gateway, statement)
     unsettled = run.adopt_orders() + run.settle_positions()
@@ -55,7 +55,7 @@ def reconcile(
 
 @dataclass(frozen=True, slots=True)
 class _Reconciliation:
-    """One account's statement beside its rows, in one unit of work."""
+    """Compares one account's statement with its rows, in one transaction."""
 
     tx: Transaction
     ctx: AccountContext
@@ -64,10 +64,10 @@ class _Reconciliation:
     counts: Counter[str] = field(default_factory=Counter)
 
     def adopt_orders(self) -> list[Break]:
-        """Give each external order a row and book its fills; returns what has no row, or may fill.
+        """Give each external order a row and book its fills; returns the breaks that remain.
 
-        Oldest first, so that what was bought is there to be sold. One that may still fill is a
-        difference too: it is not ours to decide on.
+        Oldest first, so that a buy is booked before the sale of it. An external order that may
+        still fill stays a break: it is not ours to decide on.
         """
         fills: defaultdict[str, list[BrokerFill]] = defaultdict(list)
         for fill in self.statement.fills:
@@ -84,12 +84,12 @@ class _Reconciliation:
         return unsettled + self._adopted_and_live()
 
     def settle_positions(self) -> list[Break]:
-        """Bring each position to what the broker holds; returns where that is not proven."""
+        """Bring each position to what the broker holds; returns the unconfirmed breaks."""
         ours = {it.symbol: it.quantity for it in positions.held(self.tx, self.ctx.name)}
         theirs = {it.symbol: it.quantity for it in self.statement.positions}
         moving = self._moving()
         differences = reconciliation.compare(ours, theirs, ())
-        self._forget_what_agrees(differences)
+        self._resolve_agreed(differences)
         unsettled = []
         for difference in differences:
             if difference.subject in moving:
@@ -100,7 +100,7 @@ class _Reconciliation:
         return unsettled
 
     def _is_ours(self, order: BrokerOrder) -> bool:
-        """Whether this account has a row of it: one of another account explains nothing."""
+        """Whether this account has a row for it; a row of another account does not count."""
         found = orders.find(self.tx, order.client_order_id)
         return found is not None and found.account_name == self.ctx.name
 
@@ -126,14 +126,14 @@ class _Reconciliation:
         ]
 
     def _moving(self) -> frozenset[str]:
-        """Symbols in which something may have filled between two of the broker's answers."""
+        """Symbols that may have had a fill while the broker was being asked."""
         live = [order for order in orders.live(self.tx, self.ctx.name) if order.purpose != "stop"]
         asked_at = self.statement.asked_at
         updated = [order for order in self.statement.orders if order.updated_at >= asked_at]
         return frozenset(order.symbol for order in live) | {order.symbol for order in updated}
 
-    def _forget_what_agrees(self, differences: Sequence[Break]) -> None:
-        """An earlier look counts only when nothing else was seen in between."""
+    def _resolve_agreed(self, differences: Sequence[Break]) -> None:
+        """Resolve breaks that are gone: only the same break in consecutive runs is confirmed."""
         still = {(difference.kind, difference.subject) for difference in differences}
         for kind in reconciliation.POSITION_KINDS:
             for scope, subject in alerts.open_of_kind(self.tx, kind):
@@ -143,7 +143,7 @@ class _Reconciliation:
                     )
 
     def _settled(self, difference: Break) -> bool:
-        """Bring one position to what the broker holds where that is proven; False where not."""
+        """Bring one position to what the broker holds; False while the break is unconfirmed."""
         earlier = self._earlier(difference)
         self._alert(difference)
         held = positions.find_open(self.tx, self.ctx.name, difference.subject)
@@ -179,7 +179,7 @@ class _Reconciliation:
         self.counts["adopted"] += 1
 
     def _give_up(self, held: Position) -> bool:
-        """Close without a price what two looks did not find, unless an order of it still lives."""
+        """Close without a price after two readings without it, unless it has a live order."""
         if orders.live_in_symbol(self.tx, self.ctx.name, held.symbol):
             return False
         self._event(held, "repaired", -held.quantity)
@@ -205,7 +205,7 @@ class _Reconciliation:
         self.counts["repaired"] += 1
 
     def _earlier(self, difference: Break) -> EarlierBreak | None:
-        """The first look at this matter; one that saw something else counts no more."""
+        """The earlier reading of this break; one that saw another quantity no longer counts."""
         key = AlertKey(difference.kind, self.ctx.name, difference.subject)
         found = alerts.find_open(self.tx, key)
         if found is None:

@@ -20,8 +20,8 @@ from ops_pipeline.ports import Broker
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """What was read before the other answers: the account, when, and how far back to look.
+class CashBaseline:
+    """The account as read before fills and activities, and how far back to compare.
 
     Attributes:
         since: A reading older than this no longer counts, so that an amount that is never
@@ -33,19 +33,21 @@ class Span:
     since: datetime
 
 
-def compare(ctx: AccountContext, db: UnitsOfWork, broker: Broker, span: Span) -> Counter[str]:
-    """Compare one account; one whose money moved meanwhile is left to the next run.
+def compare(
+    ctx: AccountContext, db: UnitsOfWork, broker: Broker, baseline: CashBaseline
+) -> Counter[str]:
+    """Compare one account; if its cash moved meanwhile, leave it to the next run.
 
     Raises:
         BrokerUnavailable: activities, fills or account could not be read.
     """
-    fills = broker.fills_since(span.since)
-    activities = broker.cash_activities_since(span.since)
-    if broker.account().cash != span.account.cash:
+    fills = broker.fills_since(baseline.since)
+    activities = broker.cash_activities_since(baseline.since)
+    if broker.account().cash != baseline.account.cash:
         return Counter(cash_moving=1)
-    now = CashReading(span.asked_at, span.account.cash)
+    now = CashReading(baseline.asked_at, baseline.account.cash)
     with db.transaction() as tx:
-        before = cash.oldest_reading(tx, account=ctx.name, since=span.since, before=now.at)
+        before = cash.oldest_reading(tx, account=ctx.name, since=baseline.since, before=now.at)
         left = None if before is None else unexplained(before, now.cash, fills, activities)
         cash.keep_reading(tx, account=ctx.name, reading=now, unexplained=left)
         if before is not None and left is not None:
@@ -54,7 +56,7 @@ def compare(ctx: AccountContext, db: UnitsOfWork, broker: Broker, span: Span) ->
 
 
 def _update_alert(tx: Transaction, alert: Alert, left: Decimal, now: datetime) -> None:
-    """One alert as long as the same amount is unexplained; another amount is another matter."""
+    """Keep one alert while the same amount is unexplained; another amount opens a new one."""
     known = alerts.find_open(tx, alert.key)
     if known is not None and known[1].get("unexplained") != str(left):
         alerts.resolve_alert(tx, alert.key, now=now)

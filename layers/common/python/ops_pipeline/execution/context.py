@@ -1,4 +1,4 @@
-"""Whom one run serves, at which tick and by which rules."""
+"""The account, tick and parameters of one run."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from ops_pipeline.ports import Clock, Journal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountContext:
-    """One account's run. What acts on orders is the OrderGateway, what reads prices the Market.
+    """One run of one account; orders go through the OrderGateway, prices come by MarketReader.
 
     Attributes:
         account: As it stood when the run began.
@@ -40,7 +40,7 @@ class AccountContext:
         return self.clock.now()
 
     def intents(self) -> IntentSource:
-        """What every order decided on now has in common."""
+        """The source of the orders decided on now."""
         return IntentSource(
             deployment=self.deployment,
             account_name=self.name,

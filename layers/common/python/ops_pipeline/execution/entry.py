@@ -20,7 +20,7 @@ from ops_pipeline.execution.decisions.entry import Assessment, assess
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What came of a recommendation; an order is committed next, and then to be sent."""
+    """The result for one recommendation; an order is to be sent once it is committed."""
 
     order: Order | None
     outcome: Literal["processed", "skipped"]
@@ -37,8 +37,8 @@ def take(
 ) -> Taken:
     """Evaluate every gate on fresh facts and save what follows.
 
-    Limits and halts are read anew: the operator may have halted while the run was under
-    way. A daily loss over the limit latches the kill switch in the same unit of work.
+    Limits and halts are read again: the operator may have halted during the run. A daily
+    loss over the limit latches the kill switch in the same transaction.
     """
     assessment = assess(
         recommendation,
@@ -82,7 +82,7 @@ def _save(
     if assessment.kill_switch is not None:
         kill_switch.latch(tx, ctx.name, assessment.kill_switch, ctx.now())
     if not kept:
-        # The operator or its time ended it since it was claimed: that end stands.
+        # Ended since it was claimed, by the operator or by its time-out.
         return _SKIPPED
     refusals = assessment.refusals
     if refusals:

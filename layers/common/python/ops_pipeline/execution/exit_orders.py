@@ -1,4 +1,4 @@
-"""Places exits and stops: cancel what stands in the way, then sell at most what is available."""
+"""Places exits and stops: cancels conflicting orders, then sells at most what is available."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class ExitOrders:
     counts: Counter[str]
 
     def place(self, decision: Decision, quote: Quote) -> None:
-        """Do what was decided for one position; one step a tick where the broker needs time."""
+        """Carry out the decision for one position; one step per tick while cancels are pending."""
         position, now = decision.position, self.ctx.now()
         with self.db.transaction() as tx:
             live = orders.live_in_symbol(tx, self.ctx.name, position.symbol)
@@ -58,11 +58,11 @@ class ExitOrders:
             self.counts["stops_placed"] += self._place_stop(position)
 
     def cancel_stale_entries(self) -> list[str]:
-        """Cancel entries that the market ran away from, or that somebody asked to cancel.
+        """Cancel entries that are behind the market, or for which a cancel was requested.
 
-        Their end settles the recommendation.
+        Their final status settles the recommendation.
 
-        Returns what went wrong, by order: no position waits for it.
+        Returns the failures, by order; they do not hold up any position.
         """
         with self.db.transaction() as tx:
             live = orders.live(tx, self.ctx.name)
@@ -104,7 +104,7 @@ class ExitOrders:
         """Sell at most what the plan, the position and the broker allow; True when sent."""
         available = _available(self.gateway.broker, position)
         quantity = min(plan.quantity, position.quantity, available)
-        # A fraction is bought only where the account wants it; what is held is sold to its end.
+        # Accounts without fractional shares trade whole ones, except to sell all that is held.
         if quantity < position.quantity:
             quantity = whole_units(quantity, fractional=self.ctx.account.fractional_shares)
         if quantity <= 0:
@@ -115,7 +115,7 @@ class ExitOrders:
         return self._commit_and_send(position, replace(plan, quantity=quantity), quote)
 
     def _place_stop(self, position: Position) -> bool:
-        """Keep a stop resting at the broker: it protects when we cannot."""
+        """Keep a stop resting at the broker: it protects while the pipeline is down."""
         price = _stop_of(position)
         quantity = whole_units(position.quantity, fractional=False)
         if self.gateway.broker is None or price is None or quantity <= 0:
@@ -137,7 +137,7 @@ class ExitOrders:
 def _commit(
     tx: Transaction, ctx: AccountContext, position: Position, plan: SalePlan
 ) -> Order | None:
-    """Store the intent; None when the position changed under us: the next tick decides anew."""
+    """Store the intent; None when the position changed meanwhile: the next tick decides again."""
     now = ctx.now()
     facts.lock_account(tx, ctx.name)
     current = positions.lock(tx, position.id)
@@ -170,7 +170,7 @@ def _is_to_be_cancelled(entry: Order, now: datetime) -> bool:
 
 
 def _is_this_exit(order: Order, decision: Decision, now: datetime) -> bool:
-    """A live exit that does what was decided and is still young enough to wait for."""
+    """Whether the order is this decision's own live exit, still young enough to wait for."""
     return (
         order.purpose == "exit"
         and decision.rule in {order.reason, "partial"}
@@ -179,7 +179,7 @@ def _is_this_exit(order: Order, decision: Decision, now: datetime) -> bool:
 
 
 def _is_stale(order: Order, position: Position, now: datetime) -> bool:
-    """A stop at another price or quantity, or an entry or exit the market ran away from."""
+    """A stop at another price or quantity, or an entry or exit that is behind the market."""
     if order.purpose == "stop":
         whole = whole_units(position.quantity, fractional=False)
         return order.price != _stop_of(position) or order.remaining != whole
@@ -192,7 +192,7 @@ def _waited_long_enough(order: Order, now: datetime) -> bool:
 
 
 def _available(broker: Broker | None, position: Position) -> Decimal:
-    """What the broker would let us sell: a close never opens a short."""
+    """The quantity that the broker lets us sell: a close never opens a short."""
     if broker is None:
         return position.quantity
     for held in broker.positions():

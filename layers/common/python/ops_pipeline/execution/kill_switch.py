@@ -1,4 +1,4 @@
-"""The daily-loss switch: latched the moment a loss is seen, released in the next session."""
+"""The daily-loss switch: latches as soon as the loss is seen, released in the next session."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -30,7 +30,7 @@ def release(tx: Transaction, account: str, now: datetime) -> None:
 
 
 def watch(tx: Transaction, account: str, broker_loss: Decimal, now: datetime) -> None:
-    """Latch while positions are guarded: a loss that comes and goes between two entries counts."""
+    """Latch on the current loss; called each tick, so that a loss between two entries counts."""
     current = accounts.load_locked(tx, account)
     day_start = new_york_time(new_york_day(now), 0)
     pnl = facts.day_pnl(tx, account=account, mode=current.execution_mode, day_start=day_start)

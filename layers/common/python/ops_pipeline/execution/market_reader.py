@@ -1,4 +1,4 @@
-"""The market as one run reads it: what time it is, the session, quotes."""
+"""Reads time, session and quotes for one run."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class MarketReader:
         return self.calendar.previous_session(new_york_day(self.now()))
 
     def quotes(self, symbols: Iterable[str]) -> dict[str, Quote]:
-        """The latest quotes; empty when they could not be read: whatever needs one refuses."""
+        """The latest quotes; empty when they could not be read, so that gates refuse."""
         wanted = sorted(set(symbols))
         if not wanted:
             return {}

@@ -1,4 +1,4 @@
-"""Sends one account's committed orders, and books what the broker answers."""
+"""Sends one account's committed orders and books the broker's replies."""
 
 from dataclasses import dataclass, replace
 
@@ -31,7 +31,7 @@ STOPS_THE_RUN = (AccountMismatch, CommitUnknown, DatabaseUnavailable, LeaseLost)
 
 @dataclass(frozen=True, slots=True)
 class CancelOutcome:
-    """Whether the broker was asked, and whether the order has ended with nothing more filled."""
+    """Whether a cancel was requested, and whether the order ended without a further fill."""
 
     asked: bool
     ended: bool
@@ -39,11 +39,11 @@ class CancelOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderGateway:
-    """One account's orders on their way to its broker and back.
+    """Sends, cancels and settles the orders of one account.
 
     Attributes:
         broker: None for a SIMULATED account, whose orders fill at a quote.
-        read_after_write: The broker's look-ups find every order that it accepted, at once.
+        read_after_write: The broker finds an accepted order at once when asked for it.
     """
 
     ctx: AccountContext
@@ -52,7 +52,7 @@ class OrderGateway:
     read_after_write: bool = False
 
     def send(self, order: Order, quote: Quote | None) -> Status:
-        """Send an order that is committed already, and book the reply at once.
+        """Send a committed order and book the reply.
 
         Args:
             quote: What a SIMULATED account fills at; real accounts do not use it.
@@ -76,12 +76,12 @@ class OrderGateway:
         return self.settle(order, ExecutionReport(found=found)).status
 
     def settle(self, order: Order, report: ExecutionReport) -> Order:
-        """Book the broker's answer about an order, as a unit of work of its own."""
+        """Book the broker's report on an order in a transaction of its own."""
         with self.db.transaction() as tx:
             return self.settle_in(tx, order.client_order_id, report)
 
     def settle_in(self, tx: Transaction, client_order_id: str, report: ExecutionReport) -> Order:
-        """As `settle`, within a unit of work."""
+        """As `settle`, within a transaction."""
         return settlement.settle(
             tx,
             client_order_id,
@@ -92,7 +92,7 @@ class OrderGateway:
         )
 
     def close(self, order: Order, status: Status, reason: str) -> Status:
-        """End an order that the broker does not hold; an unexecuted sale alerts."""
+        """End an order that the broker does not hold; alerts if it was a sale."""
         now = self.ctx.now()
         self.ctx.journal.went_wrong(
             "order_not_executed", order=order.client_order_id, status=status, reason=reason
@@ -111,7 +111,7 @@ class OrderGateway:
         return status
 
     def cancel(self, order: Order) -> CancelOutcome:
-        """Ask for a cancel and look: only the order's own status says that it has ended."""
+        """Request a cancel and book the order's status, which alone proves that it has ended."""
         if self.broker is None or order.broker_order_id is None:
             return CancelOutcome(asked=False, ended=False)
         with self.db.transaction() as tx:
@@ -125,12 +125,12 @@ class OrderGateway:
         if found is None:
             return CancelOutcome(asked=True, ended=False)
         after = self.settle(order, ExecutionReport(found=found))
-        # A fill that slipped in before the cancel changes what is left to sell: next tick.
+        # A fill before the cancel changes the quantity left to sell: decided next tick.
         ended = not after.live and after.filled_qty == order.filled_qty
         return CancelOutcome(asked=True, ended=ended)
 
     def look_up(self, order: Order) -> BrokerOrder | None:
-        """The order as its broker has it; None when it does not, or the account has no broker."""
+        """The order as the broker reports it; None if the broker or the account has none."""
         if self.broker is None:
             return None
         return self.broker.order_by_client_id(order.client_order_id)

@@ -1,4 +1,4 @@
-"""Brings live orders and their fills to what the broker says."""
+"""Updates live orders and their fills from the broker."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ from ops_pipeline.execution.decisions.booking import ExecutionReport
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 from ops_pipeline.ports import Broker
 
-# Our clock and the broker's may differ: look back a little further than we decided.
+# Our clock and the broker's may differ: start a little before the first decision.
 _EARLIER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """How many orders were looked at, how many changed, and what could not be read."""
+    """How many orders were compared, how many changed, and which could not be."""
 
     looked_at: int
     changed: int
@@ -37,7 +37,7 @@ NOTHING = Synced(0, 0, ())
 
 @dataclass(frozen=True, slots=True)
 class _Watched:
-    """Orders to bring up to date, and those given up that may turn up all the same."""
+    """Orders to update, and those closed as not placed that may still turn up."""
 
     known: Sequence[Order]
     given_up: Sequence[Order]

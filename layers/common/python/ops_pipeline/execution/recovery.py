@@ -1,7 +1,7 @@
 """Recovers orders with unknown outcome before placing new ones.
 
-Found: settled. Not found for sure: sent again under the same id while it is still wanted,
-which the broker refuses if it holds it after all; else closed as not placed.
+An order that is found is settled. One that surely was not placed is sent again under the
+same id while it is still wanted (the broker refuses a duplicate), else closed as not placed.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from ops_pipeline.execution.market_reader import MarketReader
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 from ops_pipeline.ports import Broker
 
-# A look-up that finds nothing proves little: the broker may list an order late.
+# One look-up without a result proves little: the broker may list an order late.
 _SURE_AFTER = timedelta(seconds=60)
 _LISTED_SINCE = timedelta(minutes=10)
 # An outcome that is unknown for longer than this needs a person too.
@@ -35,7 +35,7 @@ _UNKNOWN_FOR = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """Orders still unknown after the look-ups block all entries, or one position's exits."""
+    """The result; an entry that stays unknown blocks all entries, an exit its position's exits."""
 
     entries_blocked: bool
     blocked_positions: frozenset[UUID]
@@ -67,7 +67,7 @@ def recover(
 
 @dataclass(frozen=True, slots=True)
 class _Resolver:
-    """Takes one unknown order after the other to a known outcome."""
+    """Looks up unknown orders, one after the other, and settles them."""
 
     ctx: AccountContext
     db: UnitsOfWork
@@ -124,13 +124,13 @@ class _Resolver:
         return after.status not in UNSETTLED
 
     def _is_conclusive(self, order: Order) -> bool:
-        """Whether this miss, with absence from the list of all orders, means "not placed"."""
+        """Whether a second miss, and absence from the list of all orders, means "not placed"."""
         if self.gateway.read_after_write:
             return True
         return order.missed_at is not None and self.ctx.now() - order.missed_at >= _SURE_AFTER
 
     def _send_again(self, order: Order) -> bool:
-        """The broker never had it: send it again while it is wanted, else give it up."""
+        """Send an order that was never placed again while it is wanted, else close it."""
         market = self._market(order.symbol)
         if not self._is_still_wanted(order, market):
             self.gateway.close(order, "not_placed", "The broker never had it")
@@ -138,7 +138,7 @@ class _Resolver:
         self.ctx.journal.happened("order_sent_again", order=order.client_order_id)
         if self.gateway.send(order, market.quote) not in UNSETTLED:
             return True
-        # "Must be unique" means that it was placed in the meantime.
+        # "Must be unique" means that it had been placed after all.
         found = self.gateway.look_up(order)
         return found is not None and self._settle(order, found)
 

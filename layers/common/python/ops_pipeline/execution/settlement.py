@@ -1,8 +1,7 @@
-"""Books what the broker answers about an order: order, fills, execution, position, recommendation.
+"""Books the broker's reports: order, fills, execution, position and recommendation.
 
-One unit of work, under the account's row lock: load the view, decide, save the changes.
-The dispatcher and the position manager may both settle the same answer: the result is the
-same.
+One transaction under the account's row lock: load the view, decide, save the changes. The
+dispatcher and the position manager may both settle the same report: the result is the same.
 """
 
 from collections.abc import Sequence
@@ -37,7 +36,7 @@ def settle(
     rules: ExitRules,
     now: datetime,
 ) -> Order:
-    """Bring one order and all that depends on it to what the broker says; returns it anew."""
+    """Update one order and all that depends on it from a report; returns the order."""
     facts.lock_account(tx, account.account_name)
     order = orders.lock(tx, client_order_id)
     view = _view(tx, order, grows=decisions.grows(order, report))
@@ -65,7 +64,7 @@ def close_unfilled(
 def close_unproven(
     tx: Transaction, position: Position, reason: TradeReason, *, mode: ExecutionMode, now: datetime
 ) -> None:
-    """Close a position that no sale of ours ended."""
+    """Close a position that no sale of ours closed."""
     closed, closing = decisions.closing_of(
         position,
         orders.sales(tx, position.id),
@@ -77,7 +76,7 @@ def close_unproven(
 
 
 def _view(tx: Transaction, order: Order, *, grows: bool) -> OrderView:
-    """The order with the rows that booking it may change; locked."""
+    """The order with the rows that the booking may change, locked."""
     if grows and order.side == "buy":
         held = positions.find_open(tx, order.account_name, order.symbol)
         if held is not None or order.recommendation_id is None:

@@ -1,4 +1,4 @@
-"""Fetches what a run needs from outside before it decides; unknown is None, and refuses."""
+"""Fetches quotes and the broker's account and lists; None where unknown, so that gates refuse."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ _SIMULATED = BrokerSnapshot(account=None, deposits=Decimal(0), lists=None)
 def market_snapshot(
     market: MarketReader, broker: Broker | None, tickers: Sequence[str]
 ) -> MarketSnapshot:
-    """Account, lists, deposits and quotes, in this order.
+    """Read account, lists, deposits and quotes, in this order.
 
     Args:
         broker: None for a SIMULATED account.
@@ -46,7 +46,7 @@ def _broker_snapshot(market: MarketReader, broker: Broker) -> BrokerSnapshot:
 def money_anew(
     market: MarketReader, broker: Broker | None, before: BrokerSnapshot
 ) -> BrokerSnapshot:
-    """The snapshot with account and deposits as they are after an order."""
+    """The snapshot with account and deposits read again, after an order."""
     if broker is None:
         return before
     account = _account(market, broker)
@@ -54,7 +54,7 @@ def money_anew(
 
 
 def deposits_today(market: MarketReader, broker: Broker) -> Decimal | None:
-    """What was brought in since the last session's close, USD; None is unknown.
+    """Net deposits since the last session's close, USD; None is unknown.
 
     Ask for it after the account: a deposit that its equity shows is then listed.
 
@@ -75,7 +75,7 @@ def _account(market: MarketReader, broker: Broker) -> BrokerAccount | None:
 
 
 def _lists(market: MarketReader, broker: Broker) -> BrokerLists | None:
-    """What the broker shows as held or being bought, or None: the gates that count it refuse."""
+    """Positions and orders at the broker, or None: the gates that count them refuse."""
     at = market.now()
     try:
         return _read_lists(broker, at)
@@ -102,7 +102,7 @@ def _read_lists(broker: Broker, at: datetime) -> BrokerLists:
 
 
 def _deposits(market: MarketReader, broker: Broker) -> Decimal | None:
-    """What corrects the day's loss, or None: its gate then refuses."""
+    """The deposits that correct the day's loss, or None: its gate then refuses."""
     try:
         return deposits_today(market, broker)
     except BrokerUnavailable as error:

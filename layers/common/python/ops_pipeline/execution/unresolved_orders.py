@@ -1,4 +1,4 @@
-"""Notes on orders with unknown outcome: when a look-up first missed one, and their alerts."""
+"""Records about orders with unknown outcome: the first missed look-up, and alerts."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +11,7 @@ from ops_pipeline.domain.orders import UNSETTLED, Order
 
 
 def note_miss(tx: Transaction, order: Order, now: datetime) -> None:
-    """Keep when a look-up first found nothing."""
+    """Record the time of the first look-up that found nothing."""
     current = orders.lock(tx, order.client_order_id)
     if current.status in UNSETTLED:
         missed_at = current.missed_at or now
@@ -19,7 +19,7 @@ def note_miss(tx: Transaction, order: Order, now: datetime) -> None:
 
 
 def update_alert(tx: Transaction, order: Order, *, settled: bool, now: datetime) -> None:
-    """Open the alert that names an order of unknown outcome, or close it."""
+    """Open the alert about an order with unknown outcome, or resolve it once settled."""
     alert = order_outcome_unknown(order)
     if settled:
         alerts.resolve_alert(tx, alert.key, now=now)

@@ -1,8 +1,8 @@
-"""What the operator asks for by hand: halt and resume entries, close positions.
+"""Operator commands: halt and resume entries, close positions.
 
-Each is one unit of work with its record in operator_actions. Nothing here talks to a
-broker: the position manager, which runs whether entries are halted or the trading cycle
-fails, is the only exit authority.
+Each is one transaction with its record in operator_actions. Nothing here talks to a broker:
+the position manager, which runs even if entries are halted or the trading cycle fails, is the
+only exit authority.
 """
 
 from collections.abc import Mapping
@@ -24,11 +24,11 @@ Action = Literal["halt", "resume", "close"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlCommand:
-    """What somebody wants done.
+    """One command of an operator.
 
     Attributes:
         account: None means all accounts.
-        ticker: Only for "close"; None means all that is held.
+        ticker: Only for "close"; None means every position.
     """
 
     action: Action
@@ -43,7 +43,7 @@ class ControlCommand:
 
 
 class Request(BaseModel):
-    """A wish as an event; nothing in it has a default but what it is about."""
+    """A command as an event; only account and ticker have a default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -58,7 +58,7 @@ class Request(BaseModel):
 
 
 def run(command: ControlCommand, *, db: UnitsOfWork, clock: Clock) -> dict[str, Any]:
-    """Do it and record it; returns what came of it.
+    """Carry out the command and record it; returns its effects.
 
     Raises:
         InvalidInput: no reason is given, or no such account.

@@ -98,7 +98,7 @@ def _begin(tx: Transaction, ctx: AccountContext) -> tuple[UUID, int, list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One dispatcher run: claims recommendations and counts what came of them."""
+    """One run: claims recommendations and counts their results."""
 
     ctx: AccountContext
     db: UnitsOfWork
@@ -108,7 +108,7 @@ class _Run:
     def dispatch(
         self, snapshot: MarketSnapshot, gateway: OrderGateway, market: MarketReader
     ) -> None:
-        """Take one recommendation after the other; each order is sent before the next claim."""
+        """Process one recommendation after the other; each order is sent before the next claim."""
         for _ in range(_MOST_PER_RUN):
             with self.db.transaction() as tx:
                 claimed = self._claim(tx, snapshot)
@@ -121,7 +121,7 @@ class _Run:
             status = gateway.send(order, snapshot.quotes.get(claimed.ticker))
             self.counts[_counted(status, simulated=self.ctx.account.simulated)] += 1
             if status == "unknown":
-                # It may have been placed: until that is known, nothing more is entered.
+                # It may have been placed: no further entry until that is known.
                 return
             broker = snapshots.money_anew(market, gateway.broker, snapshot.broker)
             snapshot = replace(snapshot, broker=broker)
@@ -138,7 +138,7 @@ class _Run:
                 self.counts[entry.take(tx, self.ctx, claimed, snapshot).outcome] += 1
 
     def _claim(self, tx: Transaction, snapshot: MarketSnapshot) -> Recommendation | None:
-        # What came since has no quote in this run: the next one takes it.
+        # A ticker that came later has no quote in this run: left to the next one.
         return dispatch.claim(
             tx,
             account=self.ctx.name,
@@ -149,7 +149,7 @@ class _Run:
         )
 
     def _take(self, claimed: Recommendation, snapshot: MarketSnapshot) -> Order | None:
-        """Take one recommendation to its end, or to a committed order, which is returned."""
+        """Process one recommendation; returns the committed order, None if it has ended."""
         try:
             with self.db.transaction() as tx:
                 taken = entry.take(tx, self.ctx, claimed, snapshot)
@@ -159,7 +159,7 @@ class _Run:
             self._finish(claimed, "SKIPPED", str(error))
             return None
         except (OpsError, DatabaseError) as error:
-            # The mark goes into a new unit of work; the first error is what is kept.
+            # Marked in a new transaction, since this one is aborted; the first error is stored.
             name, message = type(error).__name__, log_message(error)
             self.ctx.journal.went_wrong(
                 "processing_error", recommendation=claimed.id, error=name, message=message

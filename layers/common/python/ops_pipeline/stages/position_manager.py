@@ -1,7 +1,7 @@
 """Guards one account's positions: the only exit authority.
 
-Each tick: recover what is unknown, bring orders and fills up to date, mark every
-position, apply the exit rules, and keep a stop resting at the broker.
+Each tick: recover unknown orders, sync orders and fills, mark every position, apply the
+exit rules, and keep a stop resting at the broker.
 """
 
 from collections import Counter
@@ -105,7 +105,7 @@ def _outcome(
 
 
 def _watch_deadlines(ctx: AccountContext, db: UnitsOfWork, held: Sequence[Position]) -> None:
-    """Alert of each position that has been closing for longer than it should take."""
+    """Alert on positions that have been closing for too long."""
     now = ctx.now()
     deadline = timedelta(minutes=ctx.rules.exits.closing_deadline_minutes)
     for position in held:
@@ -132,7 +132,7 @@ class _Guard:
     counts: Counter[str]
 
     def serve(self, position: Position, quote: Quote | None) -> list[str]:
-        """Serve one position; what goes wrong with it does not keep the others waiting."""
+        """Serve one position; a failure does not hold up the others."""
         try:
             self._serve(position, quote)
         except STOPS_THE_RUN:
@@ -168,7 +168,7 @@ class _Guard:
     def _mark_and_decide(
         self, tx: Transaction, position: Position, quote: Quote
     ) -> Decision | None:
-        """Keep the mark and what the state rules changed; None when it was closed meanwhile."""
+        """Store the mark and the state rules' changes; None if it was closed meanwhile."""
         ctx, now = self.ctx, self.ctx.now()
         current = positions.lock(tx, position.id)
         if current is None or current.status == "closed":
@@ -183,7 +183,7 @@ class _Guard:
             fractional=ctx.account.fractional_shares,
         )
         if current.status == "closing":
-            # An exit once decided is followed through, whatever price and rules say next.
+            # An exit that was decided is completed, whatever price and rules say now.
             decision = replace(decision, sell=current.quantity, rule=current.close_reason)
         positions.save(tx, decision.position, now=now)
         positions.save_mark(tx, current, marked, quote, tick=ctx.tick, now=now)

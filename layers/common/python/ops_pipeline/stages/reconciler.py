@@ -1,8 +1,8 @@
-"""Compares each account's books with the broker's and brings ours to what can be proven.
+"""Reconciles each account with its broker.
 
-What the broker has and we do not is taken over at once, for what nobody guards costs
-money. What we have and the broker does not is believed only at a second look, in another
-run, that sees the same. Whatever differs still, halts the account's entries; exits go on.
+What only the broker holds is adopted at once, since nobody guards it. What only we hold, or
+hold in another quantity, is corrected when a second run sees the same. Breaks that remain
+halt the account's entries; exits go on.
 """
 
 from collections import Counter
@@ -16,24 +16,24 @@ from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.errors import AccountMismatch, BrokerUnavailable, StageFailed
 from ops_pipeline.execution import adoption, cash_check, order_sync
 from ops_pipeline.execution.adoption import BrokerStatement
-from ops_pipeline.execution.cash_check import Span
+from ops_pipeline.execution.cash_check import CashBaseline
 from ops_pipeline.execution.order_gateway import OrderGateway
 from ops_pipeline.ports import Broker, Clock, Journal
 from ops_pipeline.stages.request import TickRequest
 
-# A weekend with a holiday, and what was traded on the day before it.
+# A weekend with a holiday, and the trading day before it.
 _LOOK_BACK = timedelta(days=4)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was compared, and what became of the differences.
+    """What was compared, and how the breaks were settled.
 
     Attributes:
-        differences: All that were found, taken over or repaired ones included.
-        unsettled: Those that are left; they halt entries.
-        cash_compared: Accounts whose cash was held against an earlier reading.
-        cash_differs: Those where something is left unexplained; it alerts and halts nothing.
+        differences: All breaks found, including adopted and repaired ones.
+        unsettled: Breaks that remain; they halt entries.
+        cash_compared: Accounts whose cash was compared with an earlier reading.
+        cash_differs: Accounts with an unexplained amount, which alerts but halts nothing.
     """
 
     accounts: int
@@ -108,12 +108,12 @@ def _reconcile(request: TickRequest, db: UnitsOfWork, gateway: OrderGateway) -> 
     with db.transaction() as tx:
         counts = adoption.reconcile(tx, ctx, gateway, statement)
     counts["positions"], counts["orders"] = len(statement.positions), len(statement.orders)
-    span = Span(account, asked_at, since=request.tick - _LOOK_BACK)
-    return counts + cash_check.compare(ctx, db, broker, span)
+    baseline = CashBaseline(account, asked_at, since=request.tick - _LOOK_BACK)
+    return counts + cash_check.compare(ctx, db, broker, baseline)
 
 
 def _read(broker: Broker, request: TickRequest, asked_at: datetime) -> BrokerStatement:
-    """Ask for everything before anything is changed."""
+    """Read everything before anything is changed."""
     since = request.tick - _LOOK_BACK
     return BrokerStatement(
         asked_at=asked_at,
@@ -124,9 +124,9 @@ def _read(broker: Broker, request: TickRequest, asked_at: datetime) -> BrokerSta
 
 
 def _expire(db: UnitsOfWork, now: datetime, age: timedelta) -> int:
-    """End what the last session left waiting: no dispatcher runs before the next.
+    """Expire recommendations left from the last session, of inactive accounts too.
 
-    Of every account: nobody serves one that was switched off.
+    No dispatcher runs before the next session, and none for an inactive account.
     """
     with db.transaction() as tx:
         return sum(

@@ -1,4 +1,4 @@
-"""What is known of a ticker at a tick: the newest features that are fresh, and its news."""
+"""Inputs for evaluating a ticker: its newest features, if fresh, and its news."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from ops_pipeline.domain.parameters import Parameters
 def gather(
     tx: Transaction, tickers: Iterable[str], rules: Parameters, *, tick: datetime, now: datetime
 ) -> dict[str, SignalInputs]:
-    """The evidence by ticker; one that is held back or whose features are old is left out."""
+    """Inputs by ticker; halted tickers and those with old features are left out."""
     held = telemetry.halted_tickers(tx, new_york_day(tick))
     since = tick - MINUTE - timedelta(seconds=rules.gates.feature_age_s)
     free = [ticker for ticker in tickers if ticker not in held]

@@ -1,4 +1,4 @@
-"""Evaluate every ticker on the watchlist and recommend what came of it, account by account."""
+"""Evaluates every ticker on the watchlist and recommends signals to each account."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from ops_pipeline.stages.request import TickRequest
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`evaluated` tickers, of which `signals`, the rest HOLD; `recommendations` are new rows."""
+    """Tickers evaluated, how many gave a signal, and new recommendation rows."""
 
     evaluated: int
     signals: int
@@ -27,9 +27,9 @@ class Outcome:
 
 
 def run(request: TickRequest, *, db: UnitsOfWork, clock: Clock, parameters: Versioned) -> Outcome:
-    """Leave an evaluation for each listed ticker, and a recommendation an account for a signal.
+    """Store an evaluation per ticker, and for each signal a recommendation per account.
 
-    A tick that was decided stays as it was: run again it adds nothing.
+    A tick that was evaluated before is not evaluated again.
     """
     now = clock.now()
     with db.transaction() as tx:
@@ -49,12 +49,12 @@ def _decide(tx: Transaction, rules: Parameters, *, tick: datetime, now: datetime
     buyers = entry_accounts(tx)
     decided = []
     for ticker, each in known.items():
-        around = Circumstances(
+        circumstances = Circumstances(
             tick=tick,
             last_signal_at=signalled.get(ticker),
             buyers=buyers,
             holders=holders.get(ticker, ()),
         )
-        evaluation = evaluate(each.stored.features, each.news, rules, around)
+        evaluation = evaluate(each.stored.features, each.news, rules, circumstances)
         decided.append(Decided(evaluation, each))
     return decided

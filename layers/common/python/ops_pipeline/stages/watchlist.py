@@ -1,4 +1,4 @@
-"""Score every watched ticker and keep the list of those worth an evaluation."""
+"""Scores every watched ticker and keeps the list of those to be evaluated."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from ops_pipeline.stages.request import TickRequest
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`scored` had fresh features; `listed` are on the list now, `entered` new, `left` gone."""
+    """Tickers in all, with fresh features, on the list now, new on it, and gone from it."""
 
     tickers: int
     scored: int

@@ -1,4 +1,4 @@
-"""Alerts: what a person should know of, at most one open for each matter."""
+"""Opens and resolves alerts; at most one is open per kind, scope and subject."""
 
 import json
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ WHERE kind = :kind AND scope = :scope AND subject = :subject AND resolved_at IS 
 
 
 def open_alert(tx: Transaction, alert: Alert, *, now: datetime) -> bool:
-    """Open an alert unless one for the same kind, scope and subject is open; True when new."""
+    """Open an alert unless one with the same key is open; True when it is new."""
     opened = tx.execute(
         _OPEN,
         id=stable_uuid("alert", alert.kind, alert.scope, alert.subject, now),
@@ -48,12 +48,12 @@ def open_alert(tx: Transaction, alert: Alert, *, now: datetime) -> bool:
 
 
 def resolve_alert(tx: Transaction, key: AlertKey, *, now: datetime) -> bool:
-    """Close the open alert of that matter; False when none is open."""
+    """Resolve the open alert with this key; False when none is open."""
     return bool(tx.execute(_RESOLVE, **key._asdict(), now=now))
 
 
 def resolve_kinds(tx: Transaction, *, kinds: Sequence[AlertKind], scope: str, now: datetime) -> int:
-    """Close every open alert of these kinds in that scope; returns how many."""
+    """Resolve every open alert of these kinds in that scope; returns how many."""
     return tx.execute(_RESOLVE_KINDS, kinds=list(kinds), scope=scope, now=now)
 
 
@@ -63,6 +63,6 @@ def open_of_kind(tx: Transaction, kind: AlertKind) -> list[tuple[str, str]]:
 
 
 def find_open(tx: Transaction, key: AlertKey) -> tuple[datetime, dict[str, Any]] | None:
-    """When the open alert of that matter was opened, and its facts; None without one."""
+    """When the alert with this key was opened, and its details; None if none is open."""
     row = tx.one(_OPEN_ONE, **key._asdict())
     return (row["opened_at"], dict(row["details"])) if row else None

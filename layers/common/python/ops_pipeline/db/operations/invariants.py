@@ -1,7 +1,7 @@
-"""The invariants of orders and positions, checked on the rows: one statement each.
+"""Checks the invariants of orders and positions on the rows, one statement each.
 
-Each statement gives account_name, subject and message of the rows that break it. What
-a tick or two may leave undone (`:settled_before`) is not yet broken.
+A statement returns account_name, subject and message of the rows that break its invariant;
+rows younger than `:settled_before` may still be settling and do not count.
 """
 
 from collections.abc import Mapping
@@ -11,16 +11,16 @@ from types import MappingProxyType
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.domain.operations.invariants import (
     Breach,
-    BrokerBooks,
+    BrokerRecords,
     Invariant,
-    OwnBooks,
-    OwnOrder,
+    LedgerOrder,
+    LedgerRecords,
     against_broker,
 )
 
-# The run that leaves a row, and two whole ticks to settle it.
+# The run that writes a row, and two whole ticks to settle it.
 SETTLED_WITHIN = timedelta(minutes=3)
-_NO_BOOKS: Mapping[str, BrokerBooks] = MappingProxyType({})
+_NOT_READ: Mapping[str, BrokerRecords] = MappingProxyType({})
 
 _OUTCOME_UNKNOWN = """
 SELECT account_name, client_order_id AS subject,
@@ -32,7 +32,7 @@ WHERE status IN ('intended', 'unknown') AND decided_at < :settled_before
                     AND a.resolved_at IS NULL)
 """
 
-# Fills follow an order's quantity, and may be read a moment before it; never past its end.
+# Fills may be recorded before or after the order's quantity, but must agree once it has ended.
 _FILLS_DIFFER = """
 SELECT o.account_name, o.client_order_id AS subject,
        format('filled %s, its fills are %s', o.filled_qty, coalesce(f.quantity, 0)) AS message
@@ -44,7 +44,7 @@ WHERE coalesce(f.quantity, 0) > o.quantity
        AND coalesce(o.terminal_at, o.decided_at) < :settled_before)
 """
 
-# What the reconciler found without an order of ours stands in its events, signed.
+# What the reconciler adopted or repaired without an order is in position_events, signed.
 _BOUGHT_DIFFERS = """
 SELECT account_name, symbol AS subject,
        format('positions opened with %s, bought %s', sum(opened), sum(bought)) AS message
@@ -96,7 +96,7 @@ WHERE (held.symbols > a.max_positions OR held.cost > a.max_exposure)
                   WHERE kind = 'over_cap' AND scope = a.account_name AND resolved_at IS NULL)
 """
 
-# One whose order lives is that order's business.
+# A recommendation with a live order is settled by that order.
 _NOT_FINAL = """
 SELECT r.account_name, CAST(r.id AS text) AS subject,
        format('%s %s %s since %s', r.status, r.action, r.ticker,
@@ -188,14 +188,14 @@ SELECT fill_id FROM fills WHERE account_name = :account AND evidence = 'broker'
 
 
 def check(
-    tx: Transaction, *, now: datetime, broker: Mapping[str, BrokerBooks] = _NO_BOOKS
+    tx: Transaction, *, now: datetime, broker: Mapping[str, BrokerRecords] = _NOT_READ
 ) -> list[Breach]:
-    """Every row that breaks an invariant, sorted; none is how it should be.
+    """The rows that break an invariant, sorted.
 
     Args:
-        now: What is younger than SETTLED_WITHIN may still be on its way.
-        broker: Books by account name; compared with ours where they are given, which
-            is only meaningful while nothing is under way.
+        now: Rows younger than SETTLED_WITHIN may still be settling.
+        broker: Records by account name, compared with ours if given; only meaningful
+            while nothing moves.
     """
     settled_before = now - SETTLED_WITHIN
     found = [
@@ -204,13 +204,13 @@ def check(
         for row in tx.rows(statement, settled_before=settled_before)
     ]
     for account, books in broker.items():
-        found += against_broker(account, _own_books(tx, account), books)
+        found += against_broker(account, _ledger_records(tx, account), books)
     return sorted(found)
 
 
-def _own_books(tx: Transaction, account: str) -> OwnBooks:
-    return OwnBooks(
-        orders=[OwnOrder(**row) for row in tx.rows(_ORDERS, account=account)],
+def _ledger_records(tx: Transaction, account: str) -> LedgerRecords:
+    return LedgerRecords(
+        orders=[LedgerOrder(**row) for row in tx.rows(_ORDERS, account=account)],
         positions={row["symbol"]: row["quantity"] for row in tx.rows(_HELD, account=account)},
         fill_ids=frozenset(row["fill_id"] for row in tx.rows(_FILL_IDS, account=account)),
     )

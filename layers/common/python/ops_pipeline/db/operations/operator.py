@@ -1,4 +1,4 @@
-"""What an operator may do by hand, and the record of it."""
+"""Operator actions on accounts, positions and entries, and their record."""
 
 import json
 from collections.abc import Mapping
@@ -22,21 +22,21 @@ _RESUME = f"""
 UPDATE accounts SET operator_halt = NULL, streak_counted_from = :now WHERE {_SCOPE}
 RETURNING account_name, {HALTED} AS still_halted
 """
-# What a SELL signal asked for before is now the operator's wish.
+# An operator's request replaces one by a SELL signal.
 _REQUEST_EXITS = f"""
 UPDATE active_positions SET exit_requested = 'operator', updated_at = :now
 WHERE {_SCOPE} AND {_TICKER} AND status <> 'closed'
   AND exit_requested IS DISTINCT FROM 'operator'
 RETURNING id, account_name, symbol
 """
-# The reason keeps what the operator ended from being priced anew.
+# With a failure_reason the recommendation is not priced again.
 _CANCEL_ENTRIES = f"""
 UPDATE orders SET cancel_requested_at = coalesce(cancel_requested_at, :now),
     failure_reason = coalesce(failure_reason, 'Cancelled by the operator')
 WHERE {_SCOPE} AND {_TICKER} AND purpose = 'entry' AND is_live(status)
 """
-# One whose order lives ends with its order. One that was claimed, or waits to be priced anew,
-# ends here: whoever claimed it finds that out before it places an order.
+# A recommendation with a live order ends with that order. One that was claimed or waits to be
+# priced again ends here: the run that claimed it checks this before it places an order.
 _CANCEL_RECOMMENDATIONS = f"""
 UPDATE dispatch_recommendations AS r SET status = 'CANCELLED', processed_at = :now,
     claimed_until = NULL, failure_reason = :reason
@@ -55,8 +55,8 @@ OperatorAction = Literal["halt", "resume", "close", "watch", "unwatch"]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A position that is to be sold."""
+class RequestedExit:
+    """A position that the position manager was asked to sell."""
 
     id: UUID
     account_name: str
@@ -64,7 +64,7 @@ class Asked:
 
 
 def halt(tx: Transaction, *, account: str | None, reason: str) -> list[str]:
-    """Halt the entries of one account, or of all; returns whose."""
+    """Halt the entries of one account, or of all; returns the accounts."""
     return sorted(row["account_name"] for row in tx.rows(_HALT, account=account, reason=reason))
 
 
@@ -73,7 +73,7 @@ def resume(
 ) -> dict[str, str | None]:
     """Lift the operator's halt and count losing streaks from now on.
 
-    Returns by account what halts its entries all the same: books or kill switch.
+    Returns by account what still halts its entries: a break with the broker or the kill switch.
     """
     rows = tx.rows(_RESUME, account=account, today=today, now=now)
     return {row["account_name"]: row["still_halted"] for row in rows}
@@ -81,16 +81,18 @@ def resume(
 
 def request_exits(
     tx: Transaction, *, account: str | None, ticker: str | None, now: datetime
-) -> list[Asked]:
-    """Ask the position manager to sell; returns the positions newly asked for."""
+) -> list[RequestedExit]:
+    """Ask the position manager to sell; returns the positions not asked for before."""
     rows = tx.rows(_REQUEST_EXITS, account=account, ticker=ticker, now=now)
-    return sorted((Asked(**row) for row in rows), key=lambda row: (row.account_name, row.symbol))
+    return sorted(
+        (RequestedExit(**row) for row in rows), key=lambda row: (row.account_name, row.symbol)
+    )
 
 
 def cancel_entries(
     tx: Transaction, *, account: str | None, ticker: str | None, reason: str, now: datetime
 ) -> tuple[int, int]:
-    """Ask for cancels of live entries, end what waits; returns how many orders and signals."""
+    """Cancel live entries and pending recommendations; returns how many of each."""
     asked = tx.execute(_CANCEL_ENTRIES, account=account, ticker=ticker, now=now)
     ended = tx.execute(
         _CANCEL_RECOMMENDATIONS, account=account, ticker=ticker, reason=reason, now=now
@@ -108,7 +110,7 @@ def record(
     details: Mapping[str, object],
     now: datetime,
 ) -> None:
-    """Keep who did what to whom and why, in the unit of work that does it."""
+    """Record who did what and why, in the transaction that does it."""
     tx.enqueue(
         _RECORD,
         id=stable_uuid("operator_action", operator, action, scope, reason, now),

@@ -1,4 +1,4 @@
-"""Alerts, and one constructor for each of those about trading, with the text a person gets."""
+"""Alerts, with one constructor for each alert about trading and its text."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,12 +38,12 @@ AlertKind = Literal[
     "stage_silent",
 ]
 
-# What the end of a position settles.
+# Resolved when the position closes.
 ENDED_WITH_THE_POSITION: tuple[PositionAlert, ...] = get_args(PositionAlert)
 
 
 class AlertKey(NamedTuple):
-    """The matter of an alert: at most one alert of it is open.
+    """What an alert is about; at most one alert per key is open.
 
     Attributes:
         scope: The account it concerns, "*" where it concerns all.
@@ -57,7 +57,7 @@ class AlertKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One matter that a person should know of; kind, scope and subject as in AlertKey.
+    """Something that a person should know; kind, scope and subject as in AlertKey.
 
     Attributes:
         message: One sentence for a person.

@@ -1,4 +1,4 @@
-"""What must hold of orders, fills and positions, and what of it the broker's books decide."""
+"""Invariants of orders, fills and positions, and those that compare with the broker."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ Invariant = Literal[
     "position_equals_the_broker",
 ]
 
-# Said of the whole, for a person: an alert or `ops doctor` adds the rows.
+# Shown to a person; an alert or `ops doctor` adds the rows.
 MEANINGS: Mapping[Invariant, str] = {
     "order_outcome_known": "an order's outcome is unknown and no open alert names it",
     "order_equals_its_fills": "an order's filled quantity is not what its fills add up to",
@@ -49,13 +49,13 @@ class Breach:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerBooks:
-    """One account as its broker tells it, read at one moment.
+class BrokerRecords:
+    """One account as its broker reports it at one moment.
 
     Attributes:
         orders: All orders of the period in question, open and ended.
-        positions: All that it holds.
-        fills: The executions of that period, or None where they were not asked for.
+        positions: All positions.
+        fills: The executions of that period, None if they were not read.
     """
 
     orders: Sequence[BrokerOrder]
@@ -64,8 +64,8 @@ class BrokerBooks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OwnOrder:
-    """What one of our rows says of an order. `live`: it may still fill."""
+class LedgerOrder:
+    """One order by our own row. `live`: it may still fill."""
 
     client_order_id: str
     broker_order_id: str | None
@@ -74,8 +74,8 @@ class OwnOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OwnBooks:
-    """One account as our tables tell it.
+class LedgerRecords:
+    """One account by our own rows.
 
     Attributes:
         orders: Every order of the account.
@@ -83,13 +83,13 @@ class OwnBooks:
         fill_ids: Fills with the broker's evidence.
     """
 
-    orders: Sequence[OwnOrder]
+    orders: Sequence[LedgerOrder]
     positions: Mapping[str, Decimal]
     fill_ids: frozenset[str]
 
 
-def against_broker(account: str, own: OwnBooks, broker: BrokerBooks) -> list[Breach]:
-    """Where our books and the broker's differ; only meaningful while nothing moves."""
+def against_broker(account: str, own: LedgerRecords, broker: BrokerRecords) -> list[Breach]:
+    """Differences between our rows and the broker's; only meaningful while nothing moves."""
     return [
         *_orders(account, own.orders, broker.orders),
         *_positions(account, own.positions, broker.positions),
@@ -98,7 +98,7 @@ def against_broker(account: str, own: OwnBooks, broker: BrokerBooks) -> list[Bre
 
 
 def _orders(
-    account: str, own: Iterable[OwnOrder], listed: Sequence[BrokerOrder]
+    account: str, own: Iterable[LedgerOrder], listed: Sequence[BrokerOrder]
 ) -> Iterable[Breach]:
     rows = {order.client_order_id: order for order in own}
     times = Counter(order.client_order_id for order in listed)
@@ -113,7 +113,7 @@ def _orders(
             yield Breach("broker_order_has_one_row", account, row.client_order_id, message)
 
 
-def _difference(row: OwnOrder | None, order: BrokerOrder, times: int) -> str | None:
+def _difference(row: LedgerOrder | None, order: BrokerOrder, times: int) -> str | None:
     if row is None:
         return f"the broker has it ({order.symbol}, {order.status}), we have no row"
     if times > 1:

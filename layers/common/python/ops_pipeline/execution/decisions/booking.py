@@ -1,4 +1,4 @@
-"""What a broker's answer about one order changes in the ledger: decided here, saved elsewhere."""
+"""Decides what a broker's report on one order changes in the ledger; saving is the caller's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ _NONE = Decimal(0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionReport:
-    """The broker's answer about one order (or a simulation's), and its executions."""
+    """The state of one order by its broker or a simulation, with its executions."""
 
     found: BrokerOrder
     fills: Sequence[BrokerFill] = ()
@@ -56,7 +56,7 @@ class RecommendationEnd:
     """How an order's end settles its recommendation.
 
     Attributes:
-        status: None lets the next run price it anew, or expire it.
+        status: None returns it to the next run, which prices it again or lets it expire.
     """
 
     recommendation_id: int
@@ -66,12 +66,12 @@ class RecommendationEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
-    """The changes of one answer, all saved in one unit of work.
+    """The changes that follow from one report, saved in one transaction.
 
     Attributes:
-        order: As it is now.
-        reopened: It had ended here, and the broker has it after all.
-        position: To be stored; new when `opens`; None when none changes.
+        order: With its new status and quantities.
+        reopened: It had been ended here although the broker holds it.
+        position: The changed position, a new one if `opens`; None if none changes.
         execution: The position at the id of the entry's execution, to be stored with it.
         closing: How `position` ended; None while it is held.
     """
@@ -92,7 +92,7 @@ class Booking:
 
     @property
     def may_exceed_limits(self) -> bool:
-        """A buy that was given up: its room was released to others."""
+        """A reopened buy: the room it had reserved may be used by other orders by now."""
         return self.reopened and self.order.side == "buy"
 
 
@@ -113,9 +113,9 @@ def book(
     rules: ExitRules,
     now: datetime,
 ) -> Booking:
-    """Bring one order and all that depends on it to what the broker says.
+    """Update one order and all that depends on it from a report.
 
-    The same report booked twice changes nothing the second time; an older one takes
+    Booking the same report twice changes nothing the second time; an older report takes
     nothing back.
     """
     before = view.order
@@ -162,7 +162,7 @@ def closing_of(
     at: datetime,
     mode: ExecutionMode,
 ) -> tuple[Position, Closing]:
-    """A position closed with its history; without a price where its sales do not add up."""
+    """The closed position and its history; no price if its sales do not add up."""
     quantity = sum((sale.filled_qty for sale in sales), _NONE)
     value = sum((sale.value for sale in sales), _NONE)
     result = exits.result(position, quantity, value)
@@ -171,12 +171,12 @@ def closing_of(
 
 
 def _sells_nothing_of_ours(order: Order) -> bool:
-    """An external sale of what was never held here."""
+    """Whether this is an external sale of something never held here."""
     return order.purpose == "adopted" and order.side == "sell" and order.position_id is None
 
 
 def _updated(before: Order, found: BrokerOrder, reported: Status, now: datetime) -> Order:
-    """The order with the broker's facts; an older answer takes nothing back."""
+    """The order updated from the broker; an older report takes nothing back."""
     more = found.filled_quantity > before.filled_qty
     filled = found.filled_quantity if more else before.filled_qty
     status = status_after(before, reported, filled)
@@ -226,7 +226,7 @@ def _opened(
     value: Decimal,
     rules: ExitRules,
 ) -> Position:
-    """The position that the order's new fills open; the order as it was before them."""
+    """The position opened by the new fills; the view shows the order before them."""
     order, price = view.order, value / bought
     if order.purpose == "adopted":
         return adopted_position(
@@ -240,7 +240,7 @@ def _opened(
     if view.strategy is None:
         raise ValueError(f"entry {order.client_order_id} executes no recommendation")
     stop = exits.first_stop(price, rules)
-    # What an order goes on buying after its first position was closed is another position.
+    # An order that goes on buying after its first position was closed opens another.
     first = order.filled_qty == 0
     parts = () if first else (str(order.filled_qty.normalize()),)
     return Position(
@@ -271,7 +271,7 @@ def _opened(
 
 
 def _added(held: Position, bought: Decimal, value: Decimal, rules: ExitRules) -> Position:
-    """More of the same: the entry price is the average of all that was bought."""
+    """The position with more bought; its entry price is the average of all buys."""
     opened = held.opened_quantity + bought
     price = (held.entry_price * held.opened_quantity + value) / opened
     grown = replace(
@@ -322,7 +322,7 @@ def _reduced(
 def _sales_with(
     sales: Sequence[Sale], order: Order, fills: Sequence[BrokerFill]
 ) -> tuple[Sale, ...]:
-    """The position's sales once this order's new fills are recorded, each fill once."""
+    """The position's sales including this order's new fills, each fill once."""
     others = [sale for sale in sales if sale.client_order_id != order.client_order_id]
     known = {
         fill_id: fill
@@ -355,7 +355,7 @@ def _recommendation_end(order: Order, mode: ExecutionMode) -> RecommendationEnd 
 
 
 def _partial_taken_back(booking: Booking, view: OrderView) -> Booking:
-    """A partial exit that sold nothing was not done: the rule may apply again."""
+    """Undo a partial exit that sold nothing, so that the rule may apply again."""
     held = view.position
     if not undoes_partial(booking.order) or held is None or held.status != "open":
         return booking

@@ -1,4 +1,4 @@
-"""One recommendation before the gates: the verdicts, and the order when all of them pass."""
+"""Assesses a recommendation: the gates' verdicts, and the order if all of them pass."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,13 +16,13 @@ from ops_pipeline.execution.decisions.intents import IntentSource
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """What is to be saved about one recommendation.
+    """The changes that follow for one recommendation.
 
     Attributes:
         sizing: Kept with the verdicts of an entry, as JSON.
         order: To be placed; None when a gate refused, and for a SELL.
         kill_switch: Why the account's entries halt for the rest of the session.
-        unlisted: Open positions that the broker's list lacks.
+        unlisted: Open positions missing from the broker's list.
     """
 
     verdicts: Verdicts

@@ -1,4 +1,4 @@
-"""The facts an entry is judged on, and the size they allow; unknown as None."""
+"""Collects the facts that gates look at and sizes the entry; None where unknown."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,7 +19,7 @@ from ops_pipeline.domain.snapshots import BrokerLists, BrokerSnapshot, MarketSna
 
 @dataclass(frozen=True, slots=True)
 class SizedFacts:
-    """The facts, and what they allow to buy; None where a fact that sizing needs is unknown."""
+    """The facts with size and limit price; None if a fact that sizing needs is unknown."""
 
     facts: GateFacts
     size: Size | None
@@ -34,7 +34,7 @@ def gather(
     rules: Parameters,
     now: datetime,
 ) -> SizedFacts:
-    """Put the facts together and size the entry by them."""
+    """Collect the facts and size the entry."""
     money = _Money.of(ledger, snapshot.broker)
     limit = _limit(snapshot.quotes.get(recommendation.ticker), rules.gates)
     exposure = _exposure(snapshot.broker.lists, ledger)
@@ -54,7 +54,7 @@ def _facts(
     exposure: Decimal,
     now: datetime,
 ) -> GateFacts:
-    """Everything but what sizing adds."""
+    """The facts without tier, cost and size."""
     last_exit = ledger.last_exit_in_ticker
     return GateFacts(
         now=now,
@@ -100,7 +100,7 @@ def _unlisted(lists: BrokerLists | None, ledger: LedgerView) -> frozenset[str]:
 
 
 def _exposure(lists: BrokerLists | None, ledger: LedgerView) -> Decimal:
-    """Our own, and external positions that the reconciler has not taken over yet."""
+    """Our own exposure plus external positions that the reconciler has not adopted yet."""
     ours = ledger.holdings
     external = lists.positions if lists else {}
     costs = (cost for symbol, cost in external.items() if symbol not in ours.symbols)
@@ -108,7 +108,7 @@ def _exposure(lists: BrokerLists | None, ledger: LedgerView) -> Decimal:
 
 
 def _with_size(facts: GateFacts, size: Size | None, limit: Decimal | None) -> GateFacts:
-    """The facts with what the entry would cost; a size of 0 is judged by the cost of one unit."""
+    """The facts with the entry's cost; for a size of 0 the cost of one unit."""
     if size is None or limit is None:
         return facts
     bound = size.bound if size.quantity == 0 else None

@@ -1,4 +1,4 @@
-"""Orders as they are decided on, before the broker hears of them."""
+"""Builds the orders to be committed and then sent."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +23,7 @@ class SalePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntentSource:
-    """What all orders of one account at one tick have in common."""
+    """Builds orders for one account at one tick."""
 
     deployment: str
     account_name: str
