@@ -78,7 +78,7 @@ def measure(tickers: int, minutes: int, rounds: int) -> tuple[list[float], list[
             watch(db, *sorted({bar.ticker for bar in bars}))
             store_bars(db, bars[: len(bars) // 2], now=NOW)
         for number in range(rounds):
-            with cloned(url, urls.writer, f"bare_{number}") as copy:
+            with cloned(url, urls.owner, f"bare_{number}") as copy:  # makes a temporary table
                 alone.append(seconds(partial(bare, copy, in_order)))
             with cloned(url, urls.writer, f"ours_{number}") as copy, closing(_login(copy)) as db:
                 ours.append(seconds(partial(by_telemetry, db, in_order)))

@@ -34,7 +34,7 @@ PRIVATE_OF_A_SESSION = {
 
 @pytest.fixture
 def session(database_urls: DatabaseUrls) -> Iterator[PipelinedSession]:
-    database = Database(target_from_url(database_urls.writer), application_name="tests")
+    database = Database(target_from_url(database_urls.owner), application_name="tests")
     with closing(database):
         yield database.session()
 

@@ -18,7 +18,6 @@ from pg8000.exceptions import DatabaseError
 
 import ops_pipeline.db
 from ops_local.database import DatabaseUrls
-from ops_pipeline.db import telemetry
 from ops_pipeline.db.driver.connection import Database, target_from_url
 
 PREPARABLE = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH ")
@@ -89,9 +88,6 @@ def test_it_can_be_prepared_and_its_role_may_run_it(
     logins: dict[str, Database], module: str, name: str, sql: str
 ) -> None:
     login = logins["owner" if module.startswith(BY_THE_OWNER) else "writer"]
-    if module == "telemetry":
-        with login.transaction() as tx:
-            tx.script(telemetry._STAGING)
     _check(login, sql)
 
 

@@ -1,4 +1,4 @@
-"""What halts an account's entries: the operator, the kill switch, a break with the broker."""
+"""What halts an account's entries: the operator, kill switch, order limits, a broker break."""
 
 from datetime import date
 
@@ -6,7 +6,7 @@ from ops_pipeline.db.driver.connection import Transaction
 
 # The reason that halts entries on the New York day `:today`, or NULL; Account.halts in SQL. A
 # kill switch of an earlier session halts nothing any more.
-HALTED = """coalesce(operator_halt, books_halt,
+HALTED = """coalesce(operator_halt, books_halt, order_limit_halt,
     CASE WHEN kill_switch_day >= CAST(:today AS date) THEN kill_switch END)"""
 
 _LATCH = """
@@ -16,6 +16,10 @@ WHERE account_name = :account AND (kill_switch IS NULL OR kill_switch_day < :day
 _RELEASE = """
 UPDATE accounts SET kill_switch = NULL, kill_switch_day = NULL
 WHERE account_name = :account AND kill_switch_day < :day
+"""
+_ORDER_LIMIT = """
+UPDATE accounts SET order_limit_halt = :reason
+WHERE account_name = :account AND order_limit_halt IS NULL
 """
 _BOOKS = """
 UPDATE accounts SET books_halt = CAST(:reason AS text)
@@ -31,6 +35,11 @@ def latch_kill_switch(tx: Transaction, *, account: str, reason: str, day: date) 
 def release_kill_switch(tx: Transaction, *, account: str, day: date) -> bool:
     """Release a latch of an earlier session; False when there is none."""
     return bool(tx.execute(_RELEASE, account=account, day=day))
+
+
+def latch_order_limit(tx: Transaction, *, account: str, reason: str) -> bool:
+    """Halt entries until somebody resumes; False when that latch stands already."""
+    return bool(tx.execute(_ORDER_LIMIT, account=account, reason=reason))
 
 
 def set_books_halt(tx: Transaction, *, account: str, reason: str | None) -> None:

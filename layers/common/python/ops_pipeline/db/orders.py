@@ -77,6 +77,16 @@ ORDER BY o.decided_at, o.client_order_id COLLATE "C", f.fill_id COLLATE "C"
 """
 
 
+# Limits that bound a runaway: reaching one halts the account's entries until somebody resumes.
+RUNAWAY_LIMITS = frozenset(
+    {
+        "orders_within_limit_per_minute",
+        "orders_within_limit_per_day",
+        "orders_within_turnover_per_day",
+    }
+)
+
+
 def insert(tx: Transaction, order: Order) -> None:
     """Store an intent. Raises CapExceeded when an entry would pass a limit."""
     tx.enqueue(_INSERT, **values_of(order))

@@ -92,7 +92,8 @@ def grant_database(tx: Transaction, name: str) -> None:
     database = identifier(name)
     tx.execute(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC")
     tx.execute(f"GRANT CONNECT ON DATABASE {database} TO {Role.WRITER}, {Role.READER}")
-    tx.execute(f"GRANT TEMPORARY ON DATABASE {database} TO {Role.WRITER}")
+    # A temporary table could stand in the place of one of ours: nobody but the owner makes any.
+    tx.execute(f"REVOKE TEMPORARY ON DATABASE {database} FROM {Role.WRITER}, {Role.READER}")
     tx.execute(f"GRANT ALL ON DATABASE {database} TO {Role.OWNER}")
 
 

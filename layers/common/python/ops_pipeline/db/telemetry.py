@@ -24,12 +24,8 @@ CROSS JOIN LATERAL (
 WHERE newest.ts IS NOT NULL
 """
 
-_STAGING = """
-CREATE TEMPORARY TABLE IF NOT EXISTS staged_bars (
-    ticker text, ts timestamptz, open numeric, high numeric, low numeric, close numeric,
-    volume bigint
-) ON COMMIT DELETE ROWS
-"""
+# Emptied by whoever filled it, before the commit: no transaction sees another's rows.
+_CLEAR = "DELETE FROM staged_bars"
 
 _COPY = "COPY staged_bars FROM STDIN"
 
@@ -96,8 +92,7 @@ def newest_bars(
 
 
 def stage(tx: Transaction, bars: Iterable[Bar]) -> None:
-    """Copy valid bars, one per ticker and minute, into this transaction's staging table."""
-    tx.execute(_STAGING)
+    """Copy valid bars, one per ticker and minute, into the staging table; `merge` empties it."""
     tx.copy_in(_COPY, _chunks(bars))
 
 
@@ -107,8 +102,10 @@ def last_closes(tx: Transaction) -> dict[str, Decimal]:
 
 
 def merge(tx: Transaction, *, data_feed: str, now: datetime) -> int:
-    """Store the staged bars; return how many were new or different."""
-    return tx.execute(_MERGE, data_feed=data_feed, now=now)
+    """Store the staged bars and clear the staging; return how many were new or different."""
+    stored = tx.execute(_MERGE, data_feed=data_feed, now=now)
+    tx.enqueue(_CLEAR)
+    return stored
 
 
 def quarantine(

@@ -13,7 +13,7 @@ class Account:
     """One row of `accounts`; limits in USD.
 
     A halt is the reason for it, None means not halted. `max_position_notional` None
-    means max_exposure / max_positions.
+    means max_exposure / max_positions, `max_order_notional` None means max_exposure.
     """
 
     account_name: str
@@ -25,12 +25,21 @@ class Account:
     max_exposure: Decimal
     max_daily_loss: Decimal
     max_position_notional: Decimal | None
+    max_order_notional: Decimal | None
     fractional_shares: bool
     operator_halt: str | None
     books_halt: str | None
+    order_limit_halt: str | None
     kill_switch: str | None
     kill_switch_day: date | None
     streak_counted_from: datetime | None
+
+    @property
+    def entry_notional(self) -> Decimal:
+        """What one entry may cost at most."""
+        share = self.max_exposure / max(self.max_positions, 1)
+        wanted = self.max_position_notional or share
+        return min(wanted, self.max_order_notional or wanted)
 
     @property
     def simulated(self) -> bool:
@@ -43,6 +52,7 @@ class Account:
         named = {
             "operator": self.operator_halt,
             "books": self.books_halt,
+            "order limits": self.order_limit_halt,
             "kill switch": self.kill_switch if latched else None,
         }
         return {who: why for who, why in named.items() if why is not None}

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ops_pipeline.db import accounts, facts, positions
 from ops_pipeline.db.driver.connection import Transaction
-from ops_pipeline.db.operations import operator
+from ops_pipeline.db.operations import alerts, operator
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.errors import InvalidInput
@@ -88,6 +88,8 @@ def _do(tx: Transaction, command: ControlCommand, clock: Clock) -> Mapping[str, 
         resumed = operator.resume(
             tx, account=command.account, today=new_york_day(clock.now()), now=clock.now()
         )
+        for name in resumed:
+            alerts.resolve_kinds(tx, kinds=("order_limit",), scope=name, now=clock.now())
         halted = {name: why for name, why in resumed.items() if why is not None}
         return {"resumed": sorted(resumed), "still_halted": halted}
     return _close(tx, command, clock)

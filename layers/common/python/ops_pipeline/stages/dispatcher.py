@@ -13,10 +13,12 @@ from uuid import UUID
 
 from pg8000.exceptions import DatabaseError
 
-from ops_pipeline.db import dispatch
+from ops_pipeline.db import dispatch, halts, orders
 from ops_pipeline.db.driver.connection import Transaction, log_message
+from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.ids import stable_uuid
+from ops_pipeline.domain.operations.alerts import order_limit
 from ops_pipeline.domain.orders import Order, Status
 from ops_pipeline.domain.recommendations import Recommendation
 from ops_pipeline.domain.snapshots import MarketSnapshot
@@ -156,7 +158,7 @@ class _Run:
         except STOPS_THE_RUN:
             raise
         except CapExceeded as error:
-            self._finish(claimed, "SKIPPED", str(error))
+            self._refuse(claimed, error)
             return None
         except (OpsError, DatabaseError) as error:
             # Marked in a new transaction, since this one is aborted; the first error is stored.
@@ -169,6 +171,15 @@ class _Run:
         if taken.order is None:
             self.counts[taken.outcome] += 1
         return taken.order
+
+    def _refuse(self, claimed: Recommendation, error: CapExceeded) -> None:
+        """Finish what the database refused; a limit against runaway orders halts the entries."""
+        if error.constraint in orders.RUNAWAY_LIMITS:
+            account, reason, now = self.ctx.name, str(error), self.ctx.now()
+            with self.db.transaction() as tx:
+                halts.latch_order_limit(tx, account=account, reason=reason)
+                alerts.open_alert(tx, order_limit(account, reason), now=now)
+        self._finish(claimed, "SKIPPED", str(error))
 
     def _finish(
         self, claimed: Recommendation, status: Literal["SKIPPED", "FAILED"], reason: str

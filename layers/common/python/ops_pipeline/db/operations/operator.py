@@ -19,7 +19,8 @@ _HALT = f"""
 UPDATE accounts SET operator_halt = :reason WHERE {_SCOPE} RETURNING account_name
 """
 _RESUME = f"""
-UPDATE accounts SET operator_halt = NULL, streak_counted_from = :now WHERE {_SCOPE}
+UPDATE accounts SET operator_halt = NULL, order_limit_halt = NULL,
+    streak_counted_from = :now WHERE {_SCOPE}
 RETURNING account_name, {HALTED} AS still_halted
 """
 # An operator's request replaces one by a SELL signal.
@@ -71,7 +72,7 @@ def halt(tx: Transaction, *, account: str | None, reason: str) -> list[str]:
 def resume(
     tx: Transaction, *, account: str | None, today: date, now: datetime
 ) -> dict[str, str | None]:
-    """Lift the operator's halt and count losing streaks from now on.
+    """Lift the operator's halt and the order limits' and count losing streaks from now on.
 
     Returns by account what still halts its entries: a break with the broker or the kill switch.
     """

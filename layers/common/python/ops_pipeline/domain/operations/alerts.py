@@ -30,6 +30,7 @@ AlertKind = Literal[
     "kill_switch",
     "losing_streak",
     "order_disagrees",
+    "order_limit",
     "order_outcome_unknown",
     "output_stale",
     "oversold",
@@ -191,6 +192,18 @@ def kill_switch(account: str, reason: str, day: date) -> Alert:
         severity="critical",
         message=reason,
         details={"day": day},
+    )
+
+
+def order_limit(account: str, reason: str) -> Alert:
+    """Entries are halted since the account sent as many orders as it may."""
+    return Alert(
+        kind="order_limit",
+        scope=account,
+        subject=account,
+        severity="critical",
+        message=f"Entries are halted until ops resume: {reason}",
+        details={},
     )
 
 

@@ -176,7 +176,6 @@ def _size(
         return None
     account = ledger.account
     tier = sizing.tier_of(money.equity, rules.sizing)
-    share = account.max_exposure / max(account.max_positions, 1)
     elevated = ledger.vix is not None and ledger.vix[1] >= rules.gates.vix_halves_from
     results = ledger.account_results
     return sizing.stock_size(
@@ -187,7 +186,7 @@ def _size(
             equity=money.equity,
             exposure_left=account.max_exposure - exposure,
             buying_power=money.buying_power,
-            position_notional=account.max_position_notional or share,
+            position_notional=account.entry_notional,
             fractional=account.fractional_shares,
         ),
         factor=rules.sizing.elevated_vix_factor if elevated else 1.0,
