@@ -121,6 +121,55 @@ def test_a_search_path_of_the_database_hides_no_history(
     assert runner.verify() == []
 
 
+NOON = "2026-07-01 12:00:00"
+
+
+@pytest.fixture
+def in_kolkata(target_db: Database, empty_urls: DatabaseUrls) -> Database:
+    """A database with a time zone and a reading of dates of its own."""
+    name = target_from_url(empty_urls.owner).database
+    with target_db.transaction() as tx:
+        tx.script(
+            f"ALTER DATABASE {name} SET timezone = 'Asia/Kolkata';"
+            f"ALTER DATABASE {name} SET datestyle = 'ISO, DMY'"
+        )
+    target_db.close()
+    return target_db
+
+
+@pytest.mark.parametrize("head", ["", ALONE])
+def test_a_file_runs_in_the_time_zone_of_the_database(
+    in_kolkata: Database, write: Write, head: str
+) -> None:
+    folder = write(
+        make=f"CREATE TABLE visits (at timestamp); INSERT INTO visits VALUES ('{NOON}')",
+        zone=f"{head}ALTER TABLE visits ALTER at TYPE timestamptz; "
+        "ALTER TABLE visits ADD day date DEFAULT '2/1/2026';"
+        "CREATE TABLE made AS SELECT current_setting('TimeZone') AS zone",
+        more="ALTER TABLE visits ADD seen timestamptz DEFAULT '2026-01-01 00:00'",
+    )
+    runner = Runner(in_kolkata, folder)
+    runner.up()
+    with in_kolkata.transaction() as tx:
+        assert tx.rows(
+            "SELECT to_char(at AT TIME ZONE 'UTC', 'HH24:MI') AS at, day::text AS day, "
+            "to_char(seen AT TIME ZONE 'UTC', 'HH24:MI') AS seen FROM visits"
+        ) == [{"at": "06:30", "day": "2026-01-02", "seen": "18:30"}]
+        assert tx.rows("SELECT zone FROM made") == [{"zone": "Asia/Kolkata"}]
+    assert runner.verify() == []
+
+
+def test_what_is_recorded_has_the_time_it_had(in_kolkata: Database, write: Write) -> None:
+    with in_kolkata.transaction() as tx:
+        tx.script(
+            "CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz);"
+            "INSERT INTO schema_migrations VALUES ('0001_a', '2026-01-01 10:00+00')"
+        )
+    runner = Runner(in_kolkata, write(a="SELECT 1"))
+    runner.baseline(Adoption())
+    assert f"{runner.status().applied[0].applied_at:%H:%M %Z}" == "10:00 UTC"
+
+
 def test_another_runner_s_history_is_found_where_the_search_path_leads(
     target_db: Database, empty_urls: DatabaseUrls, write: Write
 ) -> None:

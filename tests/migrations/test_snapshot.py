@@ -10,7 +10,7 @@ from ops_local.database import DatabaseUrls
 from ops_local.postgres.server import EmbeddedPostgres
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.migrations.drift import compare
-from ops_pipeline.db.migrations.snapshot import snapshot
+from ops_pipeline.db.migrations.snapshot import keyed, snapshot
 
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('low', 'high');
@@ -149,3 +149,76 @@ def test_a_whole_object_that_is_missing_is_told_in_one_line(superuser: Database)
         before = snapshot(tx)
     for change in ("DROP FUNCTION f(int)", "DROP VIEW titles", "DROP SCHEMA app"):
         assert len(_drift(superuser, before, change)) == 1, change
+
+
+LONG = "a_name_of_sixty_three_bytes_that_goes_on_and_on_until_it_is_ful"
+
+
+@pytest.mark.parametrize("dropped", ["1", "2"])
+def test_names_of_any_length_are_kept_apart(superuser: Database, dropped: str) -> None:
+    with superuser.transaction() as tx:
+        tx.script(
+            f"CREATE SCHEMA {LONG}; CREATE TABLE {LONG}.{LONG} ("
+            f"a int CONSTRAINT {LONG[:-1]}1 CHECK (a > 0), "
+            f"b int CONSTRAINT {LONG[:-1]}2 CHECK (b > 0))"
+        )
+        before = snapshot(tx)
+    name = f"{LONG}.{LONG}.{LONG[:-1]}{dropped}"
+    told = _drift(
+        superuser, before, f"ALTER TABLE {LONG}.{LONG} DROP CONSTRAINT {LONG[:-1]}{dropped}"
+    )
+    assert told == [f"constraint {name} is missing: the migrations make it"]
+
+
+def test_odd_names_are_kept_apart(superuser: Database) -> None:
+    with superuser.transaction() as tx:
+        tx.script(
+            'CREATE SCHEMA "a.b"; CREATE SCHEMA a; CREATE TABLE "a.b".c (id int);'
+            'CREATE TABLE a."b.c" (id int); CREATE TABLE a.b (c int, "c d" int);'
+            "CREATE FUNCTION a.\"f(n integer)\"() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+            "CREATE FUNCTION a.f(n integer) RETURNS int LANGUAGE sql AS 'SELECT 1'"
+        )
+        assert len(snapshot(tx)) > 0
+
+
+def test_two_objects_of_one_name_are_never_taken_for_one() -> None:
+    row = {"kind": "table", "name": "public.books", "definition": ""}
+    with pytest.raises(RuntimeError, match=r"one name in the snapshot: table public\.books"):
+        keyed([row, {**row, "definition": "row security"}])
+
+
+@pytest.mark.parametrize("schema", ["ours", "large"])
+def test_a_schema_reads_the_same_a_hundred_times(
+    schema: str, owner_db: Database, empty_urls: DatabaseUrls
+) -> None:
+    if schema == "large":
+        owner_db.close()
+        database = Database(target_from_url(empty_urls.owner), application_name="tests")
+    else:
+        database = owner_db
+    with closing(database):
+        if schema == "large":
+            with database.transaction() as tx:
+                tx.script(_large_schema())
+        first = _read_by(database, "SET LOCAL TimeZone = 'Asia/Kolkata'; SET LOCAL jit = on")
+        assert len(first) > 400
+        for number in range(100):
+            settings = f"SET LOCAL enable_hashjoin = {bool(number % 2)}; SET LOCAL work_mem = 64"
+            assert list(compare(_read_by(database, settings), first)) == []
+
+
+def _read_by(database: Database, settings: str) -> dict[str, str]:
+    with database.transaction() as tx:
+        tx.script(settings)
+        return snapshot(tx)
+
+
+def _large_schema() -> str:
+    """Tables with long names, which differ at their ends."""
+    head = LONG[:55]
+    return "".join(
+        f"CREATE TABLE {head}{n:04} (id int CONSTRAINT {head}_k{n:04} PRIMARY KEY, "
+        f"a int CONSTRAINT {head}_a{n:04} CHECK (a > {n}), at timestamptz DEFAULT '2026-01-01',"
+        f"b int CONSTRAINT {head}_b{n:04} CHECK (b > {n}));"
+        for n in range(150)
+    )

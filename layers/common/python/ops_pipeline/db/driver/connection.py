@@ -190,13 +190,7 @@ class Database:
                 database=self._target.database,
                 password=self._target.password,
                 application_name=self._application_name,
-                startup_params={
-                    "TimeZone": "UTC",
-                    "lock_timeout": str(self._limits.lock_ms),
-                    "statement_timeout": str(self._limits.statement_ms),
-                    "idle_in_transaction_session_timeout": str(self._limits.idle_in_transaction_ms),
-                    "default_transaction_isolation": "read committed",
-                },
+                startup_params=self._limits.settings(),
             )
         except LOST as error:
             raise translated(error) from error

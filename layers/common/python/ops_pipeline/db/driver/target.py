@@ -24,11 +24,28 @@ class ConnectionTarget:
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """Server-side time-outs of a session, milliseconds."""
+    """Server-side time-outs of a session, milliseconds, and other settings of it.
+
+    `others` are by default what all statements of this package rely on; what is not named has
+    the value of the database and the role.
+    """
 
     lock_ms: int = 5_000
     statement_ms: int = 30_000
     idle_in_transaction_ms: int = 60_000
+    others: tuple[tuple[str, str], ...] = (
+        ("TimeZone", "UTC"),
+        ("default_transaction_isolation", "read committed"),
+    )
+
+    def settings(self) -> dict[str, str]:
+        """By the server's names."""
+        return {
+            "lock_timeout": str(self.lock_ms),
+            "statement_timeout": str(self.statement_ms),
+            "idle_in_transaction_session_timeout": str(self.idle_in_transaction_ms),
+            **dict(self.others),
+        }
 
 
 def target_from_url(url: str, *, name: str = "DATABASE_URL") -> ConnectionTarget:

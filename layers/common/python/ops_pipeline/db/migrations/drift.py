@@ -24,6 +24,11 @@ _SCRATCH = """
 """
 _INSUFFICIENT_PRIVILEGE = "42501"
 # Made by the step that makes the roles, not by migrations.
+# What decides how constants in a file are read; a database may have its own.
+_READING = """
+    SELECT current_setting('TimeZone') AS "TimeZone", current_setting('DateStyle') AS "DateStyle",
+        current_setting('IntervalStyle') AS "IntervalStyle"
+"""
 _NOT_FROM_FILES = ("schema public",)
 
 
@@ -87,14 +92,17 @@ def _scratch(database: Database) -> Iterator[Database]:
             f"verify compares with a scratch database, which this login may not make: "
             f"{postgres_message(error)}. Let it: ALTER ROLE ... CREATEDB"
         ) from error
+    with database.transaction() as tx:
+        reading = tuple(tx.rows(_READING)[0].items())
     try:
-        with closing(_beside(database, name)) as scratch:
+        with closing(_beside(database, name, reading)) as scratch:
             yield scratch
     finally:
         database.session().execute_simple(drop)
 
 
-def _beside(database: Database, name: str) -> Database:
+def _beside(database: Database, name: str, settings: tuple[tuple[str, str], ...]) -> Database:
     """The same login in another database of the server."""
     target = replace(database._target, database=name)
-    return Database(target, application_name="ops-pipeline-verify", limits=LIMITS)
+    limits = replace(LIMITS, others=settings)
+    return Database(target, application_name="ops-pipeline-verify", limits=limits)

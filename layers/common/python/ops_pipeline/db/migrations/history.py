@@ -136,10 +136,15 @@ def record_sql(applied: Applied) -> str:
         _RECORD,
         version=applied.version,
         checksum=applied.checksum,
-        applied_at=None if applied.applied_at is None else applied.applied_at.isoformat(),
+        applied_at=None if applied.applied_at is None else _in_utc(applied.applied_at),
         execution_ms=applied.execution_ms,
         note=applied.note,
     )
+
+
+def _in_utc(at: datetime) -> str:
+    """With its offset, whatever time zone the session is in; without one, it is UTC."""
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat()
 
 
 def problems_of(

@@ -22,8 +22,12 @@ LOCK_WAIT_S = 45.0
 # For one statement. A test checks that wait and statement fit into the function's time-out.
 STATEMENT_S = 240.0
 # For the Database that a Runner is given: building an index takes longer than a stage may.
+# Files run in the time zone of the database and the role, as they would by psql.
 LIMITS = SessionLimits(
-    lock_ms=10_000, statement_ms=int(STATEMENT_S * 1000), idle_in_transaction_ms=60_000
+    lock_ms=10_000,
+    statement_ms=int(STATEMENT_S * 1000),
+    idle_in_transaction_ms=60_000,
+    others=(),
 )
 NOTHING_CHANGED = "the database is as before this file"
 

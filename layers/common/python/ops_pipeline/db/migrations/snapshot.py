@@ -7,8 +7,9 @@ promises those.
 
 import hashlib
 import json
+from collections.abc import Sequence
 
-from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.db.migrations.snapshot_rest import REST
 
 # `s` are the schemas that are not Postgres's own, `o` their relations without the runner's own
@@ -34,7 +35,9 @@ WITH s AS (
     VALUES ('r', 'table'), ('p', 'partitioned table'), ('v', 'view'), ('m', 'materialized view'),
         ('f', 'foreign table'), ('S', 'sequence'), ('c', 'composite type')
 )
-SELECT 'schema' AS kind, nspname AS name, '' AS definition FROM s
+-- text, all of it: the first arm decides, and a name would end after 63 bytes.
+SELECT CAST('schema' AS text) AS kind, CAST(nspname AS text) AS name,
+    CAST('' AS text) AS definition FROM s
 UNION ALL
 SELECT 'extension', extname, extversion FROM pg_extension
 UNION ALL
@@ -100,7 +103,7 @@ SELECT 'policy', o.name || '.' || quote_ident(p.polname), concat_ws(' ', p.polcm
 FROM pg_policy AS p JOIN o ON o.oid = p.polrelid
 UNION ALL
 SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END,
-    quote_ident(s.nspname) || '.' || p.proname || '('
+    quote_ident(s.nspname) || '.' || quote_ident(p.proname) || '('
         || pg_get_function_identity_arguments(p.oid) || ')',
     CASE WHEN p.prokind <> 'a' THEN pg_get_functiondef(p.oid) ELSE
         (SELECT concat_ws(' ', g.aggtransfn, g.aggfinalfn, g.aggcombinefn,
@@ -135,7 +138,18 @@ SELECT 'privileges', o.name || ' to ' || coalesce(r.rolname, 'public'),
 FROM o CROSS JOIN aclexplode(o.relacl) AS p LEFT JOIN pg_roles AS r ON r.oid = p.grantee
 WHERE p.grantee <> o.relowner GROUP BY o.name, r.rolname
 """
-_SEARCH = "SELECT set_config('search_path', :path, true)"
+# What decides how Postgres writes a constant in a definition.
+_WRITING = {
+    "search_path": "pg_catalog",
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "quote_all_identifiers": "off",
+}
+_SET = "SELECT current_setting(:name) AS before, set_config(:name, :value, true)"
+_SET_BACK = "SELECT set_config(:name, :value, true)"
 
 
 def snapshot(tx: Transaction) -> dict[str, str]:
@@ -143,11 +157,29 @@ def snapshot(tx: Transaction) -> dict[str, str]:
 
     Names include their schema, whatever the session's search path is.
     """
-    path = tx.rows("SELECT current_setting('search_path') AS path")[0]["path"]
-    tx.rows(_SEARCH, path="pg_catalog")
+    before = {
+        name: (tx.one(_SET, name=name, value=value) or {})["before"]
+        for name, value in _WRITING.items()
+    }
     rows = [*tx.rows(_SNAPSHOT), *tx.rows(REST)]
-    tx.rows(_SEARCH, path=path)
-    return {f"{row['kind']} {row['name']}": row["definition"] for row in rows}
+    for name, value in before.items():
+        tx.enqueue(_SET_BACK, name=name, value=value)
+    return keyed(rows)
+
+
+def keyed(rows: Sequence[Row]) -> dict[str, str]:
+    """The definitions by kind and name, of which no two may be the same.
+
+    Raises:
+        RuntimeError: two are; one of them would hide the other.
+    """
+    found: dict[str, str] = {}
+    for row in rows:
+        key = f"{row['kind']} {row['name']}"
+        if key in found:
+            raise RuntimeError(f"two objects have one name in the snapshot: {key}")
+        found[key] = row["definition"]
+    return found
 
 
 def fingerprint(tx: Transaction) -> str:

@@ -11,11 +11,11 @@ WITH made_by_extension AS (
     SELECT oid, nspname, nspacl, nspowner FROM pg_namespace
     WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'
 ), acl (name, owner, privileges) AS (
-    SELECT 'schema ' || nspname, nspowner, coalesce(nspacl, acldefault('n', nspowner))
+    SELECT 'schema ' || CAST(nspname AS text), nspowner, coalesce(nspacl, acldefault('n', nspowner))
     FROM s WHERE nspname <> 'public'
     UNION ALL
     SELECT CASE p.prokind WHEN 'p' THEN 'procedure ' WHEN 'a' THEN 'aggregate ' ELSE 'function ' END
-        || quote_ident(s.nspname) || '.' || p.proname || '('
+        || quote_ident(s.nspname) || '.' || quote_ident(p.proname) || '('
         || pg_get_function_identity_arguments(p.oid) || ')', p.proowner,
         coalesce(p.proacl, acldefault('f', p.proowner))
     FROM pg_proc AS p JOIN s ON s.oid = p.pronamespace
@@ -58,7 +58,8 @@ WITH made_by_extension AS (
          FROM pg_publication_rel AS r WHERE r.prpubid = p.oid)) FROM pg_publication AS p
     UNION ALL SELECT 'pg_type'::regclass, oid, 'shell' FROM pg_type WHERE NOT typisdefined
 )
-SELECT 'privileges' AS kind, acl.name || ' to ' || coalesce(r.rolname, 'public') AS name,
+SELECT CAST('privileges' AS text) AS kind,
+    CAST(acl.name || ' to ' || coalesce(r.rolname, 'public') AS text) AS name,
     string_agg(p.privilege_type || CASE WHEN p.is_grantable THEN ' with grant option' ELSE '' END,
         ', ' ORDER BY p.privilege_type) AS definition
 FROM acl CROSS JOIN aclexplode(acl.privileges) AS p LEFT JOIN pg_roles AS r ON r.oid = p.grantee
