@@ -4,13 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from ops_pipeline.adapters import alpaca_wire
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
-from ops_pipeline.domain.broker import OrderRequest
 from ops_pipeline.errors import (
     AccountMismatch,
     BrokerOutcomeUnknown,
@@ -18,14 +16,17 @@ from ops_pipeline.errors import (
     BrokerUnavailable,
     OpsError,
 )
+from tests.contract.alpaca_answers import (
+    BUY,
+    FILLS,
+    LIST,
+    LOOK_UP,
+    ORDERS,
+    START,
+    raw_fill,
+    raw_order,
+)
 from tests.contract.stub_broker import ACCOUNT, ACCOUNT_NUMBER, Answer, Stub, serving
-
-ORDERS = "POST /v2/orders"
-LIST = "GET /v2/orders"
-LOOK_UP = "GET /v2/orders:by_client_order_id"
-FILLS = "GET /v2/account/activities/FILL"
-START = datetime(2026, 2, 4, 14, 30, tzinfo=UTC)
-BUY = OrderRequest("main-large-AAA-1", "AAA", "buy", Decimal(10), "limit", Decimal("10.05"))
 
 
 @pytest.fixture
@@ -36,25 +37,6 @@ def stub() -> Iterator[Stub]:
 
 def broker(stub: Stub, *, account_number: str = ACCOUNT_NUMBER) -> AlpacaBroker:
     return AlpacaBroker(stub.url, "key", "a secret", account_number)
-
-
-def raw_order(**changes: object) -> dict[str, Any]:
-    return {
-        "id": "b-1",
-        "client_order_id": BUY.client_order_id,
-        "symbol": "AAA",
-        "side": "buy",
-        "type": "limit",
-        "order_class": "simple",
-        "qty": "10",
-        "filled_qty": "0",
-        "filled_avg_price": None,
-        "status": "new",
-        "created_at": "2026-02-04T14:31:00Z",
-        "submitted_at": "2026-02-04T14:31:00.123456789Z",
-        "updated_at": "2026-02-04T14:31:01Z",
-        **changes,
-    }
 
 
 def test_an_order_is_sent_as_text_and_marked_as_opening_or_closing(stub: Stub) -> None:
@@ -368,18 +350,6 @@ def test_pages_that_do_not_move_on_are_an_error_not_a_loop(stub: Stub) -> None:
         broker(stub).orders_since(START)
 
     assert stub.asked[LIST] == 2
-
-
-def raw_fill(number: int) -> dict[str, str]:
-    return {
-        "id": f"2026020414310{number:04}::f",
-        "order_id": "b-1",
-        "symbol": "AAA",
-        "side": "sell_short" if number == 0 else "buy",
-        "qty": "1",
-        "price": "10.01",
-        "transaction_time": "2026-02-04T14:31:00.5Z",
-    }
 
 
 def test_fills_are_read_page_by_page_to_the_end(stub: Stub) -> None:

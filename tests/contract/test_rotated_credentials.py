@@ -9,8 +9,7 @@ import pytest
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 from ops_pipeline.adapters.alpaca_data import AlpacaMarketData
 from ops_pipeline.errors import AccountMismatch, BrokerUnavailable
-from tests.contract.stub_broker import ACCOUNT_NUMBER, Answer, Stub, serving
-from tests.contract.test_alpaca_broker import (
+from tests.contract.alpaca_answers import (
     BUY,
     FILLS,
     LIST,
@@ -20,6 +19,7 @@ from tests.contract.test_alpaca_broker import (
     raw_fill,
     raw_order,
 )
+from tests.contract.stub_broker import ACCOUNT_NUMBER, Answer, Stub, serving
 
 THEIRS = "PA-SOMEBODY-3"
 OLD, NEW, STRANGE = ("old", "a secret"), ("new", "a secret"), ("strange", "a secret")

@@ -7,7 +7,7 @@ from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.errors import CapExceeded, ConstraintViolated
-from tests.db.test_cap_trigger import insert, used
+from tests.db.stored_entries import insert, used
 from tests.support.builders_trading import ELEVEN, TradingBench
 
 _RAW = """

@@ -4,27 +4,15 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
-from decimal import Decimal
 
 import pytest
 from pg8000.exceptions import DatabaseError
 
 from ops_local.database import DatabaseUrls
-from ops_pipeline.db.driver.connection import Database, Transaction, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.errors import CapExceeded, ConstraintViolated
-from tests.support.builders_trading import ELEVEN, TradingBench
-
-_ENTRY = """
-INSERT INTO orders (client_order_id, account_name, purpose, recommendation_id, attempt, ticker,
-    symbol, instrument_type, multiplier, side, quantity, order_type, price, time_in_force,
-    reserved_notional, status, reason, decided_at, tick)
-VALUES (:id, :account, 'entry', :recommendation, 1, :symbol, :symbol, :kind, :multiplier, 'buy',
-    :quantity, 'limit', :price, 'day', :reserved, 'intended', 'signal', :at, :at)
-"""
-_USED = """
-SELECT count(DISTINCT symbol) AS symbols, coalesce(sum(reserved_notional), 0) AS exposure
-FROM orders WHERE account_name = :account AND is_live(status)
-"""
+from tests.db.stored_entries import insert, store, used
+from tests.support.builders_trading import TradingBench
 
 _GIVE_UP = """
 UPDATE orders SET status = 'not_placed', terminal_at = decided_at, reserved_notional = 0
@@ -33,54 +21,6 @@ _MAKE_ROOM = """
 UPDATE orders SET status = 'canceled', terminal_at = decided_at, reserved_notional = 0
 WHERE is_live(status)
 """
-
-
-def store(
-    tx: Transaction,
-    symbol: str,
-    recommendation: int,
-    quantity: str = "10",
-    price: str = "100",
-    *,
-    account: str = "large",
-    kind: str = "STOCK",
-) -> None:
-    """Store an entry by hand, at $1,000 unless told otherwise."""
-    multiplier = 1 if kind == "STOCK" else 100
-    tx.execute(
-        _ENTRY,
-        id=f"{account}-{symbol}",
-        account=account,
-        recommendation=recommendation,
-        symbol=symbol,
-        kind=kind,
-        multiplier=multiplier,
-        quantity=quantity,
-        price=price,
-        reserved=Decimal(quantity) * Decimal(price) * multiplier,
-        at=ELEVEN,
-    )
-
-
-def insert(
-    bench: TradingBench,
-    symbol: str,
-    quantity: str = "10",
-    price: str = "100",
-    *,
-    account: str = "large",
-    kind: str = "STOCK",
-) -> None:
-    """The same, with a recommendation of its own, in a unit of work of its own."""
-    bench.clock.advance(1)
-    number = bench.recommend(symbol, account=account)
-    with bench.db.transaction() as tx:
-        store(tx, symbol, number, quantity, price, account=account, kind=kind)
-
-
-def used(bench: TradingBench, account: str = "large") -> tuple[int, int]:
-    (found,) = bench.rows(_USED, account=account)
-    return found["symbols"], int(found["exposure"])
 
 
 def refused(bench: TradingBench, sql: str) -> str:

@@ -9,19 +9,8 @@ from ops_pipeline.db import facts
 from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.broker import OrderRequest
 from ops_pipeline.errors import AccountMismatch, BrokerUnavailable, StageFailed
-from ops_pipeline.stages import reconciler
+from tests.stages.reconciling import halt, reconcile
 from tests.support.builders_trading import TradingBench
-
-
-def reconcile(bench: TradingBench) -> reconciler.Outcome:
-    """A minute later: what changes while it asks is left to the next run."""
-    bench.next_minute()
-    return bench.reconcile()
-
-
-def halt(bench: TradingBench, account: str = "large") -> object:
-    found = bench.rows("SELECT books_halt FROM accounts WHERE account_name = :a", a=account)
-    return found[0]["books_halt"]
 
 
 def test_books_that_agree_raise_nothing(bench: TradingBench) -> None:

@@ -11,7 +11,7 @@ from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.operations import invariants
 from ops_pipeline.stages import control
 from ops_pipeline.stages.control import Action, ControlCommand
-from tests.stages.test_reconciler import halt, reconcile
+from tests.stages.reconciling import halt, reconcile
 from tests.support.builders_trading import TradingBench
 
 BACKUP = "restored_backup"

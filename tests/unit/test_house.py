@@ -118,6 +118,13 @@ def test_the_domain_adds_floats_with_fsum_so_that_every_python_decides_the_same(
     assert plain == []
 
 
+@pytest.mark.parametrize("file", python_files(ROOT / "tests"), ids=_place)
+def test_what_tests_share_lies_beside_them_not_in_another_test(file: Path) -> None:
+    modules = [name.split(".") for name in imported_modules(file.read_text())]
+    ours = [name for name in modules if name[0] == "tests"]
+    assert [name for name in ours if any(part.startswith("test_") for part in name)] == []
+
+
 @pytest.mark.parametrize("file", MIGRATIONS, ids=_place)
 def test_a_migration_takes_times_and_ids_from_nobody(file: Path) -> None:
     code = re.sub(r"--.*|^COMMENT ON .*$", "", file.read_text(), flags=re.MULTILINE)
