@@ -16,7 +16,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "orders.md").read_text()
 ORDER, POSITION = re.findall(r"```mermaid\n(.*?)```", PAGE, re.DOTALL)
 NOON = datetime(2026, 2, 4, 17, tzinfo=UTC)
 
-# What we decide without a word of the broker: road.send and recovery.
+# Decided here without a report of the broker: OrderGateway.send and recovery.
 OURS = {
     ("intended", "unknown"),
     ("intended", "not_placed"),

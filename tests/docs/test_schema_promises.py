@@ -125,6 +125,6 @@ def test_no_id_comes_from_a_sequence_and_no_value_from_the_server_s_clock(
         columns = tx.rows(_COLUMNS)
         bodies = tx.rows(_BODIES)
     assert {row["is_identity"] for row in columns} == {"NO"}
-    assert bodies, "the triggers of the order road are functions"
+    assert bodies, "the triggers on orders are functions"
     written = [row["column_default"] or "" for row in columns] + [row["body"] for row in bodies]
     assert [text for text in written if CLOCK_IN_SQL.search(text)] == []

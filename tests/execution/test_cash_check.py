@@ -1,4 +1,4 @@
-"""Cash beside fills, fees, dividends and deposits: what they leave over is told, and no more."""
+"""Cash compared with fills, fees, dividends and deposits: only what they leave over alerts."""
 
 from decimal import Decimal
 
@@ -21,7 +21,7 @@ def reconcile(bench: TradingBench) -> reconciler.Outcome:
     return bench.reconcile()
 
 
-def told(bench: TradingBench) -> list[str]:
+def alerts(bench: TradingBench) -> list[str]:
     found = bench.rows(
         "SELECT message FROM alerts WHERE kind = 'cash_differs' AND resolved_at IS NULL"
     )
@@ -34,13 +34,15 @@ def test_trades_fees_dividends_and_deposits_explain_the_cash(bench: TradingBench
     for kind, amount in (("FEE", "-0.12"), ("DIV", "3.40"), ("CSD", "500"), ("CSW", "-20")):
         bench.broker.move_cash(kind, amount)
     outcome = reconcile(bench)
-    assert (outcome.cash_compared, outcome.cash_differs, told(bench)) == (2, 0, [])
+    assert (outcome.cash_compared, outcome.cash_differs, alerts(bench)) == (2, 0, [])
 
 
 def test_money_that_nothing_explains_is_told_and_halts_nothing(bench: TradingBench) -> None:
     bench.broker.cash -= Decimal("12.34")
     assert reconcile(bench).cash_differs == 1
-    assert told(bench) == ["Cash moved by $-12.34 that no fill, fee, dividend or deposit explains"]
+    assert alerts(bench) == [
+        "Cash moved by $-12.34 that no fill, fee, dividend or deposit explains"
+    ]
     halts = bench.rows("SELECT DISTINCT books_halt, kill_switch FROM accounts")
     assert halts == [{"books_halt": None, "kill_switch": None}]
     bench.buy()
@@ -52,10 +54,10 @@ def test_an_activity_that_is_listed_late_resolves_the_alert(bench: TradingBench)
     bench.broker.move_cash("FEE", "-7.50")
     late = bench.broker.cash_activities.pop()
     reconcile(bench)
-    assert len(told(bench)) == 1
+    assert len(alerts(bench)) == 1
     bench.broker.cash_activities.append(late)
     assert reconcile(bench).cash_differs == 0
-    assert told(bench) == []
+    assert alerts(bench) == []
 
 
 def test_another_amount_is_another_alert_and_the_same_is_not_told_again(
@@ -66,7 +68,7 @@ def test_another_amount_is_another_alert_and_the_same_is_not_told_again(
     reconcile(bench)
     bench.broker.cash -= 5
     reconcile(bench)
-    assert told(bench) == ["Cash moved by $-15 that no fill, fee, dividend or deposit explains"]
+    assert alerts(bench) == ["Cash moved by $-15 that no fill, fee, dividend or deposit explains"]
     assert len(bench.rows("SELECT id FROM alerts WHERE kind = 'cash_differs'")) == 2
 
 
@@ -76,7 +78,7 @@ def test_what_nobody_explains_is_let_go_after_four_days(bench: TradingBench) -> 
     bench.clock.advance(4 * 86_400)
     assert reconcile(bench).cash_compared == 0
     bench.clock.advance(600)
-    assert (reconcile(bench).cash_differs, told(bench)) == (0, [])
+    assert (reconcile(bench).cash_differs, alerts(bench)) == (0, [])
 
 
 def test_money_that_moves_while_it_is_read_is_left_to_the_next_run(bench: TradingBench) -> None:
@@ -89,7 +91,7 @@ def test_money_that_moves_while_it_is_read_is_left_to_the_next_run(bench: Tradin
 
     bench.broker.cash_activities_since = meanwhile  # type: ignore[assignment,method-assign]  # moves
     assert reconcile(bench).cash_compared == 1
-    assert told(bench) == []
+    assert alerts(bench) == []
 
 
 def test_activities_that_can_not_be_read_fail_the_run_after_positions_were_compared(
@@ -100,4 +102,4 @@ def test_activities_that_can_not_be_read_fail_the_run_after_positions_were_compa
     with pytest.raises(StageFailed, match="large: BrokerUnavailable: 503"):
         reconcile(bench)
     assert bench.position("ZZZ")["lifecycle_state"] == "adopted"
-    assert told(bench) == []
+    assert alerts(bench) == []

@@ -1,4 +1,4 @@
-"""Holes found by reading the order road as an adversary, each with the guard that closed it."""
+"""Gaps found by an adversary's reading of the order path, each with the guard that closed it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

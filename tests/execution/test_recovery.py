@@ -128,23 +128,23 @@ def test_what_was_committed_and_never_sent_is_sent_under_its_id_while_it_is_fres
 
 
 @pytest.mark.parametrize(
-    "spoilt", ["the market ran away", "halted", "too old", "no quote", "crossed quote"]
+    "changed", ["the market ran away", "halted", "too old", "no quote", "crossed quote"]
 )
 def test_an_entry_that_is_no_longer_wanted_is_not_sent_again(
-    bench: TradingBench, spoilt: str
+    bench: TradingBench, changed: str
 ) -> None:
     lose_the_reply(bench, accepted=False)
     bench.next_minute()
     bench.dispatch()
     bench.next_minute()
-    if spoilt == "the market ran away":
+    if changed == "the market ran away":
         bench.quote("AAA", "100.10", "100.11")
-    elif spoilt == "halted":
+    elif changed == "halted":
         bench.set_account(operator_halt="a test")
-    elif spoilt == "too old":
+    elif changed == "too old":
         bench.clock.advance(181)
         bench.quote("AAA")
-    elif spoilt == "no quote":
+    elif changed == "no quote":
         bench.market.latest.clear()
     else:
         bench.quote("AAA", "100.10", "100.00")

@@ -56,7 +56,7 @@ def test_the_first_error_is_what_is_logged(bench: TradingBench) -> None:
     (data,) = bench.notes.of("processing_error")
     assert data["recommendation"] == bad
     assert "division by zero" in str(data["message"])
-    assert "transaction is aborted" not in str(bench.notes.told)
+    assert "transaction is aborted" not in str(bench.notes.entries)
 
 
 def test_nothing_of_the_failed_unit_of_work_is_kept(bench: TradingBench) -> None:

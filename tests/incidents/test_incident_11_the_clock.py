@@ -29,7 +29,7 @@ def session_at(db: Database, tick: datetime) -> str:
 
 
 def desk_at(db: Database, day: date, hour: int, minute: int) -> TradingBench:
-    """A desk on the exchange's own calendar, its VIX of the session before."""
+    """A bench on the exchange's own calendar, its VIX of the session before."""
     calendar = NyseCalendar()
     bench = TradingBench(db, at=new_york_time(day, hour, minute), calendar=calendar)
     bench.vix(18.0, calendar.previous_session(day).day)

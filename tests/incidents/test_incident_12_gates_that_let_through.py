@@ -59,9 +59,9 @@ UNKNOWN: dict[str, tuple[Callable[[TradingBench], None], str]] = {
 def test_what_cannot_be_known_refuses_by_name_and_sends_nothing(
     bench: TradingBench, what: str
 ) -> None:
-    spoil, gate = UNKNOWN[what]
+    remove, gate = UNKNOWN[what]
     number = bench.recommend()
-    spoil(bench)
+    remove(bench)
     bench.dispatch()
     row = bench.recommendation(number)
     assert row["status"] == "SKIPPED"

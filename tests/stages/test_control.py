@@ -66,8 +66,8 @@ def test_a_resumed_account_enters_again(bench: TradingBench) -> None:
 
 def test_resuming_says_what_halts_entries_all_the_same(bench: TradingBench) -> None:
     bench.set_account(books_halt="AAA: we hold 19, the broker says 12")
-    told = command(bench, "resume", account="large")
-    assert told["still_halted"] == {"large": "AAA: we hold 19, the broker says 12"}
+    answer = command(bench, "resume", account="large")
+    assert answer["still_halted"] == {"large": "AAA: we hold 19, the broker says 12"}
     assert "Halted by books" in dispatched(bench, "AAA")
 
 
@@ -134,8 +134,8 @@ def test_closing_cancels_what_is_being_bought_and_what_waits(bench: TradingBench
     dispatched(bench, "AAA")
     bench.clock.advance(1)
     waiting = bench.recommend("BBB")
-    told = command(bench, "close")
-    assert (told["entries_cancelled"], told["recommendations_cancelled"]) == (1, 1)
+    answer = command(bench, "close")
+    assert (answer["entries_cancelled"], answer["recommendations_cancelled"]) == (1, 1)
     assert bench.recommendation(waiting)["status"] == "CANCELLED"
     bench.guard()
     assert bench.order()["status"] == "canceled"

@@ -289,13 +289,13 @@ def test_sales_never_add_up_to_more_than_was_bought(held: TradingBench) -> None:
     assert account.quantity >= held.position()["quantity"] - 1
 
 
-@pytest.mark.parametrize("spoilt", ["missing", "old", "crossed", "one-sided", "down"])
+@pytest.mark.parametrize("fault", ["missing", "old", "crossed", "one-sided", "down"])
 def test_without_a_usable_quote_the_exits_wait_and_an_alert_says_so(
-    held: TradingBench, spoilt: str
+    held: TradingBench, fault: str
 ) -> None:
     held.next_minute(AAA=("90.00", "90.02"))
     quote = held.market.latest["AAA"]
-    match spoilt:
+    match fault:
         case "missing":
             held.market.latest.clear()
         case "old":

@@ -1,6 +1,6 @@
-"""One desk for tests of the order road: a session, a market, a broker an account.
+"""A bench for tests of order management: a session, a market and a broker per account.
 
-Everything around an entry is in order until a test spoils it: fresh bars, features,
+Everything that an entry needs is in order until a test changes it: fresh bars, features,
 quotes, a calm VIX. Quotes are 99.98 x 100.00 unless a test says otherwise.
 """
 
@@ -61,16 +61,16 @@ ON CONFLICT (day) DO UPDATE SET close = excluded.close
 class Notes:
     """A journal to read afterwards."""
 
-    told: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    entries: list[tuple[str, dict[str, object]]] = field(default_factory=list)
 
     def happened(self, event: str, **data: object) -> None:
-        self.told.append((event, data))
+        self.entries.append((event, data))
 
     def went_wrong(self, event: str, **data: object) -> None:
-        self.told.append((event, data))
+        self.entries.append((event, data))
 
     def of(self, event: str) -> list[dict[str, object]]:
-        return [data for name, data in self.told if name == event]
+        return [data for name, data in self.entries if name == event]
 
 
 @dataclass
@@ -103,7 +103,7 @@ class Street(FakeBroker):
 
 
 class TradingBench:
-    """What a run of dispatcher or position manager needs, and the hands to change it."""
+    """What a run of dispatcher or position manager needs, with methods to change it."""
 
     def __init__(
         self,
@@ -187,7 +187,7 @@ class TradingBench:
         broker: Broker | None = None,
         tick: datetime | None = None,
     ) -> OrderGateway:
-        """One run of an account, with the way to its broker or to the one given."""
+        """The gateway of one run of an account, to its broker or to the one given."""
         ctx = open_context(
             account,
             tick=tick or self.tick,
@@ -270,7 +270,7 @@ class TradingBench:
         )
 
     def buy(self, ticker: str = "AAA", price: str = "100.00", *, account: str = "large") -> Row:
-        """Hold a ticker by the whole road, filled at once at this price; the position."""
+        """Buy a ticker through the dispatcher, filled at once at this price; the position."""
         self.brokers[account].at_once[ticker] = (price, None)
         self.recommend(ticker, account=account)
         self.dispatch(account)

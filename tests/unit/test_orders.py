@@ -1,4 +1,4 @@
-"""The order road's vocabulary: limits, ids, states, and what a look-up must agree in."""
+"""Orders: limits, ids, statuses, and when a broker's order is ours."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone

@@ -72,7 +72,7 @@ def run(
         _watch_deadlines(ctx, db, held)
     if session is not None and session.is_open(ctx.now()):
         free = [it for it in held if it.id not in recovery.blocked_positions]
-        guard = _Guard(ctx, db, session, None if request.dry_run else exit_orders, counts)
+        guard = _PositionGuard(ctx, db, session, None if request.dry_run else exit_orders, counts)
         quotes = market.quotes(position.symbol for position in free)
         for position in free:
             failures += guard.serve(position, quotes.get(position.symbol))
@@ -118,7 +118,7 @@ def _watch_deadlines(ctx: AccountContext, db: UnitsOfWork, held: Sequence[Positi
 
 
 @dataclass(frozen=True, slots=True)
-class _Guard:
+class _PositionGuard:
     """Marks positions and applies the exit rules, one position after the other.
 
     Attributes:
