@@ -4,6 +4,7 @@ Roles are cluster-wide, so this step creates them before any migration; migratio
 GRANT to them.
 """
 
+import time
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -22,6 +23,7 @@ class Role(StrEnum):
 # Any number that nothing else uses: two runs that create the roles at once would fail with
 # "tuple concurrently updated".
 _LOCK = 4_907_201_511
+_LOCK_TRIES, _LOCK_POLL_S = 20, 0.1
 
 # Of the 100 that the database in AWS allows. A warm function holds one, and during a deployment
 # old and new ones coexist; the console must not crowd out the stages, nor both the migration.
@@ -57,7 +59,7 @@ def ensure(tx: Transaction, passwords: Mapping[Role, str]) -> None:
         SettingsInvalid: this login may not create roles; the message has the statements to
             be run by one that may.
     """
-    tx.execute("SELECT pg_advisory_xact_lock(:key)", key=_LOCK)
+    _wait_for_others(tx)
     login = tx.one(_FACTS, owner=Role.OWNER.value) or {}
     allowed = bool(login.get("superuser") or login.get("creates_roles"))
     missing = missing_roles(tx)
@@ -75,6 +77,14 @@ def ensure(tx: Transaction, passwords: Mapping[Role, str]) -> None:
         if not login["superuser"] and not login["is_owner"]:
             # From Postgres 16 on only a member of a role may make it a database's owner.
             tx.execute(f"GRANT {Role.OWNER} TO CURRENT_USER")
+
+
+def _wait_for_others(tx: Transaction) -> None:
+    """Let another run that makes the roles end first; but any login may hold such a lock."""
+    for _ in range(_LOCK_TRIES):
+        if (tx.one("SELECT pg_try_advisory_xact_lock(:key) AS free", key=_LOCK) or {})["free"]:
+            return
+        time.sleep(_LOCK_POLL_S)
 
 
 def prepare(tx: Transaction, passwords: Mapping[Role, str]) -> None:

@@ -1,10 +1,5 @@
-"""The session of one migration run: it holds the lock and reports errors by file and line.
+"""The session of one migration run: it holds the lock and reports errors by file and line."""
 
-The lock belongs to the session and is requested outside any transaction: a waiter inside
-one would block a CREATE INDEX CONCURRENTLY of the run it waits for.
-"""
-
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -13,10 +8,11 @@ from pg8000.exceptions import DatabaseError
 from ops_pipeline.db.driver.connection import Database, SessionLimits, Transaction
 from ops_pipeline.db.driver.failures import LOST, error_fields
 from ops_pipeline.db.driver.wire import PipelinedSession
+from ops_pipeline.db.migrations import lock
 from ops_pipeline.db.migrations.history import position_of, postgres_message
 from ops_pipeline.db.migrations.plan import MigrationPlan
 from ops_pipeline.db.migrations.statement import Statement, statement_of
-from ops_pipeline.errors import CommitUnknown, DatabaseUnavailable, MigrationFailed
+from ops_pipeline.errors import CommitUnknown, MigrationFailed
 
 LOCK_WAIT_S = 45.0
 # For one statement. A test checks that wait and statement fit into the function's time-out.
@@ -31,8 +27,6 @@ LIMITS = SessionLimits(
 )
 NOTHING_CHANGED = "the database is as before this file"
 
-_LOCK = 729_104_001
-_LOCK_POLL_S = 0.1
 # Files are split into statements on this assumption about quotes.
 _QUOTING = "SET standard_conforming_strings = on"
 # The server ends a killed run's statement soon after it, which releases its lock.
@@ -101,19 +95,12 @@ def alone(database: Database, wait_s: float) -> Iterator[MigrationSession]:
     with database.transaction() as tx:
         tx.begin()  # replaces a connection that died since the last run
     raw = database.session()
-    deadline = time.monotonic() + wait_s
-    while not raw.execute_simple(f"SELECT pg_try_advisory_lock({_LOCK})").rows[0][0]:
-        if time.monotonic() > deadline:
-            raise DatabaseUnavailable(
-                f"another migration run ({_holder(raw)}) holds the lock "
-                f"since over {wait_s:g} s; nothing was run"
-            )
-        time.sleep(_LOCK_POLL_S)
-    try:
-        yield MigrationSession(database, raw)
-    finally:
-        with suppress(*LOST, DatabaseError):
-            raw.execute_simple(f"SELECT pg_advisory_unlock({_LOCK}); {_RESET_SESSION}")
+    with lock.held(raw, wait_s):
+        try:
+            yield MigrationSession(database, raw)
+        finally:
+            with suppress(*LOST, DatabaseError):
+                raw.execute_simple(_RESET_SESSION)
 
 
 def inside(tx: Transaction) -> Callable[[Statement], object]:
@@ -168,13 +155,3 @@ def _line_of(statement: Statement, error: DatabaseError) -> int:
 
 def _where(plan: MigrationPlan, line: int) -> str:
     return f"{plan.file.name} {f'line {line}' if line else 'at its end'}"
-
-
-def _holder(raw: PipelinedSession) -> str:
-    found = raw.execute_simple(
-        "SELECT string_agg(concat_ws(', ', 'pid ' || pid, nullif(application_name, '')), '; ') "
-        "FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid) "
-        f"WHERE locktype = 'advisory' AND granted AND objid = {_LOCK} AND l.database = a.datid "
-        "AND a.datname = current_database()"
-    )
-    return str(found.rows[0][0] or "just ended")
