@@ -4,6 +4,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,15 @@ from ops_pipeline.domain.news.security_import import (
     ListedSecurity,
     Security,
     canonical_ticker,
+    cik_of,
 )
 from ops_pipeline.domain.news.security_names import is_broker_name
 from ops_pipeline.errors import InvalidInput
 
-COLUMNS = ("ticker", "name", "aliases", "exchange", "kind", "is_broker", "needs_context", "active")
+COLUMNS = (
+    "ticker", "name", "aliases", "exchange", "kind", "is_broker", "needs_context", "active", "cik",
+    "valid_from", "valid_to", "renamed_to", "names_to",
+)  # fmt: skip
 _BETWEEN_ALIASES = "|"
 _SEC_EXCHANGES: dict[str, Exchange] = {
     "nasdaq": "NASDAQ",
@@ -108,7 +113,25 @@ def _security(where: str, row: dict[str, str | None]) -> Security:
         is_broker=_flag(where, text["is_broker"], unless=is_broker_name(text["name"])),
         name_needs_context=_flag(where, text["needs_context"], unless=False),
         active=_flag(where, text["active"], unless=True),
+        cik=_cik(where, text["cik"]),
+        valid_from=_day(where, text["valid_from"]),
+        valid_to=_day(where, text["valid_to"]),
+        renamed_to=canonical_ticker(text["renamed_to"]) or None,
+        names_to=_day(where, text["names_to"]),
     )
+
+
+def _cik(where: str, written: str) -> str | None:
+    if written and cik_of(written) is None:
+        raise InvalidInput(f"{where}: {written!r} is no CIK")
+    return cik_of(written)
+
+
+def _day(where: str, written: str) -> date | None:
+    try:
+        return date.fromisoformat(written) if written else None
+    except ValueError as error:
+        raise InvalidInput(f"{where}: {written!r} is no date like 2022-06-09") from error
 
 
 def _flag(where: str, written: str, *, unless: bool) -> bool:

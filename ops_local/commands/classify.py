@@ -34,7 +34,7 @@ def run(call: Call) -> int:
             lines = stack.enter_context(_opened(call.args.file))
             classifier = Runtime(call.variables, WallClock()).classifier
             with call.target.reading("ops-classify") as tx:
-                index = NameIndex(news.companies(tx))
+                index = news.name_index(tx)
             for line in answers(lines, index, classifier):
                 sys.stdout.write(line + "\n")
     except BrokenPipeError:

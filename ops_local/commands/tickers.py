@@ -37,6 +37,7 @@ def _import(call: Call) -> int:
     with _writing(call) as tx:
         plan = _plan(call.args.file, tx)
         done = {"imported": tickers.write(tx, plan.securities), "skipped": plan.skipped}
+        tickers.set_ciks(tx, plan.ciks)
     call.print_json(done)
     return 0
 

@@ -1,6 +1,6 @@
 """What the signals may see of the news."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -174,3 +174,36 @@ def test_hardly_a_line_of_plain_news_gets_a_ticker_that_it_does_not_name(db: Dat
     assert len(lines) >= 800
     assert sum(map(bool, false.values())) < 0.01 * len(lines)
     assert all(right[line] <= named[line] for line in right)
+
+
+@pytest.mark.parametrize(
+    ("day", "text", "expected"),
+    [
+        (date(2013, 10, 7), "$FB and Facebook", {"FB"}),
+        (date(2022, 6, 8), "$FB and Facebook", {"FB"}),
+        (date(2022, 6, 9), "$FB and Facebook", {"META"}),
+        (date(2026, 2, 4), "$FB and Facebook", {"META"}),
+        (None, "$FB and Facebook", {"META"}),
+        (date(2013, 10, 7), "Google gains", {"GOOG"}),
+        (date(2026, 2, 4), "Google gains", {"GOOGL"}),
+        (date(2026, 2, 4), "GOOG shares gain", {"GOOG"}),
+    ],
+)
+def test_a_replay_finds_the_symbols_and_names_of_its_day(
+    db: Database, day: date | None, text: str, expected: set[str]
+) -> None:
+    with db.transaction() as tx:
+        index = news.name_index(tx, day)
+    assert {mention.ticker for mention in find_mentions(text, index)} == expected
+
+
+def test_the_database_refuses_a_rename_without_its_day_and_a_cik_of_other_digits(
+    db: Database,
+) -> None:
+    for change, why in (
+        ("renamed_to = 'META'", "renamed_on_a_day"),
+        ("cik = '320193'", "cik_has_ten_digits"),
+        ("valid_from = '2022-06-09', valid_to = '2013-10-07'", "valid_for_some_time"),
+    ):
+        with pytest.raises(ConstraintViolated, match=why), db.transaction() as tx:
+            tx.execute(f"UPDATE tickers SET {change} WHERE ticker = 'AAPL'")

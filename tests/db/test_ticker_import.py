@@ -3,6 +3,7 @@
 import json
 import re
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,8 @@ def test_secs_file_adds_what_is_new_and_leaves_what_is_known(
         "imported": 1,
         "skipped": {"known already": 1, "preferred, warrant, unit or right": 1},
     }
-    assert row(urls, "AAPL") == before
+    # The company's number is SEC's to say; all else is as it was.
+    assert row(urls, "AAPL") == {**before, "cik": "0000000001"}
     new = row(urls, "QRSA")
     assert (new["name"], new["aliases"]) == ("Quartz River Technologies", ["Quartz River"])
     assert (new["is_watched"], new["name_needs_context"]) == (False, True)
@@ -165,3 +167,33 @@ def test_the_operator_accepts_and_rejects_and_sees_what_is_decided(
     assert decided == {"NKE": "ACCEPTED", "QRSA": "REJECTED"}
     assert main(["tickers", "accept", "no/such/thing", "--reason", "x"]) == 1
     assert "no symbol" in capsys.readouterr().err
+
+
+def test_a_csv_says_when_a_symbol_was_in_use_and_what_it_became(
+    environment: Path, urls: DatabaseUrls
+) -> None:
+    text = (
+        "ticker,name,cik,valid_from,valid_to,renamed_to,names_to\n"
+        "QRSA,Quartz River,320193,2012-05-18,2022-06-09,QRSB,\n"
+        "QRSB,Quartz River,,2022-06-09,,,2024-01-31\n"
+    )
+    assert main(["tickers", "import", written(environment, "mine.csv", text)]) == 0
+    old, new = row(urls, "QRSA"), row(urls, "QRSB")
+    assert (old["cik"], old["valid_from"], old["valid_to"]) == (
+        "0000320193",
+        date(2012, 5, 18),
+        date(2022, 6, 9),
+    )
+    assert (old["renamed_to"], new["names_to"]) == ("QRSB", date(2024, 1, 31))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [("cik", "32o193", "no CIK"), ("valid_to", "9 June 2022", "no date like")],
+)
+def test_an_odd_number_or_date_refuses_the_file(
+    environment: Path, capsys: pytest.CaptureFixture[str], field: str, value: str, why: str
+) -> None:
+    file = written(environment, "mine.csv", f"ticker,name,{field}\nQRSA,Quartz River,{value}\n")
+    assert main(["tickers", "import", file]) == 1
+    assert why in capsys.readouterr().err

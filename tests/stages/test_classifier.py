@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ops_pipeline.adapters.lexicon_classifier import LexiconClassifier
-from ops_pipeline.db import news
+from ops_pipeline.db import news, tickers
 from ops_pipeline.db.driver.connection import Database, Row
 from ops_pipeline.db.runs import DryDatabase
 from ops_pipeline.domain.news.identity import news_item
@@ -233,3 +233,22 @@ def test_a_model_that_answers_nothing_at_all_fails_the_run_and_marks_nothing(
     with pytest.raises(ClassificationFailed):
         classify(db, clock, model=Choking("rises", "widens", "Profit"))
     assert verdicts(db) == []
+
+
+def test_a_filing_gets_its_company_by_number_and_is_judged_by_its_items(
+    db: Database, clock: FixedClock
+) -> None:
+    with db.transaction() as tx:
+        tickers.set_ciks(tx, {"BA": "0000012927"})
+    title = "8-K - BOEING CO (0000012927) (Filer)"
+    keep(db, title, summary="<b>Filed:</b> Item 2.06: Material Impairments Item 9.01: Exhibits")
+    assert classify(db, clock).classified == 1
+    (row,) = verdicts(db)
+    assert (row["tickers"], row["sentiment_label"]) == (["BA"], "negative")
+
+
+def test_a_filing_whose_items_take_no_side_is_not_judged(db: Database, clock: FixedClock) -> None:
+    keep(db, "8-K - BOEING CO (0000012927) (Filer)", summary="Item 2.02: Results of Operations")
+    assert classify(db, clock).unclassifiable == 1
+    (row,) = verdicts(db)
+    assert row["reason"] == "a filing of form 8-K with items 2.02, which take no side"

@@ -3,6 +3,7 @@
 import pytest
 
 from ops_pipeline.domain.news.company_names import NameIndex
+from ops_pipeline.domain.news.company_verdicts import company_scores
 from ops_pipeline.domain.news.items import Company
 from ops_pipeline.domain.news.line_parts import parts_of, speaks_of_all_alike
 from ops_pipeline.domain.news.sentiment import sentiment
@@ -48,6 +49,10 @@ def tickers(text: str) -> str:
         ("Apple (NASDAQ: AAPL) opens store", "AAPL"),
         ("Some Firm (NYSE:ZZZ) prices offering", "ZZZ"),
         ("Berkshire Hathaway (NYSE: BRK/B) buys", "BRK.B"),
+        ("Berkshire Hathaway (NYSE: BRK B) buys", "BRK.B"),
+        ("Some Firm (NYSEAMERICAN: ZZZ) drills", "ZZZ"),
+        ("Some Firm (NYSE American: ZZZ) drills", "ZZZ"),
+        ("Some Firm (Nasdaq Global Select Market: ZZZ) drills", "ZZZ"),
         ("Maker (TSX: ZZZ) opens mine", ""),
         ("(NASDAQ: GOOGL, GOOG)", "GOOG GOOGL"),
     ],
@@ -100,6 +105,61 @@ def test_a_house_that_rates_others_is_not_what_the_line_is_about(text: str, expe
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Goldman Sachs tops estimates", "GS"),
+        ("Goldman Sachs misses analyst estimates", "GS"),
+        ("Goldman Sachs cut to underperform at Baird", "GS"),
+        ("Morgan Stanley upgraded to buy by Goldman", "MS"),
+        ("Goldman Sachs estimates $1 billion charge", "GS"),
+        ("Goldman Sachs estimates GDP at 2%", ""),
+        ("Apple rallies after Morgan Stanley upgrade", "AAPL"),
+        ("Buy Apple, target $242: Goldman", "AAPL"),
+    ],
+)
+def test_a_broker_has_news_of_its_own(text: str, expected: str) -> None:
+    assert tickers(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Intel officials say attack is near", ""),
+        ("iPhone maker Foxconn posts profit", ""),
+        ("iPhone Maker Beats Estimates", "AAPL"),
+        ("Apple Hospitality REIT (NYSE: APLE) pays dividend", "APLE"),
+        ("Apple Tree Farms Inc (NASDAQ: ZZZZ) grows", "ZZZZ"),
+        ("Apple sues rival; Some Maker (NASDAQ: ZZZZ) grows", "AAPL ZZZZ"),
+        ("Oracle Financial Services names chief", ""),
+        ("Visa requirements ease for tourists", ""),
+        ("Apple pie sales rise", ""),
+    ],
+)
+def test_a_name_that_goes_on_is_another_thing(text: str, expected: str) -> None:
+    assert tickers(text) == expected
+
+
+def test_filings_are_found_by_the_number_of_the_company() -> None:
+    index = NameIndex(
+        [
+            Company("BRK.A", (), cik="0001067983"),
+            Company("BRK.B", ("Berkshire Hathaway",), cik="0001067983"),
+        ]
+    )
+    found = find_mentions("8-K - SOME HOLDING INC (0001067983) (Filer)", index)
+    assert [(mention.ticker, mention.evidence) for mention in found] == [("BRK.B", "cik")]
+    assert find_mentions("8-K - OTHER INC (0000000001) (Filer)", index) == ()
+
+
+def test_a_symbol_of_earlier_days_means_its_successor() -> None:
+    index = NameIndex([Company("META", ("Meta",))], {"FB": "META", "A": "B", "B": "A"})
+    assert [mention.ticker for mention in find_mentions("$FB up", index)] == ["META"]
+    assert [mention.ticker for mention in find_mentions("Firm (NASDAQ: FB) up", index)] == ["META"]
+    # A circle of renames ends.
+    assert index.today("A") in ("A", "B")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "Analysts raise price target across the sector",
@@ -133,7 +193,17 @@ def test_an_ordinary_word_is_a_company_beside_a_word_of_the_trade(text: str, exp
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("MSFT shares climb", "MSFT"), ("INTC meets", ""), ("NOW shares", ""), ("MSFT STOCK UP", "")],
+    [
+        ("MSFT shares climb", "MSFT"),
+        ("INTC meets", ""),
+        ("NOW shares", ""),
+        ("MSFT STOCK UP", ""),
+        ("BRK-B shares close higher", "BRK.B"),
+        ("AAPL beats estimates", "AAPL"),
+        ("MSFT: price target raised", "MSFT"),
+        ("GS says sell", "GS"),
+        ("MS patients gain hope", ""),
+    ],
 )
 def test_a_bare_symbol_needs_a_word_of_the_trade(text: str, expected: str) -> None:
     assert tickers(text) == expected
@@ -156,6 +226,31 @@ def test_a_line_counts_for_all_only_when_it_speaks_of_them_alike(text: str, alik
     assert parts is not None
     clauses = [sentiment(clause) for clause in parts.clauses]
     assert speaks_of_all_alike(parts, sentiment(text), clauses) is alike
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Apple sues Intel", {"AAPL": 0, "INTC": -1}),
+        ("Apple to buy chipmaker Intel for $90 billion", {"AAPL": 0, "INTC": 1}),
+        ("Apple overtakes Microsoft", {"AAPL": 1, "MSFT": -1}),
+        ("Intel loses to AMD", {"AMD": 1, "INTC": -1}),
+        ("Apple beats, Intel misses", {"AAPL": 1, "INTC": -1}),
+        ("Apple rises while Microsoft and Intel fall", {"AAPL": 1, "INTC": -1, "MSFT": -1}),
+        ("Apple rises, Intel falls, Apple drops", None),
+        ("Apple discusses Intel's future", None),
+        ("Apple, who once said it sues nobody in the trade, and Intel", None),
+    ],
+)
+def test_companies_have_verdicts_of_their_own_where_the_grammar_is_plain(
+    text: str, expected: dict[str, int] | None
+) -> None:
+    mentions = find_mentions(text, BOOK)
+    parts = parts_of(text, mentions)
+    assert parts is not None
+    scores = company_scores(text, mentions, parts, [sentiment(one) for one in parts.clauses])
+    signs = scores and {ticker: (score > 0) - (score < 0) for ticker, score in scores.items()}
+    assert signs == expected
 
 
 def test_a_line_about_one_company_has_no_parts() -> None:

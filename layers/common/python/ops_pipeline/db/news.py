@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.domain.ids import stable_uuid
+from ops_pipeline.domain.news.company_names import NameIndex
 from ops_pipeline.domain.news.items import (
     Classified,
     Company,
@@ -55,9 +56,20 @@ ORDER BY fetched_at, event_uid COLLATE "C" LIMIT :limit
 
 _COUNT_WAITING = "SELECT count(*) AS waiting FROM inbound_events_raw WHERE processed_at IS NULL"
 
+# Without a day those of the newest time.
 _COMPANIES = """
-SELECT ticker, name, aliases, is_broker, name_needs_context
-FROM tickers WHERE active ORDER BY ticker COLLATE "C"
+SELECT ticker, name, aliases, is_broker, name_needs_context, cik,
+    coalesce(CAST(:day AS date) < names_to, names_to IS NULL) AS has_names
+FROM tickers
+WHERE active AND coalesce(valid_from <= CAST(:day AS date), true)
+  AND coalesce(CAST(:day AS date) < valid_to, valid_to IS NULL)
+ORDER BY ticker COLLATE "C"
+"""
+
+_RENAMED = """
+SELECT ticker, renamed_to FROM tickers
+WHERE renamed_to IS NOT NULL AND coalesce(valid_to <= CAST(:day AS date), true)
+ORDER BY ticker COLLATE "C"
 """
 
 _INSERT_CLASSIFIED = """
@@ -148,17 +160,24 @@ def count_waiting(tx: Transaction) -> int:
     return int(row["waiting"]) if row else 0
 
 
-def companies(tx: Transaction) -> list[Company]:
-    """The securities that news may name."""
+def companies(tx: Transaction, day: date | None = None) -> list[Company]:
+    """The securities that the news of a day may name; None: those of today."""
     return [
         Company(
             row["ticker"],
-            (row["name"], *row["aliases"]),
+            (row["name"], *row["aliases"]) if row["has_names"] else (),
             row["is_broker"],
             row["name_needs_context"],
+            row["cik"],
         )
-        for row in tx.rows(_COMPANIES)
+        for row in tx.rows(_COMPANIES, day=day)
     ]
+
+
+def name_index(tx: Transaction, day: date | None = None) -> NameIndex:
+    """Symbols and names as they were on a day, with what earlier symbols had become by then."""
+    renamed = {row["ticker"]: row["renamed_to"] for row in tx.rows(_RENAMED, day=day)}
+    return NameIndex(companies(tx, day), renamed)
 
 
 def save_classified(tx: Transaction, verdicts: Sequence[Classified], now: datetime) -> None:

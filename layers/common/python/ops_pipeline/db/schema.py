@@ -19,6 +19,7 @@ VERSIONS = (
     "0015_name_the_broker",
     "0017_close_holes_in_the_caps",
     "0020_keep_written_times",
+    "0021_date_symbols",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

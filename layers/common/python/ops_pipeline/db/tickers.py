@@ -1,7 +1,7 @@
 """Known securities and which of them are watched."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from ops_pipeline.db.driver.connection import Row, Transaction
@@ -26,28 +26,42 @@ RETURNING ticker
 """
 
 _ALL = """
-SELECT ticker, name, aliases, exchange, kind, is_broker, name_needs_context, active
+SELECT ticker, name, aliases, exchange, kind, is_broker, name_needs_context, active, cik,
+    valid_from, valid_to, renamed_to, names_to
 FROM tickers ORDER BY ticker COLLATE "C"
 """
 
 # Import does not change what is watched, except that inactive securities are not watched.
 _WRITE = """
 INSERT INTO tickers AS known (ticker, name, aliases, exchange, kind, is_broker,
-    name_needs_context, active)
-SELECT ticker, name, aliases, exchange, kind, is_broker, name_needs_context, active
+    name_needs_context, active, cik, valid_from, valid_to, renamed_to, names_to)
+SELECT ticker, name, aliases, exchange, kind, is_broker, name_needs_context, active, cik,
+    valid_from, valid_to, renamed_to, names_to
 FROM jsonb_to_recordset(CAST(:securities AS jsonb)) AS given (ticker text, name text,
     aliases text[], exchange text, kind text, is_broker boolean, name_needs_context boolean,
-    active boolean)
+    active boolean, cik text, valid_from date, valid_to date, renamed_to text, names_to date)
 ON CONFLICT (ticker) DO UPDATE SET name = excluded.name, aliases = excluded.aliases,
     exchange = CASE excluded.exchange WHEN 'UNKNOWN' THEN known.exchange ELSE excluded.exchange END,
     kind = excluded.kind, is_broker = excluded.is_broker,
     name_needs_context = excluded.name_needs_context, active = excluded.active,
-    is_watched = known.is_watched AND excluded.active
+    is_watched = known.is_watched AND excluded.active,
+    cik = coalesce(excluded.cik, known.cik),
+    valid_from = coalesce(excluded.valid_from, known.valid_from),
+    valid_to = coalesce(excluded.valid_to, known.valid_to),
+    renamed_to = coalesce(excluded.renamed_to, known.renamed_to),
+    names_to = coalesce(excluded.names_to, known.names_to)
 RETURNING ticker
 """
 
+_SET_CIKS = """
+UPDATE tickers AS known SET cik = given.cik
+FROM unnest(CAST(:tickers AS text[]), CAST(:ciks AS text[])) AS given (ticker, cik)
+WHERE known.ticker = given.ticker AND known.cik IS DISTINCT FROM given.cik
+"""
+
 _SEARCH = """
-SELECT ticker, name, aliases, exchange, kind, active, is_watched, is_broker, name_needs_context
+SELECT ticker, name, aliases, exchange, kind, active, is_watched, is_broker, name_needs_context,
+    cik, valid_from, valid_to, renamed_to
 FROM tickers
 WHERE CAST(:word AS text) IS NULL OR ticker = upper(:word)
    OR strpos(lower(concat_ws(' ', name, array_to_string(aliases, ' '))), lower(:word)) > 0
@@ -83,7 +97,12 @@ def write(tx: Transaction, securities: Sequence[Security]) -> int:
     Whether one is watched does not change, unless it became inactive.
     """
     rows = [asdict(one) for one in securities]
-    return len(tx.rows(_WRITE, securities=json.dumps(rows)))
+    return len(tx.rows(_WRITE, securities=json.dumps(rows, default=str)))
+
+
+def set_ciks(tx: Transaction, ciks: Mapping[str, str]) -> None:
+    """Write SEC's numbers beside the securities that are known, whoever entered them."""
+    tx.execute(_SET_CIKS, tickers=list(ciks), ciks=list(ciks.values()))
 
 
 def search(tx: Transaction, word: str | None, *, most: int = 100) -> list[Row]:

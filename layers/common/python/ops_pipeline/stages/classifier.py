@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from ops_pipeline.db import news
 from ops_pipeline.db.runs import UnitsOfWork
+from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.news.company_names import NameIndex
 from ops_pipeline.domain.news.items import Classified, WaitingItem
 from ops_pipeline.domain.news.reading import LineReading, judged, read
@@ -51,7 +52,7 @@ def run(
     """
     started = clock.now()
     with db.transaction() as tx:
-        index = NameIndex(news.companies(tx))
+        index = news.name_index(tx, new_york_day(request.tick))
     outcome = Outcome()
     # A dry run stores nothing, so it would get the same batch again and again.
     for _ in range(1 if request.dry_run else MOST_BATCHES):

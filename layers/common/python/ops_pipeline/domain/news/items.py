@@ -1,5 +1,6 @@
 """News: feeds as they were fetched, stories, sentiment. Times UTC."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -138,7 +139,8 @@ class WaitingItem:
 class Classified:
     """The verdict on one item: a sentiment, or the reason why there is none.
 
-    `tickers` are sorted. `mixed` means that the text does not speak of them alike.
+    `tickers` are sorted. `mixed` means that the text does not speak of them alike; then
+    `ticker_scores` has the score of each where the line's grammar is plain.
     """
 
     item: WaitingItem
@@ -147,19 +149,22 @@ class Classified:
     reason: str | None
     mixed: bool
     model: str
+    ticker_scores: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Company:
     """One security as news may name it; `names` mean it and no other.
 
-    `name_needs_context`: those of one word count only beside a word of the trade.
+    `name_needs_context`: those of one word count only beside a word of the trade. `cik` is
+    SEC's number of the company, ten digits, None when it is not known.
     """
 
     ticker: str
     names: tuple[str, ...]
     is_broker: bool = False
     name_needs_context: bool = False
+    cik: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ops_pipeline.domain.news.items import Sentiment
-from ops_pipeline.domain.news.tickers import Mention
+from ops_pipeline.domain.news.symbols import Mention
 
 _BREAK = re.compile(
     r"\s*;\s*|\s+[-\u2013\u2014|]\s+|,?\s+(?:while|but|whereas|although|as)\s+|[.!?]\s+(?=[A-Z$])"
@@ -16,17 +16,23 @@ _LIST_WORDS = re.compile(
     re.IGNORECASE,
 )
 
+# "While shares of Intel fall": as many may stand before the company that a clause is about.
+_WORDS_BEFORE = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """A line cut where it changes its subject.
 
-    `clauses` are those that name a security, in order. `set_apart` is True when one
-    clause names several that are not a mere list: "Apple sues Qualcomm".
+    `clauses` are those that name a security, in order, and `tickers` the ones that each
+    names. `set_apart` is True when one clause names several that are not a mere list:
+    "Apple sues Qualcomm". `plain` is True when each clause begins with its companies.
     """
 
     clauses: tuple[str, ...]
     set_apart: bool
+    tickers: tuple[tuple[str, ...], ...]
+    plain: bool = False
 
 
 def parts_of(text: str, mentions: Sequence[Mention]) -> Parts | None:
@@ -36,13 +42,16 @@ def parts_of(text: str, mentions: Sequence[Mention]) -> Parts | None:
     breaks = {found.end() for found in _BREAK.finditer(text)} | _commas_between(text, mentions)
     bounds = [0, *sorted(breaks - {len(text)}), len(text)]
     clauses: list[str] = []
-    set_apart = False
+    tickers: list[tuple[str, ...]] = []
+    set_apart, plain = False, True
     for start, end in pairwise(bounds):
         inside = [m for m in mentions if start <= m.start < end]
         if inside:
             clauses.append(text[start:end].strip(" ,"))
+            tickers.append(tuple(sorted({mention.ticker for mention in inside})))
             set_apart = set_apart or not _is_list(text, inside)
-    return Parts(clauses=tuple(clauses), set_apart=set_apart)
+            plain = plain and len(text[start : inside[0].start].split()) <= _WORDS_BEFORE
+    return Parts(tuple(clauses), set_apart, tuple(tickers), plain)
 
 
 def speaks_of_all_alike(parts: Parts, whole: Sentiment, clauses: Sequence[Sentiment]) -> bool:

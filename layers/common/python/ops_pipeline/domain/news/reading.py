@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ops_pipeline.domain.news.company_names import NameIndex
+from ops_pipeline.domain.news.company_verdicts import company_scores
+from ops_pipeline.domain.news.filings import filing_of
 from ops_pipeline.domain.news.items import Classified, Sentiment, WaitingItem
 from ops_pipeline.domain.news.line_parts import Parts, parts_of, speaks_of_all_alike
+from ops_pipeline.domain.news.symbols import Mention
 from ops_pipeline.domain.news.tickers import find_mentions, is_rating
 
 _WORD = re.compile(r"[A-Za-z]{2,}")
@@ -25,6 +28,7 @@ class LineReading:
     reason: str | None
     tickers: tuple[str, ...]
     parts: Parts | None
+    mentions: tuple[Mention, ...] = ()
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -49,6 +53,9 @@ def read(item: WaitingItem, index: NameIndex) -> LineReading:
         if is_rating(text):
             of_summary -= {ticker for ticker in of_summary if index.is_broker(ticker)}
         tickers = of_summary if len(of_summary) == 1 else set()
+    filing = filing_of(item.title, item.summary)
+    if filing is not None:
+        return LineReading(item, filing.text, filing.reason, tuple(sorted(tickers)), None)
     reason = _unreadable(text)
     return LineReading(
         item=item,
@@ -56,15 +63,18 @@ def read(item: WaitingItem, index: NameIndex) -> LineReading:
         reason=reason,
         tickers=tuple(sorted(tickers)),
         parts=None if reason else parts_of(text, mentions),
+        mentions=mentions,
     )
 
 
 def judged(reading: LineReading, sentiments: Sequence[Sentiment], model: str) -> Classified:
     """The row of one item, from the answers to `reading.texts` in their order."""
-    mixed = False
-    if reading.parts is not None:
+    mixed, scores = False, None
+    if reading.parts is not None and reading.text is not None:
         whole, *clauses = sentiments
         mixed = not speaks_of_all_alike(reading.parts, whole, clauses)
+        if mixed:
+            scores = company_scores(reading.text, reading.mentions, reading.parts, clauses)
     return Classified(
         item=reading.item,
         tickers=reading.tickers,
@@ -72,6 +82,7 @@ def judged(reading: LineReading, sentiments: Sequence[Sentiment], model: str) ->
         reason=reading.reason,
         mixed=mixed,
         model=model,
+        ticker_scores=scores,
     )
 
 

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal, get_args
 
 from ops_pipeline.domain.news.security_names import (
@@ -24,6 +25,7 @@ EXCHANGES: tuple[Exchange, ...] = get_args(Exchange)
 KINDS: tuple[Kind, ...] = get_args(Kind)
 # Preferred shares, warrants, units, rights: no news means them.
 _DERIVED = re.compile(r"[A-Z]+[.\-/](?:P[A-Z]?|WT?S?[A-Z]?|UN?|RT?I?|CL|WI)")
+_CIK, _CIK_DIGITS = re.compile(r"[0-9]{1,10}"), 10
 _ONLY_ETF = re.compile(r"\betf\b", re.IGNORECASE)
 
 
@@ -49,6 +51,11 @@ class Security:
     is_broker: bool = False
     name_needs_context: bool = False
     active: bool = True
+    cik: str | None = None
+    valid_from: date | None = None
+    valid_to: date | None = None
+    renamed_to: str | None = None
+    names_to: date | None = None
 
     @property
     def is_bare(self) -> bool:
@@ -58,10 +65,14 @@ class Security:
 
 @dataclass(frozen=True, slots=True)
 class ImportPlan:
-    """What to write, and why some lines are not: counts by reason."""
+    """What to write, and why some lines are not: counts by reason.
+
+    `ciks` are the numbers of companies by ticker, those of known securities included.
+    """
 
     securities: tuple[Security, ...]
     skipped: dict[str, int] = field(default_factory=dict)
+    ciks: dict[str, str] = field(default_factory=dict)
 
 
 def canonical_ticker(symbol: str) -> str:
@@ -97,7 +108,13 @@ def plan_import(listed: Iterable[ListedSecurity], known: Sequence[Security]) -> 
         named.add(line.company)
         taken.add(key)
         found.append(_named(line, name, words_of, taken))
-    return ImportPlan(tuple(found), dict(sorted(skipped.items())))
+    ciks = {line.ticker: cik for line in usable if (cik := cik_of(line.company)) is not None}
+    return ImportPlan(tuple(found), dict(sorted(skipped.items())), ciks)
+
+
+def cik_of(company: str) -> str | None:
+    """SEC's number with its ten digits, None when it is none: 320193 is 0000320193."""
+    return company.zfill(_CIK_DIGITS) if _CIK.fullmatch(company) else None
 
 
 def _usable(listed: Iterable[ListedSecurity], skipped: Counter[str]) -> Iterable[ListedSecurity]:
@@ -134,6 +151,7 @@ def _by_symbol_alone(line: ListedSecurity) -> Security:
         ticker=line.ticker,
         name=line.ticker,
         exchange=line.exchange,
+        cik=cik_of(line.company),
         kind=_kind(line),
         name_needs_context=True,
     )
@@ -153,6 +171,7 @@ def _named(
         name=name,
         aliases=aliases,
         exchange=line.exchange,
+        cik=cik_of(line.company),
         kind=_kind(line),
         is_broker=is_broker_name(name),
         # One word may be any word: it counts beside "shares", "Inc" or what only firms do.

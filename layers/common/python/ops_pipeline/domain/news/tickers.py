@@ -1,14 +1,14 @@
 """Which securities a line speaks of, and on what evidence.
 
-Strong evidence is a cashtag or an exchange form; a name counts when it is written like
-one and is neither a broker that rates another company nor an ordinary word; a bare symbol
-only beside a word of the trade. Capitals alone are never enough.
+Strong evidence is a cashtag, an exchange form or a CIK number; a name counts when it is
+written like one and is neither a broker that rates another company, nor another company
+whose name begins alike, nor an ordinary word; a bare symbol only beside a word of the
+trade. Capitals alone are never enough.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from ops_pipeline.domain.news.company_names import (
     COMPANY_CONTEXT,
@@ -18,36 +18,24 @@ from ops_pipeline.domain.news.company_names import (
     NameIndex,
     other_meaning,
 )
+from ops_pipeline.domain.news.symbols import (
+    Mention,
+    bare_mentions,
+    bracketed_mentions,
+    strong_mentions,
+)
 from ops_pipeline.domain.news.word_lists import word_lists
 
-Evidence = Literal["cashtag", "exchange", "name", "symbol"]
-
-
-@dataclass(frozen=True, slots=True)
-class Mention:
-    """A security named in a text, at text[start:end]."""
-
-    ticker: str
-    start: int
-    end: int
-    evidence: Evidence
-
-
-_SYMBOL = r"[A-Z]{1,6}(?:[.\-/][A-Z]{1,2})?"
-_CASHTAG = re.compile(r"(?<![\w$])\$([A-Za-z]{1,6}(?:[.\-][A-Za-z])?)(?![\w$])(?!\.X\b)")
-_EXCHANGE = re.compile(
-    r"\b(?:NYSE(?:[ -]?(?:American|Arca|MKT))?|N(?:asdaq|ASDAQ)(?:[ -]?(?:GS|GM|CM))?|AMEX|"
-    r"ARCA|Cboe|CBOE|BATS)\s*:\s*(" + _SYMBOL + r"(?:\s*,\s*" + _SYMBOL + r")*)\b"
-)
-_IN_BRACKETS = re.compile(r"\((" + _SYMBOL + r")(?:\.(?:O|N|OQ))?\)")
-_BARE = re.compile(r"(?<![\w$.&'\u2019-])([A-Z]{3,5}(?:\.[A-Z])?)(?![\w&'\u2019-])")
-_SYMBOLS, _LISTS = word_lists("symbols"), word_lists("companies")
-_NO_SECURITY, _ORDINARY_CAPITALS = _SYMBOLS["no security"], _SYMBOLS["ordinary capitals"]
-_BESIDE_SYMBOL = frozenset({"shares", "share", "stock", "calls", "puts", "options", "earnings"})
+_LISTS = word_lists("companies")
 _RATERS_SAY, _RATERS_DO, _RATED = _LISTS["raters say"], _LISTS["raters do"], _LISTS["rated"]
+_RATERS_WORDS, _IS_RATED = _LISTS["raters' words"], _LISTS["objects of a rating"]
+_ANOTHER_COMPANY = _LISTS["another company"]
 _RATERS_ARE_FOUND = frozenset({"at", "by", "from", "per"})
+_BEHIND_RATED = frozenset({"to", "at", "by", "from"})
+_BEFORE_A_SOURCE = frozenset({":", "-", "\u2013", "\u2014"})
+_MONEY = frozenset({" $", " €", " £"})
 _RATING = re.compile(
-    r"\b(?:price target|target price|pt|rating|coverage|upgrad\w+|downgrad\w+|overweight|"
+    r"\b(?:price target|target price|target|pt|rating|coverage|upgrad\w+|downgrad\w+|overweight|"
     r"underweight|outperform|underperform|top pick|"
     r"(?:to|at|from) (?:buy|sell|hold|neutral|reduce|add|accumulate)|"
     r"buy|neutral|equal[- ]weight)\b",
@@ -57,43 +45,20 @@ _NOT_ITSELF_AFTER = frozenset(
     {"supplier", "suppliers", "rival", "rivals", "backed", "competitor", "alum"}
 )
 _NOT_ITSELF_BEFORE = frozenset({"former", "ex", "like"})
+# "iPhone maker Foxconn": by what it makes, a company is named only when no name follows.
+_BY_ITS_PRODUCT = frozenset({"maker", "owner", "parent", "operator"})
 _CONTEXT = COMPANY_CONTEXT | COMPANY_VERBS
+# How far behind a name a symbol in brackets still belongs to it, in words.
+_SYMBOL_REACH = 5
 
 
 def find_mentions(text: str, index: NameIndex) -> tuple[Mention, ...]:
     """The securities a text names, in its order; one may be named more than once."""
-    strong = [*_cashtags(text, index), *_exchange_forms(text)]
-    named = list(_names(_Line.of(text), index, {mention.ticker for mention in strong}))
-    # Brackets without an exchange only confirm a security that the text names otherwise.
-    known = {mention.ticker for mention in (*strong, *named)}
-    bracketed = [
-        Mention(_canonical(found[1]), found.start(), found.end(), "exchange")
-        for found in _IN_BRACKETS.finditer(text)
-        if _canonical(found[1]) in known
-    ]
-    bare = _bare_symbols(text, index)
+    strong = strong_mentions(text, index)
+    named = list(_names(_Line.of(text), index, strong))
+    bracketed = bracketed_mentions(text, {mention.ticker for mention in (*strong, *named)})
+    bare = bare_mentions(text, index)
     return tuple(sorted((*strong, *named, *bracketed, *bare), key=lambda m: (m.start, m.end)))
-
-
-def _canonical(symbol: str) -> str:
-    """Share classes after a dot, however they were written: BRK-B and BRK/B are BRK.B."""
-    return symbol.upper().replace("-", ".").replace("/", ".")
-
-
-def _cashtags(text: str, index: NameIndex) -> Iterator[Mention]:
-    for found in _CASHTAG.finditer(text) if "$" in text else ():
-        ticker = _canonical(found[1])
-        unknown = ticker not in index.companies
-        # "$b" and "$m" are amounts; an unknown symbol counts only in capitals.
-        if ticker in _NO_SECURITY or (unknown and (len(ticker) < 2 or not found[1].isupper())):
-            continue
-        yield Mention(ticker, found.start(), found.end(), "cashtag")
-
-
-def _exchange_forms(text: str) -> Iterator[Mention]:
-    for found in _EXCHANGE.finditer(text) if ":" in text else ():
-        for symbol in found[1].split(","):
-            yield Mention(_canonical(symbol.strip()), found.start(), found.end(), "exchange")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +78,8 @@ class _Line:
         return cls(text, tuple(word.span() for word in found), cased, words)
 
 
-def _names(line: _Line, index: NameIndex, strong: set[str]) -> Iterator[Mention]:
+def _names(line: _Line, index: NameIndex, strong: Sequence[Mention]) -> Iterator[Mention]:
+    certain = {mention.ticker for mention in strong}
     at = 0
     while at < len(line.words):
         name = _name_at(line, at, index)
@@ -121,7 +87,8 @@ def _names(line: _Line, index: NameIndex, strong: set[str]) -> Iterator[Mention]
             at += 1
             continue
         after, ticker = at + len(name.words), name.company.ticker
-        if ticker in strong or _means_the_company(name, line, at):
+        another = _has_a_symbol_of_its_own(line, after, ticker, strong)
+        if not another and (ticker in certain or _means_the_company(name, line, at)):
             yield Mention(ticker, line.spans[at][0], line.spans[after - 1][1], "name")
         at = after
 
@@ -143,41 +110,82 @@ def _capitals(name: Name, written: Sequence[str]) -> bool:
     )
 
 
+def _has_a_symbol_of_its_own(
+    line: _Line, after: int, ticker: str, strong: Sequence[Mention]
+) -> bool:
+    """Whether the name only begins another company's: "Apple Hospitality REIT (NYSE: APLE)"."""
+    if after == len(line.words):
+        return False
+    for mention in strong:
+        if mention.evidence != "exchange" or mention.start < line.spans[after - 1][1]:
+            continue
+        between = [
+            place
+            for place in range(after, len(line.words))
+            if line.spans[place][1] <= mention.start
+        ]
+        if len(between) <= _SYMBOL_REACH and all(line.cased[p][0].isupper() for p in between):
+            # Several symbols may stand in one pair of brackets: GOOGL, GOOG.
+            here = {one.ticker for one in strong if one.start == mention.start}
+            return ticker not in here
+        return False
+    return False
+
+
 def _means_the_company(name: Name, line: _Line, at: int) -> bool:
     """Whether the words around a name leave it the company itself."""
     after = at + len(name.words)
-    before, following = line.words[max(0, at - 2) : at], line.words[after : after + 2]
+    if _is_something_else(name, line, at) or _begins_another_name(name, line, after):
+        return False
+    if name.company.is_broker and _is_rating(name, line, at):
+        return False
+    return not name.needs_context or not _CONTEXT.isdisjoint(line.words[after : after + 1])
+
+
+def _is_something_else(name: Name, line: _Line, at: int) -> bool:
+    """Whether a word beside it makes it another thing: "former Intel", "visa rules"."""
+    after = at + len(name.words)
+    before, following = line.words[max(0, at - 1) : at], line.words[after : after + 1]
     other_before = other_meaning(name.words[-1], "before")
     other_after = other_meaning(name.words[-1], "after")
-    if not (_NOT_ITSELF_BEFORE | other_before).isdisjoint(before[-1:]):
-        return False
-    if not (_NOT_ITSELF_AFTER | other_after).isdisjoint(following[:1]):
-        return False
-    if name.company.is_broker and _is_rating(before, following, line.text):
-        return False
-    return not name.needs_context or not _CONTEXT.isdisjoint(following[:1])
+    return not (
+        (_NOT_ITSELF_BEFORE | other_before).isdisjoint(before)
+        and (_NOT_ITSELF_AFTER | other_after).isdisjoint(following)
+    )
 
 
-def _is_rating(before: Sequence[str], following: Sequence[str], text: str) -> bool:
+def _begins_another_name(name: Name, line: _Line, after: int) -> bool:
+    """Whether a capitalised word goes on with it: "Oracle Financial", "iPhone maker Foxconn"."""
+    if after == len(line.words) or not line.cased[after][0].isupper():
+        return False
+    if line.text[line.spans[after - 1][1] : line.spans[after][0]] != " ":
+        return False
+    word = line.words[after]
+    if name.words[-1] in _BY_ITS_PRODUCT:
+        return word not in _CONTEXT
+    return word in _ANOTHER_COMPANY
+
+
+def _is_rating(name: Name, line: _Line, at: int) -> bool:
     """Whether a broker is named for a rating it gave: "cut at ...", "... starts Apple at buy"."""
+    after = at + len(name.words)
+    before, following = line.words[max(0, at - 2) : at], line.words[after : after + 2]
+    first, second = (*following, "", "")[:2]
+    if first in _IS_RATED and second in _BEHIND_RATED:
+        # "Wells Fargo cut to hold at Baird": it is the one that is rated.
+        return False
+    if first in _RATERS_WORDS:
+        # "Citigroup estimates $1 billion charge": it speaks of itself.
+        return first != "estimates" or line.text[line.spans[after][1] :][:2] not in _MONEY
     found_at = not _RATERS_ARE_FOUND.isdisjoint(before[-1:])
-    if not _RATERS_SAY.isdisjoint(following) or (found_at and before[0] in _RATED):
+    if (second in _RATERS_SAY and first not in COMPANY_VERBS) or (found_at and before[0] in _RATED):
         return True
-    placed = found_at or not _RATERS_DO.isdisjoint(following)
-    return placed and is_rating(text)
+    # "Buy Acme, target $242: Goldman".
+    signs_it = not following and line.text[: line.spans[at][0]].rstrip()[-1:] in _BEFORE_A_SOURCE
+    placed = found_at or signs_it or first in _RATERS_DO | _RATERS_SAY
+    return placed and is_rating(line.text)
 
 
 def is_rating(text: str) -> bool:
     """Whether a text speaks of a rating, a price target or coverage."""
     return _RATING.search(text) is not None
-
-
-def _bare_symbols(text: str, index: NameIndex) -> Iterator[Mention]:
-    if text.isupper():
-        return
-    for found in _BARE.finditer(text):
-        ticker = found[1]
-        if ticker in index.companies and ticker not in _ORDINARY_CAPITALS:
-            following = WORD.search(text, found.end())
-            if following is not None and following.group().casefold() in _BESIDE_SYMBOL:
-                yield Mention(ticker, found.start(), found.end(), "symbol")
