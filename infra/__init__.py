@@ -1,1 +1,1 @@
-"""What runs, when and how it is deployed: read by CDK and by the local run alike."""
+"""State machines, schedules and the deployed stack; CDK and the local run read the same ones."""

@@ -24,7 +24,7 @@ from infra.stacks.schedules import add_failed_starts, add_schedules
 
 OUT = bundles.ROOT / "build" / "cdk.out"
 STAGING = bundles.ROOT / "build" / "staging"
-# In code, since only the command line reads cdk.json.
+# Set in code: only the CDK command line reads cdk.json.
 FLAGS = {
     "@aws-cdk/aws-lambda:recognizeLayerVersion": True,
     "@aws-cdk/aws-lambda:recognizeVersionProps": True,
@@ -34,13 +34,13 @@ FLAGS = {
     "aws:cdk:enable-path-metadata": False,
     "aws:cdk:version-reporting": False,
     "aws:cdk:disable-stack-trace": True,
-    # They name the temporary folder of the run: no two assemblies would be the same.
+    # They contain the temporary folder of the run, so that no two assemblies would be equal.
     "aws:cdk:disable-creation-stack-traces": True,
 }
 
 
 def build(context: dict[str, Any], out: Path | None = None, staging: Path = STAGING) -> App:
-    """The app with its one stack; `out` None leaves the folder to the command line."""
+    """The app with its one stack; if `out` is None the CDK command line chooses the folder."""
     app = App(context={**FLAGS, **context}, outdir=str(out) if out else None)
     deployment = read_deployment(app.node.try_get_context)
     stack = Stack(app, deployment.prefix, description="ops-pipeline: news in, paper orders out")
@@ -65,7 +65,7 @@ def build(context: dict[str, Any], out: Path | None = None, staging: Path = STAG
 
 
 def main(arguments: list[str]) -> None:
-    """Synthesise; `--out FOLDER` and `-c name=value` as the command line has them."""
+    """Synthesise; `--out FOLDER` and `-c name=value` work as in the CDK command line."""
     context: dict[str, Any] = {}
     out: Path | None = None
     for option, value in zip(arguments[::2], arguments[1::2], strict=True):

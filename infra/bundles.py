@@ -1,4 +1,4 @@
-"""What each function carries: a folder with its own code and nothing else."""
+"""Lays out each function's asset: a folder with its own code and nothing else."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 CERTIFICATES = ROOT / "infra" / "certs" / "rds.pem"
 LAYERS = ROOT / "build" / "layers"
-# As Lambda unpacks a function's asset.
+# Where Lambda unpacks a function's asset.
 TASK_ROOT = "/var/task"
 CA_FILE = f"{TASK_ROOT}/rds.pem"
 MIGRATIONS_DIR = f"{TASK_ROOT}/migrations"
@@ -17,8 +17,8 @@ _NOT_OURS = shutil.ignore_patterns("__pycache__", "*.pyc", "events")
 def stage_function(stage: str, folder: Path) -> Path:
     """Lay out one function's asset anew and return its folder.
 
-    The migrations lie in db_migration's own, so that a new file is a new version of that
-    function, and runs. `rds.pem` is absent until `make certs` fetched it.
+    The migrations are part of db_migration's, so that a new file makes a new version of that
+    function, which then runs. `rds.pem` is absent until `make certs` has fetched it.
     """
     target = folder / stage
     shutil.rmtree(target, ignore_errors=True)
@@ -33,7 +33,7 @@ def stage_function(stage: str, folder: Path) -> Path:
 
 
 def stage_common(folder: Path) -> Path:
-    """Lay out the layer with the package itself."""
+    """Lay out the layer that contains the package."""
     target = folder / "common"
     shutil.rmtree(target, ignore_errors=True)
     source = ROOT / "layers" / "common" / "python" / "ops_pipeline"
@@ -42,5 +42,5 @@ def stage_common(folder: Path) -> Path:
 
 
 def built_layer(name: str, architecture: str) -> Path:
-    """Where `make layers` puts a layer; the folder may not be there yet."""
+    """Where `make layers` puts a layer; the folder may not exist yet."""
     return LAYERS / architecture / name

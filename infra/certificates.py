@@ -1,7 +1,7 @@
-"""Fetches the certificates that RDS servers answer with: `python -m infra.certificates`.
+"""Fetches the certificates of RDS servers: `python -m infra.certificates`.
 
-The hash in infra/certs/rds.sha256 is compared when it is there. When it is not, the
-first download writes it, to be looked at and committed: later ones must agree.
+The download must match the hash in infra/certs/rds.sha256. If that file does not exist, the
+first download writes it, to be checked and committed.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ _CERTIFICATE = re.compile(
 
 
 class CertificatesRefused(Exception):
-    """What was fetched is not what the hash stands for, or no certificates at all, or nothing."""
+    """The download failed, contains no certificates, or does not match the hash."""
 
 
 def fetch(address: str = ADDRESS, into: Path = CERTIFICATES) -> str:
@@ -47,7 +47,7 @@ def fetch(address: str = ADDRESS, into: Path = CERTIFICATES) -> str:
 
 
 def main() -> int:
-    """Return 0 when the bundle is there, else 1 and say why."""
+    """Return 0 if the bundle was written, else print why and return 1."""
     try:
         digest = fetch()
     except CertificatesRefused as refused:

@@ -1,7 +1,7 @@
-"""What a month costs, from the schedules, the functions' sizes and one table of prices.
+"""The monthly cost, from the schedules, the functions' sizes and a table of prices.
 
-Lambda's own free tier is left out. How long a function takes is assumed, in the same
-table, a second each, cold starts included; unless somebody measured it.
+Lambda's free tier is not counted. A call is assumed to take the seconds in the table of prices,
+cold starts included, unless measured durations are given.
 """
 
 import json
@@ -18,21 +18,21 @@ from ops_pipeline.domain.operations.manifest import MACHINES
 from ops_pipeline.runtime import metric_names
 
 BUDGET_USD_DAY = 1.0
-# A month of 30 days with 22 weekdays: nearly the most there can be.
+# A month of 30 days with 22 weekdays: close to the maximum.
 _FIRST = datetime(2026, 6, 1, tzinfo=UTC)
 _DAYS = 30
 _EXPRESS_GIB = 0.0625
 _STANDARD = frozenset(machine.name for machine in MACHINES if machine.kind == "standard")
-# What failed is rare, and not paid for here.
+# Failures are rare and not counted.
 _FAILURE = "RunFailureArn"
-# Metrics of a stage: whether it failed, how long it took; the healthcheck's own besides.
+# Each stage has a metric for failures and one for durations; the healthcheck has its own.
 _METRICS_A_STAGE = 2
 _METRICS_OF_HEALTH = len(metric_names.OF_HEALTH)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One position of the bill, USD a month."""
+    """One line of the bill, USD a month."""
 
     what: str
     usd: float
@@ -48,10 +48,10 @@ def month(
     prices: Mapping[str, Any],
     measured_s: Mapping[str, float] = MappingProxyType({}),
 ) -> list[Line]:
-    """The bill of a month with the schedules on, without tax and free trials.
+    """The monthly bill with the schedules enabled, without tax and free trials.
 
     Args:
-        measured_s: What a call takes by stage, seconds; the others take what is assumed.
+        measured_s: Measured seconds a call, by stage; other stages take the assumed time.
     """
     assumed = prices["assumed"]["function_s"]
     took = {stage: measured_s.get(stage, assumed) for stage in load_functions()}
@@ -59,7 +59,7 @@ def month(
 
 
 def fargate_loop(prices: Mapping[str, Any]) -> float:
-    """The same work as one container that always runs (0.5 vCPU, 1 GiB), USD a month."""
+    """The cost of one container that always runs instead (0.5 vCPU, 1 GiB), USD a month."""
     usd, hours = prices["usd"], prices["hours_in_month"]
     each_hour = usd["fargate_arm_vcpu_hour"] / 2 + usd["fargate_arm_gib_hour"]
     return float(hours * (each_hour + usd["public_ipv4_hour"]))
@@ -74,7 +74,7 @@ def starts_by_target() -> dict[str, list[datetime]]:
 
 
 def calls_of(machine: str, accounts: int) -> dict[str, int]:
-    """How often one run of a machine calls each stage, its longest way without a failure."""
+    """How often one run of a machine calls each stage, on its longest path without a failure."""
     by_token = {function.placeholder: stage for stage, function in load_functions().items()}
     counted: dict[str, int] = {}
 
@@ -91,7 +91,7 @@ def calls_of(machine: str, accounts: int) -> dict[str, int]:
 
 
 def _standing(deployment: Deployment, prices: Mapping[str, Any]) -> list[Line]:
-    """What is paid for being there."""
+    """Costs that do not depend on use."""
     usd, hours, free = prices["usd"], prices["hours_in_month"], prices["free"]
     secrets = 3 + len(deployment.accounts)
     alarms = max(0, prices["assumed"]["alarm_metrics"] - free["alarm_metrics"])
@@ -114,7 +114,7 @@ def _standing(deployment: Deployment, prices: Mapping[str, Any]) -> list[Line]:
 def _moving(
     deployment: Deployment, prices: Mapping[str, Any], took: Mapping[str, float]
 ) -> list[Line]:
-    """What is paid for each start."""
+    """Costs of what runs."""
     starts = starts_by_target()
     usd, assumed = prices["usd"], prices["assumed"]
     functions = load_functions()
@@ -156,7 +156,7 @@ def _metrics(
     per_run: Mapping[str, Mapping[str, int]],
     starts: Mapping[str, list[datetime]],
 ) -> float:
-    """CloudWatch bills a metric by the hours in which it was written."""
+    """CloudWatch bills a metric for the hours in which it is written."""
     hours: dict[str, set[datetime]] = {}
     for target, stages in per_run.items():
         written = {at.replace(minute=0) for at in starts[target]}

@@ -25,7 +25,7 @@ def load_functions() -> dict[str, Stage]:
 
 
 def load_schedules() -> tuple[Schedule, ...]:
-    """The schedules, in the order in which those of one minute run on one machine."""
+    """The schedules, in the order in which those of one minute run locally."""
     machines = [_schedule("machine", machine.name, machine.starts) for machine in MACHINES]
     functions = [
         _schedule("function", stage.name, stage.starts) for stage in STAGES if stage.starts
@@ -44,7 +44,7 @@ def _schedule(kind: Literal["machine", "function"], target: str, starts: StartTi
 
 
 def load_machines(folder: Path = ASL_FOLDER) -> dict[str, dict[str, Any]]:
-    """The state machines by name, with `${RssIngestArn}` and the like still in place."""
+    """The state machines by name, with placeholders such as `${RssIngestArn}`."""
     return {
         path.name.removesuffix(MACHINE_SUFFIX): json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(folder.glob(f"*{MACHINE_SUFFIX}"))
@@ -52,10 +52,10 @@ def load_machines(folder: Path = ASL_FOLDER) -> dict[str, dict[str, Any]]:
 
 
 def with_arns(machine: Mapping[str, Any], arns: Mapping[str, str]) -> dict[str, Any]:
-    """A copy of the machine with each `${Token}` replaced by its ARN.
+    """A copy of the machine with each placeholder replaced by its ARN.
 
     Raises:
-        ValueError: a token has no ARN.
+        ValueError: a placeholder has no ARN.
     """
     text = json.dumps(machine)
     missing = sorted(set(_TOKEN.findall(text)) - set(arns))
@@ -67,6 +67,6 @@ def with_arns(machine: Mapping[str, Any], arns: Mapping[str, str]) -> dict[str, 
 
 @lru_cache(maxsize=1)
 def local_arns() -> dict[str, str]:
-    """ARNs whose function name is the stage's own, as the local engine calls it."""
+    """ARNs in which the function is named like the stage, as the local engine expects."""
     prefix = "arn:aws:lambda:us-east-1:000000000000:function:"
     return {function.placeholder: prefix + stage for stage, function in load_functions().items()}

@@ -1,4 +1,4 @@
-"""What a deployment can choose: context values of CDK, each with a default and its meaning."""
+"""The options of a deployment: CDK context values, each with a default."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -11,34 +11,34 @@ MAIN = "main"
 
 
 class ContextInvalid(ValueError):
-    """A context value makes no sense; the message names it and what it may be."""
+    """A context value is invalid; the message names it and what it may be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One installation in one account and region; docs/operations.md explains each value.
+    """One installation in one AWS account and region; docs/operations.md explains each value.
 
     Attributes:
-        stage: Part of every name: two stages live side by side. 1-12 letters and digits.
+        stage: Part of every name, so that several stages can coexist. 1-12 letters and digits.
         accounts: Trading accounts, whose keys lie in `<prefix>/alpaca/<account>`.
         market_data_vendor: The registered name of the adapter that reads bars and quotes.
         data_feed: Of Alpaca's: "iex", or "sip" with its paid plan.
-        nat: "instance", "gateway", or "none" (nothing reaches the internet: a pause).
-        nat_ami: Image of the NAT instance; "" takes Amazon Linux 2023 of the deploy's day.
+        nat: "instance", "gateway", or "none" (no internet access: everything pauses).
+        nat_ami: Image of the NAT instance; "" takes the newest Amazon Linux 2023.
         database_class: For example "t4g.micro".
         storage_gib: Disk of the database, GiB.
         deletion_protection: Whether the database refuses to be deleted.
-        schedules_enabled: Off until the first deployment has been looked at.
-        alarm_email: Who is told; "" tells nobody.
-        reserved_concurrency: Per function; 0 reserves none (new accounts have 10 in all).
-        budget_usd: A month's spending that sends an e-mail; needs alarm_email.
-        architecture: "arm64" or "x86_64", of all functions but the classifier.
-        classifier_architecture: As above: onnxruntime crashed at import on arm64 for years.
-        model_s3_uri: Folder of the classifier's trained model, `s3://bucket/prefix`; "" has the
-            list of words.
-        model_sha256: Of the manifest in it; needed with it.
-        log_days: How long logs are kept.
-        tracing: X-Ray.
+        schedules_enabled: False until the first deployment has been checked.
+        alarm_email: Receives alarms; "" sends none.
+        reserved_concurrency: Per function; 0 reserves none (new AWS accounts have 10 in total).
+        budget_usd: Monthly cost above which an e-mail is sent; needs alarm_email.
+        architecture: "arm64" or "x86_64", for all functions except the classifier.
+        classifier_architecture: The same for the classifier: onnxruntime used to crash on arm64.
+        model_s3_uri: Folder of the classifier's trained model, `s3://bucket/prefix`; "" uses
+            the embedded word list.
+        model_sha256: Hash of the manifest in that folder; required with it.
+        log_days: Days that logs are kept.
+        tracing: Whether X-Ray traces functions and state machines.
     """
 
     stage: str = MAIN
@@ -63,7 +63,7 @@ class Deployment:
 
     @property
     def prefix(self) -> str:
-        """What all names begin with: the main stage has the short ones."""
+        """The prefix of all names; the main stage has the short one."""
         return "ops-pipeline" if self.stage == MAIN else f"ops-pipeline-{self.stage}"
 
     @property
@@ -75,12 +75,12 @@ class Deployment:
 
 
 def has_model(function: Stage, deployment: Deployment) -> bool:
-    """Whether the function fetches a trained model at its start."""
+    """Whether the function loads a trained model when it starts."""
     return "inference" in function.layers and deployment.model_s3_uri != ""
 
 
 def layers_of(function: Stage, deployment: Deployment) -> tuple[str, ...]:
-    """What the function carries: what runs a model only where there is one to run."""
+    """The function's layers; the one that runs a model only if there is a model."""
     if has_model(function, deployment):
         return function.layers
     return tuple(name for name in function.layers if name != "inference")

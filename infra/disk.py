@@ -1,7 +1,7 @@
-"""How many watched tickers the database's disk takes, from what each table keeps.
+"""How many watched tickers the database's disk holds, given each table's retention.
 
-Bytes a row, indexes included, were measured over the generated session of `ops demo`; a
-test measures those of the two tables that grow with the tickers.
+Bytes per row, indexes included, were measured over the generated session of `ops demo`; a
+test measures the two tables that grow with the number of tickers.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ BYTES = {
     "lane_telemetry": 195,
     "lane_features": 255,
     "signal_evaluations": 845,
-    # With its measured time.
+    # Including its run_timings row.
     "pipeline_runs": 695,
-    # With what the classifier made of it.
+    # Including its inbound_events_classified row.
     "inbound_events_raw": 2_360,
     "dispatch_recommendations": 6_270,
     "dispatcher_runs": 420,
@@ -23,26 +23,26 @@ BYTES = {
 # Bars are fetched from 04:00 to 16:10, features computed from the 50th minute on.
 _BARS_A_SESSION = 730
 _FEATURES_A_SESSION = 340
-# The watchlist's, whatever is watched.
+# Of the watchlist, however many tickers are watched.
 _EVALUATIONS_A_SESSION = 30 * 390
 _RUNS_A_DAY = 2 * 1440 + 290
 _RUNS_A_SESSION = 2 * 406 + 4 * 391 + 4 * 400 + 8
-# A busy day, by the figures of docs/operations.md.
+# A busy day.
 _NEWS_A_DAY = 400
 _RECOMMENDATIONS_A_SESSION = 767
 _DISPATCHES_A_SESSION = 2 * 390
-# What is never deleted has room for as long.
+# Rows that are never deleted fit for so many years.
 YEARS = 5
-# Rows that are gone leave gaps until they are filled again.
+# Deleted rows leave gaps until new rows fill them.
 _SLACK = 1.3
-# Below it the alarm on free storage goes off: the disk counts as full.
+# Less free storage sets off the alarm, so the disk counts as full.
 RESERVE_GIB = 4
 _GIB = 2**30
 
 
 @dataclass(frozen=True, slots=True)
 class DiskCapacity:
-    """What fills the disk, GiB, and for how many tickers it lasts."""
+    """What fills the disk, GiB, and how many tickers fit."""
 
     fixed_gib: float
     ticker_gib: float
@@ -50,7 +50,7 @@ class DiskCapacity:
 
 
 def room(storage_gib: int) -> DiskCapacity:
-    """Work it out for a disk of that size; no ticker fits where the fixed part fills it."""
+    """The capacity of a disk of that size; 0 tickers if the fixed part fills it."""
     ticker = _SLACK * (
         _kept("lane_telemetry", _BARS_A_SESSION * SESSIONS_A_DAY, BYTES["lane_telemetry"])
         + _kept("lane_features", _FEATURES_A_SESSION * SESSIONS_A_DAY, BYTES["lane_features"])

@@ -1,9 +1,9 @@
 """Builds the layers from the lock, without Docker: `python -m infra.layers [ARCHITECTURE]`.
 
 The same lock gives the same bytes: files are sorted, stripped of what Lambda never
-reads, and dated 1980 in the archive that is measured. Where a Python of Lambda's version
-is at hand the modules are compiled too: Lambda can't keep what it compiles, so that each
-cold start would do it again, at a fraction of a processor.
+reads, and dated 1980 in the archive that is measured. If a Python of Lambda's version is
+installed, the modules are compiled too: Lambda cannot keep what it compiles, so each cold
+start would compile again, at a fraction of a processor.
 """
 
 import re
@@ -19,10 +19,10 @@ from infra.definitions import load_functions
 
 NAMES = ("vendor", "broker", "inference")
 PYTHON = "3.13"
-# Lambda's limit for one function with its layers.
+# Lambda's limit for a function including its layers.
 UNZIPPED_LIMIT_BYTES = 250 * 2**20
 
-# Lambda's system has glibc 2.34: each platform tag that such a system accepts.
+# The platform tags that Lambda's system, with glibc 2.34, accepts.
 _MANYLINUX = (
     "manylinux2014",
     "manylinux_2_17",
@@ -33,10 +33,10 @@ _MANYLINUX = (
 _MACHINE = {"arm64": "aarch64", "x86_64": "x86_64"}
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _NEVER_READ = ("__pycache__", "tests", "test", "bin", "include")
-# A pinned package with its hashes, and the lines that name who asked for it.
+# A pinned package with its hashes, and the comments that name the packages requiring it.
 _BLOCK = re.compile(r"^([a-z0-9._-]+)(?:\[[^]]*\])?==.*\n(?:    .*\n)+", re.MULTILINE)
 _ASKED = re.compile(r"^    #(?: via)?\s+([a-z0-9._-]+)$", re.MULTILINE)
-# Of botocore's four hundred services those that our adapters may ask.
+# Of botocore's four hundred services, those that our adapters use.
 _SERVICES = ("cloudwatch", "s3", "secretsmanager", "sns", "stepfunctions", "sts")
 # Where Lambda unpacks layers.
 LAYER_ROOT = "/opt"
@@ -44,12 +44,12 @@ _SUFFIXES = (".pyc", ".pyi", ".pyx", ".pxd", ".h", ".c", ".a")
 
 
 class LayerTooLarge(Exception):
-    """A function with its layers would not fit into Lambda."""
+    """A function including its layers exceeds Lambda's limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """A Python that layers are built for; `path` is None where it is not at hand."""
+    """A Python that layers are built for; `path` is None if it is not installed."""
 
     version: str
     path: Path | None
@@ -57,7 +57,7 @@ class Interpreter:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A layer's folder and what it weighs, in bytes."""
+    """A layer's folder and its sizes in bytes."""
 
     name: str
     folder: Path
@@ -75,11 +75,11 @@ def build(
     """Install a layer's packages for Lambda's system, strip and pack them.
 
     Args:
-        into: The folder to build it in; None is where a deployment looks for it.
-        python: None is Lambda's.
+        into: The folder to build it in; None is where a deployment expects it.
+        python: None means Lambda's version.
 
     Raises:
-        subprocess.CalledProcessError: pip could not; it has said why.
+        subprocess.CalledProcessError: pip failed and printed why.
     """
     folder = into or built_layer(name, architecture)
     python = python or interpreter_of_lambda()
@@ -99,14 +99,14 @@ def build(
 
 
 def packages_of(name: str, lock: str) -> dict[str, str]:
-    """A layer's packages with what they need, as blocks of the lock; vendor's are left out."""
+    """A layer's packages and their requirements, as blocks of the lock, without vendor's."""
     wanted = _closure(name, lock)
     below = {} if name == "vendor" else _closure("vendor", lock)
     return {package: block for package, block in wanted.items() if package not in below}
 
 
 def _closure(name: str, lock: str) -> dict[str, str]:
-    """Follow the lock's own remarks on who asked for each package."""
+    """Follow the lock's comments on which package requires which."""
     return _with_needs(set((ROOT / "layers" / name / "requirements.txt").read_text().split()), lock)
 
 
@@ -126,7 +126,7 @@ def build_runtime(
     into: Path | None = None,
     version: str = PYTHON,
 ) -> Path:
-    """What Lambda itself brings, for tests that run a bundle as Lambda does."""
+    """Lambda's own runtime packages, for tests that run a bundle as Lambda does."""
     folder = into or built_layer("runtime", architecture)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -147,7 +147,7 @@ def _install(listed: Path, site: Path, architecture: str, version: str) -> None:
 
 
 def _strip(site: Path) -> None:
-    """Remove what Lambda never reads: caches, tests, headers, other services of botocore."""
+    """Remove what Lambda never reads: caches, tests, headers, unused services of botocore."""
     for path in sorted(site.rglob("*"), reverse=True):
         if path.is_dir() and (path.name in _NEVER_READ or _is_other_service(path)):
             shutil.rmtree(path)
@@ -162,7 +162,7 @@ def interpreter_of_lambda() -> Interpreter:
 
 
 def python_of_lambda() -> Path | None:
-    """An interpreter of Lambda's version, or None; a version manager's shim may not run."""
+    """An interpreter of Lambda's version, or None. A version manager's shim may not work."""
     name = f"python{PYTHON}"
     listed = sorted(Path.home().glob(f".pyenv/versions/{PYTHON}.*/bin/{name}"))
     on_path = shutil.which(name)
@@ -176,13 +176,13 @@ def _runs(python: Path) -> bool:
 
 
 def compile_modules(site: Path, python: Path) -> None:
-    """Compile a layer's modules as Lambda will find them.
+    """Compile a layer's modules for the place where Lambda unpacks them.
 
-    Bytecode is never compared with its source there, and names the path below /opt.
+    The bytecode is never compared with its source there, and contains the path below /opt.
     """
     command = [str(python), "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
     command += ["-s", str(site), "-p", f"{LAYER_ROOT}/python", str(site)]
-    # Some packages carry files for other Pythons, which do not compile and are never imported.
+    # Some packages contain files for other Pythons, which do not compile and are never imported.
     subprocess.run(command, env={"PYTHONHASHSEED": "0"}, capture_output=True, check=False)  # noqa: S603 - ours
 
 
@@ -191,7 +191,7 @@ def _is_other_service(path: Path) -> bool:
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Write an archive whose bytes follow from the files alone."""
+    """Write an archive whose bytes depend on the files alone."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
@@ -206,7 +206,7 @@ def _weight(folder: Path) -> int:
 
 
 def check(built: dict[str, Built]) -> None:
-    """Hold each function's layers together against Lambda's limit.
+    """Compare the total size of each function's layers with Lambda's limit.
 
     Raises:
         LayerTooLarge: names the function.

@@ -1,6 +1,6 @@
-"""Writes what the pages say of the manifest: `python -m infra.pages`, a part of `make docs`.
+"""Writes docs/stages.md and the machines in the README's picture, from the manifest.
 
-docs/stages.md is written whole, of the README the machines in the picture of a day.
+`python -m infra.pages`, a part of `make docs`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -131,7 +131,7 @@ def _output(stage: Stage) -> str:
 def picture() -> str:
     """The lines of the README's picture that show which stages run together, and when."""
     lines: list[str] = []
-    # Those of every minute first.
+    # Express first: those that run every minute.
     for machine in sorted(MACHINES, key=lambda machine: machine.kind):
         title = f"{machine.name}, {machine.starts.described}"
         lines += _subgraph(machine.name, title, _edges(machine))
@@ -159,10 +159,10 @@ def _subgraph(name: str, title: str, body: list[str]) -> list[str]:
 
 
 def with_picture(readme: str) -> str:
-    """The README with the picture's lines written anew.
+    """The README with an up-to-date picture.
 
     Raises:
-        ValueError: it lacks the marks between which they stand.
+        ValueError: the marks around the picture's lines are missing.
     """
     before, begin, rest = readme.partition(_BEGIN)
     _, end, after = rest.partition(_END)

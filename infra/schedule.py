@@ -1,11 +1,11 @@
 """AWS cron expressions, and the minutes at which they start something.
 
-The six fields are minutes, hours, day of month, month, day of week, year. Of the
-days one must be `?`. Understood are `*`, `?`, numbers, names, ranges, lists and
-steps; `L`, `W` and `#` are refused by name. Expressions are read in the schedule's
-own zone the way EventBridge Scheduler does it: a wall-clock minute that the spring
-change skips never comes, one that the autumn change repeats starts things once, the
-first time.
+The six fields are minutes, hours, day of month, month, day of week, year. One of the
+two day fields must be `?`. Supported are `*`, `?`, numbers, names, ranges, lists and
+steps; `L`, `W` and `#` are refused by name. Expressions are evaluated in the schedule's
+time zone as EventBridge Scheduler does it: a wall-clock minute that the spring change
+skips does not occur, and one that the autumn change repeats starts things the first
+time only.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
 
 class CronInvalid(ValueError):
-    """The expression is not one that EventBridge Scheduler and this clock both read."""
+    """The expression is not one that both EventBridge Scheduler and this parser support."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ _YEAR = _Field("year", 1970, 2199)
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """An expression and the values each field takes; days of week count from Sunday = 1."""
+    """An expression and the values of each field; days of the week count from Sunday = 1."""
 
     expression: str
     minutes: frozenset[int]
@@ -54,7 +54,7 @@ class Cron:
     years: frozenset[int]
 
     def matches(self, local: datetime) -> bool:
-        """Whether this wall-clock minute is one of the expression's."""
+        """Whether the expression includes this wall-clock minute."""
         return (
             local.minute in self.minutes
             and local.hour in self.hours
@@ -66,7 +66,7 @@ class Cron:
 
 
 def parse_cron(expression: str) -> Cron:
-    """Read `cron(0/5 * * * ? *)`.
+    """Parse an expression such as `cron(0/5 * * * ? *)`.
 
     Raises:
         CronInvalid: the message names the field and what is wrong with it.
@@ -137,7 +137,7 @@ def _number(field: _Field, text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What is started at which minutes; `input` is the event with its placeholder."""
+    """What is started at which minutes; `input` is the event, with a placeholder for the tick."""
 
     kind: Literal["machine", "function"]
     target: str
@@ -146,12 +146,12 @@ class Schedule:
     timezone: str
 
     def fires_at(self, moment: datetime) -> bool:
-        """Whether this whole minute is one of the schedule's."""
+        """Whether the schedule starts something at this whole minute."""
         local = moment.astimezone(ZoneInfo(self.timezone))
         return local.fold == 0 and any(cron.matches(local) for cron in self.crons)
 
     def event(self, at: datetime) -> dict[str, str]:
-        """The event of one tick, its time written as EventBridge Scheduler writes it."""
+        """The event of one tick, with its time in EventBridge Scheduler's format."""
         tick = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return {
             key: tick if value == SCHEDULED_TIME else value for key, value in self.input.items()
@@ -160,7 +160,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """One start: `at` is UTC; `order` is the schedule's place among those of its minute."""
+    """One start. `at` is UTC; `order` is the schedule's position among those of its minute."""
 
     at: datetime
     target: str
@@ -170,14 +170,14 @@ class Tick:
 
 
 def ticks(schedules: Sequence[Schedule], start: datetime, end: datetime) -> Iterator[Tick]:
-    """The starts with start <= at < end, by time and within a minute in the order given.
+    """The starts with start <= at < end, by time, and within a minute in the given order.
 
     Args:
         start: Aware; rounded up to a whole minute.
-        end: Aware; a far one costs nothing until it is reached.
+        end: Aware; may be far away, since starts are computed one by one.
 
     Raises:
-        ValueError: a bound is naive.
+        ValueError: a bound has no time zone.
     """
     if start.tzinfo is None or end.tzinfo is None:
         raise ValueError("a schedule needs bounds with a time zone")

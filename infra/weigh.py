@@ -1,10 +1,10 @@
-"""What each function weighs and how long its start takes: `python -m infra.weigh [ARCHITECTURE]`.
+"""Size and start time of each function: `python -m infra.weigh [ARCHITECTURE]`.
 
-Weighs what would be deployed: the asset with its layers, the classifier with a trained
-model's. A start imports the handler and the
-adapters that its first call needs, in an interpreter of Lambda's version that sees nothing
-else; the time is the processor's own, the least of three. Needs `make layers`, and for the
-times layers of this machine's architecture and such an interpreter.
+The size is that of what would be deployed: the asset with its layers, for the classifier
+including the layer for a trained model. A start imports the handler and the adapters that its
+first call needs, in an isolated interpreter of Lambda's version; the time is processor time, the
+minimum of three. Needs `make layers`; start times need layers for this machine's architecture
+and such an interpreter.
 """
 
 import platform
@@ -20,8 +20,8 @@ from infra.definitions import load_functions
 from infra.layers import PYTHON, UNZIPPED_LIMIT_BYTES, python_of_lambda
 from ops_pipeline.domain.operations.stage import Stage
 
-# Processor seconds of a start, twice what was measured; without bytecode it takes more than that.
-# Lambda ends the phase it happens in after ten.
+# Processor seconds of a start: twice the measured ones. Without bytecode it takes longer.
+# Lambda ends the init phase after ten seconds.
 BUDGET_S = 1.3
 BUDGET_BROKER_S = 1.6
 _TIMES = 3
@@ -36,7 +36,7 @@ print(time.process_time() - began, *sorted({name.partition(".")[0] for name in s
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """One function; `import_s` None where nothing at hand could run its layers."""
+    """One function; `import_s` is None if no interpreter here can run its layers."""
 
     stage: str
     unzipped: int
@@ -46,7 +46,7 @@ class Weighed:
 
 
 def modules_of(function: Stage) -> tuple[str, ...]:
-    """What a start of the function imports."""
+    """The modules that a start of the function imports."""
     adapters = ["secrets", "clock", *function.adapters]
     if function.accounts != "none":
         adapters += ["alpaca_broker", "alpaca_data"]
@@ -59,13 +59,13 @@ def modules_of(function: Stage) -> tuple[str, ...]:
 def weigh(
     function: Stage, layers: Path, python: Path | None, staging: Path, times: int = _TIMES
 ) -> Weighed:
-    """Lay the function out as it is deployed, weigh it and start it so many times.
+    """Lay the function out as it is deployed, measure it, and start it `times` times.
 
-    The common layer must lie in `staging` already.
+    The common layer must already be in `staging`.
 
     Args:
-        layers: The folder in which the other layers lie.
-        python: An interpreter that can run them; None measures no start.
+        layers: The folder with the other layers.
+        python: An interpreter that can run them; None does not measure starts.
     """
     task = bundles.stage_function(function.name, staging)
     carried = [
@@ -113,7 +113,7 @@ def weigh_all(architecture: str) -> list[Weighed]:
 
 
 def main(architecture: str = "x86_64") -> int:
-    """Print the table; 1 when something does not fit."""
+    """Print the table; return 1 if something exceeds its limit."""
     table = weigh_all(architecture)
     sys.stdout.write(f"{'function':18}{'MiB':>7}{'of 250':>8}{'import s':>10}{'budget s':>10}\n")
     for one in table:

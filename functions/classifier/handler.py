@@ -1,4 +1,4 @@
-"""Give the stored news its sentiment and its tickers."""
+"""Scores the sentiment of stored news and finds their tickers."""
 
 from ops_pipeline.runtime.entrypoint import entrypoint
 from ops_pipeline.runtime.wiring import Deps

@@ -1,4 +1,4 @@
-"""Halts, resumes and closes, as the operator asks."""
+"""Halts, resumes and closes on the operator's command."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Answers one read-only statement of the operator."""
+"""Runs one read-only SQL statement for the operator."""
 
 from typing import Any
 

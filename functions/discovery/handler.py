@@ -1,4 +1,4 @@
-"""Propose tickers to watch."""
+"""Proposes tickers to watch."""
 
 from ops_pipeline.runtime.entrypoint import entrypoint
 from ops_pipeline.runtime.wiring import Deps

@@ -1,4 +1,4 @@
-"""Take one account's recommendations to an order or a refusal."""
+"""Takes one account's recommendations to an order or a refusal."""
 
 from ops_pipeline.runtime.entrypoint import entrypoint
 from ops_pipeline.runtime.wiring import Deps

@@ -1,4 +1,4 @@
-"""Compute the features of the newest bars."""
+"""Computes the features of the newest bars."""
 
 from ops_pipeline.runtime.entrypoint import entrypoint
 from ops_pipeline.runtime.wiring import Deps

@@ -1,4 +1,4 @@
-"""Looks for stages without runs, output or success."""
+"""Checks runs, output, failures and invariants."""
 
 from ops_pipeline.runtime import log
 from ops_pipeline.runtime.entrypoint import entrypoint
@@ -11,7 +11,7 @@ from ops_pipeline.stages.request import TickRequest
 def lambda_handler(request: TickRequest, deps: Deps) -> healthcheck.Outcome:
     found = healthcheck.run(request, db=deps.db, calendar=deps.calendar, clock=deps.clock)
     if not request.dry_run:
-        # A look at another minute must set off no alarm of this one.
+        # A dry run may look at another minute: it must not set off an alarm now.
         log.count_health(
             found.unwell,
             critical_alerts=found.critical_alerts_open,

@@ -1,4 +1,4 @@
-"""Whether a session is open, and which accounts to serve."""
+"""Reports whether a session is open and which accounts to serve."""
 
 from ops_pipeline.runtime.entrypoint import entrypoint
 from ops_pipeline.runtime.wiring import Deps

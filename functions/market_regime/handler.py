@@ -1,4 +1,4 @@
-"""Keep the volatility index, or its stand-in."""
+"""Stores the volatility index, or a substitute for it."""
 
 from ops_pipeline.runtime.entrypoint import entrypoint
 from ops_pipeline.runtime.wiring import Deps

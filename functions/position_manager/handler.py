@@ -1,4 +1,4 @@
-"""Guard one account's positions: sync, mark, exit."""
+"""Guards one account's positions: sync, mark, exit."""
 
 from ops_pipeline.runtime.entrypoint import entrypoint
 from ops_pipeline.runtime.wiring import Deps

@@ -1,4 +1,4 @@
-"""Sums up the day."""
+"""Summarizes the day."""
 
 from ops_pipeline.runtime.entrypoint import entrypoint
 from ops_pipeline.runtime.wiring import Deps

@@ -1,4 +1,4 @@
-"""Deletes what is older than its table keeps it."""
+"""Deletes rows past their table's retention period."""
 
 from ops_pipeline.runtime.entrypoint import entrypoint
 from ops_pipeline.runtime.wiring import Deps

@@ -1,4 +1,4 @@
-"""Fetch the feeds and keep what is new."""
+"""Fetches the feeds and stores new items."""
 
 from ops_pipeline.runtime.entrypoint import entrypoint
 from ops_pipeline.runtime.wiring import Deps

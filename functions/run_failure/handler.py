@@ -1,4 +1,4 @@
-"""Counts and records a failed state of a machine."""
+"""Records a failed state of a state machine."""
 
 from dataclasses import asdict
 from typing import Any
@@ -11,7 +11,7 @@ from ops_pipeline.stages import run_failure
 
 @plain_entrypoint("run_failure", request=run_failure.Request)
 def lambda_handler(request: run_failure.Request, runtime: Runtime) -> dict[str, Any]:
-    # The database may be what failed: the log line and the metric do not wait for it.
+    # The database may be what failed, so the log line and the metric come first.
     log.went_wrong("state_failed", subject=request.subject, error=request.error)
     log.count_run(request.subject, failed=True, duration_ms=0)
     owner = runtime.owner or "run_failure"

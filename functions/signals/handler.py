@@ -1,4 +1,4 @@
-"""Evaluate the watchlist and recommend."""
+"""Evaluates the watchlist and writes recommendations."""
 
 from ops_pipeline.runtime.entrypoint import entrypoint
 from ops_pipeline.runtime.wiring import Deps

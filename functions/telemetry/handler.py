@@ -1,4 +1,4 @@
-"""Fetch the newest bars."""
+"""Fetches the newest bars."""
 
 from ops_pipeline.runtime.entrypoint import entrypoint
 from ops_pipeline.runtime.wiring import Deps

@@ -1,4 +1,4 @@
-"""Score the tickers and keep the watchlist."""
+"""Scores the tickers and updates the watchlist."""
 
 from ops_pipeline.runtime.entrypoint import entrypoint
 from ops_pipeline.runtime.wiring import Deps

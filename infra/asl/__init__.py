@@ -1,5 +1,5 @@
 """Writes the state machines of the manifest in Amazon States Language: `python -m infra.asl`.
 
-The files in infra/statemachines are what AWS and the local run read, and what a reader looks
-at; a test fails when they are not what this package writes.
+AWS and the local run read the files in infra/statemachines. A test fails when they differ from
+what this package writes.
 """

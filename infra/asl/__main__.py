@@ -1,4 +1,4 @@
-"""Writes every file of infra/statemachines and removes those of machines that are gone."""
+"""Writes the files of infra/statemachines and removes those of former machines."""
 
 from infra.asl.layout import text_of
 from infra.asl.machines import build

@@ -1,4 +1,4 @@
-"""A step that serves each account by a call of its own, so that one's failure stops no other."""
+"""A step that calls its stage once for each account, so that one failure does not stop the rest."""
 
 from infra.asl.states import State, fail, is_one_of, record_failure, rule, task
 from ops_pipeline.domain.operations.stage import EveryMinute, Machine, Stage

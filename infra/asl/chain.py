@@ -25,11 +25,12 @@ GOES_ON = ("run", "already_done")
 
 @dataclass(frozen=True, slots=True)
 class Special:
-    """What one step of one machine does beyond the usual.
+    """What one step of one machine does besides the shared states.
 
     Attributes:
-        rules: The rules on its result, from the state that follows; None are the usual ones.
-        before: States that lie before it; the first one takes its place in the chain.
+        rules: Makes the Choice rules on its result, given the next state; None for the usual
+            rules.
+        before: States in front of it; the chain enters at the first of them.
         after: States that its rules lead to.
     """
 
@@ -90,13 +91,13 @@ def _step(
 
 
 def parameters_of(machine: Machine, stage: Stage) -> State:
-    """A stage's event: the tick, and the machine where its runs are counted by machine."""
+    """A stage's event: the tick, and the machine's name if its runs are counted by machine."""
     by_machine = isinstance(stage.monitoring, EveryMinute) and stage.monitoring.scope == "machines"
     return {"tick.$": "$.tick", **({"machine": machine.name} if by_machine else {})}
 
 
 def result_of(stage: Stage) -> str:
-    """Where a stage's result lies in the machine's state."""
+    """The path of a stage's result."""
     return "$.market" if stage.name == "market_clock" else f"$.{stage.name}"
 
 
@@ -105,7 +106,7 @@ def _usual_rules(stage: Stage) -> Callable[[str], list[State]]:
 
 
 def ending_rules(stage: Stage, ends: Sequence[str] = ENDS) -> list[State]:
-    """Another run serves the tick, or it is too old: the machine ends well."""
+    """If another run serves the tick, or the tick is too old, the machine ends."""
     status = f"{result_of(stage)}.status"
     return [
         rule(is_missing(status), UNKNOWN_STATUS),

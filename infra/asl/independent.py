@@ -1,4 +1,4 @@
-"""Machines whose steps run whatever became of the others: daily_cycle."""
+"""Machines whose steps run even if others failed: daily_cycle."""
 
 from infra.asl.states import (
     DONE,

@@ -1,4 +1,4 @@
-"""JSON for people: whatever fits on a line stands on one."""
+"""Readable JSON: whatever fits on one line is written on one."""
 
 import json
 from collections.abc import Iterable
@@ -17,8 +17,8 @@ def _text(value: Any, *, indent: int, taken: int) -> str:
     """Lay a value out.
 
     Args:
-        indent: Columns before each line of what stands inside.
-        taken: Columns on its own first line before and after it.
+        indent: Indentation of the value's own line.
+        taken: Columns already used on that line.
     """
     on_a_line = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, dict | list) or taken + len(on_a_line) <= _WIDTH:

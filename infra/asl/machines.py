@@ -1,4 +1,4 @@
-"""The state machines as a whole: the repeated states, and what only one machine does."""
+"""Builds the state machines: the shared states, and what only one machine does."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from infra.asl.states import DONE, State, is_missing, is_one_of, rule
 from ops_pipeline.domain.operations.manifest import stage_named
 from ops_pipeline.domain.operations.stage import Machine
 
-# As many as the time-out of news_cycle holds.
+# As many as fit into the time-out of news_cycle.
 MOST_PASSES = 3
 _CLOCK, _TELEMETRY = stage_named("market_clock"), stage_named("telemetry")
 _CLASSIFIER = stage_named("classifier")
@@ -16,7 +16,7 @@ _SESSION = f"{result_of(_CLOCK)}.session"
 
 
 def build(machine: Machine) -> dict[str, Any]:
-    """One machine, with `${RssIngestArn}` and the like in place of ARNs."""
+    """One machine, with placeholders such as `${RssIngestArn}` for ARNs."""
     if machine.after_failure == "go_on":
         states = independent.states_of(machine)
     else:
@@ -107,7 +107,7 @@ def _check_backlog() -> State:
     }
 
 
-# What a step does beyond the usual, by machine and stage.
+# By machine and stage.
 SPECIALS: chain.Specials = {
     ("trading_cycle", "market_clock"): Special(rules=_trade_in_a_session),
     ("trading_cycle", "telemetry"): Special(rules=_stop_after_the_last_bars),

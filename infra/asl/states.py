@@ -1,4 +1,4 @@
-"""The states that every machine repeats: a stage's Task, its status check, its failure."""
+"""The states that all machines share: a stage's Task, the check of its status, its failure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,12 +25,12 @@ def check_name(stage: Stage) -> str:
 def task(
     stage: Stage, parameters: State, *, result: str | None, error: str, on_error: str
 ) -> State:
-    """A stage's call, without the way on.
+    """The Task that calls a stage, without its transition.
 
     Args:
-        result: Where its result goes; None replaces the state's input.
-        error: Where an error goes.
-        on_error: The state that handles it.
+        result: Path of its result; None replaces the whole state.
+        error: Path of an error.
+        on_error: The state that handles an error.
     """
     return {
         "Type": "Task",
@@ -64,7 +64,7 @@ def _touches_the_broker(stage: Stage) -> bool:
 
 
 def _retried(stage: Stage) -> tuple[str, ...]:
-    """What may be retried: never an unknown outcome where the broker is touched."""
+    """The errors to retry: no unknown outcome if the stage touches the broker."""
     ours = (DATABASE_GONE, *stage.retried_errors)
     return (*ours, THROTTLED) if _touches_the_broker(stage) else (*ours, THROTTLED, *CALL_LOST)
 
@@ -82,7 +82,7 @@ def _retry_comment(stage: Stage) -> str:
 
 
 def is_one_of(variable: str, values: Sequence[str]) -> State:
-    """The condition that a variable is one of these texts."""
+    """The condition that a variable has one of these values."""
     each = [{"Variable": variable, "StringEquals": value} for value in values]
     return each[0] if len(each) == 1 else {"Or": each}
 
@@ -98,11 +98,11 @@ def rule(condition: State, following: str) -> State:
 def record_failure(
     stage: State, *, machine: str, error: str, following: str, comment: str, account: bool = False
 ) -> State:
-    """The Task that tells run_failure; what follows does not depend on its success.
+    """The Task that calls run_failure; the machine continues whether it succeeds or not.
 
     Args:
         stage: The parameter that names the failed state.
-        error: Where the error lies.
+        error: Path of the error.
     """
     return {
         "Type": "Task",
@@ -125,5 +125,5 @@ def record_failure(
 
 
 def fail(error: str) -> State:
-    """Ends the machine with the error that lies there."""
+    """Ends the machine with the error at this path."""
     return {"Type": "Fail", "ErrorPath": f"{error}.Error", "CausePath": f"{error}.Cause"}

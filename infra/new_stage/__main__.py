@@ -29,7 +29,7 @@ class NameRefused(ValueError):
 
 
 def check(name: str, root: Path = ROOT) -> None:
-    """Refuse a name that one of the files or of the machines could not have.
+    """Refuse a name that is invalid or taken.
 
     Raises:
         NameRefused: says why.
@@ -47,7 +47,7 @@ def check(name: str, root: Path = ROOT) -> None:
 
 
 def skeleton(name: str) -> dict[Path, str]:
-    """The new files and their texts, by their place in the repository."""
+    """The texts of the new files, by path in the repository."""
     function = Path("functions") / name
     return {
         function / "__init__.py": "",

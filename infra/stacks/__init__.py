@@ -1,1 +1,1 @@
-"""The deployed stack, by concern: each module adds its part to one CloudFormation stack."""
+"""The deployed stack: each module adds its part to one CloudFormation stack."""

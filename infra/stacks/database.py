@@ -1,4 +1,4 @@
-"""Postgres, and a login with a secret of its own for each of the three roles."""
+"""Postgres, and for each of the three roles a login with a secret of its own."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from infra.deployment import Deployment
 from infra.stacks.guards import accept
 from infra.stacks.network import Network
 
-# The major that tests run on, see docs/decisions.
+# The major version that the tests run on, see docs/decisions.
 POSTGRES_MAJOR = "18"
 DATABASE_NAME = "ops"
 LOGINS: Mapping[str, str] = {
@@ -21,24 +21,24 @@ LOGINS: Mapping[str, str] = {
     "writer": "ops_pipeline_writer",
     "reader": "ops_pipeline_reader",
 }
-# What a t4g.micro would take by itself is between 80 and 112: stated, so that the roles' limits
-# and the alarm stand on a figure.
+# Set explicitly, so that the roles' limits and the alarm rest on a known figure: the default of
+# a t4g.micro lies somewhere between 80 and 112.
 MAX_CONNECTIONS = 100
-# A warm function that sleeps longer than this reconnects; a deployment's old ones let go.
+# A warm function that idles longer reconnects; those of an old deployment go away.
 IDLE_SESSION_MS = 900_000
 _NO_ROTATION = "Rotating needs a function of its own; docs/operations.md says how to do it by hand."
 
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
-    """The instance, and by role the secret once it names host and port."""
+    """The instance, and by role its secret, completed with host and port."""
 
     instance: Any
     secrets: Mapping[str, Any]
 
 
 def secret_name(deployment: Deployment, role: str) -> str:
-    """The stages' own is the short one, which operators' scripts know."""
+    """The name of a role's secret; the writer has the short one, which operators' scripts use."""
     suffix = "" if role == "writer" else f"/{role}"
     return f"{deployment.prefix}/db{suffix}"
 
@@ -70,7 +70,11 @@ def add_database(scope: Any, deployment: Deployment, network: Network) -> Postgr
         parameter_group=_parameters(scope),
     )
     accept(instance, "AwsSolutions-RDS3", "A second zone doubles the price; backups are kept.")
-    accept(instance, "AwsSolutions-RDS11", "No other port hides it: the group lets nobody else in.")
+    accept(
+        instance,
+        "AwsSolutions-RDS11",
+        "Only the functions' security group may connect, on any port.",
+    )
     return Postgres(instance, _attached(scope, bare, instance))
 
 
@@ -112,7 +116,7 @@ def _secret(scope: Any, deployment: Deployment, role: str) -> Any:
 
 
 def _attached(scope: Any, bare: Mapping[str, Any], instance: Any) -> dict[str, Any]:
-    """Complete each secret with host, port and database; RDS itself does so for the owner's."""
+    """Complete each secret with host, port and database; RDS does so for the owner's."""
     return {
         role: secrets.SecretTargetAttachment(
             scope, f"Where{role.capitalize()}", secret=secret, target=instance

@@ -23,7 +23,7 @@ MIGRATION = "db_migration"
 PAPER_API = "https://paper-api.alpaca.markets"
 DATA_API = "https://data.alpaca.markets"
 VIX_FILE = "https://cdn.cboe.com/api/global/us_indices/daily_prices/VIX_History.csv"
-# Lambda's own of the network: what it may do for us, our code may not.
+# Lambda needs these to attach a function to the network; our own code is denied them.
 _NETWORK_ACTIONS = [
     "ec2:AssignPrivateIpAddresses",
     "ec2:CreateNetworkInterface",
@@ -33,7 +33,7 @@ _NETWORK_ACTIONS = [
     "ec2:UnassignPrivateIpAddresses",
 ]
 _LARGEST_SPARE_S = 60
-# A model's folder; a test compares this with what the adapter fetches.
+# The files of a model folder; a test compares them with what the adapter fetches.
 MODEL_FILES = ("config.json", "manifest.json", "model.onnx", "tokenizer.json")
 _CDK_NAME = {"arm64": "ARM_64", "x86_64": "X86_64"}
 
@@ -49,11 +49,11 @@ class StackResources:
     staging: Path
 
 
-def add_functions(scope: Any, around: StackResources) -> dict[str, Any]:
-    """The Lambda functions by stage name; none of them changes before the migration ran."""
+def add_functions(scope: Any, resources: StackResources) -> dict[str, Any]:
+    """The Lambda functions by stage name; the migration runs before any of them changes."""
     listed = load_functions()
-    layer = _layers(scope, around)
-    built = {stage: _function(scope, around, listed[stage], layer) for stage in listed}
+    layer = _layers(scope, resources)
+    built = {stage: _function(scope, resources, listed[stage], layer) for stage in listed}
     migration = built[MIGRATION]
     triggers.Trigger(
         scope,
@@ -61,14 +61,14 @@ def add_functions(scope: Any, around: StackResources) -> dict[str, Any]:
         handler=migration,
         timeout=Duration.seconds(listed[MIGRATION].timeout_s + _LARGEST_SPARE_S),
         invocation_type=triggers.InvocationType.REQUEST_RESPONSE,
-        execute_after=[around.postgres.instance, *around.postgres.secrets.values()],
+        execute_after=[resources.postgres.instance, *resources.postgres.secrets.values()],
         execute_before=[built[stage] for stage in built if stage != MIGRATION],
     )
     return built
 
 
 def environment(function: Stage, deployment: Deployment) -> dict[str, str]:
-    """The variables of one function, readable in the console; secrets only by their names."""
+    """The environment variables of one function; secrets are given by name only."""
     known: Mapping[str, str] = {
         "DB_SECRET_ID": secret_name(deployment, function.login),
         "DB_WRITER_SECRET_ID": secret_name(deployment, "writer"),
@@ -95,7 +95,7 @@ def alpaca_prefix(deployment: Deployment) -> str:
 
 
 def accounts_of(function: Stage, deployment: Deployment) -> tuple[str, ...]:
-    """Whose keys a function may read; market data is read with the first account's."""
+    """The accounts whose keys a function may read; market data uses the first account's."""
     if function.accounts == "none":
         return ()
     return deployment.accounts[:1] if function.accounts == "data" else deployment.accounts
@@ -107,9 +107,9 @@ def _architecture(function: Stage, deployment: Deployment) -> str:
 
 
 def _function(
-    scope: Any, around: StackResources, function: Stage, layer: Callable[[str, str], Any]
+    scope: Any, resources: StackResources, function: Stage, layer: Callable[[str, str], Any]
 ) -> Any:
-    deployment = around.deployment
+    deployment = resources.deployment
     name = deployment.function_name(function.name)
     title = function.state
     log_group = logs.LogGroup(
@@ -128,30 +128,30 @@ def _function(
         runtime=lambda_.Runtime.PYTHON_3_13,
         architecture=getattr(lambda_.Architecture, _CDK_NAME[architecture]),
         handler=function.handler,
-        code=lambda_.Code.from_asset(str(bundles.stage_function(function.name, around.staging))),
+        code=lambda_.Code.from_asset(str(bundles.stage_function(function.name, resources.staging))),
         layers=[layer(each, architecture) for each in layers_of(function, deployment)],
         environment=environment(function, deployment),
         timeout=Duration.seconds(function.timeout_s),
         memory_size=function.memory_mb,
         ephemeral_storage_size=Size.mebibytes(512),
-        role=_role(scope, around, function, log_group),
+        role=_role(scope, resources, function, log_group),
         log_group=log_group,
-        vpc=around.network.vpc,
-        vpc_subnets=around.network.function_subnets,
-        security_groups=[around.network.functions],
+        vpc=resources.network.vpc,
+        vpc_subnets=resources.network.function_subnets,
+        security_groups=[resources.network.functions],
         retry_attempts=0,
         max_event_age=Duration.seconds(60),
-        on_failure=_on_failure(around, function),
+        on_failure=_on_failure(resources, function),
         reserved_concurrent_executions=deployment.reserved_concurrency or None,
         tracing=lambda_.Tracing.ACTIVE if deployment.tracing else lambda_.Tracing.DISABLED,
     )
-    accept(built, "AwsSolutions-L1", "3.13 is what the lock's wheels and CI stand for.")
+    accept(built, "AwsSolutions-L1", "The lock's wheels and CI are for 3.13.")
     return built
 
 
-def _on_failure(around: StackResources, function: Stage) -> Any:
-    """A machine records a failed call; what a schedule calls directly fails with nobody there."""
-    return destinations.SqsDestination(around.failed_starts) if function.starts else None
+def _on_failure(resources: StackResources, function: Stage) -> Any:
+    """Where an event goes that failed: no state machine sees a scheduled function fail."""
+    return destinations.SqsDestination(resources.failed_starts) if function.starts else None
 
 
 def _retention(days: int) -> str:
@@ -161,8 +161,8 @@ def _retention(days: int) -> str:
     return names[days]
 
 
-def _role(scope: Any, around: StackResources, function: Stage, log_group: Any) -> Any:
-    """Exactly this function's secrets and log; the network's actions are Lambda's, not ours."""
+def _role(scope: Any, resources: StackResources, function: Stage, log_group: Any) -> Any:
+    """A role for this function's secrets and log, and for Lambda to attach it to the network."""
     title = function.state
     role = iam.Role(
         scope,
@@ -171,7 +171,7 @@ def _role(scope: Any, around: StackResources, function: Stage, log_group: Any) -
         description=f"What {function.name} may do",
     )
     log_group.grant_write(role)
-    own = f"arn:aws:lambda:*:*:function:{around.deployment.function_name(function.name)}"
+    own = f"arn:aws:lambda:*:*:function:{resources.deployment.function_name(function.name)}"
     role.add_to_policy(iam.PolicyStatement(actions=_NETWORK_ACTIONS, resources=["*"]))
     role.add_to_policy(
         iam.PolicyStatement(
@@ -184,18 +184,18 @@ def _role(scope: Any, around: StackResources, function: Stage, log_group: Any) -
     role.add_to_policy(
         iam.PolicyStatement(
             actions=["secretsmanager:GetSecretValue"],
-            resources=_secret_arns(scope, around, function),
+            resources=_secret_arns(scope, resources, function),
         )
     )
-    if has_model(function, around.deployment):
-        model = around.deployment.model_s3_uri.removeprefix("s3://")
+    if has_model(function, resources.deployment):
+        model = resources.deployment.model_s3_uri.removeprefix("s3://")
         role.add_to_policy(
             iam.PolicyStatement(
                 actions=["s3:GetObject"],
                 resources=[f"arn:aws:s3:::{model.rstrip('/')}/{name}" for name in MODEL_FILES],
             )
         )
-    if around.deployment.tracing:
+    if resources.deployment.tracing:
         role.add_to_policy(
             iam.PolicyStatement(
                 actions=["xray:PutTraceSegments", "xray:PutTelemetryRecords"], resources=["*"]
@@ -204,18 +204,18 @@ def _role(scope: Any, around: StackResources, function: Stage, log_group: Any) -
     accept(
         role,
         "AwsSolutions-IAM5[Resource::*]",
-        "Network interfaces have no names beforehand; a Deny keeps our own code from them.",
+        "Network interfaces have no names in advance; a Deny keeps our own code from them.",
     )
     return role
 
 
-def _secret_arns(scope: Any, around: StackResources, function: Stage) -> list[str]:
+def _secret_arns(scope: Any, resources: StackResources, function: Stage) -> list[str]:
     roles: list[str] = [function.login]
     if function.name == MIGRATION:
         roles = ["owner", "writer", "reader"]
-    stored = [around.postgres.secrets[role].secret_arn for role in roles]
-    prefix = alpaca_prefix(around.deployment)
-    # The six characters that Secrets Manager appends are not known before.
+    stored = [resources.postgres.secrets[role].secret_arn for role in roles]
+    prefix = alpaca_prefix(resources.deployment)
+    # Secrets Manager appends six characters that are unknown in advance.
     by_name = [
         scope.format_arn(
             service="secretsmanager",
@@ -223,38 +223,38 @@ def _secret_arns(scope: Any, around: StackResources, function: Stage) -> list[st
             resource_name=f"{prefix}/{account}-??????",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
-        for account in accounts_of(function, around.deployment)
+        for account in accounts_of(function, resources.deployment)
     ]
     return stored + by_name
 
 
-def _layers(scope: Any, around: StackResources) -> Callable[[str, str], Any]:
-    """Layer versions, each made once."""
+def _layers(scope: Any, resources: StackResources) -> Callable[[str, str], Any]:
+    """A function that returns a layer version, created at its first use."""
     made: dict[tuple[str, str], Any] = {}
 
     def layer(name: str, architecture: str) -> Any:
         key = (name, "" if name == "common" else architecture)
         if key not in made:
-            made[key] = _layer(scope, around, name, architecture)
+            made[key] = _layer(scope, resources, name, architecture)
         return made[key]
 
     return layer
 
 
-def _layer(scope: Any, around: StackResources, name: str, architecture: str) -> Any:
+def _layer(scope: Any, resources: StackResources, name: str, architecture: str) -> Any:
     if name == "common":
-        folder, both = bundles.stage_common(around.staging), ["ARM_64", "X86_64"]
+        folder, both = bundles.stage_common(resources.staging), ["ARM_64", "X86_64"]
     else:
         folder, both = bundles.built_layer(name, architecture), [_CDK_NAME[architecture]]
     if not folder.exists():
         Annotations.of(scope).add_error(f"layer {name} ({architecture}) is missing: make layers")
-        folder = around.staging / "absent"
+        folder = resources.staging / "absent"
         folder.mkdir(exist_ok=True)
     title = name.capitalize() + ("" if name == "common" else architecture.replace("_", "").upper())
     return lambda_.LayerVersion(
         scope,
         f"Layer{title}",
-        layer_version_name=f"{around.deployment.prefix}-{name}-{architecture.replace('_', '-')}",
+        layer_version_name=f"{resources.deployment.prefix}-{name}-{architecture.replace('_', '-')}",
         description=f"ops-pipeline: {name}",
         code=lambda_.Code.from_asset(str(folder)),
         compatible_architectures=[getattr(lambda_.Architecture, each) for each in both],

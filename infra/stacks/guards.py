@@ -1,4 +1,4 @@
-"""Findings of cdk-nag that we accept, each with its reason, on the one construct it is about."""
+"""Accepted findings of cdk-nag, each with its reason and for one construct only."""
 
 from typing import Any
 

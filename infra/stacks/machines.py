@@ -1,4 +1,4 @@
-"""The state machines, each allowed to call the functions that it names and no other."""
+"""The state machines, each allowed to call only the functions in its definition."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ from ops_pipeline.domain.operations.stage import Machine
 
 
 def add_machines(scope: Any, deployment: Deployment, functions: dict[str, Any]) -> dict[str, Any]:
-    """The machines by name."""
+    """The state machines by name."""
     definitions = load_machines()
     return {
         machine.name: _machine(scope, deployment, machine, definitions[machine.name], functions)
@@ -74,7 +74,7 @@ def _machine(
 
 
 def _log_group(scope: Any, title: str, full_name: str) -> Any:
-    # Under this prefix a policy of the account's log groups can't outgrow its limit.
+    # With this prefix the account's resource policy for logs cannot outgrow its size limit.
     return logs.LogGroup(
         scope,
         f"{title}Log",
@@ -85,11 +85,11 @@ def _log_group(scope: Any, title: str, full_name: str) -> Any:
 
 
 def _accept(machine: Any, role: Any) -> None:
-    accept(machine, "AwsSolutions-SF1", "Every state of every minute costs more than it tells.")
-    accept(machine, "AwsSolutions-SF2", "X-Ray by choice: the context value `tracing`.")
+    accept(machine, "AwsSolutions-SF1", "Logging every state of every minute costs too much.")
+    accept(machine, "AwsSolutions-SF2", "X-Ray is optional: the context value `tracing`.")
     for construct in (machine, role):
         accept(
             construct,
             "AwsSolutions-IAM5[Resource::*]",
-            "Log delivery and X-Ray know no resources.",
+            "Log delivery and X-Ray support no resource names.",
         )

@@ -1,4 +1,4 @@
-"""A network of two zones: the database shut in, the functions with a way out and none in."""
+"""A network of two zones: an isolated database, and functions with outbound access only."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from aws_cdk import aws_ec2 as ec2
 from infra.deployment import Deployment
 from infra.stacks.guards import accept
 
-# The whole month of the smallest one costs less than four days of a NAT gateway.
+# The smallest instance costs less in a month than a NAT gateway in four days.
 _NAT_CLASS = "t4g.nano"
 
 _ENCRYPTED_ROOT = ec2.CfnInstance.BlockDeviceMappingProperty(
@@ -21,7 +21,7 @@ _ENCRYPTED_ROOT = ec2.CfnInstance.BlockDeviceMappingProperty(
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Where things are placed; `functions` may open connections to `database` alone and out."""
+    """Subnets and security groups; `functions` may connect to `database` and to the internet."""
 
     vpc: Any
     function_subnets: Any
@@ -56,7 +56,7 @@ def add_network(scope: Any, deployment: Deployment) -> Network:
             "S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3)
         },
     )
-    accept(vpc, "AwsSolutions-VPC7", "Flow logs cost more than the rest; nothing listens here.")
+    accept(vpc, "AwsSolutions-VPC7", "Flow logs are expensive, and nothing accepts connections.")
     functions = _group(scope, vpc, "FunctionsGroup", "Functions: out, never in", out=True)
     database = _group(scope, vpc, "DatabaseGroup", "Database: from the functions", out=False)
     database.add_ingress_rule(functions, ec2.Port.tcp(5432), "Postgres from the functions")
@@ -90,14 +90,14 @@ def _nat_provider(deployment: Deployment) -> Any:
 
 
 def _mind_nat_instance(scope: Any, deployment: Deployment, provider: Any, functions: Any) -> None:
-    """Let the functions through, and have AWS move the instance when its host fails."""
+    """Let the functions' traffic through, and have AWS recover the instance if its host fails."""
     provider.connections.allow_from(functions, ec2.Port.all_traffic(), "From the functions")
     for instance in provider.gateway_instances:
         instance.node.default_child.block_device_mappings = [_ENCRYPTED_ROOT]
         if deployment.nat_ami:
             instance.node.default_child.add_property_override("ImageId", deployment.nat_ami)
         accept(instance, "AwsSolutions-EC28", "Detailed monitoring costs; the alarm recovers it.")
-        accept(instance, "AwsSolutions-EC29", "It holds no state: a new one is as good.")
+        accept(instance, "AwsSolutions-EC29", "It has no state and can be replaced.")
         cloudwatch.Alarm(
             scope,
             "NatRecovery",

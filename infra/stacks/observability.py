@@ -1,4 +1,4 @@
-"""Who is told when: alarms to one topic, a dashboard, saved queries, a budget."""
+"""Alarms to one topic, a dashboard, saved log queries and a budget."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from infra.deployment import Deployment
 from infra.stacks.database import MAX_CONNECTIONS
 from ops_pipeline.runtime import metric_names
 
-# 60 % of what the database takes; each warm function holds one, a deployment doubles them.
+# 60 % of the limit: each warm function holds a connection, and a deployment doubles them.
 MOST_CONNECTIONS = MAX_CONNECTIONS * 60 // 100
 LEAST_FREE_BYTES = 4 * 2**30
-# From news to orders, as the dashboard shows them.
+# The stages on the dashboard, a graph for each row.
 FLOW = (
     ("rss_ingest", "classifier"),
     ("market_clock", "telemetry", "features", "watchlist", "signals"),
@@ -36,7 +36,7 @@ QUERIES = {
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What is looked at: by name, and the queue of schedules that started nothing."""
+    """What is monitored; functions and machines by name, `queue` holds failed starts."""
 
     functions: Mapping[str, Any]
     machines: Mapping[str, Any]
@@ -90,9 +90,7 @@ def _alarm(
     *,
     above: float = 0,
     periods: int = 1,
-    silence_is_bad: bool = False,
 ) -> Any:
-    treat = cloudwatch.TreatMissingData
     return cloudwatch.Alarm(
         scope,
         f"{name}Alarm",
@@ -101,12 +99,12 @@ def _alarm(
         threshold=above,
         evaluation_periods=periods,
         comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-        treat_missing_data=treat.BREACHING if silence_is_bad else treat.NOT_BREACHING,
+        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
     )
 
 
 def _machine_alarm(scope: Any, name: str, machine: Any) -> Any:
-    """Failures were recorded already; time-outs and throttled starts nobody else can see."""
+    """Failures, and the time-outs and throttled starts that nothing else reports."""
     every = Duration.minutes(5)
     metrics = {
         "failed": machine.metric_failed(period=every),
@@ -117,9 +115,7 @@ def _machine_alarm(scope: Any, name: str, machine: Any) -> Any:
         expression="failed + late + throttled", using_metrics=metrics, period=every, label=name
     )
     title = "".join(word.capitalize() for word in name.split("_"))
-    return _alarm(
-        scope, title, f"{name} failed, ran out of time or could not start.", total, periods=2
-    )
+    return _alarm(scope, title, f"{name} failed, timed out or could not start.", total, periods=2)
 
 
 def _own(name: str) -> Any:
@@ -133,16 +129,17 @@ def _own(name: str) -> Any:
 
 
 def _health_alarms(scope: Any, healthcheck: Any) -> list[Any]:
-    """What the healthcheck found, and its own silence: it is the one that nobody watches."""
-    said = {
-        "stage_silent": "A stage has no run in two periods of a session.",
-        "output_stale": "A stage runs and gives nothing.",
+    """What the healthcheck finds, and its own absence, which it cannot report."""
+    descriptions = {
+        "stage_silent": "A stage has not completed a run for too long: see the table alerts.",
+        "output_stale": "A stage runs but produces no rows.",
         "failure_rate": "Over 10 % of an account's recommendations failed within the hour.",
         "classifier_backlog": "News items have waited for the classifier for over 10 minutes.",
         "invariant_broken": "Orders, positions or history break an invariant: ops doctor.",
     }
     found = [
-        _alarm(scope, name, said[kind], _own(name)) for kind, name in metric_names.UNWELL.items()
+        _alarm(scope, name, descriptions[kind], _own(name))
+        for kind, name in metric_names.BY_FINDING.items()
     ]
     unknown = _alarm(
         scope,
@@ -153,7 +150,7 @@ def _health_alarms(scope: Any, healthcheck: Any) -> list[Any]:
     critical = _alarm(
         scope,
         metric_names.CRITICAL_ALERTS,
-        "Money may be at risk: ops query the table alerts.",
+        "A critical alert is open, money may be at risk: see the table alerts.",
         _own(metric_names.CRITICAL_ALERTS),
     )
     silent = cloudwatch.Alarm(
@@ -250,7 +247,7 @@ def _queries(scope: Any, deployment: Deployment, functions: Mapping[str, Any]) -
 
 
 def _budget(scope: Any, deployment: Deployment, topic: Any) -> None:
-    """Tell the topic of a month that costs more, or is going to."""
+    """Notify the topic if a month costs more, or is forecast to."""
     parts = budgets.CfnBudget
     budget = budgets.CfnBudget(
         scope,
@@ -276,5 +273,5 @@ def _budget(scope: Any, deployment: Deployment, topic: Any) -> None:
             for kind in ("ACTUAL", "FORECASTED")
         ],
     )
-    # With its policy: who may not publish there is refused when the budget is made.
+    # Including its policy: creating a budget fails if it may not publish there.
     budget.node.add_dependency(topic)

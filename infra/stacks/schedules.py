@@ -1,4 +1,4 @@
-"""The schedules of the manifest, as EventBridge Scheduler runs them; failed starts are kept."""
+"""The schedules of the manifest in EventBridge Scheduler, and the queue of failed starts."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from infra.definitions import load_schedules
 from infra.deployment import Deployment
 from infra.stacks.guards import accept
 
-# A tick that comes later than this decides on facts of another minute.
+# A later tick would decide on the facts of another minute.
 OLDEST_EVENT_S = 60
 
 
@@ -24,7 +24,7 @@ def add_schedules(
     functions: dict[str, Any],
     machines: dict[str, Any],
 ) -> None:
-    """The schedules, on only where the deployment says so; `queue` keeps failed starts."""
+    """Create the schedules, enabled if the deployment says so; `queue` keeps failed starts."""
     role = _role(scope, queue)
     for entry in load_schedules():
         is_machine = entry.kind == "machine"
@@ -46,7 +46,7 @@ def add_schedules(
 def _schedule(
     scope: Any, name: str, deployment: Deployment, when: tuple[str, str], target: Any
 ) -> Any:
-    """`when` is the expression and its time zone."""
+    """Create one schedule; `when` is the expression and its time zone."""
     return scheduler.CfnSchedule(
         scope,
         "Schedule" + "".join(part.capitalize() for part in name.replace("-", "_").split("_")),
@@ -73,7 +73,7 @@ def _target(arn: str, role: Any, queue: Any, event: Mapping[str, str]) -> Any:
 
 
 def add_failed_starts(scope: Any, deployment: Deployment) -> Any:
-    """The queue of starts that failed, and of the events on which such functions failed."""
+    """The queue of failed starts, and of events on which a started function failed."""
     queue = sqs.Queue(
         scope,
         "FailedStarts",
@@ -82,7 +82,7 @@ def add_failed_starts(scope: Any, deployment: Deployment) -> Any:
         enforce_ssl=True,
         retention_period=Duration.days(14),
     )
-    accept(queue, "AwsSolutions-SQS3", "It is the queue of what failed.")
+    accept(queue, "AwsSolutions-SQS3", "It is a dead-letter queue itself.")
     return queue
 
 

@@ -215,7 +215,7 @@ def test_an_empty_table_is_not_fresh(db: Database) -> None:
 
     alerts = open_alerts(db)
     assert [alert["subject"] for alert in alerts] == ["lane_features", "lane_telemetry"]
-    assert alerts[0]["message"] == "lane_features is empty; 240 s are allowed"
+    assert alerts[0]["message"] == "lane_features is empty; the limit is 240 s"
 
 
 def recommend(db: Database, status: str, count: int, *, first: int, account: str) -> None:

@@ -9,7 +9,7 @@ from ops_pipeline.domain.market import MINUTE, new_york_time
 from ops_pipeline.domain.operations.health import (
     MACHINES,
     MONITORED_STAGES,
-    Ended,
+    FinalRecommendations,
     Finding,
     Run,
     failing_accounts,
@@ -40,7 +40,7 @@ def all_runs(tick: datetime) -> list[Run]:
 
 
 def unwell(findings: list[Finding]) -> list[tuple[str, str]]:
-    return [(finding.scope, finding.subject) for finding in findings if not finding.is_well]
+    return [(finding.scope, finding.subject) for finding in findings if not finding.passed]
 
 
 def test_a_healthy_minute_has_a_finding_for_every_duty_and_all_are_well() -> None:
@@ -111,7 +111,11 @@ def test_output_older_than_four_minutes_is_stale(age: int, stale: bool) -> None:
 
 
 def test_a_tenth_may_fail_and_no_more() -> None:
-    ended = [Ended("large", 10, 1), Ended("tiny", 10, 2), Ended("idle", 0, 0)]
+    ended = [
+        FinalRecommendations("large", 10, 1),
+        FinalRecommendations("tiny", 10, 2),
+        FinalRecommendations("idle", 0, 0),
+    ]
 
     findings = failing_accounts(ended)
 

@@ -61,7 +61,7 @@ def count_health(failing: Sequence[str], *, critical_alerts: int, unknown_orders
     """
     metrics = EphemeralMetrics(namespace=names.NAMESPACE, service=names.SERVICE)
     kinds = [finding.partition(" ")[0] for finding in failing]
-    for kind, name in names.UNWELL.items():
+    for kind, name in names.BY_FINDING.items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=kinds.count(kind))
     metrics.add_metric(name=names.CRITICAL_ALERTS, unit=MetricUnit.Count, value=critical_alerts)
     metrics.add_metric(name=names.UNKNOWN_ORDERS, unit=MetricUnit.Count, value=unknown_orders)

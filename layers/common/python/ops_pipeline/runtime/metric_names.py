@@ -15,7 +15,7 @@ DURATION = "Duration"
 CRITICAL_ALERTS = "CriticalAlertsOpen"
 UNKNOWN_ORDERS = "UnknownOrders"
 # By kind of finding, see domain/operations/health.py.
-UNWELL = {
+BY_FINDING = {
     "stage_silent": "StagesSilent",
     "output_stale": "OutputsStale",
     "failure_rate": "FailureRateHigh",
@@ -23,4 +23,4 @@ UNWELL = {
     "invariant_broken": "InvariantsBroken",
 }
 # Everything that a healthcheck emits.
-OF_HEALTH = (*UNWELL.values(), UNKNOWN_ORDERS, CRITICAL_ALERTS)
+OF_HEALTH = (*BY_FINDING.values(), UNKNOWN_ORDERS, CRITICAL_ALERTS)

@@ -1,4 +1,4 @@
-"""Looks for broken invariants and for stages without runs, output or success; keeps alerts."""
+"""Checks runs, output, failures and invariants; opens and resolves their alerts."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -33,7 +33,7 @@ _QUIET_FOR = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Matters looked at and found unwell, what became of their alerts, and what is open now."""
+    """How many checks were made, which failed, and what happened to their alerts."""
 
     checked: int
     unwell: list[str]
@@ -52,12 +52,12 @@ def run(request: TickRequest, *, db: UnitsOfWork, calendar: Calendar, clock: Clo
                 invariants.check(tx, now=clock.now()), alerts.open_of_kind(tx, INVARIANT_BROKEN)
             ),
         ]
-        opened = sum(_open(tx, finding, clock) for finding in findings if not finding.is_well)
-        resolved = sum(_resolve(tx, finding, clock) for finding in findings if finding.is_well)
+        opened = sum(_open(tx, finding, clock) for finding in findings if not finding.passed)
+        resolved = sum(_resolve(tx, finding, clock) for finding in findings if finding.passed)
         resolved += _resolve_recovered(tx, request, clock)
         return Outcome(
             checked=len(findings),
-            unwell=[f"{f.kind} {f.scope} {f.subject}" for f in findings if not f.is_well],
+            unwell=[f"{f.kind} {f.scope} {f.subject}" for f in findings if not f.passed],
             alerts_opened=opened,
             alerts_resolved=resolved,
             critical_alerts_open=health.critical_alerts(tx),
@@ -79,18 +79,18 @@ def _findings(tx: Transaction, request: TickRequest, calendar: Calendar) -> list
     }
     runs = health.succeeded_runs(tx, since=oldest)
     newest = health.newest_minutes(tx, until=tick)
-    ended = health.ended_recommendations(tx, since=tick - _FAILURES_WITHIN)
+    final = health.final_recommendations(tx, since=tick - _FAILURES_WITHIN)
     return [
         *silent_stages(tick, session, served, runs),
         *_overdue(tx, request),
         *stale_outputs(tick, session, newest),
         classifier_backlog(health.waiting_items(tx, before=tick - LONGEST_WAIT)),
-        *failing_accounts(ended),
+        *failing_accounts(final),
     ]
 
 
 def _overdue(tx: Transaction, request: TickRequest) -> list[Finding]:
-    """A pipeline that is younger than a stage's longest gap may not have had its first run."""
+    """Stages without a recent run; one younger than its limit may not have had its first run."""
     began = {
         limit: health.was_running(tx, tick=request.tick - limit)
         for limit in set(LONGEST_GAPS.values())

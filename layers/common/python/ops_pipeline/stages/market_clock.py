@@ -1,4 +1,4 @@
-"""Whether a session is open at the tick, and which accounts this tick has to serve."""
+"""Reports whether a session is open at the tick, and which accounts the tick serves."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,10 +15,10 @@ _LAST_BARS = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a machine goes on with; account names in byte order.
+    """What a state machine branches on; account names are in byte order.
 
-    `just_closed` for the two minutes after the close: the session's last bars are fetched
-    then, and nothing is decided.
+    `just_closed` lasts two minutes after the close: the session's last bars are fetched, and
+    nothing is decided.
     """
 
     session: Literal["open", "just_closed", "closed"]
@@ -27,7 +27,7 @@ class Outcome:
 
 
 def run(request: ClockRequest, *, db: UnitsOfWork, calendar: Calendar) -> Outcome:
-    """Ask the exchange's calendar about the tick, whatever the time is by now."""
+    """Ask the exchange's calendar about the tick, not about the present time."""
     session = calendar.session(new_york_day(request.tick))
     with db.transaction() as tx:
         return Outcome(

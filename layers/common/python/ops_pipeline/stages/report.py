@@ -1,4 +1,4 @@
-"""A day's figures as one result: what came in, what was decided, what it earned."""
+"""The daily report: news and bars in, decisions, executions, results, failures, alerts."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,9 +14,9 @@ from ops_pipeline.stages.request import TickRequest
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The New York day of the tick; money as text, exact to the last digit, USD.
+    """The figures of the tick's New York day. Money is exact decimal text, USD.
 
-    Simulated and real executions and results stand in rows of their own.
+    Simulated and real executions and results are separate rows.
     """
 
     day: str
@@ -46,7 +46,7 @@ def run(request: TickRequest, *, db: UnitsOfWork) -> Outcome:
 
 
 def _plain(row: Row) -> dict[str, Any]:
-    """JSON has no decimals: an amount becomes its own digits."""
+    """JSON has no decimals: an amount becomes text."""
     return {
         name: format(value, "f") if isinstance(value, Decimal) else value
         for name, value in row.items()

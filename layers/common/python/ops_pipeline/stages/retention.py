@@ -1,4 +1,4 @@
-"""Deletes what is older than its table keeps it, in small units of work and bounded time."""
+"""Deletes rows past their table's retention period, in small batches and bounded time."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from ops_pipeline.ports import Clock
 from ops_pipeline.stages.request import TickRequest
 
 BATCH = 5_000
-# What is left waits for the next run: a backlog must never outlast the function.
+# The rest waits for the next run: a backlog must not outlast the function.
 MOST_BATCHES = 100
 BUDGET = timedelta(seconds=8)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Rows deleted by table, those of none left out; `budget_spent` is 1 when some were left."""
+    """Rows deleted, by table with any; `budget_spent` is 1 if old rows remain."""
 
     deleted: dict[str, int]
     budget_spent: int
@@ -32,15 +32,15 @@ def run(
     batch: int = BATCH,
     most_batches: int = MOST_BATCHES,
 ) -> Outcome:
-    """Delete the oldest rows of each table, a batch of each in turn, until none is old.
+    """Delete the oldest rows of each table, one batch of each in turn, until none is old.
 
-    Old is counted from the tick's New York day, so a replayed day deletes nothing of its own.
-    Each batch is one unit of work: what is gone stays gone, and a second run finds less.
+    Age is counted from the tick's New York day, so a replayed day deletes none of its own rows.
+    Each batch is one unit of work: deleted rows stay deleted whatever happens to the next.
     """
     started = clock.now()
     deleted: Counter[str] = Counter()
     unfinished = list(KEPT_DAYS)
-    # A dry run keeps nothing, so the same batch would come back for ever.
+    # A dry run is rolled back, so the same batch would be found for ever.
     rounds = 1 if request.dry_run else most_batches
     for _ in range(rounds):
         for table in list(unfinished):

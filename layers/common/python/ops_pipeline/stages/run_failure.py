@@ -1,4 +1,4 @@
-"""A state of a machine failed: said in the log, then as an alert, then in the record of runs."""
+"""Records a failed state of a state machine: log and metric, then alert, then run."""
 
 import re
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ _LEASE_S = 60.0
 
 
 def _cut(length: int) -> BeforeValidator:
-    """Shortens a text: one that is too long must not keep a failure from being recorded."""
+    """Truncates a text, so that a long one does not prevent the record."""
     return BeforeValidator(lambda text: text[:length] if isinstance(text, str) else text)
 
 
 class Request(BaseModel):
-    """What a machine's Catch knows."""
+    """What a state machine's Catch passes on."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -30,15 +30,15 @@ class Request(BaseModel):
     machine: str = Field(pattern="^[a-z_]{1,40}$", description="The machine that failed.")
     state: str = Field(pattern="^[A-Za-z]{1,40}$", description="The state that failed.")
     account: str | None = Field(
-        default=None, max_length=50, description="The account it failed for, where it serves one."
+        default=None, max_length=50, description="The account it failed for, if it serves one."
     )
     error: Annotated[str, _cut(200)] = Field(description="The error's name.")
-    cause: Annotated[str, _cut(2000)] = Field(default="", description="What Lambda said of it.")
+    cause: Annotated[str, _cut(2000)] = Field(default="", description="Lambda's message.")
 
     @property
     def subject(self) -> str:
-        whose = f"/{self.account}" if self.account else ""
-        return f"{self.machine}/{self.state}{whose}"
+        account = f"/{self.account}" if self.account else ""
+        return f"{self.machine}/{self.state}{account}"
 
     @property
     def stage(self) -> str:
@@ -48,16 +48,16 @@ class Request(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`status` is run, or already_done when this failure was recorded before."""
+    """`status` is run, or already_done if this failure had been recorded."""
 
     status: str
     alert_opened: bool
 
 
 def run(request: Request, *, db: UnitsOfWork, clock: Clock, owner: str) -> Outcome:
-    """Open the alert, then record the failure as a run of its own.
+    """Open the alert, then record the failure as a run.
 
-    Two units of work: whatever keeps the run from being recorded, the alert stands.
+    Two units of work: the alert stays even if the run cannot be recorded.
     """
     now = clock.now()
     with db.transaction() as tx:

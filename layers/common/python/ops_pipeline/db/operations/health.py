@@ -1,10 +1,10 @@
-"""What the healthcheck reads: runs, the newest output, failed recommendations, open alerts."""
+"""Queries of the healthcheck: runs, newest output, failed recommendations, open alerts."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from ops_pipeline.db.driver.connection import Transaction
-from ops_pipeline.domain.operations.health import OUTPUTS, Ended, Run, Streak
+from ops_pipeline.domain.operations.health import OUTPUTS, FinalRecommendations, Run, Streak
 from ops_pipeline.domain.parameters import GateRules
 
 _RUNS = """
@@ -25,7 +25,7 @@ CROSS JOIN LATERAL (
 ) AS run
 """
 
-_ENDED = """
+_FINAL = """
 SELECT account_name, count(*) AS total, count(*) FILTER (WHERE status = 'FAILED') AS failed
 FROM dispatch_recommendations
 WHERE created_at > :since AND status NOT IN ('PENDING', 'PROCESSING')
@@ -33,7 +33,7 @@ GROUP BY account_name
 ORDER BY account_name COLLATE "C"
 """
 
-# The same trades that the gate counts: the account's own mode, since it was last resumed.
+# The same trades as the gate counts: in the account's mode, since it was last resumed.
 _STREAKS = """
 SELECT account.account_name AS account, rule.streak_limit,
     count(*) FILTER (WHERE trade.pnl_pct < 0) AS lost
@@ -54,9 +54,9 @@ GROUP BY account.account_name, rule.streak_limit
 ORDER BY account.account_name COLLATE "C"
 """
 
-# Other accounts' runs of the failed tick prove nothing, so only later ticks count, and
-# only once the failure has stayed away for a while. The failed run itself may be too old
-# to be kept: then the alert says since when.
+# Another account's run of the failed tick is no recovery, so only later ticks count, and only
+# after some minutes without a new failure. The failed run itself may have been deleted: then
+# the alert's own time counts.
 _RECOVERED = """
 SELECT alert.subject
 FROM alerts AS alert
@@ -77,7 +77,7 @@ SELECT count(*) AS waiting FROM inbound_events_raw
 WHERE processed_at IS NULL AND fetched_at < :before
 """
 
-# Whether an alert names it or not: the alarm is about the order.
+# Also those that an alert names: the alarm is about the order.
 _UNKNOWN_ORDERS = """
 SELECT count(*) AS unknown FROM orders
 WHERE status IN ('intended', 'unknown') AND decided_at < :before
@@ -93,7 +93,7 @@ def succeeded_runs(tx: Transaction, *, since: datetime) -> list[Run]:
 
 
 def was_running(tx: Transaction, *, tick: datetime) -> bool:
-    """Whether anything had run by that tick; a pipeline just set up owes nothing yet."""
+    """Whether anything had run by that tick; a new pipeline has nothing overdue."""
     row = tx.one(_ANY_BEFORE, tick=tick)
     return row is not None and bool(row["found"])
 
@@ -101,13 +101,13 @@ def was_running(tx: Transaction, *, tick: datetime) -> bool:
 def newest_runs(
     tx: Transaction, stages: Sequence[str], *, until: datetime
 ) -> dict[str, datetime | None]:
-    """The tick of the newest succeeded run by stage; a stage that never ran is not in it."""
+    """The tick of the newest succeeded run by stage; a stage that never ran is absent."""
     found = tx.rows(_NEWEST_RUNS, stages=list(stages), until=until)
     return {row["stage"]: row["tick"] for row in found}
 
 
 def newest_minutes(tx: Transaction, *, until: datetime) -> dict[str, datetime | None]:
-    """The newest minute by table of health.OUTPUTS; None where a table is empty."""
+    """The newest minute of each table in health.OUTPUTS; None if it is empty."""
     rows = {
         output.table: tx.one(f"SELECT max(ts) AS ts FROM {output.table} WHERE ts <= :t", t=until)
         for output in OUTPUTS
@@ -115,32 +115,32 @@ def newest_minutes(tx: Transaction, *, until: datetime) -> dict[str, datetime | 
     return {table: row["ts"] if row else None for table, row in rows.items()}
 
 
-def ended_recommendations(tx: Transaction, *, since: datetime) -> list[Ended]:
+def final_recommendations(tx: Transaction, *, since: datetime) -> list[FinalRecommendations]:
     return [
-        Ended(row["account_name"], row["total"], row["failed"])
-        for row in tx.rows(_ENDED, since=since)
+        FinalRecommendations(row["account_name"], row["total"], row["failed"])
+        for row in tx.rows(_FINAL, since=since)
     ]
 
 
 def streaks(tx: Transaction) -> list[Streak]:
-    """How many of each account's newest trades lost; none before parameters are in force."""
+    """How many of each account's newest trades lost; empty before parameters are in force."""
     rows = tx.rows(_STREAKS, shipped=GateRules().account_losing_streak)
     return [Streak(row["account"], row["lost"], row["streak_limit"]) for row in rows]
 
 
 def recovered_states(tx: Transaction, *, quiet_since: datetime) -> list[str]:
-    """Subjects of open stage_failed alerts whose stage has run well since."""
+    """Subjects of open stage_failed alerts whose stage has succeeded since."""
     return [row["subject"] for row in tx.rows(_RECOVERED, quiet_since=quiet_since)]
 
 
 def waiting_items(tx: Transaction, *, before: datetime) -> int:
-    """News items that were fetched before that moment and still wait for the classifier."""
+    """News items fetched before that moment that still wait for the classifier."""
     row = tx.one(_WAITING, before=before)
     return int(row["waiting"]) if row else 0
 
 
 def unknown_orders(tx: Transaction, *, before: datetime) -> int:
-    """Orders decided before that moment whose outcome is not known."""
+    """Orders decided before that moment whose outcome is unknown."""
     row = tx.one(_UNKNOWN_ORDERS, before=before)
     return int(row["unknown"]) if row else 0
 

@@ -1,4 +1,4 @@
-"""A day's figures, read for the report. Days are New York's: `start` <= time < `end`."""
+"""Queries of the daily report, for start <= time < end of a New York day."""
 
 from datetime import datetime
 
@@ -43,7 +43,7 @@ GROUP BY account_name, execution_mode
 ORDER BY account_name COLLATE "C", execution_mode COLLATE "C"
 """
 
-# What was closed without a fill to prove it has no profit: counted, never summed.
+# A position closed without fills as evidence has no P&L: it is counted and not summed.
 _RESULTS = """
 SELECT account_name AS account, execution_mode AS mode, count(*) AS closed,
        count(*) FILTER (WHERE NOT verified) AS unverified,
@@ -85,12 +85,12 @@ def recommendations(tx: Transaction, start: datetime, end: datetime) -> list[Row
 
 
 def executions(tx: Transaction, start: datetime, end: datetime) -> list[Row]:
-    """Entries that filled, by account and mode."""
+    """Filled entries, by account and mode."""
     return tx.rows(_EXECUTIONS, start=start, end=end)
 
 
 def results(tx: Transaction, start: datetime, end: datetime) -> list[Row]:
-    """Closed positions by account and mode; `pnl_usd` None where none is verified."""
+    """Closed positions by account and mode; `pnl_usd` is None if none is verified."""
     return tx.rows(_RESULTS, start=start, end=end)
 
 
@@ -100,5 +100,5 @@ def failures(tx: Transaction, start: datetime, end: datetime) -> list[Row]:
 
 
 def alerts(tx: Transaction, start: datetime, end: datetime) -> list[Row]:
-    """Alerts that opened, by kind."""
+    """Opened alerts, by kind."""
     return tx.rows(_ALERTS, start=start, end=end)

@@ -1,4 +1,4 @@
-"""Deletes old rows, so many at a time; domain/operations/retention.py says which are old."""
+"""Deletes old rows in batches; domain/operations/retention.py defines what is old."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.domain.operations.retention import Table
 
-# Each finds its rows by an index on their time; a row changed meanwhile waits for the next run.
+# Each finds its rows by an index on their time; a row changed meanwhile is left to the next run.
 _LANE_TELEMETRY = """
 DELETE FROM lane_telemetry WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM lane_telemetry WHERE ts < :before ORDER BY ts LIMIT :most))
@@ -37,7 +37,7 @@ DELETE FROM position_telemetry WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM position_telemetry WHERE ts < :before ORDER BY ts LIMIT :most))
 """
 
-# An item that still waits for the classifier is a failure to look at, not an old row.
+# An item that still waits for the classifier is a failure to investigate, not an old row.
 _INBOUND_EVENTS = """
 WITH old AS (
     SELECT id FROM inbound_events_raw
@@ -49,7 +49,7 @@ WITH old AS (
 DELETE FROM inbound_events_raw WHERE id IN (SELECT id FROM old)
 """
 
-# One that never ended still fences its owner.
+# A running row is still the fence of its owner.
 _PIPELINE_RUNS = """
 DELETE FROM pipeline_runs WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM pipeline_runs
@@ -70,5 +70,5 @@ STATEMENTS: Mapping[Table, str] = {
 
 
 def delete_before(tx: Transaction, table: Table, before: datetime, *, most: int) -> int:
-    """Delete the oldest rows from before that moment; returns how many, `most` at most."""
+    """Delete at most `most` of the oldest rows before that moment; returns how many."""
     return tx.execute(STATEMENTS[table], before=before, most=most)

@@ -1,4 +1,4 @@
-"""Whether the pipeline does what it should: runs, output, failures. Empty is not healthy."""
+"""Checks of the pipeline: runs, output, failures, invariants. An empty table is not healthy."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ FAILURES_OVER = 0.10
 
 @dataclass(frozen=True, slots=True)
 class MonitoredStage:
-    """A stage that must run every minute, see EveryMinute for the fields."""
+    """A stage that must run every minute; EveryMinute explains the fields."""
 
     stage: str
     hours: Hours
@@ -37,7 +37,7 @@ MONITORED_STAGES = tuple(
     for stage in manifest.STAGES
     if isinstance(found := stage.monitoring, EveryMinute)
 )
-# Of the stages whose runs are counted by machine: the machines that start in each of those minutes.
+# For stages whose runs are counted by machine: the machines that start in each of those minutes.
 MACHINES = tuple(
     sorted(
         machine.name
@@ -48,7 +48,7 @@ MACHINES = tuple(
         and machine.starts == manifest.SESSION_MINUTES
     )
 )
-# How long may pass between two runs of the other stages.
+# The other stages: the longest time between two runs.
 LONGEST_GAPS: Mapping[str, timedelta] = MappingProxyType(
     {
         stage.name: stage.monitoring.limit
@@ -62,12 +62,12 @@ OLDEST_OUTPUT = timedelta(minutes=4)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One matter that was looked at; `message` is for a person."""
+    """The result of one check; `message` is what its alert says."""
 
     kind: AlertKind
     scope: str
     subject: str
-    is_well: bool
+    passed: bool
     severity: Severity
     message: str
     details: Mapping[str, object]
@@ -75,7 +75,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run that succeeded."""
+    """A succeeded run."""
 
     stage: str
     scope: str
@@ -83,8 +83,8 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """One account's recommendations of the last hour that are final."""
+class FinalRecommendations:
+    """How many of an account's recommendations of the last hour are final, and how many failed."""
 
     account: str
     total: int
@@ -93,7 +93,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Streak:
-    """How many of an account's newest `limit` trades lost; all of them halt its entries."""
+    """How many of an account's newest `limit` trades lost; if all did, its entries are halted."""
 
     account: str
     lost: int
@@ -101,7 +101,7 @@ class Streak:
 
 
 def ticks_looked_at(tick: datetime) -> tuple[datetime, ...]:
-    """The periods that must have ended by this tick: its own may still be under way."""
+    """The minutes that must have ended by this tick; its own may still be running."""
     return tuple(tick - (number + 1) * MINUTE for number in range(PERIODS))
 
 
@@ -111,11 +111,11 @@ def silent_stages(
     accounts: Mapping[RunScope, Sequence[str]],
     runs: Iterable[Run],
 ) -> list[Finding]:
-    """For each stage due in all of the last minutes: whether it ran in at least one.
+    """For each stage due in all of the last minutes: whether it completed a run in one of them.
 
     Args:
-        accounts: The names behind "entry" and "guard".
-        runs: The succeeded runs of those periods, or later ones.
+        accounts: The accounts that may enter ("entry") and that are guarded ("guard").
+        runs: The succeeded runs of those minutes, or later ones.
     """
     ticks = ticks_looked_at(tick)
     done = {(run.stage, run.scope) for run in runs if run.tick >= min(ticks)}
@@ -129,7 +129,7 @@ def silent_stages(
 
 
 def _stage_finding(
-    monitored: MonitoredStage, scope: str, is_well: bool, ticks: Sequence[datetime]
+    monitored: MonitoredStage, scope: str, passed: bool, ticks: Sequence[datetime]
 ) -> Finding:
     by_machine = monitored.scope == "machines"
     subject = f"{scope}/{monitored.stage}" if by_machine else monitored.stage
@@ -137,9 +137,9 @@ def _stage_finding(
         kind="stage_silent",
         scope=EVERYTHING if by_machine else scope,
         subject=subject,
-        is_well=is_well,
+        passed=passed,
         severity=monitored.severity,
-        message=f"{subject} did not run to its end in the last {PERIODS} minutes",
+        message=f"{subject} has not completed a run in the last {PERIODS} minutes",
         details={"ticks": [moment.isoformat() for moment in ticks]},
     )
 
@@ -152,21 +152,25 @@ def overdue_stages(
     """For each of these stages: whether its last run is recent enough.
 
     Args:
-        newest: The tick of the newest succeeded run by stage; None: it never ran.
-        limits: How long may pass between two runs, by stage.
+        newest: The tick of the newest succeeded run by stage; None if it never ran.
+        limits: The longest time between two runs, by stage.
     """
     return [_gap_finding(stage, newest.get(stage), tick - limits[stage]) for stage in limits]
 
 
 def _gap_finding(stage: str, newest: datetime | None, due: datetime) -> Finding:
-    since = "ever" if newest is None else f"since {newest:%Y-%m-%d %H:%M} UTC"
+    missing = (
+        "has never completed a run"
+        if newest is None
+        else f"has not completed a run since {newest:%Y-%m-%d %H:%M} UTC"
+    )
     return Finding(
         kind="stage_silent",
         scope=EVERYTHING,
         subject=stage,
-        is_well=newest is not None and newest >= due,
+        passed=newest is not None and newest >= due,
         severity="warning",
-        message=f"{stage} did not run to its end {since}",
+        message=f"{stage} {missing}",
         details={"last": newest.isoformat() if newest else None, "due": due.isoformat()},
     )
 
@@ -174,7 +178,7 @@ def _gap_finding(stage: str, newest: datetime | None, due: datetime) -> Finding:
 def stale_outputs(
     tick: datetime, session: Session | None, newest: Mapping[str, datetime | None]
 ) -> list[Finding]:
-    """For each table due to grow: whether its newest minute is young enough.
+    """For each table that must grow: whether its newest minute is recent enough.
 
     Args:
         newest: The newest minute's start by table; None is an empty table.
@@ -191,47 +195,47 @@ def stale_outputs(
 def _output_finding(table: str, tick: datetime, newest: datetime | None) -> Finding:
     limit_s = OLDEST_OUTPUT.total_seconds()
     age_s = None if newest is None else (tick - newest).total_seconds()
-    state = "is empty" if age_s is None else f"has nothing younger than {age_s:.0f} s"
+    state = f"{table} is empty" if age_s is None else f"Newest row of {table} is {age_s:.0f} s old"
     return Finding(
         kind="output_stale",
         scope=EVERYTHING,
         subject=table,
-        is_well=age_s is not None and age_s <= limit_s,
+        passed=age_s is not None and age_s <= limit_s,
         severity="warning",
-        message=f"{table} {state}; {limit_s:.0f} s are allowed",
+        message=f"{state}; the limit is {limit_s:.0f} s",
         details={"age_s": age_s, "limit_s": limit_s},
     )
 
 
-def failing_accounts(ended: Iterable[Ended]) -> list[Finding]:
+def failing_accounts(recommendations: Iterable[FinalRecommendations]) -> list[Finding]:
     """For each account with final recommendations: whether at most a tenth failed."""
     return [
         Finding(
             kind="failure_rate",
             scope=account.account,
             subject="dispatch_recommendations",
-            is_well=account.failed / account.total <= FAILURES_OVER,
+            passed=account.failed / account.total <= FAILURES_OVER,
             severity="warning",
-            message=f"{account.failed} of {account.total} recommendations FAILED within an hour",
+            message=f"{account.failed} of {account.total} recommendations failed in the last hour",
             details={"failed": account.failed, "total": account.total, "limit": FAILURES_OVER},
         )
-        for account in ended
+        for account in recommendations
         if account.total
     ]
 
 
 def losing_streaks(streaks: Iterable[Streak]) -> list[Finding]:
-    """For each account: whether its newest trades all lost, so that its gate refuses entries."""
+    """For each account: whether its newest trades all lost, so that a gate refuses its entries."""
     return [
         Finding(
             kind="losing_streak",
             scope=streak.account,
             subject=streak.account,
-            is_well=streak.lost < streak.limit,
+            passed=streak.lost < streak.limit,
             severity="critical",
             message=(
-                f"The last {streak.limit} trades of the account lost: "
-                "its entries are halted until it is resumed"
+                f"The account's last {streak.limit} trades were losses: "
+                "its entries are halted until an operator resumes it"
             ),
             details={"lost": streak.lost, "limit": streak.limit},
         )
@@ -239,7 +243,7 @@ def losing_streaks(streaks: Iterable[Streak]) -> list[Finding]:
     ]
 
 
-# The classifier takes what came in the same minute; its own budget may leave some for the next.
+# The classifier takes the items of its own minute; its time budget may leave some for the next.
 LONGEST_WAIT = timedelta(minutes=10)
 
 
@@ -247,21 +251,21 @@ def classifier_backlog(waiting: int) -> Finding:
     """Whether the classifier keeps up.
 
     Args:
-        waiting: News items that have waited for longer than LONGEST_WAIT.
+        waiting: News items that have waited longer than LONGEST_WAIT.
     """
     limit_s = LONGEST_WAIT.total_seconds()
     return Finding(
         kind="classifier_backlog",
         scope=EVERYTHING,
         subject="inbound_events_raw",
-        is_well=waiting == 0,
+        passed=waiting == 0,
         severity="warning",
-        message=f"{waiting} news items have waited for the classifier for over {limit_s:.0f} s",
+        message=f"{waiting} news items have waited over {limit_s:.0f} s for the classifier",
         details={"waiting": waiting, "limit_s": limit_s},
     )
 
 
-# Rows that an alert names; the message counts them all.
+# How many rows an alert lists; the message counts all of them.
 _NAMED = 20
 INVARIANT_BROKEN: AlertKind = "invariant_broken"
 
@@ -269,21 +273,21 @@ INVARIANT_BROKEN: AlertKind = "invariant_broken"
 def broken_invariants(
     breaches: Iterable[Breach], alerted: Iterable[tuple[str, str]]
 ) -> list[Finding]:
-    """For each account and invariant that is broken, or was when last looked at: how it is.
+    """A finding for each account and invariant that is broken now, or has an open alert.
 
     Args:
-        breaches: Every row that breaks one now.
+        breaches: Every row that breaks an invariant now.
         alerted: Account and invariant of the alerts that are open.
     """
     rows: dict[tuple[str, str], list[Breach]] = {}
     for breach in breaches:
         rows.setdefault((breach.account, breach.invariant), []).append(breach)
-    whole = set(alerted) - set(rows)
+    restored = set(alerted) - set(rows)
     return [
         *(_broken(account, found) for (account, _), found in sorted(rows.items())),
         *(
-            Finding(INVARIANT_BROKEN, account, name, True, "critical", "whole again", {})
-            for account, name in sorted(whole)
+            Finding(INVARIANT_BROKEN, account, name, True, "critical", "holds again", {})
+            for account, name in sorted(restored)
         ),
     ]
 
@@ -294,7 +298,7 @@ def _broken(account: str, breaches: Sequence[Breach]) -> Finding:
         kind=INVARIANT_BROKEN,
         scope=account,
         subject=invariant,
-        is_well=False,
+        passed=False,
         severity="critical",
         message=f"{MEANINGS[invariant]}: {len(breaches)} rows, first {breaches[0].subject}"
         f" ({breaches[0].message})",

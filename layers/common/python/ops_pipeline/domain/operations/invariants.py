@@ -25,22 +25,22 @@ Invariant = Literal[
 # Shown to a person; an alert or `ops doctor` adds the rows.
 MEANINGS: Mapping[Invariant, str] = {
     "order_outcome_known": "an order's outcome is unknown and no open alert names it",
-    "order_equals_its_fills": "an order's filled quantity is not what its fills add up to",
-    "position_equals_its_orders": "a position is not what its orders bought less what they sold",
-    "entries_within_caps": "an account holds more than its caps and no open alert says so",
-    "recommendation_final": "a recommendation is older than its time-out and not final",
-    "closed_position_has_one_history": "a closed position has no history, or history no close",
-    "history_equals_fills": "a verified profit is not what the fills come to",
-    "fill_has_evidence": "a fill or an execution has no evidence of its account's mode",
-    "rows_of_one_account": "a row points at what belongs to another account or symbol",
-    "broker_order_has_one_row": "the broker and we do not have the same orders",
-    "position_equals_the_broker": "we hold something else than the broker says",
+    "order_equals_its_fills": "an order's filled quantity differs from the sum of its fills",
+    "position_equals_its_orders": "a position differs from the sum of its orders",
+    "entries_within_caps": "an account's holdings exceed its limits and no open alert says so",
+    "recommendation_final": "a recommendation is past its time-out and not final",
+    "closed_position_has_one_history": "closed positions and history rows do not match one to one",
+    "history_equals_fills": "a verified P&L differs from its fills",
+    "fill_has_evidence": "a fill or an execution lacks the evidence its account's mode demands",
+    "rows_of_one_account": "a row refers to another account's or symbol's row",
+    "broker_order_has_one_row": "our orders and the broker's differ",
+    "position_equals_the_broker": "our position differs from the broker's",
 }
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Breach:
-    """One row that breaks one invariant; `subject` is its key, `message` for a person."""
+    """One row that breaks one invariant; `subject` is its key, `message` says what is wrong."""
 
     invariant: Invariant
     account: str
@@ -79,8 +79,8 @@ class LedgerRecords:
 
     Attributes:
         orders: Every order of the account.
-        positions: Quantity by symbol of what is not closed.
-        fill_ids: Fills with the broker's evidence.
+        positions: Quantity by symbol, of positions that are not closed.
+        fill_ids: Fills that the broker reported.
     """
 
     orders: Sequence[LedgerOrder]
@@ -109,19 +109,21 @@ def _orders(
             yield Breach("broker_order_has_one_row", account, order.client_order_id, message)
     for row in rows.values():
         if row.live and row.broker_order_id is not None and row.client_order_id not in times:
-            message = "live here, and the broker does not list it"
+            message = "live in our records, and the broker does not list it"
             yield Breach("broker_order_has_one_row", account, row.client_order_id, message)
 
 
 def _difference(row: LedgerOrder | None, order: BrokerOrder, times: int) -> str | None:
     if row is None:
-        return f"the broker has it ({order.symbol}, {order.status}), we have no row"
+        return f"the broker has this order ({order.symbol}, {order.status}), we have no row"
     if times > 1:
         return f"the broker has {times} orders under this id"
     if row.broker_order_id != order.broker_order_id:
-        return f"ours is {row.broker_order_id} there, the broker's {order.broker_order_id}"
+        return (
+            f"broker id {row.broker_order_id} in our records, {order.broker_order_id} at the broker"
+        )
     if row.filled_qty != order.filled_quantity:
-        return f"filled {row.filled_qty} here, {order.filled_quantity} at the broker"
+        return f"filled {row.filled_qty} in our records, {order.filled_quantity} at the broker"
     return None
 
 
@@ -132,7 +134,7 @@ def _positions(
     for symbol in sorted({*own, *theirs}):
         mine, held = own.get(symbol, Decimal(0)), theirs.get(symbol, Decimal(0))
         if mine != held:
-            message = f"{mine} here, {held} at the broker"
+            message = f"{mine} in our records, {held} at the broker"
             yield Breach("position_equals_the_broker", account, symbol, message)
 
 
@@ -143,7 +145,7 @@ def _fills(
         return
     theirs = {fill.fill_id for fill in listed}
     for fill_id in sorted(own - theirs):
-        yield Breach("fill_has_evidence", account, fill_id, "the broker knows no such execution")
+        yield Breach("fill_has_evidence", account, fill_id, "the broker has no such execution")
     for fill_id in sorted(theirs - own):
-        message = "the broker executed it, we have no row"
+        message = "the broker reports this execution, we have no row"
         yield Breach("order_equals_its_fills", account, fill_id, message)

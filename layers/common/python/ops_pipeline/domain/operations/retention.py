@@ -1,8 +1,8 @@
-"""How long each table keeps its rows: the one place that says so.
+"""How long each table keeps its rows. Nothing else defines it.
 
 A table that is not named here keeps everything: accounts, parameters, recommendations,
-orders, fills, executions, positions with their history and events, alerts, what operators
-did, and the volatility index.
+orders, fills, executions, positions with their history and events, alerts, operator
+actions, and the volatility index.
 """
 
 from collections.abc import Mapping
@@ -24,11 +24,11 @@ Table = Literal[
     "signal_evaluations",
 ]
 
-# Days. Bars and surfaces serve ranks over a year of sessions; what a decision was made from
-# stands in its recommendation; a feed serves an item for a week at most.
+# Days. Bars and surfaces are ranked over a year of sessions; a recommendation stores the inputs
+# of its decision; a feed serves an item for a week at most.
 KEPT_DAYS: Mapping[Table, int] = MappingProxyType(
     {
-        # With what the classifier made of them.
+        # Together with inbound_events_classified.
         "inbound_events_raw": 180,
         "lane_telemetry": 400,
         "lane_telemetry_rejected": 90,
@@ -37,12 +37,12 @@ KEPT_DAYS: Mapping[Table, int] = MappingProxyType(
         "option_bars": 90,
         "iv_surface": 400,
         "position_telemetry": 180,
-        # With their measured times.
+        # Together with run_timings.
         "pipeline_runs": 30,
     }
 )
 
 
 def oldest_kept(table: Table, tick: datetime) -> datetime:
-    """The start of the New York day from which on a table's rows are kept; UTC."""
+    """The start of the oldest New York day whose rows a table keeps; UTC."""
     return new_york_time(new_york_day(tick) - timedelta(days=KEPT_DAYS[table]), 0)

@@ -1,4 +1,4 @@
-"""The types of the manifest: what is known about a stage and about a state machine."""
+"""The types of the manifest: a stage and a state machine."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,8 +18,8 @@ class StartTimes:
     """When EventBridge Scheduler starts something, in New York time.
 
     Attributes:
-        cron: AWS cron expressions; a minute that several of them name starts it once.
-        described: The same for a reader, for example "08:30 and 16:20 on weekdays".
+        cron: AWS cron expressions; a minute in several of them starts it once.
+        described: The same in words, for example "08:30 and 16:20 on weekdays".
     """
 
     cron: tuple[str, ...]
@@ -32,9 +32,9 @@ class EveryMinute:
 
     Attributes:
         hours: All minutes, or those of a session.
-        scope: What the runs are counted by: not at all, by machine, or by account that
-            enters or is guarded.
-        severity: critical where positions are unguarded without it.
+        scope: Whether it runs once for everything, for each machine, or for each account that
+            may enter ("entry") or is guarded ("guard").
+        severity: critical if positions are unguarded without it.
     """
 
     hours: Hours
@@ -51,14 +51,14 @@ class AtLeastEvery:
 
 @dataclass(frozen=True, slots=True)
 class NotMonitored:
-    """The healthcheck does not look at this stage, for this reason."""
+    """Not checked by the healthcheck, for this reason."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A table that must grow every minute, from so long after the open on."""
+    """A table that must grow every minute, starting `due_after` the open."""
 
     table: str
     due_after: timedelta
@@ -66,26 +66,27 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One stage: its function, who starts it, and what it owes.
+    """One stage: its function, what calls it, and what it must do.
 
     Attributes:
-        name: As in pipeline_runs, and of the folder in functions/ with its handler.
+        name: As in pipeline_runs; also the name of its folder in functions.
         description: One sentence, for the Lambda console and docs/stages.md.
-        timeout_s: Of the function, and of the task that calls it in a state machine.
-        layers: The Lambda layers it carries.
+        timeout_s: Of the function, and of the Task that calls it in a state machine.
+        layers: Its Lambda layers.
         accounts: Whose broker keys it gets: "none", "data" (one account's, to read market
             data), "event" (the account that its event names) or "all".
-        login: The database login it works under.
-        env: The variables it is given; what every function has is not listed.
-        adapters: What its first call imports besides the clock, the secrets and the broker.
+        login: The database role it logs in as.
+        env: Its environment variables, except those of every function.
+        adapters: The adapters its first call uses besides clock, secrets and broker; they are
+            imported at the cold start.
         schema: "current" refuses to run on a database that lacks a migration.
-        retried_errors: Errors of its own that a state machine may retry.
-        starts: The schedule of a stage that no state machine calls.
-        on_demand: Who calls a stage that has no schedule either.
-        monitoring: How often it must run, or why nobody checks.
+        retried_errors: Its own errors that a state machine may retry.
+        starts: Its schedule, if no state machine calls it.
+        on_demand: What calls it, if it has no schedule either.
+        monitoring: How often it must run, or why that is not checked.
         output: What it must produce.
-        rows_in: The count in its result that says what came in; None where none does.
-        rows_out: The count that says what went out.
+        rows_in: The field of its result that counts incoming rows; None if it has none.
+        rows_out: The field that counts outgoing rows.
     """
 
     name: str
@@ -112,12 +113,12 @@ class Stage:
 
     @property
     def state(self) -> str:
-        """Its state in a state machine: rss_ingest is RssIngest."""
+        """The name of its state in a state machine: RssIngest for rss_ingest."""
         return "".join(word.capitalize() for word in self.name.split("_"))
 
     @property
     def placeholder(self) -> str:
-        """What stands for the function's ARN in the state machines: RssIngestArn."""
+        """The placeholder of the function's ARN in the state machines: RssIngestArn."""
         return f"{self.state}Arn"
 
 
