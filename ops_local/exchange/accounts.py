@@ -44,18 +44,51 @@ def parse(text: str) -> list[PaperAccount]:
     return accounts
 
 
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A secret, whom it was issued to and the account that it opens."""
+
+    secret_key: str
+    issued_to: str
+    opens: str
+
+
 class KeyRing:
     """Maps API keys to accounts."""
 
     def __init__(self, accounts: Sequence[PaperAccount]) -> None:
-        self._by_key = {account.key_id: account for account in accounts}
+        self._accounts = {account.name: account for account in accounts}
+        self._keys = {
+            account.key_id: _Key(account.secret_key, account.name, account.name)
+            for account in accounts
+        }
 
     def account(self, key_id: str, secret_key: str) -> PaperAccount | None:
         """The account that these keys open, or None."""
-        account = self._by_key.get(key_id)
-        if account is None or not hmac.compare_digest(account.secret_key, secret_key):
+        key = self._keys.get(key_id)
+        if key is None or not hmac.compare_digest(key.secret_key.encode(), secret_key.encode()):
             return None
-        return account
+        return self._accounts[key.opens]
+
+    def name_of(self, key_id: str) -> str | None:
+        """The name of the account that this key opens, its secret unchecked."""
+        key = self._keys.get(key_id)
+        return None if key is None else key.opens
+
+    def rotate(self, account: str, key_id: str, secret_key: str, opens: str) -> None:
+        """Revoke an account's keys and issue a new pair that opens the account `opens`.
+
+        Raises:
+            LookupError: there is no such account.
+            ValueError: the key id belongs to another account.
+        """
+        for name in (account, opens):
+            if name not in self._accounts:
+                raise LookupError(f"no account {name}")
+        kept = {name: key for name, key in self._keys.items() if key.issued_to != account}
+        if key_id in kept:
+            raise ValueError(f"the key {key_id} is taken")
+        self._keys = {**kept, key_id: _Key(secret_key, account, opens)}
 
 
 def key_variables(accounts: Sequence[PaperAccount]) -> dict[str, str]:

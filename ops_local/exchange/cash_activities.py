@@ -9,10 +9,11 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, get_args
 
-from ops_local.exchange.records import CashActivity, CashActivityType
+from ops_local.exchange.orders.settlement import activity_id
+from ops_local.exchange.records import CashActivity
 from ops_local.exchange.refusals import bad_parameter
-from ops_local.exchange.settlement import activity_id
 from ops_local.exchange.storage.store import Store
+from ops_local.exchange.words import CashActivityType
 
 CASH_TYPES: tuple[CashActivityType, ...] = get_args(CashActivityType)
 _FIELDS = {"account", "type", "amount", "symbol"}

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from ops_local.exchange.accounts import KeyRing, PaperAccount
 from ops_local.exchange.faults.rules import Faults
-from ops_local.exchange.order_entry import OrderEntry
+from ops_local.exchange.market.tape import Tape
+from ops_local.exchange.orders.order_ends import OrderEnds
+from ops_local.exchange.orders.order_entry import OrderEntry
+from ops_local.exchange.orders.order_events import OrderEvents
+from ops_local.exchange.orders.settlement import Settlement
 from ops_local.exchange.records import ExchangeLedger
 from ops_local.exchange.session_clock import SessionClock
-from ops_local.exchange.settlement import Settlement
 from ops_local.exchange.storage.store import Store
-from ops_local.exchange.tape import Tape
 from ops_local.exchange.valuation import Valuation
 from ops_local.recordings import recording
 from ops_pipeline.domain.market import new_york_time
@@ -33,9 +35,12 @@ class Exchange:
         self.store = Store(store)
         self.tape = Tape(day)
         self.valuation = Valuation(self.store, self.tape)
-        settlement = Settlement(self.store, self.tape)
-        self.order_entry = OrderEntry(self.store, self.tape, self.valuation, settlement)
-        self.session_clock = SessionClock(self.store, self.tape, self.valuation, settlement)
+        ends = OrderEnds(self.store)
+        settlement = Settlement(self.store, self.tape, ends)
+        self.order_events = OrderEvents(self.store, self.valuation, settlement, ends)
+        parts = (self.store, self.tape, self.valuation, settlement, self.order_events)
+        self.order_entry = OrderEntry(*parts)
+        self.session_clock = SessionClock(*parts)
         with self.store.transaction():
             if self.store.now() is None:
                 self.store.set_now(new_york_time(day.day, 0))
@@ -47,6 +52,10 @@ class Exchange:
         if now is None:
             raise AssertionError("a store without a clock")
         return now
+
+    def symbols(self) -> frozenset[str]:
+        """The shares that are known here: those of the recording, and those held from before."""
+        return frozenset((*self.tape.tickers, *self.store.transferred_symbols()))
 
     def close(self) -> None:
         self.store.close()

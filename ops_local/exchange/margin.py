@@ -16,10 +16,17 @@ MAINTENANCE_SHARE = Decimal("0.30")
 
 @dataclass(frozen=True, slots=True)
 class Balances:
-    """`reserved` is what open buy orders reserve; buying power is never negative."""
+    """What an account has.
+
+    Attributes:
+        long_market_value: Of all holdings.
+        unmarginable: The part of it that is not collateral: other asset classes than shares.
+        reserved: What open buy orders reserve.
+    """
 
     cash: Decimal
     long_market_value: Decimal
+    unmarginable: Decimal
     reserved: Decimal
 
     @property
@@ -35,12 +42,16 @@ class Balances:
         """Equity tied up in holdings and open buy orders."""
         if self.multiplier == 1:
             return self.long_market_value + self.reserved
-        return (self.long_market_value + self.reserved) / 2
+        return (self._shares + self.reserved) / 2 + self.unmarginable
 
     @property
     def maintenance_margin(self) -> Decimal:
         share = Decimal(1) if self.multiplier == 1 else MAINTENANCE_SHARE
-        return self.long_market_value * share
+        return self._shares * share + self.unmarginable
+
+    @property
+    def _shares(self) -> Decimal:
+        return self.long_market_value - self.unmarginable
 
     @property
     def buying_power(self) -> Decimal:
@@ -61,18 +72,22 @@ def balances(
     holdings: Iterable[Holding],
     prices: Mapping[str, Decimal],
     live_orders: Iterable[ExchangeOrder],
+    *,
+    unmarginable: Decimal = Decimal(0),
 ) -> Balances:
     """Compute an account's balances.
 
     Args:
         prices: The mark of every symbol held.
         live_orders: All open orders of the account.
+        unmarginable: Value of holdings in other asset classes, USD.
     """
     return Balances(
         cash=cash,
         long_market_value=sum(
-            (holding.qty * prices[holding.symbol] for holding in holdings), Decimal(0)
+            (holding.qty * prices[holding.symbol] for holding in holdings), unmarginable
         ),
+        unmarginable=unmarginable,
         reserved=sum((order.reserved for order in live_orders), Decimal(0)),
     )
 

@@ -1,21 +1,19 @@
-"""Records that the exchange stores. Prices are USD, quantities whole shares."""
+"""Records that the exchange stores. Prices are USD, quantities of orders whole shares."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
 
-from ops_pipeline.domain.broker import OrderType, Side, TimeInForce
-
-__all__ = ["OrderType", "Side", "TimeInForce"]
-
-OrderStatus = Literal[
-    "accepted", "new", "partially_filled", "filled", "canceled", "expired", "replaced"
-]
-FillStatus = Literal["partially_filled", "filled"]
-PositionIntent = Literal["buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close"]
-# Alpaca's words for what moves cash alone; activities in options and securities have others.
-CashActivityType = Literal["CSD", "CSW", "JNLC", "FEE", "INT", "DIV", "DIVNRA", "CGD", "PTC", "PTR"]
+from ops_local.exchange.words import (
+    AssetClass,
+    CashActivityType,
+    FillStatus,
+    OrderStatus,
+    OrderType,
+    PositionIntent,
+    Side,
+    TimeInForce,
+)
 
 LIVE: tuple[OrderStatus, ...] = ("accepted", "new", "partially_filled")
 
@@ -26,10 +24,15 @@ class ExchangeOrder:
 
     Attributes:
         number: Numbers the orders of its account from 1.
+        stop_price: Of a trailing stop it follows the market.
         reserve_price: Buying power that an unfilled share reserves; 0 for a sale.
-        triggered_at: When a stop order became a market order.
+        triggered_at: When a stop order became a market or limit order.
         expires_at: The close at which it expires if still open.
+        filled_qty: More than `qty` only by an injected fault.
         filled_value: Sum of quantity times price over its fills.
+        trail_price, trail_percent: A trailing stop has one of them; percent as in 2.5.
+        hwm: The best price since a trailing stop was placed: highest bid of a sale, lowest
+            ask of a purchase.
     """
 
     order_id: str
@@ -56,8 +59,12 @@ class ExchangeOrder:
     canceled_at: datetime | None = None
     expired_at: datetime | None = None
     replaced_at: datetime | None = None
+    failed_at: datetime | None = None
     replaced_by: str | None = None
     replaces: str | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    hwm: Decimal | None = None
 
     @property
     def live(self) -> bool:
@@ -65,7 +72,7 @@ class ExchangeOrder:
 
     @property
     def remaining(self) -> int:
-        return self.qty - self.filled_qty
+        return max(self.qty - self.filled_qty, 0)
 
     @property
     def reserved(self) -> Decimal:
@@ -124,6 +131,29 @@ class Holding:
     @property
     def average_price(self) -> Decimal:
         return self.cost / self.qty
+
+
+@dataclass(frozen=True, slots=True)
+class TransferredHolding:
+    """Something the account holds without having bought it here.
+
+    Shares become a Holding as well and are traded like any other. Other asset classes are
+    shown and valued at `price`, but not traded here.
+
+    Attributes:
+        qty: Whole for shares.
+        price: What one cost.
+        bought_on: Day of the purchase in New York, YYYY-MM-DD.
+        added_at: When it was entered here.
+    """
+
+    account_number: str
+    symbol: str
+    asset_class: AssetClass
+    qty: Decimal
+    price: Decimal
+    bought_on: str
+    added_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,14 @@ def unprocessable(message: str) -> ApiRefusal:
     return ApiRefusal(422, UNPROCESSABLE, message)
 
 
+def not_authorized_to_trade() -> ApiRefusal:
+    return ApiRefusal(403, FORBIDDEN, "account is not authorized to trade")
+
+
+def suspended_by_user() -> ApiRefusal:
+    return ApiRefusal(403, FORBIDDEN, "new orders are rejected by user request")
+
+
 def not_found(message: str) -> ApiRefusal:
     return ApiRefusal(404, NOT_FOUND, message)
 

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from ops_local.exchange.market.sessions import sessions_between
+from ops_local.exchange.market.tape import Tape
+from ops_local.exchange.orders.order_events import OrderEvents
+from ops_local.exchange.orders.settlement import Settlement
 from ops_local.exchange.records import ClosingPrice, DayEnd
 from ops_local.exchange.refusals import BAD_PARAMETER, ApiRefusal
-from ops_local.exchange.sessions import sessions_between
-from ops_local.exchange.settlement import Settlement
 from ops_local.exchange.storage.store import Store
-from ops_local.exchange.tape import Tape
 from ops_local.exchange.valuation import Valuation
 from ops_pipeline.domain.market import MINUTE, Session, minute_of, new_york_day
 
@@ -18,12 +19,18 @@ class SessionClock:
     """Runs in the caller's transaction, so that the clock moves together with its effects."""
 
     def __init__(
-        self, store: Store, tape: Tape, valuation: Valuation, settlement: Settlement
+        self,
+        store: Store,
+        tape: Tape,
+        valuation: Valuation,
+        settlement: Settlement,
+        events: OrderEvents,
     ) -> None:
         self._store = store
         self._tape = tape
         self._valuation = valuation
         self._settlement = settlement
+        self._events = events
 
     def move(self, then: datetime, now: datetime) -> None:
         """Move from then to now; moving to the same moment twice changes nothing.
@@ -38,12 +45,15 @@ class SessionClock:
         for session in sessions_between(new_york_day(then), new_york_day(now)):
             self._run(session, then, now)
         if now > then:
+            self._events.run_due(now)
             self._store.set_now(now)
 
     def _run(self, session: Session, then: datetime, now: datetime) -> None:
         if then < session.opens_at <= now:
+            self._events.run_due(session.opens_at)
             self._open(session)
         for moment in _minutes(session, then, now):
+            self._events.run_due(moment)
             # Checked each minute: without open orders nothing is left to do in this session.
             live = self._store.live_orders()
             if not live:
@@ -51,6 +61,7 @@ class SessionClock:
             for order in live:
                 self._settlement.try_fill(order, moment)
         if then < session.closes_at <= now:
+            self._events.run_due(session.closes_at)
             self._close(session)
 
     def _open(self, session: Session) -> None:
@@ -61,9 +72,10 @@ class SessionClock:
     def _close(self, session: Session) -> None:
         at = session.closes_at
         for order in self._store.live_orders():
-            if order.expires_at <= at:
-                ended = replace(order, status="expired", expired_at=at, updated_at=at)
-                self._store.save(ended)
+            if order.time_in_force == "cls" and order.expires_at <= at:
+                self._settlement.fill_at_close(order, session)
+            elif order.expires_at <= at:
+                self._events.end(order, "expired", at)
         day = session.day.isoformat()
         for ledger in self._store.ledgers():
             equity = self._valuation.balances(ledger.account_number, at).equity

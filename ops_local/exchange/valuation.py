@@ -4,9 +4,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from ops_local.exchange.margin import Balances, balances
-from ops_local.exchange.records import Holding
+from ops_local.exchange.market.tape import Tape
+from ops_local.exchange.records import Holding, TransferredHolding
 from ops_local.exchange.storage.store import Store
-from ops_local.exchange.tape import Tape
 from ops_pipeline.domain.market import new_york_day, new_york_time
 
 
@@ -50,11 +50,42 @@ class Valuation:
             holdings,
             {holding.symbol: self.mark(holding, now) for holding in holdings},
             self._store.live_orders(account_number),
+            unmarginable=sum(
+                (it.qty * it.price for it in self.other_assets(account_number)), Decimal(0)
+            ),
         )
 
+    def other_assets(self, account_number: str) -> list[TransferredHolding]:
+        """What the account holds in other asset classes: shown at cost, not traded here."""
+        held = self._store.transferred_holdings(account_number)
+        return [it for it in held if it.asset_class != "us_equity"]
+
     def last_equity(self, account_number: str, now: datetime) -> Decimal:
-        """Equity at the previous close; the opening cash while there was none."""
-        day_end = self._store.last_day_end(account_number, new_york_day(now))
+        """Equity at the previous close; the opening cash while there was none.
+
+        Holdings from before that were entered since count as if they had been there.
+        """
+        today = new_york_day(now)
+        day_end = self._store.last_day_end(account_number, today)
+        since = "" if day_end is None else day_end.day
+        entered = [
+            it
+            for it in self._store.transferred_holdings(account_number)
+            if it.bought_on < today.isoformat() and new_york_day(it.added_at).isoformat() > since
+        ]
+        equity = self._store.ledger(account_number).opening_cash
         if day_end is not None:
-            return day_end.equity
-        return self._store.ledger(account_number).opening_cash
+            equity = day_end.equity
+        return equity + sum((self._last_day_value(it, now) for it in entered), Decimal(0))
+
+    def _last_day_value(self, held: TransferredHolding, now: datetime) -> Decimal:
+        if held.asset_class != "us_equity":
+            return held.qty * held.price
+        shares = Holding(
+            held.account_number,
+            held.symbol,
+            int(held.qty),
+            held.qty * held.price,
+            held.added_at,
+        )
+        return held.qty * self.last_day_price(shares, now)

@@ -4,6 +4,8 @@ import inspect
 import json
 import re
 import shlex
+from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,11 @@ import pytest
 from ops_local.exchange import accounts
 from ops_local.exchange.__main__ import build_parser
 from ops_local.exchange.api.control_routes import ROUTES
+from ops_local.exchange.conditions import BEHAVIOURS, AccountCondition
 from ops_local.exchange.control_client import ControlClient
-from ops_local.exchange.faults import rules
+from ops_local.exchange.faults import read_rules
 from ops_local.exchange.faults.kinds import KINDS
+from ops_local.exchange.faults.read_rules import COMMON, OPTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "paper-exchange.md").read_text(encoding="utf-8")
@@ -35,9 +39,32 @@ def _block(language: str, title: str) -> str:
     return str(found)
 
 
-def test_each_fault_stands_in_the_table_with_its_requests_and_effect() -> None:
-    told = [tuple(cell.strip("`") for cell in row) for row in _rows("Faults")]
-    assert told == [(kind, fault.requests, fault.effect) for kind, fault in KINDS.items()]
+def test_each_fault_stands_in_the_table_with_its_requests_options_and_effect() -> None:
+    told = [
+        (kind, requests.replace("\\|", "|"), tuple(re.findall(r"`(\w+)`", options)), effect)
+        for kind, requests, options, effect in _rows("Faults")
+    ]
+    assert told == [
+        (f"`{kind}`", f"`{fault.requests}`", fault.options, fault.effect)
+        for kind, fault in KINDS.items()
+    ]
+
+
+def test_each_field_of_a_rule_is_explained() -> None:
+    assert [name for name in ("requests", *COMMON, *OPTIONS) if f"`{name}`" not in PAGE] == []
+
+
+def test_each_behaviour_stands_in_the_table_with_its_values() -> None:
+    told = {
+        name.strip("`"): tuple(re.findall(r"`(\w+)`", values))
+        for name, values, _ in _rows("Behaviours")
+    }
+    assert told == dict(BEHAVIOURS)
+
+
+def test_each_condition_of_an_account_is_named() -> None:
+    names = [field.name for field in fields(AccountCondition)][1:]
+    assert [name for name in names if f"`{name}`" not in _section("Conditions")] == []
 
 
 def test_each_control_route_stands_in_the_table_with_its_method() -> None:
@@ -69,8 +96,10 @@ def test_the_accounts_of_the_example_are_accounts() -> None:
 
 
 def test_the_rules_of_the_example_are_rules() -> None:
-    injected = rules.read(json.loads(_block("json", "Faults")))
-    assert injected.draw("GET", "/v2/orders") is None
+    injected = read_rules.read(
+        json.loads(_block("json", "Faults")), datetime(2026, 2, 4, tzinfo=UTC)
+    )
+    assert injected.draw("GET", "/v2/orders", None, datetime(2026, 2, 4, tzinfo=UTC)) is None
 
 
 def test_the_help_names_each_option_and_each_fault() -> None:
@@ -84,9 +113,7 @@ def test_each_module_of_the_table_exists_and_each_that_exists_is_named() -> None
     named = {name for row in _rows("The code") for name in re.findall(r"`([a-z_]+)`", row[0])}
     there = {file.stem for file in EXCHANGE.glob("*.py") if not file.stem.startswith("__")}
     folders = {file.parent.name for file in EXCHANGE.glob("*/__init__.py")}
-    plain = {"accounts", "cash_activities", "exchange", "records", "valuation"}
-    assert named <= there | folders
-    assert there | folders <= named | plain
+    assert named == there | folders
 
 
 def test_it_imports_nothing_of_the_rest_that_the_page_does_not_name() -> None:

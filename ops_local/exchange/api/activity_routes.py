@@ -5,7 +5,7 @@ from datetime import datetime
 
 from starlette.routing import Route
 
-from ops_local.exchange.api import trading_answers as answers
+from ops_local.exchange.api import order_answers
 from ops_local.exchange.api.calls import Call, endpoint
 from ops_local.exchange.records import CashActivity, ExchangeFill
 from ops_local.exchange.refusals import bad_query
@@ -35,12 +35,18 @@ def list_activities_of_type(call: Call) -> list[Mapping[str, object]]:
 
 
 def _all(call: Call) -> list[ExchangeFill | CashActivity]:
-    """All activities, oldest first: ids start with their time."""
+    """All activities, oldest first: ids start with their time.
+
+    Alpaca has added a filter by order_id that its published API does not have yet.
+    """
     store, number = call.exchange.store, call.account.account_number
     every: list[ExchangeFill | CashActivity] = [
         *store.fills(number),
         *store.cash_activities(number),
     ]
+    order_id = call.text("order_id", "")
+    if order_id and store.behaviour("activities_order_id") == "honoured":
+        every = [it for it in store.fills(number) if it.order_id == order_id]
     return sorted(every, key=lambda it: it.activity_id)
 
 
@@ -80,7 +86,9 @@ def _at(it: ExchangeFill | CashActivity) -> datetime:
 
 
 def _answer(it: ExchangeFill | CashActivity) -> Mapping[str, object]:
-    return answers.fill(it) if isinstance(it, ExchangeFill) else answers.cash_activity(it)
+    return (
+        order_answers.fill(it) if isinstance(it, ExchangeFill) else order_answers.cash_activity(it)
+    )
 
 
 ROUTES = [

@@ -6,13 +6,13 @@ from starlette.routing import Route
 
 from ops_local.exchange.api.calls import Call, endpoint
 from ops_local.exchange.api.wire import new_york_timestamp
-from ops_local.exchange.refusals import bad_query
-from ops_local.exchange.sessions import (
+from ops_local.exchange.market.sessions import (
     coming_session,
     next_opening,
     sessions_between,
     settlement_day,
 )
+from ops_local.exchange.refusals import bad_query
 from ops_pipeline.domain.market import NEW_YORK, Session, new_york_day
 
 Answer = dict[str, object]

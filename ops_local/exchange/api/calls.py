@@ -17,7 +17,8 @@ from starlette.responses import Response
 from ops_local.exchange.accounts import PaperAccount
 from ops_local.exchange.api.wire import parse_timestamp
 from ops_local.exchange.exchange import Exchange
-from ops_local.exchange.faults.injection import DroppedConnection, altered, garbled, refusal
+from ops_local.exchange.faults.alterations import altered
+from ops_local.exchange.faults.injection import DroppedConnection, garbled, refusal
 from ops_local.exchange.faults.rules import Rule
 from ops_local.exchange.refusals import ApiRefusal, bad_query, unauthorized
 
@@ -77,7 +78,7 @@ def endpoint(answer: Callable[[Call], object]) -> Endpoint:
     async def serve(request: Request) -> Response:
         exchange: Exchange = request.app.state.exchange
         body = await request.body()
-        fault = exchange.faults.draw(request.method, request.url.path)
+        fault = _fault(exchange, request)
         if fault is not None and fault.kind == "not_heard":
             return DroppedConnection()
         try:
@@ -89,6 +90,11 @@ def endpoint(answer: Callable[[Call], object]) -> Endpoint:
         return DroppedConnection() if fault is not None and fault.kind == "reply_lost" else response
 
     return serve
+
+
+def _fault(exchange: Exchange, request: Request) -> Rule | None:
+    account = exchange.keys.name_of(request.headers.get("APCA-API-KEY-ID", ""))
+    return exchange.faults.draw(request.method, request.url.path, account, exchange.now())
 
 
 def _answered(

@@ -1,4 +1,4 @@
-"""The control API, which no broker has: clock, faults, cash activities, the store's tables.
+"""The control API, which no broker has: clock, faults, conditions, holdings, orders, tables.
 
 Unsigned, since the exchange listens on loopback only and its money is paper.
 """
@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ops_local.exchange import cash_activities
-from ops_local.exchange.api import trading_answers
+from ops_local.exchange import cash_activities, set_conditions, transfers
+from ops_local.exchange.api import control_orders, order_answers
 from ops_local.exchange.api.calls import Endpoint, json_response
 from ops_local.exchange.api.wire import parse_timestamp, timestamp
 from ops_local.exchange.exchange import Exchange
-from ops_local.exchange.faults import rules
+from ops_local.exchange.faults import read_rules
 from ops_local.exchange.refusals import ApiRefusal, bad_json
 
 
@@ -36,15 +36,62 @@ def get_faults(exchange: Exchange, _: bytes) -> object:
 
 
 def set_faults(exchange: Exchange, body: bytes) -> object:
-    """Replace the rules in force (see `rules.read`); an empty object removes all."""
-    exchange.faults = rules.read(_json(body))
+    """Replace the rules in force (see `read_rules.read`); an empty object removes all."""
+    exchange.faults = read_rules.read(_json(body), exchange.now())
+    return {}
+
+
+def set_account(exchange: Exchange, body: bytes) -> object:
+    """Set an account's condition (see `set_conditions.set_account`)."""
+    set_conditions.set_account(exchange.store, _json(body))
+    return {}
+
+
+def set_asset(exchange: Exchange, body: bytes) -> object:
+    """Set an asset's condition (see `set_conditions.set_asset`)."""
+    set_conditions.set_asset(exchange.store, _json(body), exchange.symbols())
+    return {}
+
+
+def set_behaviour(exchange: Exchange, body: bytes) -> object:
+    """Set a behaviour (see `set_conditions.set_behaviour`)."""
+    set_conditions.set_behaviour(exchange.store, _json(body))
+    return {}
+
+
+def rotate_keys(exchange: Exchange, body: bytes) -> object:
+    """Replace an account's keys (see `set_conditions.rotate_keys`)."""
+    set_conditions.rotate_keys(exchange.keys, _json(body))
+    return {}
+
+
+def add_holding(exchange: Exchange, body: bytes) -> object:
+    """Add a holding from before, or from elsewhere (see `transfers.add`)."""
+    transfers.add(exchange.store, _json(body), exchange.now())
+    return {}
+
+
+def place_order(exchange: Exchange, body: bytes) -> object:
+    return order_answers.fresh_order(control_orders.place(exchange, _json(body)))
+
+
+def end_order(exchange: Exchange, body: bytes) -> object:
+    return order_answers.order(control_orders.end(exchange, _json(body)))
+
+
+def fill_order(exchange: Exchange, body: bytes) -> object:
+    return order_answers.order(control_orders.fill(exchange, _json(body)))
+
+
+def forget_order(exchange: Exchange, body: bytes) -> object:
+    control_orders.forget(exchange, _json(body))
     return {}
 
 
 def add_activity(exchange: Exchange, body: bytes) -> object:
     """Move an account's cash without a trade (see `cash_activities.book`)."""
     booked = cash_activities.book(exchange.store, _json(body), exchange.now())
-    return trading_answers.cash_activity(booked)
+    return order_answers.cash_activity(booked)
 
 
 def get_tables(exchange: Exchange, _: bytes) -> object:
@@ -88,5 +135,14 @@ ROUTES = [
     Route("/control/faults", control(get_faults), methods=["GET"]),
     Route("/control/faults", control(set_faults), methods=["POST"]),
     Route("/control/activities", control(add_activity), methods=["POST"]),
+    Route("/control/holdings", control(add_holding), methods=["POST"]),
+    Route("/control/accounts", control(set_account), methods=["POST"]),
+    Route("/control/keys", control(rotate_keys), methods=["POST"]),
+    Route("/control/assets", control(set_asset), methods=["POST"]),
+    Route("/control/behaviours", control(set_behaviour), methods=["POST"]),
+    Route("/control/orders", control(place_order), methods=["POST"]),
+    Route("/control/orders/end", control(end_order), methods=["POST"]),
+    Route("/control/orders/fill", control(fill_order), methods=["POST"]),
+    Route("/control/orders/forget", control(forget_order), methods=["POST"]),
     Route("/control/tables", control(get_tables), methods=["GET"]),
 ]

@@ -8,8 +8,8 @@ from starlette.routing import Route
 
 from ops_local.exchange.api.calls import Call, endpoint
 from ops_local.exchange.api.wire import parse_timestamp, timestamp
+from ops_local.exchange.market.sessions import session_of
 from ops_local.exchange.refusals import bad_query
-from ops_local.exchange.sessions import session_of
 from ops_pipeline.domain.market import Bar, Quote, new_york_day, new_york_time
 
 Answer = dict[str, object]

@@ -3,9 +3,8 @@
 import json
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
-from ops_local.exchange.records import OrderType, PositionIntent, Side, TimeInForce
 from ops_local.exchange.refusals import (
     FORBIDDEN,
     ApiRefusal,
@@ -13,6 +12,7 @@ from ops_local.exchange.refusals import (
     bad_parameter,
     unprocessable,
 )
+from ops_local.exchange.words import OrderType, PositionIntent, Side, TimeInForce
 
 Fields = dict[str, Any]
 
@@ -25,15 +25,18 @@ _INTENTS: Mapping[Side, tuple[PositionIntent, ...]] = {
     "sell": ("sell_to_close", "sell_to_open"),
 }
 # Alpaca has these and this exchange does not: accepting and ignoring them would mislead.
-_NOT_OFFERED = (
-    "notional",
-    "legs",
-    "take_profit",
-    "stop_loss",
-    "trail_price",
-    "trail_percent",
-    "advanced_instructions",
-)
+_NOT_OFFERED = ("notional", "legs", "take_profit", "stop_loss", "advanced_instructions")
+# The prices that each type of order has, and needs; a trailing stop has one of two trails.
+_PRICE_FIELDS = ("limit_price", "stop_price", "trail_price", "trail_percent")
+_PRICES_OF: Mapping[OrderType, tuple[str, ...]] = {
+    "market": (),
+    "limit": ("limit_price",),
+    "stop": ("stop_price",),
+    "stop_limit": ("limit_price", "stop_price"),
+    "trailing_stop": ("trail_price", "trail_percent"),
+}
+_RESTING: tuple[TimeInForce, ...] = ("day", "gtc")
+_MOST_PERCENT = 100
 
 
 def parse(body: bytes) -> Fields:
@@ -43,6 +46,11 @@ def parse(body: bytes) -> Fields:
         raise bad_json() from error
     if not isinstance(fields, dict):
         raise bad_json()
+    return fields
+
+
+def require_supported(fields: Fields) -> None:
+    """Refuse what Alpaca has and this exchange does not."""
     for name in _NOT_OFFERED:
         if fields.get(name) is not None:
             raise unprocessable(f"{name} is not offered by the paper exchange")
@@ -50,7 +58,6 @@ def parse(body: bytes) -> Fields:
         raise unprocessable("extended_hours is not offered by the paper exchange")
     if fields.get("order_class") not in (None, "", "simple"):
         raise unprocessable("only simple orders are offered by the paper exchange")
-    return fields
 
 
 def _refuse_constant(text: str) -> NoReturn:
@@ -74,27 +81,29 @@ def side(fields: Fields) -> Side:
 
 
 def order_type(fields: Fields) -> OrderType:
-    match fields.get("type"):
-        case "limit":
-            return "limit"
-        case "market":
-            return "market"
-        case "stop":
-            return "stop"
-        case None:
-            raise bad_parameter("type is required")
+    given = fields.get("type")
+    if given is None:
+        raise bad_parameter("type is required")
+    for name in _PRICES_OF:
+        if given == name:
+            return name
     raise bad_parameter("invalid order type")
 
 
 def time_in_force(value: object) -> TimeInForce:
-    match value:
-        case "day":
-            return "day"
-        case "gtc":
-            return "gtc"
-        case None:
-            raise bad_parameter("time_in_force is required")
+    if value is None:
+        raise bad_parameter("time_in_force is required")
+    choices: tuple[TimeInForce, ...] = get_args(TimeInForce)
+    for name in choices:
+        if value == name:
+            return name
     raise bad_parameter("invalid time_in_force")
+
+
+def require_combination(order_type: OrderType, time_in_force: TimeInForce) -> None:
+    """Orders for an auction or for at once are market and limit orders."""
+    if order_type not in ("market", "limit") and time_in_force not in _RESTING:
+        raise bad_parameter(f"{order_type} orders must be day or gtc, not {time_in_force}")
 
 
 def position_intent(fields: Fields, side: Side) -> PositionIntent:
@@ -116,17 +125,24 @@ def quantity(value: object) -> int:
     return int(quantity)
 
 
-def prices(fields: Fields, order_type: OrderType) -> tuple[Decimal | None, Decimal | None]:
-    limit_price, stop_price = price(fields, "limit_price"), price(fields, "stop_price")
-    wanted = {"limit": (True, False), "stop": (False, True), "market": (False, False)}
-    needs_limit, needs_stop = wanted[order_type]
-    if needs_limit != (limit_price is not None):
-        need = "require" if needs_limit else "must not have"
-        raise bad_parameter(f"{order_type} orders {need} a limit price")
-    if needs_stop != (stop_price is not None):
-        need = "require" if needs_stop else "must not have"
-        raise bad_parameter(f"{order_type} orders {need} a stop price")
-    return limit_price, stop_price
+def prices(fields: Fields, order_type: OrderType) -> tuple[Decimal | None, ...]:
+    """Limit price, stop price, trail price and trail percent, those that the type has."""
+    given = {name: price(fields, name) for name in _PRICE_FIELDS}
+    of_type = _PRICES_OF[order_type]
+    for name, value in given.items():
+        words = name.replace("_", " ")
+        if value is not None and name not in of_type:
+            raise bad_parameter(f"{order_type} orders must not have a {words}")
+        if value is None and name in of_type and order_type != "trailing_stop":
+            raise bad_parameter(f"{order_type} orders require a {words}")
+    trails = [
+        value for value in (given["trail_price"], given["trail_percent"]) if value is not None
+    ]
+    if order_type == "trailing_stop" and len(trails) != 1:
+        raise bad_parameter("trailing stop orders require either a trail price or a trail percent")
+    if (given["trail_percent"] or 0) >= _MOST_PERCENT:
+        raise unprocessable(f"trail_percent must be < {_MOST_PERCENT}")
+    return tuple(given.values())
 
 
 def price(fields: Fields, name: str) -> Decimal | None:
@@ -135,7 +151,7 @@ def price(fields: Fields, name: str) -> Decimal | None:
     price = _decimal(fields[name], name)
     if price <= 0:
         raise unprocessable(f"{name} must be > 0")
-    if price % (_CENT if price >= 1 else _HUNDREDTH_CENT):
+    if name != "trail_percent" and price % (_CENT if price >= 1 else _HUNDREDTH_CENT):
         raise unprocessable(
             f"invalid {name} {price}. sub-penny increment does not fulfill minimum pricing criteria"
         )

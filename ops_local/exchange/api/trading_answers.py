@@ -1,45 +1,46 @@
-"""Accounts, assets, orders, positions and activities in the JSON of Alpaca's trading API."""
+"""Accounts, assets and positions in the JSON of Alpaca's trading API."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 
 from ops_local.exchange.api.wire import (
     decimal_text,
-    optional_decimal_text,
-    optional_timestamp,
     timestamp,
 )
+from ops_local.exchange.conditions import OPTIONS_LEVEL, AccountCondition, AssetCondition
 from ops_local.exchange.margin import Balances
 from ops_local.exchange.records import (
-    CashActivity,
-    ExchangeFill,
     ExchangeLedger,
-    ExchangeOrder,
     Holding,
+    TransferredHolding,
 )
 from ops_pipeline.domain.ids import stable_uuid
-from ops_pipeline.domain.market import new_york_day
 
 Answer = dict[str, object]
 
+_UNCHANGED = (
+    "change_today",
+    "unrealized_pl",
+    "unrealized_plpc",
+    "unrealized_intraday_pl",
+    "unrealized_intraday_plpc",
+)
 # A recording does not say where a stock is listed, but the API requires a name.
 LISTED_ON = "NYSE"
-OPTIONS_LEVEL = 3
 
 
 def asset_id(symbol: str) -> str:
     return str(stable_uuid("asset", symbol))
 
 
-def asset(symbol: str) -> Answer:
+def asset(condition: AssetCondition) -> Answer:
     return {
-        "id": asset_id(symbol),
+        "id": asset_id(condition.symbol),
         "class": "us_equity",
         "exchange": LISTED_ON,
-        "symbol": symbol,
-        "name": symbol,
-        "status": "active",
-        "tradable": True,
+        "symbol": condition.symbol,
+        "name": condition.symbol,
+        "status": condition.status,
+        "tradable": condition.trades,
         "marginable": True,
         "shortable": False,
         "easy_to_borrow": False,
@@ -49,22 +50,27 @@ def asset(symbol: str) -> Answer:
 
 
 def account(
-    ledger: ExchangeLedger, balances: Balances, last_equity: Decimal, no_shorting: bool
+    ledger: ExchangeLedger,
+    balances: Balances,
+    last_equity: Decimal,
+    condition: AccountCondition,
 ) -> Answer:
     """The account; the day-trading fields that Alpaca retired in 2026 are left out."""
-    flags = ("trading_blocked", "transfers_blocked", "account_blocked", "trade_suspended_by_user")
     return {
         "id": str(stable_uuid("account", ledger.account_number)),
         "account_number": ledger.account_number,
-        "status": "ACTIVE",
+        "status": condition.status,
         "crypto_status": "INACTIVE",
         "currency": "USD",
         "created_at": timestamp(ledger.opened_at),
-        "shorting_enabled": not no_shorting and balances.multiplier > 1,
+        "shorting_enabled": not condition.no_shorting and balances.multiplier > 1,
         "multiplier": str(balances.multiplier),
         "options_approved_level": OPTIONS_LEVEL,
-        "options_trading_level": OPTIONS_LEVEL,
-        **dict.fromkeys(flags, False),
+        "options_trading_level": condition.options_trading_level,
+        "trading_blocked": condition.trading_blocked,
+        "transfers_blocked": condition.transfers_blocked,
+        "account_blocked": condition.account_blocked,
+        "trade_suspended_by_user": condition.trade_suspended_by_user,
         **_money(balances),
         "last_equity": decimal_text(last_equity),
     }
@@ -87,64 +93,16 @@ def _money(balances: Balances) -> Answer:
     }
 
 
-def configurations(no_shorting: bool) -> Answer:
+def configurations(condition: AccountCondition) -> Answer:
     return {
         "disable_overnight_trading": True,
         "fractional_trading": False,
         "max_margin_multiplier": "2",
-        "max_options_trading_level": OPTIONS_LEVEL,
-        "no_shorting": no_shorting,
+        "max_options_trading_level": condition.options_trading_level,
+        "no_shorting": bool(condition.no_shorting),
         "ptp_no_exception_entry": False,
-        "suspend_trade": False,
+        "suspend_trade": condition.trade_suspended_by_user,
         "trade_confirm_email": "none",
-    }
-
-
-def fresh_order(taken: ExchangeOrder) -> Answer:
-    """The response to a new order: Alpaca acknowledges first, a fill shows in the next read."""
-    status = "pending_new" if taken.status == "new" else taken.status
-    return {**order(taken), "status": status}
-
-
-def order(it: ExchangeOrder) -> Answer:
-    average = it.filled_value / it.filled_qty if it.filled_qty else None
-    unused = ("notional", "failed_at", "legs", "trail_price", "trail_percent", "hwm")
-    return {
-        "id": it.order_id,
-        "client_order_id": it.client_order_id,
-        "symbol": it.symbol,
-        "asset_id": asset_id(it.symbol),
-        "asset_class": "us_equity",
-        "side": it.side,
-        "type": it.order_type,
-        "order_type": it.order_type,
-        "order_class": "simple",
-        "time_in_force": it.time_in_force,
-        "qty": str(it.qty),
-        "limit_price": optional_decimal_text(it.limit_price),
-        "stop_price": optional_decimal_text(it.stop_price),
-        "filled_qty": str(it.filled_qty),
-        "filled_avg_price": optional_decimal_text(average),
-        "position_intent": it.position_intent,
-        "extended_hours": False,
-        "status": it.status,
-        "replaced_by": it.replaced_by,
-        "replaces": it.replaces,
-        **dict.fromkeys(unused),
-        **_moments(it),
-    }
-
-
-def _moments(it: ExchangeOrder) -> Answer:
-    return {
-        "created_at": timestamp(it.submitted_at),
-        "submitted_at": timestamp(it.submitted_at),
-        "updated_at": timestamp(it.updated_at),
-        "expires_at": timestamp(it.expires_at),
-        "filled_at": optional_timestamp(it.filled_at),
-        "canceled_at": optional_timestamp(it.canceled_at),
-        "expired_at": optional_timestamp(it.expired_at),
-        "replaced_at": optional_timestamp(it.replaced_at),
     }
 
 
@@ -176,33 +134,22 @@ def position(
     }
 
 
-def cash_activity(it: CashActivity) -> Mapping[str, object]:
-    """An activity that was not a trade; `date` is the day it is booked on."""
-    about = {} if it.symbol is None else {"symbol": it.symbol}
+def other_position(it: TransferredHolding) -> Answer:
+    """A holding in another asset class, valued at what it cost."""
+    value = it.qty * it.price
     return {
-        "id": it.activity_id,
-        "activity_type": it.activity_type,
-        "date": new_york_day(it.created_at).isoformat(),
-        "net_amount": decimal_text(it.net_amount),
-        "status": "executed",
-        "currency": "USD",
-        "created_at": timestamp(it.created_at),
-        **about,
-    }
-
-
-def fill(it: ExchangeFill) -> Mapping[str, object]:
-    return {
-        "id": it.activity_id,
-        "activity_type": "FILL",
-        "type": "fill" if it.leaves_qty == 0 else "partial_fill",
-        "order_id": it.order_id,
-        "order_status": it.order_status,
+        "asset_id": asset_id(it.symbol),
         "symbol": it.symbol,
-        "side": it.side,
-        "qty": str(it.qty),
-        "price": decimal_text(it.price),
-        "cum_qty": str(it.cum_qty),
-        "leaves_qty": str(it.leaves_qty),
-        "transaction_time": timestamp(it.executed_at),
+        "exchange": "",
+        "asset_class": it.asset_class,
+        "asset_marginable": False,
+        "side": "long",
+        "qty": decimal_text(it.qty),
+        "qty_available": decimal_text(it.qty),
+        "avg_entry_price": decimal_text(it.price),
+        "cost_basis": decimal_text(value),
+        "market_value": decimal_text(value),
+        "current_price": decimal_text(it.price),
+        "lastday_price": decimal_text(it.price),
+        **dict.fromkeys(_UNCHANGED, "0"),
     }

@@ -1,13 +1,16 @@
 """Alpaca's trading API: account, assets, orders and positions."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 
 from starlette.routing import Route
 
+from ops_local.exchange.api import order_answers
 from ops_local.exchange.api import trading_answers as answers
 from ops_local.exchange.api.calls import Call, Reply, endpoint
 from ops_local.exchange.api.read_tickets import read_amendment, read_ticket
+from ops_local.exchange.conditions import AccountCondition
 from ops_local.exchange.margin import held_for_sale
 from ops_local.exchange.records import ExchangeOrder, Holding
 from ops_local.exchange.refusals import bad_query, not_found
@@ -22,34 +25,48 @@ def get_account(call: Call) -> Answer:
         call.exchange.store.ledger(number),
         call.exchange.valuation.balances(number, call.now),
         call.exchange.valuation.last_equity(number, call.now),
-        call.account.no_shorting,
+        _condition(call),
     )
 
 
 def get_configurations(call: Call) -> Answer:
-    return answers.configurations(call.account.no_shorting)
+    return answers.configurations(_condition(call))
+
+
+def _condition(call: Call) -> AccountCondition:
+    """The account's condition, `no_shorting` as it was opened unless that was set since."""
+    condition = call.exchange.store.account_condition(call.account.account_number)
+    if condition.no_shorting is None:
+        return replace(condition, no_shorting=call.account.no_shorting)
+    return condition
 
 
 def list_assets(call: Call) -> list[Answer]:
-    if call.text("status", "active") != "active":
-        return []
+    """Active shares unless asked otherwise."""
+    status = call.text("status", "active")
     if call.text("asset_class", "us_equity") != "us_equity":
         return []
-    return [answers.asset(symbol) for symbol in call.exchange.tape.tickers]
+    conditions = map(call.exchange.store.asset_condition, sorted(call.exchange.symbols()))
+    return [answers.asset(condition) for condition in conditions if condition.status == status]
 
 
 def get_asset(call: Call) -> Answer:
     wanted = call.path("symbol_or_id")
-    for symbol in call.exchange.tape.tickers:
+    for symbol in call.exchange.symbols():
         if wanted in (symbol, answers.asset_id(symbol)):
-            return answers.asset(symbol)
+            return answers.asset(call.exchange.store.asset_condition(symbol))
     raise not_found(f"asset not found for {wanted}")
 
 
 def place_order(call: Call) -> Answer:
     ticket = read_ticket(call.body)
-    order = call.exchange.order_entry.place(call.account.account_number, ticket, call.now)
-    return answers.fresh_order(order)
+    order = call.exchange.order_entry.place(
+        call.account.account_number,
+        ticket,
+        call.now,
+        lambda taken: call.exchange.faults.draw_for_order(taken, call.account.name, call.now),
+    )
+    return order_answers.fresh_order(order)
 
 
 def list_orders(call: Call) -> list[Answer]:
@@ -59,7 +76,7 @@ def list_orders(call: Call) -> list[Answer]:
     found = [o for o in call.exchange.store.orders(call.account.account_number) if asked_for(o)]
     if call.one_of("direction", ("desc", "asc")) == "desc":
         found.reverse()
-    return [answers.order(order) for order in found[:limit]]
+    return [order_answers.order(order) for order in found[:limit]]
 
 
 def _order_filter(call: Call) -> Callable[[ExchangeOrder], bool]:
@@ -76,7 +93,7 @@ def _order_filter(call: Call) -> Callable[[ExchangeOrder], bool]:
 
 
 def get_order(call: Call) -> Answer:
-    return answers.order(
+    return order_answers.order(
         call.exchange.order_entry.find(call.account.account_number, call.path("order_id"))
     )
 
@@ -85,7 +102,7 @@ def get_order_by_client_id(call: Call) -> Answer:
     client_order_id = call.text("client_order_id", "")
     if not client_order_id:
         raise bad_query("client_order_id is required")
-    return answers.order(
+    return order_answers.order(
         call.exchange.order_entry.find_by_client_id(call.account.account_number, client_order_id)
     )
 
@@ -97,7 +114,7 @@ def replace_order(call: Call) -> Answer:
         read_amendment(call.body),
         call.now,
     )
-    return answers.fresh_order(order)
+    return order_answers.fresh_order(order)
 
 
 def cancel_order(call: Call) -> Reply:
@@ -112,15 +129,21 @@ def cancel_orders(call: Call) -> Reply:
 
 
 def list_positions(call: Call) -> list[Answer]:
-    holdings = call.exchange.store.holdings(call.account.account_number)
-    return [_position(call, holding) for holding in holdings]
+    """Shares, then other asset classes, each by symbol."""
+    number = call.account.account_number
+    holdings = call.exchange.store.holdings(number)
+    others = call.exchange.valuation.other_assets(number)
+    return [
+        *(_position(call, holding) for holding in holdings),
+        *(answers.other_position(other) for other in others),
+    ]
 
 
 def get_position(call: Call) -> Answer:
     wanted = call.path("symbol_or_id")
-    for holding in call.exchange.store.holdings(call.account.account_number):
-        if wanted in (holding.symbol, answers.asset_id(holding.symbol)):
-            return _position(call, holding)
+    for position in list_positions(call):
+        if wanted in (position["symbol"], position["asset_id"]):
+            return position
     raise not_found("position does not exist")
 
 

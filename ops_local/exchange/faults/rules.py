@@ -1,15 +1,19 @@
 """The rules in force: which requests fail, how, and how often by a seed.
 
-They are kept in memory only: an exchange that is restarted injects no faults.
+They are kept in memory only: an exchange that is restarted injects no new faults.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from ops_local.exchange.faults.kinds import KINDS, FaultKind, is_kind
-from ops_local.exchange.refusals import bad_parameter
+from ops_local.exchange.faults.kinds import KINDS, FaultKind
+from ops_local.exchange.faults.order_faults import OrderFaultKind, is_order_fault
+from ops_local.exchange.records import ExchangeOrder
+from ops_local.exchange.words import Side
 
 _SLOW_S = 11.0  # longer than clients usually wait for a response
 
@@ -20,16 +24,45 @@ class Rule:
 
     Attributes:
         requests: A pattern for "METHOD /path"; by default that of the kind.
-        rate: Probability for each matching request.
+        rate: Probability for each matching request, or order.
         times: How often it is still injected; None is without limit.
+        minutes: How long it is in force, by the exchange's clock; None is without end.
+        account: Only for this account, by name; None is all of them.
+        symbol: Only orders, quotes, ... of this symbol. None: every one of them, or the
+            first one for kinds that alter one item.
+        side: Only orders of this side.
         seconds: Delay of a slow response.
+        status: The word that unknown_status shows.
+        bid_factor, ask_factor: What wide_quote multiplies the prices with.
+        until: The end of `minutes`.
+        frozen: The quotes that frozen_quote repeats.
     """
 
     kind: FaultKind
     requests: re.Pattern[str]
     rate: float = 1.0
     times: int | None = None
+    minutes: float | None = None
+    account: str | None = None
+    symbol: str | None = None
+    side: Side | None = None
     seconds: float = _SLOW_S
+    status: str = "pending_review"
+    bid_factor: float = 0.6
+    ask_factor: float = 1.0
+    until: datetime | None = None
+    frozen: dict[str, Any] = field(default_factory=dict)
+
+    def applies_to(self, account: str | None, now: datetime) -> bool:
+        """Whether it is in force now for this account; None is an unknown one."""
+        in_time = self.until is None or now < self.until
+        return in_time and self.times != 0 and self.account in (None, account)
+
+    def matches(self, method: str, path: str) -> bool:
+        request = f"{method} {path}"
+        return bool(
+            self.requests.fullmatch(request) and re.fullmatch(KINDS[self.kind].requests, request)
+        )
 
 
 class Faults:
@@ -38,47 +71,44 @@ class Faults:
     `injected` counts the faults injected so far by kind.
     """
 
-    def __init__(self, rules: list[Rule] | None = None, *, seed: int = 0) -> None:
+    def __init__(
+        self, rules: list[Rule] | None = None, *, seed: int = 0, since: datetime | None = None
+    ) -> None:
         self._rules = rules or []
         self._chance = Random(seed)  # noqa: S311 - a repeatable schedule, not a secret
         self.injected: dict[str, int] = {}
+        for rule in self._rules:
+            if rule.minutes is not None and since is not None:
+                rule.until = since + timedelta(minutes=rule.minutes)
 
-    def draw(self, method: str, path: str) -> Rule | None:
+    def draw(self, method: str, path: str, account: str | None, now: datetime) -> Rule | None:
         """The rule to inject into this request, or None. Each call draws anew."""
         for rule in self._rules:
-            if rule.times == 0 or not rule.requests.fullmatch(f"{method} {path}"):
+            if is_order_fault(rule.kind) or not rule.applies_to(account, now):
                 continue
-            if rule.rate < 1 and self._chance.random() >= rule.rate:
-                continue
-            if rule.times is not None:
-                rule.times -= 1
-            self.injected[rule.kind] = self.injected.get(rule.kind, 0) + 1
-            return rule
+            if rule.matches(method, path) and self._drawn(rule):
+                return rule
         return None
 
+    def draw_for_order(
+        self, order: ExchangeOrder, account: str, now: datetime
+    ) -> Iterator[OrderFaultKind]:
+        """The faults that a newly accepted order gets, each kind at most once."""
+        given: set[OrderFaultKind] = set()
+        for rule in self._rules:
+            kind = rule.kind
+            if not is_order_fault(kind) or kind in given or not rule.applies_to(account, now):
+                continue
+            if rule.symbol not in (None, order.symbol) or rule.side not in (None, order.side):
+                continue
+            if rule.matches("POST", "/v2/orders") and self._drawn(rule):
+                given.add(kind)
+                yield kind
 
-def read(body: Any) -> Faults:
-    """Read `{"seed": 7, "rules": [{"kind": "reply_lost", "rate": 0.05, "times": 3}]}`.
-
-    Raises:
-        ApiRefusal: a kind is unknown, or a field is not one of a rule's.
-    """
-    if not isinstance(body, dict) or set(body) - {"seed", "rules"}:
-        raise bad_parameter("faults: an object with seed and rules is expected")
-    return Faults([_rule(raw) for raw in body.get("rules", [])], seed=int(body.get("seed", 0)))
-
-
-def _rule(raw: Any) -> Rule:
-    kind = raw.get("kind") if isinstance(raw, dict) else None
-    if not is_kind(kind):
-        raise bad_parameter(f"faults: a rule names one of {', '.join(KINDS)}")
-    if unknown := set(raw) - {"kind", "requests", "rate", "times", "seconds"}:
-        raise bad_parameter(f"faults: a rule has no {', '.join(sorted(unknown))}")
-    times = raw.get("times")
-    return Rule(
-        kind=kind,
-        requests=re.compile(raw.get("requests") or KINDS[kind].requests),
-        rate=float(raw.get("rate", 1.0)),
-        times=None if times is None else int(times),
-        seconds=float(raw.get("seconds", _SLOW_S)),
-    )
+    def _drawn(self, rule: Rule) -> bool:
+        if rule.rate < 1 and self._chance.random() >= rule.rate:
+            return False
+        if rule.times is not None:
+            rule.times -= 1
+        self.injected[rule.kind] = self.injected.get(rule.kind, 0) + 1
+        return True

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar, get_args, get_type_hints
 
+from ops_local.exchange.conditions import AccountCondition, AssetCondition, Behaviour
+from ops_local.exchange.faults.order_faults import OrderFault, VanishedOrder
 from ops_local.exchange.records import (
     CashActivity,
     ClosingPrice,
@@ -14,39 +16,55 @@ from ops_local.exchange.records import (
     ExchangeLedger,
     ExchangeOrder,
     Holding,
+    TransferredHolding,
 )
 
 Record = (
-    ExchangeOrder | ExchangeFill | CashActivity | Holding | ExchangeLedger | DayEnd | ClosingPrice
+    ExchangeOrder
+    | ExchangeFill
+    | CashActivity
+    | Holding
+    | TransferredHolding
+    | ExchangeLedger
+    | DayEnd
+    | ClosingPrice
+    | AccountCondition
+    | AssetCondition
+    | Behaviour
+    | OrderFault
+    | VanishedOrder
 )
-RecordType = TypeVar(
-    "RecordType",
-    ExchangeOrder,
-    ExchangeFill,
-    CashActivity,
-    Holding,
-    ExchangeLedger,
-    DayEnd,
-    ClosingPrice,
-)
+RecordType = TypeVar("RecordType", bound=Record)
 
 TABLE_OF: dict[type, str] = {
     ExchangeOrder: "orders",
     ExchangeFill: "fills",
     CashActivity: "cash_activities",
     Holding: "positions",
+    TransferredHolding: "transferred_holdings",
     ExchangeLedger: "accounts",
     DayEnd: "day_ends",
     ClosingPrice: "closing_prices",
+    AccountCondition: "account_conditions",
+    AssetCondition: "asset_conditions",
+    Behaviour: "behaviours",
+    OrderFault: "order_faults",
+    VanishedOrder: "vanished_orders",
 }
 _KEY_OF: dict[type, str] = {
     ExchangeOrder: "order_id",
     ExchangeFill: "activity_id",
     CashActivity: "activity_id",
     Holding: "account_number, symbol",
+    TransferredHolding: "account_number, symbol",
     ExchangeLedger: "account_number",
     DayEnd: "account_number, day",
     ClosingPrice: "symbol, day",
+    AccountCondition: "account_number",
+    AssetCondition: "symbol",
+    Behaviour: "name",
+    OrderFault: "order_id, kind",
+    VanishedOrder: "order_id",
 }
 
 
@@ -89,6 +107,8 @@ def _from_sql(value: Any, type_: object) -> Any:
         return None
     if type_ is Decimal:
         return Decimal(value)
+    if type_ is bool:
+        return bool(value)
     return datetime.fromisoformat(value) if type_ is datetime else value
 
 

@@ -1,15 +1,6 @@
-"""The exchange's store: one SQLite file, committed before a response is sent.
+"""The store's trading records: clock, accounts, orders, fills, cash and holdings."""
 
-WAL without a sync per commit survives a kill of the process, but not of the machine.
-One process owns the file; SQLite refuses a second one.
-"""
-
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, datetime
-from pathlib import Path
-from typing import Any
 
 from ops_local.exchange.records import (
     LIVE,
@@ -21,49 +12,15 @@ from ops_local.exchange.records import (
     ExchangeOrder,
     Holding,
 )
-from ops_local.exchange.storage.rows import (
-    TABLE_OF,
-    Record,
-    RecordType,
-    from_row,
-    stamp,
-    to_row,
-    upsert,
-)
-from ops_local.exchange.storage.schema import SCHEMA, TABLES
-from ops_pipeline.domain.broker import Side
+from ops_local.exchange.storage.rows import stamp
+from ops_local.exchange.storage.switches import SwitchStore
+from ops_local.exchange.words import Side
 
 _LIVE = ", ".join(f"'{status}'" for status in LIVE)
 
 
-class Store:
-    """Reads and writes records; contains no rules. Not thread safe."""
-
-    def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None, timeout=1)
-        self._connection.row_factory = sqlite3.Row
-        for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=NORMAL"):
-            self._connection.execute(f"PRAGMA {pragma}")
-        self._connection.execute("PRAGMA foreign_keys=ON")
-        self._connection.executescript(SCHEMA)
-
-    def close(self) -> None:
-        self._connection.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Commit at the end of the block, or roll back."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
-
-    def save(self, record: Record) -> None:
-        """Insert a record, or overwrite the one with the same key."""
-        self._connection.execute(upsert(type(record)), to_row(record))
+class Store(SwitchStore):
+    """The whole store of one exchange."""
 
     def now(self) -> datetime | None:
         """The exchange's current time, or None in a new store."""
@@ -96,6 +53,9 @@ class Store:
             client_order_id,
         )
 
+    def order_of_any_account(self, order_id: str) -> ExchangeOrder | None:
+        return self._first(ExchangeOrder, "order_id = ?", order_id)
+
     def orders(self, account_number: str) -> list[ExchangeOrder]:
         """All orders of the account, oldest first."""
         return self._all(ExchangeOrder, "account_number = ? ORDER BY number", account_number)
@@ -110,11 +70,23 @@ class Store:
         )
 
     def next_order_number(self, account_number: str) -> int:
-        row = self._connection.execute(
-            "SELECT coalesce(max(number), 0) + 1 AS number FROM orders WHERE account_number = ?",
-            (account_number,),
-        ).fetchone()
-        return int(row["number"])
+        return 1 + self._number(
+            "SELECT coalesce(max(number), 0) FROM (SELECT account_number, number FROM orders"
+            " UNION ALL SELECT account_number, number FROM vanished_orders)"
+            " WHERE account_number = ?",
+            account_number,
+        )
+
+    def drop_order(self, order: ExchangeOrder) -> None:
+        self._connection.execute("DELETE FROM orders WHERE order_id = ?", (order.order_id,))
+
+    def times_vanished(self, account_number: str, client_order_id: str) -> int:
+        """How many orders with this client_order_id have vanished."""
+        return self._number(
+            "SELECT count(*) FROM vanished_orders WHERE account_number = ? AND client_order_id = ?",
+            account_number,
+            client_order_id,
+        )
 
     def fills(self, account_number: str) -> list[ExchangeFill]:
         """All executions of the account, by activity id, which sorts by time."""
@@ -125,19 +97,18 @@ class Store:
         return self._all(CashActivity, "account_number = ? ORDER BY number", account_number)
 
     def fill_count(self, order_id: str) -> int:
-        row = self._connection.execute(
-            "SELECT count(*) AS number FROM fills WHERE order_id = ?", (order_id,)
-        ).fetchone()
-        return int(row["number"])
+        return self._number("SELECT count(*) FROM fills WHERE order_id = ?", order_id)
 
     def traded_since(self, account_number: str, symbol: str, side: Side, since: datetime) -> int:
         """Shares filled for the account on that side at or after `since`."""
-        row = self._connection.execute(
-            "SELECT coalesce(sum(qty), 0) AS qty FROM fills"
+        return self._number(
+            "SELECT coalesce(sum(qty), 0) FROM fills"
             " WHERE account_number = ? AND symbol = ? AND side = ? AND executed_at >= ?",
-            (account_number, symbol, side, stamp(since)),
-        ).fetchone()
-        return int(row["qty"])
+            account_number,
+            symbol,
+            side,
+            stamp(since),
+        )
 
     def holdings(self, account_number: str) -> list[Holding]:
         return self._all(Holding, "account_number = ? ORDER BY symbol", account_number)
@@ -167,21 +138,3 @@ class Store:
             symbol,
             before.isoformat(),
         )
-
-    def tables(self) -> dict[str, list[dict[str, Any]]]:
-        """Every row of every table, in a fixed order, so that two runs can be compared."""
-        return {
-            table: [
-                dict(row)
-                for row in self._connection.execute(f"SELECT * FROM {table} ORDER BY {key}")
-            ]
-            for table, key in TABLES.items()
-        }
-
-    def _all(self, kind: type[RecordType], where: str, *values: object) -> list[RecordType]:
-        rows = self._connection.execute(f"SELECT * FROM {TABLE_OF[kind]} WHERE {where}", values)
-        return [from_row(kind, row) for row in rows]
-
-    def _first(self, kind: type[RecordType], where: str, *values: object) -> RecordType | None:
-        found = self._all(kind, where, *values)
-        return found[0] if found else None

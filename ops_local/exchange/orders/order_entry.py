@@ -1,25 +1,21 @@
 """Order entry: accepts, cancels and replaces orders, or refuses them with a reason."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from ops_local.exchange.margin import held_for_sale
-from ops_local.exchange.matching import far_side
+from ops_local.exchange.faults.order_faults import OrderFaultKind
+from ops_local.exchange.market.sessions import coming_session, session_on_or_before
+from ops_local.exchange.market.tape import Tape
+from ops_local.exchange.orders.matching import far_side
+from ops_local.exchange.orders.order_checks import OrderChecks
+from ops_local.exchange.orders.order_events import OrderEvents
+from ops_local.exchange.orders.settlement import Settlement
+from ops_local.exchange.orders.tickets import Amendment, Ticket
 from ops_local.exchange.records import ExchangeOrder
-from ops_local.exchange.refusals import (
-    bad_parameter,
-    insufficient_buying_power,
-    insufficient_qty,
-    not_found,
-    unprocessable,
-    wash_trade,
-)
-from ops_local.exchange.sessions import coming_session, session_on_or_before
-from ops_local.exchange.settlement import Settlement
+from ops_local.exchange.refusals import bad_parameter, not_found, unprocessable
 from ops_local.exchange.storage.store import Store
-from ops_local.exchange.tape import Tape
-from ops_local.exchange.tickets import Amendment, Ticket
 from ops_local.exchange.valuation import Valuation
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import new_york_day
@@ -27,32 +23,54 @@ from ops_pipeline.domain.market import new_york_day
 # Alpaca expires a good-till-canceled order after this long.
 GTC_LASTS = timedelta(days=90)
 
+DrawFaults = Callable[[ExchangeOrder], Iterable[OrderFaultKind]]
+
 
 class OrderEntry:
     """Every method runs in the caller's transaction and raises ApiRefusal to refuse."""
 
     def __init__(
-        self, store: Store, tape: Tape, valuation: Valuation, settlement: Settlement
+        self,
+        store: Store,
+        tape: Tape,
+        valuation: Valuation,
+        settlement: Settlement,
+        events: OrderEvents,
     ) -> None:
         self._store = store
         self._tape = tape
         self._valuation = valuation
         self._settlement = settlement
+        self._events = events
+        self._checks = OrderChecks(store, tape, valuation)
 
-    def place(self, account_number: str, ticket: Ticket, now: datetime) -> ExchangeOrder:
-        """Accept an order and try to fill it at once; return it as it was before that."""
-        if ticket.symbol not in self._tape.tickers:
-            raise unprocessable(f'asset "{ticket.symbol}" not found')
+    def place(
+        self,
+        account_number: str,
+        ticket: Ticket,
+        now: datetime,
+        faults: DrawFaults = lambda _: (),
+    ) -> ExchangeOrder:
+        """Accept an order and try to fill it at once; return it as it was before that.
+
+        Args:
+            faults: Draws the faults of the order once it is accepted.
+        """
+        self._checks.symbol(ticket.symbol)
+        self._checks.account(account_number)
         order = self._order(account_number, ticket, now)
-        if self._store.order_by_client_id(account_number, order.client_order_id) is not None:
-            raise bad_parameter("client_order_id must be unique")
-        self._refuse_wash_trade(order)
-        if order.side == "sell":
-            self._require_shares(order)
-        else:
-            self._require_buying_power(order, now)
+        self._checks.order(order, now)
+        through = self._through_the_market(order, now)
+        if through == "refuse":
+            side = "below" if order.side == "sell" else "above"
+            raise unprocessable(f"stop price must be {side} the market price")
         self._store.save(order)
-        self._settlement.try_fill(order, now)
+        kinds = set(faults(order))
+        self._events.mark(order, kinds, now)
+        if through == "reject" or "rejected_by_venue" in kinds:
+            self._events.end(order, "rejected", now)
+        else:
+            self._settlement.try_fill(order, now)
         return order
 
     def find(self, account_number: str, order_id: str) -> ExchangeOrder:
@@ -68,12 +86,11 @@ class OrderEntry:
         return order
 
     def cancel(self, account_number: str, order_id: str, now: datetime) -> ExchangeOrder:
+        self._checks.account_activity(account_number)
         order = self.find(account_number, order_id)
         if not order.live:
             raise unprocessable(f'order is already in "{order.status}" state')
-        canceled = replace(order, status="canceled", canceled_at=now, updated_at=now)
-        self._store.save(canceled)
-        return canceled
+        return self._events.end(order, "canceled", now)
 
     def cancel_all(self, account_number: str, now: datetime) -> list[ExchangeOrder]:
         live = self._store.live_orders(account_number)
@@ -98,6 +115,11 @@ class OrderEntry:
         self._store.save(replace(ended, replaced_by=new.order_id))
         return new
 
+    def _through_the_market(self, order: ExchangeOrder, now: datetime) -> str:
+        """What is done with a stop order that would trigger at once; "" with any other."""
+        through = self._checks.is_through_the_market(order, now)
+        return self._store.behaviour("stop_through_market") if through else ""
+
     def _order(self, account_number: str, ticket: Ticket, now: datetime) -> ExchangeOrder:
         session = coming_session(now)
         number = self._store.next_order_number(account_number)
@@ -105,9 +127,9 @@ class OrderEntry:
             stable_uuid("client order", account_number, number)
         )
         last_day = new_york_day(now + GTC_LASTS)
-        last = session if ticket.time_in_force == "day" else session_on_or_before(last_day)
+        last = session_on_or_before(last_day) if ticket.time_in_force == "gtc" else session
         return ExchangeOrder(
-            order_id=str(stable_uuid("order", account_number, client_order_id)),
+            order_id=self._order_id(account_number, client_order_id),
             account_number=account_number,
             number=number,
             client_order_id=client_order_id,
@@ -125,7 +147,15 @@ class OrderEntry:
             updated_at=now,
             expires_at=last.closes_at,
             replaces=ticket.replaces,
+            trail_price=ticket.trail_price,
+            trail_percent=ticket.trail_percent,
         )
+
+    def _order_id(self, account_number: str, client_order_id: str) -> str:
+        """From the client's id; one that is sent again after its order vanished gets another."""
+        vanished = self._store.times_vanished(account_number, client_order_id)
+        again = (vanished,) if vanished else ()
+        return str(stable_uuid("order", account_number, client_order_id, *again))
 
     def _reserve_price(self, ticket: Ticket, now: datetime) -> Decimal:
         """The most one share may cost: the limit, else the stop or the quote's far side."""
@@ -144,27 +174,6 @@ class OrderEntry:
             raise unprocessable(f"no market price of {ticket.symbol} is known: use a limit order")
         return price
 
-    def _refuse_wash_trade(self, order: ExchangeOrder) -> None:
-        for other in self._store.live_orders(order.account_number):
-            if other.symbol == order.symbol and other.side != order.side:
-                raise wash_trade(other.order_id, other.order_type)
-
-    def _require_shares(self, order: ExchangeOrder) -> None:
-        live = self._store.live_orders(order.account_number)
-        held = held_for_sale(live, order.symbol)
-        holding = self._store.holding(order.account_number, order.symbol)
-        existing = 0 if holding is None else holding.qty
-        if order.qty > existing - held:
-            related = [o.order_id for o in live if o.symbol == order.symbol and o.side == "sell"]
-            raise insufficient_qty(
-                order.symbol, requested=order.qty, existing=existing, held=held, related=related
-            )
-
-    def _require_buying_power(self, order: ExchangeOrder, now: datetime) -> None:
-        available = self._valuation.balances(order.account_number, now).buying_power
-        if order.reserved > available:
-            raise insufficient_buying_power(available, order.reserved)
-
 
 def _amended(old: ExchangeOrder, amendment: Amendment) -> Ticket:
     if (amendment.limit_price is not None) > (old.limit_price is not None):
@@ -181,5 +190,7 @@ def _amended(old: ExchangeOrder, amendment: Amendment) -> Ticket:
         stop_price=amendment.stop_price or old.stop_price,
         client_order_id=amendment.client_order_id,
         position_intent=old.position_intent,
+        trail_price=old.trail_price,
+        trail_percent=old.trail_percent,
         replaces=old.order_id,
     )

@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ops_local.exchange.records import OrderType, PositionIntent, Side, TimeInForce
+from ops_local.exchange.words import OrderType, PositionIntent, Side, TimeInForce
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A new order; `client_order_id` is None when the exchange chooses one."""
+    """A new order; `client_order_id` is None when the exchange chooses one.
+
+    A trailing stop has one of `trail_price` and `trail_percent` in place of prices.
+    """
 
     symbol: str
     side: Side
@@ -19,6 +22,8 @@ class Ticket:
     stop_price: Decimal | None
     client_order_id: str | None
     position_intent: PositionIntent
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
     replaces: str | None = None
 
 

@@ -1,0 +1,1 @@
+"""The market of the recording: its sessions and its data, without look-ahead."""

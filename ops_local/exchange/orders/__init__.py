@@ -1,0 +1,1 @@
+"""Orders: what is asked for, checked, matched, settled and ended."""

@@ -1,0 +1,267 @@
+"""Conditions of accounts and assets, behaviours and rotated keys, at the exchange."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops_local.exchange.conditions import BEHAVIOURS, TRADING_STATUSES
+from ops_local.exchange.launcher import ExchangeFailed, RunningExchange
+from tests.contract.paper_street import (
+    LARGE,
+    TINY,
+    ask,
+    at,
+    look,
+    open_exchange,
+    order,
+    own,
+    place,
+)
+from tests.contract.published import TRADING, complaints, published_words, require_published
+
+NOT_AUTHORIZED = (403, "account is not authorized to trade")
+SELL_STOP: dict[str, Any] = {"side": "sell", "type": "stop", "limit_price": None}
+
+
+@pytest.fixture
+def exchange(tmp_path: Path) -> Iterator[RunningExchange]:
+    with open_exchange(tmp_path) as running:
+        running.set_clock(at("10:31"))
+        yield running
+
+
+def placing(exchange: RunningExchange, **changes: object) -> tuple[int, str]:
+    """Status and message of an order."""
+    status, answer = ask(exchange, "POST", "/v2/orders", order(**changes))
+    return status, str(answer.get("message", ""))
+
+
+def account(exchange: RunningExchange) -> dict[str, Any]:
+    return dict(ask(exchange, "GET", "/v2/account")[1])
+
+
+def test_each_published_status_is_shown_and_only_two_of_them_trade(
+    exchange: RunningExchange,
+) -> None:
+    require_published()
+    for status in published_words("AccountStatus"):
+        exchange.set_account("large", status=status)
+        shown = account(exchange)
+        assert (shown["status"], complaints(TRADING, "Account", shown)) == (status, [])
+        accepted = placing(exchange)[0] == 200
+        assert accepted is (status in TRADING_STATUSES), status
+
+
+def test_a_status_that_nobody_published_does_not_trade(exchange: RunningExchange) -> None:
+    exchange.set_account("large", status="AML_REVIEW")
+    assert account(exchange)["status"] == "AML_REVIEW"
+    assert placing(exchange) == NOT_AUTHORIZED
+
+
+@pytest.mark.parametrize("flag", ["trading_blocked", "account_blocked"])
+def test_a_blocked_account_places_no_order_and_can_be_released(
+    exchange: RunningExchange, flag: str
+) -> None:
+    require_published()
+    exchange.set_account("large", **{flag: True})
+    shown = account(exchange)
+    assert (shown[flag], complaints(TRADING, "Account", shown)) == (True, [])
+    assert placing(exchange) == NOT_AUTHORIZED
+    assert ask(exchange, "POST", "/v2/orders", order(), account=TINY)[0] == 200
+    exchange.set_account("large", **{flag: False})
+    assert placing(exchange)[0] == 200
+
+
+def test_a_blocked_account_cancels_nothing_and_one_blocked_for_trading_does(
+    exchange: RunningExchange,
+) -> None:
+    resting = place(exchange, limit_price="9")
+    exchange.set_account("large", account_blocked=True)
+    assert ask(exchange, "DELETE", f"/v2/orders/{resting}")[0] == 403
+    exchange.set_account("large", account_blocked=False, trading_blocked=True)
+    assert ask(exchange, "DELETE", f"/v2/orders/{resting}")[0] == 204
+
+
+def test_trading_that_the_user_suspended_refuses_orders_in_other_words(
+    exchange: RunningExchange,
+) -> None:
+    exchange.set_account("large", trade_suspended_by_user=True)
+    assert placing(exchange) == (403, "new orders are rejected by user request")
+    assert ask(exchange, "GET", "/v2/account/configurations")[1]["suspend_trade"] is True
+
+
+def test_options_level_and_shorting_are_what_was_set(exchange: RunningExchange) -> None:
+    require_published()
+    exchange.set_account("large", options_trading_level=0, no_shorting=False)
+    assert (account(exchange)["options_trading_level"], account(exchange)["shorting_enabled"]) == (
+        0,
+        True,
+    )
+    configured = ask(exchange, "GET", "/v2/account/configurations")[1]
+    assert configured["no_shorting"] is False
+    assert complaints(TRADING, "AccountConfigurations", configured) == []
+    exchange.set_account("large", no_shorting=None)
+    assert ask(exchange, "GET", "/v2/account/configurations")[1]["no_shorting"] is True
+
+
+@pytest.mark.parametrize("condition", [{"status": "inactive"}, {"tradable": False}])
+def test_an_asset_that_is_not_tradable_refuses_orders_and_fills_none(
+    exchange: RunningExchange, condition: dict[str, Any]
+) -> None:
+    require_published()
+    own(exchange, 10)
+    waiting = place(exchange, limit_price="11", side="sell")
+    exchange.set_asset("AAA", **condition)
+    shown = ask(exchange, "GET", "/v2/assets/AAA")[1]
+    assert (shown["tradable"], complaints(TRADING, "Assets", shown)) == (False, [])
+    status, message = placing(exchange, side="sell", limit_price="9")
+    assert (status, message.startswith("asset AAA is not ")) == (422, True)
+    assert placing(exchange, symbol="BBB")[0] == 200
+    ask(exchange, "PATCH", f"/v2/orders/{waiting}", {"limit_price": "9"})
+    exchange.set_clock(at("10:33"))
+    assert look(exchange, waiting)["status"] == "new"
+    exchange.set_asset("AAA", status="active", tradable=True)
+    assert placing(exchange, side="sell", qty="1", symbol="BBB", limit_price="9")[0] == 200
+
+
+def test_a_resting_order_waits_while_its_asset_is_not_tradable(exchange: RunningExchange) -> None:
+    waiting = place(exchange, qty="250")
+    exchange.set_asset("AAA", tradable=False)
+    exchange.set_clock(at("10:40"))
+    assert look(exchange, waiting)["filled_qty"] == "100"
+    exchange.set_asset("AAA", tradable=True)
+    exchange.set_clock(at("10:42"))
+    assert look(exchange, waiting)["status"] == "filled"
+
+
+def test_an_inactive_asset_is_listed_as_inactive_only(exchange: RunningExchange) -> None:
+    exchange.set_asset("AAA", status="inactive")
+
+    def listed(status: str) -> list[str]:
+        return [it["symbol"] for it in ask(exchange, "GET", f"/v2/assets?status={status}")[1]]
+
+    assert (listed("active"), listed("inactive")) == (["BBB"], ["AAA"])
+
+
+def test_a_stop_through_the_market_triggers_at_once_by_default(exchange: RunningExchange) -> None:
+    own(exchange, 10)
+    assert look(exchange, place(exchange, **SELL_STOP, stop_price="10.5"))["status"] == "filled"
+
+
+@pytest.mark.parametrize(
+    ("side", "through", "fine"), [("sell", "10", "9.99"), ("buy", "10.02", "10.03")]
+)
+def test_a_stop_through_the_market_is_refused_where_that_is_set(
+    exchange: RunningExchange, side: str, through: str, fine: str
+) -> None:
+    if side == "sell":
+        own(exchange, 10)
+    exchange.set_behaviour("stop_through_market", "refuse")
+    stop = {**SELL_STOP, "side": side}
+    status, message = placing(exchange, **stop, stop_price=through)
+    assert (status, "the market price" in message) == (422, True)
+    assert look(exchange, place(exchange, **stop, stop_price=fine))["status"] == "new"
+
+
+def test_a_stop_through_the_market_is_accepted_and_then_rejected_where_that_is_set(
+    exchange: RunningExchange,
+) -> None:
+    own(exchange, 10)
+    exchange.set_behaviour("stop_through_market", "reject")
+    rejected = look(exchange, place(exchange, **SELL_STOP, stop_price="10.5"))
+    assert (rejected["status"], rejected["filled_qty"]) == ("rejected", "0")
+    assert ask(exchange, "GET", "/v2/positions/AAA")[1]["qty_available"] == "10"
+
+
+def test_activities_are_filtered_by_order_where_that_is_honoured(
+    exchange: RunningExchange,
+) -> None:
+    first, second = place(exchange), place(exchange, symbol="BBB")
+    exchange.add_activity("large", "FEE", "-1")
+
+    def orders(path: str) -> list[str]:
+        found = ask(exchange, "GET", f"/v2/account/activities{path}")[1]
+        return sorted(it.get("order_id", "none") for it in found)
+
+    assert orders(f"?order_id={first}") == sorted([first, second, "none"])
+    exchange.set_behaviour("activities_order_id", "honoured")
+    assert orders(f"?order_id={first}") == [first]
+    assert orders(f"/FILL?order_id={second}") == [second]
+    assert orders("?order_id=unknown") == []
+
+
+def test_a_repeated_id_is_refused_in_another_wording_where_that_is_set(
+    exchange: RunningExchange,
+) -> None:
+    place(exchange, client_order_id="once")
+    assert placing(exchange, client_order_id="once")[1] == "client_order_id must be unique"
+    exchange.set_behaviour("duplicate_client_order_id", "already_exists")
+    assert placing(exchange, client_order_id="once") == (422, "client order id already exists")
+
+
+def test_rotated_keys_open_another_account_and_the_old_ones_nothing(
+    exchange: RunningExchange,
+) -> None:
+    exchange.rotate_keys("large", "key-new", "secret-new", opens="tiny")
+    rotated = replace(LARGE, key_id="key-new", secret_key="secret-new")
+    assert ask(exchange, "GET", "/v2/account")[0] == 401
+    assert ask(exchange, "GET", "/v2/account", account=rotated)[1]["account_number"] == "PA-TINY"
+    assert ask(exchange, "GET", "/v2/account", account=TINY)[0] == 200
+    exchange.rotate_keys("large", "key-newer", "secret-new")
+    assert ask(exchange, "GET", "/v2/account", account=rotated)[0] == 401
+    newer = replace(rotated, key_id="key-newer")
+    assert ask(exchange, "GET", "/v2/account", account=newer)[1]["account_number"] == "PA-LARGE"
+
+
+def test_the_same_keys_may_come_to_open_another_account(exchange: RunningExchange) -> None:
+    exchange.rotate_keys("large", LARGE.key_id, LARGE.secret_key, opens="tiny")
+    assert account(exchange)["account_number"] == "PA-TINY"
+
+
+def test_conditions_and_behaviours_survive_a_restart_and_rotated_keys_do_not(
+    tmp_path: Path,
+) -> None:
+    with open_exchange(tmp_path) as exchange:
+        exchange.set_account("large", status="ACCOUNT_UPDATED")
+        exchange.set_behaviour("stop_through_market", "refuse")
+        exchange.rotate_keys("large", "key-new", "secret-new")
+        before = exchange.tables()
+    with open_exchange(tmp_path) as again:
+        assert again.tables() == before
+        assert account(again)["status"] == "ACCOUNT_UPDATED"
+
+
+def test_what_can_not_be_set_is_refused(exchange: RunningExchange) -> None:
+    before = exchange.tables()
+    wrongs: tuple[Callable[[], object], ...] = (
+        lambda: exchange.set_account("nobody", status="ACTIVE"),
+        lambda: exchange.set_account("large", status=""),
+        lambda: exchange.set_account("large", mood="bad"),
+        lambda: exchange.set_account("large", trading_blocked="yes"),
+        lambda: exchange.set_account("large", options_trading_level=9),
+        lambda: exchange.set_account("large", options_trading_level=True),
+        lambda: exchange.set_asset("ZZZ", tradable=False),
+        lambda: exchange.set_asset("AAA", tradable="no"),
+        lambda: exchange.set_asset("AAA", status="gone"),
+        lambda: exchange.set_behaviour("stop_through_market", "explode"),
+        lambda: exchange.set_behaviour("mood", "bad"),  # type: ignore[arg-type]
+        lambda: exchange.rotate_keys("nobody", "k", "s"),
+        lambda: exchange.rotate_keys("large", TINY.key_id, "s"),
+        lambda: exchange.rotate_keys("large", "", "s"),
+        lambda: exchange.rotate_keys("large", "k", "s", opens="nobody"),
+    )
+    for wrong in wrongs:
+        with pytest.raises(ExchangeFailed, match="422"):
+            wrong()
+    assert exchange.tables() == before
+    assert account(exchange)["account_number"] == "PA-LARGE"
+
+
+def test_each_value_of_a_behaviour_stands_in_a_test_of_this_file() -> None:
+    text = Path(__file__).read_text(encoding="utf-8")
+    for name, (_, *others) in BEHAVIOURS.items():
+        for value in others:
+            assert f'"{name}", "{value}"' in text, (name, value)
