@@ -39,7 +39,8 @@ FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = 'public'
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_index AS i ON i.indrelid = c.oid AND i.indisprimary
-WHERE c.relkind IN ('r', 'p')
+-- An unlogged table holds rows within a transaction only, and the reader may not read it.
+WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 'u'
 ORDER BY c.relname COLLATE "C", a.attnum
 """
 
