@@ -195,7 +195,7 @@ BEGIN
         RAISE EXCEPTION 'order %: the broker''s id never changes',
             OLD.client_order_id USING ERRCODE = 'OP002';
     END IF;
-    IF OLD.status <> 'intended' AND (NEW.ticker, NEW.symbol, NEW.instrument_type, NEW.multiplier,
+    IF OLD.purpose = 'entry' AND OLD.status <> 'intended' AND (NEW.ticker, NEW.symbol, NEW.instrument_type, NEW.multiplier,
             NEW.quantity, NEW.order_type, NEW.price, NEW.decided_at, NEW.tick, NEW.recommendation_id)
        IS DISTINCT FROM (OLD.ticker, OLD.symbol, OLD.instrument_type, OLD.multiplier,
             OLD.quantity, OLD.order_type, OLD.price, OLD.decided_at, OLD.tick, OLD.recommendation_id) THEN

@@ -37,7 +37,8 @@ def _order(status: Status) -> Order:
     filled = {"filled": 10, "partially_filled": 4}.get(status, 0)
     heard = status not in ("intended", "unknown", "not_placed")
     return Order(
-        client_order_id="id", account_name="large", purpose="entry", recommendation_id=1,
+        client_order_id="id", account_name="large", execution_mode="ALPACA_PAPER", broker="alpaca",
+        purpose="entry", recommendation_id=1,
         position_id=None, attempt=1, ticker="AAA", symbol="AAA", instrument_type="STOCK",
         multiplier=1, side="buy", quantity=Decimal(10), order_type="limit", price=Decimal(10),
         reason="signal", decided_at=NOON, tick=NOON, parameter_version=1, status=status,

@@ -25,7 +25,8 @@ from ops_pipeline.execution.decisions.booking import (
 NOON = datetime(2026, 2, 4, 17, tzinfo=UTC)
 RULES = ExitRules()
 ENTRY = Order(
-    client_order_id="entry-1", account_name="large", purpose="entry", recommendation_id=7,
+    client_order_id="entry-1", account_name="large", execution_mode="ALPACA_PAPER",
+    broker="alpaca", purpose="entry", recommendation_id=7,
     position_id=None, attempt=1, ticker="AAA", symbol="AAA", instrument_type="STOCK",
     multiplier=1, side="buy", quantity=Decimal(10), order_type="limit", price=Decimal(100),
     reserved_notional=Decimal(1000), reason="signal", decided_at=NOON, tick=NOON,
@@ -67,7 +68,7 @@ def report(
 
 
 def booked(view: OrderView, answer: ExecutionReport) -> Booking:
-    return book(view, answer, mode="ALPACA_PAPER", rules=RULES, now=NOON)
+    return book(view, answer, rules=RULES, now=NOON)
 
 
 def opened(quantity: int = 10) -> Position:
@@ -208,8 +209,6 @@ def test_a_sale_is_valued_by_its_fills_only_when_all_are_recorded(recorded: int)
 
 
 def test_a_position_that_no_sale_explains_closes_without_a_price() -> None:
-    closed, closing = closing_of(
-        opened(), [], reason="missing_at_broker", at=NOON, mode="ALPACA_PAPER"
-    )
+    closed, closing = closing_of(opened(), [], reason="missing_at_broker", at=NOON)
     assert closed.status == "closed"
     assert (closing.result.exit_price, closing.result.pnl_dollars) == (None, None)

@@ -230,10 +230,23 @@ def test_an_order_unknown_for_more_than_two_minutes_has_an_alert_until_it_is_set
     assert bench.alerts() == []
 
 
-def test_what_a_look_up_finds_must_agree_with_what_was_intended(bench: TradingBench) -> None:
+def tamper(owner_db: Database, *statements: str) -> None:
+    """Write what the triggers keep everybody else from writing."""
+    with owner_db.transaction() as tx:
+        for table in ("accounts", "orders"):
+            tx.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        for statement in statements:
+            tx.execute(statement)
+        for table in ("accounts", "orders"):
+            tx.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+
+
+def test_what_a_look_up_finds_must_agree_with_what_was_intended(
+    bench: TradingBench, owner_db: Database
+) -> None:
     name = lose_the_reply(bench, accepted=True)
     bench.broker.fill(name, "100.00")
-    bench.run("UPDATE orders SET quantity = 18")
+    tamper(owner_db, "UPDATE orders SET quantity = 18")
 
     bench.next_minute()
     assert bench.dispatch().blocked
@@ -252,7 +265,7 @@ def test_an_order_that_cannot_be_settled_keeps_no_other_unknown(
     bench.broker.fail("submit", NO_ANSWER, after_effect=True)
     bench.recommend("BBB")
     bench.dispatch()
-    bench.run("UPDATE orders SET status = 'unknown'")
+    tamper(owner_db, "UPDATE orders SET status = 'unknown', broker_order_id = NULL")
     with owner_db.transaction() as tx:
         tx.script(
             "ALTER TABLE orders ADD CONSTRAINT orders_no_aaa"
@@ -293,9 +306,15 @@ def test_keys_of_another_account_stop_the_recovery(bench: TradingBench) -> None:
     assert bench.order()["status"] == "unknown"
 
 
-def test_a_simulated_intent_of_a_dead_run_is_closed_when_it_is_stale(bench: TradingBench) -> None:
+def test_a_simulated_intent_of_a_dead_run_is_closed_when_it_is_stale(
+    bench: TradingBench, owner_db: Database
+) -> None:
     lose_the_reply(bench, accepted=False)
-    bench.set_account(execution_mode="SIMULATED")
+    tamper(
+        owner_db,
+        "UPDATE accounts SET execution_mode = 'SIMULATED'",
+        "UPDATE orders SET execution_mode = 'SIMULATED'",
+    )
     bench.clock.advance(301)
     assert bench.recover().settled == 1
     assert bench.order()["status"] == "not_placed"

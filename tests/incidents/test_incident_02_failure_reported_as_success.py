@@ -50,7 +50,7 @@ def test_a_failing_migration_fails_the_invocation_and_changes_nothing(
     (bundle / "9001_add_column.sql").write_text(
         "ALTER TABLE orders ADD COLUMN note text;\n"
         "UPDATE orders SET note = '';\n"
-        "ALTER TABLE orders ADD COLUMN broker text REFERENCES brokers (name);\n"
+        "ALTER TABLE orders ADD COLUMN brokerage text REFERENCES brokers (name);\n"
     )
 
     with pytest.raises(MigrationFailed) as raised:

@@ -27,6 +27,8 @@ HELD = Position(
     id=UUID(int=1),
     execution_id=UUID(int=2),
     account_name="large",
+    execution_mode="ALPACA_PAPER",
+    broker="alpaca",
     ticker="AAA",
     symbol="AAA",
     instrument_type="STOCK",

@@ -20,6 +20,8 @@ NOW = datetime(2026, 2, 4, 16, 0, 30, tzinfo=UTC)
 ORDER = Order(
     client_order_id="test-large-AAA-20260204T1600-entry-1",
     account_name="large",
+    execution_mode="ALPACA_PAPER",
+    broker="alpaca",
     purpose="entry",
     recommendation_id=1,
     position_id=None,

@@ -15,12 +15,13 @@ _COLUMNS = ", ".join(field.name for field in fields(Position))
 
 _INSERT = """
 INSERT INTO active_positions
-    (id, execution_id, account_name, ticker, symbol, instrument_type, strategy_type, side,
-     quantity, opened_quantity, multiplier, entry_price, entry_time, stop_loss, take_profit,
-     initial_risk, max_hold_minutes, peak_price, trough_price, trailing_armed, lifecycle_state,
-     status, created_at, updated_at, parameter_version)
+    (id, execution_id, account_name, execution_mode, broker, ticker, symbol, instrument_type,
+     strategy_type, side, quantity, opened_quantity, multiplier, entry_price, entry_time,
+     stop_loss, take_profit, initial_risk, max_hold_minutes, peak_price, trough_price,
+     trailing_armed, lifecycle_state, status, created_at, updated_at, parameter_version)
 VALUES
-    (:id, CAST(:execution_id AS uuid), :account_name, :ticker, :symbol, :instrument_type,
+    (:id, CAST(:execution_id AS uuid), :account_name, :execution_mode, :broker, :ticker, :symbol,
+     :instrument_type,
      :strategy_type, 'long', :quantity, :opened_quantity, :multiplier, :entry_price, :entry_time,
      CAST(:stop_loss AS numeric), CAST(:take_profit AS numeric), CAST(:initial_risk AS numeric),
      CAST(:max_hold_minutes AS integer), CAST(:peak_price AS numeric),

@@ -18,6 +18,7 @@ VERSIONS = (
     "0013_keep_newest_bars_visible",
     "0015_name_the_broker",
     "0017_close_holes_in_the_caps",
+    "0018_keep_the_mode_of_orders",
     "0020_keep_written_times",
     "0021_date_symbols",
 )

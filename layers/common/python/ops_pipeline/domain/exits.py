@@ -32,6 +32,8 @@ class Position:
     id: UUID
     execution_id: UUID | None
     account_name: str
+    execution_mode: ExecutionMode
+    broker: str
     ticker: str
     symbol: str
     instrument_type: Instrument

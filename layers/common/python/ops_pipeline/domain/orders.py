@@ -6,6 +6,7 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
 from typing import Literal
 from uuid import UUID
 
+from ops_pipeline.domain.accounts import ExecutionMode
 from ops_pipeline.domain.broker import BrokerOrder, OrderRequest, OrderType, Side, TimeInForce
 from ops_pipeline.domain.trading_terms import Instrument, TradeReason
 
@@ -41,6 +42,8 @@ class Order:
 
     client_order_id: str
     account_name: str
+    execution_mode: ExecutionMode
+    broker: str
     purpose: Purpose
     recommendation_id: int | None
     position_id: UUID | None
@@ -71,6 +74,11 @@ class Order:
     @property
     def live(self) -> bool:
         return self.status in LIVE
+
+    @property
+    def simulated(self) -> bool:
+        """Whether it fills at a quote here; no broker has it."""
+        return self.execution_mode == "SIMULATED"
 
     @property
     def remaining(self) -> Decimal:

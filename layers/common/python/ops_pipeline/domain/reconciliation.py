@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
+from ops_pipeline.domain.accounts import Account, ExecutionMode
 from ops_pipeline.domain.broker import BrokerOrder, BrokerPosition
 from ops_pipeline.domain.exits import Position, first_stop, first_target
 from ops_pipeline.domain.ids import stable_uuid
@@ -106,6 +107,8 @@ def adopted_position(
     account: str,
     symbol: str,
     *,
+    execution_mode: ExecutionMode,
+    broker: str,
     quantity: Decimal,
     price: Decimal,
     at: datetime,
@@ -121,6 +124,8 @@ def adopted_position(
         id=stable_uuid("adopted position", account, symbol, at),
         execution_id=None,
         account_name=account,
+        execution_mode=execution_mode,
+        broker=broker,
         ticker=symbol,
         symbol=symbol,
         instrument_type="STOCK",
@@ -144,7 +149,7 @@ def adopted_position(
     )
 
 
-def adopted_order(account: str, found: BrokerOrder, position: Position | None) -> Order | None:
+def adopted_order(account: Account, found: BrokerOrder, position: Position | None) -> Order | None:
     """A row for an external order; None if it is not an order for stock.
 
     Stored as acknowledged with nothing filled, since settling it books its fills, and without
@@ -154,7 +159,9 @@ def adopted_order(account: str, found: BrokerOrder, position: Position | None) -
         return None
     return Order(
         client_order_id=found.client_order_id,
-        account_name=account,
+        account_name=account.account_name,
+        execution_mode=account.execution_mode,
+        broker=account.broker,
         purpose="adopted",
         recommendation_id=None,
         position_id=position.id if position and found.side == "sell" else None,

@@ -108,7 +108,7 @@ class _Reconciliation:
         if orders.find(self.tx, found.client_order_id) is not None:
             return False
         held = positions.find_open(self.tx, self.ctx.name, found.symbol)
-        row = reconciliation.adopted_order(self.ctx.name, found, held)
+        row = reconciliation.adopted_order(self.ctx.account, found, held)
         if row is None:
             return False
         orders.insert(self.tx, row)
@@ -168,6 +168,8 @@ class _Reconciliation:
         position = reconciliation.adopted_position(
             self.ctx.name,
             theirs.symbol,
+            execution_mode=self.ctx.account.execution_mode,
+            broker=self.ctx.account.broker,
             quantity=theirs.quantity,
             price=theirs.average_entry_price,
             at=now,
@@ -183,9 +185,7 @@ class _Reconciliation:
         if orders.live_in_symbol(self.tx, self.ctx.name, held.symbol):
             return False
         self._event(held, "repaired", -held.quantity)
-        settlement.close_unproven(
-            self.tx, held, _GONE, mode=self.ctx.account.execution_mode, now=self.ctx.now()
-        )
+        settlement.close_unproven(self.tx, held, _GONE, now=self.ctx.now())
         self._event(held, "closed", Decimal(0))
         self.ctx.journal.went_wrong("position_given_up", account=self.ctx.name, symbol=held.symbol)
         self.counts["closed"] += 1

@@ -43,7 +43,7 @@ class AccountContext:
         """The source of the orders decided on now."""
         return IntentSource(
             deployment=self.deployment,
-            account_name=self.name,
+            account=self.account,
             tick=self.tick,
             decided_at=self.now(),
             parameter_version=self.parameters.version,

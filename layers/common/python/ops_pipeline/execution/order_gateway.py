@@ -59,6 +59,10 @@ class OrderGateway:
 
         Returns the order's status afterwards; "unknown" when there was no answer.
         """
+        if order.simulated != (self.broker is None):
+            # The account changed its mode between the run's first look and this order.
+            reason = f"This run does not trade {order.execution_mode}"
+            return self.close(order, "not_placed", reason)
         if self.broker is None:
             return self._simulate(order, quote)
         try:

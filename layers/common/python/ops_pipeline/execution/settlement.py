@@ -10,7 +10,7 @@ from datetime import datetime
 from ops_pipeline.db import dispatch, facts, orders, positions
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.operations import alerts
-from ops_pipeline.domain.accounts import Account, ExecutionMode
+from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.exits import Closing, Position
 from ops_pipeline.domain.ledger import OrderView, Sale
 from ops_pipeline.domain.operations.alerts import ENDED_WITH_THE_POSITION, AlertKey
@@ -40,7 +40,7 @@ def settle(
     facts.lock_account(tx, account.account_name)
     order = orders.lock(tx, client_order_id)
     view = _view(tx, order, grows=decisions.grows(order, report))
-    booking = decisions.book(view, report, mode=account.execution_mode, rules=rules, now=now)
+    booking = decisions.book(view, report, rules=rules, now=now)
     _save(tx, booking, account, now)
     return booking.order
 
@@ -62,7 +62,7 @@ def close_unfilled(
 
 
 def close_unproven(
-    tx: Transaction, position: Position, reason: TradeReason, *, mode: ExecutionMode, now: datetime
+    tx: Transaction, position: Position, reason: TradeReason, *, now: datetime
 ) -> None:
     """Close a position that no sale of ours closed."""
     closed, closing = decisions.closing_of(
@@ -70,7 +70,6 @@ def close_unproven(
         orders.sales(tx, position.id),
         reason=reason,
         at=now,
-        mode=mode,
     )
     _save_closing(tx, closed, closing, now)
 
@@ -104,7 +103,7 @@ def _save(tx: Transaction, booking: Booking, account: Account, now: datetime) ->
             tx,
             order,
             booking.execution,
-            mode=account.execution_mode,
+            mode=order.execution_mode,
             simulated_at=booking.simulated_at,
             now=now,
         )

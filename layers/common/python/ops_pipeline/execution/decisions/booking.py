@@ -7,7 +7,6 @@ from decimal import Decimal
 from uuid import UUID
 
 from ops_pipeline.domain import exits
-from ops_pipeline.domain.accounts import ExecutionMode
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
 from ops_pipeline.domain.exits import Closing, Position
 from ops_pipeline.domain.ids import stable_uuid
@@ -21,6 +20,10 @@ from ops_pipeline.domain.reconciliation import adopted_position
 from ops_pipeline.domain.trading_terms import Evidence, PositionEventKind, TradeReason
 
 _NONE = Decimal(0)
+
+
+class EvidenceMismatch(ValueError):
+    """A report of another kind than the order: nothing of it is booked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +112,6 @@ def book(
     view: OrderView,
     report: ExecutionReport,
     *,
-    mode: ExecutionMode,
     rules: ExitRules,
     now: datetime,
 ) -> Booking:
@@ -117,8 +119,13 @@ def book(
 
     Booking the same report twice changes nothing the second time; an older report takes
     nothing back.
+
+    Raises:
+        EvidenceMismatch: a simulation's report on a broker's order, or the other way round.
     """
     before = view.order
+    if before.simulated != report.simulated:
+        raise EvidenceMismatch(f"{before.client_order_id} is {before.execution_mode}")
     status = status_of(report.found)
     after, raised = before, []
     if status is None:
@@ -131,13 +138,13 @@ def book(
         fills=report.fills,
         evidence=report.evidence,
         simulated_at=report.first_fill_at() if report.simulated else None,
-        recommendation=_recommendation_end(after, mode),
+        recommendation=_recommendation_end(after),
         alerts=tuple(raised),
     )
     if after.filled_qty > before.filled_qty and not _sells_nothing_of_ours(after):
         if after.side == "buy":
             return _grown(booking, view, report, rules)
-        return _reduced(booking, view, report, mode)
+        return _reduced(booking, view, report)
     return _partial_taken_back(booking, view)
 
 
@@ -160,14 +167,13 @@ def closing_of(
     *,
     reason: TradeReason,
     at: datetime,
-    mode: ExecutionMode,
 ) -> tuple[Position, Closing]:
     """The closed position and its history; no price if its sales do not add up."""
     quantity = sum((sale.filled_qty for sale in sales), _NONE)
     value = sum((sale.value for sale in sales), _NONE)
     result = exits.result(position, quantity, value)
     closed = replace(exits.closing(position, reason), quantity=_NONE, status="closed")
-    return closed, Closing(reason=reason, at=at, mode=mode, result=result)
+    return closed, Closing(reason=reason, at=at, mode=position.execution_mode, result=result)
 
 
 def _sells_nothing_of_ours(order: Order) -> bool:
@@ -232,6 +238,8 @@ def _opened(
         return adopted_position(
             order.account_name,
             order.symbol,
+            execution_mode=order.execution_mode,
+            broker=order.broker,
             quantity=bought,
             price=price,
             at=report.first_fill_at(),
@@ -247,6 +255,8 @@ def _opened(
         id=stable_uuid("position", order.client_order_id, *parts),
         execution_id=stable_uuid("execution", order.client_order_id) if first else None,
         account_name=order.account_name,
+        execution_mode=order.execution_mode,
+        broker=order.broker,
         ticker=order.ticker,
         symbol=order.symbol,
         instrument_type=order.instrument_type,
@@ -284,9 +294,7 @@ def _added(held: Position, bought: Decimal, value: Decimal, rules: ExitRules) ->
     return replace(grown, stop_loss=stop, take_profit=target, initial_risk=price - stop)
 
 
-def _reduced(
-    booking: Booking, view: OrderView, report: ExecutionReport, mode: ExecutionMode
-) -> Booking:
+def _reduced(booking: Booking, view: OrderView, report: ExecutionReport) -> Booking:
     """Book a sale's new fills; the last one closes the position with its history."""
     after, held = booking.order, view.position
     if after.position_id is None:
@@ -309,7 +317,6 @@ def _reduced(
         _sales_with(view.sales, after, report.fills),
         reason=after.reason,
         at=report.last_fill_at(),
-        mode=mode,
     )
     return replace(
         booking,
@@ -340,12 +347,12 @@ def _sales_with(
     return (*others, now)
 
 
-def _recommendation_end(order: Order, mode: ExecutionMode) -> RecommendationEnd | None:
+def _recommendation_end(order: Order) -> RecommendationEnd | None:
     number = order.recommendation_id
     if order.purpose != "entry" or order.live or number is None:
         return None
     if order.filled_qty > 0:
-        return RecommendationEnd(number, "SIMULATED" if mode == "SIMULATED" else "EXECUTED")
+        return RecommendationEnd(number, "SIMULATED" if order.simulated else "EXECUTED")
     if order.status == "rejected":
         return RecommendationEnd(number, "FAILED", "The broker rejected the order")
     if order.status == "canceled" and order.cancel_requested_at is not None:

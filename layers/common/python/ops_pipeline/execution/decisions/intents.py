@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.orders import Order, Purpose, client_order_id
 from ops_pipeline.domain.recommendations import Recommendation
@@ -26,7 +27,7 @@ class IntentSource:
     """Builds orders for one account at one tick."""
 
     deployment: str
-    account_name: str
+    account: Account
     tick: datetime
     decided_at: datetime
     parameter_version: int
@@ -37,7 +38,9 @@ class IntentSource:
         """A limited buy that reserves its whole cost."""
         return Order(
             client_order_id=self._id(recommendation.ticker, "entry", attempt),
-            account_name=self.account_name,
+            account_name=self.account.account_name,
+            execution_mode=self.account.execution_mode,
+            broker=self.account.broker,
             purpose="entry",
             recommendation_id=recommendation.id,
             position_id=None,
@@ -61,7 +64,9 @@ class IntentSource:
         """An exit at a limit, or a stop to rest at the broker."""
         return Order(
             client_order_id=self._id(position.symbol, plan.purpose, attempt),
-            account_name=self.account_name,
+            account_name=position.account_name,
+            execution_mode=position.execution_mode,
+            broker=position.broker,
             purpose=plan.purpose,
             recommendation_id=None,
             position_id=position.id,
@@ -83,7 +88,7 @@ class IntentSource:
     def _id(self, symbol: str, purpose: Purpose, attempt: int) -> str:
         return client_order_id(
             deployment=self.deployment,
-            account=self.account_name,
+            account=self.account.account_name,
             symbol=symbol,
             tick=self.tick,
             purpose=purpose,
