@@ -193,6 +193,11 @@ def test_nothing_is_retried_after_a_time_out_or_whatever_the_error(name: str) ->
         assert THROTTLED in retried
 
 
+def test_the_stages_that_touch_the_broker_are_those_with_an_account_s_keys_to_trade() -> None:
+    with_keys = {one.placeholder for one in FUNCTIONS.values() if one.accounts in ("event", "all")}
+    assert with_keys == TOUCH_THE_BROKER
+
+
 @EACH_MACHINE
 def test_where_the_broker_is_touched_no_unknown_outcome_is_retried(name: str) -> None:
     for _, task in tasks(load_machines()[name]):
