@@ -6,7 +6,7 @@ from datetime import datetime
 from starlette.routing import Route
 
 from ops_local.exchange.api import order_answers
-from ops_local.exchange.api.calls import Call, endpoint
+from ops_local.exchange.api.calls import ApiCall, endpoint
 from ops_local.exchange.records import CashActivity, ExchangeFill
 from ops_local.exchange.refusals import bad_query
 from ops_pipeline.domain.market import new_york_day
@@ -17,7 +17,7 @@ _CATEGORIES = ("", "trade_activity", "non_trade_activity")
 _GROUPS = {"TRANS": frozenset({"CSD", "CSW"})}
 
 
-def list_activities(call: Call) -> list[Mapping[str, object]]:
+def list_activities(call: ApiCall) -> list[Mapping[str, object]]:
     types, category = call.text("activity_types", ""), call.one_of("category", _CATEGORIES)
     if types and category:
         raise bad_query("category and activity_types can't be used together")
@@ -29,12 +29,12 @@ def list_activities(call: Call) -> list[Mapping[str, object]]:
     return _page(call, [it for it in _all(call) if isinstance(it, kind)])
 
 
-def list_activities_of_type(call: Call) -> list[Mapping[str, object]]:
+def list_activities_of_type(call: ApiCall) -> list[Mapping[str, object]]:
     wanted = _wanted([call.path("activity_type")])
     return _page(call, [it for it in _all(call) if _type(it) in wanted])
 
 
-def _all(call: Call) -> list[ExchangeFill | CashActivity]:
+def _all(call: ApiCall) -> list[ExchangeFill | CashActivity]:
     """All activities, oldest first: ids start with their time.
 
     Alpaca has added a filter by order_id that its published API does not have yet.
@@ -54,7 +54,7 @@ def _wanted(types: list[str]) -> frozenset[str]:
     return frozenset().union(*(_GROUPS.get(name, frozenset({name})) for name in types))
 
 
-def _page(call: Call, found: list[ExchangeFill | CashActivity]) -> list[Mapping[str, object]]:
+def _page(call: ApiCall, found: list[ExchangeFill | CashActivity]) -> list[Mapping[str, object]]:
     """One page after the activity that `page_token` names; newest first by default."""
     size = call.whole_number("page_size", default=_PAGE, most=_PAGE)
     if call.one_of("direction", ("desc", "asc")) == "desc":
@@ -68,7 +68,7 @@ def _page(call: Call, found: list[ExchangeFill | CashActivity]) -> list[Mapping[
     return [_answer(it) for it in found if _is_within(call, _at(it))][:size]
 
 
-def _is_within(call: Call, at: datetime) -> bool:
+def _is_within(call: ApiCall, at: datetime) -> bool:
     after, until, day = call.timestamp("after"), call.timestamp("until"), call.timestamp("date")
     return (
         (after is None or at > after)

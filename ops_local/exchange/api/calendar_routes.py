@@ -4,7 +4,7 @@ from datetime import date
 
 from starlette.routing import Route
 
-from ops_local.exchange.api.calls import Call, endpoint
+from ops_local.exchange.api.calls import ApiCall, endpoint
 from ops_local.exchange.api.wire import new_york_timestamp
 from ops_local.exchange.market.sessions import (
     coming_session,
@@ -22,7 +22,7 @@ _FIRST_DAY = date(1970, 1, 1)
 _LAST_DAY = date(2029, 12, 31)
 
 
-def get_clock(call: Call) -> Answer:
+def get_clock(call: ApiCall) -> Answer:
     session = coming_session(call.now)
     return {
         "timestamp": new_york_timestamp(call.now),
@@ -32,14 +32,14 @@ def get_clock(call: Call) -> Answer:
     }
 
 
-def list_calendar(call: Call) -> list[Answer]:
+def list_calendar(call: ApiCall) -> list[Answer]:
     first = _day(call, "start", _FIRST_DAY)
     last = _day(call, "end", _LAST_DAY)
     days = sessions_between(max(first, _FIRST_DAY), min(last, _LAST_DAY))
     return [_calendar_day(session) for session in days]
 
 
-def _day(call: Call, name: str, default: date) -> date:
+def _day(call: ApiCall, name: str, default: date) -> date:
     text = call.text(name, default.isoformat())
     if len(text) == len("2013-10-07"):
         try:

@@ -24,7 +24,7 @@ from ops_local.exchange.refusals import ApiRefusal, bad_query, unauthorized
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ApiCall:
     """One request of one account."""
 
     exchange: Exchange
@@ -72,7 +72,7 @@ class Reply:
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def endpoint(answer: Callable[[Call], object]) -> Endpoint:
+def endpoint(answer: Callable[[ApiCall], object]) -> Endpoint:
     """Make an HTTP endpoint of a function that answers one call."""
 
     async def serve(request: Request) -> Response:
@@ -101,7 +101,7 @@ def _answered(
     exchange: Exchange,
     request: Request,
     body: bytes,
-    answer: Callable[[Call], object],
+    answer: Callable[[ApiCall], object],
     fault: Rule | None,
 ) -> Response:
     account = _account(exchange, request)
@@ -109,7 +109,7 @@ def _answered(
         raise refused
     now = exchange.now()
     with exchange.store.transaction():
-        given = answer(Call(exchange, account, request, body, now))
+        given = answer(ApiCall(exchange, account, request, body, now))
     reply = given if isinstance(given, Reply) else Reply(HTTPStatus.OK, given)
     if reply.body is None:
         return Response(status_code=reply.status)

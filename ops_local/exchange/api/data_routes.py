@@ -6,7 +6,7 @@ from datetime import datetime
 
 from starlette.routing import Route
 
-from ops_local.exchange.api.calls import Call, endpoint
+from ops_local.exchange.api.calls import ApiCall, endpoint
 from ops_local.exchange.api.wire import parse_timestamp, timestamp
 from ops_local.exchange.market.sessions import session_of
 from ops_local.exchange.refusals import bad_query
@@ -19,7 +19,7 @@ _FEEDS = ("iex", "sip")
 _VENUE, _TAPE = "V", "B"
 
 
-def list_bars(call: Call) -> Answer:
+def list_bars(call: ApiCall) -> Answer:
     """One-minute bars ordered by symbol, then time, in pages of `limit` bars in total."""
     call.one_of("feed", _FEEDS)
     call.one_of("timeframe", ("1Min", "1T"))
@@ -35,39 +35,39 @@ def list_bars(call: Call) -> Answer:
     return {"bars": by_symbol, "next_page_token": token}
 
 
-def latest_bars(call: Call) -> Answer:
+def latest_bars(call: ApiCall) -> Answer:
     call.one_of("feed", _FEEDS)
     bars = (call.exchange.tape.last_bar(symbol, call.now) for symbol in _symbols(call))
     return {"bars": {bar.ticker: _bar(bar) for bar in bars if bar is not None}}
 
 
-def latest_quotes(call: Call) -> Answer:
+def latest_quotes(call: ApiCall) -> Answer:
     call.one_of("feed", _FEEDS)
     quotes = (call.exchange.tape.last_quote(symbol, call.now) for symbol in _symbols(call))
     return {"quotes": {quote.ticker: _quote(quote) for quote in quotes if quote is not None}}
 
 
-def snapshots(call: Call) -> Answer:
+def snapshots(call: ApiCall) -> Answer:
     """Latest quote, minute bar and day bar; a recording has no trades and no previous day."""
     call.one_of("feed", _FEEDS)
     found = {symbol: _snapshot(call, symbol) for symbol in _symbols(call)}
     return {symbol: snapshot for symbol, snapshot in found.items() if snapshot}
 
 
-def list_news(call: Call) -> Answer:
+def list_news(call: ApiCall) -> Answer:
     """Always empty: a recording's news is served by its feeds."""
     call.whole_number("limit", default=10, most=50)
     return {"news": [], "next_page_token": None}
 
 
-def _symbols(call: Call) -> list[str]:
+def _symbols(call: ApiCall) -> list[str]:
     symbols = call.symbols()
     if not symbols:
         raise bad_query("symbols is required")
     return symbols
 
 
-def _bars(call: Call, newest_first: bool) -> list[Bar]:
+def _bars(call: ApiCall, newest_first: bool) -> list[Bar]:
     start = call.timestamp("start") or new_york_time(new_york_day(call.now), 0)
     end = call.timestamp("end") or call.now
     tape = call.exchange.tape
@@ -134,7 +134,7 @@ def _quote(quote: Quote) -> Answer:
     }
 
 
-def _snapshot(call: Call, symbol: str) -> Answer:
+def _snapshot(call: ApiCall, symbol: str) -> Answer:
     tape = call.exchange.tape
     quote, bar = tape.last_quote(symbol, call.now), tape.last_bar(symbol, call.now)
     day = _day_bar(call, symbol)
@@ -145,7 +145,7 @@ def _snapshot(call: Call, symbol: str) -> Answer:
     }
 
 
-def _day_bar(call: Call, symbol: str) -> Bar | None:
+def _day_bar(call: ApiCall, symbol: str) -> Bar | None:
     """Today's regular session so far as one bar, dated at midnight in New York."""
     today = new_york_day(call.now)
     session = session_of(today)

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from ops_local.exchange.api import order_answers
 from ops_local.exchange.api import trading_answers as answers
-from ops_local.exchange.api.calls import Call, Reply, endpoint
+from ops_local.exchange.api.calls import ApiCall, Reply, endpoint
 from ops_local.exchange.api.read_tickets import read_amendment, read_ticket
 from ops_local.exchange.conditions import AccountCondition
 from ops_local.exchange.margin import held_for_sale
@@ -19,7 +19,7 @@ from ops_pipeline.domain.market import new_york_day
 Answer = dict[str, object]
 
 
-def get_account(call: Call) -> Answer:
+def get_account(call: ApiCall) -> Answer:
     number = call.account.account_number
     return answers.account(
         call.exchange.store.ledger(number),
@@ -29,11 +29,11 @@ def get_account(call: Call) -> Answer:
     )
 
 
-def get_configurations(call: Call) -> Answer:
+def get_configurations(call: ApiCall) -> Answer:
     return answers.configurations(_condition(call))
 
 
-def _condition(call: Call) -> AccountCondition:
+def _condition(call: ApiCall) -> AccountCondition:
     """The account's condition, `no_shorting` as it was opened unless that was set since."""
     condition = call.exchange.store.account_condition(call.account.account_number)
     if condition.no_shorting is None:
@@ -41,7 +41,7 @@ def _condition(call: Call) -> AccountCondition:
     return condition
 
 
-def list_assets(call: Call) -> list[Answer]:
+def list_assets(call: ApiCall) -> list[Answer]:
     """Active shares unless asked otherwise."""
     status = call.text("status", "active")
     if call.text("asset_class", "us_equity") != "us_equity":
@@ -50,7 +50,7 @@ def list_assets(call: Call) -> list[Answer]:
     return [answers.asset(condition) for condition in conditions if condition.status == status]
 
 
-def get_asset(call: Call) -> Answer:
+def get_asset(call: ApiCall) -> Answer:
     wanted = call.path("symbol_or_id")
     for symbol in call.exchange.symbols():
         if wanted in (symbol, answers.asset_id(symbol)):
@@ -58,7 +58,7 @@ def get_asset(call: Call) -> Answer:
     raise not_found(f"asset not found for {wanted}")
 
 
-def place_order(call: Call) -> Answer:
+def place_order(call: ApiCall) -> Answer:
     ticket = read_ticket(call.body)
     order = call.exchange.order_entry.place(
         call.account.account_number,
@@ -69,7 +69,7 @@ def place_order(call: Call) -> Answer:
     return order_answers.fresh_order(order)
 
 
-def list_orders(call: Call) -> list[Answer]:
+def list_orders(call: ApiCall) -> list[Answer]:
     """Newest first by default; `after` and `until` are exclusive."""
     limit = call.whole_number("limit", default=50, most=500)
     asked_for = _order_filter(call)
@@ -79,7 +79,7 @@ def list_orders(call: Call) -> list[Answer]:
     return [order_answers.order(order) for order in found[:limit]]
 
 
-def _order_filter(call: Call) -> Callable[[ExchangeOrder], bool]:
+def _order_filter(call: ApiCall) -> Callable[[ExchangeOrder], bool]:
     status = call.one_of("status", ("open", "closed", "all"))
     after, until, symbols = call.timestamp("after"), call.timestamp("until"), call.symbols()
     side = call.text("side", "")
@@ -92,13 +92,13 @@ def _order_filter(call: Call) -> Callable[[ExchangeOrder], bool]:
     )
 
 
-def get_order(call: Call) -> Answer:
+def get_order(call: ApiCall) -> Answer:
     return order_answers.order(
         call.exchange.order_entry.find(call.account.account_number, call.path("order_id"))
     )
 
 
-def get_order_by_client_id(call: Call) -> Answer:
+def get_order_by_client_id(call: ApiCall) -> Answer:
     client_order_id = call.text("client_order_id", "")
     if not client_order_id:
         raise bad_query("client_order_id is required")
@@ -107,7 +107,7 @@ def get_order_by_client_id(call: Call) -> Answer:
     )
 
 
-def replace_order(call: Call) -> Answer:
+def replace_order(call: ApiCall) -> Answer:
     order = call.exchange.order_entry.replace(
         call.account.account_number,
         call.path("order_id"),
@@ -117,18 +117,18 @@ def replace_order(call: Call) -> Answer:
     return order_answers.fresh_order(order)
 
 
-def cancel_order(call: Call) -> Reply:
+def cancel_order(call: ApiCall) -> Reply:
     call.exchange.order_entry.cancel(call.account.account_number, call.path("order_id"), call.now)
     return Reply(HTTPStatus.NO_CONTENT)
 
 
-def cancel_orders(call: Call) -> Reply:
+def cancel_orders(call: ApiCall) -> Reply:
     canceled = call.exchange.order_entry.cancel_all(call.account.account_number, call.now)
     body = [{"id": order.order_id, "status": 200} for order in canceled]
     return Reply(HTTPStatus.MULTI_STATUS, body)
 
 
-def list_positions(call: Call) -> list[Answer]:
+def list_positions(call: ApiCall) -> list[Answer]:
     """Shares, then other asset classes, each by symbol."""
     number = call.account.account_number
     holdings = call.exchange.store.holdings(number)
@@ -139,7 +139,7 @@ def list_positions(call: Call) -> list[Answer]:
     ]
 
 
-def get_position(call: Call) -> Answer:
+def get_position(call: ApiCall) -> Answer:
     wanted = call.path("symbol_or_id")
     for position in list_positions(call):
         if wanted in (position["symbol"], position["asset_id"]):
@@ -147,7 +147,7 @@ def get_position(call: Call) -> Answer:
     raise not_found("position does not exist")
 
 
-def _position(call: Call, holding: Holding) -> Answer:
+def _position(call: ApiCall, holding: Holding) -> Answer:
     live = call.exchange.store.live_orders(holding.account_number)
     return answers.position(
         holding,
