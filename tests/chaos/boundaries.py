@@ -16,7 +16,7 @@ from ops_pipeline.db.driver.wire import COMMIT, PipelinedSession
 Moment = Literal["before", "after"]
 
 # Where a session sends a statement; preparing one changes nothing.
-_SENDS = ("ask", "execute_simple", "execute_unnamed")
+_SENDS = ("execute", "execute_simple", "execute_unnamed")
 
 
 @dataclass
