@@ -20,6 +20,7 @@ from ops_local.commandline.command import Call, Command
 from ops_local.database import opened
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.migrations.files import number_of
 from ops_pipeline.db.migrations.runner import LIMITS, Adoption, Runner
 from ops_pipeline.db.roles import Role
 from ops_pipeline.stages import db_migration
@@ -41,7 +42,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     baseline.add_argument("--through", metavar="FILE",
                           help="the newest applied file, without a history")  # fmt: skip
     baseline.add_argument("--not-applied", action="append", default=[], metavar="FILE",
-                          help="a file that did not run, whatever was recorded")  # fmt: skip
+                          help="a file that did not run, whatever was recorded, also by an "
+                               "earlier baseline")  # fmt: skip
+    baseline.add_argument("--nothing-applied", action="store_true",
+                          help="no file ran, although the database holds tables")  # fmt: skip
+    baseline.add_argument("--undo", action="store_true",
+                          help="take an earlier baseline back")  # fmt: skip
     baseline.add_argument("--ignore", action="append", default=[], metavar="VERSION",
                           help="a recorded version without a file")  # fmt: skip
 
@@ -84,6 +90,8 @@ def _at_stack(call: Call, stack: str) -> Report:
         "through": args.through,
         "not_applied": args.not_applied,
         "ignore": args.ignore,
+        "nothing_applied": args.nothing_applied,
+        "undo": args.undo,
     }
     outcome = deployed.call(stack, "db_migration", event)
     names = ("applied", "pending", "half_done", "problems")
@@ -154,10 +162,25 @@ def _dry_run(runner: Runner, _: argparse.Namespace) -> Report:
 
 
 def _baseline(runner: Runner, args: argparse.Namespace) -> Report:
-    adoption = Adoption(args.through, tuple(args.not_applied), tuple(args.ignore))
+    adoption = Adoption(
+        through=args.through,
+        not_applied=tuple(args.not_applied),
+        ignore=tuple(args.ignore),
+        nothing_applied=args.nothing_applied,
+        undo=args.undo,
+    )
     adopted = runner.baseline(adoption)
-    facts = {"applied": [row.version for row in adopted]}
-    return 0, facts, [f"{row.version}  counts as applied" for row in adopted]
+    applied = [row.version for row in adopted]
+    lines = [f"{version}  counts as applied" for version in applied]
+    skipped = [] if args.undo else _skipped(runner, applied)
+    lines += [f"{version}  does not count as applied: it has no row" for version in skipped]
+    return 0, {"applied": applied, "skipped": skipped}, lines or ["no file counts as applied"]
+
+
+def _skipped(runner: Runner, applied: list[str]) -> list[str]:
+    """The files before the newest applied one that do not count as applied."""
+    newest = max((number_of(version) or 0 for version in applied), default=0)
+    return [each for each in runner.status().pending if (number_of(each) or 0) < newest]
 
 
 _VERBS: dict[str, Callable[[Runner, argparse.Namespace], Report]] = {

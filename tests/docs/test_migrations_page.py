@@ -25,6 +25,8 @@ from tests.support.lambda_endpoint import lambda_endpoint
 
 PAGE = (ROOT / "docs" / "migrations.md").read_text()
 _FENCE = re.compile(r"^```(sql|console|console fails)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# The databases of other tools, as the page names their URLs.
+OTHERS = ("THEIR_URL", "GOLANG_URL", "GOOSE_URL", "DJANGO_URL", "EMPTY_URL")
 _FILE = re.compile(r"-- (\S+\.sql)\n(.*)", re.DOTALL)
 # What differs from run to run.
 _TIMES = ((r"\(\d+ ms\)", "(N ms)"), (r"on \d{4}-\d\d-\d\d \d\d:\d\d", "on DAY"))
@@ -35,7 +37,7 @@ class Reader:
     """Does what the page says."""
 
     urls: DatabaseUrls
-    theirs: str
+    others: dict[str, str]
     capture: pytest.CaptureFixture[str]
 
     def follow(self, kind: str, text: str) -> None:
@@ -44,7 +46,8 @@ class Reader:
             return
         text = text.replace("\n    ", " ")  # a long line is folded on the page
         for command, printed in re.findall(r"^\$ ops (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE):
-            code = main([word.replace("$THEIR_URL", self.theirs) for word in shlex.split(command)])
+            words = shlex.split(command)
+            code = main([self.others.get(word.removeprefix("$"), word) for word in words])
             said = "".join(self.capture.readouterr())
             assert code == int(kind == "console fails"), f"{command}: {said}"
             assert _matches(said, printed), f"{command}:\n{said}"
@@ -57,7 +60,8 @@ class Reader:
             path.write_text(named[2])
             return
         assert text.startswith("-- by hand"), text
-        url = self.theirs if "their database" in text.split("\n", 1)[0] else self.urls.owner
+        first = text.split("\n", 1)[0]
+        url = self.others[first.partition("$")[2]] if "$" in first else self.urls.owner
         owner = Database(target_from_url(url), application_name="by hand")
         with closing(owner), owner.transaction() as tx:
             tx.script(text)
@@ -88,13 +92,16 @@ def reader(
         "DATABASE_READER_URL": database_urls.reader,
         "MIGRATIONS_DIR": "migrations",
     }
-    local.ensure_database(postgres.url, "theirs", fresh=True)
+    others = {}
+    for name in OTHERS:
+        local.ensure_database(postgres.url, name.lower(), fresh=True)
+        others[name] = local.url_for(database_urls.owner, database=name.lower())
     runtime = Runtime(variables, WallClock())
     wiring.use(runtime)
     with lambda_endpoint() as endpoint:
         for name, value in {**variables, **endpoint}.items():
             monkeypatch.setenv(name, value)
-        yield Reader(database_urls, local.url_for(database_urls.owner, database="theirs"), capsys)
+        yield Reader(database_urls, others, capsys)
     runtime.close()
     wiring.use(None)
 

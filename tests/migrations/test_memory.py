@@ -1,6 +1,5 @@
 """A migration stays within the function's memory, however large the file or what it selects."""
 
-import json
 import os
 import subprocess
 import sys
@@ -14,13 +13,12 @@ from ops_local.database import DatabaseUrls
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.migrations.files import MOST_BYTES, read_folder
 from ops_pipeline.db.migrations.runner import Runner
+from ops_pipeline.domain.operations.manifest import stage_named
 from ops_pipeline.errors import MigrationRefused
 from tests.conftest import ROOT
 from tests.migrations.folders import Write, owner_of, tables_in
 
-FUNCTION_MB = json.loads((ROOT / "infra" / "functions.json").read_text())["functions"][
-    "db_migration"
-]["memory_mb"]
+FUNCTION_MB = stage_named("db_migration").memory_mb
 LARGE_BYTES = 59_000_000
 # In a fresh process, as the function runs it; prints its greatest size in kilobytes.
 PROGRAM = """

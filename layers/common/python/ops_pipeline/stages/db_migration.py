@@ -38,6 +38,10 @@ class Request(BaseModel):
     not_applied: FileNames = Field(
         default=(), description="baseline: files that did not run, whatever was recorded."
     )
+    nothing_applied: bool = Field(
+        default=False, description="baseline: no file ran, although the database holds tables."
+    )
+    undo: bool = Field(default=False, description="baseline: take an earlier baseline back.")
     ignore: FileNames = Field(default=(), description="baseline: recorded versions without a file.")
 
 
@@ -94,7 +98,13 @@ def run(
             pending = [plan.file.version for plan in runner.dry_run()]
             outcome = Outcome("dry_run", [], pending, [], [], {}, None)
         case "baseline":
-            adoption = Adoption(request.through, request.not_applied, request.ignore)
+            adoption = Adoption(
+                through=request.through,
+                not_applied=request.not_applied,
+                ignore=request.ignore,
+                nothing_applied=request.nothing_applied,
+                undo=request.undo,
+            )
             outcome = _outcome("baseline", runner.baseline(adoption))
         case verb:
             outcome = _report(runner, verb)

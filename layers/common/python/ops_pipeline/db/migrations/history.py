@@ -15,6 +15,7 @@ from ops_pipeline.errors import MigrationRefused
 # With its schema: a file, a role or a database may set any search_path.
 HISTORY = "public.schema_migrations"
 
+_GOLANG_MIGRATE = {"version", "dirty"}
 _COLUMNS = ("version", "checksum", "applied_at", "execution_ms")
 
 _CREATE_HISTORY = """
@@ -95,12 +96,20 @@ def read_history(tx: Transaction, *, create: bool = False) -> dict[str, Applied]
         return {}
     lacking = [name for name in _COLUMNS if name not in columns]
     if lacking:
-        raise MigrationRefused(_foreign(f"it has no {', '.join(lacking)}"))
+        whose = ", but golang-migrate's columns" if columns == _GOLANG_MIGRATE else ""
+        raise MigrationRefused(_foreign(f"it has no {', '.join(lacking)}{whose}"))
     rows = tx.rows(_HISTORY)
     if unsigned := [str(row["version"]) for row in rows if not row["checksum"]]:
         raise MigrationRefused(_foreign(f"{', '.join(sorted(unsigned))} has no checksum"))
     notes = _read_notes(tx, columns, create=create)
     return {row["version"]: _applied(row, notes.get(row["version"])) for row in rows}
+
+
+def is_ours(tx: Transaction) -> bool:
+    """Whether public.schema_migrations is there and the runner's own, rows or none."""
+    if not columns_of_history(tx).issuperset(_COLUMNS):
+        return False
+    return not any(tx.rows("SELECT FROM public.schema_migrations WHERE checksum IS NULL LIMIT 1"))
 
 
 def _applied(row: Row, note: str | None) -> Applied:

@@ -28,7 +28,7 @@ WITH s AS (
     FROM pg_class AS c JOIN s ON s.oid = c.relnamespace
     WHERE (s.nspname = 'public' AND c.relname IN
         ('schema_migrations', 'schema_migrations_half_done')) IS FALSE
-    AND c.relname <> 'schema_migrations_adopted'
+    AND c.relname NOT IN ('schema_migrations_adopted', 'schema_migrations_corrections')
     AND NOT EXISTS (SELECT FROM made_by_extension AS e
                     WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid)
 ), kinds (letter, kind) AS (

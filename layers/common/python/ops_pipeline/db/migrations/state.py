@@ -8,7 +8,14 @@ from pg8000.exceptions import DatabaseError
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.migrations import partial_runs
 from ops_pipeline.db.migrations.files import MigrationFile, number_of
-from ops_pipeline.db.migrations.history import Applied, postgres_message, problems_of, read_history
+from ops_pipeline.db.migrations.history import (
+    Applied,
+    columns_of_history,
+    postgres_message,
+    problems_of,
+    read_history,
+)
+from ops_pipeline.db.migrations.other_runners import what_is_there
 from ops_pipeline.db.migrations.partial_runs import PartialRun
 from ops_pipeline.db.migrations.plan import MigrationPlan, plan
 from ops_pipeline.errors import MigrationFailed, MigrationRefused
@@ -16,10 +23,14 @@ from ops_pipeline.errors import MigrationFailed, MigrationRefused
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The applied and the partly applied files, by version."""
+    """The applied and the partly applied files, by version.
+
+    `obstacle` is why no file may run: the database holds what others made.
+    """
 
     history: dict[str, Applied]
     partial_runs: dict[str, PartialRun]
+    obstacle: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +55,10 @@ def read_state(database: Database, *, create: bool = False) -> State:
     """
     try:
         with database.transaction() as tx:
-            state = State(read_history(tx, create=create), partial_runs.read_partial_runs(tx))
+            history = read_history(tx, create=create)
+            nothing = not history and not create and not columns_of_history(tx)
+            obstacle = what_is_there(tx) if nothing else None
+            state = State(history, partial_runs.read_partial_runs(tx), obstacle)
             if create:
                 partial_runs.ensure_table(tx)
             return state
@@ -56,6 +70,8 @@ def problems_in(
     files: Sequence[MigrationFile], state: State, allowed: Collection[str]
 ) -> Iterator[str]:
     """Why the files do not continue the database's history, one sentence each."""
+    if state.obstacle is not None:
+        yield state.obstacle
     yield from problems_of(files, state.history, allowed)
     versions = {file.version for file in files}
     for version in state.partial_runs:
