@@ -9,7 +9,7 @@ import pytest
 
 from ops_local.exchange.launcher import ExchangeFailed, RunningExchange
 from tests.contract.paper_street import TINY, ask, at, open_exchange, order, own, place
-from tests.contract.published import TRADING, complaints, published_example, require_published
+from tests.contract.published import DATA, TRADING, complaints, published_example, require_published
 
 Rule = dict[str, Any]
 
@@ -156,6 +156,24 @@ def test_a_quote_of_one_symbol_misleads(
     both = quotes(exchange, rule)
     assert both["AAA"] == aaa
     assert (both["BBB"] == aaa) is (rule["kind"] != "illegible_quote")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "as_published"),
+    [
+        *((QUOTES, kind, True) for kind in ("wide_quote", "crossed_quote", "zero_quote")),
+        *((QUOTES, kind, True) for kind in ("stale_quote", "frozen_quote", "no_quote")),
+        (QUOTES, "illegible_quote", False),
+        (BARS, "illegible_bar", False),
+    ],
+)
+def test_what_misleads_is_as_published_and_what_is_illegible_is_not(
+    exchange: RunningExchange, path: str, kind: str, as_published: bool
+) -> None:
+    require_published()
+    schema = "stock_latest_quotes_resp" if path == QUOTES else "stock_bars_resp"
+    found = complaints(DATA, schema, read(exchange, path, {"kind": kind}))
+    assert (found == []) is as_published
 
 
 def test_quotes_are_missing(exchange: RunningExchange) -> None:
