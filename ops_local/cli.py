@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ops_local.commandline.command import Call, Command, Exit, UsageError
+from ops_local.commandline.command import Command, Exit, UsageError, VerbCall
 from ops_local.commandline.parser import build_parser
 from ops_pipeline.errors import OpsError
 from ops_pipeline.runtime.settings import environment
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] | 
     given = environment() if variables is None else variables
     command: Command = args.command
     expected: tuple[type[Exception], ...] = (*_EXPECTED, *command.expected)
-    call = Call(args, {"MIGRATIONS_DIR": str(_MIGRATIONS), **given})
+    call = VerbCall(args, {"MIGRATIONS_DIR": str(_MIGRATIONS), **given})
     try:
         code = command.run(call)
         sys.stdout.flush()
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] | 
     return code
 
 
-def _failed(call: Call, error: Exception) -> int:
+def _failed(call: VerbCall, error: Exception) -> int:
     """Report an expected error: a line on stderr, and with --json an object on stdout."""
     name = type(error).__name__
     sys.stderr.write(f"{name}: {error}\n")

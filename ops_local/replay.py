@@ -56,24 +56,27 @@ def replay(
         InvalidInput: the overlay names no parameter, or the database holds runs already.
         Interrupted: it was stopped, or Postgres went away; what was done is kept.
     """
-    with opened(plan) as world:
+    with opened(plan) as environment:
         _, last = plan.bounds
-        for tick in ticks(load_schedules(), world.clock.now(), last):
-            if tick.at != world.clock.at and not pace(tick.at):
-                raise Interrupted(f"stopped at {_local(world.clock.at)}")
-            world.advance(tick.at, watch)
-            _run(world, tick)
-        watch(world.clock.now(), world.pipeline.tally)
+        for tick in ticks(load_schedules(), environment.clock.now(), last):
+            if tick.at != environment.clock.at and not pace(tick.at):
+                raise Interrupted(f"stopped at {_local(environment.clock.at)}")
+            environment.advance(tick.at, watch)
+            _run(environment, tick)
+        watch(environment.clock.now(), environment.pipeline.tally)
         return Replayed(
-            world.pipeline.tally, world.exchange.tables(), after(world.urls), world.resumed
+            environment.pipeline.tally,
+            environment.exchange.tables(),
+            after(environment.urls),
+            environment.resumed,
         )
 
 
-def _run(world: ReplayEnvironment, tick: Tick) -> None:
+def _run(environment: ReplayEnvironment, tick: Tick) -> None:
     """Run what is due; stop if Postgres is gone, as every later minute would fail too."""
-    known = len(world.pipeline.tally.failures)
-    world.pipeline.run(tick)
-    for failure in world.pipeline.tally.failures[known:]:
+    known = len(environment.pipeline.tally.failures)
+    environment.pipeline.run(tick)
+    for failure in environment.pipeline.tally.failures[known:]:
         if failure.error in _DATABASE_GONE:
             raise Interrupted(f"Postgres went away at {_local(tick.at)}: {failure}")
 

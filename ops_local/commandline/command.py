@@ -31,7 +31,7 @@ class UsageError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class VerbCall:
     """One call of a verb: what was typed, and the environment it was typed in."""
 
     args: argparse.Namespace
@@ -94,6 +94,6 @@ class Command:
             (OpsError, OSError, text that is not UTF-8).
     """
 
-    run: Callable[[Call], int]
+    run: Callable[[VerbCall], int]
     arguments: Callable[[argparse.ArgumentParser], None] = _none
     expected: tuple[type[Exception], ...] = ()

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
-from ops_local.commandline.command import Call, Command
+from ops_local.commandline.command import Command, VerbCall
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import news
 from ops_pipeline.domain.ids import stable_uuid
@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a text file, or - for standard input")
 
 
-def run(call: Call) -> int:
+def run(call: VerbCall) -> int:
     """Print a JSON object for each line; company names come from the pipeline's database."""
     try:
         with ExitStack() as stack:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from rich.console import Console
 
 from ops_local import summary
-from ops_local.commandline.command import Call, Command
+from ops_local.commandline.command import Command, VerbCall
 from ops_local.commandline.target import Target
 from ops_local.comparison.databases import RowDifference, compared, reading
 from ops_local.comparison.days import Comparison, compare_days
@@ -33,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(call: Call) -> int:
+def run(call: VerbCall) -> int:
     """Return 0 if both are identical, 1 if they differ or can't be read."""
     with _both(call) as (a, b):
         found = compared(a, b, after_kill=call.args.after_kill)
@@ -46,7 +46,7 @@ def run(call: Call) -> int:
 
 
 @contextmanager
-def _both(call: Call) -> Iterator[tuple[Transaction, Transaction]]:
+def _both(call: VerbCall) -> Iterator[tuple[Transaction, Transaction]]:
     with ExitStack() as stack:
         a, b = (
             stack.enter_context(reading(stack.enter_context(_login(call, side))))
@@ -55,7 +55,7 @@ def _both(call: Call) -> Iterator[tuple[Transaction, Transaction]]:
         yield a, b
 
 
-def _login(call: Call, side: str) -> AbstractContextManager[str]:
+def _login(call: VerbCall, side: str) -> AbstractContextManager[str]:
     replay, url = (None, side) if "://" in side else (side, None)
     return Target(call.variables, replay=replay, database_url=url).reader_url()
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from ops_local import deployed
-from ops_local.commandline.command import Call, Command
+from ops_local.commandline.command import Command, VerbCall
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.stages import control
 from ops_pipeline.stages.control import Action, ControlCommand
@@ -22,8 +22,8 @@ def _close_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ticker", metavar="T", help="only this one; all if omitted")
 
 
-def _run(action: Action) -> Callable[[Call], int]:
-    def run(call: Call) -> int:
+def _run(action: Action) -> Callable[[VerbCall], int]:
+    def run(call: VerbCall) -> int:
         """Return 0 once it is done and recorded."""
         command = ControlCommand(
             action=action,
@@ -38,7 +38,7 @@ def _run(action: Action) -> Callable[[Call], int]:
     return run
 
 
-def _done(call: Call, command: ControlCommand) -> dict[str, object]:
+def _done(call: VerbCall, command: ControlCommand) -> dict[str, object]:
     if call.target.stack:
         return deployed.call(call.target.stack, "control", asdict(command))
     with call.target.writing("ops-control") as database:

@@ -7,7 +7,7 @@ from infra.cost import BUDGET_USD_DAY, fargate_loop, load_prices, month
 from infra.deployment import Deployment
 from infra.disk import YEARS, room
 from ops_local import deployed
-from ops_local.commandline.command import Call, Command
+from ops_local.commandline.command import Command, VerbCall
 
 _DAYS = 30
 _MEASURED = """
@@ -18,7 +18,7 @@ GROUP BY stage
 """
 
 
-def run(call: Call) -> int:
+def run(call: VerbCall) -> int:
     """Return 0 within the budget of $1 a day, 1 above it; --stack uses measured run times."""
     prices = load_prices()
     chosen = Deployment()

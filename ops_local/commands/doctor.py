@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 
-from ops_local.commandline.command import Call, Command
+from ops_local.commandline.command import Command, VerbCall
 from ops_local.summary import Part
 from ops_pipeline.db import schema
 from ops_pipeline.db.driver.connection import Transaction
@@ -12,7 +12,7 @@ from ops_pipeline.db.operations import invariants, overview
 from ops_pipeline.domain.operations.invariants import MEANINGS
 
 
-def run(call: Call) -> int:
+def run(call: VerbCall) -> int:
     """Return 0 if nothing is wrong, else 1; each part lists only what is wrong."""
     target = call.target
     with target.reading("ops-doctor") as tx:

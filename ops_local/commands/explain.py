@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from ops_local import deployed, summary
-from ops_local.commandline.command import Call, Command
+from ops_local.commandline.command import Command, VerbCall
 from ops_local.explain import records
 from ops_local.explain.sections import Section, sections
 from ops_local.summary import Part
@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(call: Call) -> int:
+def run(call: VerbCall) -> int:
     """Return 0, or 1 if there is no such recommendation."""
     with _reading(call) as tx:
         explained = _explained(tx, call.args.recommendation)
@@ -50,7 +50,7 @@ def show(console: Console, parts: Sequence[Section]) -> None:
 
 
 @contextmanager
-def _reading(call: Call) -> Iterator[Transaction]:
+def _reading(call: VerbCall) -> Iterator[Transaction]:
     if call.target.stack:
         yield deployed.TypedStackReader(call.target.stack)
         return

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from infra.definitions import load_functions
 from ops_local import deployed
-from ops_local.commandline.command import Call, Command, UsageError
+from ops_local.commandline.command import Command, UsageError, VerbCall
 from ops_local.pipeline import Pipeline
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.runtime import log, wiring
@@ -19,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--event", default="{}", metavar="JSON", help="the event, {} if omitted")
 
 
-def run(call: Call) -> int:
+def run(call: VerbCall) -> int:
     """Print the result, or Lambda's error object; return 0, or 1 for an error."""
     stage = call.args.stage
     try:
@@ -32,7 +32,7 @@ def run(call: Call) -> int:
         return _invoke(call, stage, event)
 
 
-def _print(call: Call, invoke: Callable[[], object]) -> int:
+def _print(call: VerbCall, invoke: Callable[[], object]) -> int:
     try:
         answer = invoke()
     except Exception as error:  # noqa: BLE001 - Lambda reports whatever a handler raises
@@ -42,7 +42,7 @@ def _print(call: Call, invoke: Callable[[], object]) -> int:
     return 0
 
 
-def _invoke(call: Call, stage: str, event: object) -> int:
+def _invoke(call: VerbCall, stage: str, event: object) -> int:
     with call.target.urls(call.settings.migrations_dir) as urls:
         variables = {**call.variables, **urls.variables()}
         wiring.use(Runtime(variables, WallClock(), owner="console"))

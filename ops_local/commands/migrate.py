@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ops_local import deployed
-from ops_local.commandline.command import Call, Command
+from ops_local.commandline.command import Command, VerbCall
 from ops_local.database import opened
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db.driver.connection import Database, target_from_url
@@ -52,7 +52,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                           help="a recorded version without a file")  # fmt: skip
 
 
-def run(call: Call) -> int:
+def run(call: VerbCall) -> int:
     """Return 0 if all is in order, 1 if something is wrong."""
     code, facts, lines = _at_stack(call, call.target.stack) if call.target.stack else _here(call)
     out = sys.stderr if code and not call.json else sys.stdout
@@ -61,7 +61,7 @@ def run(call: Call) -> int:
     return code
 
 
-def _here(call: Call) -> Report:
+def _here(call: VerbCall) -> Report:
     args = call.args
     folder = args.dir or call.settings.migrations_dir
     with _owner(call) as database:
@@ -80,7 +80,7 @@ def _here(call: Call) -> Report:
     return report
 
 
-def _at_stack(call: Call, stack: str) -> Report:
+def _at_stack(call: VerbCall, stack: str) -> Report:
     args = call.args
     verb = {"up": "migrate", "dry-run": "dry_run"}.get(args.verb, args.verb)
     event = {
@@ -100,7 +100,7 @@ def _at_stack(call: Call, stack: str) -> Report:
 
 
 @contextmanager
-def _owner(call: Call) -> Iterator[Database]:
+def _owner(call: VerbCall) -> Iterator[Database]:
     """The login that migrates: the given one unchanged, or the owner, created first if need be."""
     settings, target = call.settings, call.target
     url = target.database_url or settings.database_owner_url

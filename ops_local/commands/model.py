@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ops_local.commandline.command import Call, Command
+from ops_local.commandline.command import Command, VerbCall
 from ops_local.model_build import build_model
 from ops_pipeline.adapters.onnx_classifier import OnnxClassifier
 
@@ -27,7 +27,7 @@ def _verify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("texts", type=Path, help="a file with one text on each line")
 
 
-def _build(call: Call) -> int:
+def _build(call: VerbCall) -> int:
     source, target = call.args.source, call.args.target
     build_model(source, target, name=call.args.name, quantize=not call.args.fp32)
     model = OnnxClassifier(target).model
@@ -38,7 +38,7 @@ def _build(call: Call) -> int:
     return 0
 
 
-def _verify(call: Call) -> int:
+def _verify(call: VerbCall) -> int:
     """Print the agreement as JSON; return 1 if it is below LEAST_AGREEMENT."""
     args = call.args
     texts = [line for line in args.texts.read_text().splitlines() if line.strip()]

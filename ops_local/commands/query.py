@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ops_local import deployed
-from ops_local.commandline.command import Call, Command
+from ops_local.commandline.command import Command, VerbCall
 from ops_pipeline.db.console import console
 from ops_pipeline.db.driver.connection import target_from_url
 
@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="a list for $1, $2, or an object for :name")  # fmt: skip
 
 
-def run(call: Call) -> int:
+def run(call: VerbCall) -> int:
     """Return 0 if the statement succeeded, 1 if it was refused or failed."""
     answer = _ask(call)
     body = answer["body"]
@@ -49,7 +49,7 @@ def run(call: Call) -> int:
     return 0
 
 
-def _ask(call: Call) -> dict[str, Any]:
+def _ask(call: VerbCall) -> dict[str, Any]:
     sql, params = call.args.sql, call.args.params
     if call.target.stack:
         return deployed.call(call.target.stack, "db_query", {"sql": sql, "params": params})

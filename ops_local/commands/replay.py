@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from ops_local import page, summary
-from ops_local.commandline.command import Call, Command
+from ops_local.commandline.command import Command, VerbCall
 from ops_local.exchange.launcher import ExchangeFailed
 from ops_local.home import Home
 from ops_local.progress import shown
@@ -33,12 +33,12 @@ def _demo_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(params=None)
 
 
-def _replay(call: Call) -> int:
+def _replay(call: VerbCall) -> int:
     """Return 0 if every stage succeeded at every tick, 1 if something failed."""
     return _run(call, recordings.load(call.args.recording), _console(call))
 
 
-def _demo(call: Call) -> int:
+def _demo(call: VerbCall) -> int:
     """Generate the session of a seed (once) and replay it."""
     console = _console(call)
     return _run(call, generated(call.home, console, seed=call.args.seed), console)
@@ -53,11 +53,11 @@ def generated(home: Home, console: Console, seed: int = DEFAULT_SEED) -> recordi
     return recordings.load(folder)
 
 
-def _console(call: Call) -> Console:
+def _console(call: VerbCall) -> Console:
     return Console(stderr=call.json, highlight=False)
 
 
-def _run(call: Call, recording: recordings.Recording, console: Console) -> int:
+def _run(call: VerbCall, recording: recordings.Recording, console: Console) -> int:
     plan = ReplayPlan(
         recording=recording,
         home=call.home,
@@ -69,12 +69,12 @@ def _run(call: Call, recording: recordings.Recording, console: Console) -> int:
     console.print(f"{kind} of {recording.day}, {len(recording.tickers)} tickers")
     console.print(f"  {recording.source}", markup=False)
     with shown(console, f"Replaying {recording.day}", *plan.bounds) as watch:
-        done = replay(plan, watch, after=lambda urls: look_back(plan, urls.reader))
+        done = replay(plan, watch, after=lambda urls: write_page(plan, urls.reader))
     _report(call, console, plan, done)
     return 1 if done.tally.failures else 0
 
 
-def look_back(plan: ReplayPlan, reader_url: str) -> list[summary.Part]:
+def write_page(plan: ReplayPlan, reader_url: str) -> list[summary.Part]:
     """Write the page and return the summary's tables."""
     recording = plan.recording
     session = page.PageSession(recording.day, recording.synthetic, recording.source)
@@ -97,7 +97,7 @@ def read_summary(reader_url: str) -> list[summary.Part]:
 
 
 def _report(
-    call: Call, console: Console, plan: ReplayPlan, done: Replayed[list[summary.Part]]
+    call: VerbCall, console: Console, plan: ReplayPlan, done: Replayed[list[summary.Part]]
 ) -> None:
     if call.json:
         body: dict[str, Any] = {part.title: part.rows for part in done.result}

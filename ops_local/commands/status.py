@@ -1,12 +1,12 @@
 """`ops status`: accounts, the last run of each stage, open positions and alerts."""
 
-from ops_local.commandline.command import Call, Command
+from ops_local.commandline.command import Command, VerbCall
 from ops_local.summary import Part
 from ops_pipeline.db.operations import overview
 from ops_pipeline.domain.market import new_york_day
 
 
-def run(call: Call) -> int:
+def run(call: VerbCall) -> int:
     """Return 0 if nothing is wrong, 1 if an alert is open or a last run failed."""
     target = call.target
     with target.reading("ops-status") as tx:

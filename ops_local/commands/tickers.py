@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ops_local.commandline.command import Call, Command
+from ops_local.commandline.command import Command, VerbCall
 from ops_local.summary import Part
 from ops_local.ticker_files import read_csv, read_sec
 from ops_pipeline.adapters.clock import WallClock
@@ -32,7 +32,7 @@ def _decide_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--operator", metavar="NAME", help="who; the login name if omitted")
 
 
-def _import(call: Call) -> int:
+def _import(call: VerbCall) -> int:
     """Import the whole file or nothing."""
     with _writing(call) as tx:
         plan = _plan(call.args.file, tx)
@@ -42,20 +42,20 @@ def _import(call: Call) -> int:
     return 0
 
 
-def _list(call: Call) -> int:
+def _list(call: VerbCall) -> int:
     with _writing(call) as tx:
         rows = tickers.search(tx, call.args.word, most=call.args.most)
     return _show(call, "Securities", rows)
 
 
-def _proposals(call: Call) -> int:
+def _proposals(call: VerbCall) -> int:
     with _writing(call) as tx:
         rows = universe.every(tx)
     return _show(call, "Proposals", rows)
 
 
-def _decide(*, accepted: bool) -> Callable[[Call], int]:
-    def run(call: Call) -> int:
+def _decide(*, accepted: bool) -> Callable[[VerbCall], int]:
+    def run(call: VerbCall) -> int:
         """Record the decision with its reason; invalid and inactive symbols are refused."""
         with _writing(call) as tx:
             done = watching.decide(
@@ -73,7 +73,7 @@ def _decide(*, accepted: bool) -> Callable[[Call], int]:
 
 
 @contextmanager
-def _writing(call: Call) -> Iterator[Transaction]:
+def _writing(call: VerbCall) -> Iterator[Transaction]:
     settings = call.settings
     # On the user's own server only `ops migrate` changes the schema.
     migrations = None if settings.database_url else settings.migrations_dir
@@ -84,7 +84,7 @@ def _writing(call: Call) -> Iterator[Transaction]:
         yield tx
 
 
-def _show(call: Call, title: str, rows: Sequence[Row]) -> int:
+def _show(call: VerbCall, title: str, rows: Sequence[Row]) -> int:
     if call.json:
         call.print_json(rows)
     else:

@@ -12,7 +12,7 @@ from time import monotonic
 from rich.console import Console
 
 from ops_local import live, summary
-from ops_local.commandline.command import Call, Command, UsageError
+from ops_local.commandline.command import Command, UsageError, VerbCall
 from ops_local.commands.replay import EXPECTED, generated, read_summary
 from ops_local.home import Home
 from ops_local.progress import shown
@@ -41,7 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(call: Call) -> int:
+def run(call: VerbCall) -> int:
     """Return 0 after a clean stop, 1 if something failed or another one is running."""
     if call.args.speed <= 0:
         raise UsageError("--speed must be positive")
@@ -51,11 +51,11 @@ def run(call: Call) -> int:
         return _trade(call, console, stop) if _with_keys(call) else _play(call, console, stop)
 
 
-def _with_keys(call: Call) -> bool:
+def _with_keys(call: VerbCall) -> bool:
     return any(name.startswith("ALPACA_") and name.endswith("_KEY_ID") for name in call.variables)
 
 
-def _play(call: Call, console: Console, stop: threading.Event) -> int:
+def _play(call: VerbCall, console: Console, stop: threading.Event) -> int:
     """Play the generated session at the given speed; if stopped, it resumes next time."""
     speed = call.args.speed
     console.print(f"{_PLAYED}, {speed:g} times as fast. Ctrl-C stops it.")
@@ -74,7 +74,7 @@ def _play(call: Call, console: Console, stop: threading.Event) -> int:
     return 1 if done.tally.failures else 0
 
 
-def _trade(call: Call, console: Console, stop: threading.Event) -> int:
+def _trade(call: VerbCall, console: Console, stop: threading.Event) -> int:
     """Run against Alpaca's paper API until a signal arrives."""
     if call.args.speed != 1.0:
         raise UsageError("--speed: the wall clock has one speed; leave it out where keys are set")
