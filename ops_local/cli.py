@@ -1,6 +1,7 @@
 """The `ops` command. Exit codes: 0 good, 1 something is wrong, 2 usage."""
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from ops_pipeline.runtime.settings import environment
 __all__ = ["build_parser", "main"]
 
 _MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+# Postgres stops where it cannot write another segment of its log.
+LEAST_FREE_BYTES = 16 * 2**20
 # A person can mend these without reading code, so they get a sentence and no traceback.
 _EXPECTED = (OpsError, OSError, UnicodeDecodeError)
 
@@ -36,6 +39,9 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] | 
         # Who reads it, `head` say, has enough; at exit Python must not try to write the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.WRONG
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted\n")
+        return Exit.WRONG
     except UsageError as error:
         sys.stderr.write(f"{error}\n")
         return Exit.USAGE
@@ -46,11 +52,22 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] | 
 
 def _failed(call: VerbCall, error: Exception) -> int:
     """Report an expected error: a line on stderr, and with --json an object on stdout."""
-    name = type(error).__name__
-    sys.stderr.write(f"{name}: {error}\n")
+    name, message = type(error).__name__, str(error)
+    if (full := _full_disk(call)) is not None:
+        message = f"{message} (the disk of {full} is full)"
+    sys.stderr.write(f"{name}: {message}\n")
     if call.json:
-        call.print_json({"error": name, "message": str(error)})
+        call.print_json({"error": name, "message": message})
     return Exit.WRONG
+
+
+def _full_disk(call: VerbCall) -> Path | None:
+    """The state folder, if its disk has no room left for Postgres to go on."""
+    try:
+        folder = call.home.folder
+        return folder if shutil.disk_usage(folder).free < LEAST_FREE_BYTES else None
+    except (OpsError, OSError):
+        return None
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.migrations.history import Applied
 from ops_pipeline.db.migrations.runner import LIMITS, Runner
 from ops_pipeline.db.roles import Role
-from ops_pipeline.errors import DatabaseUnavailable, SettingsInvalid
+from ops_pipeline.errors import DatabaseUnavailable, InvalidInput, SettingsInvalid
 
 _ROUNDS = 100_000
 _EXISTS = "SELECT 1 AS found FROM pg_database WHERE datname = :name"
@@ -50,6 +50,7 @@ def opened(
     migrations: Path | None,
     name: str | None = None,
     *,
+    create: bool = True,
     fresh: bool = False,
 ) -> Iterator[DatabaseUrls]:
     """Start the server if needed and create what is missing: roles, database, schema.
@@ -62,9 +63,11 @@ def opened(
             None for the embedded one.
         migrations: Applied as the owner; None leaves the schema unchanged.
         name: The database; None means the one in the URL, or `ops` on the embedded server.
+        create: Create the database if it is missing; False refuses instead.
         fresh: Drop a database of that name first.
 
     Raises:
+        InvalidInput: there is no such database, and `create` is False.
         SettingsInvalid: the login may not create roles; the message says what to run.
         DatabaseUnavailable: the server is out of reach or did not start.
         MigrationRefused, MigrationFailed: see the runner.
@@ -76,7 +79,10 @@ def opened(
         else:
             admin_url, name = database_url, name or target_from_url(database_url).database
         passwords = ensure_roles(admin_url)
-        ensure_database(admin_url, name, fresh=fresh)
+        if not create and not has_database(admin_url, name):
+            raise InvalidInput(f"there is no database {name} on this server")
+        if create:
+            ensure_database(admin_url, name, fresh=fresh)
         urls = urls_of(admin_url, name, passwords)
         if migrations is not None:
             migrate(urls.owner, migrations)
@@ -106,12 +112,11 @@ def role_passwords(admin_url: str) -> dict[Role, str]:
 
 def ensure_database(admin_url: str, name: str, *, fresh: bool = False) -> None:
     """Create the database if it is missing, and grant access to the three roles only."""
-    with _admin(admin_url) as database:
-        if fresh:
+    if fresh:
+        with _admin(admin_url) as database:
             drop_database(database, name)
-        with database.transaction() as tx:
-            found = tx.one(_EXISTS, name=name)
-        if found is None:
+    if not has_database(admin_url, name):
+        with _admin(admin_url) as database:
             _outside_transaction(
                 database,
                 f"CREATE DATABASE {identifier(name)} OWNER {Role.OWNER} TEMPLATE template0",
@@ -119,6 +124,12 @@ def ensure_database(admin_url: str, name: str, *, fresh: bool = False) -> None:
     with _admin(url_for(admin_url, database=name)) as database, database.transaction() as tx:
         roles.grant_database(tx, name)
         roles.grant_schema(tx)
+
+
+def has_database(admin_url: str, name: str) -> bool:
+    """Whether the server has a database of that name."""
+    with _admin(admin_url) as database, database.transaction() as tx:
+        return tx.one(_EXISTS, name=name) is not None
 
 
 def clone_database(admin: Database, template: str, name: str) -> None:

@@ -157,6 +157,8 @@ def opened(plan: ReplayPlan) -> Iterator[ReplayEnvironment]:
         yield ReplayEnvironment(urls, exchange, clock, Pipeline(), resumed)
         # Reached only without an error: a replay that failed or was stopped is resumed next time.
         marker.unlink()
+        if plan.database_url is None:
+            plan.home.make_current(plan.name)
 
 
 def variables(urls: DatabaseUrls, exchange_url: str, served: FeedServer) -> dict[str, str]:
@@ -174,7 +176,11 @@ def variables(urls: DatabaseUrls, exchange_url: str, served: FeedServer) -> dict
 
 
 def _unfinished(marker: Path) -> str | None:
-    return json.loads(marker.read_text())["fingerprint"] if marker.exists() else None
+    """The fingerprint of the replay that did not finish; None if the marker was cut off too."""
+    try:
+        return str(json.loads(marker.read_text(encoding="utf-8"))["fingerprint"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _begin(plan: ReplayPlan, exchange: RunningExchange, *, resumed: bool) -> datetime:
@@ -189,15 +195,15 @@ def _begin(plan: ReplayPlan, exchange: RunningExchange, *, resumed: bool) -> dat
 def _database(plan: ReplayPlan, *, resumed: bool) -> Iterator[DatabaseUrls]:
     """The replay's own database; one that the user named must contain no runs."""
     if plan.database_url is None:
+        if not resumed:
+            plan.home.forget_current(plan.name)
         context = databases.opened(
             plan.home.folder, None, plan.migrations, plan.name, fresh=not resumed
         )
     else:
         context = databases.opened(plan.home.folder, plan.database_url, plan.migrations)
     with context as urls:
-        if plan.database_url is None:
-            plan.home.make_current(plan.name)
-        elif not resumed:
+        if plan.database_url is not None and not resumed:
             _require_no_runs(urls)
         yield urls
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from ops_local.commandline.target import Target
+from ops_local.commandline.target import Purpose, Target
 from ops_local.home import Home, home_of
 from ops_pipeline.runtime.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from ops_local.summary import Part
+    from ops_pipeline.db.driver.transaction import Transaction
 
 _UNNAMED = "operator"
 
@@ -60,6 +61,10 @@ class VerbCall:
     def operator(self) -> str:
         """Who acts: --operator, else the login name."""
         return self.args.operator or self.variables.get("USER") or _UNNAMED
+
+    def announce(self, tx: "Transaction", purpose: Purpose = "reads") -> None:
+        """Say first which pipeline this is, its kind and its day; on stderr, beside any output."""
+        sys.stderr.write(f"{self.target.heading(tx, purpose)}\n")
 
     def print_json(self, facts: object) -> None:
         """One line; what JSON has no form for, as text."""

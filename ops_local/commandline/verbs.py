@@ -34,7 +34,9 @@ GROUPS = {
 }
 
 _STACK = (target.STACK,)
-_DATABASE = (target.DATABASE_URL, target.STACK)
+_REPLAY = (target.REPLAY,)
+_HERE_OR_STACK = (target.REPLAY, target.STACK)
+_ANY = (target.REPLAY, target.DATABASE_URL, target.STACK)
 
 VERBS = (
     Verb("up", "run the schedules on the wall clock", "up:COMMAND"),
@@ -44,7 +46,7 @@ VERBS = (
         "explain",
         "explain one trade or refusal, from headlines to result",
         "explain:COMMAND",
-        reaches=(target.REPLAY, *_DATABASE),
+        reaches=_ANY,
     ),
     Verb("compare", "compare two replays", "compare:COMMAND"),
     Verb("classify", "classify texts, one on each line", "classify:COMMAND"),
@@ -53,50 +55,66 @@ VERBS = (
         "query",
         "run one reading SQL statement",
         "query:COMMAND",
-        reaches=_DATABASE,
+        reaches=_ANY,
         formats=("json", "csv"),
     ),
     Verb("model build", "export a downloaded BERT classifier as int8 ONNX", "model:BUILD"),
     Verb("model verify", "compare an int8 model with its fp32 on a file", "model:VERIFY"),
-    Verb("tickers import", "add the securities of a file", "tickers:IMPORT"),
-    Verb("tickers list", "find securities by symbol or by a word of the name", "tickers:LIST"),
-    Verb("tickers proposals", "what discovery proposed, and what was decided", "tickers:PROPOSALS"),
+    Verb("tickers import", "add the securities of a file", "tickers:IMPORT", reaches=_REPLAY),
+    Verb(
+        "tickers list",
+        "find securities by symbol or by a word of the name",
+        "tickers:LIST",
+        reaches=_REPLAY,
+    ),
+    Verb(
+        "tickers proposals",
+        "what discovery proposed, and what was decided",
+        "tickers:PROPOSALS",
+        reaches=_REPLAY,
+    ),
     Verb(
         "tickers accept",
         "watch these from the next minute on; proposed or not",
         "tickers:ACCEPT",
+        reaches=_REPLAY,
     ),
-    Verb("tickers reject", "stop watching these, and never propose them again", "tickers:REJECT"),
+    Verb(
+        "tickers reject",
+        "stop watching these, and never propose them again",
+        "tickers:REJECT",
+        reaches=_REPLAY,
+    ),
     Verb(
         "migrate",
         "bring the database to the newest migration",
         "migrate:COMMAND",
-        reaches=_DATABASE,
+        reaches=_ANY,
     ),
     Verb(
         "status",
         "accounts, last runs, open positions and open alerts",
         "status:COMMAND",
-        reaches=_STACK,
+        reaches=_ANY,
     ),
     Verb(
         "doctor",
         "check every invariant, with the rows that break one",
         "doctor:COMMAND",
-        reaches=_STACK,
+        reaches=_ANY,
     ),
-    Verb("halt", "stop new entries; exits continue", "control:HALT", reaches=_STACK),
+    Verb("halt", "stop new entries; exits continue", "control:HALT", reaches=_HERE_OR_STACK),
     Verb(
         "resume",
         "allow entries again, and restart the count of losing trades",
         "control:RESUME",
-        reaches=_STACK,
+        reaches=_HERE_OR_STACK,
     ),
     Verb(
         "close",
         "sell open positions, cancel open entries",
         "control:CLOSE",
-        reaches=_STACK,
+        reaches=_HERE_OR_STACK,
     ),
     Verb("cost", "monthly cost in AWS, by item", "cost:COMMAND", reaches=_STACK),
 )

@@ -33,7 +33,8 @@ def run(call: VerbCall) -> int:
         with ExitStack() as stack:
             lines = stack.enter_context(_opened(call.args.file))
             classifier = Runtime(call.variables, WallClock()).classifier
-            with call.target.reading("ops-classify") as tx:
+            migrations = call.settings.migrations_dir
+            with call.target.reading("ops-classify", "tries", migrations) as tx:
                 index = news.name_index(tx)
             for line in answers(lines, index, classifier):
                 sys.stdout.write(line + "\n")

@@ -16,6 +16,8 @@ def run(call: VerbCall) -> int:
     """Return 0 if nothing is wrong, else 1; each part lists only what is wrong."""
     target = call.target
     with target.reading("ops-doctor") as tx:
+        if not schema.missing_versions(tx):
+            call.announce(tx)
         parts = examine(tx, lambda: target.present(tx))
     call.print_parts(parts)
     return 1 if any(part.rows for part in parts) else 0

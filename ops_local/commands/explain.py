@@ -9,6 +9,7 @@ from rich.console import Console
 
 from ops_local import deployed, summary
 from ops_local.commandline.command import Command, VerbCall
+from ops_local.commandline.numbers import at_least_one
 from ops_local.explain import records
 from ops_local.explain.sections import Section, sections
 from ops_local.summary import Part
@@ -19,7 +20,7 @@ from ops_pipeline.errors import InvalidInput
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "recommendation",
-        type=int,
+        type=at_least_one,
         nargs="?",
         metavar="RECOMMENDATION",
         help="its id in dispatch_recommendations; if omitted, the one that shows most",
@@ -29,6 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(call: VerbCall) -> int:
     """Return 0, or 1 if there is no such recommendation."""
     with _reading(call) as tx:
+        call.announce(tx)
         explained = _explained(tx, call.args.recommendation)
     if call.json:
         call.print_json(explained.facts())

@@ -43,7 +43,7 @@ def _print(call: VerbCall, invoke: Callable[[], object]) -> int:
 
 
 def _invoke(call: VerbCall, stage: str, event: object) -> int:
-    with call.target.urls(call.settings.migrations_dir) as urls:
+    with call.target.urls("tries", call.settings.migrations_dir) as urls:
         variables = {**call.variables, **urls.variables()}
         wiring.use(Runtime(variables, WallClock(), owner="console"))
         try:

@@ -17,7 +17,8 @@ from typing import Any
 
 from ops_local import deployed
 from ops_local.commandline.command import Command, VerbCall
-from ops_local.database import opened
+from ops_local.commandline.numbers import not_negative
+from ops_local.commandline.target import Purpose, Target
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.migrations.files import number_of
@@ -31,7 +32,7 @@ Report = tuple[int, dict[str, Any], list[str]]
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("verb", nargs="?", choices=sorted(_VERBS), default="up")
     parser.add_argument("--dir", type=Path, metavar="DIR", help="folder of NNNN_name.sql files")
-    parser.add_argument("--lock-wait", type=float, default=60.0, metavar="SECONDS",
+    parser.add_argument("--lock-wait", type=not_negative, default=60.0, metavar="SECONDS",
                         help="how long to wait for another run (default 60)")  # fmt: skip
     up = parser.add_argument_group("up")
     up.add_argument("--allow-out-of-order", action="append", default=[], metavar="FILE",
@@ -102,15 +103,17 @@ def _at_stack(call: VerbCall, stack: str) -> Report:
 @contextmanager
 def _owner(call: VerbCall) -> Iterator[Database]:
     """The login that migrates: the given one unchanged, or the owner, created first if need be."""
-    settings, target = call.settings, call.target
-    url = target.database_url or settings.database_owner_url
-    if url and (call.args.dir or target_from_url(url).user == Role.OWNER):
+    target, args = call.target, call.args
+    url = target.database_url or (None if target.replay else call.settings.database_owner_url)
+    if url and (args.dir or target_from_url(url).user == Role.OWNER):
         with _login(url) as database:
             yield database
         return
-    url = url or settings.database_url
-    name = None if url else call.home.current_database
-    with opened(call.home.folder, url, None, name) as urls, _login(urls.owner) as database:
+    purpose: Purpose = "sets up" if args.verb in ("up", "baseline") else "tries"
+    here = target if url is None else Target({**call.variables, "DATABASE_URL": url})
+    if (place := here.place(purpose)).server is None:
+        sys.stderr.write(f"{place.title}\n")
+    with here.urls(purpose) as urls, _login(urls.owner) as database:
         yield database
 
 

@@ -53,6 +53,8 @@ def _ask(call: VerbCall) -> dict[str, Any]:
     sql, params = call.args.sql, call.args.params
     if call.target.stack:
         return deployed.call(call.target.stack, "db_query", {"sql": sql, "params": params})
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{call.target.place().title}\n")
     with call.target.reader_url() as url:
         return console.run(target_from_url(url, name="--database-url"), sql, params)
 

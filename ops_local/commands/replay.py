@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from ops_local import page, summary
 from ops_local.commandline.command import Command, VerbCall
 from ops_local.exchange.launcher import ExchangeFailed
 from ops_local.home import Home
+from ops_local.interrupts import stopped_by_signals
 from ops_local.progress import shown
 from ops_local.recordings import recording as recordings
 from ops_local.replay import Interrupted, Replayed, ReplayPlan, replay
+from ops_local.replay_environment import Watch
 from ops_local.synthetic import DEFAULT_DAY, DEFAULT_SEED, generate
 from ops_pipeline.db.driver.connection import Database, target_from_url
 
@@ -68,10 +71,28 @@ def _run(call: VerbCall, recording: recordings.Recording, console: Console) -> i
     kind = "Synthetic session" if recording.synthetic else "Recorded session"
     console.print(f"{kind} of {recording.day}, {len(recording.tickers)} tickers")
     console.print(f"  {recording.source}", markup=False)
-    with shown(console, f"Replaying {recording.day}", *plan.bounds) as watch:
-        done = replay(plan, watch, after=lambda urls: write_page(plan, urls.reader))
+    with (
+        stopped_by_signals() as stop,
+        shown(console, f"Replaying {recording.day}", *plan.bounds) as watch,
+    ):
+        done = _replayed(plan, watch, stop)
     _report(call, console, plan, done)
     return 1 if done.tally.failures else 0
+
+
+def _replayed(
+    plan: ReplayPlan, watch: Watch, stop: threading.Event
+) -> Replayed[list[summary.Part]]:
+    """Replay the plan until its end or until `stop` is set."""
+    try:
+        return replay(
+            plan,
+            watch,
+            after=lambda urls: write_page(plan, urls.reader),
+            pace=lambda _minute: not stop.is_set(),
+        )
+    except Interrupted as error:
+        raise Interrupted(f"{error}; the same command goes on from there") from error
 
 
 def write_page(plan: ReplayPlan, reader_url: str) -> list[summary.Part]:
@@ -110,15 +131,20 @@ def _report(
     console.print(f"\nPage: {page_of(plan)}", markup=False, soft_wrap=True)
     if call.args.database_url is None:
         console.print(f"Next: ops explain, ops query, ops compare (this replay is {plan.name})")
+        if not call.target.means(plan.name):
+            console.print(f"with --replay {plan.name}: without it they speak to the live pipeline")
 
 
 def _overlay(file: Path | None) -> dict[str, Any] | None:
     if file is None:
         return None
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
+        overlay = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise recordings.InvalidRecording(f"--params {file}: {error}") from error
+    if not isinstance(overlay, dict):
+        raise recordings.InvalidRecording(f"--params {file}: expected a JSON object")
+    return overlay
 
 
 # Errors that may end a replay, beside those of every verb.

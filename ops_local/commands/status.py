@@ -10,6 +10,7 @@ def run(call: VerbCall) -> int:
     """Return 0 if nothing is wrong, 1 if an alert is open or a last run failed."""
     target = call.target
     with target.reading("ops-status") as tx:
+        call.announce(tx)
         parts = [
             Part("Accounts", overview.accounts(tx, today=new_york_day(target.present(tx)))),
             Part("Last runs", overview.last_runs(tx)),

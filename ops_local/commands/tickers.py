@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ops_local.commandline.command import Command, VerbCall
+from ops_local.commandline.numbers import at_least_one
 from ops_local.summary import Part
 from ops_local.ticker_files import read_csv, read_sec
 from ops_pipeline.adapters.clock import WallClock
@@ -23,7 +24,7 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _list_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("word", nargs="?", help="all if omitted, the watched ones first")
-    parser.add_argument("--most", type=int, default=100, metavar="N", help="default 100")
+    parser.add_argument("--most", type=at_least_one, default=100, metavar="N", help="default 100")
 
 
 def _decide_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,8 +35,10 @@ def _decide_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _import(call: VerbCall) -> int:
     """Import the whole file or nothing."""
+    # Read before the unit of work: an error of the file is not one of the connection.
+    plan_of = _plans(call.args.file)
     with _writing(call) as tx:
-        plan = _plan(call.args.file, tx)
+        plan = plan_of(tx)
         done = {"imported": tickers.write(tx, plan.securities), "skipped": plan.skipped}
         tickers.set_ciks(tx, plan.ciks)
     call.print_json(done)
@@ -43,13 +46,13 @@ def _import(call: VerbCall) -> int:
 
 
 def _list(call: VerbCall) -> int:
-    with _writing(call) as tx:
+    with _reading(call) as tx:
         rows = tickers.search(tx, call.args.word, most=call.args.most)
     return _show(call, "Securities", rows)
 
 
 def _proposals(call: VerbCall) -> int:
-    with _writing(call) as tx:
+    with _reading(call) as tx:
         rows = universe.every(tx)
     return _show(call, "Proposals", rows)
 
@@ -72,15 +75,25 @@ def _decide(*, accepted: bool) -> Callable[[VerbCall], int]:
     return run
 
 
+def _migrations(call: VerbCall) -> Path | None:
+    """On the user's own server only `ops migrate` changes the schema."""
+    return None if call.settings.database_url else call.settings.migrations_dir
+
+
 @contextmanager
 def _writing(call: VerbCall) -> Iterator[Transaction]:
-    settings = call.settings
-    # On the user's own server only `ops migrate` changes the schema.
-    migrations = None if settings.database_url else settings.migrations_dir
     with (
-        call.target.writing("ops-tickers", migrations) as database,
+        call.target.writing("ops-tickers", "sets up", _migrations(call)) as database,
         database.transaction() as tx,
     ):
+        call.announce(tx, "sets up")
+        yield tx
+
+
+@contextmanager
+def _reading(call: VerbCall) -> Iterator[Transaction]:
+    with call.target.reading("ops-tickers", "tries", _migrations(call)) as tx:
+        call.announce(tx, "tries")
         yield tx
 
 
@@ -92,11 +105,13 @@ def _show(call: VerbCall, title: str, rows: Sequence[Row]) -> int:
     return 0
 
 
-def _plan(file: Path, tx: Transaction) -> ImportPlan:
+def _plans(file: Path) -> Callable[[Transaction], ImportPlan]:
     """A CSV is the user's choice and replaces what is stored; SEC's list only adds to it."""
     if file.suffix.casefold() == ".csv":
-        return ImportPlan(tuple(read_csv(file)))
-    return plan_import(read_sec(file), tickers.all_securities(tx))
+        chosen = ImportPlan(tuple(read_csv(file)))
+        return lambda _tx: chosen
+    listed = read_sec(file)
+    return lambda tx: plan_import(listed, tickers.all_securities(tx))
 
 
 IMPORT = Command(_import, _import_arguments)

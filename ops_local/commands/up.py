@@ -1,11 +1,8 @@
 """`ops up`: runs the schedules on the wall clock, on paper accounts."""
 
 import argparse
-import fcntl
-import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -13,8 +10,11 @@ from rich.console import Console
 
 from ops_local import live, summary
 from ops_local.commandline.command import Command, UsageError, VerbCall
+from ops_local.commandline.numbers import positive
+from ops_local.commandline.target import has_keys
 from ops_local.commands.replay import EXPECTED, generated, read_summary
-from ops_local.home import Home
+from ops_local.home import AlreadyUp
+from ops_local.interrupts import stopped_by_signals
 from ops_local.progress import shown
 from ops_local.replay import Interrupted, ReplayPlan, replay
 from ops_pipeline.adapters.clock import WallClock
@@ -27,14 +27,10 @@ _SESSION = "Keys of an account are set: trading on Alpaca's paper API"
 _PLAYED = "No keys are set: the paper exchange plays a generated session"
 
 
-class AlreadyUp(RuntimeError):
-    """Another `ops up` is using this state folder."""
-
-
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--speed",
-        type=float,
+        type=positive,
         default=1.0,
         metavar="N",
         help="play the generated session N times as fast (without keys only)",
@@ -43,24 +39,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(call: VerbCall) -> int:
     """Return 0 after a clean stop, 1 if something failed or another one is running."""
-    if call.args.speed <= 0:
-        raise UsageError("--speed must be positive")
     console = Console(stderr=call.json, highlight=False)
-    stop = threading.Event()
-    with _only_one(call.home), _stopped_by_signals(stop):
-        return _trade(call, console, stop) if _with_keys(call) else _play(call, console, stop)
+    with call.home.up() as playing, stopped_by_signals() as stop:
+        if has_keys(call.variables):
+            return _trade(call, console, stop)
+        return _play(call, console, stop, playing)
 
 
-def _with_keys(call: VerbCall) -> bool:
-    return any(name.startswith("ALPACA_") and name.endswith("_KEY_ID") for name in call.variables)
-
-
-def _play(call: VerbCall, console: Console, stop: threading.Event) -> int:
+def _play(
+    call: VerbCall, console: Console, stop: threading.Event, playing: Callable[[str], None]
+) -> int:
     """Play the generated session at the given speed; if stopped, it resumes next time."""
     speed = call.args.speed
     console.print(f"{_PLAYED}, {speed:g} times as fast. Ctrl-C stops it.")
     migrations = call.settings.migrations_dir
     plan = ReplayPlan(generated(call.home, console), call.home, migrations, paced=True)
+    playing(plan.name)
     try:
         with shown(console, f"Playing {plan.recording.day}", *plan.bounds) as watch:
             done = replay(plan, watch, lambda urls: read_summary(urls.reader), _pace(speed, stop))
@@ -78,14 +72,17 @@ def _trade(call: VerbCall, console: Console, stop: threading.Event) -> int:
     """Run against Alpaca's paper API until a signal arrives."""
     if call.args.speed != 1.0:
         raise UsageError("--speed: the wall clock has one speed; leave it out where keys are set")
-    console.print(f"{_SESSION}. Ctrl-C stops it.")
+    place = call.target.place("sets up")
+    console.print(f"{place.title}. {_SESSION}. Ctrl-C stops it.")
     clock = WallClock()
-    folder = call.home.replay("up")
+    folder = call.home.folder / "live"
+    folder.mkdir(exist_ok=True)
     with (
-        call.target.urls(call.settings.migrations_dir) as urls,
+        call.target.urls("sets up", call.settings.migrations_dir) as urls,
         (folder / "pipeline.log").open("a", encoding="utf-8") as written,
         log.written_to(written),
     ):
+        call.home.make_live(place.address)
         owner = Database(target_from_url(urls.owner), application_name="ops-up")
         with owner.transaction() as tx:
             default_parameters.ensure(tx, now=clock.now())
@@ -119,32 +116,6 @@ def _pace(speed: float, stop: threading.Event) -> Callable[[datetime], bool]:
         return not stop.wait(max(0.0, due_s - monotonic()))
 
     return pace
-
-
-@contextmanager
-def _only_one(home: Home) -> Iterator[None]:
-    """Hold the folder's lock; the kernel releases it however the process ends."""
-    home.folder.mkdir(parents=True, exist_ok=True)
-    with (home.folder / "up.lock").open("a+") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyUp(f"ops up runs already in {home.folder}: stop that one first") from None
-        yield
-
-
-@contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run after the current minute."""
-    before = {
-        number: signal.signal(number, lambda *_: stop.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 COMMAND = Command(run, arguments, (*EXPECTED, AlreadyUp))

@@ -67,7 +67,13 @@ def start(
     command += ["--recording", str(recording), "--store", str(store)]
     with log.open("a", encoding="utf-8") as written:
         process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=written, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=written,
+            text=True,
+            # Ctrl-C ends the replay first, which then stops the exchange.
+            start_new_session=True,
         )
     if process.stdin is None or process.stdout is None:
         raise AssertionError("a process without the pipes it was given")

@@ -25,6 +25,11 @@ class SystemUser:
     gid: int
 
 
+def has_data(folder: Path) -> bool:
+    """Whether a server's data folder was ever created in that folder, or moved from it."""
+    return (folder / "data").exists() or (folder / _MOVED).exists()
+
+
 def server_account(data: Path) -> SystemUser | None:
     """Return the user that must run the server of that data folder; None means the current one.
 

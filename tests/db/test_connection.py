@@ -5,6 +5,7 @@
 import socket
 from contextlib import closing, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -383,3 +384,15 @@ def test_an_answer_that_cannot_be_read_to_its_end_ends_the_session(
             database.read("SELECT n FROM generate_series(1, 9) AS n")
         (row,) = database.read("SELECT n FROM generate_series(3, 3) AS n")
         assert row["n"] == 3
+
+
+def test_an_error_of_a_file_inside_a_unit_of_work_is_not_taken_for_a_lost_connection(
+    db: Database, tmp_path: Path
+) -> None:
+    with pytest.raises(FileNotFoundError), db.transaction() as tx:
+        tx.execute("UPDATE accounts SET operator_halt = 'x'")
+        (tmp_path / "none").read_text()
+    assert [row["operator_halt"] for row in db.read("SELECT operator_halt FROM accounts")] == [
+        None,
+        None,
+    ]

@@ -128,9 +128,22 @@ def test_an_account_that_is_not_there_is_not_halted(
     assert "nobody" in capsys.readouterr().err
 
 
-def test_positions_are_closed_there(stack: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["close", "--ticker", "AAPL", "--reason", "x", "--stack", stack]) == 0
-    assert _answered(capsys)["exits_asked"] == []
+def test_positions_are_closed_there(
+    stack: str, db: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = TradingBench(db)
+    bench.buy()
+    assert main(["close", "--reason", "x", "--stack", stack]) == 0
+    assert _answered(capsys)["exits_asked"] == ["large AAA"]
+
+
+def test_closing_what_is_not_held_ends_with_1_and_says_so(
+    stack: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["close", "--ticker", "AAPL", "--reason", "x", "--stack", stack]) == 1
+    told = capsys.readouterr()
+    assert json.loads(told.out)["exits_asked"] == []
+    assert "nothing to close" in told.err
 
 
 def test_a_deployed_stack_is_examined_by_the_same_statements(

@@ -157,6 +157,11 @@ def test_one_known_by_its_symbol_alone_is_no_ordinary_word(urls: DatabaseUrls) -
 def test_the_operator_accepts_and_rejects_and_sees_what_is_decided(
     environment: Path, urls: DatabaseUrls, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert main(["tickers", "accept", "qrsa", "nke", "--reason", "my list"]) == 1
+    assert "unknown: QRSA; import" in capsys.readouterr().err
+    text = "ticker,name\nQRSA,QRSA\n"
+    assert main(["tickers", "import", written(environment, "mine.csv", text)]) == 0
+    capsys.readouterr()
     assert main(["tickers", "accept", "qrsa", "nke", "--reason", "my list"]) == 0
     assert json.loads(capsys.readouterr().out) == {"action": "watch", "tickers": ["NKE", "QRSA"]}
     assert (row(urls, "QRSA")["is_watched"], row(urls, "QRSA")["name"]) == (True, "QRSA")

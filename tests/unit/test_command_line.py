@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from ops_local import cli
 from ops_local.cli import build_parser, main
+from ops_local.commandline.command import Command
 from ops_local.commandline.parser import load
 from ops_local.commandline.verbs import GROUPS, VERBS, Verb
+from ops_local.commands import cost
+from ops_local.synthetic import generate
 from tests.unit.source_rules import ROOT
 
 # Nobody listens there.
@@ -28,7 +32,7 @@ FAILING = {
     "query": (["query", "SELECT 1"], "no connection to Postgres"),
     "model build": (["model", "build", "no/such/model", "to", "--name", "n"], "SettingsInvalid"),
     "model verify": (["model", "verify", "int8", "fp32", "no/such/texts"], "no/such/texts"),
-    "tickers import": (["tickers", "import", "no.csv"], "no connection to Postgres"),
+    "tickers import": (["tickers", "import", "no.csv"], "no.csv"),
     "tickers list": (["tickers", "list"], "no connection to Postgres"),
     "tickers proposals": (["tickers", "proposals"], "no connection to Postgres"),
     "tickers accept": (["tickers", "accept", "A", "--reason", "r"], "no connection to Postgres"),
@@ -148,6 +152,64 @@ def test_words_that_make_no_command_are_exit_code_2(
         with pytest.raises(SystemExit) as ended:
             main(words, variables)
         assert ended.value.code == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tickers", "list", "--most", "-1"],
+        ["tickers", "list", "--most", "0"],
+        ["tickers", "list", "--most", "9" * 30],
+        ["up", "--speed", "nan"],
+        ["up", "--speed", "inf"],
+        ["explain", "-7"],
+        ["migrate", "--lock-wait", "-1"],
+    ],
+    ids=" ".join,
+)
+def test_a_number_out_of_range_is_exit_code_2(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words, {})
+    assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("text", ["[]", "7", "null", "{"])
+def test_parameters_that_are_no_object_are_named(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = generate(tmp_path / "day", n_tickers=1).folder
+    (tmp_path / "odd.json").write_text(text)
+    words = ["replay", str(recording), "--params", str(tmp_path / "odd.json")]
+    assert main(words, {"OPS_HOME": str(tmp_path / "home")}) == 1
+    assert "odd.json" in capsys.readouterr().err
+
+
+def test_ctrl_c_in_a_verb_is_exit_code_1_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_call: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cost, "COMMAND", Command(interrupted))
+    assert main(["cost"], {}) == 1
+    assert capsys.readouterr().err == "Interrupted\n"
+
+
+def test_where_the_disk_is_full_the_error_says_so(
+    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(variables["OPS_HOME"]).mkdir()
+    assert main(["status"], variables) == 1
+    assert "full" not in capsys.readouterr().err
+    monkeypatch.setattr(cli, "LEAST_FREE_BYTES", 2**70)
+    assert main(["status"], variables) == 1
+    assert f"(the disk of {variables['OPS_HOME']} is full)" in capsys.readouterr().err
+
+
+def test_a_state_folder_that_cannot_be_made_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    # Nobody, root included, makes a folder there.
+    assert main(["demo"], {"OPS_HOME": "/proc/ops"}) == 1
+    assert "/proc/ops" in capsys.readouterr().err
 
 
 def test_only_one_target_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:

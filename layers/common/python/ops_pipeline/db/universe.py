@@ -42,6 +42,13 @@ SELECT ticker, :status, '[]', :now, :now FROM unnest(CAST(:tickers AS text[])) A
 ON CONFLICT (ticker) DO UPDATE SET status = excluded.status, decided_at = excluded.decided_at
 """
 
+# Only a proposal has a score.
+_KNOWN = """
+SELECT ticker FROM tickers WHERE ticker = ANY(CAST(:tickers AS text[]))
+UNION SELECT ticker FROM ticker_universe
+WHERE ticker = ANY(CAST(:tickers AS text[])) AND score IS NOT NULL
+"""
+
 _LIST = """
 SELECT ticker, status, score, reasons, proposed_at, decided_at FROM ticker_universe
 ORDER BY status = 'PROPOSED' DESC, score DESC NULLS LAST, ticker COLLATE "C"
@@ -54,6 +61,11 @@ def named_and_not_watched(
     """Securities that at least `least` stories name, the most named first."""
     rows = tx.rows(_NAMED, since=since, now=now, least=least, most=most)
     return [Named(row["ticker"], row["stories"]) for row in rows]
+
+
+def known(tx: Transaction, symbols: Sequence[str]) -> set[str]:
+    """Those of the symbols that are in the list of securities or were ever proposed."""
+    return {row["ticker"] for row in tx.rows(_KNOWN, tickers=list(symbols))}
 
 
 def save(tx: Transaction, proposals: Sequence[TickerProposal], now: datetime) -> int:

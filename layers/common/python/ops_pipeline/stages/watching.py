@@ -27,7 +27,8 @@ def decide(
     """Start or stop watching these symbols; positions in them are guarded either way.
 
     Raises:
-        InvalidInput: no reason, an invalid symbol, or one that is not active in tickers.
+        InvalidInput: no reason, an invalid symbol, or one to watch that is inactive or that
+            neither an import nor discovery has brought: without a name it gets no news.
     """
     if not reason.strip():
         raise InvalidInput("reason: say why, it is kept with the action")
@@ -35,6 +36,8 @@ def decide(
     for symbol in wanted:
         if not TICKER.fullmatch(symbol):
             raise InvalidInput(f"{symbol!r} is no symbol")
+    if accepted and (unknown := sorted(set(wanted) - universe.known(tx, wanted))):
+        raise InvalidInput(f"unknown: {', '.join(unknown)}; import them with their names first")
     changed = tickers.set_watched(tx, wanted, watched=accepted)
     if accepted and (left := sorted(set(wanted) - set(changed))):
         raise InvalidInput(f"not active in tickers: {', '.join(left)}")

@@ -19,6 +19,7 @@ from ops_pipeline.db.driver.failures import (
     PLAN_IS_STALE,
     WRONG_PASSWORD,
     error_fields,
+    is_drivers,
     is_lost,
     log_message,
     safe_to_raise,
@@ -106,7 +107,7 @@ class Database:
                 isinstance(error, DatabaseError) and sqlstate_of(error) == PLAN_IS_STALE
             ):
                 self.close()
-            if isinstance(error, (DatabaseError, *LOST)):
+            if is_drivers(error):
                 raise translated(error) from error
             raise
         finally:

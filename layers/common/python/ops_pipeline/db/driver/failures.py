@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeGuard
 
 from pg8000.exceptions import DatabaseError, InterfaceError
 
@@ -44,6 +45,13 @@ def error_fields(error: BaseException | None) -> dict[str, str]:
 def sqlstate_of(error: BaseException | None) -> str:
     """The five characters of the error class, or an empty string."""
     return str(error_fields(error).get("C", ""))
+
+
+def is_drivers(error: BaseException) -> TypeGuard[Exception]:
+    """Whether an error inside a unit of work came from the driver, and not from a file."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return False
+    return isinstance(error, (DatabaseError, *LOST))
 
 
 def is_lost(error: Exception) -> bool:
