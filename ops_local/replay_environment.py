@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ops_local import database as databases
+from ops_local import paper_accounts
 from ops_local.database import DatabaseUrls
 from ops_local.exchange.accounts import key_variables
 from ops_local.exchange.launcher import PaperAccount, RunningExchange, start
@@ -216,13 +217,14 @@ def _require_no_runs(urls: DatabaseUrls) -> None:
 
 
 def _prepare(tx: Transaction, plan: ReplayPlan, served: FeedServer, now: datetime) -> None:
-    """Watch the recording's tickers, subscribe to its feeds, activate the parameters."""
+    """Watch the recording's tickers, subscribe to its feeds, activate the parameters, bind."""
     runs.abandon_owner(tx, owner=OWNER, now=now)
     tickers.watch_only(tx, plan.recording.tickers)
     for name, url in sorted(served.feeds.items()):
         feeds.subscribe(tx, url=url, source=name)
     first, _ = plan.bounds
     parameters.activate(tx, Parameters(), source="default", now=first)
+    paper_accounts.bind(tx, ACCOUNTS, first)
     if plan.overlay:
         changed = parameters.overlay(Parameters(), dict(plan.overlay))
         parameters.activate(tx, changed, source="overlay", now=first)

@@ -1,4 +1,4 @@
-"""Halts, resumes and closes on the operator's command."""
+"""Halts, resumes, closes and binds on the operator's command."""
 
 from typing import Any
 
@@ -9,4 +9,6 @@ from ops_pipeline.stages import control
 
 @plain_entrypoint("control", request=control.Request)
 def lambda_handler(request: control.Request, runtime: Runtime) -> dict[str, Any]:
+    if request.action == "bind":
+        return runtime.binder.run(request.bind_command())
     return control.run(request.command(), db=runtime.database, clock=runtime.clock)

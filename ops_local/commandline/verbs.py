@@ -29,6 +29,7 @@ class Verb:
 
 
 GROUPS = {
+    "accounts": "list accounts, or bind them to the broker's",
     "model": "build or verify a model folder",
     "tickers": "import, find and choose securities",
 }
@@ -115,6 +116,13 @@ VERBS = (
         "sell open positions, cancel open entries",
         "control:CLOSE",
         reaches=_HERE_OR_STACK,
+    ),
+    Verb("accounts list", "accounts and whether they are bound", "accounts:LIST", reaches=_STACK),
+    Verb(
+        "accounts bind",
+        "bind accounts to what their keys open, after a comparison",
+        "accounts:BIND",
+        reaches=_STACK,
     ),
     Verb("cost", "monthly cost in AWS, by item", "cost:COMMAND", reaches=_STACK),
 )

@@ -28,6 +28,11 @@ MEASURED = (
         "How long each handler took on the wall clock, which no replay can repeat.",
     ),
     Measured(
+        "binding_salt",
+        (),
+        "The reader, who compares, may not read it; the marks that are made with it count.",
+    ),
+    Measured(
         "schema_migrations",
         ("applied_at", "execution_ms"),
         "When and how fast this very database was made; its versions and checksums count.",

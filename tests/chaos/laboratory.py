@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ops_local import database as local
+from ops_local import paper_accounts
 from ops_local.comparison.databases import RowDifference, differences
 from ops_local.database import DatabaseUrls
 from ops_local.exchange import accounts as exchange_accounts
@@ -176,6 +177,8 @@ class Laboratory:
             local.clone_database(self.admin, self.template, name)
             with closing(_login(self._urls(name).writer)) as database:
                 seed(database, scenario)
+                with database.transaction() as tx:
+                    paper_accounts.bind(tx, ACCOUNTS, scenario.ticks()[0])
             with closing(_login(self._urls(name).owner)) as database, database.transaction() as tx:
                 keep(tx)
             write_market(self.folder / scenario.name, scenario.changes(), day=DAY, tickers=["AAA"])

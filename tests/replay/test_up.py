@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ops_local import live
+from ops_local import live, paper_accounts
 from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange, start
 from ops_local.feeds.server import FeedServer
@@ -116,6 +116,7 @@ def test_the_schedules_start_what_is_due_each_minute_on_the_wall_clock(
     clock = FixedClock(begins)
     with owner_db.transaction() as tx:
         default_parameters.ensure(tx, now=begins)
+        paper_accounts.bind(tx, ACCOUNTS, begins)
     with (
         FeedServer(session, clock.now) as served,
         start(session.folder, tmp_path / "store", ACCOUNTS, tmp_path / "log") as exchange,

@@ -25,7 +25,11 @@ from tests.support.stand_ins import NOW, TICK, exchange_at_tick, in_process, lea
 CANARY = "canary-7c1e"
 WRONG_NUMBER = "PAcanary99"
 FUNCTIONS = load_functions()
-BROKER = sorted(stage for stage, one in FUNCTIONS.items() if one.accounts in ("event", "all"))
+BROKER = sorted(
+    stage
+    for stage, one in FUNCTIONS.items()
+    if one.accounts in ("event", "all") and stage != "control"
+)
 SECRETS = {
     *(account.secret_key for account in (LARGE, TINY)),
     *(account.account_number for account in (LARGE, TINY)),
@@ -93,6 +97,16 @@ def test_a_good_run_says_nothing_secret(variables: dict[str, str]) -> None:
         said = said_by(variables, stage, **_event(stage))
         assert '"status": "run"' in said, said
         assert not [secret for secret in SECRETS if secret in said], stage
+
+
+def test_binding_an_account_says_nothing_secret(variables: dict[str, str]) -> None:
+    wrong = {**variables, "ALPACA_LARGE_ACCOUNT_NUMBER": WRONG_NUMBER}
+    event = {"action": "bind", "operator": "anna", "reason": "to see", "confirm": True}
+    for given in (variables, wrong):
+        for number in (None, LARGE.account_number):
+            said = said_by(given, "control", **event, account="large", number=number)
+            assert '"accounts"' in said, said
+            assert not [secret for secret in (*SECRETS, WRONG_NUMBER) if secret in said]
 
 
 def test_keys_that_the_broker_refuses_are_not_told(variables: dict[str, str]) -> None:

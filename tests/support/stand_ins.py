@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ops_local import paper_accounts
 from ops_local.database import DatabaseUrls
 from ops_local.exchange.accounts import key_variables
 from ops_local.exchange.launcher import RunningExchange
@@ -28,10 +29,11 @@ def exchange_at_tick(folder: Path) -> Iterator[RunningExchange]:
 
 
 def prepared(db: Database, *tickers: str) -> None:
-    """Put parameters in force, watch these tickers alone, and leave the open internet's feeds."""
+    """Put parameters in force, watch these tickers alone, leave the open internet's feeds, bind."""
     in_force(db)
     watch(db, *tickers)
     with db.transaction() as tx:
+        paper_accounts.bind(tx, (LARGE, TINY), NOW)
         tx.execute("UPDATE feed_state SET active = false")
 
 

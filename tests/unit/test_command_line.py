@@ -43,6 +43,8 @@ FAILING = {
     "halt": (["halt", "--reason", "r"], "no connection to Postgres"),
     "resume": (["resume", "--reason", "r"], "no connection to Postgres"),
     "close": (["close", "--reason", "r"], "no connection to Postgres"),
+    "accounts list": (["accounts", "list"], "no connection to Postgres"),
+    "accounts bind": (["accounts", "bind", "--all"], "no connection to Postgres"),
 }
 
 

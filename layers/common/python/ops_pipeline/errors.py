@@ -17,7 +17,7 @@ machines list these names one by one; a test compares both.
     ├── BrokerUnavailable      the broker did not take the request: safe to try again
     ├── BrokerOutcomeUnknown   no answer to an order: look it up, never send again
     ├── BrokerRejected         the broker said no, in its own words
-    ├── AccountMismatch        these keys belong to another account than the bound one
+    ├── AccountMismatch        unbound, or these keys belong to another account: bind, or mend
     ├── FeedUnavailable        one feed or the VIX file could not be fetched
     ├── ClassificationFailed   the model gave no usable answer to these texts
     ├── StageFailed            a part of the stage's work failed; the message says which

@@ -55,6 +55,14 @@ WHERE o.account_name = :account AND o.filled_qty > 0 AND o.decided_at >= :since
 ORDER BY o.decided_at, o.client_order_id COLLATE "C"
 """
 
+# A simulation acknowledges its own orders, and no broker knows them.
+_NEWEST_ACKNOWLEDGED = """
+SELECT client_order_id FROM orders
+WHERE account_name = :account AND broker_order_id IS NOT NULL
+  AND broker_order_id NOT LIKE 'sim-%'
+ORDER BY decided_at DESC, client_order_id COLLATE "C" LIMIT 1
+"""
+
 _NOT_PLACED = f"""
 SELECT {_COLUMNS} FROM orders
 WHERE account_name = :account AND status = 'not_placed' AND decided_at >= :since
@@ -133,6 +141,12 @@ def awaiting_fills(tx: Transaction, account: str, since: datetime) -> list[Order
 def not_placed(tx: Transaction, account: str, since: datetime) -> list[Order]:
     """Orders decided since then and closed because the broker did not have them."""
     return [_order(row) for row in tx.rows(_NOT_PLACED, account=account, since=since)]
+
+
+def newest_acknowledged(tx: Transaction, account: str) -> str | None:
+    """The id of the newest order that the account's broker acknowledged; None without one."""
+    row = tx.one(_NEWEST_ACKNOWLEDGED, account=account)
+    return None if row is None else str(row["client_order_id"])
 
 
 def next_attempt(tx: Transaction, position_id: UUID, purpose: Purpose) -> int:

@@ -17,6 +17,7 @@ VERSIONS = (
     "0012_let_retention_delete",
     "0013_keep_newest_bars_visible",
     "0015_name_the_broker",
+    "0016_bind_accounts",
     "0017_close_holes_in_the_caps",
     "0018_keep_the_mode_of_orders",
     "0020_keep_written_times",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ops_pipeline.errors import SettingsInvalid
-from ops_pipeline.ports import Broker, MarketData
+from ops_pipeline.ports import Binding, Broker, MarketData
 from ops_pipeline.runtime.settings import BrokerKeys, Settings
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ class Access:
 
     Attributes:
         variables: The environment, for settings that only this adapter knows.
-        keys: Reads the account's keys anew; whoever does not need them does not call it.
+        keys: Reads the account's keys anew; an adapter that needs none does not call it.
     """
 
     settings: Settings
@@ -35,7 +35,18 @@ class Access:
         return keys.key_id, keys.secret_key
 
 
-BuildBroker = Callable[[Access], Broker]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerAccess(Access):
+    """What a broker's adapter is built from, for one account.
+
+    Attributes:
+        binding: Must accept the account's number before anything else is asked or sent.
+    """
+
+    binding: Binding
+
+
+BuildBroker = Callable[[BrokerAccess], Broker]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +62,7 @@ class BarVendor:
     build: Callable[[Access], MarketData]
 
 
-def _alpaca_broker(access: Access) -> Broker:
+def _alpaca_broker(access: BrokerAccess) -> Broker:
     from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 
     keys = access.keys()
@@ -59,7 +70,7 @@ def _alpaca_broker(access: Access) -> Broker:
         url=str(access.settings.trading_url).rstrip("/"),
         key_id=keys.key_id,
         secret_key=keys.secret_key,
-        account_number=keys.account_number,
+        account_number=access.binding,
         renew=access.key_pair,
     )
 

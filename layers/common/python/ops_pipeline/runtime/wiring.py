@@ -6,7 +6,7 @@ uses (alpaca-py alone imports pandas).
 
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops_pipeline.db import accounts, data_feeds, schema
+from ops_pipeline.db import accounts, bindings, data_feeds, schema
 from ops_pipeline.db.console.console import Console
 from ops_pipeline.db.driver.connection import ConnectionTarget, Database, target_from_url
 from ops_pipeline.db.migrations.runner import LIMITS
@@ -26,6 +26,7 @@ from ops_pipeline.execution.context import AccountContext, open_context
 from ops_pipeline.execution.market_reader import MarketReader
 from ops_pipeline.execution.order_gateway import OrderGateway
 from ops_pipeline.ports import (
+    Binding,
     Broker,
     Calendar,
     Classifier,
@@ -36,7 +37,14 @@ from ops_pipeline.ports import (
     VolatilityIndex,
 )
 from ops_pipeline.runtime import log
-from ops_pipeline.runtime.registry import ALPACA, Access, bar_vendor_named, broker_named
+from ops_pipeline.runtime.binding import KeysInUse, StoredBinding
+from ops_pipeline.runtime.registry import (
+    ALPACA,
+    Access,
+    BrokerAccess,
+    bar_vendor_named,
+    broker_named,
+)
 from ops_pipeline.runtime.settings import (
     BrokerKeys,
     Settings,
@@ -48,6 +56,7 @@ from ops_pipeline.runtime.settings import (
 
 if TYPE_CHECKING:
     from ops_pipeline.adapters.secrets import SecretsManager
+    from ops_pipeline.stages.account_binding import Binder
 
 
 @dataclass
@@ -62,7 +71,7 @@ class Runtime:
     clock: Clock
     owner: str | None = None
     known_parameters: Versioned | None = None
-    _brokers: dict[tuple[str, str], Broker] = field(default_factory=dict)
+    _brokers: dict[tuple[str, str], tuple[Broker, StoredBinding]] = field(default_factory=dict)
     _schema_checked: bool = False
 
     @cached_property
@@ -157,7 +166,11 @@ class Runtime:
         """Bars and quotes of MARKET_DATA_VENDOR, where they need keys by its first account's."""
         vendor = self.settings.market_data_vendor
         return bar_vendor_named(vendor).build(
-            self._access(lambda: self.broker_keys(self.data_account, vendor))
+            Access(
+                settings=self.settings,
+                variables=self.variables,
+                keys=lambda: self.broker_keys(self.data_account, vendor),
+            )
         )
 
     @cached_property
@@ -174,9 +187,6 @@ class Runtime:
         """The account whose keys read market data: the vendor's first, by name."""
         with self.database.transaction() as tx:
             return accounts.first_account_name(tx, self.settings.market_data_vendor)
-
-    def _access(self, keys: Callable[[], BrokerKeys]) -> Access:
-        return Access(settings=self.settings, variables=self.variables, keys=keys)
 
     @cached_property
     def feed(self) -> NewsFeed:
@@ -209,12 +219,48 @@ class Runtime:
         return VixCsv(str(self.settings.vix_url))
 
     def broker(self, account: str, held_at: str = ALPACA) -> Broker:
-        """One account at a broker, its number checked against the bound one."""
-        if (account, held_at) not in self._brokers:
-            self._brokers[account, held_at] = broker_named(held_at)(
-                self._access(lambda: self.broker_keys(account, held_at))
+        """One account at a broker, its number checked against the bound one.
+
+        One that was never proven, or is bound to another number since, is made anew: its keys
+        may have been exchanged as well.
+        """
+        known = self._brokers.get((account, held_at))
+        if known is None or not known[1].holds():
+            keys = KeysInUse(lambda: self.broker_keys(account, held_at))
+            binding = StoredBinding(
+                lambda: bindings.find(self.database, account), account, held_at, keys
             )
-        return self._brokers[account, held_at]
+            known = (self._open_broker(held_at, keys, binding), binding)
+            self._brokers[account, held_at] = known
+        return known[0]
+
+    def unbound_broker(self, account: str, held_at: str) -> Broker:
+        """One account at a broker by the number beside its keys alone: to bind it by."""
+        from ops_pipeline.adapters.one_number import OneNumber
+
+        keys = KeysInUse(lambda: self.broker_keys(account, held_at))
+        return self._open_broker(held_at, keys, OneNumber(keys.read().account_number))
+
+    @cached_property
+    def binder(self) -> "Binder":
+        """Binds accounts to what their keys open."""
+        from ops_pipeline.adapters.chance import new_salt
+        from ops_pipeline.stages.account_binding import Binder
+
+        return Binder(
+            db=self.database,
+            dry=DryDatabase(self.database),
+            open_broker=self.unbound_broker,
+            new_salt=new_salt,
+            clock=self.clock,
+        )
+
+    def _open_broker(self, held_at: str, keys: KeysInUse, binding: Binding) -> Broker:
+        return broker_named(held_at)(
+            BrokerAccess(
+                settings=self.settings, variables=self.variables, keys=keys.read, binding=binding
+            )
+        )
 
     def close(self) -> None:
         """Close the open connections."""

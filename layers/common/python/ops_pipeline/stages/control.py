@@ -18,6 +18,7 @@ from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.ports import Clock
+from ops_pipeline.stages.account_binding import BindCommand
 
 Action = Literal["halt", "resume", "close"]
 
@@ -43,18 +44,25 @@ class ControlCommand:
 
 
 class Request(BaseModel):
-    """A command as an event; only account and ticker have a default."""
+    """A command as an event; what it is about has a default, and bind only compares by it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    action: Action = Field(description="halt, resume or close.")
+    action: Action | Literal["bind"] = Field(description="halt, resume, close or bind.")
     operator: str = Field(min_length=1, max_length=100, description="Who asks.")
     reason: str = Field(min_length=1, max_length=500, description="Why; it is kept.")
     account: str | None = Field(default=None, description="One account; all if left out.")
     ticker: str | None = Field(default=None, description="For close: only this one.")
+    number: str | None = Field(
+        default=None, repr=False, description="For bind: the account's number at its broker."
+    )
+    confirm: bool = Field(default=False, description="For bind: do it; else only compare.")
 
     def command(self) -> ControlCommand:
-        return ControlCommand(**self.model_dump())
+        return ControlCommand(**self.model_dump(exclude={"number", "confirm"}))
+
+    def bind_command(self) -> BindCommand:
+        return BindCommand(**self.model_dump(exclude={"action", "ticker"}))
 
 
 def run(command: ControlCommand, *, db: UnitsOfWork, clock: Clock) -> dict[str, Any]:

@@ -52,7 +52,7 @@ ON CONFLICT (id) DO NOTHING
 """
 
 
-OperatorAction = Literal["halt", "resume", "close", "watch", "unwatch"]
+OperatorAction = Literal["halt", "resume", "close", "bind", "watch", "unwatch"]
 
 
 @dataclass(frozen=True, slots=True)

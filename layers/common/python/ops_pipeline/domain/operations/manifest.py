@@ -249,8 +249,13 @@ STAGES = (
     ),
     Stage(
         name="control",
-        description="Halts, resumes and closes on the operator's command.",
-        timeout_s=15,
+        description="Halts, resumes, closes and binds accounts on the operator's command.",
+        # Binding asks a broker for each account.
+        timeout_s=60,
+        memory_mb=512,
+        layers=_BROKER,
+        accounts="all",
+        env=("DB_SECRET_ID", "ALPACA_TRADING_URL"),
         on_demand="the operator",
         monitoring=NotMonitored("It runs only when the operator calls it."),
     ),
