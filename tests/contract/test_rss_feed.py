@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ops_pipeline.adapters import feed_bounds
 from ops_pipeline.adapters.rss import RssFeed
 from ops_pipeline.domain.news.items import FeedState
 from ops_pipeline.errors import FeedUnavailable
@@ -169,6 +170,47 @@ def test_only_the_first_entries_of_an_endless_list_are_read(server: FeedServer) 
     body = rss(*(item(f"News number {n}", guid=str(n)) for n in range(30)))
     document = RssFeed(most_entries=20).fetch(state(server.put("/f", Page(body))))
     assert [entry.guid for entry in document.entries] == [str(n) for n in range(20)]
+
+
+@pytest.mark.parametrize("oldest_first", [True, False])
+def test_of_a_long_list_the_newest_entries_are_kept_and_the_rest_is_counted(
+    server: FeedServer, oldest_first: bool
+) -> None:
+    minutes = sorted(range(600), reverse=not oldest_first)
+    items = [
+        item(f"News number {m}", guid=str(m), published=f"{m // 60:02}:{m % 60:02}".join(_DAY))
+        for m in minutes
+    ]
+    document = RssFeed(most_entries=500).fetch(state(server.put("/f", Page(rss(*items)))))
+    kept = [entry.guid for entry in document.entries]
+    assert kept == [str(m) for m in minutes if m >= 100]
+    assert document.cut == 100
+
+
+def test_entries_without_a_time_are_the_first_to_go(server: FeedServer) -> None:
+    items = [item("No time", guid="none"), *(_dated(m) for m in range(3)), item("Nor here")]
+    document = RssFeed(most_entries=4).fetch(state(server.put("/f", Page(rss(*items)))))
+    assert [entry.guid for entry in document.entries] == ["none", "0", "1", "2"]
+    assert document.cut == 1
+
+
+def test_the_limit_of_tags_cuts_the_oldest_items_as_well(
+    server: FeedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_bounds, "_MOST_TAGS", 100)
+    items = [_dated(m) for m in range(40)]
+    document = RssFeed().fetch(state(server.put("/f", Page(rss(*items)))))
+    kept = [int(entry.guid or "") for entry in document.entries]
+    assert kept == list(range(40 - len(kept), 40))
+    assert 5 <= len(kept) < 40
+    assert document.cut == 40 - len(kept)
+
+
+_DAY = ("Wed, 04 Feb 2026 ", ":00 GMT")
+
+
+def _dated(minute: int) -> str:
+    return item(f"News {minute}", guid=str(minute), published=f"00:{minute:02}".join(_DAY))
 
 
 def test_a_server_that_drips_is_left_when_the_time_is_up(server: FeedServer) -> None:

@@ -172,6 +172,10 @@ ODDITIES: dict[str, Oddity] = {
         lambda: HEAD + b"x</title><description>" + b"&lt;div&gt;" * (LARGE // 11), None
     ),
     "very_many_items": Oddity(lambda: rss(item("A") * (LARGE // 29)), ("A",) * 500),
+    "items_left_open": Oddity(lambda: HEAD + b"<item>" * (LARGE // 6), None),
+    "items_of_dates_alone": Oddity(
+        lambda: HEAD + b"<item><pubDate>Wed, 04 Feb 2026 14:30:00 EST" * (LARGE // 45), None
+    ),
     "a_small_answer_that_unpacks_to_a_huge_one": Oddity(
         lambda: gzip.compress(b" " * 50_000_000),
         failure="over 3145728 bytes",

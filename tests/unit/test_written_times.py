@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ops_pipeline.adapters.feed_parser import parse_feed
+from ops_pipeline.domain.news.items import FeedEntry
 from ops_pipeline.domain.news.time_zones import TimeProblem
 from ops_pipeline.domain.news.written_times import read_time
 
@@ -213,13 +214,17 @@ def _offsets(at: datetime, zone: timezone | ZoneInfo) -> set[timedelta]:
     return {offset for offset in offsets if offset is not None}
 
 
+def entries(body: bytes) -> tuple[FeedEntry, ...]:
+    return parse_feed(body, content_type=None, url="http://w.example/", most_entries=9).entries
+
+
 @pytest.mark.parametrize("tag", sorted(TAGS))
 @pytest.mark.parametrize("form", ["rfc 5322", "iso", "half days", "iso with a blank", "american"])
 @pytest.mark.parametrize("zone", ["GMT", "EST", "EDT", "CET", "+05:30"])
 def test_the_common_forms_are_read_in_every_tag(tag: str, form: str, zone: str) -> None:
     wall = JULY.replace(tzinfo=None)
     body = TAGS[tag].format(FORMS[form](wall, zone)).encode()
-    (entry,) = parse_feed(body, content_type=None, url="http://w.example/", most_entries=9)
+    (entry,) = entries(body)
     assert entry.published_at in _meant(wall, zone, form)
 
 
@@ -228,9 +233,7 @@ def test_a_json_feed_s_time_is_read_by_the_same_rules() -> None:
         {"id": "1", "title": "A", "date_published": "2026-07-08T13:58:00"},
         {"id": "2", "title": "B", "date_published": "2026-07-08T09:58:00-04:00"},
     ]}  # fmt: skip
-    first, second = parse_feed(
-        json.dumps(document).encode(), content_type=None, url="http://w.example/", most_entries=9
-    )
+    first, second = entries(json.dumps(document).encode())
     assert (first.published_at, first.time_problem) == (None, "no_zone")
     assert second.published_at == JULY
 
@@ -239,5 +242,5 @@ def test_an_unreadable_publication_is_not_replaced_by_an_update() -> None:
     body = TAGS["published"].format(
         "soon</published><updated>2026-07-08T13:58:00Z</updated><published>soon"
     )
-    (entry,) = parse_feed(body.encode(), content_type=None, url="http://w.example/", most_entries=9)
+    (entry,) = entries(body.encode())
     assert (entry.published_at, entry.time_problem) == (None, "unreadable")

@@ -5,88 +5,62 @@ a file object. Some documents take it quadratic time, so they are cut before par
 """
 
 import json
-import re
-import sys
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any, TypedDict
 
 import feedparser
 
+from ops_pipeline.adapters.feed_bounds import bounded
 from ops_pipeline.domain.news.items import FeedEntry
 from ops_pipeline.domain.news.time_zones import TimeNote, TimeProblem, WrittenTime
 from ops_pipeline.domain.news.written_times import read_time
 from ops_pipeline.errors import FeedUnavailable
 
-# The parser takes 30 us per tag and 1.4 us per escape; real feeds have far fewer than these.
-_MOST_TAGS, _MOST_ESCAPES = 40_000, 400_000
-# Its time for one tag is quadratic in its attributes. Inline images are that long too.
-_LONG_TAG = re.compile(rb"<[^<>]{4096,}>?")
-_REFERENCE = re.compile(rb"&#([xX][0-9a-fA-F]{1,100}|[0-9]{1,100});")
-_SUBSET = re.compile(rb"(<!DOCTYPE[^\[>]{0,1000})\[", re.IGNORECASE)
 # Far more than is stored of a text in the end; it still includes markup here.
 _LONGEST_TEXT = 16_000
+_UNDATED = datetime.min.replace(tzinfo=UTC)
 
 
-def parse_feed(
-    body: bytes, *, content_type: str | None, url: str, most_entries: int
-) -> tuple[FeedEntry, ...]:
-    """Parse the first entries of a document; fields that an entry lacks are None.
+@dataclass(frozen=True, slots=True)
+class ParsedFeed:
+    """The entries that are kept of a document, and how many older ones were not."""
+
+    entries: tuple[FeedEntry, ...]
+    cut: int
+
+
+def parse_feed(body: bytes, *, content_type: str | None, url: str, most_entries: int) -> ParsedFeed:
+    """Parse the newest entries of a document; fields that an entry lacks are None.
 
     Raises:
         FeedUnavailable: the bytes are not a feed, or the parser failed.
     """
     if body[:200].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
-        return _json_entries(body, most_entries)
+        return _newest(_json_entries(body), most_entries, 0)
     headers = {"content-location": url} | ({"content-type": content_type} if content_type else {})
+    few = bounded(body)
     try:
         # Bytes in a file object: a str could be taken for an address or path and opened.
-        parsed = feedparser.parse(BytesIO(_harmless(body)), response_headers=headers)
+        parsed = feedparser.parse(BytesIO(few.body), response_headers=headers)
     except Exception as error:
         # Hostile input makes the parser raise undocumented exceptions.
         raise FeedUnavailable(f"the parser failed: {type(error).__name__}") from error
     # CDF has no version, so an empty CDF channel does not look like a feed.
     if not parsed.get("version") and not parsed.entries:
         raise FeedUnavailable("the answer is no feed")
-    return tuple(_entry(entry) for entry in parsed.entries[:most_entries])
+    return _newest([_entry(entry) for entry in parsed.entries], most_entries, few.cut)
 
 
-def _harmless(body: bytes) -> bytes:
-    """Remove what no feed needs and the parser can't handle.
-
-    Custom entities, recursive or external, are removed with the DOCTYPE that declares them;
-    references to characters that don't exist would make feedparser fail.
-    """
-    body = _without_subset(_LONG_TAG.sub(b"", body))
-    body = _cut(_cut(body, b"<", _MOST_TAGS), b"&", _MOST_ESCAPES)
-    return _REFERENCE.sub(lambda found: found[0] if _exists(found[1]) else b"", body)
-
-
-def _without_subset(body: bytes) -> bytes:
-    """Drop the internal subset `[...]` of a DOCTYPE; without an end, all that follows it."""
-    found = _SUBSET.search(body, 0, 4096)
-    if found is None:
-        return body
-    end = re.compile(rb"\]\s*>").search(body, found.end())
-    return body[: found.start()] + (body[end.end() :] if end else b"")
-
-
-def _cut(body: bytes, mark: bytes, most: int) -> bytes:
-    """The document up to its `most`-th mark; the parser can read a truncated document."""
-    if body.count(mark) <= most:
-        return body
-    places = re.compile(re.escape(mark)).finditer(body)
-    for number, found in enumerate(places, start=1):
-        if number > most:
-            return body[: found.start()]
-    return body
-
-
-def _exists(reference: bytes) -> bool:
-    in_hex = reference[:1] in b"xX"
-    code = int(reference[1:], 16) if in_hex else int(reference)
-    return 0 < code < 0xD800 or 0xDFFF < code <= sys.maxunicode
+def _newest(entries: list[FeedEntry], most: int, cut: int) -> ParsedFeed:
+    """The newest entries in the order of the document; those without a time go first."""
+    by_age = sorted(
+        range(len(entries)), key=lambda place: (entries[place].published_at or _UNDATED, -place)
+    )
+    kept = sorted(by_age[max(0, len(entries) - most) :])
+    return ParsedFeed(tuple(entries[place] for place in kept), cut + len(entries) - len(kept))
 
 
 def _entry(entry: Any) -> FeedEntry:
@@ -127,7 +101,7 @@ def _time(published: Any, updated: Any) -> _Time:
     )
 
 
-def _json_entries(body: bytes, most_entries: int) -> tuple[FeedEntry, ...]:
+def _json_entries(body: bytes) -> list[FeedEntry]:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -135,7 +109,7 @@ def _json_entries(body: bytes, most_entries: int) -> tuple[FeedEntry, ...]:
     items = document.get("items") if isinstance(document, dict) else None
     if "jsonfeed.org" not in str(document.get("version")) or not isinstance(items, list):
         raise FeedUnavailable("the answer is no feed: JSON of another kind")
-    return tuple(_json_items(items[:most_entries]))
+    return list(_json_items(items))
 
 
 def _json_items(items: list[Any]) -> Iterator[FeedEntry]:

@@ -1,7 +1,7 @@
 """News feeds over HTTP: entries, or FeedUnavailable with the reason."""
 
 from ops_pipeline.adapters.feed_http import FeedHttp
-from ops_pipeline.adapters.feed_parser import parse_feed
+from ops_pipeline.adapters.feed_parser import ParsedFeed, parse_feed
 from ops_pipeline.domain.news.items import FeedDocument, FeedState
 
 
@@ -14,7 +14,7 @@ class RssFeed:
         total_s: Longest time for one feed, from the request to its last byte, redirects
             included. Name resolution is left to the system and not included.
         most_bytes: Largest body after decompression.
-        most_entries: Number of entries read, the first ones.
+        most_entries: Number of entries kept, the newest ones.
         proxy_url: HTTP proxy for all requests; None for none.
     """
 
@@ -49,8 +49,8 @@ class RssFeed:
         answer = self._http.get(
             state.moved_to or state.url, {name: v for name, v in validators.items() if v}
         )
-        entries = (
-            ()
+        parsed = (
+            ParsedFeed((), 0)
             if answer.not_modified
             else parse_feed(
                 answer.body,
@@ -60,7 +60,8 @@ class RssFeed:
             )
         )
         return FeedDocument(
-            entries,
+            parsed.entries,
+            cut=parsed.cut,
             etag=answer.headers.get("ETag"),
             last_modified=answer.headers.get("Last-Modified"),
             not_modified=answer.not_modified,

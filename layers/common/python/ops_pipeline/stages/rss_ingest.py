@@ -25,7 +25,8 @@ class Outcome:
     `seen` counts every entry served; each is `stored`, a `duplicates` or, without guid,
     link and title, `unidentified`. Stored ones without a publication time are `undated`
     when the feed gives none, `implausible_times` otherwise. `postponed_feeds` were not
-    reached in time.
+    reached in time; `cut` were left out of `seen`, as a feed
+    served more than are kept.
     """
 
     feeds: int = 0
@@ -36,6 +37,7 @@ class Outcome:
     stored: int = 0
     duplicates: int = 0
     unidentified: int = 0
+    cut: int = 0
     implausible_times: int = 0
     undated: int = 0
 
@@ -104,6 +106,7 @@ def _store(
         stored=outcome.stored + stored,
         duplicates=outcome.duplicates + len(items) - stored,
         unidentified=outcome.unidentified + len(document.entries) - len(items),
+        cut=outcome.cut + document.cut,
         undated=outcome.undated + undated,
         implausible_times=outcome.implausible_times + len(reasons) - reasons.count(None) - undated,
     )

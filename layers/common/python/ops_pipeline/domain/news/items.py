@@ -46,13 +46,17 @@ class FeedEntry:
 
 @dataclass(frozen=True, slots=True)
 class FeedDocument:
-    """One response of a feed's server; `not_modified` means 304 and no entries."""
+    """One response of a feed's server; `not_modified` means 304 and no entries.
+
+    `cut` counts older entries that were served and not kept.
+    """
 
     entries: tuple[FeedEntry, ...]
     etag: str | None
     last_modified: str | None
     not_modified: bool = False
     moved_to: str | None = None
+    cut: int = 0
 
 
 @dataclass(frozen=True, slots=True)
