@@ -29,18 +29,15 @@ ORDER BY (h.pnl_dollars IS NULL), (e.execution_id IS NULL),
 LIMIT 1
 """
 
-# For each story the item whose score counted: the first that names the ticker.
+# The items whose verdicts counted, with how many items told their stories by then.
 _HEADLINES = """
-SELECT DISTINCT ON (item.story_id) item.story_id, coalesce(item.title, item.summary) AS title,
-    item.source, verdict.model,
-    (SELECT count(*) FROM inbound_events_raw AS report
-     WHERE report.story_id = item.story_id AND report.fetched_at <= :now) AS times_told
-FROM inbound_events_classified AS verdict
-JOIN inbound_events_raw AS item ON item.id = verdict.raw_event_id
-WHERE item.story_id = ANY(CAST(:stories AS uuid[])) AND item.fetched_at <= :now
-  AND verdict.published_at IS NOT NULL AND verdict.status = 'CLASSIFIED' AND NOT verdict.mixed
-  AND CAST(:ticker AS text) = ANY(verdict.tickers)
-ORDER BY item.story_id, verdict.published_at, item.event_uid COLLATE "C"
+SELECT item.id, item.story_id, coalesce(item.title, item.summary) AS title, item.source,
+    verdict.model,
+    (SELECT count(*) FROM inbound_events_raw AS told
+     WHERE told.story_id = item.story_id AND told.fetched_at <= :now) AS times_told
+FROM inbound_events_raw AS item
+JOIN inbound_events_classified AS verdict ON verdict.raw_event_id = item.id
+WHERE item.id = ANY(CAST(:items AS uuid[]))
 """
 
 _BARS = """
@@ -86,7 +83,8 @@ class Explained:
     Attributes:
         recommendation: Its row, with the parameters in force.
         headlines: The stories that counted, newest first: title, source, score,
-            age_minutes, model, and how many items had reported it by then (times_told).
+            age_minutes, model, how many items had reported it by then (times_told), its
+            sources, and its version: over 1 where a correction took the first one's place.
         bars: The newest minutes before the decision, oldest first.
         positions: Those it opened, or asked to close; with the result if closed.
     """
@@ -142,16 +140,16 @@ def _headlines(tx: Transaction, recommendation: Row) -> list[Row]:
     ticker, now = recommendation["ticker"], recommendation["created_at"]
     window_minutes = recommendation["parameters"]["news"]["window_minutes"]
     found = stories_by_ticker(tx, [ticker], now, window_minutes=window_minutes).get(ticker, [])
-    rows = tx.rows(
-        _HEADLINES, stories=[str(story.story_id) for story in found], ticker=ticker, now=now
-    )
-    titles = {row["story_id"]: row for row in rows}
+    rows = tx.rows(_HEADLINES, items=[str(story.raw_event_id) for story in found], now=now)
+    titles = {row.pop("id"): row for row in rows}
     return [
         {
             "published_at": story.published_at,
             "age_minutes": max(0.0, (now - story.published_at).total_seconds() / 60),
             "score": story.score,
-            **titles[story.story_id],
+            "sources": list(story.sources),
+            "version": story.version,
+            **titles[story.raw_event_id],
         }
         for story in sorted(found, key=lambda story: story.published_at, reverse=True)
     ]

@@ -72,7 +72,8 @@ def _news(explained: Explained) -> Section:
             "age min": round(row["age_minutes"]),
             "score": f"{row['score']:+.2f}",
             "reports": row["times_told"],
-            "headline": f"{row['title']} ({row['source']})",
+            "sources": len(row["sources"]),
+            "headline": f"{row['title']} ({row['source']}{_corrected(row['version'])})",
         }
         for row in explained.headlines
     ]
@@ -84,6 +85,10 @@ def _news(explained: Explained) -> Section:
         "story counts once, however often it is reported."
     )
     return Section("Headlines", (mean,), rows)
+
+
+def _corrected(version: int) -> str:
+    return f", corrected, version {version}" if version > 1 else ""
 
 
 def _models(explained: Explained) -> str:

@@ -95,8 +95,115 @@ def test_a_story_told_five_times_counts_once(db: Database, server: FeedServer) -
 
 def test_an_old_story_published_again_does_not_become_new(db: Database, server: FeedServer) -> None:
     serve(db, server, item(GOOD, guid="1", published=stamp(200)))
-    serve(db, server, item(GOOD, guid="2", published=stamp(0)), path="/b", at=1)
+    serve(db, server, item(GOOD, guid="2", published=stamp(0)), at=1)
     assert pressure(db, minutes_later=1) is None
+
+
+def test_a_claimed_time_ages_its_own_feed_s_item_alone(db: Database, server: FeedServer) -> None:
+    serve(db, server, item(GOOD, guid="1", published=stamp(200)), path="/b")
+    assert pressure(db, minutes_later=0) is None
+    serve(db, server, item(GOOD, guid="2", published=stamp(0)), at=1)
+    assert pressure(db, minutes_later=1) is not None
+
+
+def test_a_story_is_as_old_as_its_first_fetch_whatever_a_feed_claims_later(
+    db: Database, server: FeedServer
+) -> None:
+    serve(db, server, item(GOOD, guid="1", published=stamp(1)))
+    serve(db, server, item(GOOD, guid="2", published=stamp(-60)), path="/b", at=60)
+    found = pressure(db, minutes_later=60)
+    assert found is not None
+    assert (found.stories, found.newest_age_minutes) == (1, 61)
+
+
+BAD = "Nike misses quarterly profit estimates"
+LINK = "https://w.example/nike"
+
+
+@pytest.mark.parametrize("minutes_ago", [1, 12, 119, 60 * 24 * 3, 60 * 24 * 30])
+def test_another_feed_neither_erases_nor_turns_nor_ages_a_story(
+    db: Database, server: FeedServer, minutes_ago: int
+) -> None:
+    serve(db, server, item(GOOD, guid="1", link=LINK, published=stamp(10)))
+    alone = pressure(db, minutes_later=1)
+    stranger = item(GOOD, guid=LINK, link=LINK, published=stamp(minutes_ago))
+    serve(db, server, stranger, path="/stranger", at=1)
+    assert pressure(db, minutes_later=1) == alone
+
+
+def test_sources_of_one_story_that_disagree_make_it_mixed(db: Database, server: FeedServer) -> None:
+    serve(db, server, item(GOOD, guid="1", link=LINK, published=stamp(10)))
+    serve(db, server, item(BAD, guid="2", link=LINK, published=stamp(12)), path="/b", at=1)
+    assert pressure(db, minutes_later=1) is None
+    # What was known a minute before stays known.
+    assert pressure(db) is not None
+
+
+def test_the_publisher_s_address_as_another_feed_s_guid_keeps_no_item_out(
+    db: Database, server: FeedServer
+) -> None:
+    serve(db, server, item("Nothing to see", guid=LINK, published=stamp(3)), path="/stranger")
+    serve(db, server, item(GOOD, guid=LINK, link=LINK, published=stamp(2)), at=1)
+    assert pressure(db, minutes_later=1) is not None
+
+
+@pytest.mark.parametrize(
+    ("title", "guid", "link"),
+    [
+        (f"CORRECTED: {BAD}", "1", LINK),  # the same guid
+        (f"CORRECTED: {BAD}", "2", LINK),
+        ("UPDATE 2-Nike profit falls short of estimates", "2", f"{LINK}?utm_source=x"),
+        ("CORRECTED-Nike misses, not beats, quarterly profit estimates", "2", None),
+        (f"CORRECTED: {BAD} (corrects to misses)", "1", None),
+    ],
+)
+def test_a_correction_judges_its_story_anew_from_its_minute_on(
+    db: Database, server: FeedServer, title: str, guid: str, link: str | None
+) -> None:
+    serve(db, server, item(GOOD, guid="1", link=LINK, published=stamp(10)))
+    corrected = item(title, guid=guid, link=link, published=stamp(0))
+    serve(db, server, corrected, at=1)
+    serve(db, server, corrected, at=2)
+    before, after = pressure(db), pressure(db, minutes_later=1)
+    assert before is not None
+    assert before.score > 0.5
+    assert after is not None
+    assert (after.stories, after.newest_age_minutes) == (1, 11)
+    assert after.score < -0.4
+
+
+def test_a_correction_may_take_a_ticker_off_its_story(db: Database, server: FeedServer) -> None:
+    serve(db, server, item(GOOD, guid="1", link=LINK, published=stamp(10)))
+    again = "CORRECTED: Adidas, not that maker, beats quarterly profit estimates"
+    serve(db, server, item(again, guid="1", link=LINK, published=stamp(0)), at=1)
+    assert pressure(db) is not None
+    assert pressure(db, minutes_later=1) is None
+
+
+def test_a_stranger_s_correction_is_one_more_source_and_corrects_nothing(
+    db: Database, server: FeedServer
+) -> None:
+    serve(db, server, item(GOOD, guid="1", link=LINK, published=stamp(10)))
+    alone = pressure(db, minutes_later=1)
+    stranger = item(f"CORRECTED: {GOOD}", guid="1", link=LINK, published=stamp(0))
+    serve(db, server, stranger, path="/stranger", at=1)
+    assert pressure(db, minutes_later=1) == alone
+    serve(
+        db,
+        server,
+        item("CORRECTED: Adidas beats estimates", guid="9", link=LINK),
+        path="/stranger",
+        at=2,
+    )
+    assert pressure(db, minutes_later=2) is not None
+
+
+def test_companies_of_one_line_have_verdicts_of_their_own(db: Database, server: FeedServer) -> None:
+    serve(db, server, item("Nike sues Amazon over patents", guid="1", published=stamp(1)))
+    with db.transaction() as tx:
+        found = news.stories_by_ticker(tx, ["NKE", "AMZN"], TICK)
+    assert [story.score for story in found["NKE"]] == [0]
+    assert [story.score for story in found["AMZN"]] == [-0.6]
 
 
 def test_an_item_is_invisible_before_its_feed_served_it(db: Database, server: FeedServer) -> None:

@@ -41,6 +41,14 @@ def sha256(text: str) -> str:
         "HTTPS://Wire.Example:443/a/b?id=7#part",
         "https://wire.example/a/b?utm_source=rss&id=7&utm_medium=feed&fbclid=x",
         "  https://wire.example/a/b?cmpid=rss&id=7&ref=home ",
+        "https://m.wire.example/a/b?id=7",
+        "https://amp.wire.example/a/b?id=7",
+        "https://wire.example/a/b/amp?id=7",
+        "https://wire.example/a/b/amp/?id=7",
+        "https://wire.example/amp/a/b?id=7",
+        "https://wire.example/a/b?id=7&amp=1",
+        "https://www.google.com/amp/s/wire.example/a/b?id=7",
+        "https://wire-example.cdn.ampproject.org/c/s/wire.example/a/b/amp?id=7",
     ],
 )
 def test_one_page_has_one_link_whatever_tracking_it_carries(link: str) -> None:
@@ -79,8 +87,11 @@ def test_a_canonical_link_is_its_own_canonical_link(text: str) -> None:
     ],
 )
 def test_the_uid_is_the_hash_of_the_guid_before_all_else(guid: str) -> None:
-    assert event_uid(entry(guid, "T", "https://w.example/a"), FEED) == sha256(guid)
-    assert event_uid(entry(guid, "edited", "https://w.example/b"), OTHER_FEED) == sha256(guid)
+    uid = sha256(f"{FEED}\n{guid}")
+    assert event_uid(entry(guid, "T", "https://w.example/a"), FEED) == uid
+    assert event_uid(entry(guid, "edited", "https://w.example/b"), FEED) == uid
+    # Another feed speaks for itself: it can't make the item a duplicate by giving its guid.
+    assert event_uid(entry(guid, "T", "https://w.example/a"), OTHER_FEED) != uid
 
 
 def test_a_guid_that_is_only_a_number_identifies_within_its_feed() -> None:
@@ -102,15 +113,15 @@ def test_a_guid_that_one_document_gives_to_two_stories_identifies_neither() -> N
     ]
     made = news_items(entries, FeedState(FEED, "W"), NOW)
     assert [item.event_uid for item in made] == [
-        sha256("https://w.example/a"),
-        sha256("https://w.example/b"),
+        sha256(f"{FEED}\nhttps://w.example/a"),
+        sha256(f"{FEED}\nhttps://w.example/b"),
         sha256(f"{FEED}\n1"),
     ]
 
 
 def test_without_a_guid_the_uid_is_the_hash_of_the_link_without_tracking() -> None:
     plain = event_uid(entry(None, "T", "https://w.example/a"), FEED)
-    assert plain == sha256("https://w.example/a")
+    assert plain == sha256(f"{FEED}\nhttps://w.example/a")
     assert event_uid(entry("  ", "T", "https://w.example/a?utm_source=x"), FEED) == plain
 
 

@@ -50,8 +50,26 @@ def test_source_case_punctuation_and_labels_do_not_make_another_story(title: str
 
 
 @pytest.mark.parametrize(
+    "title",
+    [
+        "Boeing profit up 12% on strong demand, lifts outlook",
+        "Boeing profit up 12% on strong",
+        "Boeing profit up 12% on strong dem...",
+        "Boeing profit up 12% on strong \u2026",
+        "CORRECTED: Boeing profit up 12% on strong demand (corrects figure)",
+    ],
+)
+def test_a_headline_that_begins_with_the_other_is_one_story(title: str) -> None:
+    first, second = item("a", "Boeing profit up 12% on strong demand"), item("b", title)
+    assert same_story(first, second)
+    assert same_story(second, first)
+
+
+@pytest.mark.parametrize(
     ("one", "other"),
     [
+        ("Boeing profit up", "Boeing profit up 12% on strong demand"),
+        ("Boeing profit up 12% on strength", "Boeing profit up 12% on strengthening demand"),
         ("Boeing Q1 profit up 12%", "Boeing Q2 profit up 12%"),
         ("Boeing profit up 12% in March", "Boeing profit down 12% in March"),
         ("Boeing profit up 1.2% in March", "Boeing profit up 12% in March"),

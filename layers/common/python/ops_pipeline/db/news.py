@@ -17,7 +17,8 @@ from ops_pipeline.domain.news.items import (
     StoryTrace,
     WaitingItem,
 )
-from ops_pipeline.domain.news.stories import SAME_TITLE_WITHIN
+from ops_pipeline.domain.news.stories import SAME_TITLE_WITHIN, title_start
+from ops_pipeline.domain.news.story_verdicts import StoryItem, stories_of
 
 ClassificationStatus = Literal["CLASSIFIED", "UNCLASSIFIABLE"]
 
@@ -25,26 +26,38 @@ _KNOWN = """
 SELECT event_uid FROM inbound_events_raw WHERE event_uid = ANY(CAST(:uids AS text[]))
 """
 
-_TRACES = """
-SELECT story_id, canonical_link, title_key, coalesce(published_at, fetched_at) AS dated
-FROM inbound_events_raw
-WHERE canonical_link = ANY(CAST(:links AS text[]))
-   OR (title_key = ANY(CAST(:keys AS text[]))
-       AND coalesce(published_at, fetched_at) BETWEEN :since AND :until)
+_TRACE = """
+SELECT story_id, canonical_link, title_key, coalesce(published_at, fetched_at) AS dated, event_uid,
+    feed_url
+FROM inbound_events_raw"""
+# One branch for each index. U+10FFFF sorts behind every headline that begins with a start.
+_TRACES = f"""
+{_TRACE} WHERE canonical_link = ANY(CAST(:links AS text[]))
+UNION
+{_TRACE} WHERE event_uid = ANY(CAST(:uids AS text[]))
+UNION
+{_TRACE} WHERE title_key = ANY(CAST(:keys AS text[]))
+    AND coalesce(published_at, fetched_at) BETWEEN :since AND :until
+UNION
+{_TRACE}, unnest(CAST(:starts AS text[])) AS given (start)
+WHERE title_key COLLATE "C" >= start AND title_key COLLATE "C" < start || U&'\\+10FFFF'
+    AND coalesce(published_at, fetched_at) BETWEEN :since AND :until
+UNION
+{_TRACE} WHERE fetched_at BETWEEN :since AND :until AND feed_url = ANY(CAST(:feeds AS text[]))
 """
 
 _INSERT_ITEMS = """
 INSERT INTO inbound_events_raw (id, event_uid, story_id, published_at, published_at_reason,
     published_claim, published_written, published_note, source, title, link, summary,
-    canonical_link, title_key, feed_url, fetched_at)
+    canonical_link, title_key, feed_url, fetched_at, source_site, link_site, correction)
 SELECT id, event_uid, story_id, published_at, published_at_reason, published_claim,
     published_written, published_note, source, title, link, summary, canonical_link, title_key,
-    feed_url, fetched_at
+    feed_url, fetched_at, source_site, link_site, correction
 FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS item (id uuid, event_uid text, story_id uuid,
     published_at timestamptz, published_at_reason text, published_claim timestamptz,
     published_written text, published_note text, source text, title text, link text,
     summary text, canonical_link text, title_key text, feed_url text,
-    fetched_at timestamptz)
+    fetched_at timestamptz, source_site text, link_site text, correction boolean)
 ON CONFLICT (event_uid) DO NOTHING
 """
 
@@ -75,15 +88,15 @@ ORDER BY ticker COLLATE "C"
 _INSERT_CLASSIFIED = """
 INSERT INTO inbound_events_classified (id, raw_event_id, story_id, published_at, tickers, status,
     reason, sentiment_label, sentiment_score, positive_probability, neutral_probability,
-    negative_probability, mixed, model, created_at)
+    negative_probability, mixed, ticker_scores, model, created_at)
 SELECT id, raw_event_id, story_id, published_at, tickers, status, reason, sentiment_label,
-    sentiment_score, positive_probability, neutral_probability, negative_probability, mixed, model,
-    created_at
+    sentiment_score, positive_probability, neutral_probability, negative_probability, mixed,
+    ticker_scores, model, created_at
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS verdict (id uuid, raw_event_id uuid,
     story_id uuid, published_at timestamptz, tickers text[], status text, reason text,
     sentiment_label text, sentiment_score double precision, positive_probability double precision,
     neutral_probability double precision, negative_probability double precision, mixed boolean,
-    model text, created_at timestamptz)
+    ticker_scores jsonb, model text, created_at timestamptz)
 ON CONFLICT (raw_event_id) DO NOTHING
 """
 
@@ -92,33 +105,29 @@ UPDATE inbound_events_raw SET processed_at = :now
 WHERE id = ANY(CAST(:ids AS uuid[])) AND processed_at IS NULL
 """
 
-# A story is as old as its first known item, so that publishing it again does not make it
-# new. A claimed time of over a year ago is a fault of the feed and not used.
+# All items of the stories that may count, as far as they were known and judged by then.
 _STORIES = """
-WITH judged AS MATERIALIZED (
-    SELECT named.ticker, verdict.story_id, verdict.published_at, item.event_uid,
-        verdict.sentiment_score AS score
+WITH candidates AS MATERIALIZED (
+    SELECT DISTINCT verdict.story_id
     FROM inbound_events_classified AS verdict
     JOIN inbound_events_raw AS item ON item.id = verdict.raw_event_id
-    CROSS JOIN LATERAL unnest(verdict.tickers) AS named (ticker)
     WHERE verdict.published_at > :since AND item.fetched_at <= :now
-      AND verdict.status = 'CLASSIFIED' AND NOT verdict.mixed
-      AND named.ticker = ANY(CAST(:tickers AS text[]))
-), began AS (
-    SELECT story_id, min(coalesce(published_at, CASE
-        WHEN published_claim > fetched_at - interval '365 days'
-        THEN least(published_claim, fetched_at) ELSE fetched_at END
-    )) AS published_at
-    FROM inbound_events_raw
-    WHERE story_id IN (SELECT story_id FROM judged) AND fetched_at <= :now
-    GROUP BY story_id
+      AND verdict.status = 'CLASSIFIED' AND (NOT verdict.mixed OR verdict.ticker_scores IS NOT NULL)
+      AND verdict.tickers && CAST(:tickers AS text[])
 )
-SELECT DISTINCT ON (judged.ticker COLLATE "C", judged.story_id)
-    judged.ticker, judged.story_id, began.published_at, judged.score
-FROM judged JOIN began USING (story_id)
-WHERE began.published_at > :since
-ORDER BY judged.ticker COLLATE "C", judged.story_id, judged.published_at,
-    judged.event_uid COLLATE "C"
+SELECT item.id AS raw_event_id, item.story_id, item.feed_url,
+    coalesce(item.source_site, item.feed_url) AS source_site, item.link_site, item.correction,
+    item.fetched_at, item.published_at, item.published_claim,
+    coalesce(verdict.tickers, '{}') AS tickers,
+    coalesce(verdict.status = 'CLASSIFIED', false) AS judged,
+    CASE WHEN NOT verdict.mixed THEN verdict.sentiment_score END AS score,
+    coalesce(verdict.ticker_scores, '{}') AS ticker_scores
+FROM candidates
+JOIN inbound_events_raw AS item USING (story_id)
+LEFT JOIN inbound_events_classified AS verdict
+    ON verdict.raw_event_id = item.id AND verdict.created_at <= :now
+WHERE item.fetched_at <= :now
+ORDER BY item.story_id, item.fetched_at, item.published_at, item.event_uid COLLATE "C"
 """
 
 
@@ -135,7 +144,10 @@ def story_traces(tx: Transaction, items: Sequence[NewsItem]) -> list[StoryTrace]
     rows = tx.rows(
         _TRACES,
         links=sorted({item.canonical_link for item in items if item.canonical_link}),
+        uids=sorted({item.corrects_uid for item in items if item.corrects_uid}),
         keys=sorted({item.title_key for item in items if item.title_key}),
+        starts=sorted({start for item in items if (start := title_start(item.title_key or ""))}),
+        feeds=sorted({item.feed_url for item in items if item.correction}),
         since=min(dated) - SAME_TITLE_WITHIN,
         until=max(dated) + SAME_TITLE_WITHIN,
     )
@@ -192,17 +204,14 @@ def save_classified(tx: Transaction, verdicts: Sequence[Classified], now: dateti
 def stories_by_ticker(
     tx: Transaction, tickers: Sequence[str], now: datetime, *, window_minutes: int = 120
 ) -> dict[str, list[Story]]:
-    """The stories of the window by ticker, each story once; tickers without any are left out.
+    """The stories of the window for each ticker that has any, each story once.
 
-    Only items fetched by `now`, with a plausible publication time and one sentiment for all
-    their tickers. A story's score is that of its first such item.
+    Only what was fetched and judged by `now`; see story_verdicts for what a story says.
     """
     since = now - timedelta(minutes=window_minutes)
-    found: dict[str, list[Story]] = {}
-    for row in tx.rows(_STORIES, tickers=list(tickers), now=now, since=since):
-        story = Story(row["story_id"], row["published_at"], float(row["score"]))
-        found.setdefault(row["ticker"], []).append(story)
-    return found
+    rows = tx.rows(_STORIES, tickers=list(tickers), now=now, since=since)
+    items = (StoryItem(**{**row, "tickers": tuple(row["tickers"])}) for row in rows)
+    return stories_of(items, tickers, since)
 
 
 def _item_row(item: NewsItem, story_id: UUID) -> Row:
@@ -223,6 +232,9 @@ def _item_row(item: NewsItem, story_id: UUID) -> Row:
         "title_key": item.title_key,
         "feed_url": item.feed_url,
         "fetched_at": item.fetched_at,
+        "source_site": item.source_site or item.feed_url,
+        "link_site": item.link_site,
+        "correction": item.correction,
     }
 
 
@@ -243,6 +255,7 @@ def _verdict_row(verdict: Classified, now: datetime) -> Row:
         "neutral_probability": sentiment and sentiment.neutral,
         "negative_probability": sentiment and sentiment.negative,
         "mixed": verdict.mixed,
+        "ticker_scores": verdict.ticker_scores,
         "model": verdict.model,
         "created_at": now,
     }

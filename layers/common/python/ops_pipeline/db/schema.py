@@ -22,6 +22,7 @@ VERSIONS = (
     "0018_keep_the_mode_of_orders",
     "0020_keep_written_times",
     "0021_date_symbols",
+    "0022_version_stories",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

@@ -12,8 +12,18 @@ _TAG = re.compile(r"<(?:/?[a-zA-Z][^<>]*|!--(?:[^-]|-(?!-))*--)>")
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ud800-\udfff\ufeff]"
 )
+_CORRECTION = re.compile(
+    r"^(?:corrected|correction|corrects|clarification|updated?)\b\s*\d*\s*[-:|(]", re.IGNORECASE
+)
+# "Corrects second paragraph", at the end of a corrected headline.
+_CORRECTS = re.compile(
+    r"\s*[\[(](?:corrects?|corrected|updates?|adds)\b[^\])]*[\])]\s*$", re.IGNORECASE
+)
+# A headline that its feed cut short; what is left of the last word says nothing.
+_ELLIPSIS = re.compile(r"(?:[^\s.\u2026]*)(?:\.{3}|\u2026)\s*$")
 _LABEL = re.compile(
-    r"^(?:(?:update|wrapup|correction|refile|rpt)\s*\d*|breaking(?: news)?|exclusive|"
+    r"^(?:(?:updated?|wrapup|correction|corrected|corrects|clarification|refile|rpt)\s*\d*|"
+    r"breaking(?: news)?|exclusive|"
     r"alert|just in|watch|live)\s*[-:|]\s*",
     re.IGNORECASE,
 )
@@ -46,11 +56,17 @@ def title_key(title: str, *, source: str) -> str | None:
     "Q1 profit up 12%" and "Q2 profit up 12%" differ. None when too short to tell.
     """
     text = unicodedata.normalize("NFKC", title).replace("\u2212", "-")
-    text = _without_source(_LABEL.sub("", text), source)
+    text = _CORRECTS.sub("", _LABEL.sub("", _LABEL.sub("", text)))
+    text = _ELLIPSIS.sub("", _without_source(text, source))
     words = [_figure(word) for word in _WORD.findall(text.casefold())]
     words = ["%" if word in ("percent", "pct") else word for word in words]
     key = " ".join(words).replace(" %", "%")
     return key if len(words) >= _FEWEST_WORDS else None
+
+
+def is_correction(title: str | None) -> bool:
+    """Whether a headline says that it corrects or updates an earlier one."""
+    return title is not None and _CORRECTION.match(title) is not None
 
 
 def _figure(word: str) -> str:

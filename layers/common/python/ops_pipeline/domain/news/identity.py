@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from ops_pipeline.domain.news.headlines import plain_text, title_key
+from ops_pipeline.domain.news.headlines import is_correction, plain_text, title_key
 from ops_pipeline.domain.news.items import (
     FeedEntry,
     FeedState,
@@ -15,6 +15,7 @@ from ops_pipeline.domain.news.items import (
     Publication,
     UndatedReason,
 )
+from ops_pipeline.domain.news.sites import site_of, voice_of
 from ops_pipeline.domain.news.time_zones import TimeProblem
 
 FURTHEST_AHEAD = timedelta(minutes=10)
@@ -32,9 +33,11 @@ _TRACKING = re.compile(
     r"s?rnd|taid|__twitter_impression|rss(feed)?|src|source|mod|siteid|amp",
     re.IGNORECASE,
 )
-# Globally unique by construction: URIs with an authority, and UUIDs.
-_GLOBAL_GUID = re.compile(
-    r"tag:[^,]+,\d{4}|urn:[a-z0-9-]+:|[a-z]+://[^/]+/.|\{?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+# Where a page is served for phones as well: its host, its path, and caches of AMP pages.
+_MOBILE = re.compile(r"^(?:www\.|m\.|mobile\.|amp\.)+(?=[^.]+\.)")
+_AMP = re.compile(r"(?:^/amp(?=/.)|/amp(?:\.html?)?$|\.amp(?=\.html?$)|\.amp$)", re.IGNORECASE)
+_CACHE = re.compile(
+    r"^https?://(?:(?:www\.)?google\.[a-z.]{2,6}/amp/s/|[a-z0-9-]+\.cdn\.ampproject\.org/[cv]/s/)",
     re.IGNORECASE,
 )
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -43,12 +46,14 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 def canonical_link(link: str | None) -> str | None:
     """The address of one page without tracking, fragment, `www.` and trailing slash.
 
+    Its forms for phones (`m.`, `amp.`, `/amp`, AMP caches) are the same page.
+
     None when there is no legible http link, or when it is a site's front page, which
     lazy feeds give for every item: it identifies none of them.
     """
     try:
-        parts = urlsplit("".join((link or "").split()))
-        host, port = (parts.hostname or "").removeprefix("www."), parts.port
+        parts = urlsplit(_CACHE.sub("https://", "".join((link or "").split())))
+        host, port = _MOBILE.sub("", parts.hostname or ""), parts.port
     except ValueError:
         return None
     if parts.scheme not in _DEFAULT_PORTS or not host:
@@ -59,7 +64,7 @@ def canonical_link(link: str | None) -> str | None:
         for pair in parse_qsl(parts.query, keep_blank_values=True)
         if not _TRACKING.fullmatch(pair[0])
     )
-    path = parts.path.rstrip("/")
+    path = _AMP.sub("", parts.path.rstrip("/")).rstrip("/")
     if not path and not query:
         return None
     # One page answers on http and https alike.
@@ -67,30 +72,29 @@ def canonical_link(link: str | None) -> str | None:
 
 
 def event_uid(entry: FeedEntry, feed_url: str) -> str | None:
-    """The sha256 of the guid, else of the canonical link, else of title and time.
+    """The sha256 of the feed with the guid, else with the canonical link, else with title and time.
 
-    A guid that is only a number or a name of the feed's own ("12345") counts together
-    with the feed: two publishers use it for two stories. None when the feed gave none of
-    these: such an entry can't be told from the next.
+    A feed speaks for itself: no other feed's guid or link makes its item a duplicate. None
+    when the feed gave none of these: such an entry can't be told from the next.
     """
-    natural_key = _global_guid(entry.guid, feed_url) or canonical_link(entry.link)
+    natural_key = _own_guid(entry.guid) or canonical_link(entry.link)
     if natural_key is None and entry.title:
         claim = entry.published_at
         natural_key = f"{entry.title}\n{'' if claim is None else claim.isoformat()}"
-    if natural_key is None:
-        return None
-    return hashlib.sha256(natural_key.encode("utf-8", "replace")).hexdigest()
+    return None if natural_key is None else _hashed(feed_url, natural_key)
 
 
-def _global_guid(guid: str | None, feed_url: str) -> str | None:
-    """The guid as it identifies an item among those of all feeds, None when it doesn't."""
+def _hashed(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()
+
+
+def _own_guid(guid: str | None) -> str | None:
+    """The guid as it identifies an item of its feed, None when it doesn't."""
     guid = (guid or "").strip()
     if guid.casefold().startswith(("http://", "https://")):
         # A site's front page, given for every item, identifies none of them.
         return guid if canonical_link(guid) else None
-    if not guid or _GLOBAL_GUID.match(guid):
-        return guid or None
-    return f"{feed_url}\n{guid}"
+    return guid or None
 
 
 def publication(
@@ -134,10 +138,12 @@ def news_item(entry: FeedEntry, feed: FeedState, fetched_at: datetime) -> NewsIt
     if uid is None:
         return None
     title = plain_text(entry.title, LONGEST_TITLE)
+    # A correction is an item of its own, also under the guid of what it corrects.
+    correction = is_correction(title)
     judged = publication(entry.published_at, fetched_at, entry.time_problem)
     written = plain_text(entry.written, LONGEST_TIME)
     return NewsItem(
-        event_uid=uid,
+        event_uid=_hashed(uid, title or "") if correction else uid,
         source=feed.source,
         feed_url=feed.url,
         title=title,
@@ -147,4 +153,8 @@ def news_item(entry: FeedEntry, feed: FeedState, fetched_at: datetime) -> NewsIt
         title_key=None if title is None else title_key(title, source=feed.source),
         publication=replace(judged, written=written, note=entry.time_note),
         fetched_at=fetched_at,
+        source_site=voice_of(feed.url),
+        link_site=site_of(entry.link),
+        correction=correction,
+        corrects_uid=uid if correction else None,
     )

@@ -1,7 +1,7 @@
 """News: feeds as they were fetched, stories, sentiment. Times UTC."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -97,7 +97,9 @@ class Publication:
 class NewsItem:
     """One item as it is stored: plain text, identified, its time checked.
 
-    `canonical_link` and `title_key` are None when they identify no single story.
+    `canonical_link` and `title_key` are None when they identify no single story. A
+    `correction` says so in its headline; `corrects_uid` is the uid that its guid or link
+    had without that.
     """
 
     event_uid: str
@@ -110,6 +112,10 @@ class NewsItem:
     title_key: str | None
     publication: Publication
     fetched_at: datetime
+    source_site: str = ""
+    link_site: str | None = None
+    correction: bool = False
+    corrects_uid: str | None = None
 
     @property
     def dated(self) -> datetime:
@@ -125,6 +131,8 @@ class StoryTrace:
     canonical_link: str | None
     title_key: str | None
     dated: datetime
+    event_uid: str = ""
+    feed_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +181,15 @@ class Company:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One story about one ticker; `published_at` is that of its first item."""
+    """One story about one ticker; `published_at` and `score` are those of its first source.
+
+    `raw_event_id` is the item whose verdict counts, `sources` are all that tell it, sorted,
+    and `version` is over 1 where that item corrects earlier ones.
+    """
 
     story_id: UUID
     published_at: datetime
     score: float
+    raw_event_id: UUID | None = field(default=None, compare=False)
+    sources: tuple[str, ...] = field(default=(), compare=False)
+    version: int = field(default=1, compare=False)

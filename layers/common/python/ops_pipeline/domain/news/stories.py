@@ -1,7 +1,7 @@
 """Groups items of all feeds, and re-publications, into stories, so that each counts once."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from ops_pipeline.domain.ids import stable_uuid
@@ -10,40 +10,95 @@ from ops_pipeline.domain.news.items import NewsItem, StoryTrace
 SAME_TITLE_WITHIN = timedelta(hours=24)
 
 
+# A headline that another begins with tells the same story from this many words on.
+FEWEST_WORDS_ALIKE = 5
+# The share of their words that a correction's headline has in common with what it corrects.
+_LEAST_OVERLAP = 0.6
+
+
 class StoryIndex:
     """The stories known so far; ask for items in the order they came.
 
     A link means its story for good: what is published again under it is old news. An
-    equal headline means it for 24 hours only, as "Stocks close higher" comes back.
+    equal headline, or one that begins with the other, means it for 24 hours only, as
+    "Stocks close higher" comes back. A correction is also known by the guid of what it
+    corrects, and by most of the words of a headline that its own feed served.
     """
 
     def __init__(self, known: Iterable[StoryTrace] = ()) -> None:
         self._by_link: dict[str, UUID] = {}
-        self._by_title: dict[str, list[tuple[datetime, UUID]]] = {}
+        self._by_uid: dict[str, UUID] = {}
+        self._by_title: dict[str, list[StoryTrace]] = {}
+        self._by_start: dict[str, list[StoryTrace]] = {}
+        self._by_feed: dict[str, list[StoryTrace]] = {}
         for trace in sorted(known, key=lambda trace: (trace.dated, str(trace.story_id))):
             self._learn(trace)
 
     def story_of(self, item: NewsItem) -> UUID:
         """The story of an item; an item like no other begins one of its own."""
+        own = stable_uuid("story", item.event_uid)
         story_id = (
-            self._by_link.get(item.canonical_link or "")
-            or self._same_title(item)
-            or stable_uuid("story", item.event_uid)
+            self._by_uid.get(item.corrects_uid or "")
+            or self._by_link.get(item.canonical_link or "")
+            or self._alike(item)
+            or (self._overlapping(item) if item.correction else None)
+            or own
         )
-        self._learn(StoryTrace(story_id, item.canonical_link, item.title_key, item.dated))
+        self._learn(
+            StoryTrace(
+                story_id,
+                item.canonical_link,
+                item.title_key,
+                item.dated,
+                item.event_uid,
+                item.feed_url,
+            )
+        )
         return story_id
 
-    def _same_title(self, item: NewsItem) -> UUID | None:
-        for dated, story_id in self._by_title.get(item.title_key or "", ()):
-            if abs(item.dated - dated) <= SAME_TITLE_WITHIN:
-                return story_id
+    def _alike(self, item: NewsItem) -> UUID | None:
+        """The story of an equal headline, else of one of which either begins with the other."""
+        key = item.title_key or ""
+        for trace in self._by_title.get(key, ()):
+            if _near(item, trace):
+                return trace.story_id
+        for trace in self._by_start.get(title_start(key) or "", ()):
+            other = f"{trace.title_key} "
+            if _near(item, trace) and (other.startswith(f"{key} ") or f"{key} ".startswith(other)):
+                return trace.story_id
         return None
+
+    def _overlapping(self, item: NewsItem) -> UUID | None:
+        """The story of the same feed whose headline has most of its words in common."""
+        words = set((item.title_key or "").split())
+        best, found = _LEAST_OVERLAP, None
+        for trace in self._by_feed.get(item.feed_url, ()):
+            theirs = set((trace.title_key or "").split())
+            share = len(words & theirs) / max(1, len(words | theirs))
+            if share >= best and _near(item, trace) and len(words) >= FEWEST_WORDS_ALIKE:
+                best, found = share, trace.story_id
+        return found
 
     def _learn(self, trace: StoryTrace) -> None:
         if trace.canonical_link is not None:
             self._by_link.setdefault(trace.canonical_link, trace.story_id)
+        self._by_uid.setdefault(trace.event_uid, trace.story_id)
+        self._by_feed.setdefault(trace.feed_url, []).append(trace)
         if trace.title_key is not None:
-            self._by_title.setdefault(trace.title_key, []).append((trace.dated, trace.story_id))
+            self._by_title.setdefault(trace.title_key, []).append(trace)
+            start = title_start(trace.title_key)
+            if start is not None:
+                self._by_start.setdefault(start, []).append(trace)
+
+
+def title_start(key: str) -> str | None:
+    """The words that headlines which begin alike have in common; None for a short one."""
+    words = key.split(" ", FEWEST_WORDS_ALIKE)
+    return " ".join(words[:FEWEST_WORDS_ALIKE]) if len(words) >= FEWEST_WORDS_ALIKE else None
+
+
+def _near(item: NewsItem, trace: StoryTrace) -> bool:
+    return abs(item.dated - trace.dated) <= SAME_TITLE_WITHIN
 
 
 def new_items(items: Iterable[NewsItem], known_uids: set[str]) -> list[NewsItem]:
