@@ -4,8 +4,6 @@ The constants are discovered: a new statement is tested from the day it is writt
 """
 
 import ast
-import importlib
-import pkgutil
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -19,8 +17,8 @@ from pg8000.exceptions import DatabaseError
 import ops_pipeline.db
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db.driver.connection import Database, target_from_url
+from tests.support.statements import STATEMENTS
 
-PREPARABLE = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH ")
 # What the owner runs, and not the writer.
 BY_THE_OWNER = ("migrations.", "default_parameters")
 ASKED = {"rows", "one", "execute", "copy_in"}
@@ -32,17 +30,6 @@ SELECT cardinality(parameter_types) AS n FROM pg_prepared_statements WHERE name 
 _SLOT = re.compile(r"\{\w+\}")
 _numbers = count()
 FOLDER = Path(ops_pipeline.db.__file__).parent
-
-
-def _statements() -> Iterator[tuple[str, str, str]]:
-    package = f"{ops_pipeline.db.__name__}."
-    for found in pkgutil.walk_packages(ops_pipeline.db.__path__, package):
-        for name, value in vars(importlib.import_module(found.name)).items():
-            if isinstance(value, str) and " ".join(value.split()).startswith(PREPARABLE):
-                yield found.name.removeprefix(package), name, value
-
-
-STATEMENTS = list(_statements())
 
 
 def test_the_discovery_finds_the_statements_of_every_family() -> None:

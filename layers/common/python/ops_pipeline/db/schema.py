@@ -20,6 +20,7 @@ VERSIONS = (
     "0016_bind_accounts",
     "0017_close_holes_in_the_caps",
     "0018_keep_the_mode_of_orders",
+    "0019_index_growing_tables",
     "0020_keep_written_times",
     "0021_date_symbols",
     "0022_version_stories",
