@@ -39,6 +39,10 @@ The calendar comes with the release: it cannot be unreachable, only lack a sessi
 account and lists carry no time: a list counts as stale when it lacks what we hold, and an old
 account cannot be told from a new one. The account has no empty answer.
 
+Beside what fails, an operator's word refuses entries: `account_active` while the account has
+`active = false`, `trading_state` while it is halted. Both are read under the account's lock, for
+each entry, and again before recovery sends an entry anew. Exits go on.
+
 | what fails | how | entries | exits |
 |---|---|---|---|
 """

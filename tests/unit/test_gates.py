@@ -40,6 +40,7 @@ CALM = GateFacts(
         max_daily_loss=Decimal(500),
     ),
     tier=LARGE,
+    active=True,
     halts={},
     ledger_loss=Decimal(0),
     broker_loss=Decimal(0),
@@ -80,7 +81,7 @@ def verdict(gate: str, **changes: Any) -> Verdict:
 def test_a_calm_idea_passes_every_gate() -> None:
     verdicts = gates.assess_entry(CALM, RULES)
     assert gates.refused(verdicts) == []
-    assert len(verdicts) == 19
+    assert len(verdicts) == 20
 
 
 def test_the_gates_of_the_rules_table_are_all_there() -> None:
@@ -108,6 +109,7 @@ def test_the_gates_of_the_rules_table_are_all_there() -> None:
 @pytest.mark.parametrize(
     ("gate", "changes", "reason"),
     [
+        ("account_active", {"active": False}, "Account switched off: active is false"),
         ("trading_state", {"halts": {"operator": "lunch"}}, "Halted by operator: lunch"),
         ("trading_state", {"halts": {"books": "AAA differs"}}, "Halted by books: AAA differs"),
         (

@@ -55,6 +55,7 @@ class GateFacts:
     """The facts that gates decide on. Money USD; a loss is positive.
 
     Attributes:
+        active: Whether the operator lets the account enter at all.
         halts: Reasons why entries are halted, by whom.
         held_symbols: Symbols open, closing or being entered.
         broker_symbols: Held or being bought by the broker's lists; None is unknown.
@@ -71,6 +72,7 @@ class GateFacts:
     idea: Idea
     limits: AccountLimits
     tier: Tier | None
+    active: bool
     halts: dict[str, str]
     ledger_loss: Decimal | None
     broker_loss: Decimal | None
@@ -141,6 +143,12 @@ def assess_sell(facts: GateFacts, rules: GateRules) -> Verdicts:
 
 def _unknown(what: str, limit: object = None) -> Verdict:
     return Verdict(False, f"{what} unknown: refused", None, limit)
+
+
+@register("account_active")
+def account_active(facts: GateFacts, _: GateRules) -> Verdict:
+    reason = "Account active" if facts.active else "Account switched off: active is false"
+    return Verdict(facts.active, reason, facts.active, True)
 
 
 @register("trading_state")

@@ -35,14 +35,15 @@ class Market:
 
 
 def entry_is_fresh(
-    order: Order, market: Market, rules: GateRules, *, recommended_at: datetime, halted: bool
+    order: Order, market: Market, rules: GateRules, *, recommended_at: datetime, stopped: bool
 ) -> bool:
     """Whether an entry may still be sent: time, halts and price must allow it now.
 
+    `stopped` says that the account is switched off or its entries are halted.
     Its room under the caps has been reserved since it was committed.
     """
     quote = market.fresh_quote(rules)
-    if halted or order.cancel_requested_at is not None:
+    if stopped or order.cancel_requested_at is not None:
         return False
     if quote is None or order.price is None or not market.takes_orders(rules):
         return False

@@ -156,14 +156,14 @@ class _Resolver:
                 return sale_is_wanted(order, positions.lock(tx, order.position_id), market, rules)
             if order.purpose != "entry" or order.recommendation_id is None:
                 return False
+            account = accounts.load_locked(tx, self.ctx.name)
             recommendation = dispatch.lock(tx, order.recommendation_id)
-            halts = accounts.load(tx, self.ctx.name).halts(new_york_day(market.now))
         return entry_is_fresh(
             order,
             market,
             rules,
             recommended_at=recommendation.created_at,
-            halted=bool(halts),
+            stopped=not account.active or bool(account.halts(new_york_day(market.now))),
         )
 
 

@@ -63,6 +63,7 @@ def _facts(
         idea=_idea(recommendation, ledger.features_at),
         limits=_limits(ledger.account),
         tier=None,
+        active=ledger.account.active,
         halts=ledger.account.halts(new_york_day(now)),
         ledger_loss=-ledger.pnl_today,
         broker_loss=money.day_loss,
