@@ -6,9 +6,11 @@ from datetime import datetime
 
 from ops_local.commandline.command import Command, VerbCall
 from ops_local.summary import Part
+from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db import schema
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.operations import invariants, overview
+from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.operations.invariants import MEANINGS
 
 
@@ -28,7 +30,9 @@ def examine(tx: Transaction, present: Callable[[], datetime]) -> list[Part]:
     missing = [{"version": version} for version in schema.missing_versions(tx)]
     if missing:
         return [Part("Missing migrations", missing)]
-    breaches = invariants.check(tx, now=present())
+    now = present()
+    session = NyseCalendar().session(new_york_day(now))
+    breaches = invariants.check(tx, now=now, session=session)
     return [
         Part("Missing migrations", []),
         Part(

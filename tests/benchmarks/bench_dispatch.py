@@ -106,6 +106,9 @@ class Taker:
     def positions(self) -> list[BrokerPosition]:
         return []
 
+    def is_tradable(self, symbol: str) -> bool:
+        return True
+
     def order_by_client_id(self, client_order_id: str) -> BrokerOrder | None:
         return None
 

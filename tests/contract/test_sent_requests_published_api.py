@@ -59,6 +59,7 @@ ANSWERS = {
     "GET /v2/account": [Answer(body={**ACCOUNT, "shorting_enabled": True})],
     "GET /v2/account/configurations": [Answer(body={"no_shorting": True})],
     "GET /v2/positions": [Answer(body=[])],
+    "GET /v2/assets/BRK.B": [Answer(body={"tradable": True, "status": "active"})],
     "GET /v2/orders:by_client_order_id": [Answer(body=ORDER)],
     "GET /v2/orders": [
         Answer(
@@ -197,6 +198,7 @@ def ask_everything(stub: Stub) -> set[str]:
     data = AlpacaMarketData(url=stub.url, key_id="key", secret_key="a secret", feed="iex")
     ours.account()
     ours.positions()
+    ours.is_tradable("BRK.B")
     ours.order_by_client_id("main-large-AAA-20260204T1431-entry-1")
     ours.orders_since(START)
     for order in ORDERS:
@@ -209,6 +211,7 @@ def ask_everything(stub: Stub) -> set[str]:
     return {
         "account",
         "positions",
+        "is_tradable",
         "order_by_client_id",
         "orders_since",
         "submit",

@@ -8,6 +8,7 @@ import pytest
 
 from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.broker import OrderRequest
+from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.operations.invariants import MEANINGS, Breach, BrokerRecords
 from ops_pipeline.errors import BrokerOutcomeUnknown
 from tests.support.builders_trading import TradingBench
@@ -25,8 +26,12 @@ def breaches(
         for name, broker in bench.brokers.items()
     }
     with bench.db.transaction() as tx:
+        now = bench.clock.now() + later
         return invariants.check(
-            tx, now=bench.clock.now() + later, broker=books if with_broker else {}
+            tx,
+            now=now,
+            broker=books if with_broker else {},
+            session=bench.calendar.session(new_york_day(now)),
         )
 
 
@@ -129,6 +134,12 @@ BROKEN: list[tuple[str, Callable[[TradingBench], None]]] = [
         lambda bench: bench.broker.orders.clear(),
     ),
     ("fill_has_evidence", lambda bench: bench.broker.fills.clear()),
+    (
+        "stock_is_protected",
+        _raw(
+            "UPDATE orders SET status = 'canceled', terminal_at = decided_at WHERE purpose = 'stop'"
+        ),
+    ),
 ]
 
 

@@ -23,6 +23,7 @@ T = TypeVar("T")
 Call = Literal[
     "account",
     "positions",
+    "is_tradable",
     "order_by_client_id",
     "orders_since",
     "submit",
@@ -75,6 +76,7 @@ class FakeBroker:
     calls: list[Call] = field(default_factory=list)
     submitted: list[OrderRequest] = field(default_factory=list)
     orders: dict[str, BrokerOrder] = field(default_factory=dict)
+    untradable: set[str] = field(default_factory=set)
     fills: list[BrokerFill] = field(default_factory=list)
     cash_activities: list[BrokerCashActivity] = field(default_factory=list)
     _limits: dict[str, Decimal] = field(default_factory=dict)
@@ -86,6 +88,9 @@ class FakeBroker:
 
     def positions(self) -> list[BrokerPosition]:
         return self._answer("positions", self._positions)
+
+    def is_tradable(self, symbol: str) -> bool:
+        return self._answer("is_tradable", lambda: symbol not in self.untradable)
 
     def order_by_client_id(self, client_order_id: str) -> BrokerOrder | None:
         return self._answer("order_by_client_id", lambda: self.orders.get(client_order_id))

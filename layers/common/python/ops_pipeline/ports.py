@@ -97,6 +97,10 @@ class Broker(Protocol):
 
     def positions(self) -> list[BrokerPosition]: ...
 
+    def is_tradable(self, symbol: str) -> bool:
+        """Whether the broker takes orders in it at all; False for a symbol it does not know."""
+        ...
+
     def order_by_client_id(self, client_order_id: str) -> BrokerOrder | None:
         """The order placed under that id, or None when the broker answers 404."""
         ...

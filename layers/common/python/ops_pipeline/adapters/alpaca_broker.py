@@ -69,6 +69,10 @@ class AlpacaBroker:
     def positions(self) -> list[BrokerPosition]:
         return self._wire.read("/positions", {}, lambda raw: records.each(raw, records.position))
 
+    def is_tradable(self, symbol: str) -> bool:
+        path = f"/assets/{quote(symbol, safe='')}"
+        return bool(self._wire.read_if_there(path, {}, records.is_tradable))
+
     def order_by_client_id(self, client_order_id: str) -> BrokerOrder | None:
         params = {"client_order_id": client_order_id}
         return self._wire.read_if_there("/orders:by_client_order_id", params, records.order)

@@ -127,6 +127,11 @@ def position(answer: object) -> BrokerPosition:
     )
 
 
+def is_tradable(answer: object) -> bool:
+    raw = _record(answer)
+    return _flag(raw, "tradable") and _text(raw, "status") == "active"
+
+
 def account(answer: object) -> BrokerAccount:
     """The account; one without the options fields is not enabled for options."""
     raw = _record(answer)

@@ -14,8 +14,9 @@ from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.exits import Decision, Position, armed, closing
 from ops_pipeline.domain.market import Quote
-from ops_pipeline.domain.operations.alerts import exit_blocked, nothing_to_sell
-from ops_pipeline.domain.orders import Order, marketable_limit, stop_price, whole_units
+from ops_pipeline.domain.operations.alerts import exit_blocked, not_sellable, nothing_to_sell
+from ops_pipeline.domain.orders import Order, Status, marketable_limit, stop_price, whole_units
+from ops_pipeline.domain.trading_terms import TradeReason
 from ops_pipeline.errors import OpsError
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.intents import SalePlan
@@ -46,16 +47,70 @@ class ExitOrders:
             live = orders.live_in_symbol(tx, self.ctx.name, position.symbol)
         if decision.sell > 0 and decision.rule is not None:
             in_the_way = [order for order in live if not _is_this_exit(order, decision, now)]
-            if self._cleared(in_the_way) and len(in_the_way) == len(live):
+            if in_the_way and not self._may_be_sold(position, decision.rule):
+                self.protect(position)
+            elif self._cleared(in_the_way) and len(in_the_way) == len(live):
                 price = marketable_limit("sell", quote.bid, self.ctx.rules.exits.limit_slippage)
-                plan = SalePlan("exit", decision.rule, decision.sell, price)
-                self.counts["exits_sent"] += self._sell(position, plan, quote)
+                self._exit(position, SalePlan("exit", decision.rule, decision.sell, price), quote)
             else:
                 self._watch_cancels(position, in_the_way)
             return
+        self.protect(position, quote)
+
+    def protect(self, position: Position, quote: Quote | None = None) -> None:
+        """Keep a stop resting at the broker; a stop needs no quote.
+
+        Args:
+            quote: Where there is one, a stop that the market has passed is sold at its bid;
+                without one at the stop price itself.
+        """
+        with self.db.transaction() as tx:
+            live = orders.live_in_symbol(tx, self.ctx.name, position.symbol)
+        if quote is None and any(order.purpose == "exit" for order in live):
+            return  # priced again once there is a quote
+        now = self.ctx.now()
         stale = [order for order in live if _is_stale(order, position, now)]
+        if any(order.purpose == "stop" for order in stale) and not self._may_be_sold(
+            position, "stop_loss"
+        ):
+            return  # the old stop protects better than none
         if self._cleared(stale) and len(stale) == len(live):
-            self.counts["stops_placed"] += self._place_stop(position)
+            self._rest_stop(position, quote)
+
+    def _exit(self, position: Position, plan: SalePlan, quote: Quote) -> None:
+        """Sell; where nothing was sent or the broker refused it, the stop rests again at once."""
+        status = self._sell(position, plan, quote)
+        unsent = status is None and _held(self.gateway.broker, position) > 0
+        if unsent or status in ("rejected", "not_placed"):
+            self._rest_stop(position, None)
+        self.counts["exits_sent"] += status is not None
+
+    def _rest_stop(self, position: Position, quote: Quote | None) -> None:
+        """Place the stop; one that the broker refuses because the market is past it is sold."""
+        status = self._place_stop(position)
+        self.counts["stops_placed"] += status is not None
+        passed = quote is not None and quote.bid <= (position.stop_loss or Decimal(0))
+        if status == "rejected" and position.stop_loss is not None and (passed or quote is None):
+            bid = quote.bid if quote is not None else position.stop_loss
+            price = marketable_limit("sell", bid, self.ctx.rules.exits.limit_slippage)
+            plan = SalePlan("exit", "stop_loss", position.quantity, price)
+            self.counts["exits_sent"] += self._sell(position, plan, quote) is not None
+
+    def _may_be_sold(self, position: Position, rule: TradeReason) -> bool:
+        """Whether the broker would take the sale: asked before anything that protects is cancelled.
+
+        Raises BrokerUnavailable when it does not say, which leaves the stop where it is.
+        """
+        held = _held(self.gateway.broker, position)
+        alert = nothing_to_sell(position, rule)
+        if held > 0:
+            reason = _why_not_sellable(self.gateway.broker, position)
+            if reason is None:
+                return True
+            alert = not_sellable(position, reason)
+        with self.db.transaction() as tx:
+            alerts.open_alert(tx, alert, now=self.ctx.now())
+        return False
 
     def cancel_stale_entries(self) -> list[str]:
         """Cancel entries that are behind the market, or for which a cancel was requested.
@@ -100,8 +155,8 @@ class ExitOrders:
             with self.db.transaction() as tx:
                 alerts.open_alert(tx, exit_blocked(position, late), now=now)
 
-    def _sell(self, position: Position, plan: SalePlan, quote: Quote) -> bool:
-        """Sell at most what the plan, the position and the broker allow; True when sent."""
+    def _sell(self, position: Position, plan: SalePlan, quote: Quote | None) -> Status | None:
+        """Sell at most what the plan, the position and the broker allow; None when not sent."""
         available = _available(self.gateway.broker, position)
         quantity = min(plan.quantity, position.quantity, available)
         # Accounts without fractional shares trade whole ones, except to sell all that is held.
@@ -111,27 +166,26 @@ class ExitOrders:
             with self.db.transaction() as tx:
                 alert = nothing_to_sell(position, plan.rule)
                 alerts.open_alert(tx, alert, now=self.ctx.now())
-            return False
+            return None
         return self._commit_and_send(position, replace(plan, quantity=quantity), quote)
 
-    def _place_stop(self, position: Position) -> bool:
+    def _place_stop(self, position: Position) -> Status | None:
         """Keep a stop resting at the broker: it protects while the pipeline is down."""
         price = _stop_of(position)
         quantity = whole_units(position.quantity, fractional=False)
         if self.gateway.broker is None or price is None or quantity <= 0:
-            return False
+            return None
         if position.instrument_type != "STOCK":
-            return False
+            return None
         plan = SalePlan("stop", "stop_loss", quantity, price)
         return self._commit_and_send(position, plan, None)
 
-    def _commit_and_send(self, position: Position, plan: SalePlan, quote: Quote | None) -> bool:
+    def _commit_and_send(
+        self, position: Position, plan: SalePlan, quote: Quote | None
+    ) -> Status | None:
         with self.db.transaction() as tx:
             order = _commit(tx, self.ctx, position, plan)
-        if order is None:
-            return False
-        self.gateway.send(order, quote)
-        return True
+        return None if order is None else self.gateway.send(order, quote)
 
 
 def _commit(
@@ -199,6 +253,25 @@ def _available(broker: Broker | None, position: Position) -> Decimal:
         if held.symbol == position.symbol:
             return max(held.available, Decimal(0))
     return Decimal(0)
+
+
+def _held(broker: Broker | None, position: Position) -> Decimal:
+    """What the broker holds of it, resting sales included."""
+    if broker is None:
+        return position.quantity
+    found = [each.quantity for each in broker.positions() if each.symbol == position.symbol]
+    return sum(found, Decimal(0))
+
+
+def _why_not_sellable(broker: Broker | None, position: Position) -> str | None:
+    """Why the broker would refuse a sale of the position; None where nothing speaks against it."""
+    if broker is None:
+        return None
+    if broker.account().trading_blocked:
+        return "the broker has blocked trading in the account"
+    if not broker.is_tradable(position.symbol):
+        return "the broker does not trade the symbol at present"
+    return None
 
 
 def _stop_of(position: Position) -> Decimal | None:

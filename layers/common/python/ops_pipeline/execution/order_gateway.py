@@ -1,6 +1,7 @@
 """Sends one account's committed orders and books the broker's replies."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from ops_pipeline.db import orders
 from ops_pipeline.db.driver.connection import Transaction
@@ -8,7 +9,7 @@ from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.broker import BrokerOrder
 from ops_pipeline.domain.market import Quote
-from ops_pipeline.domain.operations.alerts import sale_not_executed
+from ops_pipeline.domain.operations.alerts import order_vanished, sale_not_executed
 from ops_pipeline.domain.orders import Order, Status
 from ops_pipeline.domain.simulation import simulate
 from ops_pipeline.errors import (
@@ -25,6 +26,8 @@ from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.booking import ExecutionReport
 from ops_pipeline.ports import Broker
 
+# "Not there" is believed at the second look, this much later or more.
+BELIEVED_AFTER = timedelta(seconds=60)
 # These concern the whole run, not one order: the next order would fare no better.
 STOPS_THE_RUN = (AccountMismatch, CommitUnknown, DatabaseUnavailable, LeaseLost)
 
@@ -132,6 +135,23 @@ class OrderGateway:
         # A fill before the cancel changes the quantity left to sell: decided next tick.
         ended = not after.live and after.filled_qty == order.filled_qty
         return CancelOutcome(asked=True, ended=ended)
+
+    def miss(self, order: Order) -> None:
+        """The broker shows no trace of an order it had accepted: at the second look, it ended.
+
+        Whatever it filled is still watched for; until then nothing of it rests at the broker,
+        and what it protected or sold needs another order.
+        """
+        now = self.ctx.now()
+        with self.db.transaction() as tx:
+            current = orders.lock(tx, order.client_order_id)
+            if not current.live:
+                return
+            if current.missed_at is None or now - current.missed_at < BELIEVED_AFTER:
+                orders.save(tx, replace(current, missed_at=current.missed_at or now))
+                return
+            settlement.vanish(tx, current, account=self.ctx.account, now=now)
+            alerts.open_alert(tx, order_vanished(current), now=now)
 
     def look_up(self, order: Order) -> BrokerOrder | None:
         """The order as the broker reports it; None if the broker or the account has none."""

@@ -54,11 +54,13 @@ def sync(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> Synced:
         return NOTHING
     since = min(order.decided_at for order in (*watched.known, *watched.given_up)) - _EARLIER
     try:
-        found = _found(gateway.broker, watched, since=since)
+        found, missing = _found(gateway.broker, watched, since=since)
         fills = gateway.broker.fills_since(since)
     except BrokerUnavailable as error:
         ctx.journal.went_wrong("orders_not_synced", account=ctx.name, error=str(error))
         return Synced(0, 0, (f"orders not synced: {error}",))
+    for order in missing:
+        gateway.miss(order)
     return _settle_all(gateway, found, fills)
 
 
@@ -96,8 +98,9 @@ def _watched(tx: Transaction, account: str, today: datetime) -> _Watched:
 
 def _found(
     broker: Broker, watched: _Watched, *, since: datetime
-) -> list[tuple[Order, BrokerOrder]]:
-    """Each order with the broker's view; a live one missing in the list is asked for by id."""
+) -> tuple[list[tuple[Order, BrokerOrder]], list[Order]]:
+    """Each order with the broker's view, and live ones that neither list nor look-up shows."""
+    missing: list[Order] = []
     listed = {order.client_order_id: order for order in broker.orders_since(since)}
     found = []
     for order in watched.known:
@@ -105,8 +108,10 @@ def _found(
         answer = listed.get(name) or broker.order_by_client_id(name)
         if answer is not None:
             found.append((order, answer))
+        elif order.live:
+            missing.append(order)
     for order in watched.given_up:
         answer = listed.get(order.client_order_id)
         if answer is not None and disagreement(order, answer) is None:
             found.append((order, answer))
-    return found
+    return found, missing

@@ -61,6 +61,13 @@ def close_unfilled(
         _save(tx, booking, account, now)
 
 
+def vanish(tx: Transaction, order: Order, *, account: Account, now: datetime) -> None:
+    """End an acknowledged order that the broker no longer knows; what had filled stays booked."""
+    facts.lock_account(tx, account.account_name)
+    booking = decisions.book_vanished(_view(tx, order, grows=False), now=now)
+    _save(tx, booking, account, now)
+
+
 def close_unproven(
     tx: Transaction, position: Position, reason: TradeReason, *, now: datetime
 ) -> None:

@@ -49,7 +49,10 @@ def run(request: TickRequest, *, db: UnitsOfWork, calendar: Calendar, clock: Clo
             *_findings(tx, request, calendar),
             *losing_streaks(health.streaks(tx)),
             *broken_invariants(
-                invariants.check(tx, now=clock.now()), alerts.open_of_kind(tx, INVARIANT_BROKEN)
+                invariants.check(
+                    tx, now=clock.now(), session=calendar.session(new_york_day(clock.now()))
+                ),
+                alerts.open_of_kind(tx, INVARIANT_BROKEN),
             ),
         ]
         opened = sum(_open(tx, finding, clock) for finding in findings if not finding.passed)

@@ -7,7 +7,7 @@ exit rules, and keep a stop resting at the broker.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pg8000.exceptions import DatabaseError
 
@@ -72,7 +72,7 @@ def run(
         _watch_deadlines(ctx, db, held)
     if session is not None and session.is_open(ctx.now()):
         free = [it for it in held if it.id not in recovery.blocked_positions]
-        guard = _PositionGuard(ctx, db, session, None if request.dry_run else exit_orders, counts)
+        guard = _PositionGuard(ctx, db, session, exit_orders, request.dry_run, counts)
         quotes = market.quotes(position.symbol for position in free)
         for position in free:
             failures += guard.serve(position, quotes.get(position.symbol))
@@ -122,13 +122,14 @@ class _PositionGuard:
     """Marks positions and applies the exit rules, one position after the other.
 
     Attributes:
-        exit_orders: None in a dry run, which sends nothing.
+        dry_run: Sends nothing.
     """
 
     ctx: AccountContext
     db: UnitsOfWork
     session: Session
-    exit_orders: ExitOrders | None
+    exit_orders: ExitOrders
+    dry_run: bool
     counts: Counter[str]
 
     def serve(self, position: Position, quote: Quote | None) -> list[str]:
@@ -155,15 +156,20 @@ class _PositionGuard:
             self.counts["unpriced"] += 1
             with self.db.transaction() as tx:
                 alerts.open_alert(tx, position_unpriced(position), now=now)
+            if self._may_send(now):
+                self.exit_orders.protect(position)
             return
         with self.db.transaction() as tx:
             decision = self._mark_and_decide(tx, position, quote)
         if decision is None:
             return
         self.counts["marked"] += 1
-        quiet = timedelta(seconds=rules.quiet_before_close_s)
-        if self.exit_orders is not None and self.session.closes_at - now > quiet:
+        if self._may_send(now):
             self.exit_orders.place(decision, quote)
+
+    def _may_send(self, now: datetime) -> bool:
+        quiet = timedelta(seconds=self.ctx.rules.gates.quiet_before_close_s)
+        return not self.dry_run and self.session.closes_at - now > quiet
 
     def _mark_and_decide(
         self, tx: Transaction, position: Position, quote: Quote

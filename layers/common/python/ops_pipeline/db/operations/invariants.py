@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.operations.invariants import (
     Breach,
     BrokerRecords,
@@ -162,6 +163,21 @@ FROM orders AS o JOIN active_positions AS p ON p.id = o.position_id
 WHERE (o.account_name, o.symbol) IS DISTINCT FROM (p.account_name, p.symbol)
 """
 
+# Checked while a session is under way: nothing else is traded then.
+_UNPROTECTED = """
+SELECT p.account_name, CAST(p.id AS text) AS subject,
+       format('%s: %s shares, and no live stop or exit', p.symbol, p.quantity) AS message
+FROM active_positions AS p
+WHERE p.status <> 'closed' AND p.instrument_type = 'STOCK' AND p.quantity >= 1
+  AND p.execution_mode <> 'SIMULATED' AND p.created_at < :settled_before
+  AND NOT EXISTS (SELECT 1 FROM orders AS o
+                  WHERE o.position_id = p.id AND o.purpose IN ('stop', 'exit')
+                    AND (is_live(o.status) OR o.terminal_at >= :settled_before))
+  AND NOT EXISTS (SELECT 1 FROM alerts AS a
+                  WHERE a.scope = p.account_name AND a.subject = p.symbol
+                    AND a.severity = 'critical' AND a.resolved_at IS NULL)
+"""
+
 _CHECKS: tuple[tuple[Invariant, str], ...] = (
     ("order_outcome_known", _OUTCOME_UNKNOWN),
     ("order_equals_its_fills", _FILLS_DIFFER),
@@ -188,7 +204,11 @@ SELECT fill_id FROM fills WHERE account_name = :account AND evidence = 'broker'
 
 
 def check(
-    tx: Transaction, *, now: datetime, broker: Mapping[str, BrokerRecords] = _NOT_READ
+    tx: Transaction,
+    *,
+    now: datetime,
+    broker: Mapping[str, BrokerRecords] = _NOT_READ,
+    session: Session | None = None,
 ) -> list[Breach]:
     """The rows that break an invariant, sorted.
 
@@ -196,11 +216,15 @@ def check(
         now: Rows younger than SETTLED_WITHIN may still be settling.
         broker: Records by account name, compared with ours if given; only meaningful
             while nothing moves.
+        session: Today's; while it is under way, stock must be protected.
     """
     settled_before = now - SETTLED_WITHIN
+    checks = list(_CHECKS)
+    if session is not None and session.is_open(settled_before) and session.is_open(now):
+        checks.append(("stock_is_protected", _UNPROTECTED))
     found = [
         Breach(invariant, row["account_name"], row["subject"], row["message"])
-        for invariant, statement in _CHECKS
+        for invariant, statement in checks
         for row in tx.rows(statement, settled_before=settled_before)
     ]
     for account, books in broker.items():

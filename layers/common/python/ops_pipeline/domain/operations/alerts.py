@@ -32,6 +32,7 @@ AlertKind = Literal[
     "order_disagrees",
     "order_limit",
     "order_outcome_unknown",
+    "order_vanished",
     "output_stale",
     "oversold",
     "price_jump",
@@ -170,6 +171,29 @@ def closing_overdue(position: Position, since: datetime) -> Alert:
         severity="critical",
         message=f"{position.symbol} has been closing since {since:%H:%M} UTC",
         details={"position": position.id, "quantity": position.quantity},
+    )
+
+
+def not_sellable(position: Position, reason: str) -> Alert:
+    """An exit is decided and the broker would not take it: the resting stop stays."""
+    return Alert(
+        kind="exit_blocked",
+        scope=position.account_name,
+        subject=position.symbol,
+        severity="critical",
+        message=f"{position.symbol} cannot be sold: {reason}",
+        details={"position": position.id, "quantity": position.quantity},
+    )
+
+
+def order_vanished(order: Order) -> Alert:
+    return Alert(
+        kind="order_vanished",
+        scope=order.account_name,
+        subject=order.client_order_id,
+        severity="critical",
+        message=f"The broker no longer knows {order.client_order_id}, which it had accepted",
+        details={"symbol": order.symbol, "purpose": order.purpose},
     )
 
 

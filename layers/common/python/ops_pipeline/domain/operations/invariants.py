@@ -20,6 +20,7 @@ Invariant = Literal[
     "rows_of_one_account",
     "broker_order_has_one_row",
     "position_equals_the_broker",
+    "stock_is_protected",
 ]
 
 # Shown to a person; an alert or `ops doctor` adds the rows.
@@ -35,6 +36,7 @@ MEANINGS: Mapping[Invariant, str] = {
     "rows_of_one_account": "a row refers to another account's or symbol's row",
     "broker_order_has_one_row": "our orders and the broker's differ",
     "position_equals_the_broker": "our position differs from the broker's",
+    "stock_is_protected": "stock without a live stop or exit, and no critical alert names it",
 }
 
 

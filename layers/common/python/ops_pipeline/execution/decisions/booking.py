@@ -161,6 +161,17 @@ def book_unfilled(view: OrderView, *, status: Status, reason: str, now: datetime
     return _partial_taken_back(booking, view)
 
 
+def book_vanished(view: OrderView, *, now: datetime) -> Booking:
+    """End an order that its broker acknowledged and no longer shows."""
+    after = replace(view.order, status="canceled", reserved_notional=_NONE, terminal_at=now)
+    booking = Booking(
+        order=after,
+        failure_reason="The broker no longer knows it",
+        recommendation=_recommendation_end(after),
+    )
+    return _partial_taken_back(booking, view)
+
+
 def closing_of(
     position: Position,
     sales: Sequence[Sale],

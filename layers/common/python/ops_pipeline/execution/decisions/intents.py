@@ -78,6 +78,8 @@ class IntentSource:
             side="sell",
             quantity=plan.quantity,
             order_type="limit" if plan.purpose == "exit" else "stop",
+            # A stop outlives the day: it protects whoever is down next morning.
+            time_in_force="day" if plan.purpose == "exit" else "gtc",
             price=plan.price,
             reason=plan.rule,
             decided_at=self.decided_at,
