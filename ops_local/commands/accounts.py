@@ -35,6 +35,11 @@ def _bind_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--number", metavar="N", help="with --account: its number, as its broker shows it"
     )
+    parser.add_argument(
+        "--reset",
+        action="store_true",
+        help="with --number: the account was reset; what is open here closes without a price",
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask before binding")
     parser.add_argument("--reason", default=_REASON, help="why; recorded in operator_actions")
     parser.add_argument("--operator", metavar="NAME", help="who; the login name if omitted")
@@ -42,6 +47,7 @@ def _bind_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _list(call: VerbCall) -> int:
     with call.target.reading("ops-accounts") as tx:
+        call.announce(tx)
         rows = tx.rows(_LIST)
     call.print_parts([Part("Accounts", rows)])
     return Exit.GOOD
@@ -54,9 +60,13 @@ def _bind(call: VerbCall) -> int:
         reason=call.args.reason,
         account=call.args.account,
         number=call.args.number,
+        reset=call.args.reset,
     )
     if command.number is not None and command.account is None:
         raise UsageError("--number: say whose it is, with --account")
+    if command.reset and command.number is None:
+        raise UsageError("--reset: give the number of the new account, with --number")
+    sys.stderr.write(f"{call.target.place('sets up').title}\n")
     if stack := call.target.stack:
         return _asked(call, command, lambda wish: _at_stack(stack, wish))
     with call.target.urls("sets up", call.settings.migrations_dir) as urls:

@@ -18,7 +18,7 @@ from ops_local.interrupts import stopped_by_signals
 from ops_local.progress import shown
 from ops_local.replay import Interrupted, ReplayPlan, replay
 from ops_pipeline.adapters.clock import WallClock
-from ops_pipeline.db import default_parameters
+from ops_pipeline.db import bindings, default_parameters
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.market import new_york_day, new_york_time
 from ops_pipeline.runtime import log
@@ -86,7 +86,10 @@ def _trade(call: VerbCall, console: Console, stop: threading.Event) -> int:
         owner = Database(target_from_url(urls.owner), application_name="ops-up")
         with owner.transaction() as tx:
             default_parameters.ensure(tx, now=clock.now())
+            unbound = bindings.unbound(tx)
         owner.close()
+        for words in unbound:
+            console.print(f"It does not trade: {words}.", markup=False)
         variables = {**call.variables, **urls.variables()}
         day = new_york_day(clock.now())
         bounds = (new_york_time(day, 8, 25), new_york_time(day, 16, 25))

@@ -104,6 +104,14 @@ def test_an_unbound_account_is_refused_and_the_verb_is_named(
     assert runtime.broker("tiny").positions() == []
 
 
+def test_each_active_account_that_is_unbound_is_told_at_the_start(db: Database) -> None:
+    bind(db, "tiny", TINY.account_number)
+    with db.transaction() as tx:
+        assert [words.partition(" ")[0] for words in bindings.unbound(tx)] == ["large"]
+        tx.execute("UPDATE accounts SET execution_mode = 'SIMULATED' WHERE account_name = 'large'")
+        assert bindings.unbound(tx) == []
+
+
 def test_secrets_that_were_swapped_whole_are_refused(
     db: Database, runtime: Runtime, variables: dict[str, str], exchange: RunningExchange
 ) -> None:

@@ -18,13 +18,13 @@ from ops_local.database import DatabaseUrls
 from ops_local.exchange.accounts import key_variables
 from ops_local.exchange.launcher import RunningExchange
 from ops_local.postgres.server import EmbeddedPostgres
-from ops_pipeline.db import bindings
+from ops_pipeline.db import accounts, bindings
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime.wiring import Runtime
 from ops_pipeline.stages.account_binding import BindCommand
 from tests.conftest import MIGRATIONS
-from tests.contract.paper_street import LARGE, TINY, ask
+from tests.contract.paper_street import LARGE, TINY, ask, place
 from tests.support.builders_market import rows
 from tests.support.builders_trading import TradingBench
 from tests.support.fakes import FixedClock
@@ -168,6 +168,58 @@ def test_an_account_in_use_is_not_bound_to_another_number(
     assert states(bound(runtime, account="large")) == {"large": "bound"}
 
 
+def test_an_account_that_was_reset_gives_up_what_was_open_under_its_old_number(
+    db: Database, runtime: Runtime, exchange: RunningExchange
+) -> None:
+    bench = TradingBench(db)
+    with db.transaction() as tx:
+        bindings.bind(
+            tx, accounts.load(tx, "large"), "PA-BEFORE", new_salt=lambda: b"s" * 32, by="t", now=NOW
+        )
+    bench.buy()
+    bench.next_minute()
+    bench.guard()
+    bench.quote("BBB")
+    bench.recommend("BBB")
+    bench.dispatch()
+    bench.set_account(operator_halt="the account was reset")
+    number = LARGE.account_number
+    without = bound(runtime, account="large", number=number)
+    assert "1 positions open, 2 orders live" in without["large"]["why"]
+    assert states(bound(runtime, account="large", number=number, reset=True, confirm=False)) == {
+        "large": "can be bound"
+    }
+    assert bench.position()["status"] == "open"
+
+    assert states(bound(runtime, account="large", number=number, reset=True)) == {"large": "bound"}
+
+    assert bench.position()["status"] == "closed"
+    (history,) = bench.rows("SELECT exit_price, verified, exit_reason FROM position_history")
+    assert history == {
+        "exit_price": None, "verified": False, "exit_reason": "missing_at_broker"
+    }  # fmt: skip
+    assert {row["status"] for row in bench.orders()} == {"filled", "canceled"}
+    action = bench.rows("SELECT details FROM operator_actions")[-1]
+    assert action["details"]["given_up"] == {"orders": 2, "positions": 1}
+    assert runtime.broker("large").positions() == []
+
+
+def test_an_account_with_our_newest_order_was_not_reset(
+    db: Database, runtime: Runtime, exchange: RunningExchange
+) -> None:
+    bench = TradingBench(db)
+    bench.quote("BBB")
+    bench.recommend("BBB")
+    bench.dispatch()
+    place(exchange, symbol="AAA", client_order_id=bench.order()["client_order_id"], limit_price="9")
+    bench.set_account(operator_halt="a mistake")
+    found = bound(runtime, account="large", number=LARGE.account_number, reset=True)
+    assert "was not reset" in found["large"]["why"]
+    assert bench.order()["status"] == "accepted"
+    with pytest.raises(InvalidInput, match="give the number"):
+        bound(runtime, account="large", reset=True)
+
+
 def test_an_account_that_only_simulates_needs_no_binding(db: Database, runtime: Runtime) -> None:
     with db.transaction() as tx:
         tx.execute("UPDATE accounts SET execution_mode = 'SIMULATED' WHERE account_name = 'tiny'")
@@ -254,7 +306,15 @@ def test_on_a_terminal_the_verb_asks_after_the_comparison(
     assert (bindings.find(db, "large") is None) == (code == 1)
 
 
-@pytest.mark.parametrize("words", [(), ("--all", "--account", "large"), ("--all", "--number", "P")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--all", "--account", "large"),
+        ("--all", "--number", "P"),
+        ("--account", "tiny", "--reset"),
+    ],
+)
 def test_words_that_make_no_sense_are_a_usage_error(words: tuple[str, ...]) -> None:
     try:
         code = main(["accounts", "bind", *words], {})

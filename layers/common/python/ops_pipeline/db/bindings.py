@@ -26,6 +26,13 @@ ON CONFLICT (account_name) DO UPDATE SET
     number_mark = excluded.number_mark, bound_at = excluded.bound_at, bound_by = excluded.bound_by
 """
 
+_UNBOUND = """
+SELECT a.account_name, a.broker FROM accounts AS a
+WHERE a.active AND a.execution_mode <> 'SIMULATED'
+  AND NOT EXISTS (SELECT 1 FROM account_bindings AS b WHERE b.account_name = a.account_name)
+ORDER BY a.account_name COLLATE "C"
+"""
+
 NewSalt = Callable[[], bytes]
 
 
@@ -45,6 +52,19 @@ def find(db: Database, account: str) -> StoredMark | None:
     for row in db.read(_FIND, account=account):
         return StoredMark(**row)
     return None
+
+
+def missing(account: str, broker: str) -> str:
+    """What is said of an account that is not bound: the verb mends it."""
+    return (
+        f"{account} is not bound to an account at {broker}:"
+        f" `ops accounts bind --account {account}` binds it"
+    )
+
+
+def unbound(tx: Transaction) -> list[str]:
+    """What is said of each active account that trades for real and is not bound."""
+    return [missing(row["account_name"], row["broker"]) for row in tx.rows(_UNBOUND)]
 
 
 def bind(

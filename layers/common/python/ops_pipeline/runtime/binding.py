@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ops_pipeline.db import bindings
 from ops_pipeline.db.bindings import StoredMark
 from ops_pipeline.errors import AccountMismatch
 from ops_pipeline.runtime.settings import BrokerKeys
@@ -41,10 +42,7 @@ class StoredBinding:
         self._proven = None
         stored = self.find()
         if stored is None:
-            raise AccountMismatch(
-                f"{self.account} is not bound to an account at {self.broker}:"
-                f" `ops accounts bind --account {self.account}` binds it"
-            )
+            raise AccountMismatch(bindings.missing(self.account, self.broker))
         if not stored.fits(self.broker, account_number):
             raise AccountMismatch(
                 f"these keys open another account at {self.broker} than {self.account} is bound to"

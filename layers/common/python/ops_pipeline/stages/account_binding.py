@@ -15,6 +15,7 @@ from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.broker import BrokerAccount
 from ops_pipeline.errors import AccountMismatch, InvalidInput, OpsError
+from ops_pipeline.execution.abandonment import abandon
 from ops_pipeline.ports import Broker, Clock
 
 OpenBroker = Callable[[str, str], Broker]
@@ -33,6 +34,7 @@ class BindCommand:
         account: None means every one that does not only simulate.
         number: The number at the broker, in the operator's own words: it vouches for an
             account that does not have our newest order, as after a reset.
+        reset: The account was reset at its broker: what is open here is given up.
         confirm: False only compares.
     """
 
@@ -40,6 +42,7 @@ class BindCommand:
     reason: str
     account: str | None = None
     number: str | None = field(default=None, repr=False)
+    reset: bool = False
     confirm: bool = False
 
 
@@ -93,8 +96,7 @@ class Binder:
 
     def _chosen(self, command: BindCommand) -> Sequence[Account]:
         with self.db.transaction() as tx:
-            if command.account is None and command.number is not None:
-                raise InvalidInput("number: say which account it is of")
+            _require_whole(command)
             names = accounts.all_names(tx) if command.account is None else [command.account]
             chosen = [accounts.load(tx, name) for name in names]
         if command.account is not None and chosen[0].simulated:
@@ -129,6 +131,8 @@ class Binder:
 
     def _bind(self, command: BindCommand, account: Account, told: BrokerAccount) -> State:
         with (self.db if command.confirm else self.dry).transaction() as tx:
+            account = accounts.load_locked(tx, account.account_name)
+            given_up = abandon(tx, account, now=self.clock.now()) if command.reset else None
             changed = bindings.bind(
                 tx,
                 account,
@@ -144,12 +148,23 @@ class Binder:
                     action="bind",
                     scope=account.account_name,
                     reason=command.reason,
-                    details={"broker": account.broker, "number": _end_of(told.account_number)},
+                    details={
+                        "broker": account.broker,
+                        "number": _end_of(told.account_number),
+                        "given_up": given_up and {"orders": given_up[0], "positions": given_up[1]},
+                    },
                     now=self.clock.now(),
                 )
         if not changed:
             return "bound already"
         return "bound" if command.confirm else "can be bound"
+
+
+def _require_whole(command: BindCommand) -> None:
+    if command.number is not None and command.account is None:
+        raise InvalidInput("number: say which account it is of")
+    if command.reset and command.number is None:
+        raise InvalidInput("reset: give the number of the account that took the old one's place")
 
 
 def _require_plausible(command: BindCommand, row: AccountComparison, told: BrokerAccount) -> None:
@@ -161,6 +176,8 @@ def _require_plausible(command: BindCommand, row: AccountComparison, told: Broke
             f"{row.account}: the account that these keys open does not have its newest order;"
             " if that is right, as after a reset, give its number as well"
         )
+    if command.reset and row.newest_order == "there":
+        raise AccountMismatch(f"{row.account}: it has our newest order, so it was not reset")
 
 
 def _end_of(number: str) -> str:

@@ -56,10 +56,11 @@ class Request(BaseModel):
     number: str | None = Field(
         default=None, repr=False, description="For bind: the account's number at its broker."
     )
+    reset: bool = Field(default=False, description="For bind: give up what is open here.")
     confirm: bool = Field(default=False, description="For bind: do it; else only compare.")
 
     def command(self) -> ControlCommand:
-        return ControlCommand(**self.model_dump(exclude={"number", "confirm"}))
+        return ControlCommand(**self.model_dump(exclude={"number", "reset", "confirm"}))
 
     def bind_command(self) -> BindCommand:
         return BindCommand(**self.model_dump(exclude={"action", "ticker"}))
