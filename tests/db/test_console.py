@@ -15,6 +15,7 @@ from ops_local.database import DatabaseUrls
 from ops_local.postgres.server import EmbeddedPostgres
 from ops_pipeline.db.console.body import unique_names
 from ops_pipeline.db.console.console import Console, ConsoleLimits, run
+from ops_pipeline.db.console.login import NoTimeLimit, require_limit
 from ops_pipeline.db.driver.connection import ConnectionTarget, Database, target_from_url
 
 
@@ -519,6 +520,13 @@ def test_a_warm_console_works_on_after_an_error_in_its_look_at_the_login(
 def _cancel(url: str, pid: int) -> None:
     with closing(Database(target_from_url(url), application_name="tests")) as database:
         database.read("SELECT pg_cancel_backend(:pid)", pid=pid)
+
+
+@pytest.mark.parametrize("limit_ms", [0, 301, 60_000])
+def test_a_console_without_its_time_limit_does_not_run(limit_ms: int) -> None:
+    require_limit([[None, 300]], 300)
+    with pytest.raises(NoTimeLimit, match=f"not in force: {limit_ms} ms"):
+        require_limit([[None, limit_ms]], 300)
 
 
 def test_a_database_out_of_reach_is_an_answer_without_its_address(

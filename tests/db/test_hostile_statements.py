@@ -18,7 +18,6 @@ import pytest
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db.console.console import Console, ConsoleLimits
-from ops_pipeline.db.console.login import BEGIN_AND_CHECK_LOGIN
 from ops_pipeline.db.console.placeholders import Bound
 from ops_pipeline.db.console.protocol import QueryResult
 from ops_pipeline.db.driver.connection import ConnectionTarget, Database, Row, target_from_url
@@ -68,7 +67,7 @@ SELECT current_user, session_user, current_setting('transaction_read_only') AS m
 class Unchecked(Console):
     """Takes any login."""
 
-    def _check_login(self, found: list[list[str | None]]) -> None:
+    def _check_login(self, found: list[list[Any]]) -> None:
         return None
 
 
@@ -77,7 +76,7 @@ class ReadWrite(Unchecked):
 
     def _begin(self) -> PipelinedSession:
         session = self._database.session()
-        session.execute_simple(BEGIN_AND_CHECK_LOGIN.replace("READ ONLY", "READ WRITE"))
+        session.execute_simple("BEGIN READ WRITE; SELECT 1")
         return session
 
 

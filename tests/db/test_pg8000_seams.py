@@ -27,7 +27,7 @@ WIRE = ROOT / "layers/common/python/ops_pipeline/db/driver/wire.py"
 # Modules of pg8000 whose contents are documented: errors, quoting, and the oids of types.
 DOCUMENTED = {"pg8000.exceptions", "pg8000.native", "pg8000"}
 PRIVATE_OF_A_SESSION = {
-    "_sock", "_usock", "_client_encoding", "_send_message", "message_types", "py_types",
+    "_sock", "_usock", "_client_encoding", "_backend_key_data", "_send_message", "message_types", "py_types",
     "prepare_statement", "send_PARSE", "send_BIND", "send_EXECUTE", "_context",
 }  # fmt: skip
 
@@ -104,6 +104,8 @@ def test_a_session_still_writes_and_reads_through_these_attributes(
     assert isinstance(session._sock, io.BufferedRWPair)
     assert session._client_encoding == "utf8"
     assert session.py_types[int]
+    assert session.announced_pid == session.execute_simple("SELECT pg_backend_pid()").rows[0][0]
+    assert len(session._backend_key_data) == 8
     session.close()
     assert session._sock is None
 

@@ -15,10 +15,10 @@ from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db.console import types
 from ops_pipeline.db.console.body import body
-from ops_pipeline.db.console.login import BEGIN_AND_CHECK_LOGIN, require_reader
+from ops_pipeline.db.console.login import CHECK_LOGIN, NoTimeLimit, require_limit, require_reader
 from ops_pipeline.db.console.placeholders import Bound, bind
 from ops_pipeline.db.console.protocol import AnswerAbandoned, Bounds, QueryResult, ask
-from ops_pipeline.db.console.refused import reason_to_refuse
+from ops_pipeline.db.console.refused import reason_behind_a_pooler, reason_to_refuse
 from ops_pipeline.db.driver.connection import ConnectionTarget, Database, SessionLimits
 from ops_pipeline.db.driver.failures import LOST, error_fields, sqlstate_of
 from ops_pipeline.db.driver.wire import PipelinedSession
@@ -86,7 +86,7 @@ class Console:
         try:
             bound = self._with_short_params(bind(self._accepted(sql), params))
             return {"statusCode": 200, "body": self._answer(bound)}
-        except (InvalidInput, WrongRole) as error:
+        except (InvalidInput, WrongRole, NoTimeLimit) as error:
             return _refusal(f"{type(error).__name__}: {error}")
         except DatabaseUnavailable:
             # Its message names the host.
@@ -128,10 +128,11 @@ class Console:
     def _answer(self, bound: Bound) -> str:
         session = self._begin()
         try:
+            self._require_shareable(bound.sql)
             answer = self._ask(session, bound)
             usable = answer.whole and answer.error is None
             to_json = types.of_columns(session, answer) if usable else {}
-        except DatabaseError:
+        except (DatabaseError, InvalidInput):
             self._end(session)
             raise
         if answer.whole:
@@ -141,6 +142,10 @@ class Console:
         if answer.error is not None:
             raise DatabaseError(answer.error)
         return body(answer, to_json, rows=self._limits.rows, size=self._limits.body_bytes)
+
+    def _require_shareable(self, sql: str) -> None:
+        if self._database.pooled and (reason := reason_behind_a_pooler(sql)):
+            raise InvalidInput(reason)
 
     def _ask(self, session: PipelinedSession, bound: Bound) -> QueryResult:
         bounds = Bounds(
@@ -170,19 +175,28 @@ class Console:
     def _begun(self) -> PipelinedSession:
         session = self._database.session()
         try:
-            self._check_login(session.execute_simple(BEGIN_AND_CHECK_LOGIN).rows)
+            begin = "; ".join(self._database.begin())
+            if self._database.pooled:
+                session.execute_simple(begin)
+                found = session.execute_simple(CHECK_LOGIN).rows
+            else:
+                found = session.execute_simple(f"{begin}; {CHECK_LOGIN}").rows
+            self._check_login(found)
         except BaseException:
             self.close()
             raise
         return session
 
-    def _check_login(self, found: list[list[str | None]]) -> None:
+    def _check_login(self, found: list[list[Any]]) -> None:
         require_reader(found)
+        require_limit(found, self._limits.statement_ms)
 
     def _end(self, session: PipelinedSession) -> None:
         try:
             session.execute_simple("ROLLBACK")
-            session.execute_simple("DISCARD ALL")
+            # Behind a pooler it would discard another session, or what others keep in it.
+            if not self._database.pooled:
+                session.execute_simple("DISCARD ALL")
         except (DatabaseError, *_LOST):
             self.close()
 

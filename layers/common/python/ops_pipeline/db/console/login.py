@@ -4,14 +4,15 @@ Checked before each statement: the role may have been granted more since the las
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from ops_pipeline.errors import WrongRole
 
-# Begins the console's transaction. A query in it takes the snapshot, after which Postgres
-# refuses SET TRANSACTION READ WRITE. The answer is the first thing that this login may do
-# and a reader may not; NULL if there is none.
-BEGIN_AND_CHECK_LOGIN = r"""
-BEGIN READ ONLY;
+# Follows the beginning of the console's transaction. A query in it takes the snapshot, after
+# which Postgres refuses SET TRANSACTION READ WRITE. The answer is the first thing that this
+# login may do and a reader may not, NULL if there is none; and the time limit of a statement,
+# in milliseconds, 0 if there is none.
+CHECK_LOGIN = r"""
 SELECT CASE
     WHEN rolsuper THEN 'is superuser'
     WHEN rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls
@@ -37,13 +38,29 @@ SELECT CASE
             OR pg_catalog.has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
             OR pg_catalog.has_any_column_privilege(c.oid, 'INSERT, UPDATE'))
     ) THEN 'may write tables'
-END
+END,
+(extract(epoch FROM CAST(pg_catalog.current_setting('statement_timeout') AS interval)) * 1000)::int8
 FROM pg_catalog.pg_roles WHERE rolname = session_user
 """
 
 
-def require_reader(found: Sequence[Sequence[str | None]]) -> None:
-    """Raise if the answer to BEGIN_AND_CHECK_LOGIN names a privilege.
+class NoTimeLimit(Exception):
+    """A statement could run for ever."""
+
+
+def require_limit(found: Sequence[Sequence[Any]], most_ms: int) -> None:
+    """Raise unless the server ends a statement after at most so many milliseconds.
+
+    Raises:
+        NoTimeLimit: it does not; something between has dropped the setting.
+    """
+    limit_ms = found[0][1]
+    if not 0 < limit_ms <= most_ms:
+        raise NoTimeLimit(f"the console's time limit is not in force: {limit_ms} ms")
+
+
+def require_reader(found: Sequence[Sequence[Any]]) -> None:
+    """Raise if the answer to CHECK_LOGIN names a privilege.
 
     Raises:
         WrongRole: says what the login may do.

@@ -23,6 +23,7 @@ _VERBS = frozenset(
     ("BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE", "DO", "CALL",
      "LISTEN", "UNLISTEN", "NOTIFY")
 )  # fmt: skip
+_OF_A_SESSION = (("PREPARE",), ("EXECUTE",), ("DEALLOCATE",), ("DISCARD",))
 _FUNCTIONS = re.compile(
     r"""
       pg_(try_)?advisory_\w+
@@ -64,6 +65,22 @@ def reason_to_refuse(sql: str) -> str | None:
     if has_unicode_name(sql):
         return 'names written as U&"..." are not allowed in the console'
     return _forbidden_call(tokens) or _lifted_limit(tokens)
+
+
+def reason_behind_a_pooler(sql: str) -> str | None:
+    """Why the console refuses the statement where sessions are shared with others.
+
+    A prepared statement outlives the transaction, and is in the way of whoever gets that
+    session next.
+    """
+    try:
+        words = [statement.words[:1] for statement in split(sql)]
+    except SqlUnreadable:
+        return None
+    for word in words:
+        if word in _OF_A_SESSION:
+            return f"{word[0]} is not allowed behind a pooler, where the session is shared"
+    return None
 
 
 def _forbidden_call(tokens: Sequence[str]) -> str | None:

@@ -12,6 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 from pg8000.exceptions import DatabaseError
+from pg8000.native import literal
 
 from ops_pipeline.db.driver.failures import (
     CAP_SQLSTATE,
@@ -45,6 +46,8 @@ __all__ = [
     "values_of",
 ]
 
+_PID = "SELECT pg_backend_pid()"
+_PROTOCOL_VIOLATION = "08P01"
 # A dead server is noticed within a minute: seconds to the first probe, between probes,
 # and how many may go unanswered.
 _KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
@@ -79,8 +82,9 @@ class Database:
         self._renew = renew
         self._application_name = application_name
         self._limits = limits or SessionLimits()
-        self._begin = "BEGIN READ ONLY" if read_only else "BEGIN"
+        self._read_only = read_only
         self._connection: PipelinedSession | None = None
+        self._pooled = False
         self._inside = False
 
     @contextmanager
@@ -96,7 +100,7 @@ class Database:
         """
         if self._inside:
             raise RuntimeError("a unit of work is open already: units do not nest")
-        tx = Transaction(self.session(), self._begin, self._reconnected)
+        tx = Transaction(self.session(), self.begin, self._reconnected)
         self._inside = True
         try:
             yield tx
@@ -124,6 +128,8 @@ class Database:
         if self._inside:
             raise RuntimeError("a unit of work is open already: units do not nest")
         try:
+            if self.pooled:
+                return self._read_in_transaction(sql, values)
             return rows_of(self.session().execute(*bound_statement(sql, values)))
         except (*LOST, DatabaseError) as error:
             if isinstance(error, DatabaseError) and sqlstate_of(error) == PLAN_IS_STALE:
@@ -131,13 +137,33 @@ class Database:
             if not is_lost(error):
                 raise translated(error) from error
             self.close()
-        with self.transaction() as tx:
-            return tx.rows(sql, **values)
+        return self._read_in_transaction(sql, values)
 
     @property
     def is_open(self) -> bool:
         """Whether there is a session already, alive or not."""
         return self._connection is not None
+
+    @property
+    def pooled(self) -> bool:
+        """Whether a pooler stands between, which may give each transaction another session.
+
+        Then every transaction sets its limits itself, and no statement has a name. A pooler
+        is told by the process that it says it is, which is not the server's.
+        """
+        self.session()
+        return self._pooled
+
+    def begin(self) -> tuple[str, ...]:
+        """The statements that begin a unit of work, with its limits where no session has them."""
+        mode = " READ ONLY" if self._read_only else ""
+        if not self.pooled:
+            return (f"BEGIN{mode}",)
+        settings = ", ".join(
+            f"set_config({literal(name)}, {literal(value)}, true)"
+            for name, value in self._limits.settings().items()
+        )
+        return (f"BEGIN ISOLATION LEVEL READ COMMITTED{mode}", f"SELECT {settings}")
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -150,6 +176,10 @@ class Database:
         if self._connection is None:
             self._connection = self._connect()
         return self._connection
+
+    def _read_in_transaction(self, sql: str, values: dict[str, object]) -> list[Row]:
+        with self.transaction() as tx:
+            return tx.rows(sql, **values)
 
     def _reconnected(self) -> PipelinedSession:
         self.close()
@@ -185,14 +215,7 @@ class Database:
 
     def _log_in(self) -> PipelinedSession:
         try:
-            session = PipelinedSession(
-                self._target.user,
-                **self._transport(self._limits.statement_ms / 1000 + 10),
-                database=self._target.database,
-                password=self._target.password,
-                application_name=self._application_name,
-                startup_params=self._limits.settings(),
-            )
+            session = self._open()
         except LOST as error:
             raise translated(error) from error
         except DatabaseError as error:
@@ -201,9 +224,37 @@ class Database:
                 raise named from error
             message = error_fields(error).get("M", str(error))
             raise SettingsInvalid(f"Postgres refused the login: {message}") from error
+        if self._pooled:
+            session.keep_no_statements()
         # Without it COPY FROM stalls about 44 ms on delayed acknowledgements.
         session.set_tcp_option(socket.TCP_NODELAY, 1)
         # The system's own keep-alive, which pg8000 switches on, waits two hours for its first.
         for option, value in _KEEP_ALIVE:
             session.set_tcp_option(option, value)
         return session
+
+    def _open(self) -> PipelinedSession:
+        """A session with its limits, or without where a pooler refuses to take them."""
+        try:
+            session = self._start(self._limits.settings())
+        except DatabaseError as error:
+            if sqlstate_of(error) != _PROTOCOL_VIOLATION:
+                raise
+            self._pooled = True
+            return self._start({})
+        try:
+            self._pooled = session.announced_pid != session.execute_simple(_PID).rows[0][0]
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def _start(self, settings: dict[str, str]) -> PipelinedSession:
+        return PipelinedSession(
+            self._target.user,
+            **self._transport(self._limits.statement_ms / 1000 + 10),
+            database=self._target.database,
+            password=self._target.password,
+            application_name=self._application_name,
+            startup_params=settings,
+        )

@@ -44,10 +44,13 @@ class Transaction:
     """
 
     def __init__(
-        self, session: PipelinedSession, begin: str, reconnect: Callable[[], PipelinedSession]
+        self,
+        session: PipelinedSession,
+        begin: Callable[[], Sequence[str]],
+        reconnect: Callable[[], PipelinedSession],
     ) -> None:
         self._session = session
-        self._begin: str | None = begin
+        self._begin: Callable[[], Sequence[str]] | None = begin
         self._queued: list[BoundStatement] = []
         self._reconnect = reconnect
         self._ended = False
@@ -169,7 +172,9 @@ class Transaction:
 
     def _begin_now(self) -> None:
         self.flush()
-        self._with_begin(lambda begin: begin and self._session.execute_simple(begin[0][0]))
+        self._with_begin(
+            lambda begin: begin and self._session.execute_simple("; ".join(sql for sql, _ in begin))
+        )
 
     def _with_begin(self, send: Callable[[list[BoundStatement]], T]) -> T:
         """Send with the BEGIN that is still due, if any.
@@ -177,12 +182,13 @@ class Transaction:
         A warm Lambda's connection dies while it is frozen. What was sent with its BEGIN and
         without a COMMIT changed nothing, so it may simply be sent again.
         """
-        begin: list[BoundStatement] = [] if self._begin is None else [(self._begin, ())]
-        self._begin = None
+        begin, self._begin = self._begin, None
+        if begin is None:
+            return send([])
         try:
-            return send(begin)
+            return send([(sql, ()) for sql in begin()])
         except (*LOST, DatabaseError) as error:
-            if not begin or not is_lost(error):
+            if not is_lost(error):
                 raise
-            self._session = self._reconnect()
-            return send(begin)
+        self._session = self._reconnect()
+        return send([(sql, ()) for sql in begin()])

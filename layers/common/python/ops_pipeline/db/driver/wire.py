@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from struct import pack
+from struct import pack, unpack_from
 from typing import Any, TypeAlias
 
 import pg8000.native
@@ -63,7 +63,17 @@ class PipelinedSession(pg8000.native.Connection):  # type: ignore[misc]  # pg800
     def __init__(self, user: str, **options: object) -> None:
         super().__init__(user, **options)
         self._prepared_by_text: dict[str, _Prepared] = {}
+        self._keeps_statements = True
         self.register_out_adapter(list, _array_text)
+
+    @property
+    def announced_pid(self) -> int:
+        """The process that the other end says it is; a pooler makes up a number."""
+        return int(unpack_from("!i", self._backend_key_data)[0])
+
+    def keep_no_statements(self) -> None:
+        """From now on name no statement: another one's of that name may be there, or none."""
+        self._keeps_statements = False
 
     def set_tcp_option(self, option: int, value: int) -> None:
         self._usock.setsockopt(socket.IPPROTO_TCP, option, value)
@@ -86,6 +96,8 @@ class PipelinedSession(pg8000.native.Connection):  # type: ignore[misc]  # pg800
         statement never runs without its BEGIN, nor a COMMIT behind a failed statement.
         """
         statements = [*before, (statement, values), *([(COMMIT, ())] if commit else [])]
+        if not self._keeps_statements:
+            return self._execute_unnamed(statements)[len(before)]
         prepared = [each for text, _ in statements if (each := self._prepared(text))]
         if len(prepared) < len(statements):
             return self._run_separately(statements)[len(before)]
@@ -99,8 +111,20 @@ class PipelinedSession(pg8000.native.Connection):  # type: ignore[misc]  # pg800
 
     def prepare(self, statements: Sequence[BoundStatement]) -> None:
         """Let the server parse statements it does not know yet, before any of them is run."""
-        for statement, _ in statements:
+        for statement, _ in statements if self._keeps_statements else ():
             self._prepared(statement)
+
+    def _execute_unnamed(self, statements: Sequence[BoundStatement]) -> list[Context]:
+        """Run statements in one packet, each of them parsed for this once."""
+        packet = []
+        for text, given in statements:
+            encoded = text.encode(self._client_encoding)
+            bound = _bind(_UNNAMED, self._encoded(given))
+            packet += [_parse(_UNNAMED, encoded), bound, _DESCRIBE_PORTAL, _EXECUTE_ALL]
+        self._send(*packet, _SYNC)
+        contexts = [Context(text) for text, _ in statements]
+        self._receive(contexts)
+        return contexts
 
     def stream(self, size: int, chunks: Iterable[bytes]) -> None:
         """Run statements by the simple protocol; their rows are discarded as they come.

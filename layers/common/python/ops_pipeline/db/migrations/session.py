@@ -12,7 +12,7 @@ from ops_pipeline.db.migrations import lock
 from ops_pipeline.db.migrations.history import position_of, postgres_message
 from ops_pipeline.db.migrations.plan import MigrationPlan
 from ops_pipeline.db.migrations.statement import Statement, statement_of
-from ops_pipeline.errors import CommitUnknown, MigrationFailed
+from ops_pipeline.errors import CommitUnknown, MigrationFailed, MigrationRefused
 
 LOCK_WAIT_S = 45.0
 # For one statement. A test checks that wait and statement fit into the function's time-out.
@@ -91,9 +91,15 @@ def alone(database: Database, wait_s: float) -> Iterator[MigrationSession]:
 
     Raises:
         DatabaseUnavailable: no connection, or another run did not end in time.
+        MigrationRefused: a pooler stands between.
     """
     with database.transaction() as tx:
         tx.begin()  # replaces a connection that died since the last run
+    if database.pooled:
+        raise MigrationRefused(
+            "this address leads to a pooler (PgBouncer, RDS Proxy), where a run's lock and what a "
+            "file sets would be another session's: migrate over the server's own address"
+        )
     raw = database.session()
     with lock.held(raw, wait_s):
         try:
