@@ -27,7 +27,8 @@ WIRE = ROOT / "layers/common/python/ops_pipeline/db/driver/wire.py"
 # Modules of pg8000 whose contents are documented: errors, quoting, and the oids of types.
 DOCUMENTED = {"pg8000.exceptions", "pg8000.native", "pg8000"}
 PRIVATE_OF_A_SESSION = {
-    "_sock", "_usock", "_client_encoding", "_backend_key_data", "_send_message", "message_types", "py_types",
+    "_sock", "_usock", "_client_encoding", "_backend_key_data",
+    "_send_message", "message_types", "py_types",
     "prepare_statement", "send_PARSE", "send_BIND", "send_EXECUTE", "_context",
 }  # fmt: skip
 
