@@ -59,18 +59,14 @@ def catch(result: str, following: str) -> list[State]:
     return [{"ErrorEquals": [ALL_ERRORS], "ResultPath": result, "Next": following}]
 
 
-def _touches_the_broker(stage: Stage) -> bool:
-    return stage.accounts in ("event", "all")
-
-
 def _retried(stage: Stage) -> tuple[str, ...]:
     """The errors to retry: no unknown outcome if the stage touches the broker."""
     ours = (DATABASE_GONE, *stage.retried_errors)
-    return (*ours, THROTTLED) if _touches_the_broker(stage) else (*ours, THROTTLED, *CALL_LOST)
+    return (*ours, THROTTLED) if stage.touches_the_broker else (*ours, THROTTLED, *CALL_LOST)
 
 
 def _retry_comment(stage: Stage) -> str:
-    if _touches_the_broker(stage):
+    if stage.touches_the_broker:
         return (
             "Touches the broker, so a call of unknown outcome is not retried: the next run "
             "resolves it first."

@@ -32,8 +32,9 @@ something other than what was asked. A test produces this table and compares it 
 
 Without Postgres nothing is decided: no order is sent that is not committed, exits wait, and stock
 is protected by the stop that rests at the broker. When the schedule's clock fails no run begins:
-the first stage of each machine refuses a tick older than two minutes. A wrong clock shows in the
-ages of quotes, bars and features.
+the first stage of each machine refuses a tick older than two minutes, and a stage that touches the
+broker one that is ten minutes behind the clock or a minute ahead. A wrong clock shows in the ages
+of quotes, bars and features.
 
 The calendar comes with the release: it cannot be unreachable, only lack a session. The broker's
 account and lists carry no time: a list counts as stale when it lacks what we hold, and an old

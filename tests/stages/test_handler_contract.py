@@ -114,6 +114,58 @@ def test_a_field_too_many_spoils_a_good_event(name: str, nothing_behind: None) -
             handler_of(name)({**event, "tickk": "2026-02-04T14:31:00Z"}, None)
 
 
+ticking = pytest.mark.parametrize(
+    "name", [name for name in FUNCTIONS if "tick" in model_of(name).model_fields]
+)
+at_the_broker = pytest.mark.parametrize("name", ["dispatcher", "position_manager", "reconciler"])
+
+
+@ticking
+@pytest.mark.parametrize("tick", [0, 1_391_524_260, 1.5e9, "0", "1391524260", "1391524260.5", True])
+def test_a_tick_is_never_a_number(name: str, tick: Any, nothing_behind: None) -> None:
+    for event in events_of(name).values():
+        with pytest.raises(InvalidInput, match="tick: "):
+            handler_of(name)({**event, "tick": tick}, None)
+
+
+@at_the_broker
+@pytest.mark.parametrize(
+    "away",
+    [
+        timedelta(days=-400),
+        timedelta(minutes=-11),
+        timedelta(minutes=2),
+        timedelta(days=3),
+    ],
+)
+def test_a_stage_that_touches_the_broker_refuses_a_tick_away_from_the_clock(
+    name: str, away: timedelta, nothing_behind: None
+) -> None:
+    for event in events_of(name).values():
+        with pytest.raises(InvalidInput, match=r"tick: .* the clock"):
+            handler_of(name)({**event, "tick": (NOW + away).isoformat()}, None)
+
+
+def test_the_stages_that_refuse_such_a_tick_are_those_with_an_accounts_keys() -> None:
+    touching = {stage.name for stage in STAGES if stage.touches_the_broker}
+    ticking = {name for name in FUNCTIONS if "tick" in model_of(name).model_fields}
+    assert touching & ticking == {"dispatcher", "position_manager", "reconciler"}
+
+
+@every_function
+@pytest.mark.parametrize("text", ["a\x00b", "a\ud800b"], ids=["NUL", "surrogate"])
+def test_a_text_that_postgres_refuses_is_refused_by_its_field(
+    name: str, text: str, nothing_behind: None
+) -> None:
+    """But where a failure is recorded, and by the console, which answers for itself."""
+    if name in {"run_failure", "db_query"}:
+        return
+    for event in events_of(name).values():
+        for field in [key for key, value in event.items() if isinstance(value, str)]:
+            with pytest.raises(InvalidInput, match=f"{field}[.:]|{field}, "):
+                handler_of(name)({**event, field: text}, None)
+
+
 @every_function
 def test_an_empty_event_means_now_or_is_refused_naming_what_it_lacks(
     name: str, running: Runtime

@@ -85,6 +85,18 @@ def test_a_cause_of_any_length_is_recorded_shortened(db: Database, clock: FixedC
     assert len(alert["details"]["error"]) == 200
 
 
+@pytest.mark.parametrize("odd", ["\x00", "\ud800"], ids=["NUL", "surrogate"])
+@pytest.mark.parametrize("field", ["error", "cause", "account"])
+def test_a_text_that_postgres_refuses_does_not_lose_the_alert(
+    db: Database, clock: FixedClock, field: str, odd: str
+) -> None:
+    answer = lambda_handler({**EVENT, "account": "large", field: f"a{odd}b"}, None)
+
+    assert answer == {"status": "run", "alert_opened": True}
+    (alert,) = rows(db, "SELECT * FROM alerts")
+    assert alert["details"][field] == "a\N{REPLACEMENT CHARACTER}b"
+
+
 @pytest.fixture
 def said() -> Iterator[StringIO]:
     """What the process says, log and metrics alike."""

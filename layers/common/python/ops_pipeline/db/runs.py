@@ -10,6 +10,7 @@ from uuid import UUID
 
 from ops_pipeline.db.driver.connection import Database, Transaction, log_message
 from ops_pipeline.domain.ids import stable_uuid
+from ops_pipeline.domain.legible import legible
 from ops_pipeline.errors import ConstraintViolated, LeaseLost
 
 EVERYTHING = "*"
@@ -171,7 +172,7 @@ def fail(
         now=now,
         counts=None,
         error_class=type(error).__name__,
-        error_message=log_message(error)[:2000],
+        error_message=legible(log_message(error)[:2000]),
         duration_ms=duration_ms,
     )
 

@@ -11,6 +11,8 @@ from ops_pipeline.db import runs
 from ops_pipeline.db.driver.connection import log_message, safe_to_raise
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import minute_of
+from ops_pipeline.domain.operations.manifest import stage_named
+from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime import log, wiring
 from ops_pipeline.runtime.event import Handler, read_event
 from ops_pipeline.runtime.settings import environment
@@ -26,6 +28,10 @@ LEASE_MARGIN_S = 15.0
 # Without a Lambda context to give the time left: longer than any function's time-out.
 LEASE_WITHOUT_CONTEXT_S = 330.0
 OLDEST_TICK_S = 120.0
+# Where the broker is touched. A tick names its orders and its run: one long past would repeat
+# that minute's ids, one to come would use that minute up. Longer than the longest machine.
+OLDEST_BROKER_TICK_S = 600.0
+FURTHEST_BROKER_TICK_S = 60.0
 
 
 def entrypoint(
@@ -43,18 +49,22 @@ def entrypoint(
         first_in_machine: Drop ticks older than 120 s with status "too_old".
         repeatable: The stage only reads: it answers a finished tick again.
 
+    A stage that touches the broker refuses a tick away from the clock.
     The handler returns `{"status": "run", **counts}`, or only a status when there was
     nothing to do. It raises InvalidInput, SchemaBehind, and the first error of the stage,
     which is recorded in pipeline_runs in a transaction of its own.
     """
 
     wiring.warm_up(stage, environment())
+    touches_the_broker = stage_named(stage).touches_the_broker
 
     def decorate(function: Callable[[R, Deps], Any]) -> Handler:
         @wraps(function)
         def handler(event: Any, context: Any = None) -> dict[str, Any]:
             runtime = wiring.current()
             asked = read_event(event, request, tick=minute_of(runtime.clock.now()))
+            if touches_the_broker:
+                _require_present(asked.tick, runtime.clock.now())
             if first_in_machine and _too_old(asked.tick, runtime.clock.now()):
                 return {"status": "too_old"}
             runtime.require_schema()
@@ -77,6 +87,15 @@ _NO_LEASE = runs.Lease(run_id=stable_uuid("no lease"), attempt=0)
 
 def _too_old(tick: datetime, now: datetime) -> bool:
     return (now - tick).total_seconds() > OLDEST_TICK_S
+
+
+def _require_present(tick: datetime, now: datetime) -> None:
+    age_s = (now - tick).total_seconds()
+    if not -FURTHEST_BROKER_TICK_S <= age_s <= OLDEST_BROKER_TICK_S:
+        raise InvalidInput(
+            f"tick: {tick:%Y-%m-%dT%H:%M:%SZ} is {abs(age_s):.0f} s "
+            f"{'ahead of' if age_s < 0 else 'behind'} the clock, and this stage touches the broker"
+        )
 
 
 def _scope(asked: TickRequest) -> str:

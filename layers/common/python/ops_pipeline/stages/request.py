@@ -3,7 +3,14 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+)
 
 from ops_pipeline.domain.market import minute_of
 
@@ -12,8 +19,17 @@ def _to_minute(moment: datetime) -> datetime:
     return minute_of(moment.astimezone(UTC))
 
 
+def _is_written_out(moment: object) -> object:
+    """A number would be read as seconds since 1970: 0 is a tick of that year."""
+    if isinstance(moment, datetime):
+        return moment
+    if not isinstance(moment, str) or not moment[4:5] == "-":
+        raise ValueError("must be a time such as 2026-02-04T14:31:00Z, never a number")
+    return moment
+
+
 # The schedule's time: UTC, a whole minute.
-Tick = Annotated[AwareDatetime, AfterValidator(_to_minute)]
+Tick = Annotated[AwareDatetime, BeforeValidator(_is_written_out), AfterValidator(_to_minute)]
 
 
 class TickRequest(BaseModel):

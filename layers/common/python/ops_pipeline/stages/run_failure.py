@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from ops_pipeline.db import runs
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
+from ops_pipeline.domain.legible import legible
 from ops_pipeline.domain.operations.alerts import Alert
 from ops_pipeline.ports import Clock
 from ops_pipeline.stages.request import Tick
@@ -17,8 +18,8 @@ _LEASE_S = 60.0
 
 
 def _cut(length: int) -> BeforeValidator:
-    """Truncates a text, so that a long one does not prevent the record."""
-    return BeforeValidator(lambda text: text[:length] if isinstance(text, str) else text)
+    """Truncates a text and replaces what Postgres refuses: neither may prevent the record."""
+    return BeforeValidator(lambda text: legible(text[:length]) if isinstance(text, str) else text)
 
 
 class Request(BaseModel):
@@ -29,8 +30,8 @@ class Request(BaseModel):
     tick: Tick = Field(description="The machine's tick.")
     machine: str = Field(pattern="^[a-z_]{1,40}$", description="The machine that failed.")
     state: str = Field(pattern="^[A-Za-z]{1,40}$", description="The state that failed.")
-    account: str | None = Field(
-        default=None, max_length=50, description="The account it failed for, if it serves one."
+    account: Annotated[str | None, _cut(50)] = Field(
+        default=None, description="The account it failed for, if it serves one."
     )
     error: Annotated[str, _cut(200)] = Field(description="The error's name.")
     cause: Annotated[str, _cut(2000)] = Field(default="", description="Lambda's message.")

@@ -7,6 +7,7 @@ from typing import Any
 
 from ops_pipeline.db.driver.connection import Transaction, values_of
 from ops_pipeline.domain.ids import stable_uuid
+from ops_pipeline.domain.legible import legible, legible_values
 from ops_pipeline.domain.operations.alerts import Alert, AlertKey, AlertKind
 
 _OPEN = """
@@ -37,11 +38,18 @@ WHERE kind = :kind AND scope = :scope AND subject = :subject AND resolved_at IS 
 
 
 def open_alert(tx: Transaction, alert: Alert, *, now: datetime) -> bool:
-    """Open an alert unless one with the same key is open; True when it is new."""
+    """Open an alert unless one with the same key is open; True when it is new.
+
+    Its text may come from outside: what Postgres refuses is replaced, never a reason to lose it.
+    """
     opened = tx.execute(
         _OPEN,
         id=stable_uuid("alert", alert.kind, alert.scope, alert.subject, now),
-        **{**values_of(alert), "details": json.dumps(alert.details, default=str)},
+        **{
+            **values_of(alert),
+            "message": legible(alert.message),
+            "details": json.dumps(legible_values(alert.details), default=str),
+        },
         now=now,
     )
     return bool(opened)

@@ -108,6 +108,11 @@ class Stage:
     rows_out: str | None = None
 
     @property
+    def touches_the_broker(self) -> bool:
+        """Whether it may send, cancel or settle orders."""
+        return self.accounts in ("event", "all")
+
+    @property
     def handler(self) -> str:
         return f"functions.{self.name}.handler.lambda_handler"
 
