@@ -233,6 +233,7 @@ class FakeBroker:
             raw_status="new",
             submitted_at=now,
             updated_at=now,
+            limit_price=request.price if request.order_type == "limit" else None,
         )
         self.orders[order.client_order_id] = order
         self._limits[order.client_order_id] = request.price or ZERO

@@ -268,6 +268,7 @@ NEEDED = {
     "features_at": {"feature_freshness"},
     "quote": {"quote_freshness"},
     "cost": {"max_exposure", "buying_power", "size"},
+    "exposure": {"max_exposure"},
     "buying_power": {"buying_power"},
     "broker_symbols": {"max_positions"},
 }

@@ -79,6 +79,8 @@ def order(answer: object) -> BrokerOrder:
         quantity=filled if raw.get("qty") is None else _decimal(raw, "qty"),
         filled_quantity=filled,
         filled_average_price=None if average is None else _decimal(raw, "filled_avg_price"),
+        limit_price=None if raw.get("limit_price") is None else _decimal(raw, "limit_price"),
+        notional=None if raw.get("notional") is None else _decimal(raw, "notional"),
         status=alpaca_words.order_status(word),
         raw_status=word,
         submitted_at=submitted,

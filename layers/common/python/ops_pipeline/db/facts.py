@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.domain.accounts import ExecutionMode
-from ops_pipeline.domain.ledger import Holdings
+from ops_pipeline.domain.ledger import Holdings, costs_by_symbol
 
 _LOCK_ACCOUNT = "SELECT 1 AS held FROM accounts WHERE account_name = :account FOR NO KEY UPDATE"
 
@@ -44,7 +44,7 @@ def holdings(tx: Transaction, account: str) -> Holdings:
     return Holdings(
         symbols=frozenset(row["symbol"] for row in rows),
         kinds=frozenset((row["ticker"], row["instrument_type"]) for row in rows),
-        exposure=sum((Decimal(row["cost"]) for row in rows), Decimal(0)),
+        costs=costs_by_symbol((row["symbol"], Decimal(row["cost"])) for row in rows),
         unacknowledged=sum((Decimal(row["unacknowledged"]) for row in rows), Decimal(0)),
     )
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.db.facts import HELD, PNL
 from ops_pipeline.domain.accounts import Account
-from ops_pipeline.domain.ledger import Holdings, LedgerView
+from ops_pipeline.domain.ledger import Holdings, LedgerView, costs_by_symbol
 from ops_pipeline.domain.market import new_york_day, new_york_time
 
 # Closed, verified trades of the account's own mode, oldest first: real and simulated results
@@ -49,7 +49,7 @@ SELECT h.*, c.of_account, t.of_ticker, t.last_exit, pnl.pnl, e.entries_in_ticker
 FROM (SELECT coalesce(array_agg(symbol), '{{}}') AS symbols,
           coalesce(array_agg(ticker), '{{}}') AS tickers,
           coalesce(array_agg(instrument_type), '{{}}') AS instruments,
-          coalesce(sum(cost), 0) AS exposure,
+          coalesce(array_agg(cost), '{{}}') AS costs,
           coalesce(sum(unacknowledged), 0) AS unacknowledged FROM held) AS h
 CROSS JOIN (SELECT coalesce(array_agg(pnl_pct ORDER BY exit_time, ticker COLLATE "C" DESC), '{{}}')
                 AS of_account FROM closed) AS c
@@ -126,6 +126,6 @@ def _holdings(row: Row) -> Holdings:
     return Holdings(
         symbols=frozenset(row["symbols"]),
         kinds=frozenset(zip(row["tickers"], row["instruments"], strict=True)),
-        exposure=Decimal(row["exposure"]),
+        costs=costs_by_symbol(zip(row["symbols"], map(Decimal, row["costs"]), strict=True)),
         unacknowledged=Decimal(row["unacknowledged"]),
     )

@@ -34,7 +34,8 @@ class BrokerOrder:
     """One order as the broker reports it.
 
     `raw_status` keeps the broker's own word for logs, alerts and people; decisions look at
-    `status` alone. `filled_average_price` is None until something filled.
+    `status` alone. `filled_average_price` is None until something filled. `notional` is set for
+    an order in dollars.
     """
 
     broker_order_id: str
@@ -49,6 +50,8 @@ class BrokerOrder:
     raw_status: str
     submitted_at: datetime
     updated_at: datetime
+    limit_price: Decimal | None = None
+    notional: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ class GateFacts:
     held_kinds: frozenset[tuple[str, str]]
     broker_symbols: frozenset[str] | None
     unlisted: frozenset[str]
-    exposure: Decimal
+    exposure: Decimal | None
     cost: Decimal | None
     size_bound: str | None
     buying_power: Decimal | None
@@ -296,6 +296,8 @@ def max_positions(facts: GateFacts, _: GateRules) -> Verdict:
 @register("max_exposure")
 def max_exposure(facts: GateFacts, _: GateRules) -> Verdict:
     limit = facts.limits.max_exposure
+    if facts.exposure is None:
+        return _unknown("Exposure", limit)
     if facts.cost is None:
         return _unknown("Cost", limit)
     total = facts.exposure + facts.cost

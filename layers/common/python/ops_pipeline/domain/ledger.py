@@ -4,7 +4,8 @@ Decisions take these views and return changes. Postgres fills the views and save
 changes; any other store that does both gives the same results.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -22,13 +23,26 @@ class Holdings:
     Attributes:
         symbols: Open, closing or being entered.
         kinds: The same holdings as ticker and instrument type.
+        costs: By symbol: what is held at cost, and what live entries reserve.
         unacknowledged: Reserved by entries that the broker has not acknowledged.
     """
 
     symbols: frozenset[str]
     kinds: frozenset[tuple[str, str]]
-    exposure: Decimal
+    costs: Mapping[str, Decimal]
     unacknowledged: Decimal
+
+    @property
+    def exposure(self) -> Decimal:
+        return sum(self.costs.values(), Decimal(0))
+
+
+def costs_by_symbol(costs: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
+    """The costs of several rows of a symbol, added up."""
+    found: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for symbol, cost in costs:
+        found[symbol] += cost
+    return dict(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

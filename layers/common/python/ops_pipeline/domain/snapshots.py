@@ -15,13 +15,13 @@ class BrokerLists:
 
     Attributes:
         positions: Cost of each position by symbol, USD.
-        being_bought: Symbols.
+        buying: What resting buys may still cost by symbol, USD; None for an order without a price.
         sold: client_order_ids of sales with a fill.
     """
 
     at: datetime
     positions: Mapping[str, Decimal]
-    being_bought: frozenset[str]
+    buying: Mapping[str, Decimal | None]
     sold: frozenset[str]
 
 

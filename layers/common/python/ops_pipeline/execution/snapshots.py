@@ -6,8 +6,7 @@ from decimal import Decimal
 
 from ops_pipeline.domain.broker import BrokerAccount
 from ops_pipeline.domain.cash import net_deposits
-from ops_pipeline.domain.orders import may_still_fill
-from ops_pipeline.domain.reconciliation import cost_of
+from ops_pipeline.domain.reconciliation import cost_of, costs_of_resting_buys
 from ops_pipeline.domain.snapshots import BrokerLists, BrokerSnapshot, MarketSnapshot
 from ops_pipeline.errors import BrokerUnavailable
 from ops_pipeline.execution.market_reader import MarketReader
@@ -90,9 +89,7 @@ def _read_lists(broker: Broker, at: datetime) -> BrokerLists:
     return BrokerLists(
         at=at,
         positions={position.symbol: cost_of(position) for position in held},
-        being_bought=frozenset(
-            order.symbol for order in orders if order.side == "buy" and may_still_fill(order)
-        ),
+        buying=costs_of_resting_buys(orders),
         sold=frozenset(
             order.client_order_id
             for order in orders

@@ -51,7 +51,7 @@ def _facts(
     snapshot: MarketSnapshot,
     money: "_Money",
     *,
-    exposure: Decimal,
+    exposure: Decimal | None,
     now: datetime,
 ) -> GateFacts:
     """The facts without tier, cost and size."""
@@ -91,7 +91,7 @@ def _facts(
 def _broker_symbols(account: Account, lists: BrokerLists | None) -> frozenset[str] | None:
     if account.simulated:
         return frozenset()
-    return None if lists is None else frozenset(lists.positions) | lists.being_bought
+    return None if lists is None else frozenset(lists.positions) | frozenset(lists.buying)
 
 
 def _unlisted(lists: BrokerLists | None, ledger: LedgerView) -> frozenset[str]:
@@ -100,12 +100,22 @@ def _unlisted(lists: BrokerLists | None, ledger: LedgerView) -> frozenset[str]:
     return ledger.open_symbols - lists.positions.keys()
 
 
-def _exposure(lists: BrokerLists | None, ledger: LedgerView) -> Decimal:
-    """Our own exposure plus external positions that the reconciler has not adopted yet."""
-    ours = ledger.holdings
-    external = lists.positions if lists else {}
-    costs = (cost for symbol, cost in external.items() if symbol not in ours.symbols)
-    return ours.exposure + sum(costs, Decimal(0))
+def _exposure(lists: BrokerLists | None, ledger: LedgerView) -> Decimal | None:
+    """What is held and may still be bought: per symbol the larger of our rows and the broker's.
+
+    None where the broker shows a buy without a price.
+    """
+    ours = ledger.holdings.costs
+    if lists is None:
+        return ledger.holdings.exposure
+    total = Decimal(0)
+    for symbol in {*ours, *lists.positions, *lists.buying}:
+        buying = lists.buying.get(symbol, Decimal(0))
+        if buying is None:
+            return None
+        theirs = lists.positions.get(symbol, Decimal(0)) + buying
+        total += max(ours.get(symbol, Decimal(0)), theirs)
+    return total
 
 
 def _with_size(facts: GateFacts, size: Size | None, limit: Decimal | None) -> GateFacts:
@@ -170,10 +180,10 @@ def _size(
     money: _Money,
     limit: Decimal | None,
     *,
-    exposure: Decimal,
+    exposure: Decimal | None,
     rules: Parameters,
 ) -> Size | None:
-    if limit is None or money.equity is None or money.buying_power is None:
+    if exposure is None or limit is None or money.equity is None or money.buying_power is None:
         return None
     account = ledger.account
     tier = sizing.tier_of(money.equity, rules.sizing)

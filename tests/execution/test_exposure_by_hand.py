@@ -1,0 +1,104 @@
+"""What a person buys by hand counts against the exposure limit, held or still resting."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from ops_pipeline.domain.broker import BrokerOrder, OrderRequest
+from tests.support.builders_trading import TradingBench
+
+
+def rest_by_hand(
+    bench: TradingBench, symbol: str, quantity: str, price: str | None, notional: str | None = None
+) -> None:
+    """A buy that a person placed at the broker, resting."""
+    request = OrderRequest(
+        client_order_id=f"by-hand-{symbol}",
+        symbol=symbol,
+        side="buy",
+        quantity=Decimal(quantity),
+        order_type="limit" if price else "market",
+        price=Decimal(price) if price else None,
+        time_in_force="gtc",
+    )
+    placed: BrokerOrder = bench.broker.submit(request)
+    bench.broker.orders[placed.client_order_id] = replace(
+        placed, notional=Decimal(notional) if notional else None
+    )
+
+
+def exposure_seen(bench: TradingBench, ticker: str = "CCC") -> tuple[bool, str]:
+    """Whether the gate passed an entry in the ticker, and what it said."""
+    bench.quote(ticker)
+    number = bench.recommend(ticker)
+    bench.dispatch()
+    verdict = bench.verdict(number, "max_exposure")
+    return verdict["passed"], verdict["reason"]
+
+
+@pytest.fixture
+def holding(bench: TradingBench) -> TradingBench:
+    """19 AAA of ours at $100; the limit is $10,000."""
+    bench.buy()
+    bench.next_minute()
+    return bench
+
+
+def test_more_of_a_symbol_that_we_hold_counts(holding: TradingBench) -> None:
+    """At the broker $10,000 of AAA, of which $1,900 are ours."""
+    holding.broker.hold("AAA", "100", "100")
+    passed, reason = exposure_seen(holding)
+    assert not passed
+    assert reason.endswith("/$10000")
+
+
+def test_less_at_the_broker_than_ours_does_not_make_room(holding: TradingBench) -> None:
+    holding.set_account(max_exposure=2000)
+    holding.broker.hold("AAA", "1", "100")
+    passed, _ = exposure_seen(holding)
+    assert not passed
+
+
+@pytest.mark.parametrize("symbol", ["AAA", "BBB"])
+def test_a_resting_buy_by_hand_counts_at_its_limit(holding: TradingBench, symbol: str) -> None:
+    rest_by_hand(holding, symbol, "80", "100")
+    passed, _ = exposure_seen(holding)
+    assert not passed
+
+
+def test_a_resting_buy_in_dollars_counts_at_its_dollars(holding: TradingBench) -> None:
+    rest_by_hand(holding, "BBB", "1", None, notional="8000")
+    passed, _ = exposure_seen(holding)
+    assert not passed
+
+
+def test_a_resting_buy_without_a_price_refuses(holding: TradingBench) -> None:
+    rest_by_hand(holding, "BBB", "1", None)
+    passed, reason = exposure_seen(holding)
+    assert (passed, reason) == (False, "Exposure unknown: refused")
+
+
+def test_our_own_resting_entry_counts_once(bench: TradingBench) -> None:
+    bench.recommend("AAA")
+    bench.dispatch()
+    own = sum(order["reserved_notional"] for order in bench.orders("entry"))
+    bench.clock.advance(1)
+    bench.quote("BBB")
+    number = bench.recommend("BBB")
+    bench.dispatch()
+    assert bench.verdict(number, "max_exposure")["observed"] in (
+        float(own + bench.orders("entry")[-1]["reserved_notional"]),
+        str(own + bench.orders("entry")[-1]["reserved_notional"]),
+    )
+
+
+def test_a_resting_buy_of_days_ago_still_counts(holding: TradingBench) -> None:
+    rest_by_hand(holding, "BBB", "80", "100")
+    order = holding.broker.orders["by-hand-BBB"]
+    holding.broker.orders["by-hand-BBB"] = replace(
+        order, submitted_at=order.submitted_at - timedelta(days=3)
+    )
+    passed, _ = exposure_seen(holding)
+    assert not passed
