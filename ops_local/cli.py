@@ -1,5 +1,6 @@
 """The `ops` command. Exit codes: 0 good, 1 something is wrong, 2 usage."""
 
+import logging
 import os
 import shutil
 import sys
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] | 
         arguments: The words after `ops`; this process's if left out.
         variables: The environment; this process's if left out.
     """
+    # An unwritable log would print a traceback for each line; what ends the run says why.
+    logging.raiseExceptions = False
     args = build_parser().parse_args(arguments)
     given = environment() if variables is None else variables
     command: Command = args.command

@@ -1,6 +1,7 @@
 """`ops replay RECORDING` and `ops demo`: a whole day through the pipeline."""
 
 import argparse
+import errno
 import json
 import threading
 from pathlib import Path
@@ -91,7 +92,9 @@ def _replayed(
             after=lambda urls: write_page(plan, urls.reader),
             pace=lambda _minute: not stop.is_set(),
         )
-    except Interrupted as error:
+    except (Interrupted, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.ENOSPC:
+            raise
         raise Interrupted(f"{error}; the same command goes on from there") from error
 
 

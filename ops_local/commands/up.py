@@ -73,7 +73,7 @@ def _trade(call: VerbCall, console: Console, stop: threading.Event) -> int:
     if call.args.speed != 1.0:
         raise UsageError("--speed: the wall clock has one speed; leave it out where keys are set")
     place = call.target.place("sets up")
-    console.print(f"{place.title}. {_SESSION}. Ctrl-C stops it.")
+    console.print(f"{place.title}. {_SESSION}. Ctrl-C stops it.", markup=False, soft_wrap=True)
     clock = WallClock()
     folder = call.home.folder / "live"
     folder.mkdir(exist_ok=True)

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from ops_local import database as local
 from ops_local.cli import main
+from ops_local.commandline.target import Target
 from ops_local.home import LIVE, Home
 from ops_local.postgres.server import EmbeddedPostgres
 from ops_local.recordings.recording import Recording
@@ -24,7 +26,7 @@ from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import default_parameters
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.driver.target import target_from_url
-from ops_pipeline.domain.market import new_york_time
+from ops_pipeline.domain.market import new_york_day, new_york_time
 from tests.conftest import MIGRATIONS, ROOT
 from tests.replay.conftest import Day
 
@@ -293,3 +295,65 @@ def _drop(home: Home, name: str) -> None:
         admin = Database(target_from_url(server.url), application_name="tests")
         with closing(admin):
             local.drop_database(admin, name)
+
+
+def test_with_up_trading_after_a_demo_the_halt_reaches_what_trades(
+    mine: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = {f"ALPACA_LARGE_{name}": "x" for name in ("KEY_ID", "SECRET_KEY", "ACCOUNT_NUMBER")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ops_local.cli", "up"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            **keys,
+            "OPS_HOME": str(mine.folder),
+            "DATABASE_URL": "",
+            "ALPACA_TRADING_URL": "http://127.0.0.1:1",
+            "ALPACA_DATA_URL": "http://127.0.0.1:1",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(f"Live pipeline in {mine.folder}. ")
+        next(line for line in process.stdout if line.startswith("Trading on paper"))
+        # The operator's shell has no keys; the folder knows what is live.
+        assert _ops(mine, "halt", *WHY) == 0
+        assert capsys.readouterr().err.startswith(f"Live pipeline in {mine.folder}, no runs yet")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.communicate()
+    assert _halted(capsys, mine) == {"large": "emergency", "tiny": "emergency"}
+    assert _halted(capsys, mine, "--replay", COPY) == {"large": None, "tiny": None}
+
+
+def test_a_live_pipeline_is_judged_by_the_clock_and_a_replay_by_its_last_run(live: Home) -> None:
+    variables = {"OPS_HOME": str(live.folder)}
+    replayed = Target(variables, replay=COPY)
+    with replayed.reading("tests") as tx:
+        assert new_york_day(replayed.present(tx)) == date(2026, 2, 4)
+    with Target(variables).writing("tests") as database, database.transaction() as tx:
+        tx.execute(
+            "INSERT INTO pipeline_runs (run_id, stage, tick, scope, attempt, status, owner, "
+            "lease_expires_at, started_at, finished_at, counts) VALUES "
+            "('00000000-0000-8000-8000-000000000001', 'telemetry', '2026-02-04 15:00Z', '*', 1, "
+            "'succeeded', 'local', '2026-02-04 15:01Z', '2026-02-04 15:00Z', "
+            "'2026-02-04 15:00Z', '{}')"
+        )
+    with Target(variables).reading("tests") as tx:
+        assert WallClock().now() - Target(variables).present(tx) < timedelta(minutes=1)
+
+
+def test_texts_are_classified_where_nothing_ever_ran_and_nothing_is_live_after(
+    mine: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (mine.folder / "current.json").unlink()
+    (tmp_path / "lines.txt").write_text("Nike shares jump after strong quarter\n")
+    assert _ops(mine, "classify", str(tmp_path / "lines.txt")) == 0
+    assert json.loads(capsys.readouterr().out)["tickers"] == ["NKE"]
+    assert mine.live_server is None
