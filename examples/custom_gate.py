@@ -23,6 +23,7 @@ from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.domain.parameters import GateRules
 
 NAME = "narrow_quote"
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 
 
 def narrow_quote(widest_bp: float) -> None:
@@ -52,7 +53,7 @@ def main(arguments: list[str]) -> int:
     home = Home(home_of(os.environ).folder / "examples")
     recording = generate(home.recording("morning"), n_tickers=8)
     last = new_york_time(recording.day, asked.until.hour, asked.until.minute)
-    plan = ReplayPlan(recording, home, Path("migrations"), last=last)
+    plan = ReplayPlan(recording, home, MIGRATIONS, last=last)
     done = replay(plan, lambda *_: None, after=lambda urls: read_summary(urls.reader))
     for part in done.result:
         if part.title in ("Recommendations", "Refused by gate"):

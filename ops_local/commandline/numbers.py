@@ -6,7 +6,10 @@ import math
 
 def at_least_one(text: str) -> int:
     """A whole number that fits Postgres's bigint."""
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text}") from None
     if not 1 <= number < 2**63:
         raise argparse.ArgumentTypeError(f"must be from 1 to {2**63 - 1}, not {text}")
     return number
@@ -14,7 +17,7 @@ def at_least_one(text: str) -> int:
 
 def positive(text: str) -> float:
     """A finite number above 0."""
-    number = float(text)
+    number = _number(text)
     if not (math.isfinite(number) and number > 0):
         raise argparse.ArgumentTypeError(f"must be positive, not {text}")
     return number
@@ -22,7 +25,15 @@ def positive(text: str) -> float:
 
 def not_negative(text: str) -> float:
     """A finite number, 0 or more."""
-    number = float(text)
+    number = _number(text)
     if not (math.isfinite(number) and number >= 0):
         raise argparse.ArgumentTypeError(f"must be 0 or more, not {text}")
     return number
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        # argparse would name the function that reads the argument.
+        raise argparse.ArgumentTypeError(f"must be a number, not {text}") from None

@@ -24,11 +24,13 @@ def home() -> Iterator[Home]:
         yield made
 
 
-def run(script: str, *arguments: object, home: Home | None = None) -> tuple[int, str, str]:
+def run(
+    script: str, *arguments: object, home: Home | None = None, cwd: Path = ROOT
+) -> tuple[int, str, str]:
     """Run an example as a reader of its first lines would: exit code, output, complaints."""
     done = subprocess.run(
         [sys.executable, EXAMPLES / script, *map(str, arguments)],
-        cwd=ROOT,
+        cwd=cwd,
         env={**os.environ, **({"OPS_HOME": str(home.folder)} if home else {})},
         capture_output=True,
         text=True,
@@ -84,7 +86,8 @@ def test_a_gate_of_one_s_own_refuses_beside_the_others_and_can_be_asked_about(
     tmp_path: Path,
 ) -> None:
     place = Home(tmp_path)
-    code, said, complaint = run("custom_gate.py", home=place)
+    # From wherever it is called.
+    code, said, complaint = run("custom_gate.py", home=place, cwd=tmp_path)
     assert (code, complaint) == (0, "")
     # Of two tickers one is quoted narrowly; the other is refused to both accounts.
     assert "account large, action BUY, status EXECUTED, count 1" in said
