@@ -32,7 +32,7 @@ BOUGHT = 199
 TICKS_TO_CONVERGE = 4
 
 
-class World:
+class CrashScene:
     """A database, a broker in a process of its own, and what goes on between them."""
 
     def __init__(self, bench: TradingBench, exchange: RunningExchange, database_url: str) -> None:
@@ -100,90 +100,90 @@ class World:
 
 
 @pytest.fixture
-def world(db: Database, database_urls: DatabaseUrls, tmp_path: Path) -> Iterator[World]:
+def scene(db: Database, database_urls: DatabaseUrls, tmp_path: Path) -> Iterator[CrashScene]:
     with open_exchange(tmp_path, day=DAY) as exchange:
-        yield World(TradingBench(db), exchange, database_urls.writer)
+        yield CrashScene(TradingBench(db), exchange, database_urls.writer)
 
 
-def test_killed_right_after_the_broker_accepted_an_entry(world: World) -> None:
-    world.bench.recommend()
-    world.kill("dispatcher", "after_acceptance")
-    assert len(world.at_the_broker()) == 1
-    assert [row["status"] for row in world.bench.orders()] == ["intended"]
+def test_killed_right_after_the_broker_accepted_an_entry(scene: CrashScene) -> None:
+    scene.bench.recommend()
+    scene.kill("dispatcher", "after_acceptance")
+    assert len(scene.at_the_broker()) == 1
+    assert [row["status"] for row in scene.bench.orders()] == ["intended"]
 
-    world.tick()
+    scene.tick()
 
-    assert world.bench.position()["quantity"] == BOUGHT
+    assert scene.bench.position()["quantity"] == BOUGHT
     for _ in range(TICKS_TO_CONVERGE):
-        world.tick()
-    assert len([order for order in world.at_the_broker() if order["side"] == "buy"]) == 1
-    world.assert_nothing_lost_and_nothing_twice()
+        scene.tick()
+    assert len([order for order in scene.at_the_broker() if order["side"] == "buy"]) == 1
+    scene.assert_nothing_lost_and_nothing_twice()
 
 
-def test_killed_right_before_an_entry_is_sent(world: World) -> None:
-    number = world.bench.recommend()
-    world.kill("dispatcher", "before_sending")
-    assert world.at_the_broker() == []
-    assert [row["status"] for row in world.bench.orders()] == ["intended"]
+def test_killed_right_before_an_entry_is_sent(scene: CrashScene) -> None:
+    number = scene.bench.recommend()
+    scene.kill("dispatcher", "before_sending")
+    assert scene.at_the_broker() == []
+    assert [row["status"] for row in scene.bench.orders()] == ["intended"]
 
-    world.tick()
-    assert world.bench.order()["status"] == "unknown"
-    world.tick()
+    scene.tick()
+    assert scene.bench.order()["status"] == "unknown"
+    scene.tick()
 
-    (order,) = world.at_the_broker()
-    assert world.bench.order()["client_order_id"] == order["client_order_id"]
-    world.tick()
-    assert world.bench.order()["status"] == "filled"
-    assert world.bench.position()["quantity"] == BOUGHT
-    assert world.bench.recommendation(number)["status"] == "EXECUTED"
-    world.assert_nothing_lost_and_nothing_twice()
+    (order,) = scene.at_the_broker()
+    assert scene.bench.order()["client_order_id"] == order["client_order_id"]
+    scene.tick()
+    assert scene.bench.order()["status"] == "filled"
+    assert scene.bench.position()["quantity"] == BOUGHT
+    assert scene.bench.recommendation(number)["status"] == "EXECUTED"
+    scene.assert_nothing_lost_and_nothing_twice()
 
 
 @pytest.mark.parametrize("dies", ["after_acceptance", "before_sending"])
-def test_killed_while_a_stop_is_placed(world: World, dies: Moment) -> None:
-    world.bench.recommend()
-    world.bench.dispatch()
-    world.bench.clock.advance(60)
-    world.quote()
-    world.bench.guard()
-    world.bench.run("UPDATE active_positions SET stop_loss = 9.90 WHERE status = 'open'")
-    world.bench.clock.advance(60)
-    world.quote()
-    world.kill("position_manager", dies)
+def test_killed_while_a_stop_is_placed(scene: CrashScene, dies: Moment) -> None:
+    scene.bench.recommend()
+    scene.bench.dispatch()
+    scene.bench.clock.advance(60)
+    scene.quote()
+    scene.bench.guard()
+    scene.bench.run("UPDATE active_positions SET stop_loss = 9.90 WHERE status = 'open'")
+    scene.bench.clock.advance(60)
+    scene.quote()
+    scene.kill("position_manager", dies)
 
     for _ in range(TICKS_TO_CONVERGE):
-        world.tick()
+        scene.tick()
 
-    live = [row for row in world.bench.orders("stop") if row["status"] == "accepted"]
+    live = [row for row in scene.bench.orders("stop") if row["status"] == "accepted"]
     assert [float(row["price"]) for row in live] == [9.9]
-    world.assert_nothing_lost_and_nothing_twice()
+    scene.assert_nothing_lost_and_nothing_twice()
 
 
 @pytest.mark.parametrize("dies", ["after_acceptance", "before_sending"])
-def test_killed_while_a_position_is_sold(world: World, dies: Moment) -> None:
-    world.bench.recommend()
-    world.bench.dispatch()
-    world.tick()
-    world.bench.run("UPDATE active_positions SET exit_requested = 'operator'")
-    world.bench.clock.advance(60)
-    world.quote()
-    world.kill("position_manager", dies)
+def test_killed_while_a_position_is_sold(scene: CrashScene, dies: Moment) -> None:
+    scene.bench.recommend()
+    scene.bench.dispatch()
+    scene.tick()
+    scene.bench.run("UPDATE active_positions SET exit_requested = 'operator'")
+    scene.bench.clock.advance(60)
+    scene.quote()
+    scene.kill("position_manager", dies)
 
     for _ in range(TICKS_TO_CONVERGE):
-        world.tick()
+        scene.tick()
 
-    position = world.bench.position()
+    position = scene.bench.position()
     assert position["status"] == "closed"
-    (history,) = world.bench.rows("SELECT verified, quantity, exit_reason FROM position_history")
+    (history,) = scene.bench.rows("SELECT verified, quantity, exit_reason FROM position_history")
     assert history == {"verified": True, "quantity": BOUGHT, "exit_reason": "operator"}
-    sold = [order for order in world.at_the_broker() if order["side"] == "sell"]
+    sold = [order for order in scene.at_the_broker() if order["side"] == "sell"]
     assert sum(float(order["filled_qty"]) for order in sold) == BOUGHT
 
 
-def test_a_second_run_of_the_same_tick_sends_nothing(world: World) -> None:
+def test_a_second_run_of_the_same_tick_sends_nothing(scene: CrashScene) -> None:
     """Even if the row were lost, the broker knows the id: the same decision, the same id."""
-    world.bench.recommend()
-    world.kill("dispatcher", "after_acceptance")
-    world.bench.dispatch()
-    world.bench.dispatch()
-    assert len(world.at_the_broker()) == 1
+    scene.bench.recommend()
+    scene.kill("dispatcher", "after_acceptance")
+    scene.bench.dispatch()
+    scene.bench.dispatch()
+    assert len(scene.at_the_broker()) == 1

@@ -1,4 +1,4 @@
-"""What every function answers to the events it may meet, its own and strangers'."""
+"""What every function answers to the events it may meet, its own and those of others."""
 
 import json
 from collections.abc import Iterator

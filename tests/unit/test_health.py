@@ -39,7 +39,7 @@ def all_runs(tick: datetime) -> list[Run]:
     ]
 
 
-def unwell(findings: list[Finding]) -> list[tuple[str, str]]:
+def failing(findings: list[Finding]) -> list[tuple[str, str]]:
     return [(finding.scope, finding.subject) for finding in findings if not finding.passed]
 
 
@@ -47,7 +47,7 @@ def test_a_healthy_minute_has_a_finding_for_every_duty_and_all_are_well() -> Non
     findings = silent_stages(NOON, SESSION, ACCOUNTS, all_runs(NOON - MINUTE))
 
     assert len(findings) == 11
-    assert unwell(findings) == []
+    assert failing(findings) == []
 
 
 @pytest.mark.parametrize("stage", [monitored.stage for monitored in MONITORED_STAGES])
@@ -55,14 +55,14 @@ def test_a_stage_that_was_silent_for_two_minutes_is_found(stage: str) -> None:
     runs = [run for run in all_runs(NOON - MINUTE) if run.stage != stage]
     before = [run for run in all_runs(NOON - 3 * MINUTE) if run.stage == stage]
 
-    found = unwell(silent_stages(NOON, SESSION, ACCOUNTS, runs + before))
+    found = failing(silent_stages(NOON, SESSION, ACCOUNTS, runs + before))
 
     assert found
     assert {subject.split("/")[-1] for _, subject in found} == {stage}
 
 
 def test_one_missed_minute_is_not_silence() -> None:
-    assert unwell(silent_stages(NOON, SESSION, ACCOUNTS, all_runs(NOON - 2 * MINUTE))) == []
+    assert failing(silent_stages(NOON, SESSION, ACCOUNTS, all_runs(NOON - 2 * MINUTE))) == []
 
 
 def test_the_present_minute_may_still_be_under_way() -> None:
@@ -79,7 +79,7 @@ def test_trading_stages_owe_only_minutes_that_lay_in_the_session(tick: datetime,
 
 
 def test_a_day_without_a_session_owes_news_alone() -> None:
-    found = unwell(silent_stages(NOON, None, ACCOUNTS, []))
+    found = failing(silent_stages(NOON, None, ACCOUNTS, []))
 
     assert found == [("*", "rss_ingest"), ("*", "classifier")]
 
@@ -98,14 +98,14 @@ def test_a_day_without_a_session_owes_news_alone() -> None:
 def test_output_is_owed_once_it_can_be_there(tick: datetime, due: list[str]) -> None:
     empty = {"lane_telemetry": None, "lane_features": None}
 
-    assert [subject for _, subject in unwell(stale_outputs(tick, SESSION, empty))] == due
+    assert [subject for _, subject in failing(stale_outputs(tick, SESSION, empty))] == due
 
 
 @pytest.mark.parametrize(("age", "stale"), [(4, False), (5, True)])
 def test_output_older_than_four_minutes_is_stale(age: int, stale: bool) -> None:
     newest = {"lane_telemetry": NOON - age * MINUTE, "lane_features": NOON - MINUTE}
 
-    found = unwell(stale_outputs(NOON, SESSION, newest))
+    found = failing(stale_outputs(NOON, SESSION, newest))
 
     assert found == ([("*", "lane_telemetry")] if stale else [])
 
@@ -119,5 +119,5 @@ def test_a_tenth_may_fail_and_no_more() -> None:
 
     findings = failing_accounts(ended)
 
-    assert unwell(findings) == [("tiny", "dispatch_recommendations")]
+    assert failing(findings) == [("tiny", "dispatch_recommendations")]
     assert len(findings) == 2

@@ -97,13 +97,13 @@ def test_the_search_lets_seeds_and_measured_durations_pass() -> None:
 
 @pytest.mark.parametrize("file", python_files(PACKAGE / "domain"), ids=_place)
 def test_the_domain_imports_the_standard_library_numpy_and_itself(file: Path) -> None:
-    strangers = {
+    foreign = {
         name
         for name in imported_modules(file.read_text())
         if name.partition(".")[0] not in sys.stdlib_module_names | {"numpy"}
         and not f"{name}.".startswith("ops_pipeline.domain.")
     }
-    assert strangers == set()
+    assert foreign == set()
 
 
 @pytest.mark.parametrize("file", python_files(PACKAGE / "domain"), ids=_place)
@@ -125,6 +125,22 @@ def test_what_tests_share_lies_beside_them_not_in_another_test(file: Path) -> No
     modules = [name.split(".") for name in imported_modules(file.read_text())]
     ours = [name for name in modules if name[0] == "tests"]
     assert [name for name in ours if any(part.startswith("test_") for part in name)] == []
+
+
+def test_no_class_name_is_defined_twice() -> None:
+    """Each stage has its own Request and Outcome; any other name means one thing."""
+    found: dict[str, set[str]] = {}
+    for file in python_files(PACKAGE, LOCAL, ROOT / "infra"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ClassDef) and node.name not in ("Request", "Outcome"):
+                found.setdefault(node.name, set()).add(_place(file))
+    assert {name: sorted(files) for name, files in found.items() if len(files) > 1} == {}
+
+
+def test_no_folder_holds_more_modules_than_a_reader_takes_in() -> None:
+    folders = {file.parent for file in python_files(PACKAGE, LOCAL, ROOT / "infra")}
+    sizes = {_place(folder): len(list(folder.glob("[!_]*.py"))) for folder in folders}
+    assert {place: size for place, size in sizes.items() if size > 26} == {}
 
 
 @pytest.mark.parametrize("file", MIGRATIONS, ids=_place)

@@ -89,7 +89,7 @@ def test_a_correction_that_was_not_judged_yet_replaces_nothing() -> None:
     )
 )
 def test_strangers_add_voices_and_never_erase_turn_or_age(
-    strangers: list[tuple[float, float, bool, bool]],
+    other_feeds: list[tuple[float, float, bool, bool]],
 ) -> None:
     honest = told(30, 0.8)
     items = [
@@ -102,7 +102,7 @@ def test_strangers_add_voices_and_never_erase_turn_or_age(
             published_claim=NOW - timedelta(minutes=claim),
             correction=correction,
         )
-        for at, (claim, score, correction, undated) in enumerate(strangers)
+        for at, (claim, score, correction, undated) in enumerate(other_feeds)
     ]
     story = story_of([honest, *items], "NKE", SINCE)
     if story is None:

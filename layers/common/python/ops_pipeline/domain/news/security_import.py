@@ -92,7 +92,7 @@ def plan_import(listed: Iterable[ListedSecurity], known: Sequence[Security]) -> 
     usable = list(_usable(listed, skipped))
     kept = {one.ticker: one for one in known if not one.is_bare}
     named = {line.company for line in usable if line.ticker in kept}
-    words_of = _first_words(usable)
+    first_words = _first_words(usable)
     taken = {name_key(text) for one in kept.values() for text in (one.name, *one.aliases)}
     shared = _shared_names(usable)
     found: list[Security] = []
@@ -107,7 +107,7 @@ def plan_import(listed: Iterable[ListedSecurity], known: Sequence[Security]) -> 
             continue
         named.add(line.company)
         taken.add(key)
-        found.append(_named(line, name, words_of, taken))
+        found.append(_named(line, name, first_words, taken))
     ciks = {line.ticker: cik for line in usable if (cik := cik_of(line.company)) is not None}
     return ImportPlan(tuple(found), dict(sorted(skipped.items())), ciks)
 
@@ -158,12 +158,12 @@ def _by_symbol_alone(line: ListedSecurity) -> Security:
 
 
 def _named(
-    line: ListedSecurity, name: str, words_of: Counter[str], taken: set[tuple[str, ...]]
+    line: ListedSecurity, name: str, first_words: Counter[str], taken: set[tuple[str, ...]]
 ) -> Security:
     """A row with its name, and with a shorter one that begins no other company's name."""
     short = shorter_name(name)
     aliases: tuple[str, ...] = ()
-    if short and name_key(short) not in taken and words_of[name_key(short)[0]] == 1:
+    if short and name_key(short) not in taken and first_words[name_key(short)[0]] == 1:
         aliases = (short,)
         taken.add(name_key(short))
     return Security(
