@@ -106,6 +106,18 @@ def test_too_many_requests_means_the_order_was_not_taken(stub: Stub) -> None:
             BrokerOutcomeUnknown,
             "placed under this id before",
         ),
+        *(
+            (status, {"code": code, "message": words}, BrokerOutcomeUnknown, "under this id before")
+            for status, code, words in (
+                (422, 42210000, "client order id already exists"),
+                (422, 40010001, "Duplicate client_order_id"),
+                (400, 40010001, "ClientOrderID has already been used"),
+                (422, 40010001, "duplicate order"),
+                (422, 42210000, "an order with this client order ID exists"),
+                (409, 40910000, "conflict"),
+            )
+        ),
+        (422, {"code": 42210000, "message": "client_order_id is too long"}, BrokerRejected, "long"),
         (
             401,
             {"code": 40110000, "message": "request is not authorized"},

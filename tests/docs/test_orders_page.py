@@ -14,6 +14,7 @@ from ops_pipeline.domain.orders import LIVE, Order, Status, status_after
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "orders.md").read_text()
 ORDER, POSITION = re.findall(r"```mermaid\n(.*?)```", PAGE, re.DOTALL)
+NEVER_HEARD = ("intended", "unknown", "not_placed")
 NOON = datetime(2026, 2, 4, 17, tzinfo=UTC)
 
 # Decided here without a report of the broker: OrderGateway.send and recovery.
@@ -32,10 +33,13 @@ def _inner(picture: str) -> set[tuple[str, str]]:
     return {(before, after) for before, after in _steps(picture) if "[*]" not in (before, after)}
 
 
-def _order(status: Status) -> Order:
-    """An order of 10 in that state, as far filled as the state says."""
+def _order(status: Status, *, heard: bool) -> Order:
+    """An order of 10 in that state, as far filled as the state says.
+
+    Args:
+        heard: The broker acknowledged it.
+    """
     filled = {"filled": 10, "partially_filled": 4}.get(status, 0)
-    heard = status not in ("intended", "unknown", "not_placed")
     return Order(
         client_order_id="id", account_name="large", execution_mode="ALPACA_PAPER", broker="alpaca",
         purpose="entry", recommendation_id=1,
@@ -49,8 +53,14 @@ def _order(status: Status) -> Order:
 def _reachable() -> set[tuple[str, str]]:
     """Every step that the broker's word can make of each state."""
     found = set()
-    for before, told, filled in product(get_args(Status), get_args(Status), (0, 4, 7, 10)):
-        order = _order(before)
+    states = [
+        (status, heard)
+        for status in get_args(Status)
+        # A refusal may come with an order that the broker keeps, or without.
+        for heard in {status not in NEVER_HEARD, status not in (*NEVER_HEARD, "rejected")}
+    ]
+    for (before, heard), told, filled in product(states, get_args(Status), (0, 4, 7, 10)):
+        order = _order(before, heard=heard)
         if Decimal(filled) < order.filled_qty or told in ("intended", "unknown", "not_placed"):
             continue
         after = status_after(order, told, Decimal(filled))
@@ -88,7 +98,7 @@ def test_what_ended_is_drawn_as_an_end(status: str) -> None:
 
 def test_what_ended_stays_ended_in_the_code_too() -> None:
     for status in ("filled", "canceled", "expired", "rejected"):
-        ended = _order(status)
+        ended = _order(status, heard=True)
         assert status_after(ended, "accepted", ended.filled_qty) == status
 
 

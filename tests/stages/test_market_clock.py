@@ -1,6 +1,6 @@
 """Which session, which accounts: what every machine asks first."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -85,12 +85,16 @@ def test_an_account_switched_off_is_guarded_while_an_order_may_still_fill(db: Da
     assert ask(db, NOW).accounts_guard == ["large", "tiny"]
 
 
-def test_what_is_closed_and_ended_needs_no_guard(db: Database) -> None:
+def test_what_is_closed_and_ended_needs_no_guard_once_nothing_more_can_come_of_it(
+    db: Database,
+) -> None:
+    """An ended order may turn out to have filled; after four days it is over."""
     hold(db, "tiny", status="closed")
     order_sale(db, "tiny", status="rejected")
     switch_off(db, "tiny")
 
-    assert ask(db, NOW).accounts_guard == ["large"]
+    assert ask(db, NOW).accounts_guard == ["large", "tiny"]
+    assert ask(db, NOW + timedelta(days=4, minutes=1)).accounts_guard == ["large"]
 
 
 def test_a_halted_account_is_still_guarded_and_asked_for_entries(db: Database) -> None:

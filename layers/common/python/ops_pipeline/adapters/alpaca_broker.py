@@ -7,6 +7,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from ops_pipeline.adapters import alpaca_records as records
+from ops_pipeline.adapters import alpaca_words
 from ops_pipeline.adapters.alpaca_account import AccountWire
 from ops_pipeline.adapters.alpaca_records import Illegible
 from ops_pipeline.adapters.alpaca_wire import NoAnswer, NotSent, Renew, RequestRefused, Wire
@@ -32,7 +33,6 @@ T = TypeVar("T")
 _ORDERS_A_PAGE = 500
 _ACTIVITIES_A_PAGE = 100
 _INSTANT = timedelta(microseconds=1)
-_PLACED_ALREADY = "client_order_id must be unique"
 
 
 class AlpacaBroker:
@@ -170,7 +170,7 @@ class AlpacaBroker:
             return BrokerUnavailable(f"the order was not taken: {said}")
         if refusal.status >= 500 or refusal.status == 408 or refusal.words is None:
             return BrokerOutcomeUnknown(f"the order may have been placed: {said}")
-        if _PLACED_ALREADY in refusal.words:
+        if refusal.status == 409 or alpaca_words.says_placed_before(refusal.words):
             return BrokerOutcomeUnknown(f"an order was placed under this id before: {said}")
         return BrokerRejected(said)
 

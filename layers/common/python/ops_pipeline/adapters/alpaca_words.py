@@ -1,5 +1,7 @@
 """Alpaca's words and what they mean in ours. A new word is no error: it counts as unknown."""
 
+import re
+
 from ops_pipeline.domain.broker import BrokerStatus, CashKind
 
 # The one account status under which orders are taken.
@@ -33,6 +35,16 @@ CASH_KIND: dict[str, CashKind] = {
     **dict.fromkeys(("ACATC", "CSD", "CSW", "JNL", "JNLC", "TRANS"), "capital"),
     **dict.fromkeys(("ACATS", "FOPT", "JNLS"), "in_kind"),
 }
+
+
+_OUR_ID = re.compile(r"client[ _-]?order[ _-]?id|duplicate (client )?order")
+_TAKEN = re.compile(r"unique|already|exist|duplicate|in use|taken|reused?\b|been used")
+
+
+def says_placed_before(words: str) -> bool:
+    """Whether a refusal says, in whatever wording, that an order has this client_order_id."""
+    said = words.lower()
+    return bool(_OUR_ID.search(said) and _TAKEN.search(said))
 
 
 def order_status(word: str) -> BrokerStatus:

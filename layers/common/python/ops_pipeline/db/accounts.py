@@ -1,9 +1,11 @@
 """Reads accounts with their limits and halts, and which of them a tick serves."""
 
 from dataclasses import fields
+from datetime import datetime
 
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.domain.accounts import Account
+from ops_pipeline.domain.orders import FILLS_WATCHED_FOR, WATCHED_FOR
 from ops_pipeline.errors import InvalidInput, StaleData
 
 _COLUMNS = ", ".join(column.name for column in fields(Account))
@@ -22,7 +24,8 @@ _LOAD_LOCKED = f"{_LOAD} FOR NO KEY UPDATE"
 
 _ENTRY = 'SELECT account_name FROM accounts WHERE active ORDER BY account_name COLLATE "C"'
 
-# Positions and live orders are guarded even if the account is inactive.
+# Positions, live orders and ended ones that may still turn out to have filled are guarded even
+# if the account is inactive.
 _GUARD = """
 SELECT account_name FROM accounts AS a
 WHERE active
@@ -30,6 +33,14 @@ WHERE active
               WHERE p.account_name = a.account_name AND p.status <> 'closed')
    OR EXISTS (SELECT 1 FROM orders AS o
               WHERE o.account_name = a.account_name AND is_live(o.status))
+   OR EXISTS (SELECT 1 FROM orders AS o
+              WHERE o.account_name = a.account_name AND o.execution_mode <> 'SIMULATED'
+                AND (o.decided_at >= :watched_since OR o.terminal_at >= :watched_since))
+   OR EXISTS (SELECT 1 FROM orders AS o
+              WHERE o.account_name = a.account_name AND o.filled_qty > 0
+                AND (o.decided_at >= :fills_since OR o.terminal_at >= :fills_since)
+                AND o.filled_qty > (SELECT coalesce(sum(f.quantity), 0) FROM fills AS f
+                                    WHERE f.client_order_id = o.client_order_id))
 ORDER BY account_name COLLATE "C"
 """
 
@@ -74,13 +85,14 @@ def entry_accounts(tx: Transaction) -> list[str]:
     return _names(tx, _ENTRY)
 
 
-def guard_accounts(tx: Transaction) -> list[str]:
-    """Active accounts and all that hold something or have a live order, halted or not."""
-    return _names(tx, _GUARD)
+def guard_accounts(tx: Transaction, now: datetime) -> list[str]:
+    """Active accounts and all that hold something or have an order watched, halted or not."""
+    since = {"watched_since": now - WATCHED_FOR, "fills_since": now - FILLS_WATCHED_FOR}
+    return _names(tx, _GUARD, **since)
 
 
-def _names(tx: Transaction, sql: str) -> list[str]:
-    return [row["account_name"] for row in tx.rows(sql)]
+def _names(tx: Transaction, sql: str, **values: object) -> list[str]:
+    return [row["account_name"] for row in tx.rows(sql, **values)]
 
 
 def _account(row: Row) -> Account:

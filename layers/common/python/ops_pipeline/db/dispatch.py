@@ -82,7 +82,8 @@ SET status = :status, claimed_until = NULL, processed_at = :now,
     failure_reason = CAST(:reason AS text)
 WHERE id = :id
   AND (status IN ('PENDING', 'PROCESSING')
-       OR (status = 'FAILED' AND CAST(:status AS text) IN ('EXECUTED', 'SIMULATED')))
+       OR (status IN ('FAILED', 'CANCELLED', 'EXPIRED')
+           AND CAST(:status AS text) IN ('EXECUTED', 'SIMULATED')))
 """
 
 _RELEASE = """
@@ -192,7 +193,7 @@ def finish(
 ) -> None:
     """Make a recommendation final; one that is final already keeps its status.
 
-    Only FAILED is replaced, by EXECUTED or SIMULATED: the order was placed after all.
+    Only an end without a trade is replaced, by EXECUTED or SIMULATED: the order filled after all.
     """
     tx.enqueue(_FINISH, id=recommendation_id, status=status, reason=reason, now=now)
 

@@ -46,10 +46,11 @@ _ATTEMPTS = """
 SELECT count(*) AS attempts FROM orders WHERE position_id = :position_id AND purpose = :purpose
 """
 
-# Fills may follow the order's filled_qty by a tick or two.
+# Fills may follow the order's filled_qty; a stop may have been decided on long before it fills.
 _AWAITING_FILLS = f"""
 SELECT {_COLUMNS} FROM orders AS o
-WHERE o.account_name = :account AND o.filled_qty > 0 AND o.decided_at >= :since
+WHERE o.account_name = :account AND o.filled_qty > 0
+  AND (o.decided_at >= :since OR o.terminal_at >= :since)
   AND o.filled_qty > (SELECT coalesce(sum(f.quantity), 0) FROM fills AS f
                       WHERE f.client_order_id = o.client_order_id)
 ORDER BY o.decided_at, o.client_order_id COLLATE "C"
@@ -63,9 +64,10 @@ WHERE account_name = :account AND broker_order_id IS NOT NULL
 ORDER BY decided_at DESC, client_order_id COLLATE "C" LIMIT 1
 """
 
-_NOT_PLACED = f"""
+_ENDED = f"""
 SELECT {_COLUMNS} FROM orders
-WHERE account_name = :account AND status = 'not_placed' AND decided_at >= :since
+WHERE account_name = :account AND NOT is_live(status) AND execution_mode <> 'SIMULATED'
+  AND (decided_at >= :since OR terminal_at >= :since)
 ORDER BY decided_at, client_order_id COLLATE "C"
 """
 
@@ -134,13 +136,13 @@ def live_in_symbol(tx: Transaction, account: str, symbol: str) -> list[Order]:
 
 
 def awaiting_fills(tx: Transaction, account: str, since: datetime) -> list[Order]:
-    """Orders decided since then whose fills have not all been recorded."""
+    """Orders decided or ended since then whose fills have not all been recorded."""
     return [_order(row) for row in tx.rows(_AWAITING_FILLS, account=account, since=since)]
 
 
-def not_placed(tx: Transaction, account: str, since: datetime) -> list[Order]:
-    """Orders decided since then and closed because the broker did not have them."""
-    return [_order(row) for row in tx.rows(_NOT_PLACED, account=account, since=since)]
+def ended(tx: Transaction, account: str, since: datetime) -> list[Order]:
+    """The broker's orders decided or ended since then, whatever the end."""
+    return [_order(row) for row in tx.rows(_ENDED, account=account, since=since)]
 
 
 def newest_acknowledged(tx: Transaction, account: str) -> str | None:

@@ -32,6 +32,11 @@ _ENDED: dict[str, Status] = {
     "rejected": "rejected",
 }
 
+# How long the broker's list is watched for news of an ended order: a weekend with a holiday, and
+# the trading day before it. One whose fills are missing is watched for five sessions.
+WATCHED_FOR = timedelta(days=4)
+FILLS_WATCHED_FOR = timedelta(days=9)
+
 # How far our clock and the broker's may differ.
 _TIME_TOLERANCE = timedelta(minutes=10)
 
@@ -143,15 +148,30 @@ def status_after(order: Order, reported: Status, filled: Decimal) -> Status:
     return reported
 
 
-def disagreement(order: Order, found: BrokerOrder) -> str | None:
-    """Why the broker's order under this id cannot be ours; None if it is."""
+def other_terms(order: Order, found: BrokerOrder) -> str | None:
+    """Which term of the broker's order under this id is not ours; None if all are.
+
+    An adopted order has the broker's terms; one in dollars counts what it filled as its quantity.
+    """
+    adopted = order.purpose == "adopted"
     for name, ours, theirs in (
         ("symbol", order.symbol, found.symbol),
         ("side", order.side, found.side),
-        ("quantity", order.quantity, found.quantity),
+        ("quantity", found.quantity if adopted else order.quantity, found.quantity),
+        ("id", order.broker_order_id or found.broker_order_id, found.broker_order_id),
     ):
         if ours != theirs:
             return f"{name}: ours {ours}, the broker's {theirs}"
+    return None
+
+
+def disagreement(order: Order, found: BrokerOrder) -> str | None:
+    """Why the broker's order cannot be one of ours that it never acknowledged; None if it is.
+
+    Beside the terms the time counts here: an old order under the same id is not this one.
+    """
+    if why := other_terms(order, found):
+        return why
     if abs(found.submitted_at - order.decided_at) > _TIME_TOLERANCE:
         return f"time: ours {order.decided_at:%H:%M:%S}, the broker's {found.submitted_at:%H:%M:%S}"
     return None

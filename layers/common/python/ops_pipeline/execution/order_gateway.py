@@ -10,7 +10,7 @@ from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.broker import BrokerOrder
 from ops_pipeline.domain.market import Quote
 from ops_pipeline.domain.operations.alerts import order_vanished, sale_not_executed
-from ops_pipeline.domain.orders import Order, Status
+from ops_pipeline.domain.orders import UNSETTLED, Order, Status
 from ops_pipeline.domain.simulation import simulate
 from ops_pipeline.errors import (
     AccountMismatch,
@@ -75,12 +75,9 @@ class OrderGateway:
         except BrokerUnavailable as error:
             return self.close(order, "not_placed", f"The broker did not take it: {error}")
         except BrokerOutcomeUnknown as error:
-            self.ctx.journal.went_wrong(
-                "order_outcome_unknown", order=order.client_order_id, error=str(error)
-            )
-            self._mark_unknown(order)
-            return "unknown"
-        return self.settle(order, ExecutionReport(found=found)).status
+            return self._mark_unknown(order, str(error))
+        after = self.settle(order, ExecutionReport(found=found)).status
+        return self._mark_unknown(order, "another order's reply") if after in UNSETTLED else after
 
     def settle(self, order: Order, report: ExecutionReport) -> Order:
         """Book the broker's report on an order in a transaction of its own."""
@@ -165,8 +162,10 @@ class OrderGateway:
         found, fills = simulate(order, quote, self.ctx.now())
         return self.settle(order, ExecutionReport(found=found, fills=fills, simulated=True)).status
 
-    def _mark_unknown(self, order: Order) -> None:
+    def _mark_unknown(self, order: Order, why: str) -> Status:
+        self.ctx.journal.went_wrong("order_outcome_unknown", order=order.client_order_id, error=why)
         with self.db.transaction() as tx:
             current = orders.lock(tx, order.client_order_id)
             if current.status == "intended":
                 orders.save(tx, replace(current, status="unknown"))
+        return "unknown"

@@ -1,7 +1,7 @@
 """Updates live orders and their fills from the broker."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,13 +9,20 @@ from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db import orders
 from ops_pipeline.db.driver.connection import Transaction, log_message
+from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
-from ops_pipeline.domain.market import new_york_day, new_york_time
-from ops_pipeline.domain.orders import UNSETTLED, Order, disagreement
+from ops_pipeline.domain.operations.alerts import order_disagrees
+from ops_pipeline.domain.orders import (
+    FILLS_WATCHED_FOR,
+    UNSETTLED,
+    WATCHED_FOR,
+    Order,
+    disagreement,
+)
 from ops_pipeline.errors import BrokerUnavailable, OpsError
 from ops_pipeline.execution.context import AccountContext
-from ops_pipeline.execution.decisions.booking import ExecutionReport
+from ops_pipeline.execution.decisions.booking import ExecutionReport, report_of
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 from ops_pipeline.ports import Broker
 
@@ -37,22 +44,22 @@ NOTHING = Synced(0, 0, ())
 
 @dataclass(frozen=True, slots=True)
 class _Watched:
-    """Orders to update, and those closed as not placed that may still turn up."""
+    """Orders to update, and ended ones that may still turn out to be placed or to have filled."""
 
     known: Sequence[Order]
-    given_up: Sequence[Order]
+    ended: Sequence[Order]
 
     def __bool__(self) -> bool:
-        return bool(self.known or self.given_up)
+        return bool(self.known or self.ended)
 
 
 def sync(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> Synced:
-    """Settle every live order, and record fills that came after their order's quantity."""
+    """Settle every live order, and book what is told of an order after its end."""
     with db.transaction() as tx:
-        watched = _watched(tx, ctx.name, new_york_time(new_york_day(ctx.now()), 0))
+        watched = _watched(tx, ctx.name, ctx.now())
     if gateway.broker is None or not watched:
         return NOTHING
-    since = min(order.decided_at for order in (*watched.known, *watched.given_up)) - _EARLIER
+    since = min(order.decided_at for order in (*watched.known, *watched.ended)) - _EARLIER
     try:
         found, missing = _found(gateway.broker, watched, since=since)
         fills = gateway.broker.fills_since(since)
@@ -61,22 +68,28 @@ def sync(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> Synced:
         return Synced(0, 0, (f"orders not synced: {error}",))
     for order in missing:
         gateway.miss(order)
-    return _settle_all(gateway, found, fills)
+    ended = {order.client_order_id for order in watched.ended}
+    return _settle_all(gateway, found, fills, ended=ended)
 
 
 def _settle_all(
     gateway: OrderGateway,
     found: Sequence[tuple[Order, BrokerOrder]],
     fills: Sequence[BrokerFill],
+    *,
+    ended: Set[str],
 ) -> Synced:
-    by_order: defaultdict[str, list[BrokerFill]] = defaultdict(list)
+    by_order: defaultdict[str, dict[str, BrokerFill]] = defaultdict(dict)
     for fill in fills:
-        by_order[fill.broker_order_id].append(fill)
-    changed, failures = 0, []
+        by_order[fill.broker_order_id][fill.fill_id] = fill
+    looked_at, changed, failures = 0, 0, []
     for order, answer in found:
-        report = ExecutionReport(found=answer, fills=by_order[answer.broker_order_id])
+        report = report_of(answer, tuple(by_order[answer.broker_order_id].values()))
+        if order.client_order_id in ended and not _is_news(order, report):
+            continue
+        looked_at += 1
         try:
-            after = gateway.settle(order, report)
+            after = _settled(gateway, order, report)
         except STOPS_THE_RUN:
             raise
         except (OpsError, DatabaseError) as error:
@@ -85,15 +98,33 @@ def _settle_all(
             )
             continue
         changed += (after.status, after.filled_qty) != (order.status, order.filled_qty)
-    return Synced(len(found), changed, tuple(failures))
+    return Synced(looked_at, changed, tuple(failures))
 
 
-def _watched(tx: Transaction, account: str, today: datetime) -> _Watched:
+def _is_news(order: Order, report: ExecutionReport) -> bool:
+    """Whether the broker tells of an ended order what is not booked; its known fills all are."""
+    return order.broker_order_id is None or report.found.filled_quantity > order.filled_qty
+
+
+def _settled(gateway: OrderGateway, order: Order, report: ExecutionReport) -> Order:
+    """The order after the report; one never acknowledged must also have been sent when ours was."""
+    why = None if order.broker_order_id else disagreement(order, report.found)
+    if why is None:
+        return gateway.settle(order, report)
+    with gateway.db.transaction() as tx:
+        alerts.open_alert(tx, order_disagrees(order, why), now=gateway.ctx.now())
+    return order
+
+
+def _watched(tx: Transaction, account: str, now: datetime) -> _Watched:
     live = [order for order in orders.live(tx, account) if order.status not in UNSETTLED]
-    awaiting = orders.awaiting_fills(tx, account, today)
-    given_up = orders.not_placed(tx, account, today)
+    awaiting = orders.awaiting_fills(tx, account, now - FILLS_WATCHED_FOR)
     known = {order.client_order_id: order for order in (*live, *awaiting)}
-    return _Watched(tuple(known.values()), tuple(given_up))
+    ended = orders.ended(tx, account, now - WATCHED_FOR)
+    return _Watched(
+        tuple(known.values()),
+        tuple(order for order in ended if order.client_order_id not in known),
+    )
 
 
 def _found(
@@ -110,8 +141,8 @@ def _found(
             found.append((order, answer))
         elif order.live:
             missing.append(order)
-    for order in watched.given_up:
+    for order in watched.ended:
         answer = listed.get(order.client_order_id)
-        if answer is not None and disagreement(order, answer) is None:
+        if answer is not None:
             found.append((order, answer))
     return found, missing

@@ -136,6 +136,8 @@ class _Resolver:
             self.gateway.close(order, "not_placed", "The broker never had it")
             return True
         self.ctx.journal.happened("order_sent_again", order=order.client_order_id)
+        with self.db.transaction() as tx:
+            unresolved_orders.forget_miss(tx, order)
         if self.gateway.send(order, market.quote) not in UNSETTLED:
             return True
         # "Must be unique" means that it had been placed after all.

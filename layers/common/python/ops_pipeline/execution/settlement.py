@@ -13,8 +13,8 @@ from ops_pipeline.db.operations import alerts
 from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.exits import Closing, Position
 from ops_pipeline.domain.ledger import OrderView, Sale
-from ops_pipeline.domain.operations.alerts import ENDED_WITH_THE_POSITION, AlertKey
-from ops_pipeline.domain.orders import Order, Status
+from ops_pipeline.domain.operations.alerts import ENDED_WITH_THE_POSITION, AlertKey, order_disagrees
+from ops_pipeline.domain.orders import Order, Status, other_terms
 from ops_pipeline.domain.parameters import ExitRules
 from ops_pipeline.domain.trading_terms import TradeReason
 from ops_pipeline.execution import limit_breach
@@ -36,9 +36,15 @@ def settle(
     rules: ExitRules,
     now: datetime,
 ) -> Order:
-    """Update one order and all that depends on it from a report; returns the order."""
+    """Update one order and all that depends on it from a report; returns the order.
+
+    A report on an order of other terms than ours is not booked: a critical alert names it.
+    """
     facts.lock_account(tx, account.account_name)
     order = orders.lock(tx, client_order_id)
+    if why := other_terms(order, report.found):
+        alerts.open_alert(tx, order_disagrees(order, why), now=now)
+        return order
     view = _view(tx, order, grows=decisions.grows(order, report))
     booking = decisions.book(view, report, rules=rules, now=now)
     _save(tx, booking, account, now)

@@ -18,6 +18,13 @@ def note_miss(tx: Transaction, order: Order, now: datetime) -> None:
         orders.save(tx, replace(current, status="unknown", missed_at=missed_at))
 
 
+def forget_miss(tx: Transaction, order: Order) -> None:
+    """Begin anew before it is sent again: what was not found earlier proves nothing after that."""
+    current = orders.lock(tx, order.client_order_id)
+    if current.status in UNSETTLED:
+        orders.save(tx, replace(current, missed_at=None))
+
+
 def update_alert(tx: Transaction, order: Order, *, settled: bool, now: datetime) -> None:
     """Open the alert about an order with unknown outcome, or resolve it once settled."""
     alert = order_outcome_unknown(order)

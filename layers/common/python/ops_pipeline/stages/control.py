@@ -106,7 +106,7 @@ def _do(tx: Transaction, command: ControlCommand, clock: Clock) -> Mapping[str, 
 
 def _close(tx: Transaction, command: ControlCommand, clock: Clock) -> Mapping[str, object]:
     now = clock.now()
-    for name in accounts.guard_accounts(tx):
+    for name in accounts.guard_accounts(tx, now):
         if command.account in (None, name):
             facts.lock_account(tx, name)
     orders, recommendations = operator.cancel_entries(

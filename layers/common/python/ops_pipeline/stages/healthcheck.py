@@ -78,7 +78,7 @@ def _findings(tx: Transaction, request: TickRequest, calendar: Calendar) -> list
     session = calendar.session(new_york_day(tick))
     served: dict[RunScope, list[str]] = {
         "entry": accounts.entry_accounts(tx),
-        "guard": accounts.guard_accounts(tx),
+        "guard": accounts.guard_accounts(tx, tick),
     }
     runs = health.succeeded_runs(tx, since=oldest)
     newest = health.newest_minutes(tx, until=tick)

@@ -33,7 +33,7 @@ def run(request: ClockRequest, *, db: UnitsOfWork, calendar: Calendar) -> Outcom
         return Outcome(
             session=_state(session, request.tick),
             accounts_entry=accounts.entry_accounts(tx),
-            accounts_guard=accounts.guard_accounts(tx),
+            accounts_guard=accounts.guard_accounts(tx, request.tick),
         )
 
 

@@ -64,7 +64,7 @@ def run(
         StageFailed: an account could not be read; the others were compared all the same.
     """
     with db.transaction() as tx:
-        names = accounts.guard_accounts(tx)
+        names = accounts.guard_accounts(tx, clock.now())
         real = [n for n in names if accounts.load(tx, n).execution_mode != "SIMULATED"]
     counts: Counter[str] = Counter()
     failures: list[str] = []

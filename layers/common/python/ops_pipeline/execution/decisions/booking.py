@@ -45,6 +45,16 @@ class ExecutionReport:
         return max((fill.executed_at for fill in self.fills), default=self.found.updated_at)
 
 
+def report_of(found: BrokerOrder, fills: Sequence[BrokerFill]) -> ExecutionReport:
+    """The broker's view of an order with all its fills, which may know more than the order does."""
+    own = [fill for fill in fills if (fill.symbol, fill.side) == (found.symbol, found.side)]
+    filled = sum((fill.quantity for fill in own), _NONE)
+    if filled > found.filled_quantity:
+        value = sum((fill.quantity * fill.price for fill in own), _NONE)
+        found = replace(found, filled_quantity=filled, filled_average_price=value / filled)
+    return ExecutionReport(found=found, fills=own)
+
+
 @dataclass(frozen=True, slots=True)
 class PositionEvent:
     """One row of a position's events."""
