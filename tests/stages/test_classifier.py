@@ -1,7 +1,7 @@
 """The queue of stored items, worked off by the embedded model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -158,11 +158,13 @@ def test_a_backlog_drains_over_ticks_oldest_first(db: Database, clock: FixedCloc
 
 
 @pytest.mark.parametrize(
-    ("done", "spent_s", "size"),
-    [(0, 0, 32), (0, 16, 0), (32, 0, 250), (32, 1, 240), (32, 4, 48), (32, 15, 1), (32, 15.9, 0)],
+    ("done", "spent_s", "tokens"),
+    [(0, 0, 600), (0, 15, 600), (0, 16, 0), (32, 0, None), (32, 1, 240), (32, 4, 48), (32, 15, 1)],
 )
-def test_a_batch_is_as_large_as_the_time_left_allows(done: int, spent_s: float, size: int) -> None:
-    assert classifier.batch_size(done, timedelta(seconds=spent_s), most=250) == size
+def test_a_batch_has_as_many_tokens_as_the_time_left_allows(
+    done: int, spent_s: float, tokens: int | None
+) -> None:
+    assert classifier.batch_tokens(done, timedelta(seconds=spent_s)) == tokens
 
 
 def test_a_slow_model_ends_within_its_budget(db: Database, clock: FixedClock) -> None:
@@ -173,6 +175,44 @@ def test_a_slow_model_ends_within_its_budget(db: Database, clock: FixedClock) ->
     assert clock.now() - began <= classifier.BUDGET
     assert outcome.classified >= 60
     assert (outcome.remaining, outcome.budget_spent) == (300 - outcome.classified, 1)
+
+
+@dataclass
+class SlowTokens(SlowClassifier):
+    """A model on a small function: its time grows with what it reads, at most 512 tokens a text."""
+
+    seconds_a_batch: float = 0
+    seconds_a_token: float = 0
+    batches: list[int] = field(default_factory=list)
+
+    def classify(self, texts: Sequence[str]) -> list[Sentiment]:
+        self.batches.append(len(texts))
+        self.clock.advance(
+            self.seconds_a_token * sum(min(512, len(text.split()) + 2) for text in texts)
+        )
+        return super().classify(texts)
+
+
+def test_full_length_texts_on_a_slow_model_make_progress_in_every_run(
+    db: Database, clock: FixedClock
+) -> None:
+    """32 of them at once would take four minutes; the function is stopped after 25 seconds."""
+    keep(db, *(None for _ in range(12)), summary="profit rises again and again " * 60)
+    for run in range(1, 4):
+        model, began = SlowTokens(clock, seconds_a_token=0.02), clock.now()
+        outcome = classify(db, clock, model=model)
+        assert outcome.classified >= 2, run
+        assert clock.now() - began <= timedelta(seconds=20)
+        assert model.batches[0] == 1
+
+
+def test_short_headlines_are_not_held_up_by_the_small_first_batch(
+    db: Database, clock: FixedClock
+) -> None:
+    keep(db, *(f"Headline number {n}" for n in range(600)))
+    model = SlowTokens(clock, seconds_a_token=0.0005)
+    assert classify(db, clock, model=model).classified == 600
+    assert model.batches[0] == 8
 
 
 def test_a_dry_run_decides_and_keeps_nothing(db: Database, clock: FixedClock) -> None:

@@ -19,9 +19,11 @@ BATCH = 250
 # included.
 MOST_BATCHES = 40
 BUDGET = timedelta(seconds=16)
-# The first batch is small, since the model's speed is not known yet; each later one takes
-# about half of the time left.
-_FIRST, _SHARE = 32, 0.5
+# The first batch is small, since the model's speed is not known yet: what it takes is stored
+# before the function may be stopped. Each later one takes about half of the time left.
+_FIRST_ITEMS, FIRST_TOKENS, _SHARE = 8, 600, 0.5
+# A model cuts a text at 512 tokens; a token is three letters or more, a little is added.
+_MOST_TOKENS, _LETTERS_A_TOKEN, _TOKENS_ADDED = 512, 3, 2
 # A text that every working model can classify.
 _PLAIN_TEXT = "Profit rises"
 
@@ -47,22 +49,24 @@ def run(
 ) -> Outcome:
     """Work through the queue until it is empty or the budget is spent.
 
-    Each batch is committed by itself. Its size is what the time left allows at the pace
-    so far.
+    Each batch is committed by itself. Its size, in tokens, is what the time left allows at
+    the pace so far.
     """
     started = clock.now()
     with db.transaction() as tx:
         index = news.name_index(tx, new_york_day(request.tick))
-    outcome = Outcome()
+    outcome, tokens = Outcome(), 0
     # A dry run stores nothing, so it would get the same batch again and again.
     for _ in range(1 if request.dry_run else MOST_BATCHES):
-        done = outcome.classified + outcome.unclassifiable
-        size = batch_size(done, clock.now() - started, most=batch)
+        room = batch_tokens(tokens, clock.now() - started)
         with db.transaction() as tx:
-            waiting = news.waiting_items(tx, limit=size) if size else []
-        if not waiting:
+            limit = batch if tokens else min(batch, _FIRST_ITEMS)
+            waiting = news.waiting_items(tx, limit=limit) if room != 0 else []
+        readings = within([read(item, index) for item in waiting], room, first=not tokens)
+        if not readings:
             break
-        verdicts = judge(waiting, index, classifier)
+        tokens += sum(map(tokens_of, readings))
+        verdicts = _judge(readings, classifier)
         with db.transaction() as tx:
             news.save_classified(tx, verdicts, clock.now())
         outcome = _counted(outcome, verdicts)
@@ -71,16 +75,40 @@ def run(
     return replace(outcome, remaining=remaining, budget_spent=int(remaining > 0))
 
 
-def batch_size(done: int, spent: timedelta, *, most: int) -> int:
-    """How many items to take next; 0 when the time left is too short.
+def batch_tokens(done: int, spent: timedelta) -> int | None:
+    """How many tokens to take next; 0 when no time is left, None when time is no limit.
 
     Where no time passes, as in a replay, it depends on the count alone.
     """
+    if spent >= BUDGET:
+        return 0
     if not done:
-        return min(_FIRST, most) if spent < BUDGET else 0
-    if not spent:
-        return most
-    return min(most, int(done * ((BUDGET - spent) / spent) * _SHARE)) if spent < BUDGET else 0
+        return FIRST_TOKENS
+    return int(done * ((BUDGET - spent) / spent) * _SHARE) if spent else None
+
+
+def within(
+    readings: Sequence[LineReading], room: int | None, *, first: bool
+) -> Sequence[LineReading]:
+    """The first readings that have room.
+
+    The first batch has room for one in any case, a later one where all the time that is
+    left suffices for it.
+    """
+    taken = 0
+    for count, reading in enumerate(readings):
+        taken += tokens_of(reading)
+        alone = count == 0 and (first or (room is not None and taken * _SHARE <= room))
+        if room is not None and taken > room and not alone:
+            return readings[:count]
+    return readings
+
+
+def tokens_of(reading: LineReading) -> int:
+    """About how many tokens a model has to read for an item; rather too many than too few."""
+    return 1 + sum(
+        min(_MOST_TOKENS, len(text) // _LETTERS_A_TOKEN + _TOKENS_ADDED) for text in reading.texts
+    )
 
 
 def judge(
