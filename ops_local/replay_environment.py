@@ -148,8 +148,8 @@ def opened(plan: ReplayPlan) -> Iterator[ReplayEnvironment]:
             (folder / "pipeline.log").open("a" if resumed else "w", encoding="utf-8")
         )
         stack.enter_context(log.written_to(written))
-        told = {**variables(urls, exchange.url, served), "OPS_DEPLOYMENT": plan.deployment}
-        runtime = Runtime(told, clock, owner=OWNER)
+        handlers_see = {**variables(urls, exchange.url, served), "OPS_DEPLOYMENT": plan.deployment}
+        runtime = Runtime(handlers_see, clock, owner=OWNER)
         stack.enter_context(closing(runtime))
         with runtime.database.transaction() as tx:
             _prepare(tx, plan, served, clock.at)
