@@ -83,6 +83,7 @@ def test_that_search_sees_private_names() -> None:
         (core.ci_unpack, None),
         (core.CoreConnection.prepare_statement, {"self", "statement", "oids"}),
         (core.CoreConnection.execute_simple, {"self", "statement"}),
+        (core.CoreConnection.handle_AUTHENTICATION_REQUEST, {"self", "data", "context"}),
         (core.CoreConnection.execute_unnamed, {"self", "statement", "vals", "oids", "stream"}),
         (native.to_statement, {"query"}),
         (converters.make_params, {"py_types", "values"}),

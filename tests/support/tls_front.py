@@ -32,7 +32,8 @@ class Authority:
         """What a server of that address shows."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")])
-        at = x509.IPAddress(ipaddress.ip_address(host))
+        named = any(letter.isalpha() for letter in host)
+        at = x509.DNSName(host) if named else x509.IPAddress(ipaddress.ip_address(host))
         made = (
             _builder(subject, self.name, key, signed_by=self.key)
             .add_extension(x509.SubjectAlternativeName([at]), critical=False)

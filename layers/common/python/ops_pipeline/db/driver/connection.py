@@ -48,6 +48,9 @@ __all__ = [
 
 _PID = "SELECT pg_backend_pid()"
 _PROTOCOL_VIOLATION = "08P01"
+_STARTING_UP = "57P03"
+# The server ends a statement by itself; only a dead one leaves the client waiting longer.
+_GRACE_S = 10
 # A dead server is noticed within a minute: seconds to the first probe, between probes,
 # and how many may go unanswered.
 _KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
@@ -200,19 +203,6 @@ class Database:
         self._target = self._renew()
         return self._log_in()
 
-    def _transport(self, timeout_s: float) -> dict[str, object]:
-        """pg8000's options for the socket; with a context TLS is required, and checked."""
-        target = self._target
-        if target.ssl_context is None:
-            opened = open_socket(target.host, target.port, timeout_s)
-            return {"sock": opened, "ssl_context": False}
-        return {
-            "host": target.host,
-            "port": target.port,
-            "timeout": timeout_s,
-            "ssl_context": target.ssl_context,
-        }
-
     def _log_in(self) -> PipelinedSession:
         try:
             session = self._open()
@@ -250,11 +240,34 @@ class Database:
         return session
 
     def _start(self, settings: dict[str, str]) -> PipelinedSession:
-        return PipelinedSession(
-            self._target.user,
-            **self._transport(self._limits.statement_ms / 1000 + 10),
-            database=self._target.database,
-            password=self._target.password,
-            application_name=self._application_name,
-            startup_params=settings,
-        )
+        """Log in at the first host that takes a connection; a refused login ends the search."""
+        target = self._target
+        statement_s = self._limits.statement_ms / 1000 + _GRACE_S
+        for number, (host, port) in enumerate(target.hosts, start=1):
+            try:
+                opened = open_socket(target, host, port, target.connect_timeout_s or statement_s)
+                session = self._session_over(opened, settings)
+            except (*LOST, DatabaseError) as error:
+                elsewhere = isinstance(error, LOST) or sqlstate_of(error) == _STARTING_UP
+                if number == len(target.hosts) or not elsewhere:
+                    raise
+            else:
+                session.set_timeout(statement_s)
+                return session
+        raise AssertionError("the last host returns or raises")
+
+    def _session_over(self, opened: socket.socket, settings: dict[str, str]) -> PipelinedSession:
+        options = {} if self._target.options is None else {"options": self._target.options}
+        try:
+            return PipelinedSession(
+                self._target.user,
+                sock=opened,
+                ssl_context=False,
+                database=self._target.database,
+                password=self._target.password,
+                application_name=self._target.application_name or self._application_name,
+                startup_params={**options, **settings},
+            )
+        except BaseException:
+            opened.close()
+            raise

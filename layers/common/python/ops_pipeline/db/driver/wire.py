@@ -29,9 +29,14 @@ from pg8000.core import (
 )
 from pg8000.exceptions import InterfaceError
 
+from ops_pipeline.errors import SettingsInvalid
+
 # Far more than the package has; statements beyond it are parsed at each run.
 _MOST_PREPARED = 400
 _DISCARDED_AT_ONCE = 1 << 16
+# Kinds of AuthenticationRequest.
+_TELLS_THE_PASSWORD = {3: "in clear text", 5: "as MD5"}
+_SASL = 10
 _UNNAMED = b"\x00"
 _SYNC = b"S" + pack("!i", 4)
 _DESCRIBE_PORTAL = b"D" + pack("!i", 4 + 1 + 1) + b"P" + _UNNAMED
@@ -74,6 +79,22 @@ class PipelinedSession(pg8000.native.Connection):  # type: ignore[misc]  # pg800
     def keep_no_statements(self) -> None:
         """From now on name no statement: another one's of that name may be there, or none."""
         self._keeps_statements = False
+
+    def set_timeout(self, seconds: float) -> None:
+        """How long to wait for the server's next bytes."""
+        self._usock.settimeout(seconds)
+
+    def handle_AUTHENTICATION_REQUEST(self, data: bytes, context: Context) -> None:  # noqa: N802 - pg8000's
+        """Prove the password to a server that proves in turn that it knows it, and to no other."""
+        method = unpack_from("!i", data)[0]
+        if method in _TELLS_THE_PASSWORD:
+            raise SettingsInvalid(
+                f"the server asks for the password {_TELLS_THE_PASSWORD[method]}, which is "
+                f"refused: set password_encryption to scram-sha-256 and the password anew"
+            )
+        if method == _SASL and self.password is None:
+            raise SettingsInvalid("the server asks for a password, and there is none")
+        super().handle_AUTHENTICATION_REQUEST(data, context)
 
     def set_tcp_option(self, option: int, value: int) -> None:
         self._usock.setsockopt(socket.IPPROTO_TCP, option, value)
