@@ -1,6 +1,7 @@
 """Command line of the paper exchange: `python -m ops_local.exchange --help`."""
 
 import argparse
+import sqlite3
 import sys
 import textwrap
 from pathlib import Path
@@ -54,9 +55,20 @@ def main() -> None:
     """Serve until stopped, or until the standard input ends where it gave the accounts."""
     args = build_parser().parse_args()
     piped = args.accounts == _STDIN
-    text = sys.stdin.readline() if piped else Path(args.accounts).read_text(encoding="utf-8")
-    exchange = Exchange(args.recording, args.store, accounts.parse(text))
+    try:
+        exchange = Exchange(args.recording, args.store, _accounts(args.accounts))
+    except (OSError, ValueError, sqlite3.Error) as error:
+        sys.exit(f"the exchange cannot start: {error}")
     serve(exchange, port=args.port, parent_pipe=sys.stdin.fileno() if piped else None)
+
+
+def _accounts(file: str) -> list[accounts.PaperAccount]:
+    """Read the accounts; raises OSError or ValueError, which never shows a secret."""
+    text = sys.stdin.readline() if file == _STDIN else Path(file).read_text(encoding="utf-8")
+    try:
+        return accounts.parse(text)
+    except (TypeError, LookupError, ArithmeticError) as error:
+        raise ValueError(f"an account needs the fields that --help lists: {error!r}") from error
 
 
 def _faults_help() -> str:

@@ -1,6 +1,7 @@
 """The paper exchange as a process: durable, alone on its store, never left behind."""
 
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -184,3 +185,36 @@ def _alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"--recording": "nowhere"}, "nowhere/session.json: expected this file"),
+        ({"--accounts": "none.json"}, "No such file or directory: 'none.json'"),
+        ({"--accounts": "broken.json"}, "Expecting value"),
+        ({"--accounts": "fieldless.json"}, "an account needs the fields that --help lists"),
+        ({"--store": "nowhere/paper.sqlite"}, "unable to open database file"),
+    ],
+)
+def test_what_it_cannot_start_on_is_said_in_one_line(
+    tmp_path: Path, changes: dict[str, str], complaint: str
+) -> None:
+    write_market(tmp_path / "market")
+    (tmp_path / "good.json").write_text(dump([LARGE]))
+    (tmp_path / "broken.json").write_text("")
+    (tmp_path / "fieldless.json").write_text('[{"name": "large"}]')
+    asked = {"--recording": "market", "--store": "paper.sqlite", "--accounts": "good.json"}
+    words = [word for pair in {**asked, **changes}.items() for word in pair]
+    done = subprocess.run(
+        [sys.executable, "-m", "ops_local.exchange", *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("the exchange cannot start: ")
+    assert complaint in line
