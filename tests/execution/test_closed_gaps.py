@@ -129,15 +129,16 @@ def test_a_stop_whose_cancel_is_never_confirmed_is_alerted_while_the_exit_waits(
 def test_an_entry_that_can_not_be_settled_does_not_keep_the_positions_from_their_exits(
     held: TradingBench,
 ) -> None:
-    """The broker reports more than was ordered: that row can't be, the others go on."""
+    """The broker reports a price that can't be; the others go on."""
     held.quote("BBB")
     held.recommend("BBB")
     held.dispatch()
     name = str(held.orders("entry")[-1]["client_order_id"])
     order = held.broker.orders[name]
     held.next_minute(AAA=("103.00", "103.10"))
-    too_much = replace(order, filled_quantity=order.quantity + 1, filled_average_price=Decimal(100))
-    held.broker.orders[name] = too_much
+    held.broker.orders[name] = replace(
+        order, filled_quantity=order.quantity, filled_average_price=Decimal(0)
+    )
     with pytest.raises(StageFailed, match=name):
         held.guard()
     assert [order["ticker"] for order in held.orders("exit")] == ["AAA"]

@@ -27,6 +27,7 @@ UPDATE orders SET
     missed_at = CAST(:missed_at AS timestamptz),
     cancel_requested_at = CAST(:cancel_requested_at AS timestamptz),
     terminal_at = CAST(:terminal_at AS timestamptz),
+    overfilled_at = CAST(:overfilled_at AS timestamptz),
     reopened_at = coalesce(CAST(:reopened_at AS timestamptz), reopened_at),
     failure_reason = coalesce(CAST(:failure_reason AS text), failure_reason)
 WHERE client_order_id = :client_order_id

@@ -75,6 +75,7 @@ class Order:
     missed_at: datetime | None = None
     cancel_requested_at: datetime | None = None
     terminal_at: datetime | None = None
+    overfilled_at: datetime | None = None
 
     @property
     def live(self) -> bool:

@@ -13,7 +13,12 @@ from ops_pipeline.db.operations import alerts
 from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.exits import Closing, Position
 from ops_pipeline.domain.ledger import OrderView, Sale
-from ops_pipeline.domain.operations.alerts import ENDED_WITH_THE_POSITION, AlertKey, order_disagrees
+from ops_pipeline.domain.operations.alerts import (
+    ENDED_WITH_THE_POSITION,
+    AlertKey,
+    fill_unpriced,
+    order_disagrees,
+)
 from ops_pipeline.domain.orders import Order, Status, other_terms
 from ops_pipeline.domain.parameters import ExitRules
 from ops_pipeline.domain.trading_terms import TradeReason
@@ -45,6 +50,13 @@ def settle(
     if why := other_terms(order, report.found):
         alerts.open_alert(tx, order_disagrees(order, why), now=now)
         return order
+    priced = decisions.what_has_a_price(report)
+    if priced is not report:
+        filled = report.found.filled_quantity
+        alerts.open_alert(tx, fill_unpriced(order, filled), now=now)
+        report = priced
+    elif decisions.grows(order, report):
+        alerts.resolve_alert(tx, fill_unpriced(order, order.filled_qty).key, now=now)
     view = _view(tx, order, grows=decisions.grows(order, report))
     booking = decisions.book(view, report, rules=rules, now=now)
     _save(tx, booking, account, now)

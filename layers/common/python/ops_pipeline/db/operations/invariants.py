@@ -40,7 +40,7 @@ SELECT o.account_name, o.client_order_id AS subject,
 FROM orders AS o
 LEFT JOIN (SELECT client_order_id, sum(quantity) AS quantity FROM fills GROUP BY 1) AS f
     USING (client_order_id)
-WHERE coalesce(f.quantity, 0) > o.quantity
+WHERE coalesce(f.quantity, 0) > greatest(o.quantity, o.filled_qty)
    OR (coalesce(f.quantity, 0) <> o.filled_qty
        AND coalesce(o.terminal_at, o.decided_at) < :settled_before)
 """

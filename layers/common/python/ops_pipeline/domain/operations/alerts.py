@@ -26,12 +26,14 @@ AlertKind = Literal[
     "cash_differs",
     "classifier_backlog",
     "failure_rate",
+    "fill_unpriced",
     "invariant_broken",
     "kill_switch",
     "losing_streak",
     "order_disagrees",
     "order_limit",
     "order_outcome_unknown",
+    "order_overfilled",
     "order_vanished",
     "output_stale",
     "oversold",
@@ -86,6 +88,29 @@ def broker_status_unknown(order: Order, status: str) -> Alert:
         severity="warning",
         message=f"The broker reports an order status that is unknown here: {status!r}",
         details={"status": status},
+    )
+
+
+def order_overfilled(order: Order) -> Alert:
+    return Alert(
+        kind="order_overfilled",
+        scope=order.account_name,
+        subject=order.client_order_id,
+        severity="critical",
+        message=f"{order.client_order_id} filled {order.filled_qty}, ordered were {order.quantity}",
+        details={"symbol": order.symbol, "filled": order.filled_qty, "ordered": order.quantity},
+    )
+
+
+def fill_unpriced(order: Order, filled: Decimal) -> Alert:
+    """What the broker says is filled without a price, and no fill tells one: not booked yet."""
+    return Alert(
+        kind="fill_unpriced",
+        scope=order.account_name,
+        subject=order.client_order_id,
+        severity="critical",
+        message=f"{order.client_order_id} filled {filled} {order.symbol}, at no price yet",
+        details={"symbol": order.symbol, "filled": filled, "booked": order.filled_qty},
     )
 
 

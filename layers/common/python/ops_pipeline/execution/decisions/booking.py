@@ -49,10 +49,26 @@ def report_of(found: BrokerOrder, fills: Sequence[BrokerFill]) -> ExecutionRepor
     """The broker's view of an order with all its fills, which may know more than the order does."""
     own = [fill for fill in fills if (fill.symbol, fill.side) == (found.symbol, found.side)]
     filled = sum((fill.quantity for fill in own), _NONE)
-    if filled > found.filled_quantity:
+    priced = found.filled_average_price is not None
+    if filled > found.filled_quantity or (own and not priced and filled == found.filled_quantity):
         value = sum((fill.quantity * fill.price for fill in own), _NONE)
         found = replace(found, filled_quantity=filled, filled_average_price=value / filled)
     return ExecutionReport(found=found, fills=own)
+
+
+def what_has_a_price(report: ExecutionReport) -> ExecutionReport:
+    """The report, without what it calls filled at no price: that waits for its fills.
+
+    Until then the order counts as one that may still fill, so that it is asked for again.
+    """
+    found = report.found
+    if found.filled_quantity <= 0 or found.filled_average_price is not None:
+        return report
+    filled = sum((fill.quantity for fill in report.fills), _NONE)
+    value = sum((fill.quantity * fill.price for fill in report.fills), _NONE)
+    average = value / filled if filled else None
+    told = replace(found, status="working", filled_quantity=filled, filled_average_price=average)
+    return replace(report, found=told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +121,14 @@ class Booking:
 
     @property
     def may_exceed_limits(self) -> bool:
-        """A reopened buy: the room it had reserved may be used by other orders by now."""
-        return self.reopened and self.order.side == "buy"
+        """A buy that was reopened or overfilled took more room than it has reserved."""
+        order = self.order
+        return order.side == "buy" and (self.reopened or order.filled_qty > order.quantity)
 
 
 def grows(order: Order, report: ExecutionReport) -> bool:
     """Whether the report has executions that the position does not show yet."""
-    return (
-        report.found.filled_quantity > order.filled_qty
-        and status_of(report.found) is not None
-        and not _sells_nothing_of_ours(order)
-    )
+    return report.found.filled_quantity > order.filled_qty and not _sells_nothing_of_ours(order)
 
 
 def book(
@@ -136,12 +149,7 @@ def book(
     before = view.order
     if before.simulated != report.simulated:
         raise EvidenceMismatch(f"{before.client_order_id} is {before.execution_mode}")
-    status = status_of(report.found)
-    after, raised = before, []
-    if status is None:
-        raised = [alerts.broker_status_unknown(before, report.found.raw_status)]
-    else:
-        after = _updated(before, report.found, status, now)
+    after, raised = _after(before, report.found, now)
     booking = Booking(
         order=after,
         reopened=not before.live and after != before,
@@ -149,7 +157,7 @@ def book(
         evidence=report.evidence,
         simulated_at=report.first_fill_at() if report.simulated else None,
         recommendation=_recommendation_end(after),
-        alerts=tuple(raised),
+        alerts=raised,
     )
     if after.filled_qty > before.filled_qty and not _sells_nothing_of_ours(after):
         if after.side == "buy":
@@ -202,6 +210,19 @@ def _sells_nothing_of_ours(order: Order) -> bool:
     return order.purpose == "adopted" and order.side == "sell" and order.position_id is None
 
 
+def _after(before: Order, found: BrokerOrder, now: datetime) -> tuple[Order, tuple[Alert, ...]]:
+    """The order after a report; what filled is booked whatever the broker's word for it is."""
+    status, raised = status_of(found), []
+    if status is None:
+        raised.append(alerts.broker_status_unknown(before, found.raw_status))
+        if found.filled_quantity <= before.filled_qty:
+            return before, tuple(raised)
+    after = _updated(before, found, status or "partially_filled", now)
+    if after.filled_qty > after.quantity:
+        raised.append(alerts.order_overfilled(after))
+    return after, tuple(raised)
+
+
 def _updated(before: Order, found: BrokerOrder, reported: Status, now: datetime) -> Order:
     """The order updated from the broker; an older report takes nothing back."""
     more = found.filled_quantity > before.filled_qty
@@ -209,7 +230,7 @@ def _updated(before: Order, found: BrokerOrder, reported: Status, now: datetime)
     status = status_after(before, reported, filled)
     live = status in LIVE
     unit_cost = (before.price or _NONE) * before.multiplier
-    still_to_fill = (before.quantity - filled) * unit_cost
+    still_to_fill = max(before.quantity - filled, _NONE) * unit_cost
     return replace(
         before,
         status=status,
@@ -220,6 +241,7 @@ def _updated(before: Order, found: BrokerOrder, reported: Status, now: datetime)
         acknowledged_at=before.acknowledged_at or now,
         missed_at=None,
         terminal_at=None if live else before.terminal_at or now,
+        overfilled_at=before.overfilled_at or (now if filled > before.quantity else None),
     )
 
 
