@@ -25,6 +25,7 @@ THEIRS = "PA-SOMEBODY-3"
 OLD, NEW, STRANGE = ("old", "a secret"), ("new", "a secret"), ("strange", "a secret")
 ACCOUNT, POSITIONS, CANCEL = "GET /v2/account", "GET /v2/positions", "DELETE /v2/orders/b-1"
 ACTIVITIES = "GET /v2/account/activities"
+ASSET = "GET /v2/assets/AAA"
 
 Call = Callable[[AlpacaBroker], object]
 CALLS: dict[str, Call] = {
@@ -33,6 +34,7 @@ CALLS: dict[str, Call] = {
     LIST: lambda ours: ours.orders_since(START),
     FILLS: lambda ours: ours.fills_since(START),
     ACTIVITIES: lambda ours: ours.cash_activities_since(START),
+    ASSET: lambda ours: ours.is_tradable("AAA"),
     ORDERS: lambda ours: ours.submit(BUY),
     CANCEL: lambda ours: ours.cancel("b-1"),
 }
@@ -56,6 +58,7 @@ def stub() -> Iterator[Stub]:
         running.keys = {OLD[0]: ACCOUNT_NUMBER, STRANGE[0]: THEIRS}
         for request in (POSITIONS, LIST, FILLS, ACTIVITIES):
             running.script(request, Answer(body=[]))
+        running.script(ASSET, Answer(body={"status": "active", "tradable": True}))
         running.script(LOOK_UP, Answer(body=raw_order()))
         running.script(ORDERS, Answer(body=raw_order()))
         running.script(CANCEL, Answer(204, b""))

@@ -1,14 +1,21 @@
-"""One day at the broker: the adapter at the paper exchange and the broker in memory alike."""
+"""What every broker's adapter does: Alpaca's at the paper exchange, the toy one, and the stand-in.
+
+A new adapter gets a fixture below and its name in BROKERS; docs/extending.md walks through one.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import cast
 
 import pytest
 
+from examples.toy_broker import ToyBroker
+from examples.toy_desk import ToyDesk
 from ops_local.exchange.launcher import PaperAccount, RunningExchange
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
+from ops_pipeline.adapters.one_number import OneNumber
 from ops_pipeline.domain.broker import OrderRequest
 from ops_pipeline.errors import AccountMismatch, BrokerOutcomeUnknown, BrokerRejected
 from ops_pipeline.ports import Broker
@@ -29,13 +36,19 @@ ACCOUNTS = [
 
 @dataclass(frozen=True)
 class Street:
-    """A broker with one fresh account of 100,000 USD.
+    """A broker with one fresh account of 100,000 USD, where AAA is quoted 10.00 x 10.02.
 
-    `trade` lets a marketable order meet the market: in memory nothing fills by itself.
+    Attributes:
+        trade: Lets a marketable order meet the market: in memory nothing fills by itself.
+        no_shares, no_money: How it words its refusals.
+        stranger: The same account by an adapter that is bound to another number.
     """
 
     broker: Broker
     trade: Callable[[OrderRequest], object]
+    no_shares: str
+    no_money: str
+    stranger: Broker | None = None
 
 
 @pytest.fixture(scope="module")
@@ -50,17 +63,49 @@ def fresh_accounts() -> Iterator[PaperAccount]:
     return iter(ACCOUNTS)
 
 
-@pytest.fixture(params=["exchange", "memory"])
-def street(request: pytest.FixtureRequest) -> Street:
-    if request.param == "memory":
-        memory = FakeBroker(FixedClock(NOW))
-        return Street(memory, lambda order: memory.fill(order.client_order_id, "10.02"))
-    account = next(request.getfixturevalue("fresh_accounts"))
-    url = request.getfixturevalue("exchange").url
+@pytest.fixture
+def alpaca(exchange: RunningExchange, fresh_accounts: Iterator[PaperAccount]) -> Street:
+    account = next(fresh_accounts)
+    keys = (exchange.url, account.key_id, account.secret_key)
     return Street(
-        AlpacaBroker(url, account.key_id, account.secret_key, account.account_number),
-        lambda order: None,
+        AlpacaBroker(*keys, account.account_number),
+        trade=lambda order: None,
+        no_shares=r"^4\d{7}: ",
+        no_money=r"^4\d{7}: insufficient buying power",
+        stranger=AlpacaBroker(*keys, "PA-OURS"),
     )
+
+
+@pytest.fixture
+def toy() -> Street:
+    desk = ToyDesk(lambda: NOW)
+    desk.quote("AAA", "10.00", "10.02")
+    return Street(
+        ToyBroker(desk, OneNumber(desk.number)),
+        trade=lambda order: None,
+        no_shares="not enough shares",
+        no_money="not enough money",
+        stranger=ToyBroker(desk, OneNumber("TOY-OURS")),
+    )
+
+
+@pytest.fixture
+def memory() -> Street:
+    broker = FakeBroker(FixedClock(NOW))
+    return Street(
+        broker,
+        trade=lambda order: broker.fill(order.client_order_id, "10.02"),
+        no_shares=r"^4\d{7}: ",
+        no_money=r"^4\d{7}: insufficient buying power",
+    )
+
+
+BROKERS = ["alpaca", "toy", "memory"]
+
+
+@pytest.fixture(params=BROKERS)
+def street(request: pytest.FixtureRequest) -> Street:
+    return cast("Street", request.getfixturevalue(request.param))
 
 
 def test_a_bought_share_shows_in_order_fill_position_and_cash(street: Street) -> None:
@@ -114,12 +159,12 @@ def test_a_cancelled_order_ends_and_may_be_cancelled_again(street: Street) -> No
 
 
 def test_selling_what_is_not_held_is_rejected_in_the_brokers_words(street: Street) -> None:
-    with pytest.raises(BrokerRejected, match=r"^4\d{7}: "):
+    with pytest.raises(BrokerRejected, match=street.no_shares):
         street.broker.submit(replace(BUY, side="sell", price=Decimal("9.90")))
 
 
 def test_buying_beyond_the_buying_power_is_rejected(street: Street) -> None:
-    with pytest.raises(BrokerRejected, match=r"^4\d{7}: insufficient buying power"):
+    with pytest.raises(BrokerRejected, match=street.no_money):
         street.broker.submit(replace(BUY, quantity=Decimal(1_000_000)))
 
 
@@ -147,12 +192,14 @@ def test_orders_and_fills_are_listed_from_the_moment_asked_for_on(street: Street
     assert not street.broker.fills_since(later)
 
 
-def test_keys_of_another_account_are_refused(exchange: RunningExchange) -> None:
-    other = ACCOUNTS[-1]
-    ours = AlpacaBroker(exchange.url, other.key_id, other.secret_key, "PA-OURS")
+def test_another_account_than_the_bound_one_is_refused_before_anything_is_sent(
+    street: Street,
+) -> None:
+    if street.stranger is None:
+        pytest.skip("the stand-in has no binding")
+    refused = street.stranger
+    for call in (lambda: refused.submit(BUY), refused.positions, refused.account):
+        with pytest.raises(AccountMismatch):
+            call()
 
-    with pytest.raises(AccountMismatch):
-        ours.submit(BUY)
-
-    theirs = AlpacaBroker(exchange.url, other.key_id, other.secret_key, other.account_number)
-    assert theirs.order_by_client_id(BUY.client_order_id) is None
+    assert street.broker.order_by_client_id(BUY.client_order_id) is None
