@@ -32,3 +32,10 @@ def test_every_kind_says_something() -> None:
     for heading, body in _versions():
         for kind in re.split(r"^### ", body, flags=re.MULTILINE)[1:]:
             assert re.search(r"^- \S", kind, re.MULTILINE), f"{heading}: {kind.splitlines()[0]}"
+
+
+def test_the_changes_of_a_kind_are_one_list_without_gaps() -> None:
+    for heading, body in _versions():
+        for kind in re.split(r"^### ", body, flags=re.MULTILINE)[1:]:
+            name, _, changes = kind.partition("\n")
+            assert "\n\n- " not in changes.strip(), f"{heading}: {name}"
