@@ -10,8 +10,10 @@ from ops_pipeline.adapters.lexicon_classifier import LexiconClassifier
 from ops_pipeline.db import news, tickers
 from ops_pipeline.db.driver.connection import Database, Row
 from ops_pipeline.db.runs import DryDatabase
+from ops_pipeline.domain.news.company_names import NameIndex
 from ops_pipeline.domain.news.identity import news_item
-from ops_pipeline.domain.news.items import FeedEntry, FeedState, Sentiment
+from ops_pipeline.domain.news.items import FeedEntry, FeedState, Sentiment, WaitingItem
+from ops_pipeline.domain.news.reading import LineReading, read
 from ops_pipeline.domain.news.stories import assign_stories
 from ops_pipeline.errors import ClassificationFailed
 from ops_pipeline.ports import Classifier
@@ -292,3 +294,21 @@ def test_a_filing_whose_items_take_no_side_is_not_judged(db: Database, clock: Fi
     assert classify(db, clock).unclassifiable == 1
     (row,) = verdicts(db)
     assert row["reason"] == "a filing of form 8-K with items 2.02, which take no side"
+
+
+def test_an_item_that_cannot_be_read_holds_up_no_other(
+    db: Database, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(db, "Boeing beats estimates", "Odd one")
+
+    def odd(item: WaitingItem, index: NameIndex) -> LineReading:
+        if item.title == "Odd one":
+            raise RecursionError
+        return read(item, index)
+
+    monkeypatch.setattr(classifier, "read", odd)
+    outcome = classify(db, clock)
+    assert (outcome.classified, outcome.unclassifiable, outcome.remaining) == (1, 1, 0)
+    assert [row["reason"] for row in verdicts(db) if row["reason"]] == [
+        "not readable: RecursionError"
+    ]

@@ -1,16 +1,22 @@
 """Feeds into stored items: a real server, a real adapter, a real database."""
 
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 
 from ops_pipeline.adapters.rss import RssFeed
 from ops_pipeline.db import feeds
 from ops_pipeline.db.driver.connection import Database, Row
+from ops_pipeline.domain.news.items import FeedDocument, FeedEntry, FeedState
+from ops_pipeline.errors import DatabaseUnavailable
 from ops_pipeline.stages import rss_ingest
 from ops_pipeline.stages.request import TickRequest
+from ops_pipeline.stages.rss_ingest import Outcome
 from tests.support.fakes import FixedClock
 from tests.support.feed_server import FeedServer, Page, feed_server, item, rss
 
@@ -318,3 +324,106 @@ def test_two_feeds_may_use_one_number_for_two_stories(
     subscribed(db, server, "/a", Page(rss(item("Mill burns down", guid="12345"))), "A")
     subscribed(db, server, "/b", Page(rss(item("Bank merges with rival", guid="12345"))), "B")
     assert ingest(db, clock).stored == 2
+
+
+@dataclass
+class OddFeed:
+    """A NewsFeed that gives each address the answer it is told to, errors included."""
+
+    answers: dict[str, FeedDocument | Exception]
+
+    def fetch(self, state: FeedState) -> FeedDocument:
+        answer = self.answers[state.url]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def entry(guid: Any, title: Any = None) -> FeedEntry:
+    return FeedEntry(guid, title or f"Headline about {guid}", None, None, TICK)
+
+
+def odd_run(db: Database, clock: FixedClock, **answers: FeedDocument | Exception) -> Outcome:
+    urls = {f"https://{name}.example/f": answer for name, answer in answers.items()}
+    with db.transaction() as tx:
+        for url in urls:
+            feeds.subscribe(tx, url=url, source="Wire")
+    request = TickRequest(tick=TICK)
+    return rss_ingest.run(request, db=db, feed=OddFeed(urls), clock=clock)
+
+
+STATES = 'SELECT * FROM feed_state ORDER BY url COLLATE "C"'
+HONEST = FeedDocument((entry("1"),), None, None)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("a\0b \ud800"),
+        OverflowError("Python int too large to convert to C int"),
+        RecursionError(),
+        UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"),
+        AssertionError(),
+    ],
+)
+def test_whatever_one_feed_raises_is_recorded_against_it_and_the_rest_goes_on(
+    db: Database, clock: FixedClock, error: Exception
+) -> None:
+    outcome = odd_run(db, clock, a=error, b=HONEST)
+    assert (outcome.failed_feeds, outcome.stored) == (1, 1)
+    failed, fine = rows(db, STATES)
+    assert type(error).__name__ in failed["last_error"]
+    assert failed["next_try_at"] > TICK
+    assert fine["last_error"] is None
+
+
+def test_an_entry_that_cannot_be_stored_is_rejected_and_the_others_are_kept(
+    db: Database, clock: FixedClock
+) -> None:
+    entries = (entry("1"), entry(7), entry("2"))
+    outcome = odd_run(db, clock, a=FeedDocument(entries, None, None), b=HONEST)
+    assert (outcome.seen, outcome.stored, outcome.rejected) == (4, 3, 1)
+    assert outcome.failed_feeds == 0
+    odd, fine = rows(db, STATES)
+    assert odd["last_error"].startswith("not stored: 1 of 3 entries, ")
+    # It goes on to give news: it is asked again in the next minute.
+    assert odd["next_try_at"] == TICK
+    assert fine["last_error"] is None
+
+
+def test_a_feed_of_nothing_but_broken_entries_fails_and_pauses(
+    db: Database, clock: FixedClock
+) -> None:
+    outcome = odd_run(db, clock, a=FeedDocument((entry(7), entry(8)), None, None), b=HONEST)
+    assert (outcome.failed_feeds, outcome.rejected, outcome.stored) == (1, 2, 1)
+    assert rows(db, STATES)[0]["next_try_at"] > TICK
+
+
+@pytest.mark.parametrize("name", ["etag", "last_modified", "moved_to"])
+def test_a_header_that_postgres_does_not_keep_costs_its_feed_no_news(
+    db: Database, clock: FixedClock, name: str
+) -> None:
+    odd = replace(HONEST, **{name: "a\0b"})  # type: ignore[arg-type]  # texts all
+    outcome = odd_run(db, clock, a=odd, b=FeedDocument((entry("2"),), None, None))
+    assert (outcome.stored, outcome.rejected) == (2, 0)
+    assert rows(db, STATES)[0]["last_error"] is not None
+
+
+def test_a_database_that_is_away_is_not_the_feed_s_fault(db: Database, clock: FixedClock) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        odd_run(db, clock, a=DatabaseUnavailable("gone"), b=HONEST)
+
+
+def test_links_that_are_too_long_for_one_cost_nothing_and_identify_nothing(
+    db: Database, clock: FixedClock
+) -> None:
+    parameters = "&".join(f"p{n}={n}" for n in range(2_950))
+    entries = tuple(
+        replace(entry(f"{n}"), link=f"https://w.example/{n}?{parameters}") for n in range(200)
+    )
+    wide = "\u20ac" * 1_900
+    entries += (replace(entry("wide"), link=f"https://w.example/{wide}"),)
+    began = time.process_time()
+    assert odd_run(db, clock, a=FeedDocument(entries, None, None)).stored == 201
+    assert time.process_time() - began < 2
+    assert {row["canonical_link"] for row in rows(db, RAW)} == {None}

@@ -19,7 +19,7 @@ from ops_pipeline.errors import FeedUnavailable
 _CHUNK = 65_536
 _OK, _NOT_MODIFIED = 200, 304
 _PERMANENT, _REDIRECTS = frozenset({301, 308}), frozenset({301, 302, 303, 307, 308})
-_MOST_REDIRECTS = 5
+_MOST_REDIRECTS, _LONGEST_ADDRESS = 5, 2_000
 # Sites ask robots to identify themselves and to respect Retry-After.
 _HEADERS = {
     "User-Agent": "ops-pipeline/0.1 (news reader)",
@@ -205,7 +205,14 @@ def _target(url: str, location: str | None) -> str:
         raise FeedUnavailable("a redirect without an address")
     try:
         target = urljoin(url, location)
-        legible = urlsplit(target).scheme in ("http", "https")
+        parts = urlsplit(target)
+        # An address that is printed, stored and asked again: no NUL, no half of a character.
+        legible = (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and target.isprintable()
+            and len(target) <= _LONGEST_ADDRESS
+        )
     except ValueError:
         legible = False
     if not legible:
@@ -221,7 +228,8 @@ def _retry_after_s(headers: urllib3.HTTPHeaderDict) -> int | None:
     try:
         until = parsedate_to_datetime(asked)
         said_at = parsedate_to_datetime(headers.get("Date", ""))
-    except ValueError:
+    except (ValueError, OverflowError):
+        # Also a zone of +99999999999999.
         return None
     return max(0, int((_aware(until) - _aware(said_at)).total_seconds()))
 

@@ -4,6 +4,8 @@ from ops_pipeline.adapters.feed_http import FeedHttp
 from ops_pipeline.adapters.feed_parser import ParsedFeed, parse_feed
 from ops_pipeline.domain.news.items import FeedDocument, FeedState
 
+_LONGEST_VALIDATOR = 500
+
 
 class RssFeed:
     """The NewsFeed port over HTTP; thread safe.
@@ -62,8 +64,14 @@ class RssFeed:
         return FeedDocument(
             parsed.entries,
             cut=parsed.cut,
-            etag=answer.headers.get("ETag"),
-            last_modified=answer.headers.get("Last-Modified"),
+            etag=_validator(answer.headers.get("ETag")),
+            last_modified=_validator(answer.headers.get("Last-Modified")),
             not_modified=answer.not_modified,
             moved_to=answer.moved_to or state.moved_to,
         )
+
+
+def _validator(value: str | None) -> str | None:
+    """A header that is sent back later; None for what no honest server sends."""
+    honest = value is not None and len(value) <= _LONGEST_VALIDATOR and value.isprintable()
+    return value if honest and value is not None and value.isascii() else None

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.domain.news.headlines import plain_text
 from ops_pipeline.domain.news.items import FeedDocument, FeedState
 
 _SUBSCRIBE = """
@@ -62,4 +63,6 @@ def feed_succeeded(tx: Transaction, url: str, document: FeedDocument, now: datet
 def feed_failed(
     tx: Transaction, url: str, *, error: str, now: datetime, next_try_at: datetime
 ) -> None:
-    tx.enqueue(_FAILED, url=url, error=error[:500], now=now, next_try_at=next_try_at)
+    # What a stranger's server said may hold what Postgres keeps in no text.
+    said = plain_text(error, 500) or "failed without a word"
+    tx.enqueue(_FAILED, url=url, error=said, now=now, next_try_at=next_try_at)

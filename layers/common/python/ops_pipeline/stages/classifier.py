@@ -10,8 +10,8 @@ from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.news.company_names import NameIndex
 from ops_pipeline.domain.news.items import Classified, WaitingItem
 from ops_pipeline.domain.news.reading import LineReading, judged, read
-from ops_pipeline.errors import ClassificationFailed
 from ops_pipeline.ports import Classifier, Clock
+from ops_pipeline.stages.isolation import isolated
 from ops_pipeline.stages.request import TickRequest
 
 BATCH = 250
@@ -62,7 +62,7 @@ def run(
         with db.transaction() as tx:
             limit = batch if tokens else min(batch, _FIRST_ITEMS)
             waiting = news.waiting_items(tx, limit=limit) if room != 0 else []
-        readings = within([read(item, index) for item in waiting], room, first=not tokens)
+        readings = within([_read(item, index) for item in waiting], room, first=not tokens)
         if not readings:
             break
         tokens += sum(map(tokens_of, readings))
@@ -119,21 +119,30 @@ def judge(
     Raises:
         ClassificationFailed: the model fails for every text.
     """
-    return _judge([read(item, index) for item in items], classifier)
+    return _judge([_read(item, index) for item in items], classifier)
+
+
+def _read(item: WaitingItem, index: NameIndex) -> LineReading:
+    """An item that can't be read is marked with the reason, so that it holds up no other."""
+    found = isolated(lambda: read(item, index))
+    if isinstance(found, Exception):
+        return LineReading(item, None, f"not readable: {type(found).__name__}", (), None)
+    return found
 
 
 def _judge(readings: Sequence[LineReading], classifier: Classifier) -> list[Classified]:
     """Split a batch that fails in halves, until the text that the model fails on is found."""
-    try:
-        answers = iter(classifier.classify([text for one in readings for text in one.texts]))
-    except ClassificationFailed as error:
+    texts = [text for one in readings for text in one.texts]
+    found = isolated(lambda: classifier.classify(texts))
+    if isinstance(found, Exception):
         if len(readings) > 1:
             half = len(readings) // 2
             return _judge(readings[:half], classifier) + _judge(readings[half:], classifier)
         # Raises when the model itself fails: then the item is not marked as unclassifiable.
         classifier.classify([_PLAIN_TEXT])
-        unread = replace(readings[0], text=None, parts=None, reason=f"the model failed: {error}")
+        unread = replace(readings[0], text=None, parts=None, reason=f"the model failed: {found}")
         return [judged(unread, (), classifier.model)]
+    answers = iter(found)
     return [
         judged(reading, [next(answers) for _ in reading.texts], classifier.model)
         for reading in readings

@@ -8,6 +8,7 @@ from time import monotonic
 from ops_pipeline.domain.news.items import FeedDocument, FeedState
 from ops_pipeline.errors import FeedUnavailable
 from ops_pipeline.ports import NewsFeed
+from ops_pipeline.stages.isolation import isolated
 
 # Most of a fetch is waiting for the feed's server.
 SIDE_BY_SIDE = 32
@@ -31,10 +32,10 @@ def fetched(
     def fetch(state: FeedState) -> Fetched | None:
         if not room.acquire(timeout=max(0.0, ends_at - monotonic())):
             return None
-        try:
-            return feed.fetch(state)
-        except FeedUnavailable as error:
-            return error
+        answer = isolated(lambda: feed.fetch(state))
+        if isinstance(answer, Exception) and not isinstance(answer, FeedUnavailable):
+            return FeedUnavailable(f"unforeseen {type(answer).__name__}: {answer}")
+        return answer
 
     pool = ThreadPoolExecutor(max_workers=SIDE_BY_SIDE)
     try:

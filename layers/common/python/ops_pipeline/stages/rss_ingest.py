@@ -1,7 +1,8 @@
 """Fetches the feeds that are due and stores their new items, grouped into stories."""
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from functools import partial
 
 from ops_pipeline.db import feeds, news
 from ops_pipeline.db.runs import UnitsOfWork
@@ -9,9 +10,10 @@ from ops_pipeline.domain.news.feed_pauses import pause_after
 from ops_pipeline.domain.news.identity import news_items
 from ops_pipeline.domain.news.items import FeedDocument, FeedState
 from ops_pipeline.domain.news.stories import assign_stories, new_items
-from ops_pipeline.errors import ConstraintViolated, FeedUnavailable
+from ops_pipeline.errors import FeedUnavailable
 from ops_pipeline.ports import Clock, NewsFeed
 from ops_pipeline.stages.feed_fetching import fetched
+from ops_pipeline.stages.isolation import isolated
 from ops_pipeline.stages.request import TickRequest
 
 # Together less than the function's time-out, so that what was fetched can still be stored.
@@ -22,11 +24,11 @@ PATIENCE_S, BUDGET_S = 3.0, 16.0
 class Outcome:
     """Counts of one run.
 
-    `seen` counts every entry served; each is `stored`, a `duplicates` or, without guid,
-    link and title, `unidentified`. Stored ones without a publication time are `undated`
-    when the feed gives none, `implausible_times` otherwise. `postponed_feeds` were not
-    reached in time; `cut` were left out of `seen`, as a feed
-    served more than are kept.
+    `seen` counts every entry served; each is `stored`, a `duplicates`, `rejected` when
+    storing it fails, or, without guid, link and title, `unidentified`. Stored ones without
+    a publication time are `undated` when the feed gives none, `implausible_times`
+    otherwise. `postponed_feeds` were not reached in time; `cut` were left out of `seen`, as
+    a feed served more than are kept.
     """
 
     feeds: int = 0
@@ -37,6 +39,7 @@ class Outcome:
     stored: int = 0
     duplicates: int = 0
     unidentified: int = 0
+    rejected: int = 0
     cut: int = 0
     implausible_times: int = 0
     undated: int = 0
@@ -63,32 +66,49 @@ def run(
         if answer is None:
             outcome = replace(outcome, postponed_feeds=outcome.postponed_feeds + 1)
         elif isinstance(answer, FeedDocument):
-            outcome = _keep(db, state, answer, tick=request.tick, now=clock.now(), outcome=outcome)
+            outcome = _added(outcome, _keep(db, state, answer, tick=request.tick, now=clock.now()))
         else:
             _note_failure(db, state, answer, request.tick, clock.now())
             outcome = replace(outcome, failed_feeds=outcome.failed_feeds + 1)
     return outcome
 
 
+def _added(one: Outcome, other: Outcome) -> Outcome:
+    return Outcome(
+        **{
+            field.name: getattr(one, field.name) + getattr(other, field.name)
+            for field in fields(one)
+        }
+    )
+
+
 def _keep(
-    db: UnitsOfWork,
-    state: FeedState,
-    document: FeedDocument,
-    *,
-    tick: datetime,
-    now: datetime,
-    outcome: Outcome,
+    db: UnitsOfWork, state: FeedState, document: FeedDocument, *, tick: datetime, now: datetime
 ) -> Outcome:
-    try:
-        return _store(db, state, document, now, outcome)
-    except ConstraintViolated as error:
-        # One feed's malformed entry must not stop the other feeds.
-        _note_failure(db, state, FeedUnavailable(f"not stored: {error}"), tick, now)
-        return replace(outcome, failed_feeds=outcome.failed_feeds + 1)
+    """Store a document; where it fails as a whole, each of its entries by itself."""
+    stored = isolated(lambda: _store(db, state, document, now, succeeded=True))
+    if isinstance(stored, Outcome):
+        return stored
+    total, reason = Outcome(), stored
+    for entry in document.entries:
+        alone = replace(document, entries=(entry,), cut=0)
+        one = isolated(partial(_store, db, state, alone, now, succeeded=False))
+        if isinstance(one, Exception):
+            total, reason = replace(total, seen=total.seen + 1, rejected=total.rejected + 1), one
+        else:
+            total = _added(total, one)
+    why = FeedUnavailable(
+        f"not stored: {total.rejected} of {len(document.entries)} entries, "
+        f"{type(reason).__name__}: {reason}"
+    )
+    # What could be stored is; a feed that gave some of it is asked again in the next minute.
+    kept = total.rejected < total.seen
+    _note_failure(db, state, why, tick, now, pause=not kept)
+    return replace(total, cut=document.cut, failed_feeds=int(not kept))
 
 
 def _store(
-    db: UnitsOfWork, state: FeedState, document: FeedDocument, now: datetime, outcome: Outcome
+    db: UnitsOfWork, state: FeedState, document: FeedDocument, now: datetime, *, succeeded: bool
 ) -> Outcome:
     items = news_items(document.entries, state, now)
     with db.transaction() as tx:
@@ -96,25 +116,32 @@ def _store(
         fresh = new_items(items, known)
         stories = assign_stories(fresh, news.story_traces(tx, fresh))
         stored = news.insert_items(tx, fresh, stories)
-        feeds.feed_succeeded(tx, state.url, document, now)
+        if succeeded:
+            feeds.feed_succeeded(tx, state.url, document, now)
     reasons = [item.publication.reason for item in fresh]
     undated = reasons.count("missing")
-    return replace(
-        outcome,
-        not_modified=outcome.not_modified + document.not_modified,
-        seen=outcome.seen + len(document.entries),
-        stored=outcome.stored + stored,
-        duplicates=outcome.duplicates + len(items) - stored,
-        unidentified=outcome.unidentified + len(document.entries) - len(items),
-        cut=outcome.cut + document.cut,
-        undated=outcome.undated + undated,
-        implausible_times=outcome.implausible_times + len(reasons) - reasons.count(None) - undated,
+    return Outcome(
+        not_modified=int(document.not_modified),
+        seen=len(document.entries),
+        stored=stored,
+        duplicates=len(items) - stored,
+        unidentified=len(document.entries) - len(items),
+        cut=document.cut,
+        undated=undated,
+        implausible_times=len(reasons) - reasons.count(None) - undated,
     )
 
 
 def _note_failure(
-    db: UnitsOfWork, state: FeedState, error: FeedUnavailable, tick: datetime, now: datetime
+    db: UnitsOfWork,
+    state: FeedState,
+    error: FeedUnavailable,
+    tick: datetime,
+    now: datetime,
+    *,
+    pause: bool = True,
 ) -> None:
-    next_try_at = tick + pause_after(state.failures_in_a_row + 1, error.retry_after_s)
+    wait = pause_after(state.failures_in_a_row + 1, error.retry_after_s) if pause else timedelta()
+    next_try_at = tick + wait
     with db.transaction() as tx:
         feeds.feed_failed(tx, state.url, error=str(error), now=now, next_try_at=next_try_at)

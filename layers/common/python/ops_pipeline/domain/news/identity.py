@@ -67,8 +67,9 @@ def canonical_link(link: str | None) -> str | None:
     path = _AMP.sub("", parts.path.rstrip("/")).rstrip("/")
     if not path and not query:
         return None
-    # One page answers on http and https alike.
-    return urlunsplit(("https", authority, path, urlencode(query), ""))
+    # One page answers on http and https alike. Longer ones would not fit into their index.
+    found = urlunsplit(("https", authority, path, urlencode(query), ""))
+    return found if len(found.encode("utf-8", "replace")) <= LONGEST_LINK else None
 
 
 def event_uid(entry: FeedEntry, feed_url: str) -> str | None:
@@ -123,6 +124,7 @@ def news_items(
 
     A guid that a document gives to several links or headlines identifies none of them.
     """
+    entries = [_bounded(entry) for entry in entries]
     pages_of: dict[str, set[str | None]] = {}
     for entry in entries:
         pages_of.setdefault(entry.guid or "", set()).add(canonical_link(entry.link) or entry.title)
@@ -130,6 +132,12 @@ def news_items(
     cleared = (replace(e, guid=None) if e.guid in shared else e for e in entries)
     items = (news_item(entry, feed, fetched_at) for entry in cleared)
     return [item for item in items if item is not None]
+
+
+def _bounded(entry: FeedEntry) -> FeedEntry:
+    """Without a link that is too long for one: its parts would cost more than all the rest."""
+    too_long = len(entry.link or "") > LONGEST_LINK
+    return replace(entry, link=None) if too_long else entry
 
 
 def news_item(entry: FeedEntry, feed: FeedState, fetched_at: datetime) -> NewsItem | None:

@@ -1,0 +1,34 @@
+"""Work on one of many foreign things: whatever it raises stays with that thing."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from ops_pipeline.errors import (
+    CommitUnknown,
+    DatabaseUnavailable,
+    LeaseLost,
+    SchemaBehind,
+    SettingsInvalid,
+)
+
+T = TypeVar("T")
+
+# Nothing that a feed sends causes these, and the next thing would meet them as well.
+_OURS = (CommitUnknown, DatabaseUnavailable, LeaseLost, SchemaBehind, SettingsInvalid)
+
+
+def isolated(work: Callable[[], T]) -> T | Exception:
+    """The result of the work, or the error that the one thing it was about has caused.
+
+    The caller records the error against that thing and goes on with the others. Foreign
+    input fails in ways that nobody foresees; the list of foreseen errors is never complete.
+
+    Raises:
+        DatabaseUnavailable, CommitUnknown, LeaseLost, SchemaBehind, SettingsInvalid: ours.
+    """
+    try:
+        return work()
+    except _OURS:
+        raise
+    except Exception as error:  # noqa: BLE001 - isolation by construction, see above
+        return error
