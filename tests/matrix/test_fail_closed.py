@@ -120,6 +120,12 @@ CELLS = (
     Cell("quotes", COLUMNS[1], _old_quotes),
     Cell("quotes", COLUMNS[2], _one_sided),
     Cell(
+        "position manager",
+        COLUMNS[1],
+        _run(f"UPDATE pipeline_runs SET tick = tick - {_TEN_MINUTES}"),
+    ),
+    Cell("position manager", COLUMNS[2], _run("UPDATE pipeline_runs SET status = 'abandoned'")),
+    Cell(
         "bars", COLUMNS[1], _run(f"UPDATE lane_telemetry SET ts = ts - {_TEN_MINUTES} WHERE {_ITS}")
     ),
     Cell("bars", COLUMNS[2], _run(f"UPDATE lane_telemetry SET ts = ts - {_TWO_DAYS} WHERE {_ITS}")),

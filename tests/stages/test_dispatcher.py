@@ -17,6 +17,29 @@ from ops_pipeline.errors import (
 from tests.support.builders_trading import DAY_AFTER, DAY_BEFORE, TradingBench
 
 
+def test_nothing_is_entered_while_no_guard_has_run_for_five_minutes(bench: TradingBench) -> None:
+    bench.run("UPDATE pipeline_runs SET tick = tick - interval '5 minutes'")
+    number = bench.recommend()
+    bench.dispatch()
+    assert "Position manager's run age" in bench.recommendation(number)["failure_reason"]
+    assert bench.orders() == []
+
+    bench.next_minute()
+    bench.recommend()
+    bench.dispatch()
+    assert len(bench.orders("entry")) == 1
+
+
+def test_another_account_s_guard_a_failed_run_and_yesterday_s_do_not_count(
+    bench: TradingBench,
+) -> None:
+    bench.run("DELETE FROM pipeline_runs WHERE scope = 'large'")
+    assert bench.rows("SELECT 1 FROM pipeline_runs WHERE scope = 'tiny'")
+    number = bench.recommend()
+    bench.dispatch()
+    assert bench.verdict(number, "guard_alive")["reason"] == "Position manager has not run today"
+
+
 def test_an_entry_that_fills_at_once_becomes_order_execution_and_position(
     bench: TradingBench,
 ) -> None:

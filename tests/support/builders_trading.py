@@ -51,6 +51,14 @@ _KNOW_TICKER = """
 INSERT INTO tickers (ticker, name, exchange, is_watched)
 VALUES (:ticker, :ticker, 'UNKNOWN', true) ON CONFLICT DO NOTHING
 """
+_GUARD_RAN = """
+INSERT INTO pipeline_runs
+    (run_id, stage, tick, scope, attempt, status, owner, lease_expires_at, started_at, finished_at,
+     counts)
+SELECT CAST(md5(account_name || CAST(:tick AS timestamptz)) AS uuid), 'position_manager',
+       CAST(:tick AS timestamptz), account_name, 1, 'succeeded', 'test', :tick, :tick, :tick, '{}'
+FROM accounts ON CONFLICT DO NOTHING
+"""
 _VIX = """
 INSERT INTO vix_history (day, close, source, fetched_at) VALUES (:day, :close, 'vix', :now)
 ON CONFLICT (day) DO UPDATE SET close = excluded.close
@@ -143,9 +151,10 @@ class TradingBench:
         return minute_of(self.clock.now())
 
     def quote(self, ticker: str, bid: str = "99.98", ask: str = "100.00") -> None:
-        """Quote a ticker now, with a fresh bar and fresh features beside it."""
+        """Quote a ticker now, with a fresh bar and features and a run of the guard beside it."""
         self.market.quote(ticker, bid, ask)
         self.run(_KNOW_TICKER, ticker=ticker)
+        self.run(_GUARD_RAN, tick=self.tick - MINUTE)
         bar = minute_of(self.clock.now()) - MINUTE
         store_bars(self.db, bars_of(ticker, bar, [bid]), now=self.clock.now())
         store_features(

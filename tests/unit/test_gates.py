@@ -42,6 +42,7 @@ CALM = GateFacts(
     tier=LARGE,
     active=True,
     halts={},
+    guard_ran_at=NOON - timedelta(minutes=1),
     ledger_loss=Decimal(0),
     broker_loss=Decimal(0),
     vix_close=18.2,
@@ -81,7 +82,13 @@ def verdict(gate: str, **changes: Any) -> Verdict:
 def test_a_calm_idea_passes_every_gate() -> None:
     verdicts = gates.assess_entry(CALM, RULES)
     assert gates.refused(verdicts) == []
-    assert len(verdicts) == 20
+    assert len(verdicts) == 21
+
+
+def test_before_the_first_minutes_are_over_no_run_of_the_guard_is_due() -> None:
+    for minute, passes in ((30, True), (34, True), (35, False)):
+        found = verdict("guard_alive", now=new_york_time(DAY, 9, minute), guard_ran_at=None)
+        assert found.passed is passes
 
 
 def test_the_gates_of_the_rules_table_are_all_there() -> None:
@@ -127,6 +134,12 @@ def test_the_gates_of_the_rules_table_are_all_there() -> None:
             "vix_regime",
             {"vix_day": date(2026, 2, 2)},
             "VIX of 2026-02-02 is older than one session",
+        ),
+        ("guard_alive", {"guard_ran_at": None}, "Position manager has not run today"),
+        (
+            "guard_alive",
+            {"guard_ran_at": NOON - timedelta(seconds=301)},
+            "Position manager's run age 301s > 300s",
         ),
         ("trading_hours", {"session": None}, "Market closed"),
         ("trading_hours", {"now": new_york_time(DAY, 9, 29)}, "Market closed"),
@@ -264,6 +277,7 @@ NEEDED = {
     "broker_loss": {"daily_loss"},
     "vix_close": {"vix_regime"},
     "vix_day": {"vix_regime"},
+    "guard_ran_at": {"guard_alive"},
     "bar_at": {"bar_freshness"},
     "features_at": {"feature_freshness"},
     "quote": {"quote_freshness"},

@@ -39,6 +39,9 @@ SELECT h.*, c.of_account, t.of_ticker, t.last_exit, pnl.pnl, e.entries_in_ticker
     (SELECT computed_at FROM lane_features
      WHERE ticker = :ticker AND ts >= CAST(:day_start AS timestamptz)
      ORDER BY ts DESC LIMIT 1) AS features_at,
+    (SELECT max(tick) FROM pipeline_runs
+     WHERE stage = 'position_manager' AND scope = :account AND status = 'succeeded'
+       AND tick >= CAST(:day_start AS timestamptz)) AS guard_ran_at,
     (SELECT coalesce(max(attempt), 0) FROM orders
      WHERE recommendation_id = :recommendation_id) AS attempts,
     (SELECT coalesce(array_agg(symbol), '{{}}') FROM active_positions AS p
@@ -117,6 +120,7 @@ def read(tx: Transaction, query: LedgerQuery) -> LedgerView:
         vix=None if row["vix_day"] is None else (row["vix_day"], float(row["vix_close"])),
         bar_at=row["bar_at"],
         features_at=row["features_at"],
+        guard_ran_at=row["guard_ran_at"],
         attempts=row["attempts"],
         open_symbols=frozenset(row["open_symbols"]),
     )

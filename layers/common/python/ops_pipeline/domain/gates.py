@@ -60,6 +60,8 @@ class GateFacts:
         held_symbols: Symbols open, closing or being entered.
         broker_symbols: Held or being bought by the broker's lists; None is unknown.
         unlisted: Open positions missing from the broker's list.
+        guard_ran_at: Tick of the account's newest succeeded run of the position manager today;
+            None if there is none.
         exposure: Entry cost open and in flight.
         cost: What this entry may cost at its limit.
         buying_power: The broker's, less orders it has not acknowledged.
@@ -74,6 +76,7 @@ class GateFacts:
     tier: Tier | None
     active: bool
     halts: dict[str, str]
+    guard_ran_at: datetime | None
     ledger_loss: Decimal | None
     broker_loss: Decimal | None
     vix_close: float | None
@@ -215,6 +218,18 @@ def _fresh(what: str, at: datetime | None, now: datetime, limit_s: int) -> Verdi
     if age_s < -limit_s:
         return Verdict(False, f"{what} is {-age_s:.0f}s ahead of the clock", age_s, limit_s)
     return Verdict(True, f"{what} age {age_s:.0f}s <= {limit_s}s", age_s, limit_s)
+
+
+@register("guard_alive")
+def guard_alive(facts: GateFacts, rules: GateRules) -> Verdict:
+    """Refuses what nobody would guard, but for a session's first minutes."""
+    limit_s = rules.guard_silence_s
+    session, ran_at = facts.session, facts.guard_ran_at
+    if session is not None and facts.now < session.opens_at + timedelta(seconds=limit_s):
+        return Verdict(True, "The session has just opened", ran_at, limit_s)
+    if ran_at is None:
+        return Verdict(False, "Position manager has not run today", None, limit_s)
+    return _fresh("Position manager's run", ran_at, facts.now, limit_s)
 
 
 @register("recommendation_freshness")

@@ -55,6 +55,7 @@ class LedgerView:
         entries_in_ticker, entries_in_account: Today's entries that are live or filled.
         vix: Day and value of the newest stored close before today.
         bar_at, features_at: Of the ticker's newest bar and features of the day.
+        guard_ran_at: Tick of the newest succeeded run of its position manager today.
         attempts: Orders that the recommendation has had already.
         open_symbols: Of positions that were stored before the broker was asked for its lists
             and are still open, except those of which a listed sale is not booked yet.
@@ -72,6 +73,7 @@ class LedgerView:
     vix: tuple[date, float] | None
     bar_at: datetime | None
     features_at: datetime | None
+    guard_ran_at: datetime | None
     attempts: int
     open_symbols: frozenset[str]
 

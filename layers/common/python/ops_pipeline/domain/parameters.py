@@ -113,6 +113,7 @@ class GateRules:
     first_minutes: int = 5
     last_entry_minutes: int = 120
     quiet_before_close_s: int = 15
+    guard_silence_s: int = 300
     entries_per_ticker: int = 2
     cooldown_minutes: int = 15
     ticker_losing_streak: int = 3

@@ -65,6 +65,7 @@ def _facts(
         tier=None,
         active=ledger.account.active,
         halts=ledger.account.halts(new_york_day(now)),
+        guard_ran_at=ledger.guard_ran_at,
         ledger_loss=-ledger.pnl_today,
         broker_loss=money.day_loss,
         vix_close=ledger.vix[1] if ledger.vix else None,
