@@ -1,12 +1,12 @@
 """An odd fact of the broker is kept as it comes, and the rest goes on."""
 
 from dataclasses import replace
-from decimal import Decimal
 
 import pytest
 
 from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.broker import BrokerStatus
+from ops_pipeline.execution import order_sync
 from tests.support.builders_trading import TradingBench
 
 
@@ -107,7 +107,7 @@ def test_one_entry_at_no_price_keeps_nothing_else_from_its_exit(held: TradingBen
     held.dispatch()
     name = str(held.orders("entry")[-1]["client_order_id"])
     order = held.broker.orders[name]
-    held.broker.orders[name] = replace(order, filled_quantity=Decimal(5), status="filled")
+    held.broker.orders[name] = replace(order, filled_quantity=order.quantity, status="filled")
     held.next_minute(AAA=("103.00", "103.10"))
     held.guard()
     assert [order["ticker"] for order in held.orders("exit")] == ["AAA"]
@@ -117,8 +117,8 @@ def test_what_filled_is_booked_whatever_the_word_for_the_order_is(bench: Trading
     name = entry(bench)
     bench.broker.fill(name, "100.00", "7")
     bench.broker.say(name, "frobnicated")
-    bench.next_minute()
-    bench.guard()
-    assert bench.order()["filled_qty"] == 7
-    assert (bench.position()["quantity"], bench.order("stop")["quantity"]) == (7, 7)
+    gateway = bench.gateway()
+    order_sync.sync(gateway.ctx, bench.db, gateway)
+    assert (bench.order()["status"], bench.order()["filled_qty"]) == ("partially_filled", 7)
+    assert bench.position()["quantity"] == 7
     assert "broker_status_unknown" in bench.alerts()

@@ -1,7 +1,7 @@
 """Adopts what only the broker holds and closes what it no longer holds, in one transaction."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -24,16 +24,37 @@ _GONE: TradeReason = "missing_at_broker"
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerSymbols:
+    """What we hold by symbol, and the symbols in which an order of ours may fill."""
+
+    held: Mapping[str, Decimal]
+    live: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerStatement:
-    """One account as its broker reported it, read in this order from `asked_at` on."""
+    """One account as its broker reported it, read in this order from `asked_at` on.
+
+    Attributes:
+        before: Our ledger before the first of them was read.
+    """
 
     asked_at: datetime
+    before: LedgerSymbols
     positions: Sequence[BrokerPosition]
     orders: Sequence[BrokerOrder]
     fills: Sequence[BrokerFill]
+    positions_again: Sequence[BrokerPosition]
 
     def position(self, symbol: str) -> BrokerPosition | None:
         return next((held for held in self.positions if held.symbol == symbol), None)
+
+
+def ledger_symbols(tx: Transaction, account: str) -> LedgerSymbols:
+    """The ledger before the broker is asked, to see what was settled meanwhile."""
+    live = [order.symbol for order in orders.live(tx, account) if order.purpose != "stop"]
+    held = {it.symbol: it.quantity for it in positions.held(tx, account)}
+    return LedgerSymbols(held, frozenset(live))
 
 
 def reconcile(
@@ -41,7 +62,8 @@ def reconcile(
 ) -> Counter[str]:
     """Adopt, repair or close each confirmed break; alert on all, halt entries over the rest."""
     facts.lock_account(tx, ctx.name)
-    run = _Reconciliation(tx, ctx, gateway, statement)
+    changed = _changed(statement, ledger_symbols(tx, ctx.name))
+    run = _Reconciliation(tx, ctx, gateway, statement, changed)
     unsettled = run.adopt_orders() + run.settle_positions()
     over = limit_breach.check(tx, ctx.account, ctx.now())
     unsettled += [over] if over else []
@@ -53,14 +75,28 @@ def reconcile(
     return run.counts
 
 
+def _changed(statement: BrokerStatement, now: LedgerSymbols) -> frozenset[str]:
+    """Symbols that something was settled in while the broker was asked, by us or by it."""
+    before = statement.before
+    theirs = {(it.symbol, it.quantity) for it in statement.positions}
+    again = {(it.symbol, it.quantity) for it in statement.positions_again}
+    pairs = (before.held.items() ^ now.held.items()) | (theirs ^ again)
+    return before.live | {symbol for symbol, _ in pairs}
+
+
 @dataclass(frozen=True, slots=True)
 class _Reconciliation:
-    """Compares one account's statement with its rows, in one transaction."""
+    """Compares one account's statement with its rows, in one transaction.
+
+    Attributes:
+        changed: Symbols whose quantities moved between the readings: left to the next run.
+    """
 
     tx: Transaction
     ctx: AccountContext
     gateway: OrderGateway
     statement: BrokerStatement
+    changed: frozenset[str]
     counts: Counter[str] = field(default_factory=Counter)
 
     def adopt_orders(self) -> list[Break]:
@@ -130,7 +166,8 @@ class _Reconciliation:
         live = [order for order in orders.live(self.tx, self.ctx.name) if order.purpose != "stop"]
         asked_at = self.statement.asked_at
         updated = [order for order in self.statement.orders if order.updated_at >= asked_at]
-        return frozenset(order.symbol for order in live) | {order.symbol for order in updated}
+        ours = frozenset(order.symbol for order in live)
+        return self.changed | ours | {order.symbol for order in updated}
 
     def _resolve_agreed(self, differences: Sequence[Break]) -> None:
         """Resolve breaks that are gone: only the same break in consecutive runs is confirmed."""

@@ -15,7 +15,7 @@ from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.errors import AccountMismatch, BrokerUnavailable, StageFailed
 from ops_pipeline.execution import adoption, cash_check, order_sync
-from ops_pipeline.execution.adoption import BrokerStatement
+from ops_pipeline.execution.adoption import BrokerStatement, LedgerSymbols
 from ops_pipeline.execution.cash_check import CashBaseline
 from ops_pipeline.execution.order_gateway import OrderGateway
 from ops_pipeline.ports import Broker, Clock, Journal
@@ -104,7 +104,9 @@ def _reconcile(request: TickRequest, db: UnitsOfWork, gateway: OrderGateway) -> 
         synced = order_sync.sync(ctx, db, gateway)
         if synced.failures:
             raise StageFailed("; ".join(synced.failures))
-    statement = _read(broker, request, asked_at)
+    with db.transaction() as tx:
+        before = adoption.ledger_symbols(tx, ctx.name)
+    statement = _read(broker, request, asked_at, before)
     with db.transaction() as tx:
         counts = adoption.reconcile(tx, ctx, gateway, statement)
     counts["positions"], counts["orders"] = len(statement.positions), len(statement.orders)
@@ -112,14 +114,18 @@ def _reconcile(request: TickRequest, db: UnitsOfWork, gateway: OrderGateway) -> 
     return counts + cash_check.compare(ctx, db, broker, baseline)
 
 
-def _read(broker: Broker, request: TickRequest, asked_at: datetime) -> BrokerStatement:
-    """Read everything before anything is changed."""
+def _read(
+    broker: Broker, request: TickRequest, asked_at: datetime, before: LedgerSymbols
+) -> BrokerStatement:
+    """Read everything before anything is changed; positions twice, around all else."""
     since = request.tick - _LOOK_BACK
     return BrokerStatement(
         asked_at=asked_at,
+        before=before,
         positions=tuple(broker.positions()),
         orders=tuple(broker.orders_since(since)),
         fills=tuple(broker.fills_since(since)),
+        positions_again=tuple(broker.positions()),
     )
 
 
