@@ -54,7 +54,9 @@ LEFT JOIN dispatch_executions AS e ON e.execution_id = p.execution_id
 LEFT JOIN position_history AS h ON h.position_id = p.id
 WHERE e.recommendation_id = :id
    OR p.id IN (SELECT position_id FROM position_events
-               WHERE kind = 'exit_requested' AND details ->> 'recommendation' = CAST(:id AS text))
+               WHERE kind = 'exit_requested'
+                 AND (details ->> 'by' = 'recommendation ' || CAST(:id AS text)
+                      OR details ->> 'recommendation' = CAST(:id AS text)))
 ORDER BY p.entry_time, p.symbol COLLATE "C"
 """
 

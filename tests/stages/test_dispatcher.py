@@ -5,7 +5,6 @@ from decimal import Decimal
 import pytest
 
 from ops_pipeline.db.driver.connection import Database
-from ops_pipeline.db.operations import operator
 from ops_pipeline.domain.broker import OrderRequest
 from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.errors import (
@@ -14,6 +13,8 @@ from ops_pipeline.errors import (
     BrokerRejected,
     BrokerUnavailable,
 )
+from ops_pipeline.stages import control
+from ops_pipeline.stages.control import ControlCommand
 from tests.support.builders_trading import DAY_AFTER, DAY_BEFORE, TradingBench
 
 
@@ -171,10 +172,8 @@ def test_an_overtaken_entry_ends_with_its_time(bench: TradingBench) -> None:
 def test_an_entry_that_the_operator_cancelled_is_not_priced_anew(bench: TradingBench) -> None:
     number = bench.recommend()
     bench.dispatch()
-    with bench.db.transaction() as tx:
-        operator.cancel_entries(
-            tx, account=None, ticker=None, reason="a test", now=bench.clock.now()
-        )
+    closes = ControlCommand(action="close", operator="ann", reason="a test", ticker="AAA")
+    control.run(closes, db=bench.db, clock=bench.clock)
     for _ in range(7):
         bench.guard()
         bench.next_minute()

@@ -41,6 +41,7 @@ CALM = GateFacts(
     ),
     tier=LARGE,
     active=True,
+    closing=(),
     halts={},
     guard_ran_at=NOON - timedelta(minutes=1),
     ledger_loss=Decimal(0),
@@ -82,7 +83,7 @@ def verdict(gate: str, **changes: Any) -> Verdict:
 def test_a_calm_idea_passes_every_gate() -> None:
     verdicts = gates.assess_entry(CALM, RULES)
     assert gates.refused(verdicts) == []
-    assert len(verdicts) == 21
+    assert len(verdicts) == 22
 
 
 def test_before_the_first_minutes_are_over_no_run_of_the_guard_is_due() -> None:
@@ -117,6 +118,11 @@ def test_the_gates_of_the_rules_table_are_all_there() -> None:
     ("gate", "changes", "reason"),
     [
         ("account_active", {"active": False}, "Account switched off: active is false"),
+        (
+            "closing_requested",
+            {"closing": ("ann: news",)},
+            "AAA is being closed, asked by ann: news",
+        ),
         ("trading_state", {"halts": {"operator": "lunch"}}, "Halted by operator: lunch"),
         ("trading_state", {"halts": {"books": "AAA differs"}}, "Halted by books: AAA differs"),
         (

@@ -24,8 +24,8 @@ _LOAD_LOCKED = f"{_LOAD} FOR NO KEY UPDATE"
 
 _ENTRY = 'SELECT account_name FROM accounts WHERE active ORDER BY account_name COLLATE "C"'
 
-# Positions, live orders and ended ones that may still turn out to have filled are guarded even
-# if the account is inactive.
+# Positions, live orders, requests to close and ended orders that may still turn out to have
+# filled are guarded even if the account is inactive.
 _GUARD = """
 SELECT account_name FROM accounts AS a
 WHERE active
@@ -41,6 +41,8 @@ WHERE active
                 AND (o.decided_at >= :fills_since OR o.terminal_at >= :fills_since)
                 AND o.filled_qty > (SELECT coalesce(sum(f.quantity), 0) FROM fills AS f
                                     WHERE f.client_order_id = o.client_order_id))
+   OR EXISTS (SELECT 1 FROM close_requests AS c
+              WHERE c.account_name = a.account_name AND c.done_at IS NULL)
 ORDER BY account_name COLLATE "C"
 """
 

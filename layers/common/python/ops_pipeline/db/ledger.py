@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from ops_pipeline.db.close_requests import CLOSING
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.db.facts import HELD, PNL
 from ops_pipeline.domain.accounts import Account
@@ -44,6 +45,7 @@ SELECT h.*, c.of_account, t.of_ticker, t.last_exit, pnl.pnl, e.entries_in_ticker
        AND tick >= CAST(:day_start AS timestamptz)) AS guard_ran_at,
     (SELECT coalesce(max(attempt), 0) FROM orders
      WHERE recommendation_id = :recommendation_id) AS attempts,
+    ({CLOSING}) AS closing,
     (SELECT coalesce(array_agg(symbol), '{{}}') FROM active_positions AS p
      WHERE account_name = :account AND status = 'open' AND created_at < :listed_at
        AND NOT EXISTS (SELECT 1 FROM orders AS o
@@ -123,6 +125,7 @@ def read(tx: Transaction, query: LedgerQuery) -> LedgerView:
         guard_ran_at=row["guard_ran_at"],
         attempts=row["attempts"],
         open_symbols=frozenset(row["open_symbols"]),
+        closing=tuple(row["closing"]),
     )
 
 

@@ -9,7 +9,7 @@ from ops_pipeline.db.driver.connection import Row, Transaction, values_of
 from ops_pipeline.domain.exits import Closing, Mark, Position
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import Quote
-from ops_pipeline.domain.trading_terms import ExitRequest, Instrument, PositionEventKind
+from ops_pipeline.domain.trading_terms import PositionEventKind
 
 _COLUMNS = ", ".join(field.name for field in fields(Position))
 
@@ -55,12 +55,6 @@ WHERE account_name = :account AND symbol = :symbol AND status <> 'closed' FOR NO
 _HELD = f"""
 SELECT {_COLUMNS} FROM active_positions WHERE account_name = :account AND status <> 'closed'
 ORDER BY entry_time, symbol COLLATE "C"
-"""
-_REQUEST_EXIT = """
-UPDATE active_positions SET exit_requested = :rule, updated_at = :now
-WHERE account_name = :account AND ticker = :ticker AND instrument_type = :instrument_type
-  AND status <> 'closed' AND exit_requested IS NULL
-RETURNING id
 """
 _CLOSING_SINCE = """
 SELECT min(at) AS at FROM position_events
@@ -156,27 +150,6 @@ def closing_since(tx: Transaction, position_id: UUID) -> datetime | None:
     """When the exit of the whole position was first decided, or None."""
     row = tx.one(_CLOSING_SINCE, position_id=position_id)
     return row["at"] if row else None
-
-
-def request_exit(
-    tx: Transaction,
-    *,
-    account: str,
-    ticker: str,
-    instrument_type: Instrument,
-    rule: ExitRequest,
-    now: datetime,
-) -> list[UUID]:
-    """Ask the position manager to sell; a request made earlier stands."""
-    rows = tx.rows(
-        _REQUEST_EXIT,
-        account=account,
-        ticker=ticker,
-        instrument_type=instrument_type,
-        rule=rule,
-        now=now,
-    )
-    return [row["id"] for row in rows]
 
 
 def add_event(

@@ -24,6 +24,7 @@ VERSIONS = (
     "0020_keep_written_times",
     "0021_date_symbols",
     "0022_version_stories",
+    "0026_keep_close_requests",
     "0027_keep_overfills",
 )
 

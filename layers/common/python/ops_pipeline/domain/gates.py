@@ -56,6 +56,7 @@ class GateFacts:
 
     Attributes:
         active: Whether the operator lets the account enter at all.
+        closing: Who asked to close the ticker or the whole account, and why.
         halts: Reasons why entries are halted, by whom.
         held_symbols: Symbols open, closing or being entered.
         broker_symbols: Held or being bought by the broker's lists; None is unknown.
@@ -75,6 +76,7 @@ class GateFacts:
     limits: AccountLimits
     tier: Tier | None
     active: bool
+    closing: tuple[str, ...]
     halts: dict[str, str]
     guard_ran_at: datetime | None
     ledger_loss: Decimal | None
@@ -160,6 +162,14 @@ def trading_state(facts: GateFacts, _: GateRules) -> Verdict:
         who, why = next(iter(facts.halts.items()))
         return Verdict(False, f"Halted by {who}: {why}", sorted(facts.halts), "no halt")
     return Verdict(True, "Trading", "no halt", "no halt")
+
+
+@register("closing_requested")
+def closing_requested(facts: GateFacts, _: GateRules) -> Verdict:
+    if facts.closing:
+        reason = f"{facts.idea.ticker} is being closed, asked by {facts.closing[0]}"
+        return Verdict(False, reason, list(facts.closing), "no close")
+    return Verdict(True, "No close is asked for", "no close", "no close")
 
 
 @register("daily_loss")

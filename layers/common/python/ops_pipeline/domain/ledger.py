@@ -59,6 +59,7 @@ class LedgerView:
         attempts: Orders that the recommendation has had already.
         open_symbols: Of positions that were stored before the broker was asked for its lists
             and are still open, except those of which a listed sale is not booked yet.
+        closing: Who asked to close the ticker or everything, and why; until it is done.
     """
 
     account: Account
@@ -76,6 +77,7 @@ class LedgerView:
     guard_ran_at: datetime | None
     attempts: int
     open_symbols: frozenset[str]
+    closing: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

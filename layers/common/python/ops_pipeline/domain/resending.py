@@ -39,7 +39,7 @@ def entry_is_fresh(
 ) -> bool:
     """Whether an entry may still be sent: time, halts and price must allow it now.
 
-    `stopped` says that the account is switched off or its entries are halted.
+    `stopped`: the account is switched off, its entries are halted, or a close is asked for.
     Its room under the caps has been reserved since it was committed.
     """
     quote = market.fresh_quote(rules)

@@ -6,14 +6,15 @@ One unit of work under the account's row lock: read the ledger, assess, save.
 from dataclasses import dataclass
 from typing import Literal
 
-from ops_pipeline.db import accounts, dispatch, ledger, orders, positions
+from ops_pipeline.db import accounts, dispatch, ledger, orders
+from ops_pipeline.db.close_requests import CloseRequest
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.ledger import LedgerQuery
 from ops_pipeline.domain.ledger import LedgerView
 from ops_pipeline.domain.orders import Order
 from ops_pipeline.domain.recommendations import Recommendation
 from ops_pipeline.domain.snapshots import MarketSnapshot
-from ops_pipeline.execution import kill_switch
+from ops_pipeline.execution import closing, kill_switch
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.entry import Assessment, assess
 
@@ -97,23 +98,15 @@ def _save(
 
 
 def _request_exit(tx: Transaction, ctx: AccountContext, sell: Recommendation) -> None:
-    """Ask the position manager, the only exit authority, to sell."""
+    """Ask the position manager, the only exit authority, to sell, also what fills later."""
     now = ctx.now()
-    asked = positions.request_exit(
-        tx,
+    request = CloseRequest(
         account=ctx.name,
         ticker=sell.ticker,
-        instrument_type=sell.instrument_type,
         rule="signal",
-        now=now,
+        asked_by=f"recommendation {sell.id}",
+        reason="SELL",
+        asked_at=now,
     )
-    for position_id in asked:
-        positions.add_event(
-            tx,
-            position_id=position_id,
-            account=ctx.name,
-            kind="exit_requested",
-            details={"rule": "signal", "recommendation": sell.id},
-            now=now,
-        )
+    closing.ask(tx, request, instrument=sell.instrument_type)
     dispatch.finish(tx, sell.id, status="EXECUTED", reason=None, now=now)

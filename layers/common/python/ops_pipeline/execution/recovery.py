@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pg8000.exceptions import DatabaseError
 
-from ops_pipeline.db import accounts, dispatch, orders, positions
+from ops_pipeline.db import accounts, close_requests, dispatch, orders, positions
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.broker import BrokerOrder
@@ -159,13 +159,14 @@ class _Resolver:
             if order.purpose != "entry" or order.recommendation_id is None:
                 return False
             account = accounts.load_locked(tx, self.ctx.name)
+            closing = close_requests.closing(tx, self.ctx.name, order.ticker)
             recommendation = dispatch.lock(tx, order.recommendation_id)
         return entry_is_fresh(
             order,
             market,
             rules,
             recommended_at=recommendation.created_at,
-            stopped=not account.active or bool(account.halts(new_york_day(market.now))),
+            stopped=bool(not account.active or account.halts(new_york_day(market.now)) or closing),
         )
 
 

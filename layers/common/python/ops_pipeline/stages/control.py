@@ -2,7 +2,7 @@
 
 Each is one transaction with its record in operator_actions. Nothing here talks to a broker:
 the position manager, which runs even if entries are halted or the trading cycle fails, is the
-only exit authority.
+only exit authority, and repeats a close until it is done.
 """
 
 from collections.abc import Mapping
@@ -11,12 +11,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ops_pipeline.db import accounts, facts, positions
+from ops_pipeline.db import accounts
+from ops_pipeline.db.close_requests import CloseRequest
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.operations import alerts, operator
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.errors import InvalidInput
+from ops_pipeline.execution import closing
 from ops_pipeline.ports import Clock
 from ops_pipeline.stages.account_binding import BindCommand
 
@@ -106,28 +108,26 @@ def _do(tx: Transaction, command: ControlCommand, clock: Clock) -> Mapping[str, 
 
 def _close(tx: Transaction, command: ControlCommand, clock: Clock) -> Mapping[str, object]:
     now = clock.now()
-    for name in accounts.guard_accounts(tx, now):
-        if command.account in (None, name):
-            facts.lock_account(tx, name)
-    orders, recommendations = operator.cancel_entries(
+    request = CloseRequest(
+        account=command.account,
+        ticker=command.ticker,
+        rule="operator",
+        asked_by=command.operator,
+        reason=command.reason,
+        asked_at=now,
+    )
+    asked = closing.ask(tx, request)
+    cancelled = operator.cancel_recommendations(
         tx,
         account=command.account,
         ticker=command.ticker,
         reason=f"Closed by {command.operator}: {command.reason}",
         now=now,
     )
-    asked = operator.request_exits(tx, account=command.account, ticker=command.ticker, now=now)
-    for position in asked:
-        positions.add_event(
-            tx,
-            position_id=position.id,
-            account=position.account_name,
-            kind="exit_requested",
-            details={"rule": "operator", "by": command.operator, "reason": command.reason},
-            now=now,
-        )
     return {
-        "exits_asked": [f"{position.account_name} {position.symbol}" for position in asked],
-        "entries_cancelled": orders,
-        "recommendations_cancelled": recommendations,
+        "requests": asked.requests,
+        "closing": asked.closing,
+        "exits_asked": [f"{position.account_name} {position.symbol}" for position in asked.exits],
+        "entries_cancelled": asked.cancelled,
+        "recommendations_cancelled": cancelled,
     }

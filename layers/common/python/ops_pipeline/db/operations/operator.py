@@ -2,10 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
-from uuid import UUID
 
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.halts import HALTED
@@ -22,19 +20,6 @@ _RESUME = f"""
 UPDATE accounts SET operator_halt = NULL, order_limit_halt = NULL,
     streak_counted_from = :now WHERE {_SCOPE}
 RETURNING account_name, {HALTED} AS still_halted
-"""
-# An operator's request replaces one by a SELL signal.
-_REQUEST_EXITS = f"""
-UPDATE active_positions SET exit_requested = 'operator', updated_at = :now
-WHERE {_SCOPE} AND {_TICKER} AND status <> 'closed'
-  AND exit_requested IS DISTINCT FROM 'operator'
-RETURNING id, account_name, symbol
-"""
-# With a failure_reason the recommendation is not priced again.
-_CANCEL_ENTRIES = f"""
-UPDATE orders SET cancel_requested_at = coalesce(cancel_requested_at, :now),
-    failure_reason = coalesce(failure_reason, 'Cancelled by the operator')
-WHERE {_SCOPE} AND {_TICKER} AND purpose = 'entry' AND is_live(status)
 """
 # A recommendation with a live order ends with that order. One that was claimed or waits to be
 # priced again ends here: the run that claimed it checks this before it places an order.
@@ -55,15 +40,6 @@ ON CONFLICT (id) DO NOTHING
 OperatorAction = Literal["halt", "resume", "close", "bind", "watch", "unwatch"]
 
 
-@dataclass(frozen=True, slots=True)
-class RequestedExit:
-    """A position that the position manager was asked to sell."""
-
-    id: UUID
-    account_name: str
-    symbol: str
-
-
 def halt(tx: Transaction, *, account: str | None, reason: str) -> list[str]:
     """Halt the entries of one account, or of all; returns the accounts."""
     return sorted(row["account_name"] for row in tx.rows(_HALT, account=account, reason=reason))
@@ -80,25 +56,13 @@ def resume(
     return {row["account_name"]: row["still_halted"] for row in rows}
 
 
-def request_exits(
-    tx: Transaction, *, account: str | None, ticker: str | None, now: datetime
-) -> list[RequestedExit]:
-    """Ask the position manager to sell; returns the positions not asked for before."""
-    rows = tx.rows(_REQUEST_EXITS, account=account, ticker=ticker, now=now)
-    return sorted(
-        (RequestedExit(**row) for row in rows), key=lambda row: (row.account_name, row.symbol)
-    )
-
-
-def cancel_entries(
+def cancel_recommendations(
     tx: Transaction, *, account: str | None, ticker: str | None, reason: str, now: datetime
-) -> tuple[int, int]:
-    """Cancel live entries and pending recommendations; returns how many of each."""
-    asked = tx.execute(_CANCEL_ENTRIES, account=account, ticker=ticker, now=now)
-    ended = tx.execute(
+) -> int:
+    """Cancel the recommendations to buy that have no live or filled order; returns how many."""
+    return tx.execute(
         _CANCEL_RECOMMENDATIONS, account=account, ticker=ticker, reason=reason, now=now
     )
-    return asked, ended
 
 
 def record(

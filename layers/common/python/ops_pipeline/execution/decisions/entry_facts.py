@@ -64,6 +64,7 @@ def _facts(
         limits=_limits(ledger.account),
         tier=None,
         active=ledger.account.active,
+        closing=ledger.closing,
         halts=ledger.account.halts(new_york_day(now)),
         guard_ran_at=ledger.guard_ran_at,
         ledger_loss=-ledger.pnl_today,
