@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from ops_pipeline.db import close_requests
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.errors import BrokerOutcomeUnknown
-from ops_pipeline.execution import closing
 from ops_pipeline.stages import control
 from ops_pipeline.stages.control import ControlCommand
 from tests.support.builders_trading import TradingBench
@@ -76,8 +76,9 @@ def test_an_entry_filled_in_part_here_and_whole_at_the_broker_is_sold(bench: Tra
 def test_an_entry_in_flight_while_the_close_is_asked_is_sold(bench: TradingBench) -> None:
     bench.recommend()
     bench.broker.at_once["AAA"] = ("100.00", None)
-    bench.broker.on_submit = lambda _: (setattr(bench.broker, "on_submit", None), close(bench))
+    bench.broker.on_submit = lambda _: close(bench)
     bench.dispatch()
+    bench.broker.on_submit = None
     del bench.broker.at_once["AAA"]
     assert bench.position()["status"] == "open"
     until_flat(bench)
@@ -267,7 +268,7 @@ def _dying_at(monkeypatch: pytest.MonkeyPatch, step: str) -> Any:
                 raise Killed
 
             dies: Callable[..., None] = die
-            context.__enter__().setattr(closing.close_requests, step, dies)
+            context.__enter__().setattr(close_requests, step, dies)
 
         def __exit__(self, *ended: Any) -> None:
             context.__exit__(*ended)

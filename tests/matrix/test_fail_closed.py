@@ -42,8 +42,8 @@ account cannot be told from a new one. The account has no empty answer.
 
 Beside what fails, an operator's word refuses entries: `account_active` while the account has
 `active = false`, `trading_state` while it is halted, `closing_requested` while a close of the
-ticker, or of everything in the account, is not done (a SELL counts too). All are read under the account's lock, for
-each entry, and again before recovery sends an entry anew. Exits go on.
+ticker, or of everything in the account, is not done (a SELL counts too). All are read under the
+account's lock, for each entry, and again before recovery sends an entry anew. Exits go on.
 
 | what fails | how | entries | exits |
 |---|---|---|---|

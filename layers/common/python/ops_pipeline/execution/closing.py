@@ -7,7 +7,7 @@ from datetime import datetime
 from ops_pipeline.db import accounts, close_requests, facts, positions
 from ops_pipeline.db.close_requests import CloseRequest, RequestedExit
 from ops_pipeline.db.driver.connection import Transaction
-from ops_pipeline.domain.market import new_york_day, new_york_time
+from ops_pipeline.domain.orders import WATCHED_FOR
 from ops_pipeline.domain.trading_terms import Instrument
 
 
@@ -41,8 +41,9 @@ def ask(tx: Transaction, request: CloseRequest, *, instrument: Instrument | None
     names = accounts.all_names(tx) if request.account is None else [request.account]
     for name in names:
         facts.lock_account(tx, name)
-    today = new_york_time(new_york_day(request.asked_at), 0)
-    found = close_requests.concerned(tx, request, late_since=today, instrument=instrument)
+    found = close_requests.concerned(
+        tx, request, late_since=request.asked_at - WATCHED_FOR, instrument=instrument
+    )
     requests = [
         str(close_requests.insert(tx, request, each.account_name, each.symbols)) for each in found
     ]
