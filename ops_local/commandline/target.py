@@ -139,7 +139,7 @@ class Target:
     ) -> Iterator[Transaction]:
         """A reader's unit of work, in the stack or on this machine."""
         if self.stack:
-            yield deployed.StackReader(self.stack)
+            yield deployed.TypedStackReader(self.stack)
             return
         with self.reader_url(purpose, migrations) as url:
             target = target_from_url(url, name="--database-url")

@@ -106,7 +106,7 @@ def _client(cloud: Cloud, service: str) -> Iterator[Any]:
 def deployed_session(
     cloud: Cloud, recording: Recording, database_url: str
 ) -> Iterator[DeployedSession]:
-    """Stand this machine's servers in the vendors' places, subscribe the session's feeds."""
+    """Stand this machine's servers in the vendors' places, subscribe feeds, bind the accounts."""
     folder = cloud.folder
     session: DeployedSession | None = None
 
@@ -132,6 +132,7 @@ def deployed_session(
             tickers.watch_only(tx, recording.tickers)
             for name, url in sorted(served.feeds.items()):
                 feeds.subscribe(tx, url=url, source=name)
+        cloud.ops("accounts", "bind", "--all", "--yes", "--reason", "e2e")
         session = DeployedSession(cloud, exchange, MORNING, [])
         yield session
 
