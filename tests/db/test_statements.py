@@ -24,6 +24,8 @@ BY_THE_OWNER = ("migrations.", "default_parameters")
 ASKED = {"rows", "one", "execute", "copy_in"}
 # These put a table's or a role's name into a statement, where no parameter can stand.
 COMPOSED = {"health.py", "roles.py"}
+# Its table is created by the statement before it, in the same transaction.
+MADE_ON_DEMAND = {("migrations.corrections", "_RECORD")}
 _PARAMETERS = """
 SELECT cardinality(parameter_types) AS n FROM pg_prepared_statements WHERE name = :name
 """
@@ -69,8 +71,11 @@ def _check(database: Database, sql: str) -> None:
         tx.script(f"EXPLAIN EXECUTE {name}{f'({nulls})' if nulls else ''}")
 
 
+PREPARED = [each for each in STATEMENTS if each[:2] not in MADE_ON_DEMAND]
+
+
 @pytest.mark.parametrize(
-    ("module", "name", "sql"), STATEMENTS, ids=[f"{m}.{n}" for m, n, _ in STATEMENTS]
+    ("module", "name", "sql"), PREPARED, ids=[f"{m}.{n}" for m, n, _ in PREPARED]
 )
 def test_it_can_be_prepared_and_its_role_may_run_it(
     logins: dict[str, Database], module: str, name: str, sql: str

@@ -52,6 +52,7 @@ _ELSEWHERE = """
     WHERE to_regclass('schema_migrations') IS NOT NULL
 """
 # Times as text: converting a thousand of them takes the driver longer than fetching them.
+_UNSIGNED = "SELECT 1 AS found FROM public.schema_migrations WHERE checksum IS NULL LIMIT 1"
 _HISTORY = """
     SELECT version, checksum, execution_ms,
         to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') AS applied_at
@@ -109,7 +110,7 @@ def is_ours(tx: Transaction) -> bool:
     """Whether public.schema_migrations is there and the runner's own, rows or none."""
     if not columns_of_history(tx).issuperset(_COLUMNS):
         return False
-    return not any(tx.rows("SELECT FROM public.schema_migrations WHERE checksum IS NULL LIMIT 1"))
+    return not tx.rows(_UNSIGNED)
 
 
 def _applied(row: Row, note: str | None) -> Applied:
