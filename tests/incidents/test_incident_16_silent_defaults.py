@@ -172,6 +172,29 @@ def test_an_execution_mode_that_is_none_is_refused(db: Database) -> None:
         tx.execute("UPDATE accounts SET execution_mode = 'PAPER'")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        None,
+        "https://paper-api.alpaca.markets",
+        "https://API.Alpaca.Markets:443/",
+        "http://paper-api.alpaca.markets./v2",
+        "https://somebody@broker-api.sandbox.alpaca.markets",
+    ],
+)
+def test_no_miss_counts_as_proof_at_the_real_broker(url: str | None) -> None:
+    where = {} if url is None else {"ALPACA_TRADING_URL": url}
+    with pytest.raises(SettingsInvalid, match="BROKER_READ_AFTER_WRITE"):
+        read_settings({"BROKER_READ_AFTER_WRITE": "true", **where})
+    assert not read_settings(where).broker_read_after_write
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://notalpaca.markets.test"])
+def test_at_an_exchange_of_ones_own_a_miss_may_count(url: str) -> None:
+    given = {"BROKER_READ_AFTER_WRITE": "true", "ALPACA_TRADING_URL": url}
+    assert read_settings(given).broker_read_after_write
+
+
 def test_settings_that_are_good_are_taken_as_they_are() -> None:
     settings = read_settings({"ALPACA_DATA_FEED": "sip", "OPS_DEPLOYMENT": "west2"})
     assert (settings.data_feed, settings.deployment) == ("sip", "west2")

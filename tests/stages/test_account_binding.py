@@ -25,6 +25,7 @@ from ops_pipeline.runtime.wiring import Runtime
 from ops_pipeline.stages.account_binding import BindCommand
 from tests.conftest import MIGRATIONS
 from tests.contract.paper_street import LARGE, TINY, ask, place
+from tests.contract.stub_broker import ACCOUNT, ACCOUNT_NUMBER, Answer, serving
 from tests.support.builders_market import rows
 from tests.support.builders_trading import TradingBench
 from tests.support.fakes import FixedClock
@@ -110,6 +111,20 @@ def test_keys_that_open_another_number_than_stands_beside_them_are_refused(
     found = bound(runtime, account="large")
     assert states(found) == {"large": "refused"}
     assert "another account" in found["large"]["why"]
+
+
+@pytest.mark.parametrize(("forbidden", "state"), [(False, "refused"), (True, "bound")])
+def test_an_account_that_may_sell_short_is_not_bound(
+    runtime: Runtime, variables: dict[str, str], *, forbidden: bool, state: str
+) -> None:
+    with serving() as stub:
+        stub.script("GET /v2/account", Answer(body={**ACCOUNT, "shorting_enabled": True}))
+        stub.script("GET /v2/account/configurations", Answer(body={"no_shorting": forbidden}))
+        variables["ALPACA_TRADING_URL"] = stub.url
+        variables["ALPACA_LARGE_ACCOUNT_NUMBER"] = ACCOUNT_NUMBER
+        found = bound(runtime, account="large")
+    assert found["large"]["state"] == state
+    assert ("may sell short" in found["large"]["why"]) != forbidden
 
 
 def test_two_accounts_whose_keys_open_one_are_not_both_bound(

@@ -4,6 +4,7 @@ A missing or invalid setting stops the stage and is named; there are no silent f
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -95,6 +96,10 @@ class BrokerKeys(BaseModel):
     account_number: str = Field(min_length=1, repr=False)
 
 
+# Its look-ups may miss an order that it accepted a moment ago: one miss proves nothing there.
+_REAL_BROKER = re.compile(r"(?:.*\.)?alpaca\.markets\.?")
+
+
 def read_settings(variables: Mapping[str, str]) -> Settings:
     """Validate the variables of the pipeline.
 
@@ -104,12 +109,15 @@ def read_settings(variables: Mapping[str, str]) -> Settings:
     names = [field.alias for field in Settings.model_fields.values() if field.alias]
     given = {name: variables[name] for name in names if variables.get(name)}
     try:
-        return Settings.model_validate(given)
+        settings = Settings.model_validate(given)
     except ValidationError as error:
         problems = "; ".join(
             f"{item['loc'][0]}: {item['msg']}" for item in error.errors(include_input=False)
         )
         raise SettingsInvalid(problems) from None
+    if settings.broker_read_after_write and _REAL_BROKER.fullmatch(settings.trading_url.host or ""):
+        raise SettingsInvalid("BROKER_READ_AFTER_WRITE: never where ALPACA_TRADING_URL is Alpaca's")
+    return settings
 
 
 def read_broker_keys(

@@ -329,7 +329,9 @@ class Deps:
             broker=None
             if ctx.account.simulated
             else self.runtime.broker(ctx.name, ctx.account.broker),
-            read_after_write=self.runtime.settings.broker_read_after_write,
+            # It is a promise of the server at ALPACA_TRADING_URL.
+            read_after_write=self.runtime.settings.broker_read_after_write
+            and ctx.account.broker == ALPACA,
         )
 
     def market_reader(self, ctx: AccountContext) -> MarketReader:

@@ -176,6 +176,11 @@ def _require_plausible(command: BindCommand, row: AccountComparison, told: Broke
             f"{row.account}: the account that these keys open does not have its newest order;"
             " if that is right, as after a reset, give its number as well"
         )
+    if not told.no_shorting:
+        raise AccountMismatch(
+            f"{row.account}: the account may sell short; forbid it at {row.broker} first"
+            " (at Alpaca: no_shorting in the account's configuration)"
+        )
     if command.reset and row.newest_order == "there":
         raise AccountMismatch(f"{row.account}: it has our newest order, so it was not reset")
 
