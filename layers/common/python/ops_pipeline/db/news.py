@@ -17,7 +17,7 @@ from ops_pipeline.domain.news.items import (
     StoryTrace,
     WaitingItem,
 )
-from ops_pipeline.domain.news.stories import SAME_TITLE_WITHIN, title_start
+from ops_pipeline.domain.news.stories import FEWEST_WORDS_ALIKE, SAME_TITLE_WITHIN, title_starts
 from ops_pipeline.domain.news.story_verdicts import StoryItem, stories_of
 
 ClassificationStatus = Literal["CLASSIFIED", "UNCLASSIFIABLE"]
@@ -30,7 +30,7 @@ _TRACE = """
 SELECT story_id, canonical_link, title_key, coalesce(published_at, fetched_at) AS dated, event_uid,
     feed_url
 FROM inbound_events_raw"""
-# One branch for each index. U+10FFFF sorts behind every headline that begins with a start.
+# One branch for each index. What begins with a headline and a blank sorts before it and "!".
 _TRACES = f"""
 {_TRACE} WHERE canonical_link = ANY(CAST(:links AS text[]))
 UNION
@@ -39,11 +39,15 @@ UNION
 {_TRACE} WHERE title_key = ANY(CAST(:keys AS text[]))
     AND coalesce(published_at, fetched_at) BETWEEN :since AND :until
 UNION
-{_TRACE}, unnest(CAST(:starts AS text[])) AS given (start)
-WHERE title_key COLLATE "C" >= start AND title_key COLLATE "C" < start || U&'\\+10FFFF'
-    AND coalesce(published_at, fetched_at) BETWEEN :since AND :until
+SELECT told.* FROM unnest(CAST(:longer AS text[])) AS given (start)
+CROSS JOIN LATERAL (
+    {_TRACE} WHERE title_key COLLATE "C" > start || ' ' AND title_key COLLATE "C" < start || '!'
+        AND coalesce(published_at, fetched_at) BETWEEN :since AND :until
+    ORDER BY title_key COLLATE "C" LIMIT 20
+) AS told
 UNION
-{_TRACE} WHERE fetched_at BETWEEN :since AND :until AND feed_url = ANY(CAST(:feeds AS text[]))
+{_TRACE} WHERE cardinality(CAST(:feeds AS text[])) > 0
+    AND fetched_at BETWEEN :since AND :until AND feed_url = ANY(CAST(:feeds AS text[]))
 """
 
 _INSERT_ITEMS = """
@@ -141,12 +145,13 @@ def story_traces(tx: Transaction, items: Sequence[NewsItem]) -> list[StoryTrace]
     if not items:
         return []
     dated = [item.dated for item in items]
+    titles = {item.title_key for item in items if item.title_key}
     rows = tx.rows(
         _TRACES,
         links=sorted({item.canonical_link for item in items if item.canonical_link}),
         uids=sorted({item.corrects_uid for item in items if item.corrects_uid}),
-        keys=sorted({item.title_key for item in items if item.title_key}),
-        starts=sorted({start for item in items if (start := title_start(item.title_key or ""))}),
+        keys=sorted({*titles, *(start for title in titles for start in title_starts(title))}),
+        longer=sorted(title for title in titles if title.count(" ") + 1 >= FEWEST_WORDS_ALIKE),
         feeds=sorted({item.feed_url for item in items if item.correction}),
         since=min(dated) - SAME_TITLE_WITHIN,
         until=max(dated) + SAME_TITLE_WITHIN,

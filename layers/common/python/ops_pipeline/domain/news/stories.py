@@ -59,14 +59,14 @@ class StoryIndex:
     def _alike(self, item: NewsItem) -> UUID | None:
         """The story of an equal headline, else of one of which either begins with the other."""
         key = item.title_key or ""
-        for trace in self._by_title.get(key, ()):
-            if _near(item, trace):
-                return trace.story_id
-        for trace in self._by_start.get(title_start(key) or "", ()):
-            other = f"{trace.title_key} "
-            if _near(item, trace) and (other.startswith(f"{key} ") or f"{key} ".startswith(other)):
-                return trace.story_id
-        return None
+        alike = (
+            self._by_title.get(key, ()),
+            self._by_start.get(key, ()),
+            *(self._by_title.get(start, ()) for start in reversed(title_starts(key))),
+        )
+        return next(
+            (trace.story_id for traces in alike for trace in traces if _near(item, trace)), None
+        )
 
     def _overlapping(self, item: NewsItem) -> UUID | None:
         """The story of the same feed whose headline has most of its words in common."""
@@ -86,15 +86,14 @@ class StoryIndex:
         self._by_feed.setdefault(trace.feed_url, []).append(trace)
         if trace.title_key is not None:
             self._by_title.setdefault(trace.title_key, []).append(trace)
-            start = title_start(trace.title_key)
-            if start is not None:
+            for start in title_starts(trace.title_key):
                 self._by_start.setdefault(start, []).append(trace)
 
 
-def title_start(key: str) -> str | None:
-    """The words that headlines which begin alike have in common; None for a short one."""
-    words = key.split(" ", FEWEST_WORDS_ALIKE)
-    return " ".join(words[:FEWEST_WORDS_ALIKE]) if len(words) >= FEWEST_WORDS_ALIKE else None
+def title_starts(key: str) -> list[str]:
+    """The beginnings of a headline that are long enough to tell its story, the shortest first."""
+    words = key.split()
+    return [" ".join(words[:count]) for count in range(FEWEST_WORDS_ALIKE, len(words))]
 
 
 def _near(item: NewsItem, trace: StoryTrace) -> bool:
