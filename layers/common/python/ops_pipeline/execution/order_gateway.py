@@ -26,7 +26,8 @@ from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.booking import ExecutionReport
 from ops_pipeline.ports import Broker
 
-# "Not there" is believed at the second look, this much later or more.
+# One look without a result proves little, the broker may list an order late: "not there" is
+# believed at the second look, this much later or more.
 BELIEVED_AFTER = timedelta(seconds=60)
 # These concern the whole run, not one order: the next order would fare no better.
 STOPS_THE_RUN = (AccountMismatch, CommitUnknown, DatabaseUnavailable, LeaseLost)

@@ -23,11 +23,9 @@ from ops_pipeline.execution import unresolved_orders
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.booking import ExecutionReport
 from ops_pipeline.execution.market_reader import MarketReader
-from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
+from ops_pipeline.execution.order_gateway import BELIEVED_AFTER, STOPS_THE_RUN, OrderGateway
 from ops_pipeline.ports import Broker
 
-# One look-up without a result proves little: the broker may list an order late.
-_SURE_AFTER = timedelta(seconds=60)
 _LISTED_SINCE = timedelta(minutes=10)
 # An outcome that is unknown for longer than this needs a person too.
 _UNKNOWN_FOR = timedelta(minutes=2)
@@ -127,7 +125,7 @@ class _Resolver:
         """Whether a second miss, and absence from the list of all orders, means "not placed"."""
         if self.gateway.read_after_write:
             return True
-        return order.missed_at is not None and self.ctx.now() - order.missed_at >= _SURE_AFTER
+        return order.missed_at is not None and self.ctx.now() - order.missed_at >= BELIEVED_AFTER
 
     def _send_again(self, order: Order) -> bool:
         """Send an order that was never placed again while it is wanted, else close it."""
