@@ -14,13 +14,10 @@ from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.ledger import OrderView, Sale
 from ops_pipeline.domain.orders import Order
 from ops_pipeline.domain.parameters import ExitRules
-from ops_pipeline.execution.decisions.booking import (
-    Booking,
-    ExecutionReport,
-    book,
-    book_unfilled,
-    closing_of,
-)
+from ops_pipeline.execution.decisions.booking import book, book_unfilled
+from ops_pipeline.execution.decisions.changes import Booking
+from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
+from ops_pipeline.execution.decisions.sales import closing_of
 
 NOON = datetime(2026, 2, 4, 17, tzinfo=UTC)
 RULES = ExitRules()

@@ -9,7 +9,8 @@ from ops_pipeline.db import orders
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.orders import Order
 from ops_pipeline.errors import BrokerOutcomeUnknown, OpsError
-from ops_pipeline.execution.decisions.booking import EvidenceMismatch, ExecutionReport
+from ops_pipeline.execution.decisions.booking import EvidenceMismatch
+from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
 from tests.support.builders_trading import TradingBench
 
 REFUSED = (DatabaseError, OpsError)

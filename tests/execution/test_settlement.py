@@ -8,7 +8,7 @@ import pytest
 from ops_pipeline.db.driver.connection import Database, Row
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
 from ops_pipeline.errors import StageFailed
-from ops_pipeline.execution.decisions.booking import ExecutionReport
+from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
 from tests.support.builders_trading import TradingBench
 
 TABLES = (

@@ -17,7 +17,7 @@ from ops_pipeline.domain.reconciliation import Break, EarlierBreak
 from ops_pipeline.domain.trading_terms import PositionEventKind, TradeReason
 from ops_pipeline.execution import limit_breach, settlement
 from ops_pipeline.execution.context import AccountContext
-from ops_pipeline.execution.decisions.booking import ExecutionReport
+from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
 from ops_pipeline.execution.order_gateway import OrderGateway
 
 _GONE: TradeReason = "missing_at_broker"

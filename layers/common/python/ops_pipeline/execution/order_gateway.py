@@ -23,7 +23,7 @@ from ops_pipeline.errors import (
 )
 from ops_pipeline.execution import settlement
 from ops_pipeline.execution.context import AccountContext
-from ops_pipeline.execution.decisions.booking import ExecutionReport
+from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
 from ops_pipeline.ports import Broker
 
 # One look without a result proves little, the broker may list an order late: "not there" is

@@ -22,7 +22,7 @@ from ops_pipeline.domain.orders import (
 )
 from ops_pipeline.errors import BrokerUnavailable, OpsError
 from ops_pipeline.execution.context import AccountContext
-from ops_pipeline.execution.decisions.booking import ExecutionReport, report_of
+from ops_pipeline.execution.decisions.execution_reports import ExecutionReport, report_of
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 from ops_pipeline.ports import Broker
 

@@ -21,7 +21,7 @@ from ops_pipeline.domain.resending import Market, entry_is_fresh, sale_is_wanted
 from ops_pipeline.errors import OpsError
 from ops_pipeline.execution import unresolved_orders
 from ops_pipeline.execution.context import AccountContext
-from ops_pipeline.execution.decisions.booking import ExecutionReport
+from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
 from ops_pipeline.execution.market_reader import MarketReader
 from ops_pipeline.execution.order_gateway import BELIEVED_AFTER, STOPS_THE_RUN, OrderGateway
 from ops_pipeline.ports import Broker

@@ -24,12 +24,9 @@ from ops_pipeline.domain.parameters import ExitRules
 from ops_pipeline.domain.trading_terms import TradeReason
 from ops_pipeline.execution import limit_breach
 from ops_pipeline.execution.decisions import booking as decisions
-from ops_pipeline.execution.decisions.booking import (
-    Booking,
-    ExecutionReport,
-    PositionEvent,
-    RecommendationEnd,
-)
+from ops_pipeline.execution.decisions.changes import Booking, PositionEvent, RecommendationEnd
+from ops_pipeline.execution.decisions.execution_reports import ExecutionReport, what_has_a_price
+from ops_pipeline.execution.decisions.sales import closing_of
 
 
 def settle(
@@ -50,7 +47,7 @@ def settle(
     if why := other_terms(order, report.found):
         alerts.open_alert(tx, order_disagrees(order, why), now=now)
         return order
-    priced = decisions.what_has_a_price(report)
+    priced = what_has_a_price(report)
     if priced is not report:
         filled = report.found.filled_quantity
         alerts.open_alert(tx, fill_unpriced(order, filled), now=now)
@@ -90,7 +87,7 @@ def close_unproven(
     tx: Transaction, position: Position, reason: TradeReason, *, now: datetime
 ) -> None:
     """Close a position that no sale of ours closed."""
-    closed, closing = decisions.closing_of(
+    closed, closing = closing_of(
         position,
         orders.sales(tx, position.id),
         reason=reason,
