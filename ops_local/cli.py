@@ -1,4 +1,4 @@
-"""The `ops` command. Exit codes: 0 good, 1 something is wrong, 2 usage."""
+"""The `ops` command. Exit codes: 0 good, 1 something is wrong, 2 usage, 3 waited in vain."""
 
 import logging
 import os

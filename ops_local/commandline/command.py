@@ -20,11 +20,12 @@ _UNNAMED = "operator"
 
 
 class Exit(IntEnum):
-    """The exit codes of every verb."""
+    """The exit codes of every verb; 3 only where one was told to wait, and the time is over."""
 
     GOOD = 0
     WRONG = 1
     USAGE = 2
+    UNFINISHED = 3
 
 
 class UsageError(Exception):

@@ -113,8 +113,8 @@ VERBS = (
     ),
     Verb(
         "close",
-        "sell open positions, cancel open entries",
-        "control:CLOSE",
+        "sell what is held and cancel what is live",
+        "close:COMMAND",
         reaches=_HERE_OR_STACK,
     ),
     Verb("accounts list", "accounts and whether they are bound", "accounts:LIST", reaches=_STACK),

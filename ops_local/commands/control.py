@@ -1,44 +1,69 @@
-"""`ops halt`, `ops resume`, `ops close`: an operator's actions, recorded with the reason."""
+"""`ops halt` and `ops resume`: an operator's actions, recorded with the reason."""
 
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Literal
 
 from ops_local import deployed
 from ops_local.commandline.command import Command, VerbCall
 from ops_pipeline.adapters.clock import WallClock
+from ops_pipeline.db.driver.transaction import Transaction
+from ops_pipeline.ports import Clock
 from ops_pipeline.stages import control
-from ops_pipeline.stages.control import Action, ControlCommand
+from ops_pipeline.stages.control import ControlCommand
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
+@dataclass(frozen=True, slots=True)
+class _ReplayMoment:
+    """The present of a replay, which any clock on the wall would put behind all its orders."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        return self.at
+
+
+def arguments(parser: argparse.ArgumentParser, reason: str | None = None) -> None:
+    """What every action takes.
+
+    Args:
+        reason: Stands where none is given; None requires one.
+    """
     parser.add_argument("--account", metavar="A", help="one account; all if omitted")
-    parser.add_argument("--reason", required=True, help="why; recorded in operator_actions")
+    parser.add_argument(
+        "--reason",
+        required=reason is None,
+        default=reason,
+        help="why; recorded in operator_actions",
+    )
     parser.add_argument("--operator", metavar="NAME", help="who; the login name if omitted")
 
 
-def _close_arguments(parser: argparse.ArgumentParser) -> None:
-    _arguments(parser)
-    parser.add_argument("--ticker", metavar="T", help="only this one; all if omitted")
+def clock_of(call: VerbCall, tx: Transaction | None) -> Clock:
+    """The clock by which an action happens: a replay's own, else the wall's."""
+    if tx is not None and call.target.place("acts").kind == "replay":
+        return _ReplayMoment(call.target.present(tx))
+    return WallClock()
 
 
-def _run(action: Action) -> Callable[[VerbCall], int]:
+def _run(action: Literal["halt", "resume"]) -> Callable[[VerbCall], int]:
     def run(call: VerbCall) -> int:
-        """Return 0 once it is recorded, 1 if it touched nothing or nobody will carry it out."""
+        """Return 0 once it is recorded, 1 if it touched nothing."""
         command = ControlCommand(
             action=action,
             operator=call.operator,
             reason=call.args.reason,
             account=call.args.account,
-            ticker=call.args.ticker if action == "close" else None,
         )
         done = _done(call, command)
         call.print_json(done)
-        if not any(done[name] for name in _TOUCHED[action]):
+        if not done[_TOUCHED[action]]:
             sys.stderr.write(f"nothing to {action}: the record of it is all that was written\n")
             return 1
-        return _carried_out(call) if action == "close" else 0
+        return 0
 
     return run
 
@@ -51,28 +76,11 @@ def _done(call: VerbCall, command: ControlCommand) -> dict[str, object]:
     with target.writing("ops-control") as database:
         with database.transaction() as tx:
             call.announce(tx, "acts")
-        return control.run(command, db=database, clock=WallClock())
-
-
-def _carried_out(call: VerbCall) -> int:
-    """The position manager sells and cancels: say so if none runs on this machine."""
-    place, home = call.target.place("acts"), call.home
-    wanted = place.name if place.kind == "replay" else None
-    if place.name is None or (home.is_up and home.playing == wanted):
-        return 0
-    sys.stderr.write(
-        f"nobody is there to carry it out: no `ops up` runs in {home.folder}; "
-        "it is done once one does\n"
-    )
-    return 1
+            clock = clock_of(call, tx)
+        return control.run(command, db=database, clock=clock)
 
 
 # What each action's result counts as touched.
-_TOUCHED: dict[Action, tuple[str, ...]] = {
-    "halt": ("halted",),
-    "resume": ("resumed",),
-    "close": ("exits_asked", "entries_cancelled", "recommendations_cancelled"),
-}
-HALT = Command(_run("halt"), _arguments)
-RESUME = Command(_run("resume"), _arguments)
-CLOSE = Command(_run("close"), _close_arguments)
+_TOUCHED = {"halt": "halted", "resume": "resumed"}
+HALT = Command(_run("halt"), arguments)
+RESUME = Command(_run("resume"), arguments)

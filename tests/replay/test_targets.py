@@ -140,9 +140,13 @@ def test_a_sale_that_nobody_will_carry_out_ends_with_1_and_says_so(
     told = capsys.readouterr()
     assert len(json.loads(told.out)["exits_asked"]) == held
     assert "nobody is there to carry it out" in told.err
-    # All of it is asked for already: the second time nothing is touched.
+    # What the replay buys later is not in it: it was asked at the replay's time, not at ours.
+    days = "SELECT DISTINCT date(asked_at) AS day FROM close_requests"
+    assert _ops(mine, "query", days, "--replay", COPY) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == [{"day": "2026-02-04"}]
+    # What is asked for already is still held, and still nobody is there.
     assert _ops(mine, "close", *WHY, "--replay", COPY) == 1
-    assert "nothing to close" in capsys.readouterr().err
+    assert "nobody is there to carry it out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

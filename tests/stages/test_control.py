@@ -5,11 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from ops_local import database as local
 from ops_local.cli import main
-from ops_local.database import DatabaseUrls
-from ops_local.postgres.server import EmbeddedPostgres
-from ops_pipeline.db.driver.connection import target_from_url
 from ops_pipeline.domain.operations.invariants import MEANINGS
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.stages import control
@@ -181,12 +177,6 @@ def test_five_losses_in_a_row_halt_the_account_until_somebody_resumes_it(
     command(bench, "resume", account="large")
     dispatched(bench, "CCC")
     assert bench.orders("entry")[-1]["symbol"] == "CCC"
-
-
-@pytest.fixture
-def admin_url(postgres: EmbeddedPostgres, database_urls: DatabaseUrls) -> str:
-    """The superuser in this test's database, as DATABASE_URL of another server would be."""
-    return local.url_for(postgres.url, database=target_from_url(database_urls.writer).database)
 
 
 def test_the_doctor_finds_nothing_wrong_with_a_fresh_database(

@@ -2,7 +2,10 @@
 
 import pytest
 
-from ops_pipeline.db.driver.connection import Database
+from ops_local import database as local
+from ops_local.database import DatabaseUrls
+from ops_local.postgres.server import EmbeddedPostgres
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from tests.support.builders_trading import TradingBench
 
 
@@ -19,3 +22,9 @@ def held(bench: TradingBench) -> TradingBench:
     bench.next_minute()
     bench.guard()
     return bench
+
+
+@pytest.fixture
+def admin_url(postgres: EmbeddedPostgres, database_urls: DatabaseUrls) -> str:
+    """The superuser in this test's database, as DATABASE_URL of another server would be."""
+    return local.url_for(postgres.url, database=target_from_url(database_urls.writer).database)

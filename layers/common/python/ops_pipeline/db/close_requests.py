@@ -3,8 +3,10 @@
 Everything here runs under the row lock of the account concerned.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
@@ -17,22 +19,33 @@ CloseRule = Literal["operator", "signal"]
 # An entry that ended without all its shares may still fill late, or turn up after it was given
 # up. NULL for account, ticker or instrument means all of them. A SELL signal leaves a person's
 # own orders alone.
-_CONCERNED = """
-SELECT account_name, array_agg(DISTINCT symbol COLLATE "C"
-                               ORDER BY symbol COLLATE "C") AS symbols,
-    bool_or(there) AS there
-FROM (
-    SELECT account_name, ticker, symbol, instrument_type, true AS there
+_IN_SCOPE = """(
+    SELECT account_name, ticker, symbol, instrument_type, true AS there, quantity AS held,
+        0 AS live
     FROM active_positions WHERE status <> 'closed'
     UNION ALL
-    SELECT account_name, ticker, symbol, instrument_type, is_live(status) FROM orders
+    SELECT account_name, ticker, symbol, instrument_type, is_live(status), 0,
+        CAST(is_live(status) AS integer)
+    FROM orders
     WHERE (is_live(status) AND (purpose <> 'adopted' OR CAST(:rule AS text) = 'operator'))
        OR (purpose = 'entry' AND filled_qty < quantity AND decided_at >= :late_since)
 ) AS concerned
 WHERE (CAST(:account AS text) IS NULL OR account_name = CAST(:account AS text))
   AND (CAST(:ticker AS text) IS NULL OR ticker = CAST(:ticker AS text))
   AND (CAST(:instrument AS text) IS NULL OR instrument_type = CAST(:instrument AS text))
+"""
+_CONCERNED = f"""
+SELECT account_name, array_agg(DISTINCT symbol COLLATE "C"
+                               ORDER BY symbol COLLATE "C") AS symbols,
+    bool_or(there) AS there
+FROM {_IN_SCOPE}
 GROUP BY account_name ORDER BY account_name COLLATE "C"
+"""
+_HELD_OR_LIVE = f"""
+SELECT account_name, symbol, sum(held) AS held, sum(live) AS orders
+FROM {_IN_SCOPE}
+GROUP BY account_name, symbol HAVING bool_or(there)
+ORDER BY account_name COLLATE "C", symbol COLLATE "C"
 """
 _INSERT = """
 INSERT INTO close_requests (id, account_name, ticker, rule, symbols, asked_at, asked_by, reason)
@@ -104,7 +117,7 @@ LEFT JOIN active_positions AS p
     ON p.account_name = c.account_name AND p.symbol = s.symbol AND p.status <> 'closed'
 LEFT JOIN orders AS o
     ON o.account_name = c.account_name AND o.symbol = s.symbol AND is_live(o.status)
-WHERE c.done_at IS NULL AND CAST(c.id AS text) = :id
+WHERE c.done_at IS NULL AND CAST(c.id AS text) = ANY(CAST(:ids AS text[]))
 GROUP BY 1, 2, 3 ORDER BY c.account_name COLLATE "C", s.symbol COLLATE "C"
 """
 
@@ -132,6 +145,16 @@ class Concerned:
     account_name: str
     symbols: list[str]
     there: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOrLive:
+    """One symbol that a request would close: the quantity held, and how many orders are live."""
+
+    account_name: str
+    symbol: str
+    held: Decimal
+    orders: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +186,21 @@ def concerned(
         instrument=instrument,
     )
     return [Concerned(**row) for row in rows]
+
+
+def held_or_live(
+    tx: Transaction, request: CloseRequest, *, late_since: datetime
+) -> list[HeldOrLive]:
+    """What a request would close if it were asked now, by account and symbol."""
+    rows = tx.rows(
+        _HELD_OR_LIVE,
+        account=request.account,
+        ticker=request.ticker,
+        rule=request.rule,
+        late_since=late_since,
+        instrument=None,
+    )
+    return [HeldOrLive(**row) for row in rows]
 
 
 def insert(tx: Transaction, request: CloseRequest, account: str, symbols: list[str]) -> UUID:
@@ -212,9 +250,9 @@ def closing(tx: Transaction, account: str, ticker: str) -> tuple[str, ...]:
     return tuple(row["closing"]) if row else ()
 
 
-def left(tx: Transaction, request_id: str) -> list[str]:
-    """What an open request still waits for; empty once it is done."""
+def left(tx: Transaction, request_ids: Sequence[str]) -> list[str]:
+    """What these requests still wait for, by account and symbol; empty once all are done."""
     return [
         f"{row['account_name']} {row['symbol']}: {row['held'] or 0} held, {row['orders']} live"
-        for row in tx.rows(_LEFT, id=request_id)
+        for row in tx.rows(_LEFT, ids=list(request_ids))
     ]

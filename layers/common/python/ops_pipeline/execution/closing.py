@@ -17,12 +17,14 @@ class Asked:
 
     Attributes:
         requests: Ids of the stored requests, one an account.
+        accounts: Whose they are, in the same order.
         closing: Account and symbol of everything held or live.
         exits: Positions that were not being closed before.
         cancelled: How many live buys were asked to be cancelled.
     """
 
     requests: Sequence[str]
+    accounts: Sequence[str]
     closing: Sequence[str]
     exits: Sequence[RequestedExit]
     cancelled: int
@@ -50,6 +52,7 @@ def ask(tx: Transaction, request: CloseRequest, *, instrument: Instrument | None
     steps = [carry_out(tx, each.account_name, request.asked_at) for each in found]
     return Asked(
         requests=requests,
+        accounts=[each.account_name for each in found],
         closing=[f"{it.account_name} {s}" for it in found if it.there for s in it.symbols],
         exits=[asked for step in steps for asked in step.exits],
         cancelled=sum(step.cancelled for step in steps),

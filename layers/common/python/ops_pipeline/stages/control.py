@@ -7,6 +7,7 @@ only exit authority, and repeats a close until it is done.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -44,6 +45,24 @@ class ControlCommand:
     def scope(self) -> str:
         return self.account or EVERYTHING
 
+    def close_request(self, now: datetime) -> CloseRequest:
+        """The request of a close, its symbol as the market writes it.
+
+        Raises:
+            InvalidInput: the symbol is blank, which must not come to mean all of them.
+        """
+        ticker = None if self.ticker is None else self.ticker.strip().upper()
+        if ticker == "":
+            raise InvalidInput("ticker: it is blank; leave it out to close everything")
+        return CloseRequest(
+            account=self.account,
+            ticker=ticker,
+            rule="operator",
+            asked_by=self.operator,
+            reason=self.reason,
+            asked_at=now,
+        )
+
 
 class Request(BaseModel):
     """A command as an event; what it is about has a default, and bind only compares by it."""
@@ -59,9 +78,20 @@ class Request(BaseModel):
         default=None, repr=False, description="For bind: the account's number at its broker."
     )
     reset: bool = Field(default=False, description="For bind: give up what is open here.")
-    confirm: bool = Field(default=False, description="For bind: do it; else only compare.")
+    confirm: bool = Field(
+        default=False,
+        description="For bind: do it; else only compare. For close without a ticker: required.",
+    )
 
     def command(self) -> ControlCommand:
+        """The command to carry out.
+
+        Raises:
+            InvalidInput: it would close everything and does not say that this is meant.
+        """
+        if self.action == "close" and self.ticker is None and not self.confirm:
+            whose = f"in {self.account}" if self.account else "in all accounts"
+            raise InvalidInput(f"confirm: without a ticker everything {whose} is closed; say true")
         return ControlCommand(**self.model_dump(exclude={"number", "reset", "confirm"}))
 
     def bind_command(self) -> BindCommand:
@@ -107,25 +137,19 @@ def _do(tx: Transaction, command: ControlCommand, clock: Clock) -> Mapping[str, 
 
 
 def _close(tx: Transaction, command: ControlCommand, clock: Clock) -> Mapping[str, object]:
-    now = clock.now()
-    request = CloseRequest(
-        account=command.account,
-        ticker=command.ticker,
-        rule="operator",
-        asked_by=command.operator,
-        reason=command.reason,
-        asked_at=now,
-    )
+    request = command.close_request(clock.now())
     asked = closing.ask(tx, request)
     cancelled = operator.cancel_recommendations(
         tx,
-        account=command.account,
-        ticker=command.ticker,
-        reason=f"Closed by {command.operator}: {command.reason}",
-        now=now,
+        account=request.account,
+        ticker=request.ticker,
+        reason=f"Closed by {request.asked_by}: {request.reason}",
+        now=request.asked_at,
     )
     return {
+        "ticker": request.ticker,
         "requests": asked.requests,
+        "accounts": asked.accounts,
         "closing": asked.closing,
         "exits_asked": [f"{position.account_name} {position.symbol}" for position in asked.exits],
         "entries_cancelled": asked.cancelled,

@@ -23,12 +23,17 @@ RETURNING account_name, {HALTED} AS still_halted
 """
 # A recommendation with a live order ends with that order. One that was claimed or waits to be
 # priced again ends here: the run that claimed it checks this before it places an order.
+_WAITING = f"""{_SCOPE} AND {_TICKER} AND status IN ('PENDING', 'PROCESSING') AND action = 'BUY'
+  AND NOT EXISTS (SELECT 1 FROM orders AS o
+                  WHERE o.recommendation_id = r.id AND (is_live(o.status) OR o.filled_qty > 0))
+"""
 _CANCEL_RECOMMENDATIONS = f"""
 UPDATE dispatch_recommendations AS r SET status = 'CANCELLED', processed_at = :now,
     claimed_until = NULL, failure_reason = :reason
-WHERE {_SCOPE} AND {_TICKER} AND status IN ('PENDING', 'PROCESSING') AND action = 'BUY'
-  AND NOT EXISTS (SELECT 1 FROM orders AS o
-                  WHERE o.recommendation_id = r.id AND (is_live(o.status) OR o.filled_qty > 0))
+WHERE {_WAITING}
+"""
+_COUNT_WAITING = f"""
+SELECT count(*) AS waiting FROM dispatch_recommendations AS r WHERE {_WAITING}
 """
 _RECORD = """
 INSERT INTO operator_actions (id, at, operator, action, scope, reason, details)
@@ -63,6 +68,12 @@ def cancel_recommendations(
     return tx.execute(
         _CANCEL_RECOMMENDATIONS, account=account, ticker=ticker, reason=reason, now=now
     )
+
+
+def waiting_recommendations(tx: Transaction, *, account: str | None, ticker: str | None) -> int:
+    """How many recommendations to buy have no live or filled order."""
+    row = tx.one(_COUNT_WAITING, account=account, ticker=ticker)
+    return int(row["waiting"]) if row else 0
 
 
 def record(

@@ -4,6 +4,7 @@
 as JSON: each statement is one that the console runs as well.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from ops_pipeline.db.driver.connection import Row, Transaction
@@ -37,6 +38,17 @@ _OPEN_ALERTS = """
 SELECT severity, kind, scope, subject, message, opened_at FROM alerts
 WHERE resolved_at IS NULL ORDER BY opened_at, kind COLLATE "C", subject COLLATE "C"
 """
+# A run that failed served what it could.
+_GUARD_RUNS = """
+SELECT asked.account, run.tick
+FROM unnest(CAST(:accounts AS text[])) AS asked (account)
+CROSS JOIN LATERAL (
+    SELECT tick FROM pipeline_runs
+    WHERE stage = 'position_manager' AND scope = asked.account
+      AND status IN ('succeeded', 'failed')
+    ORDER BY tick DESC LIMIT 1
+) AS run
+"""
 _LAST_RUN = "SELECT max(finished_at) AS at FROM pipeline_runs"
 
 
@@ -68,6 +80,12 @@ def unknown_orders(tx: Transaction) -> list[Row]:
 def open_alerts(tx: Transaction) -> list[Row]:
     """Alerts that nobody has resolved, oldest first."""
     return tx.rows(_OPEN_ALERTS)
+
+
+def guard_runs(tx: Transaction, accounts: Sequence[str]) -> dict[str, datetime]:
+    """The tick of the position manager's newest run by account; one without a run is absent."""
+    found = tx.rows(_GUARD_RUNS, accounts=list(accounts))
+    return {row["account"]: row["tick"] for row in found}
 
 
 def last_run_at(tx: Transaction) -> datetime | None:
