@@ -5,6 +5,7 @@ from typing import Any
 
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.db.news import stories_by_ticker
+from ops_pipeline.domain.news.ticker_sentiment import counted
 from ops_pipeline.errors import InvalidInput
 
 _BARS_SHOWN = 5
@@ -84,9 +85,10 @@ class Explained:
 
     Attributes:
         recommendation: Its row, with the parameters in force.
-        headlines: The stories that counted, newest first: title, source, score,
-            age_minutes, model, how many items had reported it by then (times_told), its
-            sources, and its version: over 1 where a correction took the first one's place.
+        headlines: The stories that counted, newest first, one of each source: title,
+            publisher (source), score, age_minutes, model, the source that counts (voice),
+            how many items had reported it by then (times_told), all that told it (sources),
+            and its version: over 1 where a correction took the first one's place.
         bars: The newest minutes before the decision, oldest first.
         positions: Those it opened, or asked to close; with the result if closed.
     """
@@ -136,12 +138,13 @@ def explain(tx: Transaction, recommendation_id: int) -> Explained:
 
 
 def _headlines(tx: Transaction, recommendation: Row) -> list[Row]:
-    """The stories in the news window, as the signal read them at its minute."""
+    """The stories that counted in the news window, as the signal read them at its minute."""
     if recommendation["sentiment_snapshot"] is None:
         return []
     ticker, now = recommendation["ticker"], recommendation["created_at"]
     window_minutes = recommendation["parameters"]["news"]["window_minutes"]
-    found = stories_by_ticker(tx, [ticker], now, window_minutes=window_minutes).get(ticker, [])
+    told = stories_by_ticker(tx, [ticker], now, window_minutes=window_minutes).get(ticker, [])
+    found = counted(told, now, window_minutes=window_minutes)
     rows = tx.rows(_HEADLINES, items=[str(story.raw_event_id) for story in found], now=now)
     titles = {row.pop("id"): row for row in rows}
     return [
@@ -149,9 +152,10 @@ def _headlines(tx: Transaction, recommendation: Row) -> list[Row]:
             "published_at": story.published_at,
             "age_minutes": max(0.0, (now - story.published_at).total_seconds() / 60),
             "score": story.score,
+            "voice": story.source,
             "sources": list(story.sources),
             "version": story.version,
             **titles[story.raw_event_id],
         }
-        for story in sorted(found, key=lambda story: story.published_at, reverse=True)
+        for story in found
     ]

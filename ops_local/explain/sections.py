@@ -72,7 +72,7 @@ def _news(explained: Explained) -> Section:
             "age min": round(row["age_minutes"]),
             "score": f"{row['score']:+.2f}",
             "reports": row["times_told"],
-            "sources": len(row["sources"]),
+            "voice": row["voice"],
             "headline": f"{row['title']} ({row['source']}{_corrected(row['version'])})",
         }
         for row in explained.headlines
@@ -82,9 +82,23 @@ def _news(explained: Explained) -> Section:
         f"{'story' if snapshot['stories'] == 1 else 'stories'} of the last {minutes} minutes, "
         f"each weighted by 1 - age/{minutes}; the newest was "
         f"{snapshot['newest_age_minutes']:.0f} minutes old. Scored by {_models(explained)}; a "
-        "story counts once, however often it is reported."
+        "story counts once, however often it is reported, and a source with one story."
     )
-    return Section("Headlines", (mean,), rows)
+    return Section("Headlines", (mean, _sources(explained)), rows)
+
+
+def _sources(explained: Explained) -> str:
+    """Who spoke, and whether they were enough to lift the confidence."""
+    recommendation = explained.recommendation
+    snapshot = recommendation["sentiment_snapshot"]
+    # Rows of before have no names, and their parameters no least number.
+    names = snapshot.get("sources") or []
+    least = recommendation["parameters"]["news"].get("min_sources", 1)
+    enough = snapshot["stories"] >= least
+    lifts = "enough to lift" if enough else "too few to lift"
+    return (
+        f"Sources: {', '.join(names) or 'not recorded'}; {lifts} the confidence (at least {least})."
+    )
 
 
 def _corrected(version: int) -> str:

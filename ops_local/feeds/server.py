@@ -21,10 +21,11 @@ from holidays import financial_holidays
 from ops_local.feeds.documents import ATOM, RDF, RSS, Format, http_date
 from ops_local.recordings.recording import InvalidRecording, RecordedNewsItem, Recording
 from ops_pipeline.domain.market import new_york_time
+from ops_pipeline.domain.news.sites import RECORDING_HOST
 
 NEWEST = 50
 _STAMP = "%Y%m%dT%H%M%S"
-_ORIGIN = "http://recording.example"
+_ORIGIN = f"http://{RECORDING_HOST}"
 _VIX_PATH = "/vix/history.csv"
 
 

@@ -1,5 +1,7 @@
 """The stories of a generated day as published by five feeds: late, twice, edited, undated.
 
+Some events are told by several publishers in words of their own, and some items are copies.
+
 Every irregularity here occurs in real feeds, and the news rules have to handle it.
 """
 
@@ -44,9 +46,14 @@ def publish(
 ) -> list[RecordedNewsItem]:
     """Items in the order in which their feeds show them; `day_starts_at` is minute 0, UTC."""
     items: list[RecordedNewsItem] = []
+    told: dict[int, set[Publisher]] = {}
     for number, story in enumerate(stories):
         at = day_starts_at + timedelta(seconds=round(60 * story.minute))
-        first, *others = (PUBLISHERS[int(place)] for place in rng.permutation(len(PUBLISHERS)))
+        order = [PUBLISHERS[int(place)] for place in rng.permutation(len(PUBLISHERS))]
+        # Nobody writes about the same thing twice.
+        by = told.setdefault(story.event, set())
+        first, *others = sorted(order, key=lambda publisher: publisher in by)
+        by.add(first)
         original = _original(rng, story, number, first, at)
         items.append(original)
         copies = int(rng.choice(3, p=(0.6, 0.3, 0.1)))

@@ -11,7 +11,11 @@ from ops_local.synthetic.moves import Move
 from ops_local.synthetic.tape import CLOSES, DAY_MINUTES, OPENS
 from ops_local.synthetic.universe import GeneratedCompany
 
-_COMPANY_STORIES, _MACRO_STORIES = 155, 64
+_COMPANY_STORIES, _MACRO_STORIES = 84, 54
+# Others report on what happened to a company in words of their own, some minutes later:
+# how many do, and with which probability. What moves a price is seldom left to one.
+_REPORTS, _REPORTS_OF_MOVES = (0.45, 0.35, 0.2), (0.2, 0.5, 0.3)
+_LATEST_REPORT_MINUTES = 6.0
 _PAIRS = {
     "up_down": ("up", "down"),
     "more_less": ("more", "less"),
@@ -24,12 +28,26 @@ _PAIRS = {
 
 @dataclass(frozen=True, slots=True)
 class GeneratedStory:
-    """One story; `minute` counts from 04:00 New York, `ticker` is None for general news."""
+    """One story; `minute` counts from 04:00 New York, `ticker` is None for general news.
+
+    `event` is the same for the stories that different publishers write about one thing.
+    """
 
     ticker: str | None
     title: str
     summary: str
     minute: float
+    event: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What is to be told, before its words are chosen; `event` as in GeneratedStory."""
+
+    minute: float
+    company: GeneratedCompany | None
+    templates: Sequence[Template]
+    event: int
 
 
 def tell(
@@ -38,23 +56,43 @@ def tell(
     """Draw the stories, in the order of their minute, each title only once."""
     named = [company for company in companies if not company.is_fund]
     by_ticker = {company.ticker: company for company in named}
-    drafts: list[tuple[float, GeneratedCompany | None, Sequence[Template]]] = []
+    drafts: list[_Draft] = []
     for move in moves:
         if move.lead_minutes is not None:
             kind = headlines.GOOD if move.news_sign > 0 else headlines.BAD
             at = OPENS + move.start - move.lead_minutes
-            drafts.append((at, by_ticker[move.ticker], kind))
+            drafts += _reports(
+                rng, at, by_ticker[move.ticker], kind, how_many=_REPORTS_OF_MOVES, event=len(drafts)
+            )
     # Stories without a price move, as most news is.
     for minute in _minutes(rng, _COMPANY_STORIES if named else 0):
         company = named[int(rng.integers(len(named)))]
         kinds = (headlines.GOOD, headlines.BAD, headlines.NEUTRAL)
-        drafts.append((minute, company, kinds[int(rng.choice(3, p=(0.36, 0.3, 0.34)))]))
-    drafts += [(minute, None, headlines.MACRO) for minute in _minutes(rng, _MACRO_STORIES)]
+        kind = kinds[int(rng.choice(3, p=(0.36, 0.3, 0.34)))]
+        drafts += _reports(rng, minute, company, kind, how_many=_REPORTS, event=len(drafts))
+    for minute in _minutes(rng, _MACRO_STORIES):
+        drafts.append(_Draft(minute, None, headlines.MACRO, len(drafts)))
     by_title: dict[str, GeneratedStory] = {}
-    for minute, about, templates in sorted(drafts, key=lambda draft: draft[0]):
-        story = _fill(rng, templates[int(rng.integers(len(templates)))], about, minute)
+    for draft in sorted(drafts, key=lambda draft: draft.minute):
+        template = draft.templates[int(rng.integers(len(draft.templates)))]
+        story = _fill(rng, template, draft)
         by_title.setdefault(story.title, story)
     return list(by_title.values())
+
+
+def _reports(
+    rng: np.random.Generator,
+    minute: float,
+    company: GeneratedCompany,
+    templates: Sequence[Template],
+    *,
+    how_many: Sequence[float],
+    event: int,
+) -> list[_Draft]:
+    """The first report of an event, at its minute, and those of others after it."""
+    others = int(rng.choice(len(how_many), p=how_many))
+    late = sorted(rng.uniform(1.0, _LATEST_REPORT_MINUTES, others).tolist())
+    return [_Draft(minute + by, company, templates, event) for by in (0.0, *late)]
 
 
 def _minutes(rng: np.random.Generator, count: int) -> list[float]:
@@ -67,9 +105,8 @@ def _minutes(rng: np.random.Generator, count: int) -> list[float]:
     ]
 
 
-def _fill(
-    rng: np.random.Generator, template: Template, company: GeneratedCompany | None, minute: float
-) -> GeneratedStory:
+def _fill(rng: np.random.Generator, template: Template, draft: _Draft) -> GeneratedStory:
+    company = draft.company
     words = {name: str(rng.choice(pair)) for name, pair in _PAIRS.items()}
     words |= {
         "small": f"{rng.uniform(0.2, 2.9):.1f}",
@@ -95,4 +132,5 @@ def _fill(
             "target": f"{company.price_usd * rng.uniform(0.8, 1.3):.0f}",
         }
     title, summary = template.title.format_map(words), template.summary.format_map(words)
-    return GeneratedStory(None if company is None else company.ticker, title, summary, minute)
+    ticker = None if company is None else company.ticker
+    return GeneratedStory(ticker, title, summary, draft.minute, draft.event)

@@ -69,7 +69,7 @@ def stories(db: Database, *tickers: str) -> dict[str, list[Story]]:
 
 def test_a_story_is_seen_by_each_ticker_it_names_and_by_no_other(db: Database) -> None:
     story_id = store(db, make_item("a"), "AAPL", "MSFT")
-    expected = [Story(story_id, NOW - timedelta(minutes=10), GOOD.score)]
+    expected = [Story(story_id, NOW - timedelta(minutes=10), GOOD.score, "wire.example")]
     assert stories(db, "AAPL", "MSFT", "TSLA") == {"AAPL": expected, "MSFT": expected}
 
 

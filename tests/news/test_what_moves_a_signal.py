@@ -10,6 +10,9 @@ from ops_pipeline.adapters.lexicon_classifier import LexiconClassifier
 from ops_pipeline.adapters.rss import RssFeed
 from ops_pipeline.db import feeds, news
 from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.domain.news.identity import news_item
+from ops_pipeline.domain.news.items import FeedEntry, FeedState
+from ops_pipeline.domain.news.stories import assign_stories
 from ops_pipeline.domain.news.ticker_sentiment import Pressure, ticker_sentiment
 from ops_pipeline.stages import classifier, rss_ingest
 from ops_pipeline.stages.request import TickRequest
@@ -114,6 +117,53 @@ def test_a_story_is_as_old_as_its_first_fetch_whatever_a_feed_claims_later(
     found = pressure(db, minutes_later=60)
     assert found is not None
     assert (found.stories, found.newest_age_minutes) == (1, 61)
+
+
+def test_forty_stories_of_one_feed_in_a_minute_are_one_voice(
+    db: Database, server: FeedServer
+) -> None:
+    told = [
+        item(f"Nike raises guidance {n} times over", guid=f"{n}", published=stamp(n / 60))
+        for n in range(40)
+    ]
+    serve(db, server, *told)
+    found = pressure(db)
+    assert found is not None
+    assert (found.stories, found.sources) == (1, (f"{server.root}/f",))
+
+
+def test_a_feed_that_repeats_a_wire_adds_nothing_and_one_with_a_story_of_its_own_does(
+    db: Database, server: FeedServer
+) -> None:
+    serve(db, server, item(GOOD, guid="1", link=LINK, published=stamp(10)), path="/wire")
+    alone = pressure(db, minutes_later=2)
+    repeated = item(f"{GOOD} - Wire", guid="2", link="https://b.example/1", published=stamp(9))
+    serve(db, server, repeated, path="/echo", at=1)
+    assert pressure(db, minutes_later=2) == alone
+    own = item("Nike shares jump after record sales", guid="3", published=stamp(0))
+    serve(db, server, own, path="/other", at=2)
+    found = pressure(db, minutes_later=2)
+    assert found is not None
+    assert found.sources == (f"{server.root}/other", f"{server.root}/wire")
+
+
+def test_of_items_fetched_at_once_a_copy_is_not_the_first(db: Database) -> None:
+    """An aggregator that dates its copy earlier does not take the publisher's place."""
+    copy, original = (
+        FeedEntry("1", GOOD, LINK, None, TICK - timedelta(minutes=minutes)) for minutes in (9, 5)
+    )
+    made = [
+        news_item(copy, FeedState("https://agg.example/f", "Agg"), TICK),
+        news_item(original, FeedState("https://feeds.w.example/f", "W"), TICK),
+    ]
+    items = [one for one in made if one is not None]
+    with db.transaction() as tx:
+        news.insert_items(tx, items, assign_stories(items, ()))
+    request = TickRequest(tick=TICK)
+    classifier.run(request, db=db, classifier=LexiconClassifier(), clock=FixedClock(TICK))
+    found = pressure(db)
+    assert found is not None
+    assert found.sources == ("w.example",)
 
 
 BAD = "Nike misses quarterly profit estimates"

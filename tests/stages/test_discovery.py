@@ -35,7 +35,7 @@ def tell(
             story = stable_uuid("story", ticker, number)
             item = NewsItem(
                 uid, "Wire", "http://w.example/", "A line", None, None, None, None,
-                Publication(at, None, at), at,
+                Publication(at, None, at), at, "w.example",
             )  # fmt: skip
             with db.transaction() as tx:
                 news.insert_items(tx, [item], {uid: story})

@@ -39,16 +39,19 @@ def state(db: Database, ticker: str = "AAA") -> Row:
     return row
 
 
-def tell(db: Database, ticker: str, *, score: float, published_at: datetime) -> None:
-    """A classified story about the ticker."""
-    item = UUID(int=1)
+def tell(
+    db: Database, ticker: str, *, score: float, published_at: datetime, number: int = 1
+) -> None:
+    """A classified story about the ticker, by a feed of that number."""
+    item = UUID(int=number)
     with db.transaction() as tx:
         tx.execute(
             "INSERT INTO inbound_events_raw (id, event_uid, story_id, published_at, source, title,"
             " feed_url, fetched_at)"
-            " VALUES (:id, :uid, :id, :at, 'test', 'A line', 'http://x', :at)",
+            " VALUES (:id, :uid, :id, :at, 'test', 'A line', CAST(:feed AS text), :at)",
+            feed=f"http://x/{number}",
             id=item,
-            uid="a" * 64,
+            uid=f"{number}" * 64,
             at=published_at,
         )
         tx.execute(
@@ -123,11 +126,25 @@ def test_a_ticker_that_is_watched_no_more_leaves_the_list(db: Database) -> None:
 def test_news_weighs_in_and_is_kept_with_the_score(db: Database) -> None:
     watch(db, "AAA")
     put(db, GOOD)
-    tell(db, "AAA", score=0.8, published_at=TICK - 30 * MINUTE)
+    for number in (1, 2):
+        tell(db, "AAA", score=0.8, published_at=TICK - 30 * MINUTE, number=number)
     run(db)
     row = state(db)
     freshness = 1 - (30 + 4 / 60) / 60
-    assert row["pressure"] == pytest.approx(0.5 * 0.8 + 0.3 / 5 + 0.2 * freshness)
+    assert row["pressure"] == pytest.approx(0.5 * 0.8 + 0.3 * 2 / 5 + 0.2 * freshness)
+    assert row["reasons"]["from"]["stories"] == 2
+    assert len(row["reasons"]["from"]["sources"]) == 2
+
+
+def test_news_of_one_feed_alone_leaves_a_ticker_s_place_as_it_is(db: Database) -> None:
+    watch(db, "AAA")
+    put(db, GOOD)
+    run(db)
+    before = state(db)
+    tell(db, "AAA", score=0.8, published_at=TICK - 30 * MINUTE)
+    run(db)
+    row = state(db)
+    assert (row["watch_score"], row["pressure"]) == (before["watch_score"], None)
     assert row["reasons"]["from"]["stories"] == 1
 
 

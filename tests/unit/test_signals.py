@@ -1,6 +1,7 @@
 """Direction, confidence, instrument, and what is left to hold back."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import isclose
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ops_pipeline.db.parameters import overlay
 from ops_pipeline.domain.confidence import Direction, confidence_in, direction_of
 from ops_pipeline.domain.features import Features
 from ops_pipeline.domain.news.ticker_sentiment import Pressure
@@ -21,6 +23,7 @@ from ops_pipeline.domain.signals import (
     day_trade_confidence,
     evaluate,
 )
+from ops_pipeline.errors import InvalidInput
 from tests.support.builders_market import features
 
 RULES, NEWS_RULES = SignalRules(), NewsRules()
@@ -106,7 +109,9 @@ def test_volatility_is_appropriate_within_its_band_and_fades_outside(
         (Pressure(1.0, 5, 0), 1.25),
         (Pressure(1.0, 50, 0), 1.25),
         (Pressure(0.5, 5, 0), 1.125),
-        (Pressure(1.0, 1, 0), 1.05),
+        (Pressure(1.0, 2, 0), 1.10),
+        (Pressure(1.0, 1, 0), 1.0),
+        (Pressure(-1.0, 1, 0), 0.96),
         (Pressure(-1.0, 5, 0), 0.80),
         (Pressure(-0.5, 2, 0), 0.96),
         (Pressure(0.0, 5, 0), 1.0),
@@ -116,6 +121,23 @@ def test_news_scales_by_its_score_and_by_how_many_stories_tell_it(
     news: Pressure | None, factor: float
 ) -> None:
     assert isclose(factors(features(), news)["sentiment"], factor)
+
+
+@pytest.mark.parametrize("sources", [1, 2, 3, 5])
+@pytest.mark.parametrize("least", [1, 2, 3, 5])
+def test_news_of_too_few_sources_never_lifts_and_price_and_volume_stay_as_they_are(
+    sources: int, least: int
+) -> None:
+    rules = replace(NEWS_RULES, min_sources=least)
+    without = confidence_in("bullish", BREAKOUT, None, RULES, rules).arithmetic
+    said = confidence_in("bullish", BREAKOUT, Pressure(1.0, sources, 0), RULES, rules).arithmetic
+    assert (said["factors"]["sentiment"] > 1) is (sources >= least)
+    rest = {"volume", "breakout"}
+    assert {name: said["factors"][name] for name in rest} == {
+        name: without["factors"][name] for name in rest
+    }
+    assert said["base"] == without["base"]
+    assert without["factors"]["sentiment"] == 1
 
 
 @pytest.mark.parametrize(
@@ -265,3 +287,11 @@ def test_a_hold_without_a_direction_still_leaves_what_was_looked_at() -> None:
     found = evaluated(features())
     assert (found.direction, found.confidence) == (None, None)
     assert json.loads(json.dumps(found.arithmetic))["from"]["distance_sma20"] == 0.0
+
+
+@pytest.mark.parametrize("least", [0, -1, 6])
+def test_how_many_sources_are_needed_has_bounds(least: int) -> None:
+    with pytest.raises(ValueError, match="min_sources must be 1 to 5"):
+        NewsRules(min_sources=least)
+    with pytest.raises(InvalidInput, match="min_sources must be 1 to 5"):
+        overlay(Parameters(), {"news": {"min_sources": least}})

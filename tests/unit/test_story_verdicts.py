@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops_pipeline.domain.news.sites import site_of, voice_of
+from ops_pipeline.domain.news.sites import RECORDING_HOST, site_of, source_of
 from ops_pipeline.domain.news.story_verdicts import StoryItem, story_of
 
 NOW = datetime(2026, 2, 4, 15, 30, tzinfo=UTC)
@@ -47,6 +47,7 @@ def test_the_first_source_gives_score_and_age_and_others_are_named() -> None:
     assert story is not None
     assert (story.score, story.published_at) == (0.8, NOW - timedelta(minutes=30))
     assert story.sources == ("agg.example", "wire.example")
+    assert story.source == "wire.example"
     assert story.version == 1
 
 
@@ -117,6 +118,14 @@ def test_strangers_add_voices_and_never_erase_turn_or_age(
         ("https://feeds.reuters.example/x", "reuters.example"),
         ("https://www.bbc.co.uk/news", "bbc.co.uk"),
         ("https://news.com.au/x", "news.com.au"),
+        ("https://FEEDS.Reuters.example./x", "reuters.example"),
+        ("https://a.b.news.kobe.jp/x", "b.news.kobe.jp"),
+        ("https://alice.github.io/f", "alice.github.io"),
+        ("https://xn--bcher-kva.example/f", "xn--bcher-kva.example"),
+        ("https://feeds.b\u00fccher.example/f", "xn--bcher-kva.example"),
+        ("https://co.uk/f", None),
+        (f"https://{'a.' * 500}example/f", None),
+        (f"https://{'b' * 64}.example/f", None),
         ("http://127.0.0.1:8000/f", None),
         ("http://[::1]/f", None),
         ("http://localhost/f", None),
@@ -132,4 +141,15 @@ def test_a_site_is_the_domain_that_somebody_registered(
 
 
 def test_a_feed_without_a_domain_is_known_by_its_address() -> None:
-    assert voice_of("http://127.0.0.1:8000/f") == "http://127.0.0.1:8000/f"
+    assert source_of("http://127.0.0.1:8000/f", "Wire") == "http://127.0.0.1:8000/f"
+
+
+def test_feeds_of_one_registered_domain_are_one_source_whatever_they_call_themselves() -> None:
+    feeds = ("https://a.wire.example/f", "https://b.wire.example/g", "https://wire.example./h")
+    assert {source_of(url, url) for url in feeds} == {"wire.example"}
+
+
+def test_a_recording_s_feeds_go_by_the_names_they_were_recorded_under() -> None:
+    root = f"http://{RECORDING_HOST}/feeds"
+    assert source_of(f"{root}/a.xml", "harborwire") == "harborwire"
+    assert source_of(f"{root}/b.xml", "tapewatch") == "tapewatch"

@@ -247,4 +247,4 @@ def test_pinned_figures_of_seed_7_hold_on_every_version_of_python(session: Recor
     last = {ticker: bars[-1].close for ticker, bars in session.bars.items()}
     shares = sum(bar.volume for bars in session.bars.values() for bar in bars)
     assert (last["SPY"], last["NKE"]) == (Decimal("603.59"), Decimal("67.84"))
-    assert (shares, len(session.news)) == (697_832_321, 334)
+    assert (shares, len(session.news)) == (697_832_321, 370)

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +12,8 @@ import pytest
 from ops_local import synthetic
 from ops_local.recordings.recording import RecordedNewsItem
 from ops_local.synthetic import headlines, moves, stories
+from ops_local.synthetic.news import publish
+from ops_local.synthetic.stories import GeneratedStory
 from ops_local.synthetic.universe import UNIVERSE
 from ops_pipeline.domain.news.sentiment import sentiment
 
@@ -61,6 +63,26 @@ def test_a_story_comes_over_several_feeds_with_its_source_and_tracking(
         matched += (page, title) in shown
     # The one with markup and those that were edited differ.
     assert matched >= len(copies) - 4
+
+
+def test_what_happens_to_a_company_is_told_by_several_publishers_in_words_of_their_own() -> None:
+    told = stories.tell(generator(2), UNIVERSE, moves.plan(generator(1), UNIVERSE))
+    events: dict[int, list[GeneratedStory]] = {}
+    for story in told:
+        if story.ticker is not None:
+            events.setdefault(story.event, []).append(story)
+    together = [reports for reports in events.values() if len(reports) > 1]
+    assert 0.4 * len(events) < len(together) < 0.8 * len(events)
+    for reports in together:
+        assert len({story.ticker for story in reports}) == 1
+        assert len({story.title for story in reports}) == len(reports)
+        assert reports[-1].minute - reports[0].minute <= 6
+    start = datetime(2026, 2, 4, 9, tzinfo=UTC)
+    shown = publish(generator(3), told, start)
+    by_title = {item.title: item.feed for item in reversed(shown)}
+    for reports in together:
+        feeds = [by_title[story.title] for story in reports if story.title in by_title]
+        assert len(set(feeds)) == len(feeds)
 
 
 def test_a_few_items_come_again_with_an_edited_title(news: list[RecordedNewsItem]) -> None:

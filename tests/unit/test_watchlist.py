@@ -56,8 +56,19 @@ def test_without_a_story_pressure_drops_out_and_the_rest_is_rescaled() -> None:
 
 
 def test_a_story_of_no_sentiment_is_not_the_same_as_no_story() -> None:
-    quiet = Pressure(score=0.0, stories=1, newest_age_minutes=59)
+    quiet = Pressure(score=0.0, stories=2, newest_age_minutes=59)
     assert score(features(), quiet, RULES, NEWS_RULES).pressure is not None
+
+
+@pytest.mark.parametrize("sentiment", [-1.0, 0.0, 1.0])
+def test_one_source_alone_neither_brings_a_ticker_onto_the_list_nor_off_it(
+    sentiment: float,
+) -> None:
+    found = features(distance_sma20=0.0025, vol_ratio=1.1, trend_state=1)
+    alone = score(found, Pressure(sentiment, 1, 1.0, ("loud",)), RULES, NEWS_RULES)
+    assert alone.score == score(found, None, RULES, NEWS_RULES).score
+    assert alone.pressure is None
+    assert alone.arithmetic["from"]["sources"] == ["loud"]
 
 
 def test_an_unknown_volatility_ratio_adds_nothing_and_stays_unknown() -> None:
@@ -75,7 +86,7 @@ def test_an_unknown_volatility_ratio_adds_nothing_and_stays_unknown() -> None:
 def test_alignment_asks_whether_trend_and_news_point_the_same_way(
     trend: int, sentiment: float, alignment: float
 ) -> None:
-    news = Pressure(score=sentiment, stories=1, newest_age_minutes=1)
+    news = Pressure(score=sentiment, stories=2, newest_age_minutes=1)
     assert score(features(trend_state=trend), news, RULES, NEWS_RULES).alignment == alignment
 
 

@@ -109,7 +109,8 @@ UPDATE inbound_events_raw SET processed_at = :now
 WHERE id = ANY(CAST(:ids AS uuid[])) AND processed_at IS NULL
 """
 
-# All items of the stories that may count, as far as they were known and judged by then.
+# All items of the stories that may count, as far as they were known and judged by then. Of
+# those fetched at once the first is one that links to its own feed's site: not a copy.
 _STORIES = """
 WITH candidates AS MATERIALIZED (
     SELECT DISTINCT verdict.story_id
@@ -131,7 +132,8 @@ JOIN inbound_events_raw AS item USING (story_id)
 LEFT JOIN inbound_events_classified AS verdict
     ON verdict.raw_event_id = item.id AND verdict.created_at <= :now
 WHERE item.fetched_at <= :now
-ORDER BY item.story_id, item.fetched_at, item.published_at, item.event_uid COLLATE "C"
+ORDER BY item.story_id, item.fetched_at, (item.link_site IS DISTINCT FROM item.source_site),
+    item.published_at, item.event_uid COLLATE "C"
 """
 
 
@@ -237,7 +239,7 @@ def _item_row(item: NewsItem, story_id: UUID) -> Row:
         "title_key": item.title_key,
         "feed_url": item.feed_url,
         "fetched_at": item.fetched_at,
-        "source_site": item.source_site or item.feed_url,
+        "source_site": item.source_site,
         "link_site": item.link_site,
         "correction": item.correction,
     }

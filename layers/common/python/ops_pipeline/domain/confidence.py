@@ -109,7 +109,9 @@ def _sentiment_factor(
     strength = clamp(abs(news.score)) * min(news.stories, full) / full
     aligned = news.score * _sign(direction) > 0
     furthest = rules.aligned_sentiment if aligned else rules.opposed_sentiment
-    return 1 + (furthest - 1) * strength
+    factor = 1 + (furthest - 1) * strength
+    # One feed alone may warn; it takes several to make anybody bolder.
+    return factor if news.stories >= news_rules.min_sources else min(1.0, factor)
 
 
 def _volume_factor(volume_ratio: float | None, rules: SignalRules) -> float:

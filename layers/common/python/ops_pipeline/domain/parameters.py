@@ -7,12 +7,22 @@ Stored as versioned rows (`parameter_versions`), so that learning changes data, 
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+# With more, news would never count: few tickers have as many sources in two hours.
+MOST_MIN_SOURCES = 5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewsRules:
+    """`min_sources`: fewer sources in a ticker's window lift nothing; 1 trusts a single feed."""
+
     window_minutes: int = 120
     stories_for_full_weight: int = 5
     newest_fades_after_minutes: int = 60
+    min_sources: int = 2
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.min_sources <= MOST_MIN_SOURCES:
+            raise ValueError(f"min_sources must be 1 to {MOST_MIN_SOURCES}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -197,4 +197,5 @@ def _inputs(features: Features, news: Pressure | None) -> dict[str, Any]:
         "volume_ratio": features.volume_ratio,
         "sentiment": news.score if news else None,
         "stories": news.stories if news else 0,
+        "sources": list(news.sources) if news else [],
     }

@@ -16,7 +16,7 @@ class WatchScore:
     """The score of one ticker with all of its terms, each from 0 to 1.
 
     Attributes:
-        pressure: None without a story in the window: the term drops out.
+        pressure: None without stories of enough sources in the window: the term drops out.
         volatility: None when vol_ratio is unknown: the term adds nothing.
         arithmetic: What went in, as JSON.
     """
@@ -48,17 +48,22 @@ class WatchEntry:
 def score(
     features: Features, news: Pressure | None, rules: WatchlistRules, news_rules: NewsRules
 ) -> WatchScore:
-    """Score one ticker; without a story the pressure term drops out and the rest is rescaled."""
-    pressure = _pressure(news, rules, news_rules) if news else None
+    """Score one ticker; without a story the pressure term drops out and the rest is rescaled.
+
+    Fewer sources than `min_sources` are as none: one feed neither brings a ticker onto the
+    list nor pushes it off.
+    """
+    enough = news if news and news.stories >= news_rules.min_sources else None
+    pressure = _pressure(enough, rules, news_rules) if enough else None
     setup = nearness(features.distance_sma20, rules.setup_distance)
     volatility = _volatility(features.vol_ratio, rules)
-    alignment = _alignment(features.trend_state, news, rules)
+    alignment = _alignment(features.trend_state, enough, rules)
     terms = {
         "setup": (setup, rules.setup_weight),
         "volatility": (volatility, rules.volatility_weight),
         "alignment": (alignment, rules.alignment_weight),
     }
-    if news:
+    if enough:
         terms["pressure"] = (pressure, rules.pressure_weight)
     whole = math.fsum(weight for _, weight in terms.values())
     return WatchScore(
@@ -151,5 +156,6 @@ def _inputs(features: Features, news: Pressure | None) -> dict[str, Any]:
         "trend_state": features.trend_state,
         "sentiment": news.score if news else None,
         "stories": news.stories if news else 0,
+        "sources": list(news.sources) if news else [],
         "newest_age_minutes": news.newest_age_minutes if news else None,
     }

@@ -15,7 +15,7 @@ from ops_pipeline.domain.news.items import (
     Publication,
     UndatedReason,
 )
-from ops_pipeline.domain.news.sites import site_of, voice_of
+from ops_pipeline.domain.news.sites import site_of, source_of
 from ops_pipeline.domain.news.time_zones import TimeProblem
 
 FURTHEST_AHEAD = timedelta(minutes=10)
@@ -161,7 +161,7 @@ def news_item(entry: FeedEntry, feed: FeedState, fetched_at: datetime) -> NewsIt
         title_key=None if title is None else title_key(title, source=feed.source),
         publication=replace(judged, written=written, note=entry.time_note),
         fetched_at=fetched_at,
-        source_site=voice_of(feed.url),
+        source_site=source_of(feed.url, feed.source),
         link_site=site_of(entry.link),
         correction=correction,
         corrects_uid=uid if correction else None,

@@ -112,7 +112,7 @@ class NewsItem:
     title_key: str | None
     publication: Publication
     fetched_at: datetime
-    source_site: str = ""
+    source_site: str
     link_site: str | None = None
     correction: bool = False
     corrects_uid: str | None = None
@@ -183,13 +183,15 @@ class Company:
 class Story:
     """One story about one ticker; `published_at` and `score` are those of its first source.
 
-    `raw_event_id` is the item whose verdict counts, `sources` are all that tell it, sorted,
-    and `version` is over 1 where that item corrects earlier ones.
+    `source` is that first one: whoever repeats the story adds nothing. `raw_event_id` is the
+    item whose verdict counts, `sources` are all that tell it, sorted, and `version` is over 1
+    where that item corrects earlier ones.
     """
 
     story_id: UUID
     published_at: datetime
     score: float
+    source: str
     raw_event_id: UUID | None = field(default=None, compare=False)
     sources: tuple[str, ...] = field(default=(), compare=False)
     version: int = field(default=1, compare=False)

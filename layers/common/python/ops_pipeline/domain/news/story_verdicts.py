@@ -93,7 +93,13 @@ def story_of(told: Sequence[StoryItem], ticker: str, since: datetime) -> Story |
         return None
     item, score, at = counting[0]
     return Story(
-        item.story_id, at, score, item.raw_event_id, tuple(sorted(voices)), _version(told, item)
+        item.story_id,
+        at,
+        score,
+        item.source_site,
+        item.raw_event_id,
+        tuple(sorted(voices)),
+        _version(told, item),
     )
 
 
