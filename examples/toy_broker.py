@@ -21,7 +21,7 @@ from ops_pipeline.domain.broker import (
     Side,
 )
 from ops_pipeline.errors import BrokerOutcomeUnknown, BrokerRejected, BrokerUnavailable
-from ops_pipeline.ports import Binding, Broker
+from ops_pipeline.ports import Binding, Broker, send_always
 from ops_pipeline.runtime.registry import BrokerAccess, register_broker
 
 T = TypeVar("T")
@@ -85,8 +85,11 @@ class ToyBroker:
         self._require_bound()
         return [_order(ticket) for ticket in _read(lambda: self._desk.book(since))]
 
-    def submit(self, order: OrderRequest) -> BrokerOrder:
+    def submit(
+        self, order: OrderRequest, before_sending: Callable[[], None] = send_always
+    ) -> BrokerOrder:
         self._require_bound()
+        before_sending()
         ticket = {
             "ref": order.client_order_id,
             "symbol": order.symbol,

@@ -34,6 +34,7 @@ from ops_pipeline.domain.broker import (
 )
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import MINUTE
+from ops_pipeline.ports import send_always
 from tests.benchmarks.measuring import Stopwatch, made_tickers, migrated, say, seconds, server
 from tests.contract.paper_street import LARGE, write_market
 from tests.support.builders_trading import DAY, TradingBench
@@ -115,7 +116,10 @@ class Taker:
     def orders_since(self, since: datetime) -> list[BrokerOrder]:
         return []
 
-    def submit(self, order: OrderRequest) -> BrokerOrder:
+    def submit(
+        self, order: OrderRequest, before_sending: Callable[[], None] = send_always
+    ) -> BrokerOrder:
+        before_sending()
         self.sent.append(order)
         return BrokerOrder(
             broker_order_id=str(stable_uuid("bench", order.client_order_id)),
@@ -321,9 +325,11 @@ class Timed:
     def __getattr__(self, name: str) -> object:
         return getattr(self.broker, name)
 
-    def submit(self, order: OrderRequest) -> BrokerOrder:
+    def submit(
+        self, order: OrderRequest, before_sending: Callable[[], None] = send_always
+    ) -> BrokerOrder:
         self.sent_s = time.perf_counter()
-        placed = self.broker.submit(order)
+        placed = self.broker.submit(order, before_sending)
         self.answered_s = time.perf_counter()
         return placed
 

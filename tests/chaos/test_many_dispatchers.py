@@ -20,6 +20,7 @@ from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.broker import BrokerOrder, OrderRequest
 from ops_pipeline.domain.market import MINUTE
 from ops_pipeline.errors import BrokerRejected
+from ops_pipeline.ports import send_always
 from tests.support.builders_trading import Street, TradingBench
 
 T = TypeVar("T")
@@ -59,13 +60,15 @@ class BusyStreet(Street):
 
     turn: "threading.RLock" = field(default_factory=threading.RLock)
 
-    def submit(self, order: OrderRequest) -> BrokerOrder:
+    def submit(
+        self, order: OrderRequest, before_sending: Callable[[], None] = send_always
+    ) -> BrokerOrder:
         with self.turn:
             if order.side == "buy" and len(self.submitted) % 3 == 0:
                 self.submitted.append(order)
                 raise BrokerRejected("40310000: refused by this test")
             self.at_once[order.symbol] = ("100.00", None)
-            return super().submit(order)
+            return super().submit(order, before_sending)
 
     def _answer(self, call: "str", act: Callable[[], T]) -> T:
         with self.turn:

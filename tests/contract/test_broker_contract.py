@@ -127,6 +127,18 @@ def test_a_bought_share_shows_in_order_fill_position_and_cash(street: Street) ->
     assert ours.account().cash == Decimal(100_000) - fill.quantity * fill.price
 
 
+def test_an_order_is_kept_back_by_what_is_asked_before_it_is_sent(street: Street) -> None:
+    class TooLate(Exception):
+        pass
+
+    def before_sending() -> None:
+        raise TooLate
+
+    with pytest.raises(TooLate):
+        street.broker.submit(BUY, before_sending)
+    assert street.broker.order_by_client_id(BUY.client_order_id) is None
+
+
 def test_an_answer_to_an_order_does_not_tell_its_fill_yet(street: Street) -> None:
     placed = street.broker.submit(BUY)
 

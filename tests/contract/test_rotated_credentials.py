@@ -222,3 +222,59 @@ def test_market_data_goes_on_with_whatever_pair_it_is_given(stub: Stub, secret: 
     assert data.bars(["AAA"], START, START + timedelta(minutes=5)) == []
 
     assert stub.requests_by(NEW[0]) == ["GET /v2/stocks/bars"]
+
+
+class TooLate(Exception):
+    """What a caller raises to keep an order back."""
+
+
+def late_after(calls: int) -> Callable[[], None]:
+    """Permits so many times, as if the machine slept after that."""
+    asked: list[None] = []
+
+    def before_sending() -> None:
+        asked.append(None)
+        if len(asked) > calls:
+            raise TooLate
+
+    return before_sending
+
+
+def test_an_order_is_asked_for_again_before_it_is_repeated_with_new_keys(stub: Stub) -> None:
+    """Reading the keys and proving the account take time: a suspend there counts too."""
+    stub.script(ORDERS, Answer(401, {"code": 40110000, "message": "request is not authorized"}))
+    stub.keys[NEW[0]] = ACCOUNT_NUMBER
+    secret = Secret(OLD)
+    ours = AlpacaBroker(stub.url, *OLD, ACCOUNT_NUMBER, renew=secret)
+    ours.account()
+    secret.pair = NEW
+    with pytest.raises(TooLate):
+        ours.submit(BUY, late_after(2))
+    assert stub.asked[ORDERS] == 1
+    assert stub.requests_by(NEW[0]) == [ACCOUNT]
+
+
+def test_an_order_is_kept_back_while_the_account_is_being_proven(stub: Stub) -> None:
+    ours = AlpacaBroker(stub.url, *OLD, ACCOUNT_NUMBER)
+    with pytest.raises(TooLate):
+        ours.submit(BUY, late_after(0))
+    assert stub.asked[ACCOUNT] == 1
+    assert stub.asked[ORDERS] == 0
+
+
+def test_an_order_is_kept_back_once_the_connection_stands(stub: Stub) -> None:
+    """The last question comes before its body leaves: a request without one is none."""
+    stub.script(ORDERS, Answer(body=raw_order()))
+    ours = AlpacaBroker(stub.url, *OLD, ACCOUNT_NUMBER)
+    with pytest.raises(TooLate):
+        ours.submit(BUY, late_after(1))
+    assert stub.asked[ORDERS] == 0
+    ours.positions()
+    assert stub.asked[POSITIONS] == 1
+
+
+def test_an_order_that_has_left_is_never_called_kept_back(stub: Stub) -> None:
+    stub.script(ORDERS, Answer(body=raw_order()))
+    ours = AlpacaBroker(stub.url, *OLD, ACCOUNT_NUMBER)
+    assert ours.submit(BUY, late_after(2)).client_order_id == BUY.client_order_id
+    assert stub.asked[ORDERS] == 1

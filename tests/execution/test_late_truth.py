@@ -250,7 +250,7 @@ def test_a_reply_about_another_order_leaves_ours_unknown(bench: TradingBench) ->
         def __getattr__(self, name: str) -> object:
             return getattr(self._broker, name)
 
-        def submit(self, order: object) -> object:
+        def submit(self, order: object, _: object) -> object:
             return replace(bench.broker.submit(order), quantity=Decimal(1))  # type: ignore[arg-type]
 
     bench.recommend()

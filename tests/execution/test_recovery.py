@@ -1,5 +1,6 @@
 """Orders whose outcome is unknown: looked up, settled, never sent a second time."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -151,6 +152,60 @@ def test_an_entry_that_is_no_longer_wanted_is_not_sent_again(
     bench.dispatch()
     assert bench.order()["status"] == "not_placed"
     assert len(bench.broker.submitted) == 1
+
+
+def one_more_than_allowed(bench: TradingBench) -> None:
+    bench.set_account(max_positions=1)
+    bench.broker.hold("ZZZ", "1", "10")
+
+
+RESEND_REFUSED: dict[str, Callable[[TradingBench], object]] = {
+    "guard_alive": lambda bench: bench.run("DELETE FROM pipeline_runs"),
+    "closing_requested": lambda bench: bench.run(
+        "INSERT INTO close_requests (id, account_name, ticker, rule, symbols, asked_at, asked_by,"
+        " reason) VALUES (gen_random_uuid(), 'large', NULL, 'operator', '{AAA}', now(), 'a', 'x')"
+    ),
+    "account_active": lambda bench: bench.set_account(active=False),
+    "trading_state": lambda bench: bench.set_account(books_halt="a break"),
+    "daily_loss": lambda bench: setattr(bench.broker, "last_equity", Decimal(200_000)),
+    "vix_regime": lambda bench: bench.vix(55.0),
+    "duplicate_position": lambda bench: bench.broker.hold("AAA", "5", "100"),
+    "max_positions": one_more_than_allowed,
+    "max_exposure": lambda bench: bench.broker.hold("ZZZ", "90", "100"),
+    "buying_power": lambda bench: setattr(bench.broker, "cash", Decimal(100)),
+    "feature_freshness": lambda bench: bench.run("DELETE FROM lane_features"),
+    "broker_unknown": lambda bench: bench.broker.fail("account", BrokerUnavailable("503")),
+}
+
+
+@pytest.mark.parametrize("road", ["guard", "dispatcher"])
+@pytest.mark.parametrize("gate", RESEND_REFUSED)
+def test_an_entry_is_sent_again_only_where_every_gate_passes_now(
+    bench: TradingBench, gate: str, road: str
+) -> None:
+    lose_the_reply(bench, accepted=False)
+    bench.next_minute()
+    bench.recover()
+    bench.next_minute()
+    RESEND_REFUSED[gate](bench)
+    bench.guard() if road == "guard" else bench.dispatch()
+    assert bench.order()["status"] == "not_placed"
+    assert len(bench.broker.submitted) == 1
+    (note,) = bench.notes.of("order_not_sent_again")
+    assert note["reasons"]
+
+
+def test_its_own_reservation_does_not_keep_an_entry_from_being_sent_again(
+    bench: TradingBench,
+) -> None:
+    """Its symbol, its cost and its place among the day's entries are counted already."""
+    bench.set_account(max_positions=1, max_exposure=2000)
+    lose_the_reply(bench, accepted=False)
+    for _ in range(2):
+        bench.next_minute()
+        bench.guard()
+    assert bench.order()["status"] == "accepted"
+    assert len(bench.broker.submitted) == 2
 
 
 def test_where_look_ups_are_complete_one_miss_suffices(bench: TradingBench) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from typing import Literal
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.broker import BrokerOrder, OrderRequest
+from ops_pipeline.ports import send_always
 from tests.support.builders_trading import TradingBench
 
 Moment = Literal["before_sending", "after_acceptance", "never"]
@@ -45,10 +47,12 @@ class DoomedBroker(AlpacaBroker):
 
     dies: Moment = "never"
 
-    def submit(self, order: OrderRequest) -> BrokerOrder:
+    def submit(
+        self, order: OrderRequest, before_sending: Callable[[], None] = send_always
+    ) -> BrokerOrder:
         if self.dies == "before_sending":
             os.kill(os.getpid(), signal.SIGKILL)
-        placed = super().submit(order)
+        placed = super().submit(order, before_sending)
         if self.dies == "after_acceptance":
             os.kill(os.getpid(), signal.SIGKILL)
         return placed

@@ -21,7 +21,7 @@ from ops_pipeline.execution import recovery
 from ops_pipeline.execution.context import open_context
 from ops_pipeline.execution.market_reader import MarketReader
 from ops_pipeline.execution.order_gateway import OrderGateway
-from ops_pipeline.ports import Broker, Calendar, MarketData
+from ops_pipeline.ports import Broker, Calendar, MarketData, send_always
 from ops_pipeline.stages import dispatcher, position_manager, reconciler
 from ops_pipeline.stages.request import AccountRequest, TickRequest
 from tests.support.builders_market import (
@@ -86,6 +86,7 @@ class Street(FakeBroker):
     """A broker that fills limit orders the moment they come, where a test says at what.
 
     Attributes:
+        on_the_way: Called before an order leaves, as while keys are renewed and proven.
         on_submit: Called with each order before anything is done with it.
         unseen: Ids that a look-up does not find yet, though the list shows them.
         at_once: By symbol: price and quantity (None: all of it) that each limit order
@@ -94,6 +95,7 @@ class Street(FakeBroker):
 
     at_once: dict[str, tuple[str, str | None]] = field(default_factory=dict)
 
+    on_the_way: Callable[[], object] | None = None
     on_submit: Callable[[OrderRequest], object] | None = None
     unseen: set[str] = field(default_factory=set)
 
@@ -101,7 +103,12 @@ class Street(FakeBroker):
         found = super().order_by_client_id(client_order_id)
         return None if client_order_id in self.unseen else found
 
-    def submit(self, order: OrderRequest) -> BrokerOrder:
+    def submit(
+        self, order: OrderRequest, before_sending: Callable[[], None] = send_always
+    ) -> BrokerOrder:
+        if self.on_the_way is not None:
+            self.on_the_way()
+        before_sending()
         if self.on_submit is not None:
             self.on_submit(order)
         placed = super().submit(order)
@@ -195,6 +202,7 @@ class TradingBench:
         db: UnitsOfWork | None = None,
         broker: Broker | None = None,
         tick: datetime | None = None,
+        lease_expires_at: datetime | None = None,
     ) -> OrderGateway:
         """The gateway of one run of an account, to its broker or to the one given."""
         ctx = open_context(
@@ -205,10 +213,12 @@ class TradingBench:
             deployment="test",
             clock=self.clock,
             journal=self.notes,
+            lease_expires_at=lease_expires_at,
         )
         return OrderGateway(
             ctx=ctx,
             db=db or self.db,
+            calendar=self.calendar,
             broker=None if ctx.account.simulated else broker or self._broker(account),
             read_after_write=self.read_after_write,
         )
@@ -239,9 +249,12 @@ class TradingBench:
         broker: Broker | None = None,
         market: MarketData | None = None,
         tick: datetime | None = None,
+        lease_expires_at: datetime | None = None,
     ) -> dispatcher.Outcome:
         units = db or (DryDatabase(self.db) if dry_run else self.db)
-        gateway = self.gateway(account, db=units, broker=broker, tick=tick)
+        gateway = self.gateway(
+            account, db=units, broker=broker, tick=tick, lease_expires_at=lease_expires_at
+        )
         return dispatcher.run(
             AccountRequest(tick=gateway.ctx.tick, account=account, dry_run=dry_run),
             gateway.ctx,
@@ -257,9 +270,10 @@ class TradingBench:
         dry_run: bool = False,
         db: UnitsOfWork | None = None,
         market: MarketData | None = None,
+        lease_expires_at: datetime | None = None,
     ) -> position_manager.Outcome:
         units = db or (DryDatabase(self.db) if dry_run else self.db)
-        gateway = self.gateway(account, db=units)
+        gateway = self.gateway(account, db=units, lease_expires_at=lease_expires_at)
         return position_manager.run(
             AccountRequest(tick=self.tick, account=account, dry_run=dry_run),
             gateway.ctx,

@@ -17,7 +17,7 @@ from ops_pipeline.domain.broker import (
 )
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.errors import BrokerOutcomeUnknown, BrokerRejected, BrokerUnavailable, OpsError
-from ops_pipeline.ports import Clock
+from ops_pipeline.ports import Clock, send_always
 
 T = TypeVar("T")
 Call = Literal[
@@ -101,7 +101,10 @@ class FakeBroker:
             "orders_since", lambda: [order for order in orders if order.submitted_at >= since]
         )
 
-    def submit(self, order: OrderRequest) -> BrokerOrder:
+    def submit(
+        self, order: OrderRequest, before_sending: Callable[[], None] = send_always
+    ) -> BrokerOrder:
+        before_sending()
         self.submitted.append(order)
         return self._answer("submit", lambda: self._place(order))
 

@@ -1,6 +1,6 @@
 """What a stage may ask of the outside world; `adapters` answer, one vendor each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -84,13 +84,18 @@ class Binding(Protocol):
         ...
 
 
+def send_always() -> None:
+    """Sets no condition on sending an order."""
+
+
 class Broker(Protocol):
     """One account at the broker.
 
     Reads raise BrokerUnavailable when there is no legible answer: an error is never
     an empty list. `submit` raises BrokerRejected when the broker said no,
     BrokerUnavailable when the request surely was not taken, and
-    BrokerOutcomeUnknown whenever it may have been.
+    BrokerOutcomeUnknown whenever it may have been. It calls `before_sending` right before
+    each time that the order leaves; what that raises passes through, and nothing is sent.
     """
 
     def account(self) -> BrokerAccount: ...
@@ -109,7 +114,9 @@ class Broker(Protocol):
         """All orders, open and ended, submitted since then, oldest first."""
         ...
 
-    def submit(self, order: OrderRequest) -> BrokerOrder: ...
+    def submit(
+        self, order: OrderRequest, before_sending: Callable[[], None] = send_always
+    ) -> BrokerOrder: ...
 
     def cancel(self, broker_order_id: str) -> None:
         """Ask for a cancel; that it is granted shows only in the order's status."""

@@ -8,7 +8,7 @@ from ops_pipeline.adapters.alpaca_records import Illegible
 from ops_pipeline.adapters.alpaca_wire import NoAnswer, NotSent, RequestRefused, Wire
 from ops_pipeline.domain.broker import BrokerAccount
 from ops_pipeline.errors import AccountMismatch, BrokerUnavailable
-from ops_pipeline.ports import Binding
+from ops_pipeline.ports import Binding, send_always
 
 T = TypeVar("T")
 
@@ -45,9 +45,15 @@ class AccountWire:
         self._is_bound = True
         return account
 
-    def ask(self, method: str, path: str, data: dict[str, str] | None) -> Any:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        data: dict[str, str] | None,
+        before_sending: Callable[[], None] = send_always,
+    ) -> Any:
         """Send one request and return its JSON; raises as `account` and `Wire.ask`."""
-        return self._proven(lambda: self._wire.ask(method, path, data))
+        return self._proven(lambda: self._wire.ask(method, path, data, before_sending))
 
     def read(self, path: str, params: dict[str, str], understand: Callable[[Any], T]) -> T:
         """Read something that must be there. Raises as `account`."""

@@ -26,7 +26,7 @@ from ops_pipeline.errors import (
     BrokerUnavailable,
     OpsError,
 )
-from ops_pipeline.ports import Binding
+from ops_pipeline.ports import Binding, send_always
 
 T = TypeVar("T")
 
@@ -80,9 +80,12 @@ class AlpacaBroker:
     def orders_since(self, since: datetime) -> list[BrokerOrder]:
         return [order for order in self._all_orders(since) if order.submitted_at >= since]
 
-    def submit(self, order: OrderRequest) -> BrokerOrder:
+    def submit(
+        self, order: OrderRequest, before_sending: Callable[[], None] = send_always
+    ) -> BrokerOrder:
+        fields = records.order_fields(order)
         try:
-            placed = records.order(self._wire.ask("POST", "/orders", records.order_fields(order)))
+            placed = records.order(self._wire.ask("POST", "/orders", fields, before_sending))
         except RequestRefused as refusal:
             raise self._verdict(refusal) from None
         except NotSent as error:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 from alpaca.common.exceptions import APIError
@@ -10,6 +11,8 @@ from alpaca.common.rest import RESTClient
 from requests.exceptions import ChunkedEncodingError, ConnectTimeout, RequestException, Timeout
 from requests.exceptions import ConnectionError as ConnectionFailed
 from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from ops_pipeline.ports import send_always
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 10.0
@@ -48,6 +51,26 @@ class ConnectionBroke(NoAnswer):
     """The other side hung up: at once, when a kept connection was dead already."""
 
 
+class _Body:
+    """A request's JSON, asked for its permission once more when the connection stands.
+
+    Connecting takes a while, in which the machine may be suspended. A body that is not read
+    to its end is no request: the server waits for the rest in vain.
+    """
+
+    def __init__(self, data: dict[str, str], before_sending: Callable[[], None]) -> None:
+        self._bytes = BytesIO(json.dumps(data).encode())
+        self._before_sending = before_sending
+
+    def __len__(self) -> int:
+        return len(self._bytes.getvalue())
+
+    def read(self, size: int = -1) -> bytes:
+        if self._bytes.tell() == 0:  # what has left cannot be kept back any more
+            self._before_sending()
+        return self._bytes.read(size)
+
+
 class _Client(RESTClient):
     """alpaca-py with a time-out and without its retries, which send an order again.
 
@@ -60,7 +83,16 @@ class _Client(RESTClient):
 
     def _one_request(self, method: str, url: str, opts: dict[str, Any], retry: int) -> Any:
         timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
-        return super()._one_request(method, url, {**opts, "timeout": timeout}, retry)
+        return super()._one_request(method, url, {**_streamed(opts), "timeout": timeout}, retry)
+
+
+def _streamed(opts: dict[str, Any]) -> dict[str, Any]:
+    """The options with a `_Body` as what is read while it is sent."""
+    body = opts.get("json")
+    if not isinstance(body, _Body):
+        return opts
+    headers = {**opts["headers"], "Content-Type": "application/json"}
+    return {**opts, "json": None, "data": body, "headers": headers}
 
 
 class Wire:
@@ -92,16 +124,28 @@ class Wire:
         self._client = _Client(self._url, *self._pair)
         return True
 
-    def ask(self, method: str, path: str, data: dict[str, str] | None) -> Any:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        data: dict[str, str] | None,
+        before_sending: Callable[[], None] = send_always,
+    ) -> Any:
         """Send one request below /v2 and return its JSON, None for an empty body.
+
+        Args:
+            before_sending: Called before anything leaves, and once more before a POST's body
+                does; what it raises passes through, and the request was not made.
 
         Raises:
             Refused: the broker answered with an error.
             NotSent: it surely heard nothing.
             NoAnswer: it may have heard.
         """
+        before_sending()
+        body: Any = _Body(data or {}, before_sending) if method == "POST" else data
         try:
-            return self._client._request(method, path, data)
+            return self._client._request(method, path, body)
         except APIError as error:
             raise _refusal(error) from None
         except Timeout as error:

@@ -25,10 +25,15 @@ class UnitsOfWork(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to run one stage for one scope; a newer `attempt` fences off an older owner."""
+    """The right to run one stage for one scope; a newer `attempt` fences off an older owner.
+
+    Attributes:
+        expires_at: From then on another run may take it over.
+    """
 
     run_id: UUID
     attempt: int
+    expires_at: datetime
 
 
 _ABANDON_EXPIRED = """
@@ -124,7 +129,7 @@ def _taken(database: UnitsOfWork, asked: Mapping[str, Any]) -> Lease | Refusal:
     with database.transaction() as tx:
         taken = tx.one(_TAKE, **asked)
         if taken:
-            return Lease(asked["run_id"], taken["attempt"])
+            return Lease(asked["run_id"], taken["attempt"], asked["expires_at"])
         row = tx.one(_STATUS, run_id=asked["run_id"])
         if row and row["status"] == "succeeded":
             return "already_done"

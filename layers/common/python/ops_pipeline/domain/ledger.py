@@ -6,7 +6,7 @@ changes; any other store that does both gives the same results.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -35,6 +35,24 @@ class Holdings:
     @property
     def exposure(self) -> Decimal:
         return sum(self.costs.values(), Decimal(0))
+
+    def without(self, entry: Order) -> "Holdings":
+        """The holdings without what this unacknowledged entry reserves.
+
+        Its symbol is held all the same where something else of it is.
+        """
+        left = self.costs.get(entry.symbol, Decimal(0)) - entry.reserved_notional
+        others = {symbol: cost for symbol, cost in self.costs.items() if symbol != entry.symbol}
+        unacknowledged = self.unacknowledged - entry.reserved_notional
+        if left > 0:
+            costs = {**others, entry.symbol: left}
+            return replace(self, costs=costs, unacknowledged=unacknowledged)
+        return Holdings(
+            symbols=self.symbols - {entry.symbol},
+            kinds=self.kinds - {(entry.ticker, entry.instrument_type)},
+            costs=others,
+            unacknowledged=unacknowledged,
+        )
 
 
 def costs_by_symbol(costs: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
@@ -78,6 +96,18 @@ class LedgerView:
     attempts: int
     open_symbols: frozenset[str]
     closing: tuple[str, ...]
+
+    def without(self, entry: Order) -> "LedgerView":
+        """The view as it was before an entry of this ticker, still unacknowledged, was made.
+
+        It counts among the entries of the day that it was decided on.
+        """
+        return replace(
+            self,
+            holdings=self.holdings.without(entry),
+            entries_in_ticker=max(self.entries_in_ticker - 1, 0),
+            entries_in_account=max(self.entries_in_account - 1, 0),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,27 +34,12 @@ class Market:
         return self.quote if self.quote.age_s(self.now) <= rules.quote_age_s else None
 
 
-def entry_is_fresh(
-    order: Order, market: Market, rules: GateRules, *, recommended_at: datetime, stopped: bool
-) -> bool:
-    """Whether an entry may still be sent: time, halts and price must allow it now.
-
-    `stopped`: the account is switched off, its entries are halted, or a close is asked for.
-    Its room under the caps has been reserved since it was committed.
-    """
+def entry_is_fresh(order: Order, market: Market, rules: GateRules) -> bool:
+    """Whether an entry would still buy at its limit; all else is for the gates to say."""
     quote = market.fresh_quote(rules)
-    if stopped or order.cancel_requested_at is not None:
+    if order.cancel_requested_at is not None or quote is None or order.price is None:
         return False
-    if quote is None or order.price is None or not market.takes_orders(rules):
-        return False
-    assert market.session is not None  # noqa: S101 - it takes orders
-    last_entry = market.session.closes_at - timedelta(minutes=rules.last_entry_minutes)
-    age_s = (market.now - recommended_at).total_seconds()
-    return (
-        age_s <= rules.recommendation_age_s
-        and market.now <= last_entry
-        and quote.ask <= order.price
-    )
+    return market.takes_orders(rules) and quote.ask <= order.price
 
 
 def sale_is_wanted(

@@ -19,6 +19,7 @@ class AccountContext:
     Attributes:
         account: As it stood when the run began.
         deployment: Part of every client_order_id.
+        lease_expires_at: From then on another run may take over; None for a run without one.
     """
 
     account: Account
@@ -27,6 +28,7 @@ class AccountContext:
     deployment: str
     clock: Clock
     journal: Journal
+    lease_expires_at: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -59,6 +61,7 @@ def open_context(
     deployment: str,
     clock: Clock,
     journal: Journal,
+    lease_expires_at: datetime | None = None,
 ) -> AccountContext:
     """The context of one account's run; an unknown account raises InvalidInput."""
     with db.transaction() as tx:
@@ -70,4 +73,5 @@ def open_context(
         deployment=deployment,
         clock=clock,
         journal=journal,
+        lease_expires_at=lease_expires_at,
     )

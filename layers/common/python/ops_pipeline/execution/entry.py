@@ -10,13 +10,14 @@ from ops_pipeline.db import accounts, dispatch, ledger, orders
 from ops_pipeline.db.close_requests import CloseRequest
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.ledger import LedgerQuery
+from ops_pipeline.domain import gates
 from ops_pipeline.domain.ledger import LedgerView
 from ops_pipeline.domain.orders import Order
 from ops_pipeline.domain.recommendations import Recommendation
 from ops_pipeline.domain.snapshots import MarketSnapshot
 from ops_pipeline.execution import closing, kill_switch
 from ops_pipeline.execution.context import AccountContext
-from ops_pipeline.execution.decisions.entry import Assessment, assess
+from ops_pipeline.execution.decisions.entry import Assessment, assess, reassess
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,19 @@ def take(
         symbols = sorted(assessment.unlisted)
         ctx.journal.went_wrong("positions_not_listed", account=ctx.name, symbols=symbols)
     return _save(tx, ctx, recommendation, assessment)
+
+
+def refusals_of_resend(
+    tx: Transaction,
+    ctx: AccountContext,
+    order: Order,
+    recommendation: Recommendation,
+    snapshot: MarketSnapshot,
+) -> list[str]:
+    """Why gates refuse that a committed entry is sent at this moment; empty if none does."""
+    facts = _ledger(tx, ctx, recommendation, snapshot)
+    verdicts = reassess(order, recommendation, facts, snapshot, rules=ctx.rules, now=ctx.now())
+    return gates.refused(verdicts)
 
 
 def _ledger(

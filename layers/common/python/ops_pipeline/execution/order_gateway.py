@@ -1,14 +1,14 @@
 """Sends one account's committed orders and books the broker's replies."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from ops_pipeline.db import orders
+from ops_pipeline.db import accounts, orders
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.broker import BrokerOrder
-from ops_pipeline.domain.market import Quote
+from ops_pipeline.domain.market import Quote, new_york_day
 from ops_pipeline.domain.operations.alerts import order_vanished, sale_not_executed
 from ops_pipeline.domain.orders import UNSETTLED, Order, Status
 from ops_pipeline.domain.simulation import simulate
@@ -24,7 +24,8 @@ from ops_pipeline.errors import (
 from ops_pipeline.execution import settlement
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
-from ops_pipeline.ports import Broker
+from ops_pipeline.execution.decisions.sending import SendWindow, SendWindowClosed, limits_of
+from ops_pipeline.ports import Broker, Calendar
 
 # One look without a result proves little, the broker may list an order late: "not there" is
 # believed at the second look, this much later or more.
@@ -53,24 +54,40 @@ class OrderGateway:
     ctx: AccountContext
     db: UnitsOfWork
     broker: Broker | None
+    calendar: Calendar
     read_after_write: bool = False
 
-    def send(self, order: Order, quote: Quote | None) -> Status:
-        """Send a committed order and book the reply.
+    def send(
+        self, order: Order, quote: Quote | None, *, decided_at: datetime | None = None
+    ) -> Status:
+        """Send a committed order and book the reply, unless its time has passed meanwhile.
 
         Args:
-            quote: What a SIMULATED account fills at; real accounts do not use it.
+            quote: What the order was priced by; a SIMULATED account fills at it.
+            decided_at: When sending it was decided on; None means when it was committed.
 
-        Returns the order's status afterwards; "unknown" when there was no answer.
+        Returns the order's status afterwards; "unknown" when there was no answer,
+        "not_placed" when it was not sent.
         """
         if order.simulated != (self.broker is None):
             # The account changed its mode between the run's first look and this order.
             reason = f"This run does not trade {order.execution_mode}"
             return self.close(order, "not_placed", reason)
+        window = self._window(order, quote, decided_at or order.decided_at)
+        try:
+            settled = self._settled_meanwhile(order)
+            if settled is not None:
+                return settled
+            window.require_open()
+            return self._deliver(order, quote, window)
+        except SendWindowClosed as closed:
+            return self.close(order, "not_placed", f"Not sent: {closed}")
+
+    def _deliver(self, order: Order, quote: Quote | None, window: SendWindow) -> Status:
         if self.broker is None:
             return self._simulate(order, quote)
         try:
-            found = self.broker.submit(order.request())
+            found = self.broker.submit(order.request(), window.require_open)
         except BrokerRejected as error:
             return self.close(order, "rejected", str(error))
         except BrokerUnavailable as error:
@@ -79,6 +96,38 @@ class OrderGateway:
             return self._mark_unknown(order, str(error))
         after = self.settle(order, ExecutionReport(found=found)).status
         return self._mark_unknown(order, "another order's reply") if after in UNSETTLED else after
+
+    def _window(self, order: Order, quote: Quote | None, decided_at: datetime) -> SendWindow:
+        limits = limits_of(
+            order,
+            decided_at=decided_at,
+            quote=quote,
+            session=self.calendar.session(new_york_day(decided_at)),
+            lease_expires_at=self.ctx.lease_expires_at,
+            rules=self.ctx.rules.gates,
+        )
+        return SendWindow(self.ctx.now, decided_at, limits)
+
+    def _settled_meanwhile(self, order: Order) -> Status | None:
+        """The status of an order that another run has settled or ended since; else None.
+
+        Committing this look fails with LeaseLost where another run took this one over.
+
+        Raises SendWindowClosed for an entry that may not be sent any more: its cancel was
+        asked for, or its account halted or switched off.
+        """
+        with self.db.transaction() as tx:
+            current = orders.lock(tx, order.client_order_id)
+            account = accounts.load(tx, self.ctx.name) if order.purpose == "entry" else None
+        if current.status not in UNSETTLED:
+            return current.status
+        if current.cancel_requested_at is not None:
+            raise SendWindowClosed("its cancel was asked for")
+        if account is not None and not account.active:
+            raise SendWindowClosed("the account was switched off")
+        if account is not None and account.halts(new_york_day(self.ctx.now())):
+            raise SendWindowClosed("the account's entries were halted")
+        return None
 
     def settle(self, order: Order, report: ExecutionReport) -> Order:
         """Book the broker's report on an order in a transaction of its own."""
@@ -97,13 +146,13 @@ class OrderGateway:
         )
 
     def close(self, order: Order, status: Status, reason: str) -> Status:
-        """End an order that the broker does not hold; alerts if it was a sale."""
+        """End an order that the broker does not hold; alerts if it was a sale.
+
+        Returns its status afterwards: one that another run has settled since stays as it is.
+        """
         now = self.ctx.now()
-        self.ctx.journal.went_wrong(
-            "order_not_executed", order=order.client_order_id, status=status, reason=reason
-        )
         with self.db.transaction() as tx:
-            settlement.close_unfilled(
+            after = settlement.close_unfilled(
                 tx,
                 order.client_order_id,
                 status=status,
@@ -111,20 +160,28 @@ class OrderGateway:
                 account=self.ctx.account,
                 now=now,
             )
-            if order.purpose in ("exit", "stop"):
+            if after == status and order.purpose in ("exit", "stop"):
                 alerts.open_alert(tx, sale_not_executed(order, status, reason), now=now)
-        return status
+        self.ctx.journal.went_wrong(
+            "order_not_executed", order=order.client_order_id, status=after, reason=reason
+        )
+        return after
 
     def cancel(self, order: Order) -> CancelOutcome:
-        """Request a cancel and book the order's status, which alone proves that it has ended."""
+        """Request a cancel and book the order's status, which alone proves that it has ended.
+
+        Raises LeaseLost when the run's lease has ended: it could not put a stop back.
+        """
         if self.broker is None or order.broker_order_id is None:
             return CancelOutcome(asked=False, ended=False)
+        self._require_lease()
         with self.db.transaction() as tx:
             current = orders.lock(tx, order.client_order_id)
             if not current.live:
                 return CancelOutcome(asked=False, ended=True)
             asked_at = current.cancel_requested_at or self.ctx.now()
             orders.save(tx, replace(current, cancel_requested_at=asked_at))
+        self._require_lease()
         self.broker.cancel(order.broker_order_id)
         found = self.look_up(order)
         if found is None:
@@ -133,6 +190,11 @@ class OrderGateway:
         # A fill before the cancel changes the quantity left to sell: decided next tick.
         ended = not after.live and after.filled_qty == order.filled_qty
         return CancelOutcome(asked=True, ended=ended)
+
+    def _require_lease(self) -> None:
+        expires_at = self.ctx.lease_expires_at
+        if expires_at is not None and self.ctx.now() > expires_at:
+            raise LeaseLost("the lease ended before the cancel was sent")
 
     def miss(self, order: Order) -> None:
         """The broker shows no trace of an order it had accepted: at the second look, it ended.

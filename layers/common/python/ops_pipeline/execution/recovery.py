@@ -2,6 +2,7 @@
 
 An order that is found is settled. One that surely was not placed is sent again under the
 same id while it is still wanted (the broker refuses a duplicate), else closed as not placed.
+An entry passes every gate anew before that, as if it were decided on now.
 """
 
 from dataclasses import dataclass
@@ -10,18 +11,18 @@ from uuid import UUID
 
 from pg8000.exceptions import DatabaseError
 
-from ops_pipeline.db import accounts, close_requests, dispatch, orders, positions
+from ops_pipeline.db import dispatch, orders, positions
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.broker import BrokerOrder
-from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.operations.alerts import order_disagrees
 from ops_pipeline.domain.orders import UNSETTLED, Order, disagreement
 from ops_pipeline.domain.resending import Market, entry_is_fresh, sale_is_wanted
 from ops_pipeline.errors import OpsError
-from ops_pipeline.execution import unresolved_orders
+from ops_pipeline.execution import entry, snapshots, unresolved_orders
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
+from ops_pipeline.execution.decisions.sending import SEND_WITHIN
 from ops_pipeline.execution.market_reader import MarketReader
 from ops_pipeline.execution.order_gateway import BELIEVED_AFTER, STOPS_THE_RUN, OrderGateway
 from ops_pipeline.ports import Broker
@@ -122,7 +123,12 @@ class _Resolver:
         return after.status not in UNSETTLED
 
     def _is_conclusive(self, order: Order) -> bool:
-        """Whether a second miss, and absence from the list of all orders, means "not placed"."""
+        """Whether a second miss, and absence from the list of all orders, means "not placed".
+
+        Not while the run that committed it may be about to send it.
+        """
+        if order.status == "intended" and self.ctx.now() - order.decided_at <= SEND_WITHIN:
+            return False
         if self.gateway.read_after_write:
             return True
         return order.missed_at is not None and self.ctx.now() - order.missed_at >= BELIEVED_AFTER
@@ -130,13 +136,17 @@ class _Resolver:
     def _send_again(self, order: Order) -> bool:
         """Send an order that was never placed again while it is wanted, else close it."""
         market = self._market(order.symbol)
-        if not self._is_still_wanted(order, market):
+        refusals = self._refusals(order, market)
+        if refusals:
+            self.ctx.journal.happened(
+                "order_not_sent_again", order=order.client_order_id, reasons=refusals
+            )
             self.gateway.close(order, "not_placed", "The broker never had it")
             return True
         self.ctx.journal.happened("order_sent_again", order=order.client_order_id)
         with self.db.transaction() as tx:
             unresolved_orders.forget_miss(tx, order)
-        if self.gateway.send(order, market.quote) not in UNSETTLED:
+        if self.gateway.send(order, market.quote, decided_at=market.now) not in UNSETTLED:
             return True
         # "Must be unique" means that it had been placed after all.
         found = self.gateway.look_up(order)
@@ -149,23 +159,25 @@ class _Resolver:
             quote=self.market.quotes([symbol]).get(symbol),
         )
 
-    def _is_still_wanted(self, order: Order, market: Market) -> bool:
+    def _refusals(self, order: Order, market: Market) -> list[str]:
+        """Why the order may not be sent again; empty if it may."""
         rules = self.ctx.rules.gates
+        if order.purpose == "entry" and order.recommendation_id is not None:
+            return self._entry_refusals(order, order.recommendation_id, market)
+        if order.position_id is None:
+            return ["nothing that it would trade for is known"]
         with self.db.transaction() as tx:
-            if order.position_id is not None:
-                return sale_is_wanted(order, positions.lock(tx, order.position_id), market, rules)
-            if order.purpose != "entry" or order.recommendation_id is None:
-                return False
-            account = accounts.load_locked(tx, self.ctx.name)
-            closing = close_requests.closing(tx, self.ctx.name, order.ticker)
-            recommendation = dispatch.lock(tx, order.recommendation_id)
-        return entry_is_fresh(
-            order,
-            market,
-            rules,
-            recommended_at=recommendation.created_at,
-            stopped=bool(not account.active or account.halts(new_york_day(market.now)) or closing),
-        )
+            position = positions.lock(tx, order.position_id)
+        return [] if sale_is_wanted(order, position, market, rules) else ["no longer wanted"]
+
+    def _entry_refusals(self, order: Order, recommended_as: int, market: Market) -> list[str]:
+        """Its limit must still buy, and every gate pass on facts of this moment."""
+        if not entry_is_fresh(order, market, self.ctx.rules.gates):
+            return ["no longer wanted at its limit"]
+        snapshot = snapshots.market_snapshot(self.market, self.gateway.broker, [order.ticker])
+        with self.db.transaction() as tx:
+            recommendation = dispatch.lock(tx, recommended_as)
+            return entry.refusals_of_resend(tx, self.ctx, order, recommendation, snapshot)
 
 
 def _listed(broker: Broker, order: Order) -> BrokerOrder | None:

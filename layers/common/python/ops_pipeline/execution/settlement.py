@@ -68,12 +68,20 @@ def close_unfilled(
     reason: str,
     account: Account,
     now: datetime,
-) -> None:
-    """End an order that the broker refused or never had, and its recommendation with it."""
-    view = _view(tx, orders.lock(tx, client_order_id), grows=False)
-    booking = decisions.book_unfilled(view, status=status, reason=reason, now=now)
-    if booking is not None:
-        _save(tx, booking, account, now)
+) -> Status:
+    """End an order that the broker refused or never had, and its recommendation with it.
+
+    Returns the order's status afterwards; one that has ended, or that the broker has
+    acknowledged, is not refused or not placed any more and stays as it is.
+    """
+    order = orders.lock(tx, client_order_id)
+    booking = decisions.book_unfilled(
+        _view(tx, order, grows=False), status=status, reason=reason, now=now
+    )
+    if booking is None:
+        return order.status
+    _save(tx, booking, account, now)
+    return booking.order.status
 
 
 def vanish(tx: Transaction, order: Order, *, account: Account, now: datetime) -> None:

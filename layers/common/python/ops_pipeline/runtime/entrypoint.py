@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import wraps
 from time import perf_counter
 from typing import Any, Literal, TypeVar
@@ -82,7 +82,10 @@ def entrypoint(
     return decorate
 
 
-_NO_LEASE = runs.Lease(run_id=stable_uuid("no lease"), attempt=0)
+# Nothing is sent without one.
+_NO_LEASE = runs.Lease(
+    run_id=stable_uuid("no lease"), attempt=0, expires_at=datetime.min.replace(tzinfo=UTC)
+)
 
 
 def _too_old(tick: datetime, now: datetime) -> bool:

@@ -319,6 +319,7 @@ class Deps:
             deployment=self.runtime.settings.deployment,
             clock=self.clock,
             journal=self.journal,
+            lease_expires_at=self.lease.expires_at,
         )
 
     def order_gateway(self, ctx: AccountContext) -> OrderGateway:
@@ -326,6 +327,7 @@ class Deps:
         return OrderGateway(
             ctx=ctx,
             db=self.db,
+            calendar=self.calendar,
             broker=None
             if ctx.account.simulated
             else self.runtime.broker(ctx.name, ctx.account.broker),

@@ -60,9 +60,14 @@ def book(
 
 
 def book_unfilled(view: OrderView, *, status: Status, reason: str, now: datetime) -> Booking | None:
-    """End an order that the broker refused or never had; None when it has ended already."""
+    """End an order that the broker refused or never had.
+
+    None when it has ended already, or when another run found that the broker holds it: only
+    "canceled" ends that.
+    """
     before = view.order
-    if not before.live:
+    held = before.broker_order_id is not None
+    if not before.live or (held and status != "canceled"):
         return None
     after = replace(before, status=status, reserved_notional=_NONE, terminal_at=now)
     end = None

@@ -1,6 +1,7 @@
 """Assesses a recommendation: the gates' verdicts, and the order if all of them pass."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from ops_pipeline.domain import gates
@@ -58,6 +59,27 @@ def assess(
         kill_switch=_loss_over_the_limit(verdicts),
         unlisted=sized.facts.unlisted,
     )
+
+
+def reassess(
+    order: Order,
+    recommendation: Recommendation,
+    ledger: LedgerView,
+    snapshot: MarketSnapshot,
+    *,
+    rules: Parameters,
+    now: datetime,
+) -> Verdicts:
+    """Evaluate every gate for an entry that was committed and never placed.
+
+    It is judged as if it were decided on now: its own reservation and its own place among
+    the day's entries do not count, and its cost is what it was committed at.
+    """
+    sized = gather(recommendation, ledger.without(order), snapshot, rules=rules, now=now)
+    facts = sized.facts
+    if sized.size is not None:
+        facts = replace(facts, cost=order.reserved_notional)
+    return gates.assess_entry(facts, rules.gates)
 
 
 def _order(
