@@ -98,6 +98,7 @@ def _standing(deployment: Deployment, prices: Mapping[str, Any]) -> list[Line]:
     lines = [
         Line("database", usd["database_hour"][deployment.database_class] * hours),
         Line("database disk", usd["database_storage_gib_month"] * deployment.storage_gib),
+        *_replica(deployment, usd, hours),
         Line("secrets", usd["secret_month"] * secrets),
         Line("alarms", usd["alarm_metric_month"] * alarms),
     ]
@@ -109,6 +110,14 @@ def _standing(deployment: Deployment, prices: Mapping[str, Any]) -> list[Line]:
         way_out = (usd["nat_gateway_hour"] + usd["public_ipv4_hour"]) * hours
         lines.append(Line("NAT gateway", way_out + traffic))
     return lines
+
+
+def _replica(deployment: Deployment, usd: Mapping[str, Any], hours: float) -> list[Line]:
+    if not deployment.console_replica:
+        return []
+    instance = usd["database_hour"][deployment.database_class] * hours
+    disk = usd["database_storage_gib_month"] * deployment.storage_gib
+    return [Line("console's replica", instance + disk)]
 
 
 def _moving(

@@ -27,6 +27,7 @@ class Deployment:
         nat_ami: Image of the NAT instance; "" takes the newest Amazon Linux 2023.
         database_class: For example "t4g.micro".
         storage_gib: Disk of the database, GiB.
+        console_replica: Whether the console asks a copy of the database that follows it.
         deletion_protection: Whether the database refuses to be deleted.
         schedules_enabled: False until the first deployment has been checked.
         alarm_email: Receives alarms; "" sends none.
@@ -49,6 +50,7 @@ class Deployment:
     nat_ami: str = ""
     database_class: str = "t4g.micro"
     storage_gib: int = 20
+    console_replica: bool = False
     deletion_protection: bool = True
     schedules_enabled: bool = False
     alarm_email: str = ""

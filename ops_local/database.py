@@ -191,7 +191,8 @@ def _outside_transaction(database: Database, sql: str) -> None:
 def _roles_are_current(admin_url: str, passwords: dict[Role, str]) -> bool:
     """Whether the roles exist with these passwords; one login is tried for all of them."""
     with _admin(admin_url) as database, database.transaction() as tx:
-        if roles.missing_roles(tx) or not roles.owner_may_verify(tx):
+        as_made = roles.owner_may_verify(tx) and roles.reader_is_bounded(tx)
+        if roles.missing_roles(tx) or not as_made:
             return False
     name = target_from_url(admin_url).database
     url = url_for(admin_url, database=name, user=Role.OWNER, password=passwords[Role.OWNER])

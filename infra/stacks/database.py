@@ -26,12 +26,17 @@ LOGINS: Mapping[str, str] = {
 MAX_CONNECTIONS = 100
 # A warm function that idles longer reconnects; those of an old deployment go away.
 IDLE_SESSION_MS = 900_000
+# Files that one session may write to sort and join, KiB: a twentieth of the smallest disk.
+TEMP_FILES_KIB = 1_048_576
 _NO_ROTATION = "Rotating needs a function of its own; docs/operations.md says how to do it by hand."
 
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
-    """The instance, and by role its secret, completed with host and port."""
+    """The instance, and by role its secret, completed with host and port.
+
+    The console's secret names the replica where there is one.
+    """
 
     instance: Any
     secrets: Mapping[str, Any]
@@ -44,6 +49,7 @@ def secret_name(deployment: Deployment, role: str) -> str:
 
 
 def add_database(scope: Any, deployment: Deployment, network: Network) -> Postgres:
+    parameters = _parameters(scope)
     bare = {role: _secret(scope, deployment, role) for role in LOGINS}
     instance = rds.DatabaseInstance(
         scope,
@@ -67,7 +73,7 @@ def add_database(scope: Any, deployment: Deployment, network: Network) -> Postgr
         removal_policy=RemovalPolicy.SNAPSHOT,
         auto_minor_version_upgrade=True,
         ca_certificate=rds.CaCertificate.RDS_CA_RSA2048_G1,
-        parameter_group=_parameters(scope),
+        parameter_group=parameters,
     )
     accept(instance, "AwsSolutions-RDS3", "A second zone doubles the price; backups are kept.")
     accept(
@@ -75,7 +81,38 @@ def add_database(scope: Any, deployment: Deployment, network: Network) -> Postgr
         "AwsSolutions-RDS11",
         "Only the functions' security group may connect, on any port.",
     )
-    return Postgres(instance, _attached(scope, bare, instance))
+    asked = instance
+    if deployment.console_replica:
+        asked = _replica(scope, deployment, network, instance, parameters)
+    return Postgres(instance, _attached(scope, bare, instance, asked))
+
+
+def _replica(
+    scope: Any, deployment: Deployment, network: Network, source: Any, parameters: Any
+) -> Any:
+    """A copy that follows the instance, for the console alone: what it costs, no stage pays."""
+    replica = rds.DatabaseInstanceReadReplica(
+        scope,
+        "ConsoleReplica",
+        source_database_instance=source,
+        instance_type=ec2.InstanceType(deployment.database_class),
+        vpc=network.vpc,
+        vpc_subnets=network.database_subnets,
+        security_groups=[network.database],
+        publicly_accessible=False,
+        storage_encrypted=True,
+        backup_retention=Duration.days(0),
+        deletion_protection=False,
+        removal_policy=RemovalPolicy.DESTROY,
+        auto_minor_version_upgrade=True,
+        ca_certificate=rds.CaCertificate.RDS_CA_RSA2048_G1,
+        parameter_group=parameters,
+    )
+    accept(replica, "AwsSolutions-RDS3", "Without it the console only waits until it is back.")
+    accept(replica, "AwsSolutions-RDS10", "It holds nothing of its own and is made anew.")
+    accept(replica, "AwsSolutions-RDS11", "Only the functions' security group may connect.")
+    accept(replica, "AwsSolutions-RDS13", "The instance that it follows is backed up.")
+    return replica
 
 
 def _engine() -> Any:
@@ -93,6 +130,7 @@ def _parameters(scope: Any) -> Any:
             "rds.force_ssl": "1",
             "idle_session_timeout": str(IDLE_SESSION_MS),
             "max_connections": str(MAX_CONNECTIONS),
+            "temp_file_limit": str(TEMP_FILES_KIB),
         },
     )
 
@@ -115,11 +153,18 @@ def _secret(scope: Any, deployment: Deployment, role: str) -> Any:
     return secret
 
 
-def _attached(scope: Any, bare: Mapping[str, Any], instance: Any) -> dict[str, Any]:
-    """Complete each secret with host, port and database; RDS does so for the owner's."""
+def _attached(scope: Any, bare: Mapping[str, Any], instance: Any, asked: Any) -> dict[str, Any]:
+    """Complete each secret with host, port and database; RDS does so for the owner's.
+
+    Args:
+        asked: Whom the console asks.
+    """
     return {
         role: secrets.SecretTargetAttachment(
-            scope, f"Where{role.capitalize()}", secret=secret, target=instance
+            scope,
+            f"Where{role.capitalize()}",
+            secret=secret,
+            target=asked if role == "reader" else instance,
         )
         if role != "owner"
         else instance.secret

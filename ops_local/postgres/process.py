@@ -25,7 +25,13 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "password_encryption": "scram-sha-256",
+    # Of one session; a runaway sort fails and does not fill the disk.
+    "temp_file_limit": "1GB",
 }
+# Most memory of one server process, KiB, beside what all of them share: a statement that wants
+# more fails alone, where otherwise the system ends whichever process is the largest.
+MOST_MEMORY_KIB = 1_572_864
+_LIMITED = f'ulimit -d {MOST_MEMORY_KIB}; exec "$@"'
 # Runs the server and interrupts it when our end of the pipe closes, also after kill -9.
 _LIFELINE = (
     'exec 3<&0; "$@" 3<&- </dev/null & p=$!; (read -r _ <&3; kill -INT "$p") 2>/dev/null & '
@@ -69,6 +75,7 @@ def serve(
     command = [str(binaries / "postgres"), "-D", str(data), "-p", str(_free_port())]
     for name, value in _SETTINGS.items():
         command += ["-c", f"{name}={value}"]
+    command = ["/bin/sh", "-c", _LIMITED, "sh", *command]
     if dies_with_us:
         command = ["/bin/sh", "-c", _LIFELINE, "sh", *command]
     stdin = subprocess.PIPE if dies_with_us else subprocess.DEVNULL

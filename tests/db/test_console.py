@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
 from ops_local.postgres.server import EmbeddedPostgres
+from ops_pipeline.db import roles
 from ops_pipeline.db.console.body import unique_names
 from ops_pipeline.db.console.console import Console, ConsoleLimits, run
 from ops_pipeline.db.console.login import NoTimeLimit, require_limit
@@ -435,6 +437,78 @@ def test_too_many_bytes_are_cut_off_and_said_to_be(reader_target: ConnectionTarg
     with closing(Console(reader_target, ConsoleLimits(body_bytes=1_000))) as console:
         answer = console.run("SELECT repeat('x', 400) AS x FROM generate_series(1, 10)")
         assert (len(_rows(answer)), json.loads(answer["body"])["truncated"]) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT n, repeat('x', 60000000 + n) AS v FROM generate_series(1, 2) AS n",
+        "VALUES (1, repeat('x', 60000000))",
+        "WITH w AS (SELECT array_fill(1, ARRAY[15000000]) AS v) SELECT 1 AS n, v FROM w; -- all",
+        "SELECT 1 AS n, $1::text || repeat('x', 60000000) AS v",
+    ],
+)
+def test_a_value_longer_than_an_answer_is_not_written_out_by_the_server(
+    console: Console, sql: str
+) -> None:
+    pid = _value(console, "pg_backend_pid()")
+    answer = console.run(sql, ["x"] if "$1" in sql else None)
+    assert json.loads(answer["body"]) == {"success": True, "rows": [], "truncated": True}
+    # The value itself once, or twice where the planner computes it; never as text in a message.
+    assert _highest_memory_mb(pid) < 190
+    assert _value(console, "pg_backend_pid()") == pid
+
+
+def test_rows_before_a_row_that_is_too_long_are_answered(console: Console) -> None:
+    answer = console.run("SELECT n, repeat('x', n) AS v FROM unnest(ARRAY[2, 6000000, 1]) AS n")
+    assert _rows(answer) == [{"n": 2, "v": "xx"}]
+    assert json.loads(answer["body"])["truncated"] is True
+
+
+def _highest_memory_mb(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    [line] = [line for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) // 1024
+
+
+def test_a_third_question_at_once_is_told_to_try_again(
+    passing_reader: ConnectionTarget, admin_db: Database
+) -> None:
+    with admin_db.transaction() as tx:
+        tx.execute("ALTER ROLE tests_passing_reader CONNECTION LIMIT 1")
+    with closing(Console(passing_reader)) as first, closing(Console(passing_reader)) as second:
+        assert _value(first, "1") == 1
+        body = _error(second.run("SELECT 1"))
+    assert (body["error"], body["sqlstate"]) == ("busy, try again", "53300")
+
+
+def test_the_reader_has_bounds_of_its_own(
+    database_urls: DatabaseUrls, postgres: EmbeddedPostgres, admin_db: Database
+) -> None:
+    wanted = {**roles.READER_SETTINGS, **roles.READER_TEMP_FILES}
+    reader = Database(target_from_url(database_urls.reader), application_name="tests")
+    with closing(reader):
+        for name in ("work_mem", "temp_file_limit", "max_parallel_workers_per_gather"):
+            found = reader.read("SELECT current_setting(:name) AS value", name=name)
+            assert found == [{"value": wanted[name]}]
+    with admin_db.transaction() as tx:
+        tx.execute("ALTER ROLE ops_pipeline_reader SET work_mem = '4GB'")
+    local.ensure_roles(postgres.url)
+    with admin_db.transaction() as tx:
+        assert roles.reader_is_bounded(tx)
+
+
+def test_a_sort_that_would_fill_the_disk_fails(console: Console) -> None:
+    sql = "SELECT count(*) FROM (SELECT repeat('x', 500) || n FROM generate_series(1, 900000) AS n"
+    assert _error(console.run(f"{sql} ORDER BY 1) AS sorted"))["sqlstate"] == "53400"
+
+
+def test_a_process_of_the_server_ends_a_statement_that_wants_too_much_memory(
+    console: Console,
+) -> None:
+    wanted = ", ".join(f"repeat('x', 900000000 + {n})" for n in range(2))
+    assert _error(console.run(f"SELECT length(concat({wanted}))"))["sqlstate"] == "53200"
+    assert _value(console, "1") == 1
 
 
 def test_a_statement_over_its_time_is_cut_off(reader_target: ConnectionTarget) -> None:

@@ -372,6 +372,7 @@ def test_connections_fit_the_database_with_a_deployment_s_doubling(template: Tem
     # Postgres keeps three for superusers, RDS two more for itself; the migration needs two.
     assert sum(CONNECTION_LIMITS.values()) + 3 + 2 + 2 <= most
     assert int(group["Parameters"]["idle_session_timeout"]) == 15 * 60 * 1000
+    assert int(group["Parameters"]["temp_file_limit"]) == 1024**2
     [alarm] = [
         one
         for one in of_type(template, "AWS::CloudWatch::Alarm").values()

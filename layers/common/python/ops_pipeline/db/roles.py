@@ -27,7 +27,24 @@ _LOCK_TRIES, _LOCK_POLL_S = 20, 0.1
 
 # Of the 100 that the database in AWS allows. A warm function holds one, and during a deployment
 # old and new ones coexist; the console must not crowd out the stages, nor both the migration.
-CONNECTION_LIMITS = {Role.WRITER: 75, Role.READER: 10}
+CONNECTION_LIMITS = {Role.WRITER: 75, Role.READER: 2}
+
+# What one statement of the console may take. A session may set them higher, but the console
+# runs one statement in it and discards it. An idle session is ended soon: another of the two
+# that there may be is asked for then.
+READER_SETTINGS: Mapping[str, str] = {
+    "default_transaction_read_only": "on",
+    "hash_mem_multiplier": "1",
+    "idle_in_transaction_session_timeout": "20s",
+    "idle_session_timeout": "60s",
+    "jit": "off",
+    "lock_timeout": "2s",
+    "max_parallel_workers_per_gather": "0",
+    "statement_timeout": "20s",
+    "work_mem": "4MB",
+}
+# Only a superuser may give it to a role; elsewhere the server's own holds for every login.
+READER_TEMP_FILES = {"temp_file_limit": "256MB"}
 
 _FACTS = """
     SELECT rolsuper AS superuser, rolcreaterole AS creates_roles,
@@ -35,6 +52,7 @@ _FACTS = """
     FROM pg_roles WHERE rolname = current_user
 """
 _OWNER_VERIFIES = "SELECT rolcreatedb AS allowed FROM pg_roles WHERE rolname = :owner"
+_CONFIGURED = "SELECT coalesce(rolconfig, '{}') AS given FROM pg_roles WHERE rolname = :role"
 _EXISTING = "SELECT rolname FROM pg_roles WHERE rolname = ANY(CAST(:names AS text[]))"
 
 
@@ -70,13 +88,25 @@ def ensure(tx: Transaction, passwords: Mapping[Role, str]) -> None:
     for role, password in passwords.items():
         tx.execute(f"ALTER ROLE {role} LOGIN PASSWORD {literal(password)}")
     if allowed:
-        # A second guard: the console opens READ ONLY transactions itself.
-        tx.execute(f"ALTER ROLE {Role.READER} SET default_transaction_read_only = on")
+        for name, value in _reader_settings(superuser=bool(login["superuser"])).items():
+            tx.execute(f"ALTER ROLE {Role.READER} SET {name} = {literal(value)}")
         if login["creates_databases"] and not login["is_owner"]:
             tx.execute(f"ALTER ROLE {Role.OWNER} CREATEDB")
         if not login["superuser"] and not login["is_owner"]:
             # From Postgres 16 on only a member of a role may make it a database's owner.
             tx.execute(f"GRANT {Role.OWNER} TO CURRENT_USER")
+
+
+def reader_is_bounded(tx: Transaction) -> bool:
+    """Whether the reader's settings are those that `ensure` gives it."""
+    row = tx.one(_CONFIGURED, role=Role.READER.value) or {"given": []}
+    login = tx.one(_FACTS, owner=Role.OWNER.value) or {}
+    wanted = _reader_settings(superuser=bool(login.get("superuser")))
+    return {f"{name}={value}" for name, value in wanted.items()} <= set(row["given"])
+
+
+def _reader_settings(*, superuser: bool) -> dict[str, str]:
+    return {**READER_SETTINGS, **(READER_TEMP_FILES if superuser else {})}
 
 
 def _wait_for_others(tx: Transaction) -> None:

@@ -15,8 +15,12 @@ def body(answer: QueryResult, own_types: Mapping[int, ToJson], *, rows: int, siz
         rows: How many at most.
         size: How many bytes at most, the body being a string inside JSON.
     """
-    keys = [f"{text_to_json(name)}: " for name in unique_names([n for n, _ in answer.columns])]
-    to_json = [own_types.get(oid) or TO_JSON.get(oid, text_to_json) for _, oid in answer.columns]
+    keys = [
+        f"{text_to_json(name)}: " for name in unique_names([one.name for one in answer.columns])
+    ]
+    to_json = [
+        own_types.get(one.oid) or TO_JSON.get(one.oid, text_to_json) for one in answer.columns
+    ]
     pieces: list[str] = []
     used = 0
     for row in answer.rows[:rows]:
@@ -26,7 +30,7 @@ def body(answer: QueryResult, own_types: Mapping[int, ToJson], *, rows: int, siz
         if used > size:
             break
         pieces.append(piece)
-    cut = len(pieces) < len(answer.rows) or not answer.whole
+    cut = len(pieces) < len(answer.rows) or not answer.whole or answer.cut
     truncated = ', "truncated": true' if cut else ""
     return f'{{"success": true, "rows": [{", ".join(pieces)}]{truncated}}}'
 

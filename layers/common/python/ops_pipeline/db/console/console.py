@@ -15,9 +15,10 @@ from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db.console import types
 from ops_pipeline.db.console.body import body
+from ops_pipeline.db.console.bounded import cut_at_emptied_row, with_bounded_values
 from ops_pipeline.db.console.login import CHECK_LOGIN, NoTimeLimit, require_limit, require_reader
 from ops_pipeline.db.console.placeholders import Bound, bind
-from ops_pipeline.db.console.protocol import AnswerAbandoned, Bounds, QueryResult, ask
+from ops_pipeline.db.console.protocol import AnswerAbandoned, Bounds, QueryResult, ask, describe
 from ops_pipeline.db.console.refused import reason_behind_a_pooler, reason_to_refuse
 from ops_pipeline.db.driver.connection import ConnectionTarget, Database, SessionLimits
 from ops_pipeline.db.driver.failures import LOST, error_fields, sqlstate_of
@@ -32,6 +33,9 @@ _GRACE_S = 2.0
 _ERROR_CHARACTERS = 2_000
 # The statement_timeout, or somebody's pg_cancel_backend: another try would take as long.
 _CANCELED = "57014"
+_TOO_MANY_CONNECTIONS = "53300"
+_UNSUPPORTED = "0A000"
+_READ_ONLY = "25006"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +92,8 @@ class Console:
             return {"statusCode": 200, "body": self._answer(bound)}
         except (InvalidInput, WrongRole, NoTimeLimit) as error:
             return _refusal(f"{type(error).__name__}: {error}")
-        except DatabaseUnavailable:
-            # Its message names the host.
-            return _refusal("the database is out of reach", _CONNECTION_FAILURE)
+        except DatabaseUnavailable as error:
+            return _unavailable(error)
         except SettingsInvalid as error:
             if not isinstance(error.__cause__, DatabaseError):
                 raise
@@ -154,7 +157,17 @@ class Console:
             row_bytes=self._limits.body_bytes,
             seconds=self._limits.statement_ms / 1000 + _GRACE_S,
         )
-        return ask(session, bound.sql, bound.values, bounds)
+        described = describe(session, bound.sql, bounds)
+        if described.error is not None or not described.whole:
+            return described
+        bounded = with_bounded_values(bound.sql, described.columns, bounds.row_bytes)
+        if bounded is None:
+            return ask(session, bound.sql, bound.values, bounds)
+        answer = ask(session, bounded, bound.values, bounds)
+        if answer.error is not None:
+            answer.error = _of_the_original(answer.error)
+        cut_at_emptied_row(answer, described.columns)
+        return answer
 
     def _begin(self) -> PipelinedSession:
         """A session inside a READ ONLY transaction, checked to be a reader's.
@@ -210,6 +223,22 @@ def run(
     """Answer one statement over a connection of its own; see `Console.run`."""
     with closing(Console(target, limits)) as console:
         return console.run(sql, params)
+
+
+def _unavailable(error: DatabaseUnavailable) -> dict[str, Any]:
+    """Without its message, which names the host."""
+    if sqlstate_of(error.__cause__) == _TOO_MANY_CONNECTIONS:
+        return _refusal("busy, try again", _TOO_MANY_CONNECTIONS)
+    return _refusal("the database is out of reach", _CONNECTION_FAILURE)
+
+
+def _of_the_original(error: dict[str, str]) -> dict[str, str]:
+    """The error of a statement that ran inside another one: its positions are the other one's."""
+    known = {key: value for key, value in error.items() if key != "P"}
+    if known.get("C") == _UNSUPPORTED:
+        # What may stand alone and not inside is a WITH that writes.
+        return {**known, "C": _READ_ONLY, "M": f"the console reads: {known.get('M', '')}"}
+    return known
 
 
 def _error_body(error: DatabaseError, bound: Bound) -> dict[str, Any]:

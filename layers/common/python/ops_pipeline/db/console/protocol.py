@@ -8,6 +8,7 @@ import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ops_pipeline.db.driver.wire import PipelinedSession
 
@@ -26,20 +27,30 @@ class AnswerAbandoned(Exception):
     """The rest of the answer was not read, so the connection cannot be used any more."""
 
 
+class Column(NamedTuple):
+    """A column of an answer: its type's oid, and the type's size in bytes, -1 for any length."""
+
+    name: str
+    oid: int
+    size: int
+
+
 @dataclass(slots=True)
 class QueryResult:
     """The answer to one statement.
 
     Attributes:
-        columns: Name and type (its oid) of each column.
+        columns: Of each row.
         rows: Values as Postgres's text, None for NULL.
         whole: False when the limit of bytes or time was reached; the connection is then useless.
+        cut: Whether the server kept back a row for its length, and those after it are left out.
         error: Why Postgres refused it, by its field letters.
     """
 
-    columns: list[tuple[str, int]] = field(default_factory=list)
+    columns: list[Column] = field(default_factory=list)
     rows: list[list[str | None]] = field(default_factory=list)
     whole: bool = True
+    cut: bool = False
     error: dict[str, str] | None = None
 
 
@@ -50,6 +61,12 @@ class Bounds:
     rows: int
     row_bytes: int
     seconds: float
+
+
+def describe(session: PipelinedSession, sql: str, bounds: Bounds) -> QueryResult:
+    """The columns that one statement would answer with, none if it has no rows; or its error."""
+    session.send_description(sql)
+    return _read_answer(session, bounds)
 
 
 def ask(
@@ -104,14 +121,14 @@ def _take(answer: QueryResult, code: bytes, data: bytes) -> bool:
     return code == b"Z"
 
 
-def _columns(data: bytes) -> list[tuple[str, int]]:
+def _columns(data: bytes) -> list[Column]:
     found, at = [], _COUNT.size
     for _ in range(_COUNT.unpack_from(data)[0]):
         end = data.index(b"\0", at)
         name = data[at:end].decode(errors="backslashreplace")
-        _, _, oid, _, _, _ = _AFTER_NAME.unpack_from(data, end + 1)
+        _, _, oid, size, _, _ = _AFTER_NAME.unpack_from(data, end + 1)
         # An oid is unsigned.
-        found.append((name, oid & 0xFFFFFFFF))
+        found.append(Column(name, oid & 0xFFFFFFFF, size))
         at = end + 1 + _AFTER_NAME.size
     return found
 

@@ -20,7 +20,7 @@ _ARRAYS = """
 
 def of_columns(session: PipelinedSession, answer: QueryResult) -> dict[int, ToJson]:
     """The converters of arrays that TO_JSON does not know, by type."""
-    unknown = {oid for _, oid in answer.columns} - TO_JSON.keys() - _PLAIN
+    unknown = {column.oid for column in answer.columns} - TO_JSON.keys() - _PLAIN
     if not unknown or not answer.rows:
         return {}
     oids = f"{{{','.join(map(str, sorted(unknown)))}}}"

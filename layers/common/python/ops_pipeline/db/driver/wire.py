@@ -40,6 +40,7 @@ _SASL = 10
 _UNNAMED = b"\x00"
 _SYNC = b"S" + pack("!i", 4)
 _DESCRIBE_PORTAL = b"D" + pack("!i", 4 + 1 + 1) + b"P" + _UNNAMED
+_DESCRIBE_STATEMENT = b"D" + pack("!i", 4 + 1 + 1) + b"S" + _UNNAMED
 COMMIT = "COMMIT"
 # str() of these is text that Postgres reads.
 _WRITTEN_AS_IS = (str, int, float, bool, datetime, type(None))
@@ -186,6 +187,11 @@ class PipelinedSession(pg8000.native.Connection):  # type: ignore[misc]  # pg800
             _SYNC,
         ]
         self._send(b"".join(parts))
+
+    def send_description(self, sql: str) -> None:
+        """Ask which columns a statement has, without running it; `read_exactly` gets the answer."""
+        parsed = _parse(_UNNAMED, sql.encode(self._client_encoding))
+        self._send(b"".join([parsed, _DESCRIBE_STATEMENT, _SYNC]))
 
     def read_exactly(self, size: int) -> bytes:
         """The next bytes of the server's answer.
