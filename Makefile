@@ -81,6 +81,7 @@ $(INFRA): requirements-infra.lock | $(READY)
 
 layers: $(READY) ## build Lambda's layers from the lock, without Docker (ARCH=x86_64 for the other)
 	@$(BIN)/python -m infra.layers $(or $(ARCH),arm64)
+	@touch build/layers/$(or $(ARCH),arm64)/ready
 
 weigh: $(READY) ## size and start of each function against Lambda's limits (after make layers ARCH=x86_64)
 	@$(BIN)/python -m infra.weigh $(or $(ARCH),x86_64)

@@ -16,7 +16,7 @@ from ops_pipeline.db.driver.connection import Database
 from tests.infra.release import ARCHITECTURE, Lambda, Runner, runner_of_this_python
 from tests.infra.template import Template, read_template
 from tests.support.feed_server import FeedServer, Page, feed_server, rss
-from tests.support.stand_ins import exchange_at_tick, leading_to, prepared
+from tests.support.stand_ins import TICK, exchange_at_tick, leading_to, prepared
 
 FEED, VIX = "/wire.rss", "/VIX_History.csv"
 VIX_CSV = b"DATE,OPEN,HIGH,LOW,CLOSE\n10/03/2013,16,18,16,17.67\n10/04/2013,18,18,16,16.74\n"
@@ -108,7 +108,8 @@ def variables(
     with db.transaction() as tx:
         feeds.subscribe(tx, url=web.root + FEED, source="Wire")
     no_secrets = {"DB_WRITER_SECRET_ID": "", "DB_READER_SECRET_ID": ""}
-    return {**leading_to(exchange, database_urls, vix_url=web.root + VIX), **no_secrets}
+    ours = leading_to(exchange, database_urls, vix_url=web.root + VIX)
+    return {**ours, **no_secrets, "SESSION_CLOCK": TICK}
 
 
 @pytest.fixture

