@@ -1,4 +1,4 @@
-"""Halts, resumes, closes and binds on the operator's command."""
+"""Halts, resumes, closes, binds and rebuilds on the operator's command."""
 
 from typing import Any
 
@@ -11,4 +11,6 @@ from ops_pipeline.stages import control
 def lambda_handler(request: control.Request, runtime: Runtime) -> dict[str, Any]:
     if request.action == "bind":
         return runtime.binder.run(request.bind_command())
+    if request.action == "rebuild":
+        return runtime.rebuilder.run(request.rebuild_command())
     return control.run(request.command(), db=runtime.database, clock=runtime.clock)

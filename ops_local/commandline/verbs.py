@@ -124,5 +124,11 @@ VERBS = (
         "accounts:BIND",
         reaches=_STACK,
     ),
+    Verb(
+        "rebuild",
+        "fill an empty database from the brokers; entries stay halted",
+        "rebuild:COMMAND",
+        reaches=_STACK,
+    ),
     Verb("cost", "monthly cost in AWS, by item", "cost:COMMAND", reaches=_STACK),
 )

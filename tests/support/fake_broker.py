@@ -237,6 +237,7 @@ class FakeBroker:
             submitted_at=now,
             updated_at=now,
             limit_price=request.price if request.order_type == "limit" else None,
+            stop_price=request.price if request.order_type == "stop" else None,
         )
         self.orders[order.client_order_id] = order
         self._limits[order.client_order_id] = request.price or ZERO

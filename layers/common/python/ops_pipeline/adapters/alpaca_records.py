@@ -80,6 +80,7 @@ def order(answer: object) -> BrokerOrder:
         filled_quantity=filled,
         filled_average_price=None if average is None else _decimal(raw, "filled_avg_price"),
         limit_price=None if raw.get("limit_price") is None else _decimal(raw, "limit_price"),
+        stop_price=None if raw.get("stop_price") is None else _decimal(raw, "stop_price"),
         notional=None if raw.get("notional") is None else _decimal(raw, "notional"),
         status=alpaca_words.order_status(word),
         raw_status=word,

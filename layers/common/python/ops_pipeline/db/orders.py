@@ -43,9 +43,18 @@ _LIVE_IN_SYMBOL = f"""
 SELECT {_COLUMNS} FROM orders WHERE account_name = :account AND symbol = :symbol AND is_live(status)
 ORDER BY decided_at, client_order_id COLLATE "C"
 """
+# A recovered order has its number from its id: those before it may be lost.
 _ATTEMPTS = """
-SELECT count(*) AS attempts FROM orders WHERE position_id = :position_id AND purpose = :purpose
+SELECT greatest(count(*), max(attempt)) AS attempts FROM orders
+WHERE position_id = :position_id AND purpose = :purpose
 """
+_UNSTORED = """
+SELECT id FROM unnest(CAST(:ids AS text[])) AS listed (id)
+WHERE NOT EXISTS (SELECT 1 FROM orders AS o
+                  WHERE o.client_order_id = listed.id AND o.account_name = :account)
+ORDER BY id COLLATE "C"
+"""
+_NEWEST = "SELECT max(decided_at) AS at FROM orders WHERE account_name = :account"
 
 # Fills may follow the order's filled_qty; a stop may have been decided on long before it fills.
 _AWAITING_FILLS = f"""
@@ -150,6 +159,17 @@ def newest_acknowledged(tx: Transaction, account: str) -> str | None:
     """The id of the newest order that the account's broker acknowledged; None without one."""
     row = tx.one(_NEWEST_ACKNOWLEDGED, account=account)
     return None if row is None else str(row["client_order_id"])
+
+
+def unstored(tx: Transaction, account: str, ids: Sequence[str]) -> list[str]:
+    """Those of these client_order_ids that the account has no row for, sorted."""
+    return [row["id"] for row in tx.rows(_UNSTORED, account=account, ids=list(ids))]
+
+
+def newest_at(tx: Transaction, account: str) -> datetime | None:
+    """When the account's newest order was decided; None without one."""
+    row = tx.one(_NEWEST, account=account)
+    return row["at"] if row else None
 
 
 def next_attempt(tx: Transaction, position_id: UUID, purpose: Purpose) -> int:

@@ -26,6 +26,7 @@ VERSIONS = (
     "0022_version_stories",
     "0026_keep_close_requests",
     "0027_keep_overfills",
+    "0030_recover_the_ledger",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

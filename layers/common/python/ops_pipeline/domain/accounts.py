@@ -30,6 +30,9 @@ class Account:
     operator_halt: str | None
     books_halt: str | None
     order_limit_halt: str | None
+    ledger_halt: str | None
+    ledger_compare_from: datetime | None
+    ledger_agreed_at: datetime | None
     kill_switch: str | None
     kill_switch_day: date | None
     streak_counted_from: datetime | None
@@ -46,6 +49,11 @@ class Account:
         """Whether its orders fill at quotes here instead of at a broker."""
         return self.execution_mode == "SIMULATED"
 
+    @property
+    def ledger_in_doubt(self) -> bool:
+        """Whether the broker may have what the database lost: both are still to be compared."""
+        return self.ledger_halt is not None and self.ledger_agreed_at is None
+
     def halts(self, today: date) -> dict[str, str]:
         """Why entries are halted, by whom; a kill switch holds for the session it latched in."""
         latched = self.kill_switch_day is not None and self.kill_switch_day >= today
@@ -53,6 +61,7 @@ class Account:
             "operator": self.operator_halt,
             "books": self.books_halt,
             "order limits": self.order_limit_halt,
+            "the ledger": self.ledger_halt,
             "kill switch": self.kill_switch if latched else None,
         }
         return {who: why for who, why in named.items() if why is not None}

@@ -51,6 +51,7 @@ class BrokerOrder:
     submitted_at: datetime
     updated_at: datetime
     limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
     notional: Decimal | None = None
 
 

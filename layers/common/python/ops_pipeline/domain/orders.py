@@ -1,9 +1,10 @@
 """Orders: ids, statuses, limit prices, and when a broker's order is ours."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
-from typing import Literal
+from typing import Literal, cast
 from uuid import UUID
 
 from ops_pipeline.domain.accounts import ExecutionMode
@@ -76,6 +77,7 @@ class Order:
     cancel_requested_at: datetime | None = None
     terminal_at: datetime | None = None
     overfilled_at: datetime | None = None
+    recovered_at: datetime | None = None
 
     @property
     def live(self) -> bool:
@@ -109,6 +111,36 @@ def client_order_id(
     """The id of a decision: the same one twice gives the same id, which the broker refuses."""
     minute = tick.astimezone(UTC).strftime("%Y%m%dT%H%M")
     return f"{deployment}-{account}-{symbol}-{minute}-{purpose}-{attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnOrderId:
+    """What the id of an order of ours says of it."""
+
+    symbol: str
+    tick: datetime
+    purpose: Purpose
+    attempt: int
+
+
+_AFTER_THE_ACCOUNT = re.compile(r"(.+)-(\d{8}T\d{4})-(entry|exit|stop)-([1-9]\d{0,8})", re.ASCII)
+
+
+def read_client_order_id(text: str, *, deployment: str, account: str) -> OwnOrderId | None:
+    """What `client_order_id` made this id of; None for an id that is not this account's.
+
+    Another deployment's or account's order is a stranger's, and so is a hand's.
+    """
+    prefix = f"{deployment}-{account}-"
+    found = _AFTER_THE_ACCOUNT.fullmatch(text.removeprefix(prefix))
+    if found is None or not text.startswith(prefix):
+        return None
+    symbol, minute, purpose, attempt = found.groups()
+    try:
+        tick = datetime.strptime(minute, "%Y%m%dT%H%M").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return OwnOrderId(symbol, tick, cast("Purpose", purpose), int(attempt))
 
 
 def status_of(found: BrokerOrder) -> Status | None:

@@ -1,7 +1,7 @@
 """Compares our positions and orders with the broker's, and builds what is adopted."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -11,7 +11,7 @@ from ops_pipeline.domain.broker import BrokerOrder, BrokerPosition
 from ops_pipeline.domain.exits import Position, first_stop, first_target
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import minute_of
-from ops_pipeline.domain.orders import Order, may_still_fill
+from ops_pipeline.domain.orders import Order, OwnOrderId, may_still_fill
 from ops_pipeline.domain.parameters import ExitRules
 from ops_pipeline.domain.trading_terms import is_contract, multiplier_of
 
@@ -201,3 +201,53 @@ def adopted_order(account: Account, found: BrokerOrder, position: Position | Non
         broker_order_id=found.broker_order_id,
         acknowledged_at=found.submitted_at,
     )
+
+
+def recovered_order(
+    account: Account,
+    found: BrokerOrder,
+    own: OwnOrderId,
+    position: Position | None,
+    *,
+    now: datetime,
+) -> Order | None:
+    """The row of an order of ours that the database lost, as it was when it was sent.
+
+    None where the broker's order is not what its id says, or sells a position that is not
+    held here: then it is adopted like anybody's.
+    """
+    row = adopted_order(account, found, position)
+    price = found.stop_price if own.purpose == "stop" else found.limit_price
+    buys = own.purpose == "entry"
+    if row is None or own.symbol != found.symbol or buys != (found.side == "buy"):
+        return None
+    if (
+        price is None
+        or price <= 0
+        or found.order_type != ("stop" if own.purpose == "stop" else "limit")
+    ):
+        return None
+    if not buys and position is None:
+        return None
+    return replace(
+        row,
+        purpose=own.purpose,
+        attempt=own.attempt,
+        tick=own.tick,
+        order_type="stop" if own.purpose == "stop" else "limit",
+        time_in_force="gtc" if own.purpose == "stop" else "day",
+        price=price,
+        reserved_notional=found.quantity * price if buys else Decimal(0),
+        recovered_at=now,
+    )
+
+
+def with_resting_stop(position: Position, stop: Order) -> Position:
+    """The position with the stop that rests at its broker, so that the guard leaves it there.
+
+    What was adopted takes its price; a position of ours only a higher one.
+    """
+    known = position.stop_loss
+    if position.lifecycle_state == "adopted" or known is None or stop.price is None:
+        return replace(position, stop_loss=stop.price)
+    return replace(position, stop_loss=max(known, stop.price))

@@ -17,12 +17,15 @@ class BrokerLists:
         positions: Cost of each position by symbol, USD.
         buying: What resting buys may still cost by symbol, USD; None for an order without a price.
         sold: client_order_ids of sales with a fill.
+        listed: client_order_ids of all orders, from `since` on.
     """
 
     at: datetime
     positions: Mapping[str, Decimal]
     buying: Mapping[str, Decimal | None]
     sold: frozenset[str]
+    listed: frozenset[str]
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
-from ops_pipeline.db import facts, halts, orders, positions
+from ops_pipeline.db import accounts, halts, orders, positions
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.domain import reconciliation
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder, BrokerPosition
 from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.operations.alerts import AlertKey, disagreement
+from ops_pipeline.domain.orders import Order, OwnOrderId, may_still_fill, read_client_order_id
 from ops_pipeline.domain.reconciliation import Break, EarlierBreak
 from ops_pipeline.domain.trading_terms import PositionEventKind, TradeReason
-from ops_pipeline.execution import limit_breach, settlement
+from ops_pipeline.execution import limit_breach, lost_orders, settlement
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
 from ops_pipeline.execution.order_gateway import OrderGateway
@@ -60,16 +61,27 @@ def ledger_symbols(tx: Transaction, account: str) -> LedgerSymbols:
 def reconcile(
     tx: Transaction, ctx: AccountContext, gateway: OrderGateway, statement: BrokerStatement
 ) -> Counter[str]:
-    """Adopt, repair or close each confirmed break; alert on all, halt entries over the rest."""
-    facts.lock_account(tx, ctx.name)
+    """Adopt, repair or close each confirmed break; alert on all, halt entries over the rest.
+
+    A ledger in doubt agrees once nothing is unsettled and nothing was left to the next run.
+    """
+    account = accounts.load_locked(tx, ctx.name)
     changed = _changed(statement, ledger_symbols(tx, ctx.name))
-    run = _Reconciliation(tx, ctx, gateway, statement, changed)
-    unsettled = run.adopt_orders() + run.settle_positions()
+    listed = [order.client_order_id for order in statement.orders]
+    lost = lost_orders.notice(tx, ctx, listed, since=_oldest(statement))
+    in_doubt = account.ledger_in_doubt or lost
+    resting, rest = _split(tx, ctx, statement.orders)
+    booked = _before_fills_of(resting, statement)
+    run = _Reconciliation(tx, ctx, gateway, booked, changed, in_doubt)
+    unsettled = run.adopt_orders(rest) + run.settle_positions()
+    unsettled += run.adopt_resting_sales(resting) + run.adopted_and_live()
     over = limit_breach.check(tx, ctx.account, ctx.now())
     unsettled += [over] if over else []
     run.counts["unsettled"] = len(unsettled)
     reason = unsettled[0].message if unsettled else None
     halts.set_books_halt(tx, account=ctx.name, reason=reason)
+    agreed = not unsettled and not run.counts["left"]
+    halts.set_ledger_agreed(tx, account=ctx.name, agreed_at=ctx.now() if agreed else None)
     if not run.counts["differences"] and not unsettled:
         alerts.resolve_kinds(tx, kinds=reconciliation.KINDS, scope=ctx.name, now=ctx.now())
     return run.counts
@@ -84,12 +96,51 @@ def _changed(statement: BrokerStatement, now: LedgerSymbols) -> frozenset[str]:
     return before.live | {symbol for symbol, _ in pairs}
 
 
+def _oldest(statement: BrokerStatement) -> datetime:
+    """From when on the statement's orders were placed."""
+    return min((order.submitted_at for order in statement.orders), default=statement.asked_at)
+
+
+def _split(
+    tx: Transaction, ctx: AccountContext, listed: Sequence[BrokerOrder]
+) -> tuple[list[BrokerOrder], list[BrokerOrder]]:
+    """The orders without a row, oldest first: resting sales of ours, and all others.
+
+    A resting sale of ours belongs to a position, which may have to be adopted first. A row of
+    another account does not count.
+    """
+    resting: list[BrokerOrder] = []
+    rest: list[BrokerOrder] = []
+    unknown = set(orders.unstored(tx, ctx.name, [order.client_order_id for order in listed]))
+    for found in sorted(listed, key=lambda order: order.submitted_at):
+        if found.client_order_id in unknown:
+            own = _own_id(ctx, found)
+            sells = own is not None and own.purpose != "entry" and may_still_fill(found)
+            (resting if sells else rest).append(found)
+    return resting, rest
+
+
+def _before_fills_of(resting: Sequence[BrokerOrder], statement: BrokerStatement) -> BrokerStatement:
+    """The statement with what these sales filled still held: it is booked after the positions."""
+    filled: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for order in resting:
+        filled[order.symbol] += order.filled_quantity
+    held = [replace(it, quantity=it.quantity + filled[it.symbol]) for it in statement.positions]
+    return replace(statement, positions=held)
+
+
+def _own_id(ctx: AccountContext, found: BrokerOrder) -> OwnOrderId | None:
+    return read_client_order_id(found.client_order_id, deployment=ctx.deployment, account=ctx.name)
+
+
 @dataclass(frozen=True, slots=True)
 class _Reconciliation:
     """Compares one account's statement with its rows, in one transaction.
 
     Attributes:
         changed: Symbols whose quantities moved between the readings: left to the next run.
+        in_doubt: The database was rebuilt or restored: more at the broker is believed at once,
+            as nothing enters meanwhile and the guard protects what is booked.
     """
 
     tx: Transaction
@@ -97,27 +148,41 @@ class _Reconciliation:
     gateway: OrderGateway
     statement: BrokerStatement
     changed: frozenset[str]
+    in_doubt: bool
     counts: Counter[str] = field(default_factory=Counter)
 
-    def adopt_orders(self) -> list[Break]:
+    def adopt_orders(self, external: Sequence[BrokerOrder]) -> list[Break]:
         """Give each external order a row and book its fills; returns the breaks that remain.
 
         Oldest first, so that a buy is booked before the sale of it. An external order that may
-        still fill stays a break: it is not ours to decide on.
+        still fill stays a break: it is not ours to decide on. One of ours, by its id, was lost
+        with its row: it gets its row back.
         """
         fills: defaultdict[str, list[BrokerFill]] = defaultdict(list)
         for fill in self.statement.fills:
             fills[fill.broker_order_id].append(fill)
         unsettled = []
-        for found in [order for order in self.statement.orders if not self._is_ours(order)]:
+        for found in external:
             (difference,) = reconciliation.compare({}, {}, [found])
             self.counts["differences"] += 1
-            self._alert(difference)
+            if _own_id(self.ctx, found) is None:
+                self._alert(difference)
             if self._adopt_order(found, fills[found.broker_order_id]):
                 self.counts["adopted"] += 1
             else:
                 unsettled.append(difference)
-        return unsettled + self._adopted_and_live()
+        return unsettled
+
+    def adopt_resting_sales(self, resting: Sequence[BrokerOrder]) -> list[Break]:
+        """Give resting sales of ours their rows: a stop protects its position as before."""
+        unsettled = self.adopt_orders(resting)
+        for found in resting:
+            order = orders.find(self.tx, found.client_order_id)
+            held = positions.find_open(self.tx, self.ctx.name, found.symbol)
+            if held is not None and order is not None and order.purpose == "stop" and order.live:
+                kept = reconciliation.with_resting_stop(held, order)
+                positions.save(self.tx, kept, now=self.ctx.now())
+        return unsettled
 
     def settle_positions(self) -> list[Break]:
         """Bring each position to what the broker holds; returns the unconfirmed breaks."""
@@ -129,22 +194,17 @@ class _Reconciliation:
         unsettled = []
         for difference in differences:
             if difference.subject in moving:
+                self.counts["left"] += 1
                 continue
             self.counts["differences"] += 1
             if not self._settled(difference):
                 unsettled.append(difference)
         return unsettled
 
-    def _is_ours(self, order: BrokerOrder) -> bool:
-        """Whether this account has a row for it; a row of another account does not count."""
-        found = orders.find(self.tx, order.client_order_id)
-        return found is not None and found.account_name == self.ctx.name
-
     def _adopt_order(self, found: BrokerOrder, fills: Sequence[BrokerFill]) -> bool:
         if orders.find(self.tx, found.client_order_id) is not None:
             return False
-        held = positions.find_open(self.tx, self.ctx.name, found.symbol)
-        row = reconciliation.adopted_order(self.ctx.account, found, held)
+        row = self._row_of(found)
         if row is None:
             return False
         orders.insert(self.tx, row)
@@ -153,7 +213,20 @@ class _Reconciliation:
         self.ctx.journal.happened("order_adopted", account=self.ctx.name, order=row.client_order_id)
         return True
 
-    def _adopted_and_live(self) -> list[Break]:
+    def _row_of(self, found: BrokerOrder) -> Order | None:
+        """A lost order of ours as it was, else one that is adopted; None if it can't be stored."""
+        held = positions.find_open(self.tx, self.ctx.name, found.symbol)
+        own = _own_id(self.ctx, found)
+        if own is not None:
+            account, now = self.ctx.account, self.ctx.now()
+            row = reconciliation.recovered_order(account, found, own, held, now=now)
+            live = orders.live_in_symbol(self.tx, self.ctx.name, found.symbol)
+            if row is not None and row.purpose not in {order.purpose for order in live}:
+                return row
+        return reconciliation.adopted_order(self.ctx.account, found, held)
+
+    def adopted_and_live(self) -> list[Break]:
+        """Orders that somebody placed and that may still fill."""
         return [
             Break("order_unknown_to_us", order.client_order_id, message, "adopted", order.status)
             for order in orders.live(self.tx, self.ctx.name)
@@ -190,10 +263,9 @@ class _Reconciliation:
                 return False
             self._adopt_position(theirs)
             return True
-        now = self.ctx.now()
-        if not reconciliation.is_agreed(difference, earlier, now) or (
-            theirs and not reconciliation.is_adoptable(theirs)
-        ):
+        more = self.in_doubt and theirs is not None and theirs.quantity > held.quantity
+        agreed = more or reconciliation.is_agreed(difference, earlier, self.ctx.now())
+        if not agreed or (theirs and not reconciliation.is_adoptable(theirs)):
             return False
         if theirs is None:
             return self._give_up(held)

@@ -1,7 +1,7 @@
 """Updates live orders and their fills from the broker."""
 
 from collections import defaultdict
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,6 +21,7 @@ from ops_pipeline.domain.orders import (
     disagreement,
 )
 from ops_pipeline.errors import BrokerUnavailable, OpsError
+from ops_pipeline.execution import lost_orders
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.execution_reports import ExecutionReport, report_of
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
@@ -49,6 +50,10 @@ class _Watched:
     known: Sequence[Order]
     ended: Sequence[Order]
 
+    @property
+    def names(self) -> Set[str]:
+        return {order.client_order_id for order in (*self.known, *self.ended)}
+
     def __bool__(self) -> bool:
         return bool(self.known or self.ended)
 
@@ -61,11 +66,14 @@ def sync(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> Synced:
         return NOTHING
     since = min(order.decided_at for order in (*watched.known, *watched.ended)) - _EARLIER
     try:
-        found, missing = _found(gateway.broker, watched, since=since)
+        listed = {it.client_order_id: it for it in gateway.broker.orders_since(since)}
+        found, missing = _found(gateway.broker, watched, listed)
         fills = gateway.broker.fills_since(since)
     except BrokerUnavailable as error:
         ctx.journal.went_wrong("orders_not_synced", account=ctx.name, error=str(error))
         return Synced(0, 0, (f"orders not synced: {error}",))
+    with db.transaction() as tx:
+        lost_orders.notice(tx, ctx, listed.keys() - watched.names, since=since)
     for order in missing:
         gateway.miss(order)
     ended = {order.client_order_id for order in watched.ended}
@@ -128,11 +136,10 @@ def _watched(tx: Transaction, account: str, now: datetime) -> _Watched:
 
 
 def _found(
-    broker: Broker, watched: _Watched, *, since: datetime
+    broker: Broker, watched: _Watched, listed: Mapping[str, BrokerOrder]
 ) -> tuple[list[tuple[Order, BrokerOrder]], list[Order]]:
     """Each order with the broker's view, and live ones that neither list nor look-up shows."""
     missing: list[Order] = []
-    listed = {order.client_order_id: order for order in broker.orders_since(since)}
     found = []
     for order in watched.known:
         name = order.client_order_id

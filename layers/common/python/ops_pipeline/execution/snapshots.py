@@ -85,7 +85,8 @@ def _lists(market: MarketReader, broker: Broker) -> BrokerLists | None:
 
 def _read_lists(broker: Broker, at: datetime) -> BrokerLists:
     held = broker.positions()
-    orders = broker.orders_since(at - _LOOK_BACK)
+    since = at - _LOOK_BACK
+    orders = broker.orders_since(since)
     return BrokerLists(
         at=at,
         positions={position.symbol: cost_of(position) for position in held},
@@ -95,6 +96,8 @@ def _read_lists(broker: Broker, at: datetime) -> BrokerLists:
             for order in orders
             if order.side == "sell" and order.filled_quantity > 0
         ),
+        listed=frozenset(order.client_order_id for order in orders),
+        since=since,
     )
 
 

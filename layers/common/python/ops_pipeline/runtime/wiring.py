@@ -21,6 +21,7 @@ from ops_pipeline.db.migrations.runner import LIMITS
 from ops_pipeline.db.parameters import Versioned, in_force
 from ops_pipeline.db.roles import Role
 from ops_pipeline.db.runs import DryDatabase, FencedDatabase, Lease, UnitsOfWork
+from ops_pipeline.domain.market import minute_of
 from ops_pipeline.domain.operations.manifest import stage_named
 from ops_pipeline.execution.context import AccountContext, open_context
 from ops_pipeline.execution.market_reader import MarketReader
@@ -57,6 +58,7 @@ from ops_pipeline.runtime.settings import (
 if TYPE_CHECKING:
     from ops_pipeline.adapters.secrets import SecretsManager
     from ops_pipeline.stages.account_binding import Binder
+    from ops_pipeline.stages.rebuilding import Rebuilder
 
 
 @dataclass
@@ -254,6 +256,34 @@ class Runtime:
             new_salt=new_salt,
             clock=self.clock,
         )
+
+    @property
+    def rebuilder(self) -> "Rebuilder":
+        """Fills the database from the brokers, with the parameters in force."""
+        from ops_pipeline.stages.rebuilding import Rebuilder
+
+        return Rebuilder(
+            db=self.database,
+            binder=self.binder,
+            gateway=self._unleased_gateway,
+            deployment=self.settings.deployment,
+            clock=self.clock,
+        )
+
+    def _unleased_gateway(self, account: str) -> OrderGateway:
+        """The way to an account's broker for an operator's command, which sends nothing."""
+        self.known_parameters = in_force(self.database, self.known_parameters)
+        ctx = open_context(
+            account,
+            tick=minute_of(self.clock.now()),
+            db=self.database,
+            parameters=self.known_parameters,
+            deployment=self.settings.deployment,
+            clock=self.clock,
+            journal=log,
+        )
+        broker = self.broker(ctx.name, ctx.account.broker)
+        return OrderGateway(ctx=ctx, db=self.database, broker=broker, calendar=self.calendar)
 
     def _open_broker(self, held_at: str, keys: KeysInUse, binding: Binding) -> Broker:
         return broker_named(held_at)(

@@ -18,10 +18,12 @@ from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.operations import alerts, operator
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain.market import new_york_day
+from ops_pipeline.domain.operations.alerts import AlertKind
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.execution import closing
 from ops_pipeline.ports import Clock
 from ops_pipeline.stages.account_binding import BindCommand
+from ops_pipeline.stages.rebuilding import RebuildCommand
 
 Action = Literal["halt", "resume", "close"]
 
@@ -65,11 +67,13 @@ class ControlCommand:
 
 
 class Request(BaseModel):
-    """A command as an event; what it is about has a default, and bind only compares by it."""
+    """A command as an event; what it is about has a default, and bind and rebuild only compare."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    action: Action | Literal["bind"] = Field(description="halt, resume, close or bind.")
+    action: Action | Literal["bind", "rebuild"] = Field(
+        description="halt, resume, close, bind or rebuild."
+    )
     operator: str = Field(min_length=1, max_length=100, description="Who asks.")
     reason: str = Field(min_length=1, max_length=500, description="Why; it is kept.")
     account: str | None = Field(default=None, description="One account; all if left out.")
@@ -80,7 +84,7 @@ class Request(BaseModel):
     reset: bool = Field(default=False, description="For bind: give up what is open here.")
     confirm: bool = Field(
         default=False,
-        description="For bind: do it; else only compare. For close without a ticker: required.",
+        description="For bind and rebuild: do it; else only compare. For a whole close: required.",
     )
 
     def command(self) -> ControlCommand:
@@ -96,6 +100,9 @@ class Request(BaseModel):
 
     def bind_command(self) -> BindCommand:
         return BindCommand(**self.model_dump(exclude={"action", "ticker"}))
+
+    def rebuild_command(self) -> RebuildCommand:
+        return RebuildCommand(**self.model_dump(exclude={"action", "ticker", "number", "reset"}))
 
 
 def run(command: ControlCommand, *, db: UnitsOfWork, clock: Clock) -> dict[str, Any]:
@@ -130,7 +137,10 @@ def _do(tx: Transaction, command: ControlCommand, clock: Clock) -> Mapping[str, 
             tx, account=command.account, today=new_york_day(clock.now()), now=clock.now()
         )
         for name in resumed:
-            alerts.resolve_kinds(tx, kinds=("order_limit",), scope=name, now=clock.now())
+            ended: list[AlertKind] = ["order_limit"]
+            if accounts.load(tx, name).ledger_halt is None:
+                ended.append("ledger_in_doubt")
+            alerts.resolve_kinds(tx, kinds=ended, scope=name, now=clock.now())
         halted = {name: why for name, why in resumed.items() if why is not None}
         return {"resumed": sorted(resumed), "still_halted": halted}
     return _close(tx, command, clock)

@@ -23,7 +23,7 @@ from ops_pipeline.domain.orders import Order, Status
 from ops_pipeline.domain.recommendations import Recommendation
 from ops_pipeline.domain.snapshots import MarketSnapshot
 from ops_pipeline.errors import CapExceeded, OpsError
-from ops_pipeline.execution import entry, kill_switch, snapshots
+from ops_pipeline.execution import entry, kill_switch, lost_orders, snapshots
 from ops_pipeline.execution import recovery as recoveries
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.market_reader import MarketReader
@@ -78,6 +78,7 @@ def run(
         if request.dry_run:
             dispatch_run.rehearse(snapshot)
         else:
+            _notice_lost_orders(ctx, db, snapshot)
             dispatch_run.dispatch(snapshot, gateway, market)
     with db.transaction() as tx:
         dispatch.finish_run(tx, run_id, {it: counts[it] for it in _COUNTED}, summary, ctx.now())
@@ -87,6 +88,14 @@ def run(
         recovered=recovery.settled,
         blocked=recovery.entries_blocked,
     )
+
+
+def _notice_lost_orders(ctx: AccountContext, db: UnitsOfWork, snapshot: MarketSnapshot) -> None:
+    """Halt entries where the broker lists an order of ours that the database lost."""
+    lists = snapshot.broker.lists
+    if lists is not None:
+        with db.transaction() as tx:
+            lost_orders.notice(tx, ctx, lists.listed, since=lists.since)
 
 
 def _begin(tx: Transaction, ctx: AccountContext) -> tuple[UUID, int, list[str]]:

@@ -1,7 +1,8 @@
 """Guards one account's positions: the only exit authority.
 
-Each tick: recover unknown orders, sync orders and fills, carry out requests to close, mark
-every position, apply the exit rules, and keep a stop resting at the broker.
+Each tick: recover unknown orders, sync orders and fills, compare a ledger in doubt with the
+broker, carry out requests to close, mark every position, apply the exit rules, and keep a stop
+resting at the broker.
 """
 
 from collections import Counter
@@ -20,7 +21,7 @@ from ops_pipeline.domain.exits import Decision, Position
 from ops_pipeline.domain.market import Quote, Session
 from ops_pipeline.domain.operations.alerts import closing_overdue, position_unpriced
 from ops_pipeline.errors import OpsError, StageFailed
-from ops_pipeline.execution import closing, kill_switch, order_sync
+from ops_pipeline.execution import closing, kill_switch, ledger_comparison, order_sync
 from ops_pipeline.execution import recovery as recoveries
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.exit_orders import ExitOrders
@@ -65,6 +66,7 @@ def run(
     failures = list(synced.failures)
     session = market.session()
     if not request.dry_run:
+        failures += ledger_comparison.compare_if_in_doubt(ctx, db, gateway)
         with db.transaction() as tx:
             closing.carry_out(tx, ctx.name, ctx.now())
         failures += exit_orders.cancel_stale_entries()

@@ -16,8 +16,13 @@ _TICKER = "(CAST(:ticker AS text) IS NULL OR ticker = CAST(:ticker AS text))"
 _HALT = f"""
 UPDATE accounts SET operator_halt = :reason WHERE {_SCOPE} RETURNING account_name
 """
+# A ledger that was rebuilt or restored stays halted until it agreed with the broker.
+_COMPARED = "(ledger_agreed_at IS NOT NULL OR execution_mode = 'SIMULATED')"
 _RESUME = f"""
 UPDATE accounts SET operator_halt = NULL, order_limit_halt = NULL,
+    ledger_halt = CASE WHEN {_COMPARED} THEN NULL ELSE ledger_halt END,
+    ledger_compare_from = CASE WHEN {_COMPARED} THEN NULL ELSE ledger_compare_from END,
+    ledger_agreed_at = NULL,
     streak_counted_from = :now WHERE {_SCOPE}
 RETURNING account_name, {HALTED} AS still_halted
 """
@@ -42,7 +47,7 @@ ON CONFLICT (id) DO NOTHING
 """
 
 
-OperatorAction = Literal["halt", "resume", "close", "bind", "watch", "unwatch"]
+OperatorAction = Literal["halt", "resume", "close", "bind", "watch", "unwatch", "rebuild"]
 
 
 def halt(tx: Transaction, *, account: str | None, reason: str) -> list[str]:
@@ -55,7 +60,9 @@ def resume(
 ) -> dict[str, str | None]:
     """Lift the operator's halt and the order limits' and count losing streaks from now on.
 
-    Returns by account what still halts its entries: a break with the broker or the kill switch.
+    The halt of a rebuilt or restored ledger is lifted once that agreed with the broker.
+    Returns by account what still halts its entries: a break with the broker, the kill switch,
+    or a ledger that is still to be compared.
     """
     rows = tx.rows(_RESUME, account=account, today=today, now=now)
     return {row["account_name"]: row["still_halted"] for row in rows}

@@ -29,6 +29,7 @@ AlertKind = Literal[
     "fill_unpriced",
     "invariant_broken",
     "kill_switch",
+    "ledger_in_doubt",
     "losing_streak",
     "order_disagrees",
     "order_limit",
@@ -133,6 +134,18 @@ def order_disagrees(order: Order, why: str) -> Alert:
         severity="critical",
         message=f"The broker holds a different order under this id ({why})",
         details={"why": why},
+    )
+
+
+def ledger_in_doubt(account: str, reason: str) -> Alert:
+    """The database was rebuilt, restored, or lacks what it had: resolved by `ops resume`."""
+    return Alert(
+        kind="ledger_in_doubt",
+        scope=account,
+        subject=account,
+        severity="critical",
+        message=f"No entries until ledger and broker agree and somebody resumes: {reason}",
+        details={"reason": reason},
     )
 
 

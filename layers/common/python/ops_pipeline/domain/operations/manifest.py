@@ -249,8 +249,8 @@ STAGES = (
     ),
     Stage(
         name="control",
-        description="Halts, resumes, closes and binds accounts on the operator's command.",
-        # Binding asks a broker for each account.
+        description="Halts, resumes, closes, binds or rebuilds accounts on the operator's command.",
+        # Binding and rebuilding ask a broker for each account.
         timeout_s=60,
         memory_mb=512,
         layers=_BROKER,

@@ -26,7 +26,7 @@ def grown(booking: Booking, view: OrderView, report: ExecutionReport, rules: Exi
     else:
         position = _added(held, bought, value, rules)
     execution = None
-    if after.purpose == "entry":
+    if after.purpose == "entry" and after.recommendation_id is not None:
         execution = replace(position, execution_id=stable_uuid("execution", after.client_order_id))
     details = {"order": after.client_order_id, "quantity": bought, "price": value / bought}
     return replace(
@@ -48,7 +48,7 @@ def _opened(
 ) -> Position:
     """The position opened by the new fills; the view shows the order before them."""
     order, price = view.order, value / bought
-    if order.purpose == "adopted":
+    if order.purpose == "adopted" or order.recovered_at is not None:
         return adopted_position(
             order.account_name,
             order.symbol,

@@ -1,0 +1,83 @@
+"""`ops rebuild`: fills an empty database from the brokers, halted until `ops resume`."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict, replace
+from typing import Any
+
+from ops_local import deployed
+from ops_local.commandline.command import Command, Exit, VerbCall
+from ops_local.summary import Part
+from ops_pipeline.adapters.clock import WallClock
+from ops_pipeline.db import default_parameters
+from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.runtime import log
+from ops_pipeline.runtime.wiring import Runtime
+from ops_pipeline.stages.rebuilding import RebuildCommand
+
+Rebuild = Callable[[RebuildCommand], list[dict[str, Any]]]
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--account", metavar="A", help="one account; all if omitted")
+    parser.add_argument("--reason", required=True, help="why; recorded in operator_actions")
+    parser.add_argument("--operator", metavar="NAME", help="who; the login name if omitted")
+    parser.add_argument("--yes", action="store_true", help="do not ask before it is done")
+
+
+def _run(call: VerbCall) -> int:
+    """Show, ask, rebuild; returns 1 when an account was refused or nothing was rebuilt."""
+    command = RebuildCommand(
+        operator=call.operator, reason=call.args.reason, account=call.args.account
+    )
+    sys.stderr.write(f"{call.target.place('sets up').title}\n")
+    if stack := call.target.stack:
+        return _asked(call, command, lambda wish: _at_stack(stack, wish))
+    with call.target.urls("sets up", call.settings.migrations_dir) as urls:
+        _put_parameters_in_force(urls.owner)
+        variables = {**call.variables, **urls.variables()}
+        with closing(Runtime(variables, WallClock())) as runtime, log.written_to(sys.stderr):
+            return _asked(call, command, lambda wish: runtime.rebuilder.run(wish)["accounts"])
+
+
+def _at_stack(stack: str, command: RebuildCommand) -> list[dict[str, Any]]:
+    event = {"action": "rebuild", **asdict(command)}
+    return list(deployed.call(stack, "control", event)["accounts"])
+
+
+def _put_parameters_in_force(owner_url: str) -> None:
+    """An empty database has none; one that has some keeps them."""
+    owner = Database(target_from_url(owner_url), application_name="ops-rebuild")
+    with closing(owner), owner.transaction() as tx:
+        default_parameters.ensure(tx, now=WallClock().now())
+
+
+def _asked(call: VerbCall, command: RebuildCommand, rebuild: Rebuild) -> int:
+    found = rebuild(command)
+    if any(row["state"] == "can be rebuilt" for row in found):
+        if not call.json:
+            call.print_parts([Part("What the brokers have", found)])
+        if not _confirmed(call):
+            sys.stderr.write("Nothing was changed.\n")
+            return Exit.WRONG
+        found = rebuild(replace(command, confirm=True))
+    call.print_parts([Part("Rebuilt", found)])
+    sys.stderr.write(
+        "Entries are halted. Compare positions and limits with your broker's page; "
+        "`ops resume` lets entries in once ledger and broker agree.\n"
+    )
+    return Exit.WRONG if any(row["state"] == "refused" for row in found) else Exit.GOOD
+
+
+def _confirmed(call: VerbCall) -> bool:
+    """Ask on a terminal; a script that calls this has decided."""
+    if call.args.yes or not sys.stdin.isatty():
+        return True
+    sys.stderr.write("Halt entries and adopt this? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+COMMAND = Command(_run, _arguments)
