@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from ops_pipeline.domain.market import NEW_YORK, Bar, Quote
+from ops_pipeline.domain.legible import Listing
+from ops_pipeline.domain.market import NEW_YORK, Bar, Quotes
 from ops_pipeline.errors import MarketDataUnavailable, SettingsInvalid
 from ops_pipeline.ports import MarketData
 from ops_pipeline.runtime.registry import Access, BarVendor, register_bar_vendor
@@ -24,13 +25,14 @@ class CsvBars:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def bars(self, tickers: Sequence[str], start: datetime, end: datetime) -> list[Bar]:
-        return [bar for bar in self._read() if bar.ticker in tickers and start <= bar.ts < end]
+    def bars(self, tickers: Sequence[str], start: datetime, end: datetime) -> Listing[Bar]:
+        wanted = (bar for bar in self._read() if bar.ticker in tickers)
+        return Listing(bar for bar in wanted if start <= bar.ts < end)
 
-    def quotes(self, tickers: Sequence[str]) -> dict[str, Quote]:
+    def quotes(self, tickers: Sequence[str]) -> Quotes:
         del tickers  # nobody is quoted
         self._read()
-        return {}
+        return Quotes()
 
     def _read(self) -> list[Bar]:
         try:

@@ -20,6 +20,7 @@ from ops_pipeline.domain.broker import (
     OrderRequest,
     Side,
 )
+from ops_pipeline.domain.legible import Listing
 from ops_pipeline.errors import BrokerOutcomeUnknown, BrokerRejected, BrokerUnavailable
 from ops_pipeline.ports import Binding, Broker, send_always
 from ops_pipeline.runtime.registry import BrokerAccess, register_broker
@@ -66,12 +67,12 @@ class ToyBroker:
             options_trading_level=0,
         )
 
-    def positions(self) -> list[BrokerPosition]:
+    def positions(self) -> Listing[BrokerPosition]:
         self._require_bound()
-        return [
+        return Listing(
             BrokerPosition(held["symbol"], held["count"], held["free"], held["cost"])
             for held in _read(self._desk.holdings)
-        ]
+        )
 
     def is_tradable(self, symbol: str) -> bool:
         self._require_bound()
@@ -81,9 +82,9 @@ class ToyBroker:
         every = self.orders_since(_LONG_AGO)
         return next((one for one in every if one.client_order_id == client_order_id), None)
 
-    def orders_since(self, since: datetime) -> list[BrokerOrder]:
+    def orders_since(self, since: datetime) -> Listing[BrokerOrder]:
         self._require_bound()
-        return [_order(ticket) for ticket in _read(lambda: self._desk.book(since))]
+        return Listing(_order(ticket) for ticket in _read(lambda: self._desk.book(since)))
 
     def submit(
         self, order: OrderRequest, before_sending: Callable[[], None] = send_always
@@ -115,15 +116,15 @@ class ToyBroker:
         self._require_bound()
         _read(lambda: self._desk.pull(broker_order_id))
 
-    def fills_since(self, since: datetime) -> list[BrokerFill]:
+    def fills_since(self, since: datetime) -> Listing[BrokerFill]:
         self._require_bound()
-        return [_fill(trade) for trade in _read(lambda: self._desk.tape(since))]
+        return Listing(_fill(trade) for trade in _read(lambda: self._desk.tape(since)))
 
-    def cash_activities_since(self, since: datetime) -> list[BrokerCashActivity]:
+    def cash_activities_since(self, since: datetime) -> Listing[BrokerCashActivity]:
         """The desk moves no money but by trades."""
         del since
         self._require_bound()
-        return []
+        return Listing()
 
     def _require_bound(self) -> None:
         if not self._is_bound:

@@ -33,6 +33,7 @@ from ops_pipeline.domain.broker import (
     OrderRequest,
 )
 from ops_pipeline.domain.ids import stable_uuid
+from ops_pipeline.domain.legible import Listing
 from ops_pipeline.domain.market import MINUTE
 from ops_pipeline.ports import send_always
 from tests.benchmarks.measuring import Stopwatch, made_tickers, migrated, say, seconds, server
@@ -104,8 +105,8 @@ class Taker:
         money = Decimal(1_000_000)
         return BrokerAccount("PA", "ACTIVE", False, True, money, money, money, money, money, 2)
 
-    def positions(self) -> list[BrokerPosition]:
-        return []
+    def positions(self) -> Listing[BrokerPosition]:
+        return Listing()
 
     def is_tradable(self, symbol: str) -> bool:
         return True
@@ -113,8 +114,8 @@ class Taker:
     def order_by_client_id(self, client_order_id: str) -> BrokerOrder | None:
         return None
 
-    def orders_since(self, since: datetime) -> list[BrokerOrder]:
-        return []
+    def orders_since(self, since: datetime) -> Listing[BrokerOrder]:
+        return Listing()
 
     def submit(
         self, order: OrderRequest, before_sending: Callable[[], None] = send_always
@@ -139,11 +140,11 @@ class Taker:
     def cancel(self, broker_order_id: str) -> None:
         """Nobody asks for it here."""
 
-    def fills_since(self, since: datetime) -> list[BrokerFill]:
-        return []
+    def fills_since(self, since: datetime) -> Listing[BrokerFill]:
+        return Listing()
 
-    def cash_activities_since(self, since: datetime) -> list[BrokerCashActivity]:
-        return []
+    def cash_activities_since(self, since: datetime) -> Listing[BrokerCashActivity]:
+        return Listing()
 
 
 def recommend_all(urls: DatabaseUrls, *, room: bool) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from ops_pipeline.domain.broker import BrokerPosition
+from ops_pipeline.domain.legible import Listing
 from ops_pipeline.execution import order_sync
 from tests.support.builders_trading import TradingBench
 
@@ -13,7 +14,7 @@ def during_the_read(bench: TradingBench, act: Callable[[], object]) -> None:
     broker, read = bench.broker, bench.broker.positions
     left = [act]
 
-    def positions() -> list[BrokerPosition]:
+    def positions() -> Listing[BrokerPosition]:
         found = read()
         while left:
             left.pop()()
@@ -28,7 +29,7 @@ def after_the_read(bench: TradingBench, act: Callable[[], object]) -> None:
     left = [act]
     reads = []
 
-    def read() -> list[BrokerPosition]:
+    def read() -> Listing[BrokerPosition]:
         found = positions()
         reads.append(found)
         if len(reads) == 2 and left:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from ops_pipeline.domain.legible import Listing
 from ops_pipeline.errors import BrokerUnavailable
 from tests.support.builders_trading import TradingBench
 from tests.support.fakes import FixedClock
@@ -102,10 +103,9 @@ def _working(bench: TradingBench, **changes: object) -> Callable[..., object]:
         **changes,  # type: ignore[arg-type]  # of a BrokerOrder
     )
     honest = bench.broker.orders_since
-    return lambda since: [
-        *honest(since),
-        *([working] if working.submitted_at >= since else []),
-    ]
+    return lambda since: Listing(
+        [*honest(since), *([working] if working.submitted_at >= since else [])]
+    )
 
 
 def test_an_order_of_days_ago_that_still_works_counts_as_being_bought(bench: TradingBench) -> None:

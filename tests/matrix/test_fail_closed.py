@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from ops_pipeline.db.driver.connection import ConnectionTarget, Database, target_from_url
+from ops_pipeline.domain.legible import Listing
 from ops_pipeline.errors import BrokerUnavailable, DatabaseUnavailable, StageFailed
 from ops_pipeline.stages import dispatcher, position_manager
 from ops_pipeline.stages.request import AccountRequest
@@ -109,7 +110,7 @@ def _no_session(bench: TradingBench) -> None:
 
 
 def _unlisted(bench: TradingBench) -> None:
-    bench.broker.orders_since = lambda since: []  # type: ignore[method-assign]
+    bench.broker.orders_since = lambda since: Listing()  # type: ignore[method-assign]
 
 
 def _no_fills(bench: TradingBench) -> None:

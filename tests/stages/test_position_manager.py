@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from ops_pipeline.db.driver.connection import Database
-from ops_pipeline.domain.market import Quote, new_york_time
+from ops_pipeline.domain.market import Quotes, new_york_time
 from ops_pipeline.errors import BrokerRejected, BrokerUnavailable, StageFailed
 from ops_pipeline.execution import order_sync
 from tests.support.builders_trading import DAY, TradingBench
@@ -402,7 +402,7 @@ def test_a_position_closed_while_it_was_looked_at_is_left_alone(held: TradingBen
     stop = str(held.order("stop")["client_order_id"])
 
     class Meanwhile(FakeMarketData):
-        def quotes(self, tickers: Sequence[str]) -> dict[str, Quote]:
+        def quotes(self, tickers: Sequence[str]) -> Quotes:
             held.broker.fill(stop, "97.95")
             gateway = held.gateway()
             order_sync.sync(gateway.ctx, held.db, gateway)

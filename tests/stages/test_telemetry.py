@@ -220,7 +220,7 @@ def test_the_session_s_last_bar_is_fetched_after_the_close_and_none_beyond(
 
 def test_a_minute_in_which_nothing_traded_is_no_error(db: Database, market: FakeMarketData) -> None:
     watch(db, "AAA")
-    assert fetch(db, market, TICK) == telemetry.Outcome(1, 0, 0, 0, 0)
+    assert fetch(db, market, TICK) == telemetry.Outcome(1, 0, 0, 0, 0, 0)
 
 
 def test_a_dry_run_keeps_nothing(db: Database, market: FakeMarketData) -> None:

@@ -16,6 +16,7 @@ from ops_pipeline.domain.broker import (
     OrderRequest,
 )
 from ops_pipeline.domain.ids import stable_uuid
+from ops_pipeline.domain.legible import IllegibleItem, ItemKind, Listing
 from ops_pipeline.errors import BrokerOutcomeUnknown, BrokerRejected, BrokerUnavailable, OpsError
 from ops_pipeline.ports import Clock, send_always
 
@@ -62,6 +63,7 @@ class FakeBroker:
         calls: Every call in order, failed ones included.
         submitted: Every order the broker was sent, refused ones included.
         orders: What it accepted, by client_order_id, oldest first.
+        illegible: Items of its lists that can't be read, in place of those of their names.
     """
 
     clock: Clock
@@ -79,6 +81,7 @@ class FakeBroker:
     untradable: set[str] = field(default_factory=set)
     fills: list[BrokerFill] = field(default_factory=list)
     cash_activities: list[BrokerCashActivity] = field(default_factory=list)
+    illegible: list[IllegibleItem] = field(default_factory=list)
     _limits: dict[str, Decimal] = field(default_factory=dict)
     _holdings: dict[str, _Holding] = field(default_factory=dict)
     _faults: dict[Call, list[_Fault]] = field(default_factory=dict)
@@ -86,8 +89,8 @@ class FakeBroker:
     def account(self) -> BrokerAccount:
         return self._answer("account", self._account)
 
-    def positions(self) -> list[BrokerPosition]:
-        return self._answer("positions", self._positions)
+    def positions(self) -> Listing[BrokerPosition]:
+        return self._answer("positions", lambda: self._listing("position", self._positions()))
 
     def is_tradable(self, symbol: str) -> bool:
         return self._answer("is_tradable", lambda: symbol not in self.untradable)
@@ -95,11 +98,9 @@ class FakeBroker:
     def order_by_client_id(self, client_order_id: str) -> BrokerOrder | None:
         return self._answer("order_by_client_id", lambda: self.orders.get(client_order_id))
 
-    def orders_since(self, since: datetime) -> list[BrokerOrder]:
-        orders = self.orders.values()
-        return self._answer(
-            "orders_since", lambda: [order for order in orders if order.submitted_at >= since]
-        )
+    def orders_since(self, since: datetime) -> Listing[BrokerOrder]:
+        orders = [order for order in self.orders.values() if order.submitted_at >= since]
+        return self._answer("orders_since", lambda: self._listing("order", orders))
 
     def submit(
         self, order: OrderRequest, before_sending: Callable[[], None] = send_always
@@ -111,17 +112,14 @@ class FakeBroker:
     def cancel(self, broker_order_id: str) -> None:
         self._answer("cancel", lambda: self._cancel(broker_order_id))
 
-    def fills_since(self, since: datetime) -> list[BrokerFill]:
+    def fills_since(self, since: datetime) -> Listing[BrokerFill]:
         fills = [] if self.fills_withheld else self.fills
-        return self._answer(
-            "fills_since", lambda: [fill for fill in fills if fill.executed_at >= since]
-        )
+        found = [fill for fill in fills if fill.executed_at >= since]
+        return self._answer("fills_since", lambda: self._listing("fill", found))
 
-    def cash_activities_since(self, since: datetime) -> list[BrokerCashActivity]:
-        found = self.cash_activities
-        return self._answer(
-            "cash_activities_since", lambda: [it for it in found if it.created_at >= since]
-        )
+    def cash_activities_since(self, since: datetime) -> Listing[BrokerCashActivity]:
+        found = [it for it in self.cash_activities if it.created_at >= since]
+        return self._answer("cash_activities_since", lambda: self._listing("cash_activity", found))
 
     def move_cash(self, kind: str, amount: str) -> None:
         """Book a deposit (CSD), a withdrawal (CSW), a fee (FEE), a dividend (DIV), ..."""
@@ -178,6 +176,12 @@ class FakeBroker:
     def hold(self, symbol: str, quantity: str, price: str) -> None:
         """Give the account a position (negative: a short) that no order of ours opened."""
         self._holdings[symbol] = _Holding(Decimal(quantity), Decimal(price))
+
+    def _listing(self, kind: ItemKind, found: list[T]) -> Listing[T]:
+        """The items without those that an illegible one stands for."""
+        illegible = [it for it in self.illegible if it.kind == kind]
+        names = {it.name for it in illegible}
+        return Listing([it for it in found if name_of(it) not in names], illegible)
 
     def _answer(self, call: Call, act: Callable[[], T]) -> T:
         self.calls.append(call)
@@ -316,6 +320,21 @@ class FakeBroker:
 
     def _value(self, symbol: str, held: _Holding) -> Decimal:
         return held.quantity * self.marks.get(symbol, held.average_price) * _multiplier(symbol)
+
+
+def name_of(item: object) -> str:
+    """What an item of a list is named by when it can't be read."""
+    match item:
+        case BrokerOrder():
+            return item.client_order_id
+        case BrokerFill():
+            return item.fill_id
+        case BrokerCashActivity():
+            return item.activity_id
+        case BrokerPosition():
+            return item.symbol
+        case _:
+            raise TypeError(f"{item!r} is no item of a broker's list")
 
 
 def _multiplier(symbol: str) -> int:

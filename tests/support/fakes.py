@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from ops_pipeline.domain.market import Bar, Quote, Session, new_york_time
+from ops_pipeline.domain.legible import IllegibleItem, Listing
+from ops_pipeline.domain.market import Bar, Quote, Quotes, Session, new_york_time
 from ops_pipeline.errors import MarketDataUnavailable
 
 
@@ -42,22 +43,29 @@ class FixedCalendar:
 
 @dataclass
 class FakeMarketData:
-    """Answers what it was given; `down` makes every call fail."""
+    """Answers what it was given; `down` makes every call fail.
+
+    `illegible` are the items that it can't make out."""
 
     clock: FixedClock
     recorded_bars: list[Bar] = field(default_factory=list)
     latest: dict[str, Quote] = field(default_factory=dict)
     down: bool = False
+    illegible: list[IllegibleItem] = field(default_factory=list)
 
-    def bars(self, tickers: Sequence[str], start: datetime, end: datetime) -> list[Bar]:
+    def bars(self, tickers: Sequence[str], start: datetime, end: datetime) -> Listing[Bar]:
         self._answer()
-        return [
+        found = [
             bar for bar in self.recorded_bars if bar.ticker in tickers and start <= bar.ts < end
         ]
+        return Listing(found, [it for it in self.illegible if it.kind == "bar"])
 
-    def quotes(self, tickers: Sequence[str]) -> dict[str, Quote]:
+    def quotes(self, tickers: Sequence[str]) -> Quotes:
+        """Without those that an illegible one stands for."""
         self._answer()
-        return {ticker: self.latest[ticker] for ticker in tickers if ticker in self.latest}
+        odd = [it for it in self.illegible if it.kind == "quote" and it.symbol in tickers]
+        legible = set(tickers) - {it.symbol for it in odd}
+        return Quotes({it: self.latest[it] for it in legible if it in self.latest}, odd)
 
     def quote(self, ticker: str, bid: str, ask: str, *, age_s: float = 0) -> Quote:
         """Set a ticker's latest quote, 1,000 on each side."""

@@ -54,6 +54,7 @@ CALM = GateFacts(
     held_kinds=frozenset(),
     broker_symbols=frozenset(),
     unlisted=frozenset(),
+    illegible=(),
     exposure=Decimal(0),
     cost=Decimal(2_000),
     size_bound=None,

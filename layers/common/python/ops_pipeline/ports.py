@@ -13,7 +13,8 @@ from ops_pipeline.domain.broker import (
     BrokerPosition,
     OrderRequest,
 )
-from ops_pipeline.domain.market import Bar, Quote, Session
+from ops_pipeline.domain.legible import Listing
+from ops_pipeline.domain.market import Bar, Quotes, Session
 from ops_pipeline.domain.news.items import FeedDocument, FeedState, Sentiment
 
 
@@ -34,13 +35,16 @@ class Calendar(Protocol):
 
 
 class MarketData(Protocol):
-    """Raises MarketDataUnavailable when nothing, or nothing legible, came back."""
+    """Raises MarketDataUnavailable when nothing, or nothing legible, came back.
 
-    def bars(self, tickers: Sequence[str], start: datetime, end: datetime) -> list[Bar]:
+    An item that can't be read is named in the answer and costs no other its place.
+    """
+
+    def bars(self, tickers: Sequence[str], start: datetime, end: datetime) -> Listing[Bar]:
         """One-minute bars with start <= ts < end, raw (not adjusted for splits)."""
         ...
 
-    def quotes(self, tickers: Sequence[str]) -> dict[str, Quote]:
+    def quotes(self, tickers: Sequence[str]) -> Quotes:
         """The latest quote of each ticker; one that nobody quotes is left out."""
         ...
 
@@ -92,15 +96,17 @@ class Broker(Protocol):
     """One account at the broker.
 
     Reads raise BrokerUnavailable when there is no legible answer: an error is never
-    an empty list. `submit` raises BrokerRejected when the broker said no,
-    BrokerUnavailable when the request surely was not taken, and
-    BrokerOutcomeUnknown whenever it may have been. It calls `before_sending` right before
-    each time that the order leaves; what that raises passes through, and nothing is sent.
+    an empty list. Each item of a list stands alone: what can't be read is in `illegible`
+    of the Listing, and nothing that it may be counts as absent. `submit` raises
+    BrokerRejected when the broker said no, BrokerUnavailable when the request surely was
+    not taken, and BrokerOutcomeUnknown whenever it may have been. It calls `before_sending`
+    right before each time that the order leaves; what that raises passes through, and nothing
+    is sent.
     """
 
     def account(self) -> BrokerAccount: ...
 
-    def positions(self) -> list[BrokerPosition]: ...
+    def positions(self) -> Listing[BrokerPosition]: ...
 
     def is_tradable(self, symbol: str) -> bool:
         """Whether the broker takes orders in it at all; False for a symbol it does not know."""
@@ -110,7 +116,7 @@ class Broker(Protocol):
         """The order placed under that id, or None when the broker answers 404."""
         ...
 
-    def orders_since(self, since: datetime) -> list[BrokerOrder]:
+    def orders_since(self, since: datetime) -> Listing[BrokerOrder]:
         """All orders, open and ended, submitted since then, oldest first."""
         ...
 
@@ -122,11 +128,11 @@ class Broker(Protocol):
         """Ask for a cancel; that it is granted shows only in the order's status."""
         ...
 
-    def fills_since(self, since: datetime) -> list[BrokerFill]:
+    def fills_since(self, since: datetime) -> Listing[BrokerFill]:
         """Executions since then, oldest first."""
         ...
 
-    def cash_activities_since(self, since: datetime) -> list[BrokerCashActivity]:
+    def cash_activities_since(self, since: datetime) -> Listing[BrokerCashActivity]:
         """What moved money without a trade since then, each once, oldest first."""
         ...
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ops_pipeline.adapters import alpaca_records as records
-from ops_pipeline.adapters.alpaca_records import Illegible
 from ops_pipeline.adapters.alpaca_wire import NoAnswer, NotSent, RequestRefused, Wire
+from ops_pipeline.adapters.items import Illegible, understood
 from ops_pipeline.domain.broker import BrokerAccount
 from ops_pipeline.errors import AccountMismatch, BrokerUnavailable
 from ops_pipeline.ports import Binding, send_always
@@ -70,7 +70,9 @@ class AccountWire:
 
     def said(self, refusal: RequestRefused) -> str:
         """The broker's words, without the account's number."""
-        words = str(refusal)
+        return self.without_number(str(refusal))
+
+    def without_number(self, words: str) -> str:
         return words.replace(self._number, "<account>") if self._number else words
 
     def _get(self, path: str, params: dict[str, str]) -> Any:
@@ -106,7 +108,7 @@ class AccountWire:
         self, path: str, understand: Callable[[Any], T], answer: Callable[[], Any]
     ) -> T | None:
         try:
-            return understand(answer())
+            return understood(understand, answer())
         except RequestRefused as refusal:
             if refusal.status == 404 and refusal.words is not None:
                 return None

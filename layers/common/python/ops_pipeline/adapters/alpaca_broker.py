@@ -1,6 +1,7 @@
 """One account at Alpaca, asked through alpaca-py and answered in our own words."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -9,8 +10,8 @@ from urllib.parse import quote
 from ops_pipeline.adapters import alpaca_records as records
 from ops_pipeline.adapters import alpaca_words
 from ops_pipeline.adapters.alpaca_account import AccountWire
-from ops_pipeline.adapters.alpaca_records import Illegible
 from ops_pipeline.adapters.alpaca_wire import NoAnswer, NotSent, Renew, RequestRefused, Wire
+from ops_pipeline.adapters.items import Illegible, text_of, understood
 from ops_pipeline.adapters.one_number import OneNumber
 from ops_pipeline.domain.broker import (
     BrokerAccount,
@@ -20,6 +21,7 @@ from ops_pipeline.domain.broker import (
     BrokerPosition,
     OrderRequest,
 )
+from ops_pipeline.domain.legible import IllegibleItem, ItemKind, Listing
 from ops_pipeline.errors import (
     BrokerOutcomeUnknown,
     BrokerRejected,
@@ -66,8 +68,10 @@ class AlpacaBroker:
             return account
         return replace(account, no_shorting=self._is_long_only(account.account_number))
 
-    def positions(self) -> list[BrokerPosition]:
-        return self._wire.read("/positions", {}, lambda raw: records.each(raw, records.position))
+    def positions(self) -> Listing[BrokerPosition]:
+        items = self._wire.read("/positions", {}, records.items_of)
+        found = records.each("position", items, records.position)
+        return Listing(found, self._shown(found.illegible))
 
     def is_tradable(self, symbol: str) -> bool:
         path = f"/assets/{quote(symbol, safe='')}"
@@ -77,15 +81,20 @@ class AlpacaBroker:
         params = {"client_order_id": client_order_id}
         return self._wire.read_if_there("/orders:by_client_order_id", params, records.order)
 
-    def orders_since(self, since: datetime) -> list[BrokerOrder]:
-        return [order for order in self._all_orders(since) if order.submitted_at >= since]
+    def orders_since(self, since: datetime) -> Listing[BrokerOrder]:
+        found = self._all_orders(since)
+        return Listing(
+            [order for order in found if order.submitted_at >= since],
+            self._shown(found.illegible),
+        )
 
     def submit(
         self, order: OrderRequest, before_sending: Callable[[], None] = send_always
     ) -> BrokerOrder:
         fields = records.order_fields(order)
         try:
-            placed = records.order(self._wire.ask("POST", "/orders", fields, before_sending))
+            answer = self._wire.ask("POST", "/orders", fields, before_sending)
+            placed = understood(records.order, answer)
         except RequestRefused as refusal:
             raise self._verdict(refusal) from None
         except NotSent as error:
@@ -106,58 +115,75 @@ class AlpacaBroker:
         except (NotSent, NoAnswer) as error:
             raise BrokerUnavailable(f"cancel: {error}") from None
 
-    def fills_since(self, since: datetime) -> list[BrokerFill]:
+    def fills_since(self, since: datetime) -> Listing[BrokerFill]:
         """Executions reported since then; one reported late may be older."""
         params = {"after": _stamp(since - _INSTANT)}
-        path = "/account/activities/FILL"
-        return list(self._activities(path, params, records.fill, lambda fill: fill.fill_id))
+        items = self._activities("/account/activities/FILL", params)
+        return self._each_once("fill", items, records.fill, lambda fill: fill.fill_id)
 
-    def cash_activities_since(self, since: datetime) -> list[BrokerCashActivity]:
+    def cash_activities_since(self, since: datetime) -> Listing[BrokerCashActivity]:
         params = {"after": _stamp(since - _INSTANT), "category": "non_trade_activity"}
-        found = self._activities(
-            "/account/activities", params, records.cash_activity, lambda it: it.activity_id
+        items = self._activities("/account/activities", params)
+        return self._each_once(
+            "cash_activity", items, records.cash_activity, lambda it: it.activity_id
         )
-        return list({it.activity_id: it for it in found}.values())
 
-    def _all_orders(self, since: datetime) -> Iterator[BrokerOrder]:
+    def _each_once(
+        self,
+        kind: ItemKind,
+        items: list[object],
+        understand: Callable[[object], T],
+        id_of: Callable[[T], str],
+    ) -> Listing[T]:
+        found = records.each(kind, items, understand)
+        return Listing({id_of(it): it for it in found}.values(), self._shown(found.illegible))
+
+    def _shown(self, illegible: Iterable[IllegibleItem]) -> list[IllegibleItem]:
+        """Each once, without the account's number wherever it may stand."""
+        each = {it.name: it for it in illegible}
+        clean = self._wire.without_number
+        return [
+            replace(it, name=clean(it.name), reason=clean(it.reason), content=clean(it.content))
+            for it in each.values()
+        ]
+
+    def _all_orders(self, since: datetime) -> Listing[BrokerOrder]:
         """Every order once, in the order of submission.
 
         `after` is exclusive and orders may share an instant, so a page begins an instant
-        before the last one ended, and what is known already is left out.
+        before the last one ended, and what is known already is left out. A page is full by
+        its raw items, legible or not.
         """
-        known: set[str] = set()
+        known: dict[str, BrokerOrder] = {}
+        illegible: dict[str, IllegibleItem] = {}
         after = since - _INSTANT
         while True:
             params = {"status": "all", "direction": "asc", "limit": str(_ORDERS_A_PAGE)}
             params["after"] = _stamp(after)
-            page = self._wire.read("/orders", params, lambda raw: records.each(raw, records.legs))
-            orders = [order for legs in page for order in legs]
-            fresh = [order for order in orders if order.broker_order_id not in known]
-            yield from fresh
+            page = self._wire.read("/orders", params, records.items_of)
+            found, before = records.orders(page), len(known) + len(illegible)
+            for order in found:
+                known.setdefault(order.broker_order_id, order)
+            illegible |= {it.name: it for it in found.illegible}
             if len(page) < _ORDERS_A_PAGE:
-                return
-            if not fresh:
+                return Listing(known.values(), illegible.values())
+            if len(known) + len(illegible) == before:
                 raise BrokerUnavailable("GET /orders: one instant fills a whole page")
-            known.update(order.broker_order_id for order in fresh)
-            after = orders[-1].submitted_at - _INSTANT
+            after = _last_submitted(page) - _INSTANT
 
-    def _activities(
-        self,
-        path: str,
-        params: dict[str, str],
-        understand: Callable[[object], T],
-        id_of: Callable[[T], str],
-    ) -> Iterator[T]:
-        """All pages of activities, oldest first."""
+    def _activities(self, path: str, params: dict[str, str]) -> list[object]:
+        """The raw items of all pages of activities, oldest first."""
         params = {**params, "direction": "asc", "page_size": str(_ACTIVITIES_A_PAGE)}
+        found: list[object] = []
         while True:
-            page = self._wire.read(path, params, lambda raw: records.each(raw, understand))
-            yield from page
+            page = self._wire.read(path, params, records.items_of)
+            found += page
             if len(page) < _ACTIVITIES_A_PAGE:
-                return
-            if id_of(page[-1]) == params.get("page_token"):
+                return found
+            last = next((name for it in reversed(page) if (name := text_of(it, "id"))), None)
+            if last is None or last == params.get("page_token"):
                 raise BrokerUnavailable(f"GET {path}: the pages do not move on")
-            params["page_token"] = id_of(page[-1])
+            params["page_token"] = last
 
     def _is_long_only(self, account_number: str) -> bool:
         """The account's own setting; it is read once a process."""
@@ -176,6 +202,14 @@ class AlpacaBroker:
         if refusal.status == 409 or alpaca_words.says_placed_before(refusal.words):
             return BrokerOutcomeUnknown(f"an order was placed under this id before: {said}")
         return BrokerRejected(said)
+
+
+def _last_submitted(page: list[object]) -> datetime:
+    """The time of a page's last order whose time is legible."""
+    for item in reversed(page):
+        with suppress(Illegible):
+            return understood(records.submitted_at, item)
+    raise BrokerUnavailable("GET /orders: no time on a whole page is legible")
 
 
 def _stamp(moment: datetime) -> str:

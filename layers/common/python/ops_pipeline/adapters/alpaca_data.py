@@ -7,10 +7,13 @@ the others.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 from ops_pipeline.adapters.alpaca_wire import NoAnswer, NotSent, Renew, RequestRefused, Wire
-from ops_pipeline.domain.market import Bar, Quote
+from ops_pipeline.adapters.items import described, read_each, text_of
+from ops_pipeline.domain.legible import IllegibleItem, ItemKind, Listing
+from ops_pipeline.domain.market import Bar, Quote, Quotes
 from ops_pipeline.errors import MarketDataUnavailable
 
 T = TypeVar("T")
@@ -42,15 +45,15 @@ class AlpacaMarketData:
         self._feed = feed
         self._wire = Wire(url, key_id, secret_key, renew)
 
-    def bars(self, tickers: Sequence[str], start: datetime, end: datetime) -> list[Bar]:
+    def bars(self, tickers: Sequence[str], start: datetime, end: datetime) -> Listing[Bar]:
         """Bars with start <= ts < end, raw; a price that is no number comes as NaN.
 
         Raises:
-            MarketDataUnavailable: no answer, a refusal in Alpaca's words, or an answer
-                that is not what its API promises. Nothing of it is used then.
+            MarketDataUnavailable: no answer, a refusal in Alpaca's words, an answer that is
+                not what its API promises, or one without a single legible item.
         """
         if start >= end:
-            return []
+            return Listing()
         question = {
             "timeframe": "1Min",
             "start": _text(start),
@@ -60,20 +63,32 @@ class AlpacaMarketData:
             "adjustment": "raw",
             "feed": self._feed,
         }
-        found = []
-        for page in self._pages("/stocks/bars", tickers, question):
-            for ticker, items in _section(page, "bars"):
-                found += _legible(_bars, ticker, items)
-        return [bar for bar in found if start <= bar.ts < end]
+        found = _legible(
+            "bar",
+            _bar,
+            (
+                (ticker, item)
+                for page in self._pages("/stocks/bars", tickers, question)
+                for ticker, items in _section(page, "bars")
+                for item in (items if isinstance(items, list) else [items])
+                if item is not None
+            ),
+        )
+        return Listing([bar for bar in found if start <= bar.ts < end], found.illegible)
 
-    def quotes(self, tickers: Sequence[str]) -> dict[str, Quote]:
+    def quotes(self, tickers: Sequence[str]) -> Quotes:
         """The latest quote of each ticker, the unquoted left out. Raises as `bars` does."""
-        return {
-            ticker: _legible(_quote, ticker, item)
-            for page in self._pages("/stocks/quotes/latest", tickers, {"feed": self._feed})
-            for ticker, item in _section(page, "quotes")
-            if item is not None
-        }
+        found = _legible(
+            "quote",
+            _quote,
+            (
+                (ticker, item)
+                for page in self._pages("/stocks/quotes/latest", tickers, {"feed": self._feed})
+                for ticker, item in _section(page, "quotes")
+                if item is not None
+            ),
+        )
+        return Quotes({quote.ticker: quote for quote in found}, found.illegible)
 
     def _pages(
         self, path: str, tickers: Sequence[str], question: Mapping[str, str]
@@ -115,18 +130,21 @@ def _section(page: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
     yield from (section or {}).items()
 
 
-def _legible(parse: Callable[[str, Any], T], ticker: str, item: Any) -> T:
-    try:
-        return parse(ticker, item)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        what = f"{type(error).__name__} {error}"
-        raise MarketDataUnavailable(f"{ticker}: an item of the answer can't be read: {what}") from (
-            error
-        )
+def _legible(
+    kind: ItemKind, parse: Callable[[str, Any], T], items: Iterator[tuple[str, Any]]
+) -> Listing[T]:
+    """Each ticker's items, each read by itself."""
+    found = read_each(items, lambda pair: parse(*pair), partial(_described, kind))
+    if found.illegible and not found:
+        raise MarketDataUnavailable(f"nothing is legible: {found.illegible[0]}")
+    return found
 
 
-def _bars(ticker: str, items: Sequence[Mapping[str, Any]] | None) -> list[Bar]:
-    return [_bar(ticker, item) for item in items or ()]
+def _described(kind: ItemKind, pair: Any, reason: str) -> IllegibleItem:
+    ticker, item = pair
+    names = (ticker, text_of(item, "t") if kind == "bar" else None)
+    symbol = text_of({"symbol": ticker}, "symbol")
+    return described(kind, item, reason, name=" ".join(filter(None, names)), symbol=symbol)
 
 
 def _bar(ticker: str, item: Mapping[str, Any]) -> Bar:

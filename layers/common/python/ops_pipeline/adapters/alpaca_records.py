@@ -8,9 +8,11 @@ is left alone.
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any, TypeVar
 
 from ops_pipeline.adapters import alpaca_words
+from ops_pipeline.adapters.items import Illegible, described, read_each, text_of
 from ops_pipeline.domain.broker import (
     BrokerAccount,
     BrokerCashActivity,
@@ -20,15 +22,16 @@ from ops_pipeline.domain.broker import (
     OrderRequest,
     Side,
 )
+from ops_pipeline.domain.legible import IllegibleItem, ItemKind, Listing, is_legible
 from ops_pipeline.domain.market import new_york_time
 
 T = TypeVar("T")
 
 _PRICE_FIELDS = {"limit": "limit_price", "stop": "stop_price"}
-
-
-class Illegible(Exception):
-    """An answer that is not what was asked for; never leaves the adapters."""
+_LONGEST_TEXT = 200
+# Beyond these a number is a mistake, and no column or sum should have to hold it.
+_LARGEST = Decimal(10) ** 15
+_MOST_DECIMALS = 12
 
 
 def order_fields(order: OrderRequest) -> dict[str, str]:
@@ -51,32 +54,72 @@ def order_fields(order: OrderRequest) -> dict[str, str]:
     return fields
 
 
-def each(answer: object, understand: Callable[[object], T]) -> list[T]:
-    """A list of records, each understood."""
+def items_of(answer: object) -> list[object]:
+    """The raw items of a list."""
     if not isinstance(answer, list):
         raise Illegible("the answer is no JSON list")
-    return [understand(item) for item in answer]
+    return answer
 
 
-def legs(answer: object) -> list[BrokerOrder]:
-    """The order; of a combination of options, which only a hand places, its legs."""
+def each(kind: ItemKind, items: list[object], understand: Callable[[object], T]) -> Listing[T]:
+    """The items of a list, each read by itself."""
+    return read_each(items, understand, partial(_described, kind))
+
+
+def orders(items: list[object]) -> Listing[BrokerOrder]:
+    """The orders of a list; of a combination of options, which only a hand places, its legs."""
+    return each("order", [each_one for item in items for each_one in _legs(item)], order)
+
+
+def _legs(item: object) -> list[object]:
+    """The legs of a combination; any other order, and a combination without legs, itself."""
+    legs = (
+        item.get("legs") if isinstance(item, dict) and item.get("order_class") == "mleg" else None
+    )
+    return legs if isinstance(legs, list) and legs else [item]
+
+
+def _described(kind: ItemKind, item: object, reason: str) -> IllegibleItem:
+    """As much of an item as is legible, so that it is known what it may be about."""
+    symbol, own_id = text_of(item, "symbol"), text_of(item, "id")
+    if kind != "order":
+        name, order_id = own_id or symbol, text_of(item, "order_id")
+        return described(kind, item, reason, name=name, symbol=symbol, broker_order_id=order_id)
+    client_order_id = text_of(item, "client_order_id")
+    return described(
+        kind,
+        item,
+        reason,
+        name=client_order_id or own_id,
+        symbol=symbol,
+        client_order_id=client_order_id,
+        broker_order_id=own_id,
+        has_ended=text_of(item, "status") in alpaca_words.ENDED,
+    )
+
+
+def submitted_at(answer: object) -> datetime:
+    """When an order was submitted."""
     raw = _record(answer)
-    return each(raw.get("legs"), order) if raw.get("order_class") == "mleg" else [order(raw)]
+    return _moment(raw, "submitted_at" if raw.get("submitted_at") else "created_at")
 
 
 def order(answer: object) -> BrokerOrder:
-    """One order. One placed by hand in dollars counts what it filled as its quantity."""
+    """One order. One placed by hand in dollars counts what it filled as its quantity.
+
+    Nothing is decided on its type: the legs of a combination have an empty one.
+    """
     raw = _record(answer)
-    filled = _decimal(raw, "filled_qty")
-    submitted = _moment(raw, "submitted_at" if raw.get("submitted_at") else "created_at")
+    filled = _not_negative(raw, "filled_qty")
+    submitted = submitted_at(raw)
     average, word = raw.get("filled_avg_price"), _text(raw, "status")
     return BrokerOrder(
         broker_order_id=_text(raw, "id"),
         client_order_id=_text(raw, "client_order_id"),
         symbol=_text(raw, "symbol"),
         side=_side(raw),
-        order_type=_text(raw, "type"),
-        quantity=filled if raw.get("qty") is None else _decimal(raw, "qty"),
+        order_type=text_of(raw, "type") or "",
+        quantity=filled if raw.get("qty") is None else _not_negative(raw, "qty"),
         filled_quantity=filled,
         filled_average_price=None if average is None else _decimal(raw, "filled_avg_price"),
         limit_price=None if raw.get("limit_price") is None else _decimal(raw, "limit_price"),
@@ -96,8 +139,8 @@ def fill(answer: object) -> BrokerFill:
         broker_order_id=_text(raw, "order_id"),
         symbol=_text(raw, "symbol"),
         side=_side(raw),
-        quantity=_decimal(raw, "qty"),
-        price=_decimal(raw, "price"),
+        quantity=_positive(raw, "qty"),
+        price=_not_negative(raw, "price"),
         executed_at=_moment(raw, "transaction_time"),
     )
 
@@ -121,7 +164,10 @@ def cash_activity(answer: object) -> BrokerCashActivity:
 
 def position(answer: object) -> BrokerPosition:
     raw = _record(answer)
-    sign = -1 if _text(raw, "side") == "short" else 1
+    side = _text(raw, "side")
+    if side not in ("long", "short"):
+        raise Illegible("side is neither long nor short")
+    sign = -1 if side == "short" else 1
     return BrokerPosition(
         symbol=_text(raw, "symbol"),
         quantity=sign * abs(_decimal(raw, "qty")),
@@ -178,6 +224,8 @@ def _text(raw: Mapping[str, Any], name: str) -> str:
     value = raw.get(name)
     if not isinstance(value, str) or not value:
         raise Illegible(f"{name} is missing or no text")
+    if len(value) > _LONGEST_TEXT or not is_legible(value):
+        raise Illegible(f"{name} is no text that can be stored")
     return value
 
 
@@ -191,6 +239,22 @@ def _decimal(raw: Mapping[str, Any], name: str) -> Decimal:
         raise Illegible(f"{name} is no number") from None
     if not number.is_finite():
         raise Illegible(f"{name} is no finite number")
+    if abs(number) >= _LARGEST or number != round(number, _MOST_DECIMALS):
+        raise Illegible(f"{name} is no plausible number")
+    return number
+
+
+def _not_negative(raw: Mapping[str, Any], name: str) -> Decimal:
+    number = _decimal(raw, name)
+    if number < 0:
+        raise Illegible(f"{name} is below 0")
+    return number
+
+
+def _positive(raw: Mapping[str, Any], name: str) -> Decimal:
+    number = _decimal(raw, name)
+    if number <= 0:
+        raise Illegible(f"{name} is not above 0")
     return number
 
 

@@ -31,6 +31,8 @@ ORDER_STATUS: dict[str, BrokerStatus] = {
     "expired": "expired",
     "rejected": "rejected",
 }
+# Words for an order that can fill no more.
+ENDED = frozenset(word for word, status in ORDER_STATUS.items() if status != "working")
 CASH_KIND: dict[str, CashKind] = {
     **dict.fromkeys(("ACATC", "CSD", "CSW", "JNL", "JNLC", "TRANS"), "capital"),
     **dict.fromkeys(("ACATS", "FOPT", "JNLS"), "in_kind"),

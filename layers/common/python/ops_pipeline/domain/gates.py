@@ -61,6 +61,7 @@ class GateFacts:
         held_symbols: Symbols open, closing or being entered.
         broker_symbols: Held or being bought by the broker's lists; None is unknown.
         unlisted: Open positions missing from the broker's list.
+        illegible: Positions and open orders in the broker's lists that could not be read.
         guard_ran_at: Tick of the account's newest succeeded run of the position manager today;
             None if there is none.
         exposure: Entry cost open and in flight.
@@ -89,6 +90,7 @@ class GateFacts:
     held_kinds: frozenset[tuple[str, str]]
     broker_symbols: frozenset[str] | None
     unlisted: frozenset[str]
+    illegible: tuple[str, ...]
     exposure: Decimal | None
     cost: Decimal | None
     size_bound: str | None
@@ -305,10 +307,16 @@ def duplicate_position(facts: GateFacts, _: GateRules) -> Verdict:
 
 @register("max_positions")
 def max_positions(facts: GateFacts, _: GateRules) -> Verdict:
-    """Positions bought by hand count too; a broker's list that lacks one of ours refuses."""
+    """Positions bought by hand count too.
+
+    A broker's list that lacks one of ours refuses, and one with an item that can't be read.
+    """
     limit = facts.limits.max_positions
     if facts.broker_symbols is None:
         return _unknown("What the broker holds", limit)
+    if facts.illegible:
+        reason = f"The broker's lists are not legible: {facts.illegible[0]}"
+        return Verdict(False, reason, list(facts.illegible), limit)
     if facts.unlisted:
         names = sorted(facts.unlisted)
         return Verdict(False, f"The broker does not list {', '.join(names)}", names, limit)

@@ -1,9 +1,12 @@
 """Bars, quotes and sessions. Prices in USD, times UTC."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
+
+from ops_pipeline.domain.legible import IllegibleItem
 
 NEW_YORK = ZoneInfo("America/New_York")
 MINUTE = timedelta(minutes=1)
@@ -49,6 +52,18 @@ class Quote:
 
     def age_s(self, now: datetime) -> float:
         return (now - self.ts).total_seconds()
+
+
+class Quotes(dict[str, Quote]):
+    """Quotes by ticker, and what of them could not be read: those tickers are left out."""
+
+    def __init__(
+        self,
+        quotes: Mapping[str, Quote] | Iterable[tuple[str, Quote]] = (),
+        illegible: Iterable[IllegibleItem] = (),
+    ) -> None:
+        super().__init__(quotes)
+        self.illegible = tuple(illegible)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Orders: ids, statuses, limit prices, and when a broker's order is ours."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
@@ -9,6 +10,7 @@ from uuid import UUID
 
 from ops_pipeline.domain.accounts import ExecutionMode
 from ops_pipeline.domain.broker import BrokerOrder, OrderRequest, OrderType, Side, TimeInForce
+from ops_pipeline.domain.legible import IllegibleItem
 from ops_pipeline.domain.trading_terms import Instrument, TradeReason
 
 Purpose = Literal["entry", "exit", "stop", "adopted"]
@@ -179,6 +181,14 @@ def status_after(order: Order, reported: Status, filled: Decimal) -> Status:
     if reported in LIVE:
         return "partially_filled" if filled > 0 else "accepted"
     return reported
+
+
+def may_be_listed(order: Order, illegible: Iterable[IllegibleItem]) -> bool:
+    """Whether an illegible item of the broker's list may be the order: then it is not missing."""
+    return any(
+        it.may_be_order(order.client_order_id, order.broker_order_id, order.symbol)
+        for it in illegible
+    )
 
 
 def other_terms(order: Order, found: BrokerOrder) -> str | None:

@@ -6,7 +6,8 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from ops_pipeline.domain.broker import BrokerAccount
-from ops_pipeline.domain.market import Quote, Session
+from ops_pipeline.domain.legible import IllegibleItem
+from ops_pipeline.domain.market import Quotes, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class BrokerLists:
         buying: What resting buys may still cost by symbol, USD; None for an order without a price.
         sold: client_order_ids of sales with a fill.
         listed: client_order_ids of all orders, from `since` on.
+        illegible: Positions, and orders that may still fill, that could not be read.
     """
 
     at: datetime
@@ -26,6 +28,7 @@ class BrokerLists:
     sold: frozenset[str]
     listed: frozenset[str]
     since: datetime
+    illegible: tuple[IllegibleItem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,5 +55,5 @@ class MarketSnapshot:
     tickers: tuple[str, ...]
     session: Session | None
     previous_session: date
-    quotes: Mapping[str, Quote]
+    quotes: Quotes
     broker: BrokerSnapshot

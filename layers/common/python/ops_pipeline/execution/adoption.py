@@ -1,25 +1,28 @@
 """Adopts what only the broker holds and closes what it no longer holds, in one transaction."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 from ops_pipeline.db import accounts, halts, orders, positions
-from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.db.driver.connection import Transaction, log_message
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.domain import reconciliation
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder, BrokerPosition
 from ops_pipeline.domain.exits import Position
+from ops_pipeline.domain.legible import IllegibleItem, ItemKind, Listing
 from ops_pipeline.domain.operations.alerts import AlertKey, disagreement
 from ops_pipeline.domain.orders import Order, OwnOrderId, may_still_fill, read_client_order_id
 from ops_pipeline.domain.reconciliation import Break, EarlierBreak
 from ops_pipeline.domain.trading_terms import PositionEventKind, TradeReason
-from ops_pipeline.execution import limit_breach, lost_orders, settlement
+from ops_pipeline.execution import illegible_items, limit_breach, lost_orders, settlement
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
-from ops_pipeline.execution.order_gateway import OrderGateway
+from ops_pipeline.execution.isolation import isolated
+from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 
 _GONE: TradeReason = "missing_at_broker"
 
@@ -42,10 +45,25 @@ class BrokerStatement:
 
     asked_at: datetime
     before: LedgerSymbols
-    positions: Sequence[BrokerPosition]
-    orders: Sequence[BrokerOrder]
-    fills: Sequence[BrokerFill]
-    positions_again: Sequence[BrokerPosition]
+    positions: Listing[BrokerPosition]
+    orders: Listing[BrokerOrder]
+    fills: Listing[BrokerFill]
+    positions_again: Listing[BrokerPosition]
+
+    @property
+    def illegible_positions(self) -> tuple[IllegibleItem, ...]:
+        return (*self.positions.illegible, *self.positions_again.illegible)
+
+    @property
+    def illegible_orders(self) -> tuple[IllegibleItem, ...]:
+        """Those that may still fill."""
+        return tuple(it for it in self.orders.illegible if not it.has_ended)
+
+    @property
+    def illegible(self) -> tuple[IllegibleItem, ...]:
+        """Every item that could not be read, once."""
+        found = (*self.illegible_positions, *self.orders.illegible, *self.fills.illegible)
+        return tuple({it.subject: it for it in found}.values())
 
     def position(self, symbol: str) -> BrokerPosition | None:
         return next((held for held in self.positions if held.symbol == symbol), None)
@@ -60,10 +78,12 @@ def ledger_symbols(tx: Transaction, account: str) -> LedgerSymbols:
 
 def reconcile(
     tx: Transaction, ctx: AccountContext, gateway: OrderGateway, statement: BrokerStatement
-) -> Counter[str]:
+) -> tuple[Counter[str], Sequence[str]]:
     """Adopt, repair or close each confirmed break; alert on all, halt entries over the rest.
 
     A ledger in doubt agrees once nothing is unsettled and nothing was left to the next run.
+
+    Returns the counts, and what could not be carried out: each break stands alone.
     """
     account = accounts.load_locked(tx, ctx.name)
     changed = _changed(statement, ledger_symbols(tx, ctx.name))
@@ -77,14 +97,14 @@ def reconcile(
     unsettled += run.adopt_resting_sales(resting) + run.adopted_and_live()
     over = limit_breach.check(tx, ctx.account, ctx.now())
     unsettled += [over] if over else []
-    run.counts["unsettled"] = len(unsettled)
-    reason = unsettled[0].message if unsettled else None
-    halts.set_books_halt(tx, account=ctx.name, reason=reason)
-    agreed = not unsettled and not run.counts["left"]
+    reasons = [found.message for found in unsettled] + run.note_illegible()
+    run.counts["unsettled"] = len(reasons)
+    halts.set_books_halt(tx, account=ctx.name, reason=reasons[0] if reasons else None)
+    agreed = not reasons and not run.counts["left"]
     halts.set_ledger_agreed(tx, account=ctx.name, agreed_at=ctx.now() if agreed else None)
     if not run.counts["differences"] and not unsettled:
         alerts.resolve_kinds(tx, kinds=reconciliation.KINDS, scope=ctx.name, now=ctx.now())
-    return run.counts
+    return run.counts, run.failures
 
 
 def _changed(statement: BrokerStatement, now: LedgerSymbols) -> frozenset[str]:
@@ -126,7 +146,7 @@ def _before_fills_of(resting: Sequence[BrokerOrder], statement: BrokerStatement)
     for order in resting:
         filled[order.symbol] += order.filled_quantity
     held = [replace(it, quantity=it.quantity + filled[it.symbol]) for it in statement.positions]
-    return replace(statement, positions=held)
+    return replace(statement, positions=Listing(held, statement.positions.illegible))
 
 
 def _own_id(ctx: AccountContext, found: BrokerOrder) -> OwnOrderId | None:
@@ -150,6 +170,16 @@ class _Reconciliation:
     changed: frozenset[str]
     in_doubt: bool
     counts: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+    def note_illegible(self) -> list[str]:
+        """Alert on what could not be read; returns what of it keeps entries halted."""
+        found = self.statement.illegible
+        self.counts["illegible"] = len(found)
+        kinds: tuple[ItemKind, ...] = ("position", "order", "fill")
+        illegible_items.update(self.tx, self.ctx.name, kinds, found, self.ctx.now())
+        halting = {*self.statement.illegible_positions, *self.statement.illegible_orders}
+        return [f"Not legible at the broker: {it}" for it in found if it in halting]
 
     def adopt_orders(self, external: Sequence[BrokerOrder]) -> list[Break]:
         """Give each external order a row and book its fills; returns the breaks that remain.
@@ -167,7 +197,9 @@ class _Reconciliation:
             self.counts["differences"] += 1
             if _own_id(self.ctx, found) is None:
                 self._alert(difference)
-            if self._adopt_order(found, fills[found.broker_order_id]):
+            if self._alone(
+                difference, partial(self._adopt_order, found, fills[found.broker_order_id])
+            ):
                 self.counts["adopted"] += 1
             else:
                 unsettled.append(difference)
@@ -189,7 +221,8 @@ class _Reconciliation:
         ours = {it.symbol: it.quantity for it in positions.held(self.tx, self.ctx.name)}
         theirs = {it.symbol: it.quantity for it in self.statement.positions}
         moving = self._moving()
-        differences = reconciliation.compare(ours, theirs, ())
+        compared = reconciliation.compare(ours, theirs, ())
+        differences = [it for it in compared if not self._is_illegible(it, theirs)]
         self._resolve_agreed(differences)
         unsettled = []
         for difference in differences:
@@ -197,9 +230,36 @@ class _Reconciliation:
                 self.counts["left"] += 1
                 continue
             self.counts["differences"] += 1
-            if not self._settled(difference):
+            if not self._alone(difference, partial(self._settled, difference)):
                 unsettled.append(difference)
         return unsettled
+
+    def _alone(self, difference: Break, settle: Callable[[], bool]) -> bool:
+        """Settle one break; whatever that raises undoes it alone, and the break remains."""
+
+        def settle_alone() -> bool:
+            with self.tx.savepoint():
+                return settle()
+
+        settled = isolated(settle_alone, passing=STOPS_THE_RUN)
+        if not isinstance(settled, Exception):
+            return settled
+        self._alert(difference)
+        self.failures.append(
+            f"{difference.subject}: {type(settled).__name__}: {log_message(settled)}"
+        )
+        return False
+
+    def _is_illegible(self, difference: Break, theirs: Mapping[str, Decimal]) -> bool:
+        """Whether an illegible position may be what the broker seems not to hold."""
+        symbol, odd = difference.subject, self.statement.illegible_positions
+        if symbol in theirs:
+            return any(it.symbol == symbol for it in odd)
+        return any(it.may_be_of(symbol) for it in odd)
+
+    def _may_have_order(self, symbol: str) -> bool:
+        """Whether an illegible order may be one in the symbol that still fills."""
+        return any(it.may_be_of(symbol) for it in self.statement.illegible_orders)
 
     def _adopt_order(self, found: BrokerOrder, fills: Sequence[BrokerFill]) -> bool:
         if orders.find(self.tx, found.client_order_id) is not None:
@@ -258,14 +318,17 @@ class _Reconciliation:
         self._alert(difference)
         held = positions.find_open(self.tx, self.ctx.name, difference.subject)
         theirs = self.statement.position(difference.subject)
+        is_agreed = reconciliation.is_agreed(difference, earlier, self.ctx.now())
+        if theirs and not reconciliation.is_adoptable(theirs):
+            return False
         if held is None:
-            if theirs is None or not reconciliation.is_adoptable(theirs):
+            # An order that can't be read yet may be booked a moment later.
+            if theirs is None or (self._may_have_order(difference.subject) and not is_agreed):
                 return False
             self._adopt_position(theirs)
             return True
         more = self.in_doubt and theirs is not None and theirs.quantity > held.quantity
-        agreed = more or reconciliation.is_agreed(difference, earlier, self.ctx.now())
-        if not agreed or (theirs and not reconciliation.is_adoptable(theirs)):
+        if not (more or is_agreed):
             return False
         if theirs is None:
             return self._give_up(held)
@@ -290,8 +353,10 @@ class _Reconciliation:
         self.counts["adopted"] += 1
 
     def _give_up(self, held: Position) -> bool:
-        """Close without a price after two readings without it, unless it has a live order."""
+        """Close without a price after two readings without it, unless it may have a live order."""
         if orders.live_in_symbol(self.tx, self.ctx.name, held.symbol):
+            return False
+        if self._may_have_order(held.symbol):
             return False
         self._event(held, "repaired", -held.quantity)
         settlement.close_unproven(self.tx, held, _GONE, now=self.ctx.now())

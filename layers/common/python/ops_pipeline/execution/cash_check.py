@@ -15,6 +15,7 @@ from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.broker import BrokerAccount
 from ops_pipeline.domain.cash import CashReading, unexplained
 from ops_pipeline.domain.operations.alerts import Alert, cash_differs
+from ops_pipeline.execution import illegible_items
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.ports import Broker
 
@@ -38,11 +39,18 @@ def compare(
 ) -> Counter[str]:
     """Compare one account; if its cash moved meanwhile, leave it to the next run.
 
+    What explains the cash must be legible, every item of it.
+
     Raises:
         BrokerUnavailable: activities, fills or account could not be read.
     """
     fills = broker.fills_since(baseline.since)
     activities = broker.cash_activities_since(baseline.since)
+    with db.transaction() as tx:
+        odd = activities.illegible
+        illegible_items.update(tx, ctx.name, ("cash_activity",), odd, ctx.now())
+    if fills.illegible or activities.illegible:
+        return Counter(cash_illegible=1)
     if broker.account().cash != baseline.account.cash:
         return Counter(cash_moving=1)
     now = CashReading(baseline.asked_at, baseline.account.cash)

@@ -12,12 +12,13 @@ from ops_pipeline.db import facts, orders, positions
 from ops_pipeline.db.driver.connection import Transaction, log_message
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
+from ops_pipeline.domain.broker import BrokerPosition
 from ops_pipeline.domain.exits import Decision, Position, armed, closing
 from ops_pipeline.domain.market import Quote
 from ops_pipeline.domain.operations.alerts import exit_blocked, not_sellable, nothing_to_sell
 from ops_pipeline.domain.orders import Order, Status, marketable_limit, stop_price, whole_units
 from ops_pipeline.domain.trading_terms import TradeReason
-from ops_pipeline.errors import OpsError
+from ops_pipeline.errors import BrokerUnavailable, OpsError
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.intents import SalePlan
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
@@ -79,8 +80,12 @@ class ExitOrders:
 
     def _exit(self, position: Position, plan: SalePlan, quote: Quote) -> None:
         """Sell; where nothing was sent or the broker refused it, the stop rests again at once."""
-        status = self._sell(position, plan, quote)
-        unsent = status is None and _held(self.gateway.broker, position) > 0
+        try:
+            status = self._sell(position, plan, quote)
+            unsent = status is None and self._held(position) > 0
+        except BrokerUnavailable:
+            self._rest_stop(position, None)
+            raise
         if unsent or status in ("rejected", "not_placed"):
             self._rest_stop(position, None)
         self.counts["exits_sent"] += status is not None
@@ -101,7 +106,7 @@ class ExitOrders:
 
         Raises BrokerUnavailable when it does not say, which leaves the stop where it is.
         """
-        held = _held(self.gateway.broker, position)
+        held = self._held(position)
         alert = nothing_to_sell(position, rule)
         if held > 0:
             reason = _why_not_sellable(self.gateway.broker, position)
@@ -157,7 +162,7 @@ class ExitOrders:
 
     def _sell(self, position: Position, plan: SalePlan, quote: Quote | None) -> Status | None:
         """Sell at most what the plan, the position and the broker allow; None when not sent."""
-        available = _available(self.gateway.broker, position)
+        available = self._available(position)
         quantity = min(plan.quantity, position.quantity, available)
         # Accounts without fractional shares trade whole ones, except to sell all that is held.
         if quantity < position.quantity:
@@ -168,6 +173,36 @@ class ExitOrders:
                 alerts.open_alert(tx, alert, now=self.ctx.now())
             return None
         return self._commit_and_send(position, replace(plan, quantity=quantity), quote)
+
+    def _available(self, position: Position) -> Decimal:
+        """The quantity that the broker lets us sell: a close never opens a short."""
+        if self.gateway.broker is None:
+            return position.quantity
+        held = self._at_broker(self.gateway.broker, position)
+        return max(held.available, Decimal(0)) if held else Decimal(0)
+
+    def _held(self, position: Position) -> Decimal:
+        """What the broker holds of it, resting sales included."""
+        if self.gateway.broker is None:
+            return position.quantity
+        held = self._at_broker(self.gateway.broker, position)
+        return held.quantity if held else Decimal(0)
+
+    def _at_broker(self, broker: Broker, position: Position) -> BrokerPosition | None:
+        """The broker's item for it; None if there is none.
+
+        Raises BrokerUnavailable, with an alert, when an illegible item may be it: that it is
+        not held is proven by none.
+        """
+        listed = broker.positions()
+        found = next((held for held in listed if held.symbol == position.symbol), None)
+        odd = next((it for it in listed.illegible if it.may_be_of(position.symbol)), None)
+        if found is None and odd is not None:
+            reason = f"what the broker holds of it is not legible ({odd})"
+            with self.db.transaction() as tx:
+                alerts.open_alert(tx, not_sellable(position, reason), now=self.ctx.now())
+            raise BrokerUnavailable(f"{position.symbol}: {reason}")
+        return found
 
     def _place_stop(self, position: Position) -> Status | None:
         """Keep a stop resting at the broker: it protects while the pipeline is down."""
@@ -243,24 +278,6 @@ def _is_stale(order: Order, position: Position, now: datetime) -> bool:
 def _waited_long_enough(order: Order, now: datetime) -> bool:
     """An order sent again by recovery has its full time from then on."""
     return now - (order.acknowledged_at or order.decided_at) >= _REPRICE_AFTER
-
-
-def _available(broker: Broker | None, position: Position) -> Decimal:
-    """The quantity that the broker lets us sell: a close never opens a short."""
-    if broker is None:
-        return position.quantity
-    for held in broker.positions():
-        if held.symbol == position.symbol:
-            return max(held.available, Decimal(0))
-    return Decimal(0)
-
-
-def _held(broker: Broker | None, position: Position) -> Decimal:
-    """What the broker holds of it, resting sales included."""
-    if broker is None:
-        return position.quantity
-    found = [each.quantity for each in broker.positions() if each.symbol == position.symbol]
-    return sum(found, Decimal(0))
 
 
 def _why_not_sellable(broker: Broker | None, position: Position) -> str | None:

@@ -5,15 +5,15 @@ at once. Entries stay halted until an operator resumes.
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from ops_pipeline.db import accounts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.broker import BrokerOrder
+from ops_pipeline.domain.legible import Listing
 from ops_pipeline.domain.orders import may_still_fill
-from ops_pipeline.errors import BrokerUnavailable
+from ops_pipeline.errors import BrokerUnavailable, StageFailed
 from ops_pipeline.execution import adoption
 from ops_pipeline.execution.adoption import BrokerStatement, LedgerSymbols
 from ops_pipeline.execution.context import AccountContext
@@ -32,7 +32,7 @@ def compare_if_in_doubt(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGate
         return []
     try:
         compare(ctx, db, gateway)
-    except BrokerUnavailable as error:
+    except (BrokerUnavailable, StageFailed) as error:
         ctx.journal.went_wrong("ledger_not_compared", account=ctx.name, error=str(error))
         return [f"ledger not compared: {error}"]
     return []
@@ -41,7 +41,8 @@ def compare_if_in_doubt(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGate
 def compare(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> Counter[str]:
     """Adopt what the broker has and the database lost, in one transaction.
 
-    Raises BrokerUnavailable when a list could not be read: then nothing was changed.
+    Raises BrokerUnavailable when a list could not be read: then nothing was changed; and
+    StageFailed when a break could not be settled, and the others were.
     """
     if gateway.broker is None:
         raise ValueError(f"{ctx.name} has no broker to compare with")
@@ -51,8 +52,10 @@ def compare(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> Coun
         before = adoption.ledger_symbols(tx, ctx.name)
     statement = _read(gateway.broker, account, asked_at, before)
     with db.transaction() as tx:
-        counts = adoption.reconcile(tx, ctx, gateway, statement)
+        counts, failures = adoption.reconcile(tx, ctx, gateway, statement)
     ctx.journal.happened("ledger_compared", account=ctx.name, **counts)
+    if failures:
+        raise StageFailed("; ".join(failures))
     return counts
 
 
@@ -61,7 +64,7 @@ def _read(
 ) -> BrokerStatement:
     """The broker's word, with orders of any age that still rest."""
     since = account.ledger_compare_from or asked_at
-    positions = tuple(broker.positions())
+    positions = broker.positions()
     orders = _relevant(broker.orders_since(min(since, asked_at - OLDEST_RESTING)), since)
     partly = [order.submitted_at for order in orders if order.filled_quantity > 0]
     return BrokerStatement(
@@ -69,10 +72,11 @@ def _read(
         before=before,
         positions=positions,
         orders=orders,
-        fills=tuple(broker.fills_since(min([since, *partly]))),
-        positions_again=tuple(broker.positions()),
+        fills=broker.fills_since(min([since, *partly])),
+        positions_again=broker.positions(),
     )
 
 
-def _relevant(orders: Sequence[BrokerOrder], since: datetime) -> tuple[BrokerOrder, ...]:
-    return tuple(it for it in orders if it.submitted_at >= since or may_still_fill(it))
+def _relevant(orders: Listing[BrokerOrder], since: datetime) -> Listing[BrokerOrder]:
+    found = (it for it in orders if it.submitted_at >= since or may_still_fill(it))
+    return Listing(found, orders.illegible)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from ops_pipeline.domain.market import Quote, Session, new_york_day
+from ops_pipeline.domain.market import Quotes, Session, new_york_day
 from ops_pipeline.errors import MarketDataUnavailable
 from ops_pipeline.ports import Calendar, Clock, Journal, MarketData
 
@@ -29,13 +29,16 @@ class MarketReader:
     def previous_session(self) -> Session:
         return self.calendar.previous_session(new_york_day(self.now()))
 
-    def quotes(self, symbols: Iterable[str]) -> dict[str, Quote]:
+    def quotes(self, symbols: Iterable[str]) -> Quotes:
         """The latest quotes; empty when they could not be read, so that gates refuse."""
         wanted = sorted(set(symbols))
         if not wanted:
-            return {}
+            return Quotes()
         try:
-            return self.data.quotes(wanted)
+            found = self.data.quotes(wanted)
         except MarketDataUnavailable as error:
             self.journal.went_wrong("quotes_unknown", account=self.account_name, error=str(error))
-            return {}
+            return Quotes()
+        for item in found.illegible:
+            self.journal.went_wrong("quote_illegible", account=self.account_name, item=str(item))
+        return found

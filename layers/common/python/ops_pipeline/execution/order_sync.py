@@ -1,17 +1,17 @@
 """Updates live orders and their fills from the broker."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-
-from pg8000.exceptions import DatabaseError
+from functools import partial
 
 from ops_pipeline.db import orders
 from ops_pipeline.db.driver.connection import Transaction, log_message
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
+from ops_pipeline.domain.legible import Listing
 from ops_pipeline.domain.operations.alerts import order_disagrees
 from ops_pipeline.domain.orders import (
     FILLS_WATCHED_FOR,
@@ -19,25 +19,36 @@ from ops_pipeline.domain.orders import (
     WATCHED_FOR,
     Order,
     disagreement,
+    may_be_listed,
 )
-from ops_pipeline.errors import BrokerUnavailable, OpsError
-from ops_pipeline.execution import lost_orders
+from ops_pipeline.errors import BrokerUnavailable
+from ops_pipeline.execution import illegible_items, lost_orders
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.execution_reports import ExecutionReport, report_of
+from ops_pipeline.execution.isolation import isolated
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 from ops_pipeline.ports import Broker
 
+# An order that could not be settled, and why.
+Failure = tuple[Order, Exception]
 # Our clock and the broker's may differ: start a little before the first decision.
 _EARLIER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """How many orders were compared, how many changed, and which could not be."""
+    """How many orders were compared, how many changed, and which could not be.
+
+    Attributes:
+        symbols: Of the orders that could not be.
+        listed: Whether the broker's lists could be read at all.
+    """
 
     looked_at: int
     changed: int
     failures: tuple[str, ...]
+    symbols: frozenset[str] = frozenset()
+    listed: bool = True
 
 
 NOTHING = Synced(0, 0, ())
@@ -66,18 +77,27 @@ def sync(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> Synced:
         return NOTHING
     since = min(order.decided_at for order in (*watched.known, *watched.ended)) - _EARLIER
     try:
-        listed = {it.client_order_id: it for it in gateway.broker.orders_since(since)}
-        found, missing = _found(gateway.broker, watched, listed)
+        listed = gateway.broker.orders_since(since)
         fills = gateway.broker.fills_since(since)
     except BrokerUnavailable as error:
         ctx.journal.went_wrong("orders_not_synced", account=ctx.name, error=str(error))
-        return Synced(0, 0, (f"orders not synced: {error}",))
+        return Synced(0, 0, (f"orders not synced: {error}",), listed=False)
+    names = {order.client_order_id for order in listed}
     with db.transaction() as tx:
-        lost_orders.notice(tx, ctx, listed.keys() - watched.names, since=since)
-    for order in missing:
+        illegible_items.note(tx, ctx.name, (*listed.illegible, *fills.illegible), ctx.now())
+        lost_orders.notice(tx, ctx, names - watched.names, since=since)
+    found = _found(gateway.broker, watched, listed)
+    for order in found.missing:
         gateway.miss(order)
     ended = {order.client_order_id for order in watched.ended}
-    return _settle_all(gateway, found, fills, ended=ended)
+    looked_at, changed, failed = _settle_all(gateway, found.reported, fills, ended=ended)
+    failed = [*found.failed, *failed]
+    return Synced(
+        looked_at=looked_at,
+        changed=changed,
+        failures=tuple(_failure(order, error) for order, error in failed),
+        symbols=frozenset(order.symbol for order, _ in failed),
+    )
 
 
 def _settle_all(
@@ -86,27 +106,23 @@ def _settle_all(
     fills: Sequence[BrokerFill],
     *,
     ended: Set[str],
-) -> Synced:
+) -> tuple[int, int, list[Failure]]:
+    """How many orders were news, how many changed, and which could not be settled."""
     by_order: defaultdict[str, dict[str, BrokerFill]] = defaultdict(dict)
     for fill in fills:
         by_order[fill.broker_order_id][fill.fill_id] = fill
-    looked_at, changed, failures = 0, 0, []
+    looked_at, changed, failed = 0, 0, list[Failure]()
     for order, answer in found:
         report = report_of(answer, tuple(by_order[answer.broker_order_id].values()))
         if order.client_order_id in ended and not _is_news(order, report):
             continue
         looked_at += 1
-        try:
-            after = _settled(gateway, order, report)
-        except STOPS_THE_RUN:
-            raise
-        except (OpsError, DatabaseError) as error:
-            failures.append(
-                f"{order.client_order_id}: {type(error).__name__}: {log_message(error)}"
-            )
+        after = isolated(partial(_settled, gateway, order, report), passing=STOPS_THE_RUN)
+        if isinstance(after, Exception):
+            failed.append((order, after))
             continue
         changed += (after.status, after.filled_qty) != (order.status, order.filled_qty)
-    return Synced(looked_at, changed, tuple(failures))
+    return looked_at, changed, failed
 
 
 def _is_news(order: Order, report: ExecutionReport) -> bool:
@@ -135,21 +151,37 @@ def _watched(tx: Transaction, account: str, now: datetime) -> _Watched:
     )
 
 
-def _found(
-    broker: Broker, watched: _Watched, listed: Mapping[str, BrokerOrder]
-) -> tuple[list[tuple[Order, BrokerOrder]], list[Order]]:
-    """Each order with the broker's view, and live ones that neither list nor look-up shows."""
-    missing: list[Order] = []
-    found = []
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The orders that the broker reports on, live ones of which it shows no trace, and failures."""
+
+    reported: list[tuple[Order, BrokerOrder]] = field(default_factory=list)
+    missing: list[Order] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+
+
+def _found(broker: Broker, watched: _Watched, listed: Listing[BrokerOrder]) -> _Found:
+    """What the broker says of each order; an order that can't be looked up costs no other."""
+    found, by_id = _Found(), {order.client_order_id: order for order in listed}
     for order in watched.known:
-        name = order.client_order_id
-        answer = listed.get(name) or broker.order_by_client_id(name)
+        answer = by_id.get(order.client_order_id)
+        if answer is None:
+            looked_up = isolated(
+                partial(broker.order_by_client_id, order.client_order_id), passing=STOPS_THE_RUN
+            )
+            if isinstance(looked_up, Exception):
+                found.failed.append((order, looked_up))
+                continue
+            answer = looked_up
         if answer is not None:
-            found.append((order, answer))
-        elif order.live:
-            missing.append(order)
+            found.reported.append((order, answer))
+        elif order.live and not may_be_listed(order, listed.illegible):
+            found.missing.append(order)
     for order in watched.ended:
-        answer = listed.get(order.client_order_id)
-        if answer is not None:
-            found.append((order, answer))
-    return found, missing
+        if (answer := by_id.get(order.client_order_id)) is not None:
+            found.reported.append((order, answer))
+    return found
+
+
+def _failure(order: Order, error: Exception) -> str:
+    return f"{order.client_order_id}: {type(error).__name__}: {log_message(error)}"

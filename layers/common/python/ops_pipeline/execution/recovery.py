@@ -9,23 +9,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from pg8000.exceptions import DatabaseError
-
 from ops_pipeline.db import dispatch, orders, positions
+from ops_pipeline.db.driver.connection import log_message
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.broker import BrokerOrder
 from ops_pipeline.domain.operations.alerts import order_disagrees
-from ops_pipeline.domain.orders import UNSETTLED, Order, disagreement
+from ops_pipeline.domain.orders import UNSETTLED, Order, disagreement, may_be_listed
 from ops_pipeline.domain.resending import Market, entry_is_fresh, sale_is_wanted
-from ops_pipeline.errors import OpsError
 from ops_pipeline.execution import entry, snapshots, unresolved_orders
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
 from ops_pipeline.execution.decisions.sending import SEND_WITHIN
+from ops_pipeline.execution.isolation import isolated
 from ops_pipeline.execution.market_reader import MarketReader
 from ops_pipeline.execution.order_gateway import BELIEVED_AFTER, STOPS_THE_RUN, OrderGateway
-from ops_pipeline.ports import Broker
 
 _LISTED_SINCE = timedelta(minutes=10)
 # An outcome that is unknown for longer than this needs a person too.
@@ -75,18 +73,15 @@ class _Resolver:
 
     def resolved(self, order: Order) -> bool:
         """Whether the order's outcome is known now; alerts when it stays unknown for long."""
-        try:
-            settled = self._resolve(order)
-        except STOPS_THE_RUN:
-            raise
-        except (OpsError, DatabaseError) as error:
+        found = isolated(lambda: self._resolve(order), passing=STOPS_THE_RUN)
+        settled = found is True
+        if isinstance(found, Exception):
             self.ctx.journal.went_wrong(
                 "order_not_looked_up",
                 order=order.client_order_id,
-                error=type(error).__name__,
-                message=str(error),
+                error=type(found).__name__,
+                message=log_message(found),
             )
-            settled = False
         now = self.ctx.now()
         if settled or now - order.decided_at > _UNKNOWN_FOR:
             with self.db.transaction() as tx:
@@ -100,8 +95,9 @@ class _Resolver:
             return self._send_again(order)
         found = self.gateway.look_up(order)
         if found is None and self._is_conclusive(order):
-            found = _listed(broker, order)
-            if found is None:
+            listed = broker.orders_since(order.decided_at - _LISTED_SINCE)
+            found = next((o for o in listed if o.client_order_id == order.client_order_id), None)
+            if found is None and not may_be_listed(order, listed.illegible):
                 return self._send_again(order)
         if found is None:
             with self.db.transaction() as tx:
@@ -178,8 +174,3 @@ class _Resolver:
         with self.db.transaction() as tx:
             recommendation = dispatch.lock(tx, recommended_as)
             return entry.refusals_of_resend(tx, self.ctx, order, recommendation, snapshot)
-
-
-def _listed(broker: Broker, order: Order) -> BrokerOrder | None:
-    listed = broker.orders_since(order.decided_at - _LISTED_SINCE)
-    return next((o for o in listed if o.client_order_id == order.client_order_id), None)

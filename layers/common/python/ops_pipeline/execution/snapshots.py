@@ -58,10 +58,13 @@ def deposits_today(market: MarketReader, broker: Broker) -> Decimal | None:
     Ask for it after the account: a deposit that its equity shows is then listed.
 
     Raises:
-        BrokerUnavailable: the activities could not be read.
+        BrokerUnavailable: the activities, or one of them, could not be read.
     """
     since = market.previous_session().closes_at
-    return net_deposits(broker.cash_activities_since(since))
+    activities = broker.cash_activities_since(since)
+    if activities.illegible:
+        raise BrokerUnavailable(f"deposits unknown: {activities.illegible[0]}")
+    return net_deposits(activities)
 
 
 def _account(market: MarketReader, broker: Broker) -> BrokerAccount | None:
@@ -77,13 +80,14 @@ def _lists(market: MarketReader, broker: Broker) -> BrokerLists | None:
     """Positions and orders at the broker, or None: the gates that count them refuse."""
     at = market.now()
     try:
-        return _read_lists(broker, at)
+        return read_lists(broker, at)
     except BrokerUnavailable as error:
         _note(market, "broker_lists_unknown", error)
         return None
 
 
-def _read_lists(broker: Broker, at: datetime) -> BrokerLists:
+def read_lists(broker: Broker, at: datetime) -> BrokerLists:
+    """Positions and orders at the broker. Raises BrokerUnavailable."""
     held = broker.positions()
     since = at - _LOOK_BACK
     orders = broker.orders_since(since)
@@ -98,6 +102,7 @@ def _read_lists(broker: Broker, at: datetime) -> BrokerLists:
         ),
         listed=frozenset(order.client_order_id for order in orders),
         since=since,
+        illegible=(*held.illegible, *(it for it in orders.illegible if not it.has_ended)),
     )
 
 

@@ -10,8 +10,8 @@ from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.news.company_names import NameIndex
 from ops_pipeline.domain.news.items import Classified, WaitingItem
 from ops_pipeline.domain.news.reading import LineReading, judged, read
+from ops_pipeline.execution.isolation import isolated
 from ops_pipeline.ports import Classifier, Clock
-from ops_pipeline.stages.isolation import isolated
 from ops_pipeline.stages.request import TickRequest
 
 BATCH = 250

@@ -23,7 +23,7 @@ from ops_pipeline.domain.orders import Order, Status
 from ops_pipeline.domain.recommendations import Recommendation
 from ops_pipeline.domain.snapshots import MarketSnapshot
 from ops_pipeline.errors import CapExceeded, OpsError
-from ops_pipeline.execution import entry, kill_switch, lost_orders, snapshots
+from ops_pipeline.execution import entry, illegible_items, kill_switch, lost_orders, snapshots
 from ops_pipeline.execution import recovery as recoveries
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.market_reader import MarketReader
@@ -72,6 +72,7 @@ def run(
     summary: dict[str, object] = {"expired": expired, "recovered": recovery.settled}
     if tickers and not recovery.entries_blocked:
         snapshot = snapshots.market_snapshot(market, gateway.broker, tickers)
+        _note_illegible(db, ctx, snapshot)
         account = snapshot.broker.account
         summary["equity"] = account.equity if account else None
         dispatch_run = _Run(ctx, db, run_id, counts)
@@ -96,6 +97,16 @@ def _notice_lost_orders(ctx: AccountContext, db: UnitsOfWork, snapshot: MarketSn
     if lists is not None:
         with db.transaction() as tx:
             lost_orders.notice(tx, ctx, lists.listed, since=lists.since)
+
+
+def _note_illegible(db: UnitsOfWork, ctx: AccountContext, snapshot: MarketSnapshot) -> None:
+    """Alert on what could not be read; the gates refuse over it with their reasons."""
+    lists, quotes, now = snapshot.broker.lists, snapshot.quotes, ctx.now()
+    odd = () if lists is None else lists.illegible
+    if odd or quotes.illegible:
+        with db.transaction() as tx:
+            illegible_items.note(tx, ctx.name, odd, now)
+            illegible_items.update_market(tx, "quote", snapshot.tickers, quotes.illegible, now)
 
 
 def _begin(tx: Transaction, ctx: AccountContext) -> tuple[UUID, int, list[str]]:

@@ -7,8 +7,8 @@ from time import monotonic
 
 from ops_pipeline.domain.news.items import FeedDocument, FeedState
 from ops_pipeline.errors import FeedUnavailable
+from ops_pipeline.execution.isolation import isolated
 from ops_pipeline.ports import NewsFeed
-from ops_pipeline.stages.isolation import isolated
 
 # Most of a fetch is waiting for the feed's server.
 SIDE_BY_SIDE = 32

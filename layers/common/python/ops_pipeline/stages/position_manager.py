@@ -10,21 +10,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pg8000.exceptions import DatabaseError
-
 from ops_pipeline.db import positions
 from ops_pipeline.db.driver.connection import Transaction, log_message
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain import exits
 from ops_pipeline.domain.exits import Decision, Position
-from ops_pipeline.domain.market import Quote, Session
+from ops_pipeline.domain.market import Quote, Quotes, Session
 from ops_pipeline.domain.operations.alerts import closing_overdue, position_unpriced
-from ops_pipeline.errors import OpsError, StageFailed
-from ops_pipeline.execution import closing, kill_switch, ledger_comparison, order_sync
+from ops_pipeline.errors import StageFailed
+from ops_pipeline.execution import (
+    closing,
+    illegible_items,
+    kill_switch,
+    ledger_comparison,
+    order_sync,
+)
 from ops_pipeline.execution import recovery as recoveries
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.exit_orders import ExitOrders
+from ops_pipeline.execution.isolation import isolated
 from ops_pipeline.execution.market_reader import MarketReader
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 from ops_pipeline.stages.request import AccountRequest
@@ -77,7 +82,7 @@ def run(
     if session is not None and session.is_open(ctx.now()):
         free = [it for it in held if it.id not in recovery.blocked_positions]
         guard = _PositionGuard(ctx, db, session, exit_orders, request.dry_run, counts)
-        quotes = market.quotes(position.symbol for position in free)
+        quotes = _quotes(ctx, db, market, [position.symbol for position in free])
         for position in free:
             failures += guard.serve(position, quotes.get(position.symbol))
         if held or synced.looked_at:
@@ -87,6 +92,17 @@ def run(
     if failures:
         raise StageFailed("; ".join(failures))
     return _outcome(recovery, synced, held, counts)
+
+
+def _quotes(
+    ctx: AccountContext, db: UnitsOfWork, market: MarketReader, symbols: Sequence[str]
+) -> Quotes:
+    """The quotes of these symbols, with an alert on each that can't be read."""
+    quotes = market.quotes(symbols)
+    if symbols:
+        with db.transaction() as tx:
+            illegible_items.update_market(tx, "quote", symbols, quotes.illegible, ctx.now())
+    return quotes
 
 
 def _outcome(
@@ -138,21 +154,18 @@ class _PositionGuard:
 
     def serve(self, position: Position, quote: Quote | None) -> list[str]:
         """Serve one position; a failure does not hold up the others."""
-        try:
-            self._serve(position, quote)
-        except STOPS_THE_RUN:
-            raise
-        except (OpsError, DatabaseError) as error:
-            name, message = type(error).__name__, log_message(error)
-            self.ctx.journal.went_wrong(
-                "position_not_served",
-                position=str(position.id),
-                symbol=position.symbol,
-                error=name,
-                message=message,
-            )
-            return [f"{position.symbol}: {name}: {message}"]
-        return []
+        failed = isolated(lambda: self._serve(position, quote), passing=STOPS_THE_RUN)
+        if failed is None:
+            return []
+        name, message = type(failed).__name__, log_message(failed)
+        self.ctx.journal.went_wrong(
+            "position_not_served",
+            position=str(position.id),
+            symbol=position.symbol,
+            error=name,
+            message=message,
+        )
+        return [f"{position.symbol}: {name}: {message}"]
 
     def _serve(self, position: Position, quote: Quote | None) -> None:
         now, rules = self.ctx.now(), self.ctx.rules.gates

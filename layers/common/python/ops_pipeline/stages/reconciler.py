@@ -7,16 +7,19 @@ halt the account's entries; exits go on.
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from ops_pipeline.db import accounts, dispatch
+from ops_pipeline.db.driver.connection import log_message
 from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.db.runs import UnitsOfWork
-from ops_pipeline.errors import AccountMismatch, BrokerUnavailable, StageFailed
+from ops_pipeline.errors import StageFailed
 from ops_pipeline.execution import adoption, cash_check, order_sync
 from ops_pipeline.execution.adoption import BrokerStatement, LedgerSymbols
 from ops_pipeline.execution.cash_check import CashBaseline
+from ops_pipeline.execution.isolation import isolated
 from ops_pipeline.execution.order_gateway import OrderGateway
 from ops_pipeline.ports import Broker, Clock, Journal
 from ops_pipeline.stages.request import TickRequest
@@ -32,6 +35,8 @@ class Outcome:
     Attributes:
         differences: All breaks found, including adopted and repaired ones.
         unsettled: Breaks that remain; they halt entries.
+        illegible: Items of the broker's lists that could not be read; those that may still
+            count halt entries.
         cash_compared: Accounts whose cash was compared with an earlier reading.
         cash_differs: Accounts with an unexplained amount, which alerts but halts nothing.
     """
@@ -41,6 +46,7 @@ class Outcome:
     orders_compared: int
     differences: int
     unsettled: int
+    illegible: int
     adopted: int
     repaired: int
     closed: int
@@ -69,11 +75,13 @@ def run(
     counts: Counter[str] = Counter()
     failures: list[str] = []
     for name in real:
-        try:
-            counts.update(_reconcile(request, db, gateway(name)))
-        except (AccountMismatch, BrokerUnavailable, StageFailed) as error:
-            journal.went_wrong("account_not_reconciled", account=name, error=str(error))
-            failures.append(f"{name}: {type(error).__name__}: {error}")
+        found = isolated(partial(_of_account, request, db, gateway, name))
+        if isinstance(found, Exception):
+            message = log_message(found)
+            journal.went_wrong("account_not_reconciled", account=name, error=message)
+            failures.append(f"{name}: {type(found).__name__}: {message}")
+        else:
+            counts.update(found)
     if names:
         age_s = parameters.rules.gates.recommendation_age_s
         counts["expired"] = _expire(db, clock.now(), timedelta(seconds=age_s))
@@ -85,6 +93,7 @@ def run(
         orders_compared=counts["orders"],
         differences=counts["differences"],
         unsettled=counts["unsettled"],
+        illegible=counts["illegible"],
         adopted=counts["adopted"],
         repaired=counts["repaired"],
         closed=counts["closed"],
@@ -94,24 +103,34 @@ def run(
     )
 
 
+def _of_account(
+    request: TickRequest, db: UnitsOfWork, gateway: Callable[[str], OrderGateway], name: str
+) -> Counter[str]:
+    return _reconcile(request, db, gateway(name))
+
+
 def _reconcile(request: TickRequest, db: UnitsOfWork, gateway: OrderGateway) -> Counter[str]:
     ctx, broker = gateway.ctx, gateway.broker
     if broker is None:
         raise ValueError(f"{ctx.name} has no broker to compare with")
     asked_at = ctx.now()
     account = broker.account()
-    if not request.dry_run:
-        synced = order_sync.sync(ctx, db, gateway)
-        if synced.failures:
-            raise StageFailed("; ".join(synced.failures))
+    synced = order_sync.NOTHING if request.dry_run else order_sync.sync(ctx, db, gateway)
+    if not synced.listed:
+        raise StageFailed("; ".join(synced.failures))
     with db.transaction() as tx:
         before = adoption.ledger_symbols(tx, ctx.name)
+    # What an order of ours did in these is not known: they are compared when it is.
+    before = replace(before, live=before.live | synced.symbols)
     statement = _read(broker, request, asked_at, before)
     with db.transaction() as tx:
-        counts = adoption.reconcile(tx, ctx, gateway, statement)
+        counts, failures = adoption.reconcile(tx, ctx, gateway, statement)
     counts["positions"], counts["orders"] = len(statement.positions), len(statement.orders)
     baseline = CashBaseline(account, asked_at, since=request.tick - _LOOK_BACK)
-    return counts + cash_check.compare(ctx, db, broker, baseline)
+    counts += cash_check.compare(ctx, db, broker, baseline)
+    if failed := (*synced.failures, *failures):
+        raise StageFailed("; ".join(failed))
+    return counts
 
 
 def _read(
@@ -122,10 +141,10 @@ def _read(
     return BrokerStatement(
         asked_at=asked_at,
         before=before,
-        positions=tuple(broker.positions()),
-        orders=tuple(broker.orders_since(since)),
-        fills=tuple(broker.fills_since(since)),
-        positions_again=tuple(broker.positions()),
+        positions=broker.positions(),
+        orders=broker.orders_since(since),
+        fills=broker.fills_since(since),
+        positions_again=broker.positions(),
     )
 
 

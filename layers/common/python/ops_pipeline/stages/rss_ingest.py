@@ -11,9 +11,9 @@ from ops_pipeline.domain.news.identity import news_items
 from ops_pipeline.domain.news.items import FeedDocument, FeedState
 from ops_pipeline.domain.news.stories import assign_stories, new_items
 from ops_pipeline.errors import FeedUnavailable
+from ops_pipeline.execution.isolation import isolated
 from ops_pipeline.ports import Clock, NewsFeed
 from ops_pipeline.stages.feed_fetching import fetched
-from ops_pipeline.stages.isolation import isolated
 from ops_pipeline.stages.request import TickRequest
 
 # Together less than the function's time-out, so that what was fetched can still be stored.

@@ -10,21 +10,27 @@ from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain import bars
 from ops_pipeline.domain.bars import Jump
+from ops_pipeline.domain.legible import Listing
 from ops_pipeline.domain.market import Bar, new_york_day
 from ops_pipeline.domain.operations.alerts import Alert, AlertKey
 from ops_pipeline.domain.parameters import TelemetryRules
+from ops_pipeline.execution import illegible_items
 from ops_pipeline.ports import Calendar, Clock, MarketData
 from ops_pipeline.stages.request import TickRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`stored` counts new or changed bars, `held` the tickers halted for this day."""
+    """`stored` counts new or changed bars, `held` the tickers halted for this day.
+
+    `illegible` items of the vendor's lists are no bars at all; `rejected` are implausible ones.
+    """
 
     tickers: int
     fetched: int
     stored: int
     rejected: int
+    illegible: int
     held: int
 
 
@@ -61,8 +67,14 @@ def run(
         stored = telemetry.merge(tx, data_feed=data_feed, now=now)
         rejected = telemetry.quarantine(tx, validated.rejected, data_feed=data_feed, now=now)
         held = _hold_back(tx, jumped, new_york_day(upto), now)
+        illegible_items.update_market(tx, "bar", tickers, fetched.illegible, now)
     return Outcome(
-        tickers=len(tickers), fetched=len(fetched), stored=stored, rejected=rejected, held=held
+        tickers=len(tickers),
+        fetched=len(fetched),
+        stored=stored,
+        rejected=rejected,
+        illegible=len(fetched.illegible),
+        held=held,
     )
 
 
@@ -72,17 +84,19 @@ def _fetch(
     newest: dict[str, datetime],
     upto: datetime,
     rules: TelemetryRules,
-) -> list[Bar]:
+) -> Listing[Bar]:
     """The last minutes of tickers that have bars today, the whole day so far of the others."""
     begun = [ticker for ticker in tickers if ticker in newest]
     others = [ticker for ticker in tickers if ticker not in newest]
-    found: list[Bar] = []
-    if begun:
-        start = bars.fetch_from(upto, max(newest.values()), rules)
-        found += market_data.bars(begun, start, upto)
-    if others:
-        found += market_data.bars(others, bars.fetch_from(upto, None, rules), upto)
-    return found
+    asked = [
+        market_data.bars(names, bars.fetch_from(upto, since, rules), upto)
+        for names, since in ((begun, max(newest.values(), default=None)), (others, None))
+        if names
+    ]
+    return Listing(
+        [bar for found in asked for bar in found],
+        [item for found in asked for item in found.illegible],
+    )
 
 
 def _hold_back(tx: Transaction, jumped: list[Jump], day: date, now: datetime) -> int:

@@ -1,6 +1,7 @@
 """The statements of one unit of work."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from pg8000.exceptions import DatabaseError, InterfaceError
@@ -8,9 +9,11 @@ from pg8000.exceptions import DatabaseError, InterfaceError
 from ops_pipeline.db.driver.failures import (
     DIVISION_BY_ZERO,
     LOST,
+    is_drivers,
     is_lost,
     lost_connection_is_unknown,
     sqlstate_of,
+    translated,
 )
 from ops_pipeline.db.driver.wire import COMMIT, BoundStatement, PipelinedSession, numbered
 from ops_pipeline.errors import OpsError
@@ -99,6 +102,26 @@ class Transaction:
         self._begin_now()
         context = self._session.execute_unnamed(sql, vals=(), stream=iter(lines))
         return int(context.row_count)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """What the block writes stands or falls by itself; the unit of work goes on either way.
+
+        An error of the block is raised in this package's own terms.
+        """
+        self.execute("SAVEPOINT item")
+        try:
+            yield
+            self.flush()
+        except Exception as error:
+            self._queued.clear()
+            if not (is_drivers(error) and is_lost(error)):
+                self.execute("ROLLBACK TO SAVEPOINT item")
+                self.execute("RELEASE SAVEPOINT item")
+            if is_drivers(error):
+                raise translated(error) from error
+            raise
+        self.execute("RELEASE SAVEPOINT item")
 
     def commit_with(self, sql: str) -> None:
         """Run several statements and commit in one round trip; if one fails, nothing is done.

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, get_args
 
 from ops_pipeline.domain.cash import CashReading
 from ops_pipeline.domain.exits import Position
+from ops_pipeline.domain.legible import IllegibleItem
 from ops_pipeline.domain.orders import Order, Status
 from ops_pipeline.domain.reconciliation import Break, BreakKind
 
@@ -28,6 +29,7 @@ AlertKind = Literal[
     "failure_rate",
     "fill_unpriced",
     "invariant_broken",
+    "item_illegible",
     "kill_switch",
     "ledger_in_doubt",
     "losing_streak",
@@ -112,6 +114,18 @@ def fill_unpriced(order: Order, filled: Decimal) -> Alert:
         severity="critical",
         message=f"{order.client_order_id} filled {filled} {order.symbol}, at no price yet",
         details={"symbol": order.symbol, "filled": filled, "booked": order.filled_qty},
+    )
+
+
+def item_illegible(scope: str, item: IllegibleItem) -> Alert:
+    """One item of a vendor's list that could not be read; the others were used."""
+    return Alert(
+        kind="item_illegible",
+        scope=scope,
+        subject=item.subject,
+        severity="warning" if item.has_ended else "critical",
+        message=f"Not legible: {item}",
+        details={"reason": item.reason, "symbol": item.symbol, "content": item.content},
     )
 
 

@@ -77,6 +77,7 @@ def _facts(
         held_kinds=ledger.holdings.kinds,
         broker_symbols=_broker_symbols(ledger.account, snapshot.broker.lists),
         unlisted=_unlisted(snapshot.broker.lists, ledger),
+        illegible=_illegible(snapshot.broker.lists),
         exposure=exposure,
         cost=None,
         size_bound=None,
@@ -99,7 +100,13 @@ def _broker_symbols(account: Account, lists: BrokerLists | None) -> frozenset[st
 def _unlisted(lists: BrokerLists | None, ledger: LedgerView) -> frozenset[str]:
     if ledger.account.simulated or lists is None:
         return frozenset()
-    return ledger.open_symbols - lists.positions.keys()
+    positions = [it for it in lists.illegible if it.kind == "position"]
+    missing = ledger.open_symbols - lists.positions.keys()
+    return frozenset(it for it in missing if not any(odd.may_be_of(it) for odd in positions))
+
+
+def _illegible(lists: BrokerLists | None) -> tuple[str, ...]:
+    return () if lists is None else tuple(str(it) for it in lists.illegible)
 
 
 def _exposure(lists: BrokerLists | None, ledger: LedgerView) -> Decimal | None:

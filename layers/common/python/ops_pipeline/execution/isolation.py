@@ -14,21 +14,30 @@ from ops_pipeline.errors import (
 T = TypeVar("T")
 
 # Nothing that a feed sends causes these, and the next thing would meet them as well.
-_OURS = (CommitUnknown, DatabaseUnavailable, LeaseLost, SchemaBehind, SettingsInvalid)
+_OURS: tuple[type[Exception], ...] = (
+    CommitUnknown,
+    DatabaseUnavailable,
+    LeaseLost,
+    SchemaBehind,
+    SettingsInvalid,
+)
 
 
-def isolated(work: Callable[[], T]) -> T | Exception:
+def isolated(work: Callable[[], T], *, passing: tuple[type[Exception], ...] = ()) -> T | Exception:
     """The result of the work, or the error that the one thing it was about has caused.
 
     The caller records the error against that thing and goes on with the others. Foreign
     input fails in ways that nobody foresees; the list of foreseen errors is never complete.
+
+    Args:
+        passing: Errors that concern more than this one thing: they are raised too.
 
     Raises:
         DatabaseUnavailable, CommitUnknown, LeaseLost, SchemaBehind, SettingsInvalid: ours.
     """
     try:
         return work()
-    except _OURS:
+    except (*_OURS, *passing):
         raise
     except Exception as error:  # noqa: BLE001 - isolation by construction, see above
         return error
