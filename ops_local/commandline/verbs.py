@@ -125,6 +125,13 @@ VERBS = (
         reaches=_STACK,
     ),
     Verb(
+        "backup",
+        "write the database into one new file",
+        "backup:BACKUP",
+        reaches=_REPLAY,
+    ),
+    Verb("restore", "restore a backup; entries stay halted", "backup:RESTORE"),
+    Verb(
         "rebuild",
         "fill an empty database from the brokers; entries stay halted",
         "rebuild:COMMAND",

@@ -47,7 +47,9 @@ ON CONFLICT (id) DO NOTHING
 """
 
 
-OperatorAction = Literal["halt", "resume", "close", "bind", "watch", "unwatch", "rebuild"]
+OperatorAction = Literal[
+    "halt", "resume", "close", "bind", "watch", "unwatch", "rebuild", "restore"
+]
 
 
 def halt(tx: Transaction, *, account: str | None, reason: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""Backups of a database of this machine, and their restoring."""
