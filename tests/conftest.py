@@ -14,6 +14,7 @@ from contextlib import closing
 from itertools import count
 from pathlib import Path
 
+import hypothesis
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
@@ -25,6 +26,10 @@ from ops_pipeline.db.driver.connection import ConnectionTarget, Database, target
 
 ROOT = Path(__file__).resolve().parent.parent
 MIGRATIONS = ROOT / "migrations"
+
+# How long one example takes says what else the machine does, not what the code is like.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 _PREFIX = "ops-tests-"
 TEMPLATE = "template_migrated"

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import accumulate
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,11 +12,20 @@ from hypothesis import strategies as st
 
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder, BrokerStatus
 from ops_pipeline.domain.exits import Position
+from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.ledger import OrderView, Sale
-from ops_pipeline.domain.orders import Order
+from ops_pipeline.domain.operations import alerts
+from ops_pipeline.domain.orders import Order, Status
 from ops_pipeline.domain.parameters import ExitRules
-from ops_pipeline.execution.decisions.booking import book, book_unfilled
-from ops_pipeline.execution.decisions.changes import Booking
+from ops_pipeline.domain.reconciliation import adopted_position
+from ops_pipeline.execution.decisions.booking import (
+    EvidenceMismatch,
+    book,
+    book_unfilled,
+    book_vanished,
+    grows,
+)
+from ops_pipeline.execution.decisions.changes import Booking, PositionEvent, RecommendationEnd
 from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
 from ops_pipeline.execution.decisions.sales import closing_of
 
@@ -209,3 +219,457 @@ def test_a_position_that_no_sale_explains_closes_without_a_price() -> None:
     closed, closing = closing_of(opened(), [], reason="missing_at_broker", at=NOON)
     assert closed.status == "closed"
     assert (closing.result.exit_price, closing.result.pnl_dollars) == (None, None)
+
+
+LATER = NOON + timedelta(minutes=3)
+
+
+def test_a_position_has_the_terms_of_its_entry_and_the_levels_of_the_rules() -> None:
+    entry = replace(ENTRY, ticker="SPX", multiplier=100, instrument_type="CALL", broker="other")
+    booking = booked(OrderView(order=entry, strategy="swing_trade"), report(4, "99.50"))
+    position = booking.position
+    assert position == Position(
+        id=stable_uuid("position", "entry-1"),
+        execution_id=stable_uuid("execution", "entry-1"),
+        account_name="large",
+        execution_mode="ALPACA_PAPER",
+        broker="other",
+        ticker="SPX",
+        symbol="AAA",
+        instrument_type="CALL",
+        strategy_type="swing_trade",
+        quantity=Decimal(4),
+        opened_quantity=Decimal(4),
+        multiplier=100,
+        entry_price=Decimal("99.50"),
+        entry_time=NOON,
+        stop_loss=Decimal("97.51"),
+        take_profit=Decimal("102.4850"),
+        initial_risk=Decimal("1.99"),
+        max_hold_minutes=None,
+        peak_price=Decimal("99.50"),
+        trough_price=Decimal("99.50"),
+        trailing_armed=False,
+        lifecycle_state="initial",
+        status="open",
+        close_reason=None,
+        exit_requested=None,
+    )
+    assert booking.execution == position
+    assert booking.event == PositionEvent(
+        stable_uuid("position", "entry-1"),
+        "opened",
+        {"order": "entry-1", "quantity": Decimal(4), "price": Decimal("99.50")},
+    )
+    assert opened().max_hold_minutes == RULES.day_trade_minutes
+
+
+def test_a_later_fill_is_added_at_its_own_price_and_the_levels_follow_the_average() -> None:
+    """4 at 100 and 10 at 100.60 on average: the 6 that came last cost 101."""
+    first = booked(OrderView(order=ENTRY, strategy="day_trade"), report(4))
+    view = OrderView(order=first.order, position=first.position, strategy="day_trade")
+    second = booked(view, report(10, "100.60"))
+    assert second.position is not None
+    assert second.position.entry_price == Decimal("100.60")
+    assert (second.position.quantity, second.position.opened_quantity) == (Decimal(10), Decimal(10))
+    assert second.position.stop_loss == Decimal("98.58")
+    assert second.position.take_profit == Decimal("103.6180")
+    assert second.position.initial_risk == Decimal("2.02")
+    assert not second.opens
+    assert second.event == PositionEvent(
+        second.position.id,
+        "added",
+        {"order": "entry-1", "quantity": Decimal(6), "price": Decimal(101)},
+    )
+    assert second.execution is not None
+    assert second.execution.execution_id == stable_uuid("execution", "entry-1")
+
+
+def test_more_bought_after_a_part_was_sold_averages_all_buys_and_adds_to_what_is_left() -> None:
+    """The result of a position is judged by all that was bought for it."""
+    held = replace(opened(4), quantity=Decimal(1))
+    order = replace(
+        ENTRY, filled_qty=Decimal(4), filled_avg_price=Decimal(100), status="partially_filled"
+    )
+    booking = booked(OrderView(order=order, position=held, strategy="day_trade"), report(8, "102"))
+    assert booking.position is not None
+    assert (booking.position.quantity, booking.position.opened_quantity) == (Decimal(5), Decimal(8))
+    assert booking.position.entry_price == 102
+
+
+def test_a_stop_that_was_raised_is_not_lowered_by_more_that_is_bought() -> None:
+    first = booked(OrderView(order=ENTRY, strategy="day_trade"), report(4))
+    assert first.position is not None
+    raised = replace(first.position, stop_loss=Decimal(100), lifecycle_state="breakeven")
+    view = OrderView(order=first.order, position=raised, strategy="day_trade")
+    grown = booked(view, report(10, "101")).position
+    assert grown is not None
+    assert (grown.stop_loss, grown.take_profit) == (Decimal(100), raised.take_profit)
+    assert grown.entry_price == 101
+
+
+def test_an_order_that_buys_on_after_its_position_closed_opens_another_one() -> None:
+    """Its execution is that of the order already."""
+    order = replace(
+        ENTRY, filled_qty=Decimal("4.0"), filled_avg_price=Decimal(100), status="partially_filled"
+    )
+    booking = booked(OrderView(order=order, strategy="day_trade"), report(10))
+    assert booking.opens
+    assert booking.position is not None
+    assert booking.position.id == stable_uuid("position", "entry-1", "4")
+    assert booking.position.execution_id is None
+    assert booking.position.quantity == 6
+    assert booking.execution is not None
+    assert booking.execution.execution_id == stable_uuid("execution", "entry-1")
+
+
+def test_somebody_else_s_buy_opens_an_adopted_position_without_an_execution() -> None:
+    order = replace(ENTRY, purpose="adopted", recommendation_id=None, broker="other")
+    booking = booked(OrderView(order=order), report(10, "99.50", order=order))
+    assert booking.execution is None
+    assert booking.position == adopted_position(
+        "large",
+        "AAA",
+        execution_mode="ALPACA_PAPER",
+        broker="other",
+        quantity=Decimal(10),
+        price=Decimal("99.50"),
+        at=NOON,
+        rules=RULES,
+    )
+
+
+def test_an_entry_recovered_from_the_broker_opens_an_adopted_position() -> None:
+    """Its recommendation was lost with the database, so it executes none."""
+    order = replace(ENTRY, recovered_at=NOON, recommendation_id=None)
+    booking = booked(OrderView(order=order), report(10, order=order))
+    assert booking.position is not None
+    assert booking.position.lifecycle_state == "adopted"
+    assert booking.execution is None
+
+
+def test_an_entry_of_nobody_s_recommendation_is_not_booked() -> None:
+    with pytest.raises(ValueError, match=r"^entry entry-1 executes no recommendation$"):
+        booked(OrderView(order=ENTRY), report(1))
+
+
+def test_a_report_sets_what_the_broker_knows_and_keeps_when_it_was_first_known() -> None:
+    missed = replace(ENTRY, missed_at=NOON, multiplier=100)
+    after = booked(OrderView(order=missed, strategy="day_trade"), report(4)).order
+    assert (after.status, after.broker_order_id) == ("partially_filled", "b-1")
+    assert (after.filled_qty, after.filled_avg_price) == (Decimal(4), Decimal(100))
+    assert after.reserved_notional == 6 * 100 * 100
+    assert (after.acknowledged_at, after.missed_at, after.terminal_at) == (NOON, None, None)
+    view = OrderView(order=after, position=opened(4), strategy="day_trade")
+    ended = book(view, report(4, status="canceled"), rules=RULES, now=LATER).order
+    assert (ended.acknowledged_at, ended.terminal_at) == (NOON, LATER)
+    assert ended.reserved_notional == 0
+    late = book(replace(view, order=ended), report(5), rules=RULES, now=LATER + timedelta(1)).order
+    assert (late.terminal_at, late.filled_qty) == (LATER, Decimal(5))
+
+
+def test_an_older_report_takes_back_neither_quantity_nor_price() -> None:
+    order = replace(
+        ENTRY, filled_qty=Decimal(4), filled_avg_price=Decimal(100), status="partially_filled"
+    )
+    for older in (report(3, "90"), report(4, "90")):
+        after = booked(OrderView(order=order, position=opened(4)), older).order
+        assert (after.filled_qty, after.filled_avg_price) == (Decimal(4), Decimal(100))
+
+
+def test_only_an_entry_reserves_money_and_one_without_a_price_none() -> None:
+    for order in (
+        replace(ENTRY, purpose="adopted", recommendation_id=None),
+        replace(ENTRY, price=None),
+    ):
+        assert booked(OrderView(order=order), report(0, order=order)).order.reserved_notional == 0
+
+
+def test_what_filled_is_booked_whatever_the_broker_calls_the_order() -> None:
+    booking = booked(OrderView(order=ENTRY, strategy="day_trade"), report(4, status="unknown"))
+    assert (booking.order.status, booking.order.filled_qty) == ("partially_filled", Decimal(4))
+    assert booking.alerts == (alerts.broker_status_unknown(ENTRY, "unknown"),)
+    again = booked(
+        OrderView(order=booking.order, position=booking.position), report(4, status="unknown")
+    )
+    assert again.order == booking.order
+    assert again.event is None
+
+
+def test_more_filled_than_was_ordered_is_booked_whole_and_alerts() -> None:
+    booking = booked(OrderView(order=ENTRY, strategy="day_trade"), report(11))
+    after = booking.order
+    assert (after.status, after.filled_qty, after.overfilled_at) == ("filled", Decimal(11), NOON)
+    assert after.reserved_notional == 0
+    assert booking.position is not None
+    assert booking.position.quantity == 11
+    assert booking.alerts == (alerts.order_overfilled(after),)
+    assert booking.may_exceed_limits
+    view = OrderView(order=after, position=booking.position, strategy="day_trade")
+    assert book(view, report(12), rules=RULES, now=LATER).order.overfilled_at == NOON
+    assert booked(OrderView(order=ENTRY, strategy="day_trade"), report(10)).alerts == ()
+
+
+def test_a_part_that_is_sold_leaves_the_position_open_and_smaller() -> None:
+    position = opened()
+    order = exit_of(position, 6)
+    booking = booked(OrderView(order=order, position=position), report(6, "103", order=order))
+    assert booking.position == replace(position, quantity=Decimal(4))
+    assert booking.closing is None
+    assert booking.event == PositionEvent(
+        position.id,
+        "reduced",
+        {"order": "exit-1", "quantity": Decimal(6), "rule": "take_profit"},
+    )
+
+
+def test_the_last_sale_closes_with_the_result_of_all_orders_that_sold() -> None:
+    """4 at 102 by a partial, 6 by this order, of which 2 at 103 were known before."""
+    position = replace(opened(), quantity=Decimal(6))
+    partial = Sale(
+        client_order_id="partial-1",
+        filled_qty=Decimal(4),
+        filled_avg_price=Decimal(102),
+        fills={"p": (Decimal(4), Decimal(102))},
+    )
+    order = replace(
+        exit_of(position, 6),
+        filled_qty=Decimal(2),
+        filled_avg_price=Decimal(103),
+        status="partially_filled",
+    )
+    known = Sale(
+        client_order_id="exit-1",
+        filled_qty=Decimal(2),
+        filled_avg_price=Decimal(103),
+        fills={"x": (Decimal(2), Decimal(103))},
+    )
+    answer = report(6, "104", order=order)
+    answer = replace(answer, fills=[replace(answer.fills[5], fill_id="y", quantity=Decimal(4))])
+    view = OrderView(order=replace(order), position=replace(position, quantity=Decimal(4)))
+    booking = booked(replace(view, sales=[partial, known]), answer)
+    assert booking.position is not None
+    assert (booking.position.status, booking.position.quantity) == ("closed", Decimal(0))
+    assert booking.position.close_reason == "take_profit"
+    closing = booking.closing
+    assert closing is not None
+    # 4 * 102 + 2 * 103 + 4 * 104 - 10 * 100
+    assert closing.result.pnl_dollars == 30
+    assert (closing.reason, closing.mode) == ("take_profit", "ALPACA_PAPER")
+    assert closing.at == NOON + timedelta(seconds=5)
+    assert booking.event == PositionEvent(
+        position.id, "closed", {"order": "exit-1", "quantity": Decimal(4), "rule": "take_profit"}
+    )
+
+
+def test_a_sale_that_fills_after_its_position_closed_is_told_and_changes_nothing_of_it() -> None:
+    position = replace(opened(), quantity=Decimal(0), status="closed")
+    order = exit_of(position, 3)
+    booking = booked(OrderView(order=order, position=position), report(3, order=order))
+    assert (booking.position, booking.closing) == (None, None)
+    assert booking.event is not None
+    assert (booking.event.position_id, booking.event.kind) == (position.id, "oversold")
+    assert booking.event.details["quantity"] == 3
+    assert booking.alerts == (alerts.oversold(position, booking.order, Decimal(3)),)
+
+
+def test_both_alerts_stand_when_more_was_sold_than_ordered_and_than_held() -> None:
+    position = replace(opened(), quantity=Decimal(4))
+    order = exit_of(position, 4)
+    booking = booked(OrderView(order=order, position=position), report(6, order=order))
+    assert [alert.kind for alert in booking.alerts] == ["order_overfilled", "oversold"]
+    assert booking.alerts[1] == alerts.oversold(position, booking.order, Decimal(2))
+    assert not booking.may_exceed_limits
+
+
+@pytest.mark.parametrize(
+    ("named", "error", "told"),
+    [
+        (False, ValueError, "^exit exit-1 sells no position$"),
+        (True, LookupError, "^no position "),
+    ],
+)
+def test_an_exit_without_its_position_is_not_booked(
+    named: bool, error: type[Exception], told: str
+) -> None:
+    order = exit_of(opened(), 3)
+    order = order if named else replace(order, position_id=None)
+    with pytest.raises(error, match=told):
+        booked(OrderView(order=order), report(3, order=order))
+
+
+def test_somebody_else_s_sale_of_what_was_never_ours_changes_the_order_alone() -> None:
+    sale = replace(ENTRY, purpose="adopted", side="sell", recommendation_id=None)
+    booking = booked(OrderView(order=sale), report(3, order=sale))
+    assert booking.order.filled_qty == 3
+    assert (booking.position, booking.event) == (None, None)
+    assert not grows(sale, report(3, order=sale))
+    ours = replace(sale, position_id=opened().id)
+    assert grows(ours, report(3, order=ours))
+
+
+def test_a_report_grows_a_position_by_what_it_does_not_show_yet() -> None:
+    shown = replace(ENTRY, filled_qty=Decimal(3))
+    assert grows(shown, report(4))
+    assert not grows(shown, report(3))
+    assert grows(replace(shown, purpose="adopted"), report(4))
+    assert grows(replace(shown, side="sell"), report(4))
+
+
+SIMULATED = replace(ENTRY, execution_mode="SIMULATED")
+
+
+def test_a_simulation_is_booked_as_one_and_labelled() -> None:
+    answer = replace(report(10), simulated=True)
+    booking = booked(OrderView(order=SIMULATED, strategy="day_trade"), answer)
+    assert (booking.evidence, booking.simulated_at) == ("simulated", NOON)
+    assert booking.fills == answer.fills
+    assert booking.recommendation == RecommendationEnd(7, "SIMULATED")
+    ours = booked(OrderView(order=ENTRY, strategy="day_trade"), report(10))
+    assert (ours.evidence, ours.simulated_at) == ("broker", None)
+    assert ours.fills == report(10).fills
+
+
+@pytest.mark.parametrize(
+    ("order", "simulated", "told"),
+    [(ENTRY, True, "^entry-1 is ALPACA_PAPER$"), (SIMULATED, False, "^entry-1 is SIMULATED$")],
+)
+def test_a_report_of_another_kind_than_the_order_is_not_booked(
+    order: Order, simulated: bool, told: str
+) -> None:
+    with pytest.raises(EvidenceMismatch, match=told):
+        booked(OrderView(order=order), replace(report(1), simulated=simulated))
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "end"),
+    [
+        ({}, "rejected", RecommendationEnd(7, "FAILED", "The broker rejected the order")),
+        (
+            {},
+            "expired",
+            RecommendationEnd(7, "CANCELLED", "Nothing filled at the limit: order expired"),
+        ),
+        (
+            {},
+            "canceled",
+            RecommendationEnd(7, "CANCELLED", "Nothing filled at the limit: order canceled"),
+        ),
+        ({"cancel_requested_at": NOON}, "canceled", RecommendationEnd(7, None)),
+        (
+            {"cancel_requested_at": NOON},
+            "expired",
+            RecommendationEnd(7, "CANCELLED", "Nothing filled at the limit: order expired"),
+        ),
+        ({}, "working", None),
+        ({"recommendation_id": None}, "canceled", None),
+        ({"purpose": "exit"}, "canceled", None),
+    ],
+)
+def test_what_becomes_of_a_recommendation_whose_order_filled_nothing(
+    changes: dict[str, Any], status: BrokerStatus, end: RecommendationEnd | None
+) -> None:
+    order = replace(ENTRY, **changes)
+    assert booked(OrderView(order=order), report(0, status=status)).recommendation == end
+
+
+def test_a_recommendation_whose_order_filled_a_share_is_executed_whatever_its_end() -> None:
+    view = OrderView(order=ENTRY, strategy="day_trade")
+    booking = booked(view, report(1, status="canceled"))
+    assert booking.recommendation == RecommendationEnd(7, "EXECUTED")
+
+
+def test_what_was_refused_or_never_had_sets_its_money_free_and_fails() -> None:
+    booking = book_unfilled(OrderView(order=ENTRY), status="rejected", reason="no", now=NOON)
+    assert booking is not None
+    assert booking.order == replace(
+        ENTRY, status="rejected", reserved_notional=Decimal(0), terminal_at=NOON
+    )
+    assert booking.failure_reason == "no"
+    assert booking.recommendation == RecommendationEnd(7, "FAILED", "no")
+    sale = exit_of(opened(), 4)
+    of_a_sale = book_unfilled(OrderView(order=sale), status="rejected", reason="no", now=NOON)
+    assert of_a_sale is not None
+    assert of_a_sale.recommendation is None
+
+
+@pytest.mark.parametrize(
+    ("broker_id", "status", "ends"),
+    [
+        (None, "not_placed", True),
+        ("b-1", "not_placed", False),
+        ("b-1", "rejected", False),
+        ("b-1", "canceled", True),
+    ],
+)
+def test_what_another_run_found_at_the_broker_is_ended_only_by_a_cancel(
+    broker_id: str | None, status: Status, ends: bool
+) -> None:
+    live = replace(ENTRY, status="unknown", broker_order_id=broker_id)
+    booking = book_unfilled(OrderView(order=live), status=status, reason="", now=NOON)
+    assert (booking is not None) is ends
+
+
+def test_an_order_that_its_broker_no_longer_shows_has_ended() -> None:
+    live = replace(ENTRY, status="accepted", broker_order_id="b-1")
+    booking = book_vanished(OrderView(order=live), now=NOON)
+    assert booking.order == replace(
+        live, status="canceled", reserved_notional=Decimal(0), terminal_at=NOON
+    )
+    assert booking.failure_reason == "The broker no longer knows it"
+    assert booking.recommendation == RecommendationEnd(
+        7, "CANCELLED", "Nothing filled at the limit: order canceled"
+    )
+
+
+@pytest.mark.parametrize("how", ["told", "unfilled", "vanished"])
+@pytest.mark.parametrize(
+    ("order_changes", "position_changes", "taken_back"),
+    [
+        ({}, {}, True),
+        ({"reason": "take_profit"}, {}, False),
+        ({"filled_qty": Decimal(1), "filled_avg_price": Decimal(102)}, {}, False),
+        ({}, {"status": "closing"}, False),
+        ({}, {"status": "closed"}, False),
+    ],
+)
+def test_the_partial_rule_applies_again_only_if_its_order_sold_nothing_of_what_is_open(
+    how: str, order_changes: dict[str, Any], position_changes: dict[str, Any], taken_back: bool
+) -> None:
+    position = replace(opened(), trailing_armed=True, lifecycle_state="partial", **position_changes)
+    order = replace(exit_of(position, 4), **{"reason": "partial", **order_changes})
+    view = OrderView(order=order, position=position)
+    booking: Booking | None = book_vanished(view, now=NOON)
+    if how == "told":
+        booking = booked(view, report(0, status="canceled", order=order))
+    if how == "unfilled":
+        booking = book_unfilled(view, status="rejected", reason="", now=NOON)
+    assert booking is not None
+    expected = replace(position, trailing_armed=False, lifecycle_state="breakeven")
+    assert booking.position == (expected if taken_back else None)
+
+
+def test_a_partial_that_may_still_fill_is_not_taken_back() -> None:
+    position = replace(opened(), trailing_armed=True, lifecycle_state="partial")
+    order = replace(exit_of(position, 4), reason="partial")
+    assert (
+        booked(OrderView(order=order, position=position), report(0, order=order)).position is None
+    )
+    ended = replace(order, status="canceled")
+    assert (
+        booked(OrderView(order=ended), report(0, status="canceled", order=ended)).position is None
+    )
+
+
+def test_a_reopened_sale_takes_no_room_and_one_told_again_is_not_reopened() -> None:
+    position = opened()
+    gone = replace(exit_of(position, 4), status="not_placed")
+    booking = booked(OrderView(order=gone, position=position), report(0, order=gone))
+    assert booking.reopened
+    assert not booking.may_exceed_limits
+    ended = booked(OrderView(order=ENTRY), report(0, status="canceled")).order
+    again = booked(OrderView(order=ended), report(0, status="canceled"))
+    assert not again.reopened
+    assert not again.may_exceed_limits
+    live = booked(OrderView(order=ENTRY), report(0))
+    assert not live.reopened

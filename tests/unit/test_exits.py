@@ -196,6 +196,7 @@ def test_a_partial_of_everything_sells_nothing_and_is_marked_done() -> None:
 def test_a_full_exit_takes_precedence_over_the_partial() -> None:
     decision = decide("103.00")
     assert (decision.rule, decision.sell) == ("take_profit", HELD.quantity)
+    assert decision.events == ("breakeven",)
 
 
 @pytest.mark.parametrize(
@@ -278,3 +279,123 @@ def test_the_label_follows_the_sign(value: str, label: str) -> None:
 def test_a_result_without_fills_for_all_of_it_has_no_price(sold: str) -> None:
     result = exits.result(HELD, Decimal(sold), Decimal(2_000))
     assert (result.exit_price, result.pnl_dollars, result.pnl_pct, result.label) == (None,) * 4
+
+
+def test_a_first_mark_takes_its_extremes_from_the_entry_price() -> None:
+    new = replace(HELD, peak_price=None, trough_price=None)
+    low = exits.mark(new, Quote("AAA", NOW, Decimal(99), 1, Decimal(99), 1))
+    assert (low.peak, low.trough) == (Decimal(100), Decimal(99))
+    high = exits.mark(new, Quote("AAA", NOW, Decimal(101), 1, Decimal(101), 1))
+    assert (high.peak, high.trough) == (Decimal(101), Decimal(100))
+
+
+def test_extremes_are_kept_beside_a_price_between_them() -> None:
+    wide = replace(HELD, peak_price=Decimal(105), trough_price=Decimal(95))
+    marked = exits.mark(wide, Quote("AAA", NOW, Decimal(101), 1, Decimal(101), 1))
+    assert (marked.peak, marked.trough) == (Decimal(105), Decimal(95))
+    decided = exits.decide(wide, marked, now=NOW, session=SESSION, rules=RULES)
+    assert (decided.position.peak_price, decided.position.trough_price) == (
+        Decimal(105),
+        Decimal(95),
+    )
+
+
+def test_a_mark_is_kept_to_a_hundredth_of_a_cent() -> None:
+    quote = Quote("AAA", NOW, Decimal("100.00001"), 1, Decimal("100.00002"), 1)
+    assert str(exits.mark(HELD, quote).pnl_dollars) == "0.0003"
+
+
+def test_a_target_is_kept_to_a_hundredth_of_a_cent() -> None:
+    assert str(exits.first_target(Decimal("100.0333"), RULES)) == "103.0343"
+
+
+def test_a_decision_carries_the_extremes_of_the_mark() -> None:
+    position = decide("101.70", TRAILING).position
+    assert (position.peak_price, position.trough_price) == (Decimal(102), Decimal(100))
+    position = decide("100.70", HELD, peak_price=None, trough_price=None).position
+    assert (position.peak_price, position.trough_price) == (Decimal("100.70"), Decimal(100))
+
+
+def test_what_a_position_is_after_its_partial_and_without_it() -> None:
+    after = exits.armed(HELD)
+    assert (after.trailing_armed, after.lifecycle_state) == (True, "partial")
+    taken_back = exits.disarmed(after)
+    assert (taken_back.trailing_armed, taken_back.lifecycle_state) == (False, "breakeven")
+    closing = exits.closing(HELD, "time")
+    assert (closing.status, closing.close_reason) == ("closing", "time")
+
+
+def test_the_level_of_the_trailing_stop_lies_between_entry_and_peak() -> None:
+    assert exits.trailing_level(HELD, Decimal(104), RULES) == Decimal(103)
+
+
+def test_a_position_without_stop_target_or_time_is_held() -> None:
+    """As one that was adopted from a recorded state, where nothing of it is known."""
+    bare: dict[str, Any] = {"stop_loss": None, "take_profit": None, "max_hold_minutes": None}
+    assert decide("1.00", **bare).rule is None
+    assert decide("101.50", **bare).position.stop_loss is None
+    assert decide("101.50", **bare).events == ()
+    late = decide("100.50", now=ENTERED + timedelta(minutes=241), **bare)
+    assert late.rule is None
+
+
+def test_an_operator_comes_before_every_rule_and_an_emergency_before_the_session_s_end() -> None:
+    end = new_york_time(DAY, 15, 50)
+    assert decide("97.00", now=end, exit_requested="operator").rule == "operator"
+    assert decide("97.00", now=end, exit_requested="emergency").rule == "emergency"
+    assert decide("97.00", now=end, exit_requested="signal").rule == "session_end"
+
+
+def test_a_partial_of_fractions_is_sold_where_fractions_are() -> None:
+    held = replace(HELD, quantity=Decimal("1.5"), opened_quantity=Decimal("1.5"))
+    marked = exits.mark(held, Quote("AAA", NOW, Decimal(102), 1, Decimal(102), 1))
+    decision = exits.decide(held, marked, now=NOW, session=SESSION, rules=RULES, fractional=True)
+    assert (decision.rule, decision.sell) == ("partial", Decimal("0.6"))
+    whole = exits.decide(held, marked, now=NOW, session=SESSION, rules=RULES)
+    assert (whole.rule, whole.sell) == (None, NOTHING)
+
+
+def test_both_state_rules_may_apply_at_once_in_their_order() -> None:
+    decision = decide("102.00", quantity=Decimal(1), opened_quantity=Decimal(1))
+    assert decision.events == ("breakeven", "partial_rounds_to_nothing")
+    assert (decision.rule, decision.sell) == (None, NOTHING)
+    assert decision.position.stop_loss == 100
+    assert decision.position.lifecycle_state == "partial"
+
+
+def test_the_result_of_contracts_counts_a_hundred_shares_each() -> None:
+    contracts = replace(HELD, multiplier=100, quantity=Decimal(3), opened_quantity=Decimal(3))
+    result = exits.result(contracts, Decimal(3), Decimal(301))
+    assert str(result.pnl_dollars) == "100.0000"
+    assert result.pnl_pct == pytest.approx(100 / 300)
+    # A third of a dollar a share, of which 100.333333 is shown rounded down; 2 were at risk.
+    assert str(result.exit_price) == "100.333333"
+    assert result.r_multiple == pytest.approx(1 / 6)
+    up = exits.result(contracts, Decimal(3), Decimal(302))
+    assert str(up.exit_price) == "100.666666"
+    odd = exits.result(replace(contracts, multiplier=1), Decimal(3), Decimal("300.00016"))
+    assert str(odd.pnl_dollars) == "0.0002"
+
+
+def test_a_result_without_known_risk_or_extremes_says_so() -> None:
+    bare = replace(HELD, initial_risk=None, peak_price=None, trough_price=None)
+    result = exits.result(bare, Decimal(20), Decimal(2_040))
+    assert (result.r_multiple, result.mae_pct, result.mfe_pct) == (None, None, None)
+    assert result.pnl_pct == pytest.approx(2)
+    assert (
+        exits.result(replace(HELD, initial_risk=NOTHING), Decimal(20), Decimal(2_040)).r_multiple
+        is None
+    )
+
+
+def test_an_unproven_result_keeps_how_far_the_price_went() -> None:
+    held = replace(HELD, peak_price=Decimal(103), trough_price=Decimal(99))
+    result = exits.result(held, Decimal(19), Decimal(2_000))
+    assert result.mae_pct == pytest.approx(-1)
+    assert result.mfe_pct == pytest.approx(3)
+    assert result.r_multiple is None
+
+
+def test_nothing_opened_and_nothing_sold_proves_nothing() -> None:
+    empty = replace(HELD, opened_quantity=NOTHING)
+    assert exits.result(empty, NOTHING, NOTHING).label is None

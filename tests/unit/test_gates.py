@@ -374,6 +374,7 @@ def test_a_gate_registered_from_outside_is_asked_last_and_can_refuse(registry: N
     verdicts = gates.assess_entry(CALM, RULES)
 
     assert list(verdicts)[-1] == "odd_minutes"
+    assert not odd_minutes(CALM, RULES).passed
     assert gates.refused(verdicts) == ["Even minute"]
 
 
@@ -381,3 +382,259 @@ def test_no_gate_takes_the_name_of_another(registry: None) -> None:
     with pytest.raises(ValueError, match="trading_state"):
         gates.register("trading_state")(gates.trading_hours)
     assert gates._entry_gates["trading_state"] is gates.trading_state
+
+
+WINDOW = "2026-02-04T14:35:00+00:00 to 2026-02-04T19:00:00+00:00"
+CROSSED = Quote("AAA", NOON, Decimal(101), 1, Decimal(100), 1)
+
+
+@pytest.mark.parametrize(
+    ("gate", "changes", "expected"),
+    [
+        ("account_active", {}, (True, "Account active", True, True)),
+        (
+            "account_active",
+            {"active": False},
+            (False, "Account switched off: active is false", False, True),
+        ),
+        ("trading_state", {}, (True, "Trading", "no halt", "no halt")),
+        (
+            "trading_state",
+            {"halts": {"operator": "lunch", "books": "AAA"}},
+            (False, "Halted by operator: lunch", ["books", "operator"], "no halt"),
+        ),
+        ("closing_requested", {}, (True, "No close is asked for", "no close", "no close")),
+        (
+            "closing_requested",
+            {"closing": ("ann: news", "a signal")},
+            (
+                False,
+                "AAA is being closed, asked by ann: news",
+                ["ann: news", "a signal"],
+                "no close",
+            ),
+        ),
+        (
+            "daily_loss",
+            {"ledger_loss": Decimal(20), "broker_loss": Decimal(30)},
+            (True, "Daily loss $30 under $500", 30, 500),
+        ),
+        (
+            "daily_loss",
+            {"ledger_loss": Decimal(600)},
+            (False, "KILL SWITCH: Daily loss $600 exceeds limit $500", 600, 500),
+        ),
+        ("daily_loss", {"ledger_loss": None}, (False, "Daily loss unknown: refused", None, 500)),
+        ("vix_regime", {"vix_close": 24.9}, (True, "VIX 24.9 - normal", 24.9, 40.0)),
+        ("vix_regime", {"vix_close": 41.0}, (False, "VIX 41.0 - extreme", 41.0, 40.0)),
+        ("vix_regime", {"vix_day": None}, (False, "VIX unknown: refused", None, 40.0)),
+        (
+            "vix_regime",
+            {"vix_day": date(2026, 2, 2)},
+            (False, "VIX of 2026-02-02 is older than one session", "2026-02-02", 40.0),
+        ),
+        (
+            "trading_hours",
+            {"session": None},
+            (False, "Market closed", "2026-02-04T17:00:00+00:00", None),
+        ),
+        (
+            "trading_hours",
+            {"now": new_york_time(DAY, 9, 34)},
+            (False, "First 5 minutes", "2026-02-04T14:34:00+00:00", WINDOW),
+        ),
+        (
+            "trading_hours",
+            {"now": new_york_time(DAY, 14, 1)},
+            (False, "Past the last entry of the session", "2026-02-04T19:01:00+00:00", WINDOW),
+        ),
+        ("trading_hours", {}, (True, "Market open", "2026-02-04T17:00:00+00:00", WINDOW)),
+        (
+            "guard_alive",
+            {"now": new_york_time(DAY, 9, 31), "guard_ran_at": NOON},
+            (True, "The session has just opened", NOON, 300),
+        ),
+        (
+            "guard_alive",
+            {"guard_ran_at": None},
+            (False, "Position manager has not run today", None, 300),
+        ),
+        ("guard_alive", {}, (True, "Position manager's run age 60s <= 300s", 60.0, 300)),
+        (
+            "recommendation_freshness",
+            {},
+            (True, "Recommendation age 10s <= 300s", 10.0, 300),
+        ),
+        ("feature_freshness", {}, (True, "Feature age 20s <= 300s", 20.0, 300)),
+        (
+            "feature_freshness",
+            {"features_at": None},
+            (False, "Feature age unknown: refused", None, 300),
+        ),
+        (
+            "recommendation_freshness",
+            {"created_at": NOON + timedelta(seconds=301)},
+            (False, "Recommendation is 301s ahead of the clock", -301.0, 300),
+        ),
+        (
+            "bar_freshness",
+            {"bar_at": NOON - timedelta(seconds=181)},
+            (False, "Bar age 121s > 120s", 121.0, 120),
+        ),
+        ("quote_freshness", {}, (True, "Quote age 5s <= 60s", 5.0, 60)),
+        ("quote_freshness", {"quote": None}, (False, "Quote unknown: refused", None, 60)),
+        (
+            "quote_freshness",
+            {"quote": CROSSED},
+            (False, "Quote one-sided or crossed: 101 / 100", "101 / 100", "bid <= ask"),
+        ),
+        ("confidence", {}, (True, "Confidence 0.70 >= 0.45", 0.7, 0.45)),
+        ("confidence", {"tier": TINY}, (True, "Confidence 0.70 >= 0.60", 0.7, 0.6)),
+        ("confidence", {"tier": None}, (False, "Account tier unknown: refused", None, 0.45)),
+        (
+            "action_allowed",
+            {},
+            (True, "BUY_STOCK allowed", "BUY_STOCK", ["BUY_STOCK", "SELL_STOCK"]),
+        ),
+        (
+            "action_allowed",
+            {"action": "SELL", "instrument_type": "PUT"},
+            (False, "SELL_PUT not allowed", "SELL_PUT", ["BUY_STOCK", "SELL_STOCK"]),
+        ),
+        ("duplicate_position", {}, (True, "Not held", False, False)),
+        ("duplicate_position", {"broker_symbols": None}, (True, "Not held", False, False)),
+        (
+            "duplicate_position",
+            {"broker_symbols": frozenset({"AAA"})},
+            (False, "AAA is held or being bought", True, False),
+        ),
+        ("max_positions", {"held_symbols": frozenset("BC")}, (True, "Positions 2/5", 2, 5)),
+        (
+            "max_positions",
+            {"held_symbols": frozenset("BCDEFG")},
+            (False, "At position limit: 6/5", 6, 5),
+        ),
+        (
+            "max_positions",
+            {"broker_symbols": None},
+            (False, "What the broker holds unknown: refused", None, 5),
+        ),
+        (
+            "max_positions",
+            {"illegible": ("position x: odd", "order y: odd"), "unlisted": frozenset("B")},
+            (
+                False,
+                "The broker's lists are not legible: position x: odd",
+                ["position x: odd", "order y: odd"],
+                5,
+            ),
+        ),
+        (
+            "max_positions",
+            {"unlisted": frozenset("CB")},
+            (False, "The broker does not list B, C", ["B", "C"], 5),
+        ),
+        ("max_exposure", {"exposure": Decimal(5)}, (True, "Exposure $2005/$10000", 2005, 10_000)),
+        ("max_exposure", {"exposure": None}, (False, "Exposure unknown: refused", None, 10_000)),
+        ("max_exposure", {"cost": None}, (False, "Cost unknown: refused", None, 10_000)),
+        ("buying_power", {}, (True, "Cost $2000 of buying power $50000", 2000, 50_000)),
+        ("buying_power", {"cost": None}, (False, "Buying power unknown: refused", None, None)),
+        (
+            "buying_power",
+            {"buying_power": None},
+            (False, "Buying power unknown: refused", None, None),
+        ),
+        ("ticker_daily_limit", {"ticker_entries_today": 1}, (True, "Entries today 1/2", 1, 2)),
+        (
+            "tier_daily_limit",
+            {"tier": TINY, "account_entries_today": 1},
+            (True, "Trades today 1/2 in tier tiny", 1, 2),
+        ),
+        (
+            "tier_daily_limit",
+            {"account_entries_today": 9},
+            (True, "Tier large has no daily limit", 9, None),
+        ),
+        ("tier_daily_limit", {"tier": None}, (False, "Account tier unknown: refused", None, None)),
+        ("cooldown", {}, (True, "No trade yet", None, 15)),
+        (
+            "cooldown",
+            {"last_trade_at": NOON - timedelta(minutes=15)},
+            (True, "Last trade 15 min ago", 15.0, 15),
+        ),
+        ("losing_streak", {"ticker_results": (1.0,)}, (True, "No losing streak", 1, None)),
+        (
+            "losing_streak",
+            {"ticker_results": (1.0, -1.0, -1.0, -1.0), "ticker_rests": True},
+            (False, "Last 3 trades in AAA lost", 3, 3),
+        ),
+        (
+            "losing_streak",
+            {"account_results": (5.0, *(-1.0,) * 5)},
+            (False, "Last 5 trades of the account lost", 5, 5),
+        ),
+        ("size", {}, (True, "Size fits every bound", 2000, None)),
+        ("size", {"cost": None}, (False, "Size unknown: refused", None, None)),
+        (
+            "size",
+            {"size_bound": "risk_budget"},
+            (False, "Size 0: bound by risk_budget", 0, "risk_budget"),
+        ),
+    ],
+)
+def test_a_verdict_keeps_what_was_observed_and_the_limit_for_those_who_read_it_later(
+    gate: str, changes: dict[str, Any], expected: tuple[object, ...]
+) -> None:
+    assert verdict(gate, **changes) == Verdict(*expected)  # type: ignore[arg-type] # in its order
+
+
+@pytest.mark.parametrize("gate", ["quote_freshness", "recommendation_freshness"])
+def test_a_clock_ahead_of_ours_is_borne_as_far_as_an_age_is(gate: str) -> None:
+    limit_s = {"quote_freshness": 60, "recommendation_freshness": 300}[gate]
+    for seconds, passes in ((limit_s, True), (limit_s + 1, False), (-limit_s, True)):
+        moment = NOON + timedelta(seconds=seconds)
+        assert CALM.quote is not None
+        found = verdict(gate, quote=replace(CALM.quote, ts=moment), created_at=moment)
+        assert found.passed is passes, seconds
+
+
+def test_without_a_session_the_guard_s_run_counts() -> None:
+    assert not verdict("guard_alive", session=None, guard_ran_at=None).passed
+    assert verdict("guard_alive", session=None).passed
+
+
+def test_what_a_sell_is_told_names_the_gates_answers() -> None:
+    held = facts(action="SELL", held_kinds=frozenset({("AAA", "STOCK"), ("BBB", "STOCK")}))
+    verdicts = gates.assess_sell(held, RULES)
+    assert verdicts["trading_state"] == Verdict(True, "Exits are never halted")
+    assert verdicts["sell_has_position"] == Verdict(True, "AAA is held", True, True)
+    call = gates.assess_sell(facts(action="SELL", held_kinds=frozenset({("AAA", "CALL")})), RULES)
+    assert call["sell_has_position"] == Verdict(False, "AAA is not held", False, True)
+
+
+def test_the_gates_are_named_and_evaluated_in_this_order() -> None:
+    """Verdicts are stored by these names, and refusals are listed in this order."""
+    assert list(gates.assess_entry(CALM, RULES)) == [
+        "account_active",
+        "trading_state",
+        "closing_requested",
+        "daily_loss",
+        "vix_regime",
+        "trading_hours",
+        "guard_alive",
+        "recommendation_freshness",
+        "feature_freshness",
+        "bar_freshness",
+        "quote_freshness",
+        "confidence",
+        "action_allowed",
+        "duplicate_position",
+        "max_positions",
+        "max_exposure",
+        "buying_power",
+        "ticker_daily_limit",
+        "tier_daily_limit",
+        "cooldown",
+        "losing_streak",
+        "size",
+    ]

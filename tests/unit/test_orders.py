@@ -1,7 +1,7 @@
 """Orders: limits, ids, statuses, and when a broker's order is ours."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import product
 
@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from ops_pipeline.adapters import alpaca_words
 from ops_pipeline.domain import orders
-from ops_pipeline.domain.broker import BrokerOrder, Side
-from ops_pipeline.domain.market import Quote
-from ops_pipeline.domain.orders import LIVE, Order, Status
+from ops_pipeline.domain.broker import BrokerOrder, BrokerStatus, OrderRequest, Side
+from ops_pipeline.domain.legible import IllegibleItem
+from ops_pipeline.domain.market import Quote, new_york_time
+from ops_pipeline.domain.orders import LIVE, Order, OwnOrderId, Status
 from ops_pipeline.domain.simulation import simulate
 
 NOW = datetime(2026, 2, 4, 16, 0, 30, tzinfo=UTC)
@@ -264,3 +265,165 @@ def test_live_and_ended_are_all_the_states_there_are() -> None:
         order = replace(ORDER, status=status, filled_qty=Decimal(filled))  # type: ignore[arg-type] # all of them
         assert order.live == (status not in ended)
         assert order.remaining == 10 - filled
+
+
+def test_an_order_begins_as_an_intent_of_which_nothing_is_known() -> None:
+    assert (ORDER.status, ORDER.time_in_force) == ("intended", "day")
+    assert (ORDER.reserved_notional, ORDER.filled_qty) == (Decimal(0), Decimal(0))
+    assert ORDER.live
+    assert not ORDER.simulated
+    assert replace(ORDER, execution_mode="SIMULATED").simulated
+
+
+def test_each_term_of_the_order_is_sent() -> None:
+    """A market order has no price; a stop rests good till cancelled."""
+    stop = replace(ORDER, side="sell", order_type="stop", time_in_force="gtc")
+    assert stop.request() == OrderRequest(
+        client_order_id=ORDER.client_order_id,
+        symbol="AAA",
+        side="sell",
+        quantity=Decimal(10),
+        order_type="stop",
+        price=Decimal("100.10"),
+        time_in_force="gtc",
+    )
+
+
+def test_what_is_unsettled_is_live() -> None:
+    assert sorted(orders.UNSETTLED) == ["intended", "unknown"]
+    assert orders.UNSETTLED < LIVE
+
+
+@pytest.mark.parametrize(
+    ("theirs", "quantity", "filled", "may_fill"),
+    [
+        ("working", 10, 0, True),
+        ("working", 10, 9, True),
+        ("working", 10, 10, False),
+        ("unknown", 10, 0, True),
+        ("unknown", 10, 10, False),
+        ("canceled", 10, 3, False),
+        ("expired", 10, 0, False),
+        ("rejected", 10, 0, False),
+        # In dollars: without a quantity until it is filled.
+        ("working", 0, 0, True),
+        ("unknown", 0, 0, True),
+        ("filled", 0, 0, False),
+        ("canceled", 0, 0, False),
+    ],
+)
+def test_an_order_may_fill_until_its_end_is_certain(
+    theirs: BrokerStatus, quantity: int, filled: int, may_fill: bool
+) -> None:
+    found = replace(
+        FOUND, status=theirs, quantity=Decimal(quantity), filled_quantity=Decimal(filled)
+    )
+    assert orders.may_still_fill(found) is may_fill
+
+
+@pytest.mark.parametrize(
+    ("theirs", "filled", "ours"),
+    [("working", 1, "partially_filled"), ("working", 11, "filled"), ("rejected", 11, "filled")],
+)
+def test_the_filled_quantity_outweighs_the_word(
+    theirs: BrokerStatus, filled: int, ours: str
+) -> None:
+    assert orders.status_of(replace(FOUND, status=theirs, filled_quantity=Decimal(filled))) == ours
+
+
+@pytest.mark.parametrize(
+    ("known_at_broker", "status", "told", "filled", "expected"),
+    [
+        # Refused or given up, and never acknowledged: what turns up is believed.
+        (False, "rejected", "accepted", 0, "accepted"),
+        (False, "rejected", "accepted", 1, "partially_filled"),
+        (False, "rejected", "canceled", 0, "canceled"),
+        (False, "not_placed", "partially_filled", 0, "accepted"),
+        # Acknowledged and ended: it stays ended, unless all of it filled.
+        (True, "rejected", "accepted", 1, "rejected"),
+        (True, "canceled", "partially_filled", 9, "canceled"),
+        (True, "canceled", "canceled", 11, "filled"),
+        # Live: the report decides.
+        (True, "accepted", "rejected", 0, "rejected"),
+        (True, "partially_filled", "accepted", 1, "partially_filled"),
+        (True, "accepted", "unknown", 0, "accepted"),
+    ],
+)
+def test_an_end_is_taken_back_only_if_the_broker_had_never_acknowledged_the_order(
+    known_at_broker: bool, status: Status, told: Status, filled: int, expected: Status
+) -> None:
+    order = replace(ORDER, status=status, broker_order_id="b-1" if known_at_broker else None)
+    assert orders.status_after(order, told, Decimal(filled)) == expected
+
+
+def test_an_adopted_order_has_whatever_quantity_the_broker_says() -> None:
+    adopted = replace(ORDER, purpose="adopted", quantity=Decimal(3))
+    assert orders.other_terms(adopted, FOUND) is None
+    assert orders.other_terms(replace(adopted, symbol="BBB"), FOUND) is not None
+
+
+def test_another_order_of_the_broker_under_our_id_is_another_order() -> None:
+    known = replace(ORDER, broker_order_id="b-2")
+    assert orders.other_terms(known, FOUND) == "id: ours b-2, the broker's b-1"
+    assert orders.other_terms(replace(ORDER, broker_order_id="b-1"), FOUND) is None
+    assert orders.disagreement(known, FOUND) == "id: ours b-2, the broker's b-1"
+
+
+@pytest.mark.parametrize(
+    ("price", "step"), [("1", "0.01"), ("1.005", "0.01"), ("0.9999", "0.0001"), ("500", "0.01")]
+)
+def test_the_step_of_a_price_changes_at_a_dollar(price: str, step: str) -> None:
+    assert orders.price_step(Decimal(price)) == Decimal(step)
+
+
+def test_fills_are_watched_for_longer_than_orders_and_both_over_a_long_weekend() -> None:
+    """From the close before Good Friday to that of the Monday after it; and five sessions."""
+    over_easter = new_york_time(date(2026, 4, 6), 16) - new_york_time(date(2026, 4, 2), 16)
+    assert over_easter <= orders.WATCHED_FOR < orders.FILLS_WATCHED_FOR
+    five_sessions = new_york_time(date(2026, 4, 9), 16) - new_york_time(date(2026, 4, 1), 16)
+    assert five_sessions <= orders.FILLS_WATCHED_FOR
+
+
+def own(text: str) -> OwnOrderId | None:
+    return orders.read_client_order_id(text, deployment="main", account="large")
+
+
+def test_an_id_of_ours_says_what_it_was_made_of() -> None:
+    tick = NOW.replace(second=0)
+    assert own(identity()) == OwnOrderId("AAA", tick, "entry", 1)
+    assert own(identity(symbol="BRK-B", purpose="stop", attempt=12)) == OwnOrderId(
+        "BRK-B", tick, "stop", 12
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "by-hand-1",
+        "AAA-20260204T1600-entry-1",
+        "other-large-AAA-20260204T1600-entry-1",
+        "main-tiny-AAA-20260204T1600-entry-1",
+        "main-large--20260204T1600-entry-1",
+        "main-large-AAA-20260204T1600-adopted-1",
+        "main-large-AAA-20260204T1600-entry-0",
+        "main-large-AAA-20260204T1600-entry-1-1",
+        "main-large-AAA-20261304T1600-entry-1",
+        "x-main-large-AAA-20260204T1600-entry-1",
+    ],
+)
+def test_an_id_of_somebody_else_says_nothing(text: str) -> None:
+    assert own(text) is None
+
+
+def test_an_order_may_be_an_illegible_item_by_its_ids_and_else_by_its_symbol() -> None:
+    known = replace(ORDER, broker_order_id="b-1")
+    item = IllegibleItem(kind="order", name="x", reason="odd", content="{}")
+    assert orders.may_be_listed(known, [item])
+    assert not orders.may_be_listed(known, [])
+    ours = {"client_order_id": ORDER.client_order_id, "broker_order_id": "b-1", "symbol": "AAA"}
+    for name, value in ours.items():
+        other = replace(item, **{name: "another"})  # type: ignore[arg-type] # by name
+        assert not orders.may_be_listed(known, [other])
+        same = replace(item, **{name: value})  # type: ignore[arg-type] # by name
+        assert orders.may_be_listed(known, [other, same])

@@ -54,6 +54,16 @@ def test_the_risk_budget_is_what_the_stop_would_cost() -> None:
     assert found.allowed["risk_budget"] == 50
 
 
+def test_what_each_bound_allows_is_shown_to_the_hundredth_of_a_share() -> None:
+    allowed = size("300", equity=Decimal(10_000)).allowed
+    assert {name: str(shares) for name, shares in allowed.items()} == {
+        "risk_budget": "16.67",
+        "position_notional": "6.67",
+        "exposure_left": "33.33",
+        "buying_power": "166.67",
+    }
+
+
 def test_an_elevated_regime_halves_and_rounds_down() -> None:
     found = sizing.stock_size(
         Decimal(110), risk=0.01, stop_distance=0.02, room=ROOMY, factor=RULES.elevated_vix_factor
@@ -132,6 +142,8 @@ def test_a_ladder_without_a_last_tier_is_refused() -> None:
         ([2.0] * 6 + [-1.0] * 4, 0.2),
         # p = 0.5, b = 1.5: f = 0.5 - 0.5 / 1.5 = 1/6, half of it 1/12.
         ([1.5] * 5 + [-1.0] * 5, 1 / 12),
+        # p = 0.5, b = 3 / 2: f = 0.5 - 0.5 / 1.5 = 1/6, half of it 1/12.
+        ([3.0] * 5 + [-2.0] * 5, 1 / 12),
         # p = 0.5, b = 1: no edge.
         ([1.0, -1.0], 0.0),
         # p = 0.3, b = 1: a losing game is not played.
