@@ -33,15 +33,6 @@ def ended(bench: TradingBench, status: str) -> str:
     return name
 
 
-def fill_after_all(bench: TradingBench, name: str, quantity: str | None = None) -> None:
-    """Fill an order that ended; the broker goes on calling it what it had called it."""
-    before = bench.broker.orders[name]
-    bench.broker.orders[name] = replace(before, status="working")
-    bench.broker.fill(name, "100.00", quantity)
-    if bench.broker.orders[name].status != "filled":
-        bench.broker.say(name, before.raw_status)
-
-
 def breaches(bench: TradingBench) -> list[str]:
     with bench.db.transaction() as tx:
         return [str(it) for it in invariants.check(tx, now=bench.clock.now())]
@@ -58,7 +49,7 @@ def test_a_fill_told_after_the_end_is_booked_and_guarded(
     bench: TradingBench, status: str, quantity: str | None
 ) -> None:
     name = ended(bench, status)
-    fill_after_all(bench, name, quantity)
+    bench.broker.fill_late(name, "100.00", quantity)
     bench.next_minute()
     bench.guard()
     held = Decimal(quantity or 19)
@@ -71,7 +62,7 @@ def test_a_fill_told_after_the_end_is_booked_and_guarded(
 def test_a_second_late_fill_is_booked_like_the_first(bench: TradingBench) -> None:
     name = ended(bench, "canceled")
     for quantity in ("7", "5"):
-        fill_after_all(bench, name, quantity)
+        bench.broker.fill_late(name, "100.00", quantity)
         bench.next_minute()
         bench.guard()
     assert bench.position()["quantity"] == 12
@@ -82,7 +73,7 @@ def test_a_fill_that_only_the_activities_tell_of_is_booked(bench: TradingBench) 
     """The order's own quantity stays behind for good."""
     name = ended(bench, "canceled")
     stale = bench.broker.orders[name]
-    fill_after_all(bench, name, "7")
+    bench.broker.fill_late(name, "100.00", "7")
     bench.broker.orders[name] = stale
     bench.next_minute()
     bench.guard()
@@ -106,7 +97,7 @@ def test_a_late_fill_of_a_stop_closes_its_position(held: TradingBench) -> None:
     held.clock.advance(6 * 3600)
     held.guard()
     assert held.order("stop")["status"] == "expired"
-    fill_after_all(held, name)
+    held.broker.fill_late(name, "100.00")
     held.next_minute()
     held.guard()
     assert held.position()["status"] == "closed"
@@ -147,7 +138,7 @@ def test_a_refused_order_that_turns_up_filled_is_booked(bench: TradingBench) -> 
 @pytest.mark.parametrize("status", ENDS)
 def test_a_fill_of_an_order_of_the_day_before_is_booked(bench: TradingBench, status: str) -> None:
     name = ended(bench, status)
-    fill_after_all(bench, name)
+    bench.broker.fill_late(name, "100.00")
     bench.clock.advance(23 * 3600)
     bench.quote("AAA")
     bench.guard()

@@ -17,14 +17,6 @@ def entry(bench: TradingBench) -> str:
     return str(bench.order()["client_order_id"])
 
 
-def overfill(bench: TradingBench, name: str, price: str) -> None:
-    """Let a live order fill one share more than was ordered."""
-    order = bench.broker.orders[name]
-    bench.broker.orders[name] = replace(order, quantity=order.quantity + 1)
-    bench.broker.fill(name, price)
-    bench.broker.orders[name] = replace(bench.broker.orders[name], quantity=order.quantity)
-
-
 def breaches(bench: TradingBench) -> list[str]:
     with bench.db.transaction() as tx:
         return [str(it) for it in invariants.check(tx, now=bench.clock.now())]
@@ -32,7 +24,7 @@ def breaches(bench: TradingBench) -> list[str]:
 
 def test_an_entry_overfilled_by_a_share_is_booked_and_guarded_whole(bench: TradingBench) -> None:
     name = entry(bench)
-    overfill(bench, name, "100.00")
+    bench.broker.overfill(name, "100.00")
     bench.next_minute()
     bench.guard()
     order = bench.order()
@@ -50,7 +42,7 @@ def test_a_share_too_many_told_after_the_order_had_filled_is_booked(bench: Tradi
     bench.next_minute()
     bench.guard()
     bench.broker.say(name, "partially_filled")
-    overfill(bench, name, "100.00")
+    bench.broker.overfill(name, "100.00")
     bench.next_minute()
     bench.guard()
     assert (bench.order()["filled_qty"], bench.position()["quantity"]) == (20, 20)
@@ -60,7 +52,7 @@ def test_a_share_too_many_told_after_the_order_had_filled_is_booked(bench: Tradi
 def test_a_stop_that_sells_a_share_too_many_closes_its_position_and_alerts(
     held: TradingBench,
 ) -> None:
-    overfill(held, str(held.order("stop")["client_order_id"]), "98.00")
+    held.broker.overfill(str(held.order("stop")["client_order_id"]), "98.00")
     held.next_minute()
     held.guard()
     assert held.position()["status"] == "closed"

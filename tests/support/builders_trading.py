@@ -140,6 +140,7 @@ class TradingBench:
         self.parameters: Versioned = in_force(db, rules)
         self.notes = Notes()
         self.read_after_write = False
+        self.guard_runs = True
         self._connected: dict[str, Broker] = {}
         self._ids = count(1)
         self.vix(18.0)
@@ -158,10 +159,14 @@ class TradingBench:
         return minute_of(self.clock.now())
 
     def quote(self, ticker: str, bid: str = "99.98", ask: str = "100.00") -> None:
-        """Quote a ticker now, with a fresh bar and features and a run of the guard beside it."""
+        """Quote a ticker now, with a fresh bar and features and a run of the guard beside it.
+
+        `guard_runs = False`: the position manager is down meanwhile.
+        """
         self.market.quote(ticker, bid, ask)
         self.run(_KNOW_TICKER, ticker=ticker)
-        self.run(_GUARD_RAN, tick=self.tick - MINUTE)
+        if self.guard_runs:
+            self.run(_GUARD_RAN, tick=self.tick - MINUTE)
         bar = minute_of(self.clock.now()) - MINUTE
         store_bars(self.db, bars_of(ticker, bar, [bid]), now=self.clock.now())
         store_features(

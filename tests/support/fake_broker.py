@@ -165,6 +165,21 @@ class FakeBroker:
         self._book(order, fill)
         return fill
 
+    def fill_late(self, client_order_id: str, price: str, quantity: str | None = None) -> None:
+        """Execute an order that has ended; what is not filled whole keeps its word."""
+        word = self.orders[client_order_id].raw_status
+        self.say(client_order_id, "new")
+        self.fill(client_order_id, price, quantity)
+        if self.orders[client_order_id].status != "filled":
+            self.say(client_order_id, word)
+
+    def overfill(self, client_order_id: str, price: str) -> None:
+        """Execute a live order with one share more than was ordered."""
+        ordered = self.orders[client_order_id].quantity
+        self._resize(client_order_id, ordered + 1)
+        self.fill(client_order_id, price)
+        self._resize(client_order_id, ordered)
+
     def end(self, client_order_id: str, status: str) -> None:
         """End an order by the broker's own will: "canceled", "expired" or "rejected"."""
         self.say(client_order_id, status)
@@ -285,6 +300,9 @@ class FakeBroker:
             filled_quantity=filled,
             filled_average_price=(before + fill.quantity * fill.price) / filled,
         )
+
+    def _resize(self, client_order_id: str, quantity: Decimal) -> None:
+        self.orders[client_order_id] = replace(self.orders[client_order_id], quantity=quantity)
 
     def _update(self, order: BrokerOrder, word: str, **changes: Any) -> None:
         self.orders[order.client_order_id] = replace(
