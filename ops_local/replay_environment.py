@@ -19,6 +19,7 @@ from ops_local.feeds.server import FeedServer
 from ops_local.home import Home
 from ops_local.pipeline import Pipeline, ReplayClock, Tally
 from ops_local.recordings.recording import Recording
+from ops_local.recordings.tables import bytes_of
 from ops_pipeline.db import feeds, parameters, runs, tickers
 from ops_pipeline.db.driver.connection import Database, Transaction, target_from_url
 from ops_pipeline.domain.market import new_york_time
@@ -80,7 +81,7 @@ class ReplayPlan:
         digest = hashlib.sha256(self._figures)
         for file in sorted(self.recording.folder.rglob("*")):
             if file.is_file():
-                digest.update(file.name.encode() + file.read_bytes())
+                digest.update(file.name.encode() + bytes_of(file))
         digest.update(f"{self.bounds} {bool(self.database_url)}".encode())
         return digest.hexdigest()
 
@@ -170,6 +171,8 @@ def variables(urls: DatabaseUrls, exchange_url: str, served: FeedServer) -> dict
         "ALPACA_DATA_URL": exchange_url,
         "VIX_URL": served.vix_url,
         "FEED_PROXY_URL": served.proxy_url,
+        # The volatility index comes from this machine too.
+        "FEED_ALLOWED_NETWORKS": "127.0.0.0/8",
         "OPS_DEPLOYMENT": "replay",
         "BROKER_READ_AFTER_WRITE": "true",
         **key_variables(ACCOUNTS),

@@ -29,6 +29,7 @@ from ops_local.recordings.tables import (
     write_quotes,
 )
 from ops_pipeline.domain.market import Bar, Quote
+from ops_pipeline.domain.regime import LEAST_VIX, MOST_VIX, is_plausible_vix
 
 __all__ = ["InvalidRecording", "RecordedNewsItem", "Recording", "load", "write"]
 
@@ -94,7 +95,7 @@ def load(folder: Path) -> Recording:
     day, tickers = _day(facts, session_file), _tickers(facts, session_file)
     quotes_file, news_file = folder / "quotes.csv.gz", folder / "news.jsonl"
     quotes: dict[str, list[Quote]] = {ticker: [] for ticker in tickers}
-    if quotes_file.exists():
+    if _is_there(quotes_file):
         quotes = read_quotes(quotes_file, day, tickers)
     return Recording(
         folder=folder,
@@ -105,8 +106,13 @@ def load(folder: Path) -> Recording:
         vix_previous_close=_vix(facts, session_file),
         bars=read_bars(folder / "bars.csv.gz", day, tickers),
         quotes=quotes,
-        news=_news(news_file) if news_file.exists() else [],
+        news=_news(news_file) if _is_there(news_file) else [],
     )
+
+
+def _is_there(file: Path) -> bool:
+    """Whether a file has been recorded; also a link to nowhere, which is refused later."""
+    return file.exists() or file.is_symlink()
 
 
 def write(recording: Recording) -> None:
@@ -134,7 +140,9 @@ def write(recording: Recording) -> None:
 def _json_object(text: str, place: str) -> dict[str, object]:
     try:
         value = json.loads(text)
-    except json.JSONDecodeError as error:
+    except RecursionError:
+        raise InvalidRecording(f"{place}: expected JSON that is not nested that deep") from None
+    except ValueError as error:
         raise InvalidRecording(f"{place}: expected JSON: {error}") from error
     if not isinstance(value, dict):
         raise InvalidRecording(f"{place}: expected a JSON object")
@@ -168,11 +176,13 @@ def _vix(facts: Mapping[str, object], file: Path) -> float | None:
     value = facts.get("vix_previous_close")
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1_000:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not is_plausible_vix(float(value)):  # type: ignore[arg-type]  # a number
         raise InvalidRecording(
-            f"{file}: expected vix_previous_close in index points or no such field, not {value!r}"
+            f"{file}: expected vix_previous_close as {LEAST_VIX:g} to {MOST_VIX:g} index points "
+            f"or no such field, not {value!r}"
         )
-    return float(value)
+    return float(value)  # type: ignore[arg-type]  # as above
 
 
 def _news(file: Path) -> list[RecordedNewsItem]:

@@ -1,11 +1,15 @@
 """The minute tables of a recording: gzipped csv, read strictly and quickly."""
 
+import errno
 import gzip
+import os
+import stat
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from io import BytesIO
 from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +18,9 @@ from ops_pipeline.domain.market import Bar, Quote, new_york_day
 
 BAR_COLUMNS = ("ticker", "ts", "open", "high", "low", "close", "volume")
 QUOTE_COLUMNS = ("ticker", "ts", "bid", "bid_size", "ask", "ask_size")
+
+# Ten thousand tickers through a whole day come to 0.6 GB.
+_MOST_BYTES = 2**30
 
 _Row = TypeVar("_Row", Bar, Quote)
 
@@ -40,15 +47,54 @@ def write_quotes(file: Path, quotes: Mapping[str, Sequence[Quote]]) -> None:
 
 
 def text_of(file: Path) -> str:
+    """The whole text of a file of a recording, unpacked.
+
+    Raises:
+        InvalidRecording: it is missing, no regular file, damaged, too large or no text.
+    """
     try:
-        data = file.read_bytes()
-        return (gzip.decompress(data) if file.suffix == ".gz" else data).decode()
+        text = _unpacked(file, bytes_of(file)).decode()
     except FileNotFoundError as error:
         raise InvalidRecording(f"{file}: expected this file in every recording") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InvalidRecording(f"{file}: expected a whole gzip file: {error}") from error
     except UnicodeDecodeError as error:
         raise InvalidRecording(f"{file}: expected UTF-8: {error}") from error
+    if "\0" in text:
+        raise InvalidRecording(f"{file}: expected text without a NUL")
+    return text
+
+
+def bytes_of(file: Path) -> bytes:
+    """The bytes of a regular file; what a link, pipe or device would give is not read.
+
+    Raises:
+        InvalidRecording: it is one of these.
+    """
+    try:
+        # Without waiting: opening a pipe would, for somebody who writes to it.
+        number = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):
+            raise
+        raise InvalidRecording(f"{file}: expected a regular file, not a link or a socket") from None
+    try:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise InvalidRecording(f"{file}: expected a regular file, not a folder, pipe or device")
+        with os.fdopen(number, "rb", closefd=False) as opened:
+            return opened.read()
+    finally:
+        os.close(number)
+
+
+def _unpacked(file: Path, data: bytes) -> bytes:
+    if file.suffix != ".gz":
+        return data
+    with gzip.open(BytesIO(data)) as packed:
+        unpacked = packed.read(_MOST_BYTES + 1)
+    if len(unpacked) > _MOST_BYTES:
+        raise InvalidRecording(f"{file}: expected at most {_MOST_BYTES} bytes unpacked")
+    return unpacked
 
 
 def _write_table(

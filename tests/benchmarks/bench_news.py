@@ -36,7 +36,7 @@ from ops_pipeline.stages.request import TickRequest
 from tests.benchmarks.measuring import made_tickers, memory_mb, migrated, server
 from tests.news import labelled_lines
 from tests.support.fakes import FixedClock
-from tests.support.feed_server import FeedServer, Page, feed_server, item, rss
+from tests.support.feed_server import FeedServer, Page, feed_server, item, local_feed, rss
 
 LINES = [
     line[2:]
@@ -129,7 +129,7 @@ def ingest() -> None:
     with server() as url, migrated(url, "news") as urls, feed_server() as serving:
         db = Database(target_from_url(urls.writer), application_name="bench")
         with closing(db):
-            feed = RssFeed()
+            feed = local_feed()
             for number in range(ROUNDS):
                 _ingest_round(db, feed, serving, number)
 

@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 import pytest
 
 from ops_pipeline.adapters import feed_bounds
-from ops_pipeline.adapters.rss import RssFeed
 from ops_pipeline.domain.news.items import FeedState
 from ops_pipeline.errors import FeedUnavailable
-from tests.support.feed_server import FeedServer, Page, feed_server, item, rss
+from tests.support.feed_server import FeedServer, Page, feed_server, item, local_feed, rss
 
 STAMP = "Wed, 04 Feb 2026 09:30:00 -0500"
 
@@ -36,7 +35,7 @@ def test_an_item_comes_with_its_guid_link_texts_and_utc_time(server: FeedServer)
             summary="A large one.",
         )
     )
-    (entry,) = RssFeed().fetch(state(server.put("/f", Page(body)))).entries
+    (entry,) = local_feed().fetch(state(server.put("/f", Page(body)))).entries
     assert (entry.guid, entry.link) == ("b-1", "https://wire.example/b/1")
     assert (entry.title, entry.summary) == ("Boeing wins order", "A large one.")
     assert entry.published_at == datetime(2026, 2, 4, 14, 30, tzinfo=UTC)
@@ -44,7 +43,7 @@ def test_an_item_comes_with_its_guid_link_texts_and_utc_time(server: FeedServer)
 
 def test_what_a_feed_does_not_say_is_none_and_not_invented(server: FeedServer) -> None:
     body = rss(item("Only a title", published="sometime last week"), item(guid="only-a-guid"))
-    first, second = RssFeed().fetch(state(server.put("/f", Page(body)))).entries
+    first, second = local_feed().fetch(state(server.put("/f", Page(body)))).entries
     assert (first.guid, first.link, first.published_at) == (None, None, None)
     assert (second.guid, second.title, second.summary) == ("only-a-guid", None, None)
 
@@ -53,14 +52,14 @@ def test_an_atom_feed_is_read_like_any_other(server: FeedServer) -> None:
     body = b"""<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title>Wire</title>
     <entry><id>urn:x:1</id><title>Intel cuts outlook</title><link href="https://wire.example/i"/>
     <updated>2026-02-04T14:30:00Z</updated></entry></feed>"""
-    (entry,) = RssFeed().fetch(state(server.put("/f", Page(body)))).entries
+    (entry,) = local_feed().fetch(state(server.put("/f", Page(body)))).entries
     assert (entry.guid, entry.title) == ("urn:x:1", "Intel cuts outlook")
     assert entry.published_at == datetime(2026, 2, 4, 14, 30, tzinfo=UTC)
 
 
 def test_a_feed_that_did_not_change_costs_a_304_and_no_entries(server: FeedServer) -> None:
     url = server.put("/f", Page(rss(item("News", guid="1")), etag='"v1"'))
-    feed = RssFeed()
+    feed = local_feed()
     first = feed.fetch(state(url))
     assert (first.etag, first.not_modified, len(first.entries)) == ('"v1"', False, 1)
     again = feed.fetch(state(url, etag='"v1"', last_modified="Wed, 04 Feb 2026 14:00:00 GMT"))
@@ -72,13 +71,13 @@ def test_a_feed_that_did_not_change_costs_a_304_and_no_entries(server: FeedServe
 
 def test_a_compressed_answer_is_read(server: FeedServer) -> None:
     page = Page(gzip.compress(rss(item("News", guid="1"))), headers={"Content-Encoding": "gzip"})
-    assert len(RssFeed().fetch(state(server.put("/f", page))).entries) == 1
+    assert len(local_feed().fetch(state(server.put("/f", page))).entries) == 1
 
 
 def test_a_redirect_is_followed(server: FeedServer) -> None:
     server.put("/new", Page(rss(item("News", guid="1"))))
     url = server.put("/old", Page(status=301, headers={"Location": "/new"}))
-    assert len(RssFeed().fetch(state(url)).entries) == 1
+    assert len(local_feed().fetch(state(url)).entries) == 1
 
 
 def test_a_feed_that_moved_for_good_is_asked_at_its_new_address_from_then_on(
@@ -86,9 +85,9 @@ def test_a_feed_that_moved_for_good_is_asked_at_its_new_address_from_then_on(
 ) -> None:
     server.put("/new", Page(rss(item("News", guid="1"))))
     url = server.put("/old", Page(status=301, headers={"Location": "/new"}))
-    first = RssFeed().fetch(state(url))
+    first = local_feed().fetch(state(url))
     assert first.moved_to == server.root + "/new"
-    again = RssFeed().fetch(state(url, moved_to=first.moved_to))
+    again = local_feed().fetch(state(url, moved_to=first.moved_to))
     assert (again.moved_to, len(again.entries)) == (first.moved_to, 1)
     assert len(server.requests["/old"]) == 1
 
@@ -97,7 +96,7 @@ def test_a_redirect_for_the_moment_is_not_remembered(server: FeedServer) -> None
     server.put("/new", Page(rss(item("News", guid="1"))))
     server.put("/b", Page(status=301, headers={"Location": "/new"}))
     url = server.put("/a", Page(status=302, headers={"Location": "/b"}))
-    assert RssFeed().fetch(state(url)).moved_to is None
+    assert local_feed().fetch(state(url)).moved_to is None
 
 
 @pytest.mark.parametrize(
@@ -109,7 +108,7 @@ def test_a_redirect_that_leads_nowhere_is_unavailable(
 ) -> None:
     url = server.put("/loop", Page(status=301, headers={"Location": location}))
     with pytest.raises(FeedUnavailable, match=why):
-        RssFeed().fetch(state(url))
+        local_feed().fetch(state(url))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +124,7 @@ def test_a_server_s_wish_to_be_left_alone_is_passed_on(
 ) -> None:
     url = server.put("/f", Page(status=429, headers=headers))
     with pytest.raises(FeedUnavailable) as refused:
-        RssFeed().fetch(state(url))
+        local_feed().fetch(state(url))
     assert refused.value.retry_after_s == seconds
 
 
@@ -141,7 +140,7 @@ def test_a_server_s_wish_to_be_left_alone_is_passed_on(
 )
 def test_a_time_whose_zone_or_day_is_unknown_is_no_time(server: FeedServer, written: str) -> None:
     page = Page(rss(item("News", guid="1", published=written)))
-    (entry,) = RssFeed().fetch(state(server.put("/f", page))).entries
+    (entry,) = local_feed().fetch(state(server.put("/f", page))).entries
     assert entry.published_at is None
 
 
@@ -156,19 +155,19 @@ def test_a_time_whose_zone_or_day_is_unknown_is_no_time(server: FeedServer, writ
 )
 def test_a_time_with_its_zone_is_that_moment(server: FeedServer, written: str) -> None:
     page = Page(rss(item("News", guid="1", published=written)))
-    (entry,) = RssFeed().fetch(state(server.put("/f", page))).entries
+    (entry,) = local_feed().fetch(state(server.put("/f", page))).entries
     assert entry.published_at == datetime(2026, 2, 4, 14, 30, tzinfo=UTC)
 
 
 def test_a_small_answer_that_unpacks_to_a_huge_one_is_refused(server: FeedServer) -> None:
     page = Page(gzip.compress(b" " * 30_000_000), headers={"Content-Encoding": "gzip"})
     with pytest.raises(FeedUnavailable, match="over 3145728 bytes"):
-        RssFeed().fetch(state(server.put("/f", page)))
+        local_feed().fetch(state(server.put("/f", page)))
 
 
 def test_only_the_first_entries_of_an_endless_list_are_read(server: FeedServer) -> None:
     body = rss(*(item(f"News number {n}", guid=str(n)) for n in range(30)))
-    document = RssFeed(most_entries=20).fetch(state(server.put("/f", Page(body))))
+    document = local_feed(most_entries=20).fetch(state(server.put("/f", Page(body))))
     assert [entry.guid for entry in document.entries] == [str(n) for n in range(20)]
 
 
@@ -181,7 +180,7 @@ def test_of_a_long_list_the_newest_entries_are_kept_and_the_rest_is_counted(
         item(f"News number {m}", guid=str(m), published=f"{m // 60:02}:{m % 60:02}".join(_DAY))
         for m in minutes
     ]
-    document = RssFeed(most_entries=500).fetch(state(server.put("/f", Page(rss(*items)))))
+    document = local_feed(most_entries=500).fetch(state(server.put("/f", Page(rss(*items)))))
     kept = [entry.guid for entry in document.entries]
     assert kept == [str(m) for m in minutes if m >= 100]
     assert document.cut == 100
@@ -189,7 +188,7 @@ def test_of_a_long_list_the_newest_entries_are_kept_and_the_rest_is_counted(
 
 def test_entries_without_a_time_are_the_first_to_go(server: FeedServer) -> None:
     items = [item("No time", guid="none"), *(_dated(m) for m in range(3)), item("Nor here")]
-    document = RssFeed(most_entries=4).fetch(state(server.put("/f", Page(rss(*items)))))
+    document = local_feed(most_entries=4).fetch(state(server.put("/f", Page(rss(*items)))))
     assert [entry.guid for entry in document.entries] == ["none", "0", "1", "2"]
     assert document.cut == 1
 
@@ -199,7 +198,7 @@ def test_the_limit_of_tags_cuts_the_oldest_items_as_well(
 ) -> None:
     monkeypatch.setattr(feed_bounds, "_MOST_TAGS", 100)
     items = [_dated(m) for m in range(40)]
-    document = RssFeed().fetch(state(server.put("/f", Page(rss(*items)))))
+    document = local_feed().fetch(state(server.put("/f", Page(rss(*items)))))
     kept = [int(entry.guid or "") for entry in document.entries]
     assert kept == list(range(40 - len(kept), 40))
     assert 5 <= len(kept) < 40
@@ -217,7 +216,7 @@ def test_a_server_that_drips_is_left_when_the_time_is_up(server: FeedServer) -> 
     url = server.put("/f", Page(rss(item("News", guid="1")), drip_s=0.05))
     began = time.monotonic()
     with pytest.raises(FeedUnavailable, match=r"took over 0\.3 s"):
-        RssFeed(total_s=0.3).fetch(state(url))
+        local_feed(total_s=0.3).fetch(state(url))
     assert time.monotonic() - began < 2
 
 
@@ -227,26 +226,26 @@ def test_another_status_is_an_unavailable_feed_not_an_empty_one(
 ) -> None:
     page = Page(rss(item("Not to be read", guid="1")), status=status)
     with pytest.raises(FeedUnavailable, match=str(status)):
-        RssFeed().fetch(state(server.put("/f", page)))
+        local_feed().fetch(state(server.put("/f", page)))
 
 
 @pytest.mark.parametrize("body", [b"", b"<html><body>Log in</body></html>", b'{"a": 1}', b"\0\1"])
 def test_an_answer_that_is_no_feed_is_unavailable(server: FeedServer, body: bytes) -> None:
     with pytest.raises(FeedUnavailable, match="no feed"):
-        RssFeed().fetch(state(server.put("/f", Page(body))))
+        local_feed().fetch(state(server.put("/f", Page(body))))
 
 
 def test_an_answer_that_breaks_off_is_unavailable(server: FeedServer) -> None:
     page = Page(rss(item("News", guid="1")), declared_bytes=10_000)
     with pytest.raises(FeedUnavailable):
-        RssFeed().fetch(state(server.put("/f", page)))
+        local_feed().fetch(state(server.put("/f", page)))
 
 
 def test_a_server_that_is_not_there_is_unavailable() -> None:
     with feed_server() as server:
         url = server.root + "/f"
     with pytest.raises(FeedUnavailable, match="NewConnectionError"):
-        RssFeed().fetch(state(url))
+        local_feed().fetch(state(url))
 
 
 def test_entities_that_multiply_or_reach_outside_are_not_expanded(server: FeedServer) -> None:
@@ -260,7 +259,7 @@ def test_entities_that_multiply_or_reach_outside_are_not_expanded(server: FeedSe
         "<title>a &e9; b &out; c &file; d</title></item></channel></rss>"
     ).encode()
     began = time.monotonic()
-    (entry,) = RssFeed().fetch(state(server.put("/f", Page(body)))).entries
+    (entry,) = local_feed().fetch(state(server.put("/f", Page(body)))).entries
     assert time.monotonic() - began < 5
     assert len(entry.title or "") < 200
     assert "SECRET" not in (entry.title or "")

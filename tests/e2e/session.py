@@ -125,6 +125,7 @@ def deployed_session(
                 "ALPACA_DATA_URL": exchange.url,
                 "VIX_URL": served.vix_url,
                 "FEED_PROXY_URL": served.proxy_url,
+                "FEED_ALLOWED_NETWORKS": "127.0.0.0/8",
             }
         )
         database = Database(target_from_url(database_url), application_name="e2e")

@@ -29,6 +29,7 @@ ODD = {
     "ALPACA_DATA_URL": "ftp://data",
     "VIX_URL": "not a URL",
     "FEED_PROXY_URL": "proxy:3128",
+    "FEED_ALLOWED_NETWORKS": "0.0.0.0/0",
     "MODEL_S3_URI": "https://models/finbert",
     "MODEL_SHA256": "0123abcd",
     "BROKER_READ_AFTER_WRITE": "perhaps",

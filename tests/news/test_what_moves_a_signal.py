@@ -7,7 +7,6 @@ from email.utils import format_datetime
 import pytest
 
 from ops_pipeline.adapters.lexicon_classifier import LexiconClassifier
-from ops_pipeline.adapters.rss import RssFeed
 from ops_pipeline.db import feeds, news
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.news.identity import news_item
@@ -17,7 +16,7 @@ from ops_pipeline.domain.news.ticker_sentiment import Pressure, ticker_sentiment
 from ops_pipeline.stages import classifier, rss_ingest
 from ops_pipeline.stages.request import TickRequest
 from tests.support.fakes import FixedClock
-from tests.support.feed_server import FeedServer, Page, feed_server, item, rss
+from tests.support.feed_server import FeedServer, Page, feed_server, item, local_feed, rss
 
 TICK = datetime(2026, 2, 4, 15, 30, tzinfo=UTC)
 GOOD = "Nike beats quarterly profit estimates"
@@ -40,7 +39,7 @@ def serve(db: Database, server: FeedServer, *items: str, path: str = "/f", at: i
     clock = FixedClock(request.tick)
     with db.transaction() as tx:
         feeds.subscribe(tx, url=url, source=path)
-    rss_ingest.run(request, db=db, feed=RssFeed(), clock=clock)
+    rss_ingest.run(request, db=db, feed=local_feed(), clock=clock)
     classifier.run(request, db=db, classifier=LexiconClassifier(), clock=clock)
 
 

@@ -24,7 +24,8 @@ EVENT = {"tick": "2026-02-04T14:31:00Z"}
 @pytest.fixture
 def clock(database_urls: DatabaseUrls) -> Iterator[FixedClock]:
     clock = FixedClock(NOW)
-    runtime = Runtime({"DATABASE_URL": database_urls.writer}, clock, owner="test")
+    variables = {"DATABASE_URL": database_urls.writer, "FEED_ALLOWED_NETWORKS": "127.0.0.0/8"}
+    runtime = Runtime(variables, clock, owner="test")
     wiring.use(runtime)
     yield clock
     runtime.database.close()

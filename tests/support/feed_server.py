@@ -5,7 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
 from threading import Thread
+from typing import Any
+
+from ops_pipeline.adapters.rss import RssFeed
+
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+
+
+def local_feed(**bounds: Any) -> RssFeed:
+    """A reader that may read this server."""
+    return RssFeed(networks=LOOPBACK, **bounds)
 
 
 @dataclass

@@ -48,6 +48,7 @@ def leading_to(
         "ALPACA_TRADING_URL": exchange.url,
         "ALPACA_DATA_URL": exchange.url,
         "VIX_URL": vix_url,
+        "FEED_ALLOWED_NETWORKS": "127.0.0.0/8",
         **key_variables((LARGE, TINY)),
     }
 

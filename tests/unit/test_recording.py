@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -224,3 +225,49 @@ def test_every_recorded_real_day_is_read() -> None:
         assert not day.synthetic
         assert all(day.bars[ticker] and day.quotes[ticker] for ticker in day.tickers)
         assert {new_york_day(bar.ts) for bars in day.bars.values() for bar in bars} == {day.day}
+
+
+def test_a_link_a_pipe_and_a_folder_are_no_files_of_a_recording(
+    written: Recording, tmp_path: Path
+) -> None:
+    for name in ("session.json", "bars.csv.gz", "quotes.csv.gz", "news.jsonl"):
+        file, kept = written.folder / name, tmp_path / name
+        file.rename(kept)
+        for make in (partial(os.symlink, kept), os.mkfifo, Path.mkdir):
+            make(file)
+            with pytest.raises(InvalidRecording, match=f"{name}: expected a regular file"):
+                recording.load(written.folder)
+            file.rmdir() if file.is_dir() and not file.is_symlink() else file.unlink()
+        kept.rename(file)
+    assert recording.load(written.folder).tickers == written.tickers
+
+
+def test_a_link_to_nowhere_is_not_the_same_as_no_news(written: Recording) -> None:
+    news = written.folder / "news.jsonl"
+    news.unlink()
+    news.symlink_to(written.folder / "gone")
+    with pytest.raises(InvalidRecording, match=r"news\.jsonl"):
+        recording.load(written.folder)
+
+
+@pytest.mark.parametrize("name", ["session.json", "bars.csv.gz", "news.jsonl"])
+def test_a_nul_is_refused_by_its_file(written: Recording, name: str) -> None:
+    put(written.folder / name, "{}\0")
+    with pytest.raises(InvalidRecording, match=f"{name}: expected text without a NUL"):
+        recording.load(written.folder)
+
+
+@pytest.mark.parametrize("name", ["session.json", "news.jsonl"])
+def test_json_that_is_nested_too_deep_is_refused_by_its_file(written: Recording, name: str) -> None:
+    put(written.folder / name, "[" * 200_000)
+    with pytest.raises(InvalidRecording, match=rf"{name}.*: expected JSON"):
+        recording.load(written.folder)
+
+
+def test_a_packed_table_without_end_is_refused(
+    written: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops_local.recordings.tables._MOST_BYTES", 1_000)
+    put(written.folder / "bars.csv.gz", "a" * 1_001)
+    with pytest.raises(InvalidRecording, match="at most 1000 bytes unpacked"):
+        recording.load(written.folder)

@@ -6,16 +6,29 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-from alpaca.common.exceptions import APIError
 from alpaca.common.rest import RESTClient
-from requests.exceptions import ChunkedEncodingError, ConnectTimeout, RequestException, Timeout
+from requests import Response
 from requests.exceptions import ConnectionError as ConnectionFailed
-from urllib3.exceptions import MaxRetryError, NewConnectionError
+from requests.exceptions import ConnectTimeout, RequestException, Timeout
+from urllib3.exceptions import (
+    HTTPError,
+    IncompleteRead,
+    MaxRetryError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+)
 
+from ops_pipeline.adapters.bounded_answers import ExcessiveAnswer, bounded_body, bounded_json
 from ops_pipeline.ports import send_always
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 10.0
+# A server may also drip its answer.
+ANSWER_TIME_S = 20.0
+# A page of 10,000 bars has 1 MB, one of 500 orders less. JSON takes some twenty times its size.
+MOST_BYTES = 4 * 1024 * 1024
+_REFUSED = 400
 
 # Reads an account's key and secret anew.
 Renew = Callable[[], tuple[str, str]]
@@ -81,9 +94,21 @@ class _Client(RESTClient):
         super().__init__(url, key_id, secret_key, raw_data=True)
         self._retry = 0
 
-    def _one_request(self, method: str, url: str, opts: dict[str, Any], retry: int) -> Any:
+    def _one_request(
+        self,
+        method: str,
+        url: str,
+        opts: dict[str, Any],
+        retry: int,  # noqa: ARG002 - its parent's signature
+    ) -> Any:
         timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
-        return super()._one_request(method, url, {**_streamed(opts), "timeout": timeout}, retry)
+        with self._session.request(
+            method, url, **{**_streamed(opts), "timeout": timeout, "stream": True}
+        ) as answer:
+            body = _body_of(answer)
+        if answer.status_code >= _REFUSED:
+            raise _refusal(answer.status_code, body)
+        return _json_of(body) if body else None
 
 
 def _streamed(opts: dict[str, Any]) -> dict[str, Any]:
@@ -138,7 +163,7 @@ class Wire:
                 does; what it raises passes through, and the request was not made.
 
         Raises:
-            Refused: the broker answered with an error.
+            RequestRefused: the broker answered with an error.
             NotSent: it surely heard nothing.
             NoAnswer: it may have heard.
         """
@@ -146,8 +171,6 @@ class Wire:
         body: Any = _Body(data or {}, before_sending) if method == "POST" else data
         try:
             return self._client._request(method, path, body)
-        except APIError as error:
-            raise _refusal(error) from None
         except Timeout as error:
             if isinstance(error, ConnectTimeout):
                 raise NotSent("no connection in time") from None
@@ -156,10 +179,28 @@ class Wire:
             if _never_connected(error):
                 raise NotSent("no connection") from None
             raise ConnectionBroke("the connection broke") from None
-        except ChunkedEncodingError:
-            raise ConnectionBroke("the connection broke amid the answer") from None
         except RequestException as error:
             raise NoAnswer(f"the answer is illegible: {type(error).__name__}") from None
+
+
+def _body_of(answer: Response) -> bytes:
+    try:
+        return bounded_body(answer.raw, most_bytes=MOST_BYTES, most_s=ANSWER_TIME_S)
+    except ExcessiveAnswer as error:
+        raise NoAnswer(f"the answer is illegible: {error}") from None
+    except ReadTimeoutError:
+        raise NoAnswer("no answer in time") from None
+    except (ProtocolError, IncompleteRead):
+        raise ConnectionBroke("the connection broke amid the answer") from None
+    except HTTPError as error:
+        raise NoAnswer(f"the answer is illegible: {type(error).__name__}") from None
+
+
+def _json_of(body: bytes) -> Any:
+    try:
+        return bounded_json(body)
+    except ValueError as error:
+        raise NoAnswer(f"the answer is illegible: {error}"[:300]) from None
 
 
 def _never_connected(error: ConnectionFailed) -> bool:
@@ -167,10 +208,9 @@ def _never_connected(error: ConnectionFailed) -> bool:
     return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
 
 
-def _refusal(error: APIError) -> RequestRefused:
-    status = int(error.status_code)
+def _refusal(status: int, answer: bytes) -> RequestRefused:
     try:
-        body = json.loads(str(error))
+        body = bounded_json(answer)
     except ValueError:
         body = None
     if not isinstance(body, dict) or not isinstance(body.get("message"), str):

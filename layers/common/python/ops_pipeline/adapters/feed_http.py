@@ -1,4 +1,7 @@
-"""Downloads one feed over HTTP: bounded in time and size; follows and reports redirects."""
+"""Downloads one feed over HTTP: bounded in time and size; follows and reports redirects.
+
+Only to public addresses: what a stranger's name resolves to is checked and then connected to.
+"""
 
 import socket
 from collections.abc import Iterator
@@ -12,11 +15,14 @@ from urllib.parse import urljoin, urlsplit
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.request import ACCEPT_ENCODING
 
+from ops_pipeline.adapters.bounded_answers import ExcessiveAnswer, bounded_body
+from ops_pipeline.adapters.permitted_addresses import PermittedAddresses
+from ops_pipeline.domain.news.sites import has_login
 from ops_pipeline.errors import FeedUnavailable
 
-_CHUNK = 65_536
 _OK, _NOT_MODIFIED = 200, 304
 _PERMANENT, _REDIRECTS = frozenset({301, 308}), frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS, _LONGEST_ADDRESS = 5, 2_000
@@ -79,13 +85,36 @@ def _watch(sock: socket.socket | None) -> None:
         guard.watch(sock)
 
 
-class _Connection(HTTPConnection):
+class _Checked(HTTPConnection):
+    """Resolves its host once and connects to the address that was checked.
+
+    The certificate is still that of the name.
+    """
+
+    def _new_conn(self) -> socket.socket:
+        permitted: PermittedAddresses | None = getattr(_of_thread, "permitted", None)
+        if permitted is None:
+            return super()._new_conn()
+        name = self._dns_host
+        *others, last = permitted.of(name, self.port)
+        try:
+            for address in others:
+                self._dns_host = address
+                with suppress(NewConnectionError, ConnectTimeoutError):
+                    return super()._new_conn()
+            self._dns_host = last
+            return super()._new_conn()
+        finally:
+            self._dns_host = name
+
+
+class _Connection(_Checked):
     def connect(self) -> None:
         super().connect()
         _watch(self.sock)
 
 
-class _SecureConnection(HTTPSConnection):
+class _SecureConnection(HTTPSConnection, _Checked):
     def connect(self) -> None:
         super().connect()
         _watch(self.sock)
@@ -100,7 +129,10 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class FeedHttp:
-    """Fetches one document at a time in each thread; see RssFeed for the bounds."""
+    """Fetches one document at a time in each thread; see RssFeed for the bounds.
+
+    With a proxy, which its operator chose, names are the proxy's to resolve.
+    """
 
     def __init__(
         self,
@@ -110,7 +142,9 @@ class FeedHttp:
         total_s: float,
         most_bytes: int,
         proxy_url: str | None,
+        permitted: PermittedAddresses,
     ) -> None:
+        self._permitted = None if proxy_url else permitted
         self._timeout = urllib3.Timeout(connect=connect_s, read=read_s)
         self._total_s = total_s
         self._most_bytes = most_bytes
@@ -126,8 +160,11 @@ class FeedHttp:
 
         Raises:
             FeedUnavailable: no response in time, another status, too large, or encoded in
-                a way that was not requested.
+                a way that was not requested; an address that is not public or holds a
+                login; a redirect from https to http.
         """
+        if has_login(url):
+            raise FeedUnavailable("the address has a login in it")
         with self._in_time() as guard:
             try:
                 answer = self._follow(url, validators)
@@ -143,6 +180,7 @@ class FeedHttp:
     @contextmanager
     def _in_time(self) -> Iterator[_Guard]:
         guard = _of_thread.guard = _Guard()
+        _of_thread.permitted = self._permitted
         timer = Timer(self._total_s, guard.hang_up)
         timer.daemon = True
         timer.start()
@@ -150,7 +188,7 @@ class FeedHttp:
             yield guard
         finally:
             timer.cancel()
-            _of_thread.guard = None
+            _of_thread.guard = _of_thread.permitted = None
 
     def _too_slow(self) -> FeedUnavailable:
         return FeedUnavailable(f"the answer took over {self._total_s:g} s")
@@ -191,13 +229,10 @@ class FeedHttp:
             raise FeedUnavailable(
                 f"the answer is packed as {packed[:40]!r}, which was not asked for"
             )
-        body = bytearray()
-        # read1 returns what has arrived instead of waiting for a full chunk.
-        while chunk := response.read1(_CHUNK, decode_content=True):
-            body += chunk
-            if len(body) > self._most_bytes:
-                raise FeedUnavailable(f"the answer is over {self._most_bytes} bytes")
-        return bytes(body)
+        try:
+            return bounded_body(response, most_bytes=self._most_bytes)
+        except ExcessiveAnswer as error:
+            raise FeedUnavailable(str(error)) from None
 
 
 def _target(url: str, location: str | None) -> str:
@@ -215,9 +250,17 @@ def _target(url: str, location: str | None) -> str:
         )
     except ValueError:
         legible = False
+    if has_login(target if legible else location):
+        raise FeedUnavailable("a redirect to an address with a login in it")
     if not legible:
         raise FeedUnavailable(f"a redirect to {location[:100]!r}")
+    if is_downgrade(url, target):
+        raise FeedUnavailable("a redirect from https to http")
     return target
+
+
+def is_downgrade(url: str, target: str) -> bool:
+    return url.casefold().startswith("https:") and not target.casefold().startswith("https:")
 
 
 def _retry_after_s(headers: urllib3.HTTPHeaderDict) -> int | None:

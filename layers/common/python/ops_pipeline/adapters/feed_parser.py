@@ -4,7 +4,6 @@ feedparser reads nearly everything, and opens no file or address when it is give
 a file object. Some documents take it quadratic time, so they are cut before parsing.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from typing import Any, TypedDict
 
 import feedparser
 
+from ops_pipeline.adapters.bounded_answers import bounded_json
 from ops_pipeline.adapters.feed_bounds import bounded
 from ops_pipeline.domain.news.items import FeedEntry
 from ops_pipeline.domain.news.time_zones import TimeNote, TimeProblem, WrittenTime
@@ -103,8 +103,8 @@ def _time(published: Any, updated: Any) -> _Time:
 
 def _json_entries(body: bytes) -> list[FeedEntry]:
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        document = bounded_json(body)
+    except ValueError as error:
         raise FeedUnavailable("the answer is no feed: broken JSON") from error
     items = document.get("items") if isinstance(document, dict) else None
     if "jsonfeed.org" not in str(document.get("version")) or not isinstance(items, list):

@@ -1,8 +1,12 @@
 """News feeds over HTTP: entries, or FeedUnavailable with the reason."""
 
-from ops_pipeline.adapters.feed_http import FeedHttp
+from collections.abc import Sequence
+
+from ops_pipeline.adapters.feed_http import FeedHttp, is_downgrade
 from ops_pipeline.adapters.feed_parser import ParsedFeed, parse_feed
+from ops_pipeline.adapters.permitted_addresses import Network, PermittedAddresses, Resolve
 from ops_pipeline.domain.news.items import FeedDocument, FeedState
+from ops_pipeline.domain.news.sites import has_login
 
 _LONGEST_VALIDATOR = 500
 
@@ -18,6 +22,8 @@ class RssFeed:
         most_bytes: Largest body after decompression.
         most_entries: Number of entries kept, the newest ones.
         proxy_url: HTTP proxy for all requests; None for none.
+        networks: Where feeds may lie beside public addresses.
+        resolve: Gives the addresses of a name; the system's resolver by default.
     """
 
     def __init__(
@@ -29,6 +35,8 @@ class RssFeed:
         most_bytes: int = 3 * 1024 * 1024,
         most_entries: int = 500,
         proxy_url: str | None = None,
+        networks: Sequence[Network] = (),
+        resolve: Resolve | None = None,
     ) -> None:
         self._most_entries = most_entries
         self._http = FeedHttp(
@@ -37,6 +45,7 @@ class RssFeed:
             total_s=total_s,
             most_bytes=most_bytes,
             proxy_url=proxy_url,
+            permitted=PermittedAddresses(networks, resolve),
         )
 
     def fetch(self, state: FeedState) -> FeedDocument:
@@ -48,8 +57,9 @@ class RssFeed:
             FeedUnavailable: no response in time, another status, too large, or not a feed.
         """
         validators = {"If-None-Match": state.etag, "If-Modified-Since": state.last_modified}
+        moved_to = _remembered(state)
         answer = self._http.get(
-            state.moved_to or state.url, {name: v for name, v in validators.items() if v}
+            moved_to or state.url, {name: v for name, v in validators.items() if v}
         )
         parsed = (
             ParsedFeed((), 0)
@@ -67,8 +77,16 @@ class RssFeed:
             etag=_validator(answer.headers.get("ETag")),
             last_modified=_validator(answer.headers.get("Last-Modified")),
             not_modified=answer.not_modified,
-            moved_to=answer.moved_to or state.moved_to,
+            moved_to=answer.moved_to or moved_to,
         )
+
+
+def _remembered(state: FeedState) -> str | None:
+    """Where earlier redirects led, unless it is an address that none may lead to today."""
+    target = state.moved_to
+    if target is None or has_login(target) or is_downgrade(state.url, target):
+        return None
+    return target
 
 
 def _validator(value: str | None) -> str | None:

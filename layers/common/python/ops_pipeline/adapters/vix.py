@@ -1,24 +1,32 @@
 """Daily closes of the CBOE volatility index, from its publisher's CSV."""
 
 import csv
+from collections.abc import Sequence
 from datetime import date, datetime
 
-import urllib3
-
+from ops_pipeline.adapters.feed_http import FeedHttp
+from ops_pipeline.adapters.permitted_addresses import Network, PermittedAddresses
+from ops_pipeline.domain.regime import is_plausible_vix
 from ops_pipeline.errors import FeedUnavailable
 from ops_pipeline.ports import VixReading
 
-_TIMEOUT_S = 10.0
-_OK = 200
+_CONNECT_S, _READ_S, _TOTAL_S = 3.0, 5.0, 10.0
+# All days since 1990 are 0.4 MB.
+_MOST_BYTES = 3 * 1024 * 1024
 
 
 class VixCsv:
     """A CSV with the columns DATE (01/31/2026 or 2026-01-31), OPEN, HIGH, LOW, CLOSE."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, networks: Sequence[Network] = ()) -> None:
         self._url = url
-        self._pool = urllib3.PoolManager(
-            timeout=urllib3.Timeout(total=_TIMEOUT_S), retries=urllib3.Retry(0, redirect=2)
+        self._http = FeedHttp(
+            connect_s=_CONNECT_S,
+            read_s=_READ_S,
+            total_s=_TOTAL_S,
+            most_bytes=_MOST_BYTES,
+            proxy_url=None,
+            permitted=PermittedAddresses(networks),
         )
 
     def readings(self) -> list[VixReading]:
@@ -29,22 +37,23 @@ class VixCsv:
                 history must not be taken for a whole one.
         """
         try:
-            answer = self._pool.request("GET", self._url)
-        except urllib3.exceptions.HTTPError as error:
-            raise FeedUnavailable(f"VIX: {type(error).__name__}") from error
-        if answer.status != _OK:
-            raise FeedUnavailable(f"VIX: HTTP {answer.status}")
-        return _parsed(answer.data)
+            answer = self._http.get(self._url, {})
+        except FeedUnavailable as error:
+            raise FeedUnavailable(f"VIX: {error}") from error
+        return _parsed(answer.body)
 
 
 def _parsed(content: bytes) -> list[VixReading]:
     try:
         rows = csv.DictReader(content.decode("utf-8-sig").splitlines())
         readings = [VixReading(_day(row["DATE"]), float(row["CLOSE"])) for row in rows]
-    except (UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+    except (csv.Error, KeyError, TypeError, ValueError) as error:
         raise FeedUnavailable(f"VIX: not the CSV that was expected ({error})") from error
-    if not all(0 < reading.close < 1000 for reading in readings):
-        raise FeedUnavailable("VIX: a close is out of all bounds")
+    odd = [reading for reading in readings if not is_plausible_vix(reading.close)]
+    if odd:
+        raise FeedUnavailable(f"VIX: {odd[0].close:g} on {odd[0].day} is out of all bounds")
+    if len({reading.day for reading in readings}) < len(readings):
+        raise FeedUnavailable("VIX: a day stands twice")
     return sorted(readings, key=lambda reading: reading.day)
 
 

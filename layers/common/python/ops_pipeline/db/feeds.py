@@ -5,6 +5,8 @@ from datetime import datetime
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.domain.news.headlines import plain_text
 from ops_pipeline.domain.news.items import FeedDocument, FeedState
+from ops_pipeline.domain.news.sites import has_login
+from ops_pipeline.errors import InvalidInput
 
 _SUBSCRIBE = """
 INSERT INTO feed_state (url, source) VALUES (:url, :source)
@@ -39,7 +41,13 @@ WHERE url = :url
 
 
 def subscribe(tx: Transaction, *, url: str, source: str) -> None:
-    """Add a feed or reactivate one; its validators are kept."""
+    """Add a feed or reactivate one; its validators are kept.
+
+    Raises:
+        InvalidInput: the address has a login in it, which everybody could read.
+    """
+    if has_login(url):
+        raise InvalidInput("a feed's address must not have a login in it")
     tx.execute(_SUBSCRIBE, url=url, source=source)
 
 

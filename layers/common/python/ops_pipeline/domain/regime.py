@@ -16,6 +16,15 @@ SESSIONS_LOOKED_AT = 22
 FEWEST_SESSIONS = 5
 
 
+# The index has closed between 9 and 83 in thirty years.
+LEAST_VIX, MOST_VIX = 5.0, 200.0
+
+
+def is_plausible_vix(close: float) -> bool:
+    """Whether the index can have closed there; a day of 0.01 would open every gate."""
+    return LEAST_VIX <= close <= MOST_VIX
+
+
 def realised_volatility(daily_closes: Sequence[Decimal]) -> float | None:
     """Annualised sample standard deviation of daily simple returns, in percent as VIX is.
 

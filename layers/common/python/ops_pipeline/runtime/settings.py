@@ -6,12 +6,15 @@ A missing or invalid setting stops the stage and is named; there are no silent f
 import os
 import re
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, field_validator
 
 from ops_pipeline.errors import SettingsInvalid
+
+_WIDEST = {4: 8, 6: 7}
 
 
 def environment() -> Mapping[str, str]:
@@ -43,6 +46,9 @@ class Settings(BaseModel):
         alias="VIX_URL",
     )
     feed_proxy_url: HttpUrl | None = Field(default=None, alias="FEED_PROXY_URL")
+    feed_allowed_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=(), alias="FEED_ALLOWED_NETWORKS"
+    )
     model_dir: Path | None = Field(default=None, alias="MODEL_DIR")
     model_s3_uri: str | None = Field(
         default=None, alias="MODEL_S3_URI", pattern="^s3://[a-z0-9][a-z0-9.-]+(/[^/?#]+)*/?$"
@@ -54,6 +60,21 @@ class Settings(BaseModel):
     db_reader_secret_id: str | None = Field(default=None, alias="DB_READER_SECRET_ID")
     db_ca_file: Path | None = Field(default=None, alias="DB_CA_FILE")
     alpaca_secret_prefix: str | None = Field(default=None, alias="ALPACA_SECRET_PREFIX")
+
+    @field_validator("feed_allowed_networks", mode="before")
+    @classmethod
+    def _listed(cls, given: object) -> object:
+        return given.split(",") if isinstance(given, str) else given
+
+    @field_validator("feed_allowed_networks")
+    @classmethod
+    def _narrow(
+        cls, networks: tuple[IPv4Network | IPv6Network, ...]
+    ) -> tuple[IPv4Network | IPv6Network, ...]:
+        """A private range at most: the whole world is public anyway."""
+        if any(network.prefixlen < _WIDEST[network.version] for network in networks):
+            raise ValueError("networks of at least /8, or /7 for IPv6")
+        return networks
 
     def require_database_url(self) -> str:
         return _required("DATABASE_URL", self.database_url)

@@ -195,7 +195,9 @@ class Runtime:
         from ops_pipeline.adapters.rss import RssFeed
 
         proxy = self.settings.feed_proxy_url
-        return RssFeed(proxy_url=str(proxy) if proxy else None)
+        return RssFeed(
+            proxy_url=str(proxy) if proxy else None, networks=self.settings.feed_allowed_networks
+        )
 
     @cached_property
     def classifier(self) -> Classifier:
@@ -218,7 +220,7 @@ class Runtime:
     def volatility_index(self) -> VolatilityIndex:
         from ops_pipeline.adapters.vix import VixCsv
 
-        return VixCsv(str(self.settings.vix_url))
+        return VixCsv(str(self.settings.vix_url), self.settings.feed_allowed_networks)
 
     def broker(self, account: str, held_at: str = ALPACA) -> Broker:
         """One account at a broker, its number checked against the bound one.

@@ -41,6 +41,11 @@ def source_of(feed_url: str, name: str) -> str:
     return site_of(feed_url) or feed_url
 
 
+def has_login(address: str) -> bool:
+    """Whether an address holds a name or a password; it would be stored and printed with it."""
+    return "@" in re.split(r"[/?#]", address.partition("//")[2], maxsplit=1)[0]
+
+
 def _host_of(address: str | None) -> str:
     try:
         host = urlsplit(address or "").hostname or ""
