@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from ops_pipeline.adapters.rss import RssFeed
 from ops_pipeline.db import feeds
 from ops_pipeline.db.driver.connection import Database, Row
+from ops_pipeline.domain.news.identity import news_items
 from ops_pipeline.domain.news.items import FeedDocument, FeedEntry, FeedState
+from ops_pipeline.domain.news.stories import assign_stories
 from ops_pipeline.errors import DatabaseUnavailable
 from ops_pipeline.stages import rss_ingest
 from ops_pipeline.stages.request import TickRequest
 from ops_pipeline.stages.rss_ingest import Outcome
 from tests.support.fakes import FixedClock
-from tests.support.feed_server import FeedServer, Page, feed_server, item, rss
+from tests.support.feed_server import FeedServer, Page, feed_server, item, local_feed, rss
 
 TICK = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
 
@@ -46,7 +47,7 @@ def subscribed(db: Database, server: FeedServer, path: str, page: Page, source: 
 
 
 def ingest(db: Database, clock: FixedClock, *, tick: datetime = TICK) -> rss_ingest.Outcome:
-    feed = RssFeed(total_s=2)
+    feed = local_feed(total_s=2)
     return rss_ingest.run(TickRequest(tick=tick), db=db, feed=feed, clock=clock)
 
 
@@ -269,7 +270,7 @@ def test_a_slow_feed_delays_no_other_and_pauses(
     subscribed(db, server, "/1", Page(rss(item("Dam opens", guid="1"))), "Wire")
     request = TickRequest(tick=TICK)
     outcome = rss_ingest.run(
-        request, db=db, feed=RssFeed(total_s=1), clock=clock, patience_s=0.2, budget_s=3
+        request, db=db, feed=local_feed(total_s=1), clock=clock, patience_s=0.2, budget_s=3
     )
     assert (outcome.stored, outcome.failed_feeds, outcome.postponed_feeds) == (1, 1, 0)
 
@@ -283,7 +284,7 @@ def test_a_feed_that_is_not_reached_in_the_budget_is_no_failure_and_comes_first_
     outcome = rss_ingest.run(
         TickRequest(tick=TICK),
         db=db,
-        feed=RssFeed(total_s=1),
+        feed=local_feed(total_s=1),
         clock=clock,
         patience_s=0.1,
         budget_s=0.3,
@@ -427,3 +428,73 @@ def test_links_that_are_too_long_for_one_cost_nothing_and_identify_nothing(
     assert odd_run(db, clock, a=FeedDocument(entries, None, None)).stored == 201
     assert time.process_time() - began < 2
     assert {row["canonical_link"] for row in rows(db, RAW)} == {None}
+
+
+def _hostile(kind: str, number: int) -> FeedEntry:
+    """One of 500 entries, each as costly as its field may be."""
+    page = f"http://w.example/{number}?"
+    match kind:
+        case "guid":
+            return FeedEntry((page + "a=&" * 6_000)[:16_000], f"t{number}", None, None, TICK)
+        case "link":
+            return replace(entry(f"{number}"), link=(page + "a=&" * 1_000)[:2_000])
+        case "escapes":
+            return replace(entry(f"{number}"), link=f"{page}a={'%41' * 600}")
+        case "words":
+            return entry(f"{number}", f"{number} " + "a " * 8_000)
+        case "beginnings":
+            return entry(f"{number}", "a b c d e " + "f " * 200 + f"{number}")
+        case _:
+            return entry(f"{number}", f"UPDATE 1-{number} a b c d e " + "f " * 200)
+
+
+KINDS = ("guid", "link", "escapes", "words", "beginnings", "corrections")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_field_of_an_item_costs_more_than_its_share(kind: str) -> None:
+    """500 entries a feed: a function has a seventh of a processor and 25 seconds."""
+    entries = [_hostile(kind, number) for number in range(500)]
+    began = time.process_time()
+    items = news_items(entries, FeedState("https://w.example/f", "Wire"), TICK)
+    assign_stories(items, ())
+    assert time.process_time() - began < 1.5
+
+
+def test_long_guids_still_tell_items_apart() -> None:
+    entries = [_hostile("guid", number) for number in range(2)]
+    entries.append(replace(entries[1], guid=f"{entries[1].guid}x"))
+    items = news_items(entries, FeedState("https://w.example/f", "Wire"), TICK)
+    assert len({item.event_uid for item in items}) == 3
+
+
+def test_a_feed_that_costs_the_time_of_all_leaves_the_others_blameless(
+    db: Database, clock: FixedClock
+) -> None:
+    """An answer that was there and could not be stored in time is asked for again."""
+    with db.transaction() as tx:
+        for name in ("a", "b"):
+            feeds.subscribe(tx, url=f"https://{name}.example/f", source="Wire")
+    answers = {f"https://{name}.example/f": HONEST for name in ("a", "b")}
+    outcome = rss_ingest.run(
+        TickRequest(tick=TICK),
+        db=db,
+        feed=OddFeed(dict(answers)),
+        clock=clock,
+        patience_s=0.2,
+        budget_s=0.0,
+    )
+    assert (outcome.postponed_feeds, outcome.failed_feeds) == (2, 0)
+    assert [row["last_error"] for row in rows(db, STATES)] == [None, None]
+
+
+def test_a_feed_stores_no_more_in_a_day_than_any_wire(
+    db: Database, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rss_ingest, "MOST_ITEMS_A_DAY", 5)
+    flood = FeedDocument(tuple(entry(f"{n}") for n in range(8)), None, None)
+    outcome = odd_run(db, clock, a=flood, b=HONEST)
+    assert (outcome.stored, outcome.cut, outcome.duplicates, outcome.seen) == (6, 3, 0, 6)
+    assert odd_run(db, clock, a=flood, b=HONEST).stored == 0
+    clock.advance(24 * 3600)
+    assert odd_run(db, clock, a=flood, b=HONEST).stored == 3

@@ -17,7 +17,12 @@ from ops_pipeline.domain.news.items import (
     StoryTrace,
     WaitingItem,
 )
-from ops_pipeline.domain.news.stories import FEWEST_WORDS_ALIKE, SAME_TITLE_WITHIN, title_starts
+from ops_pipeline.domain.news.stories import (
+    COMPARED,
+    FEWEST_WORDS_ALIKE,
+    SAME_TITLE_WITHIN,
+    title_starts,
+)
 from ops_pipeline.domain.news.story_verdicts import StoryItem, stories_of
 
 ClassificationStatus = Literal["CLASSIFIED", "UNCLASSIFIABLE"]
@@ -30,9 +35,16 @@ _TRACE = """
 SELECT story_id, canonical_link, title_key, coalesce(published_at, fetched_at) AS dated, event_uid,
     feed_url
 FROM inbound_events_raw"""
-# One branch for each index. What begins with a headline and a blank sorts before it and "!".
+# One branch for each index. What begins with a headline and a blank sorts before it and "!". A
+# feed may have served one link, or anything, thousands of times: each branch is bounded.
 _TRACES = f"""
-{_TRACE} WHERE canonical_link = ANY(CAST(:links AS text[]))
+SELECT * FROM (
+    SELECT DISTINCT ON (linked.canonical_link) * FROM (
+        {_TRACE} WHERE canonical_link = ANY(CAST(:links AS text[]))
+    ) AS linked
+    ORDER BY linked.canonical_link, linked.dated, CAST(linked.story_id AS text) COLLATE "C",
+        linked.event_uid COLLATE "C"
+) AS first_linked
 UNION
 {_TRACE} WHERE event_uid = ANY(CAST(:uids AS text[]))
 UNION
@@ -46,8 +58,16 @@ CROSS JOIN LATERAL (
     ORDER BY title_key COLLATE "C" LIMIT 20
 ) AS told
 UNION
-{_TRACE} WHERE cardinality(CAST(:feeds AS text[])) > 0
-    AND fetched_at BETWEEN :since AND :until AND feed_url = ANY(CAST(:feeds AS text[]))
+SELECT recent.* FROM unnest(CAST(:feeds AS text[])) AS given (url)
+CROSS JOIN LATERAL (
+    {_TRACE} WHERE feed_url = url AND fetched_at BETWEEN :since AND :until
+    ORDER BY fetched_at DESC, event_uid COLLATE "C" LIMIT {COMPARED}
+) AS recent
+"""
+
+_STORED_SINCE = """
+SELECT count(*) AS stored FROM inbound_events_raw
+WHERE feed_url = :feed_url AND fetched_at > :since
 """
 
 _INSERT_ITEMS = """
@@ -167,6 +187,12 @@ def insert_items(tx: Transaction, items: Sequence[NewsItem], stories: Mapping[st
         return 0
     rows = [_item_row(item, stories[item.event_uid]) for item in items]
     return tx.execute(_INSERT_ITEMS, items=json.dumps(rows, default=_as_text))
+
+
+def stored_since(tx: Transaction, feed_url: str, since: datetime) -> int:
+    """How many items of a feed were stored after that moment."""
+    row = tx.one(_STORED_SINCE, feed_url=feed_url, since=since)
+    return int(row["stored"]) if row else 0
 
 
 def waiting_items(tx: Transaction, *, limit: int) -> list[WaitingItem]:

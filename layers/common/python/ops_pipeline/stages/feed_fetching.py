@@ -55,9 +55,12 @@ def _answers(
     while running and monotonic() < ends_at:
         wait(running, timeout=ends_at - monotonic(), return_when=FIRST_COMPLETED)
         for future in [future for future in running if future.done()]:
+            # What others cost to store is spent from the same time.
+            if monotonic() >= ends_at:
+                break
             yield running.pop(future), future.result()
     for future, state in running.items():
-        # A fetch that never started is not the feed's fault.
-        never_began = future.cancel() or (future.done() and future.result() is None)
+        # Neither a fetch that never started nor an answer that waits is the feed's fault.
+        blameless = future.cancel() or future.done()
         late = FeedUnavailable("no answer within the time for all feeds")
-        yield state, None if never_began else late
+        yield state, None if blameless else late

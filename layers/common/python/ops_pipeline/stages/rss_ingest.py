@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from ops_pipeline.db import feeds, news
+from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.news.feed_pauses import pause_after
 from ops_pipeline.domain.news.identity import news_items
@@ -18,6 +19,9 @@ from ops_pipeline.stages.request import TickRequest
 
 # Together less than the function's time-out, so that what was fetched can still be stored.
 PATIENCE_S, BUDGET_S = 3.0, 16.0
+# The busiest wires have some 1,500 in a day. A feed that makes items up fills neither the
+# table nor the classifier's queue.
+MOST_ITEMS_A_DAY = 3_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Outcome:
     storing it fails, or, without guid, link and title, `unidentified`. Stored ones without
     a publication time are `undated` when the feed gives none, `implausible_times`
     otherwise. `postponed_feeds` were not reached in time; `cut` were left out of `seen`, as
-    a feed served more than are kept.
+    a feed served more than are kept, at once or in a day.
     """
 
     feeds: int = 0
@@ -113,23 +117,30 @@ def _store(
     items = news_items(document.entries, state, now)
     with db.transaction() as tx:
         known = news.known_uids(tx, [item.event_uid for item in items])
-        fresh = new_items(items, known)
+        new = new_items(items, known)
+        fresh = new[: _room(tx, state, now)] if new else []
         stories = assign_stories(fresh, news.story_traces(tx, fresh))
         stored = news.insert_items(tx, fresh, stories)
         if succeeded:
             feeds.feed_succeeded(tx, state.url, document, now)
+    over = len(new) - len(fresh)
     reasons = [item.publication.reason for item in fresh]
     undated = reasons.count("missing")
     return Outcome(
         not_modified=int(document.not_modified),
-        seen=len(document.entries),
+        seen=len(document.entries) - over,
         stored=stored,
-        duplicates=len(items) - stored,
+        duplicates=len(items) - over - stored,
         unidentified=len(document.entries) - len(items),
-        cut=document.cut,
+        cut=document.cut + over,
         undated=undated,
         implausible_times=len(reasons) - reasons.count(None) - undated,
     )
+
+
+def _room(tx: Transaction, state: FeedState, now: datetime) -> int:
+    """How many more items of the feed are stored within a day."""
+    return max(0, MOST_ITEMS_A_DAY - news.stored_since(tx, state.url, now - timedelta(days=1)))
 
 
 def _note_failure(

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from ops_pipeline.domain.news.headlines import is_correction, plain_text, title_key
@@ -22,6 +23,8 @@ FURTHEST_AHEAD = timedelta(minutes=10)
 OLDEST = timedelta(days=7)
 # Longer ones are no headline or teaser any more; they would only fill the table.
 LONGEST_TITLE, LONGEST_SUMMARY, LONGEST_LINK = 500, 2_000, 2_000
+# Parsing a query takes 4 us a parameter, several times an item; a page's address has a few.
+MOST_PARAMETERS = 64
 # A written time is kept so that a person can see what was not understood.
 LONGEST_TIME = 100
 
@@ -43,16 +46,20 @@ _CACHE = re.compile(
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
+@lru_cache(maxsize=2_048)
 def canonical_link(link: str | None) -> str | None:
     """The address of one page without tracking, fragment, `www.` and trailing slash.
 
     Its forms for phones (`m.`, `amp.`, `/amp`, AMP caches) are the same page.
 
-    None when there is no legible http link, or when it is a site's front page, which
-    lazy feeds give for every item: it identifies none of them.
+    None when there is no legible http link, when it is longer or has more parameters than
+    any page's, or when it is a site's front page, which lazy feeds give for every item: it
+    identifies none of them.
     """
+    if not link or _is_excessive(link):
+        return None
     try:
-        parts = urlsplit(_CACHE.sub("https://", "".join((link or "").split())))
+        parts = urlsplit(_CACHE.sub("https://", "".join(link.split())))
         host, port = _MOBILE.sub("", parts.hostname or ""), parts.port
     except ValueError:
         return None
@@ -70,6 +77,11 @@ def canonical_link(link: str | None) -> str | None:
     # One page answers on http and https alike. Longer ones would not fit into their index.
     found = urlunsplit(("https", authority, path, urlencode(query), ""))
     return found if len(found.encode("utf-8", "replace")) <= LONGEST_LINK else None
+
+
+def _is_excessive(link: str) -> bool:
+    """Whether its parts would cost more than all the rest of an item."""
+    return len(link) > LONGEST_LINK or link.count("&") >= MOST_PARAMETERS
 
 
 def event_uid(entry: FeedEntry, feed_url: str) -> str | None:
@@ -94,7 +106,7 @@ def _own_guid(guid: str | None) -> str | None:
     guid = (guid or "").strip()
     if guid.casefold().startswith(("http://", "https://")):
         # A site's front page, given for every item, identifies none of them.
-        return guid if canonical_link(guid) else None
+        return guid if _is_excessive(guid) or canonical_link(guid) else None
     return guid or None
 
 
@@ -124,7 +136,6 @@ def news_items(
 
     A guid that a document gives to several links or headlines identifies none of them.
     """
-    entries = [_bounded(entry) for entry in entries]
     pages_of: dict[str, set[str | None]] = {}
     for entry in entries:
         pages_of.setdefault(entry.guid or "", set()).add(canonical_link(entry.link) or entry.title)
@@ -132,12 +143,6 @@ def news_items(
     cleared = (replace(e, guid=None) if e.guid in shared else e for e in entries)
     items = (news_item(entry, feed, fetched_at) for entry in cleared)
     return [item for item in items if item is not None]
-
-
-def _bounded(entry: FeedEntry) -> FeedEntry:
-    """Without a link that is too long for one: its parts would cost more than all the rest."""
-    too_long = len(entry.link or "") > LONGEST_LINK
-    return replace(entry, link=None) if too_long else entry
 
 
 def news_item(entry: FeedEntry, feed: FeedState, fetched_at: datetime) -> NewsItem | None:
@@ -148,6 +153,7 @@ def news_item(entry: FeedEntry, feed: FeedState, fetched_at: datetime) -> NewsIt
     title = plain_text(entry.title, LONGEST_TITLE)
     # A correction is an item of its own, also under the guid of what it corrects.
     correction = is_correction(title)
+    link = None if _is_excessive(entry.link or "") else plain_text(entry.link, LONGEST_LINK)
     judged = publication(entry.published_at, fetched_at, entry.time_problem)
     written = plain_text(entry.written, LONGEST_TIME)
     return NewsItem(
@@ -155,14 +161,14 @@ def news_item(entry: FeedEntry, feed: FeedState, fetched_at: datetime) -> NewsIt
         source=feed.source,
         feed_url=feed.url,
         title=title,
-        link=plain_text(entry.link, LONGEST_LINK),
+        link=link,
         summary=plain_text(entry.summary, LONGEST_SUMMARY),
-        canonical_link=canonical_link(plain_text(entry.link, LONGEST_LINK)),
+        canonical_link=canonical_link(link),
         title_key=None if title is None else title_key(title, source=feed.source),
         publication=replace(judged, written=written, note=entry.time_note),
         fetched_at=fetched_at,
         source_site=source_of(feed.url, feed.source),
-        link_site=site_of(entry.link),
+        link_site=site_of(link),
         correction=correction,
         corrects_uid=uid if correction else None,
     )

@@ -1,5 +1,6 @@
 """Groups items of all feeds, and re-publications, into stories, so that each counts once."""
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -12,6 +13,10 @@ SAME_TITLE_WITHIN = timedelta(hours=24)
 
 # A headline that another begins with tells the same story from this many words on.
 FEWEST_WORDS_ALIKE = 5
+# Longer beginnings tell nothing more; the work for a headline grows with the square of them.
+MOST_WORDS_ALIKE = 30
+# A correction is compared with as many of its feed's items, the newest.
+COMPARED = 200
 # The share of their words that a correction's headline has in common with what it corrects.
 _LEAST_OVERLAP = 0.6
 
@@ -30,7 +35,7 @@ class StoryIndex:
         self._by_uid: dict[str, UUID] = {}
         self._by_title: dict[str, list[StoryTrace]] = {}
         self._by_start: dict[str, list[StoryTrace]] = {}
-        self._by_feed: dict[str, list[StoryTrace]] = {}
+        self._by_feed: dict[str, deque[tuple[frozenset[str], StoryTrace]]] = {}
         for trace in sorted(known, key=lambda trace: (trace.dated, str(trace.story_id))):
             self._learn(trace)
 
@@ -70,10 +75,9 @@ class StoryIndex:
 
     def _overlapping(self, item: NewsItem) -> UUID | None:
         """The story of the same feed whose headline has most of its words in common."""
-        words = set((item.title_key or "").split())
+        words = frozenset((item.title_key or "").split())
         best, found = _LEAST_OVERLAP, None
-        for trace in self._by_feed.get(item.feed_url, ()):
-            theirs = set((trace.title_key or "").split())
+        for theirs, trace in self._by_feed.get(item.feed_url, ()):
             share = len(words & theirs) / max(1, len(words | theirs))
             if share >= best and _near(item, trace) and len(words) >= FEWEST_WORDS_ALIKE:
                 best, found = share, trace.story_id
@@ -83,7 +87,8 @@ class StoryIndex:
         if trace.canonical_link is not None:
             self._by_link.setdefault(trace.canonical_link, trace.story_id)
         self._by_uid.setdefault(trace.event_uid, trace.story_id)
-        self._by_feed.setdefault(trace.feed_url, []).append(trace)
+        recent = self._by_feed.setdefault(trace.feed_url, deque(maxlen=COMPARED))
+        recent.append((frozenset((trace.title_key or "").split()), trace))
         if trace.title_key is not None:
             self._by_title.setdefault(trace.title_key, []).append(trace)
             for start in title_starts(trace.title_key):
@@ -93,7 +98,8 @@ class StoryIndex:
 def title_starts(key: str) -> list[str]:
     """The beginnings of a headline that are long enough to tell its story, the shortest first."""
     words = key.split()
-    return [" ".join(words[:count]) for count in range(FEWEST_WORDS_ALIKE, len(words))]
+    longest = min(len(words), MOST_WORDS_ALIKE + 1)
+    return [" ".join(words[:count]) for count in range(FEWEST_WORDS_ALIKE, longest)]
 
 
 def _near(item: NewsItem, trace: StoryTrace) -> bool:
