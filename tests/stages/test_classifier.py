@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import nan
 
 import pytest
 
@@ -312,3 +313,31 @@ def test_an_item_that_cannot_be_read_holds_up_no_other(
     assert [row["reason"] for row in verdicts(db) if row["reason"]] == [
         "not readable: RecursionError"
     ]
+
+
+class Odd(LexiconClassifier):
+    """Gives one text probabilities that no table takes, or no answer for it."""
+
+    def __init__(self, answer: Sentiment | None) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def classify(self, texts: Sequence[str]) -> list[Sentiment]:
+        found: list[Sentiment] = []
+        for text, sentiment in zip(texts, super().classify(texts), strict=True):
+            if "odd" not in text:
+                found.append(sentiment)
+            elif self.answer is not None:
+                found.append(self.answer)
+        return found
+
+
+@pytest.mark.parametrize("answer", [Sentiment(nan, nan, nan), Sentiment(0.9, 0.9, 0.9), None])
+def test_a_verdict_that_cannot_be_stored_is_marked_and_the_others_are_kept(
+    db: Database, clock: FixedClock, answer: Sentiment | None
+) -> None:
+    keep(db, "Tesla raises forecast", "An odd line", "Ford cuts forecast")
+    outcome = classify(db, clock, model=Odd(answer))
+    assert (outcome.classified, outcome.unclassifiable, outcome.remaining) == (2, 1, 0)
+    (marked,) = [row for row in verdicts(db) if row["status"] == "UNCLASSIFIABLE"]
+    assert marked["reason"]

@@ -1,5 +1,7 @@
 """Proposals from news, volume and liquidity; what the operator decided always wins."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -10,7 +12,8 @@ from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db import news, tickers
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.ids import stable_uuid
-from ops_pipeline.domain.market import Bar
+from ops_pipeline.domain.legible import Listing
+from ops_pipeline.domain.market import Bar, Quotes
 from ops_pipeline.domain.news.items import Classified, NewsItem, Publication, Sentiment, WaitingItem
 from ops_pipeline.errors import InvalidInput, MarketDataUnavailable
 from ops_pipeline.stages import discovery, watching
@@ -163,3 +166,38 @@ def test_no_candidate_asks_for_no_bars(db: Database) -> None:
     market = busy()
     market.down = True
     assert run(db, market) == discovery.Outcome(named=0, traded=0, proposed=0)
+
+
+@dataclass
+class RefusesOne:
+    """Market data that refuses a whole request for one symbol in it, as vendors do."""
+
+    market: FakeMarketData
+    refused: str
+    requests: int = 0
+
+    def bars(self, tickers: Sequence[str], start: datetime, end: datetime) -> Listing[Bar]:
+        self.requests += 1
+        if self.refused in tickers:
+            raise MarketDataUnavailable("invalid symbol")
+        return self.market.bars(tickers, start, end)
+
+    def quotes(self, tickers: Sequence[str]) -> Quotes:
+        return self.market.quotes(tickers)
+
+
+def test_a_symbol_that_the_vendor_refuses_keeps_no_other_from_being_proposed(db: Database) -> None:
+    names = ["ZZA", "ZZB", "ZZC", "ZZD", "ZZE"]
+    for name in names:
+        tell(db, name, 6)
+    market = RefusesOne(busy(*names), "ZZC")
+    outcome = discovery.run(
+        TickRequest(tick=TICK),
+        db=db,
+        market_data=market,
+        calendar=NyseCalendar(),
+        clock=FixedClock(TICK),
+    )
+    assert (outcome.named, outcome.traded, outcome.proposed, outcome.failed) == (5, 4, 4, 1)
+    assert "ZZC" not in proposals(db)
+    assert market.requests <= 7

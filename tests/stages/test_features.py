@@ -10,9 +10,11 @@ import pytest
 from ops_local.recordings import recording
 from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db.driver.connection import Database, Row
+from ops_pipeline.domain import features as domain_features
 from ops_pipeline.domain.bars import jumps
+from ops_pipeline.domain.features import BarWindows, Features
 from ops_pipeline.domain.market import MINUTE, Bar, Session
-from ops_pipeline.domain.parameters import TelemetryRules
+from ops_pipeline.domain.parameters import FeatureRules, TelemetryRules
 from ops_pipeline.stages import features
 from ops_pipeline.stages.request import TickRequest
 from tests.support.builders_market import bars_of, in_force, rows, store_bars, watch
@@ -188,3 +190,21 @@ def test_every_tick_of_a_real_day_agrees_with_plain_arithmetic(
 def jumped(bars: list[Bar]) -> bool:
     """True for the split, which telemetry would hold back."""
     return bool(jumps(bars, {}, TelemetryRules()))
+
+
+def test_a_ticker_that_cannot_be_computed_keeps_no_other_from_its_features(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch(db, "AAA", "BAD", "CCC")
+    for name in ("AAA", "BAD", "CCC"):
+        store_bars(db, bars_of(name, OPEN, range(100, 160)), now=LATER)
+    honest = domain_features.compute
+
+    def chokes(windows: BarWindows, rules: FeatureRules) -> list[Features]:
+        if "BAD" in windows.tickers:
+            raise OverflowError("a figure without end")
+        return honest(windows, rules)
+
+    monkeypatch.setattr(domain_features, "compute", chokes)
+    outcome = compute(db, OPEN + 60 * MINUTE)
+    assert (outcome.rows, outcome.failed) == (2, 1)

@@ -1,6 +1,7 @@
 """Evaluations and recommendations as they are stored."""
 
 from datetime import UTC, datetime, timedelta
+from math import nan
 from uuid import UUID
 
 import pytest
@@ -183,3 +184,12 @@ def test_the_number_belongs_to_the_day_in_new_york(db: Database) -> None:
     run(db, evening)
     (first, _) = rows(db, "SELECT id FROM dispatch_recommendations ORDER BY id")
     assert first["id"] == 20260204_000001
+
+
+def test_a_ticker_whose_figures_are_none_is_held_by_name_and_the_others_go_on(db: Database) -> None:
+    put(db, breakout("AAA"), breakout("BAD", recent_vol=nan), breakout("CCC"))
+    outcome = run(db)
+    assert (outcome.evaluated, outcome.signals, outcome.not_evaluated) == (3, 2, 1)
+    found = rows(db, "SELECT ticker, outcome, reason FROM signal_evaluations ORDER BY ticker")
+    assert [row["outcome"] for row in found] == ["SIGNAL", "HOLD", "SIGNAL"]
+    assert found[1]["reason"].startswith("Not evaluated: ValueError")

@@ -1,6 +1,7 @@
 """The watchlist's rows over a few ticks."""
 
 from datetime import UTC, date, datetime, timedelta
+from math import nan
 from uuid import UUID
 
 import pytest
@@ -164,3 +165,14 @@ def test_the_same_tick_again_changes_nothing(db: Database) -> None:
     before = rows(db, "SELECT * FROM watchlist_state ORDER BY ticker")
     run(db)
     assert rows(db, "SELECT * FROM watchlist_state ORDER BY ticker") == before
+
+
+def test_a_ticker_that_cannot_be_scored_says_why_and_the_others_are_scored(db: Database) -> None:
+    watch(db, "AAA", "BAD")
+    put(db, GOOD)
+    odd = features(ticker="BAD", ts=BAR, distance_sma20=GOOD, vol_ratio=nan)
+    store_features(db, odd, version=in_force(db).version, now=TICK)
+    outcome = run(db)
+    assert (outcome.scored, outcome.listed, outcome.failed) == (1, 1, 1)
+    assert state(db, "BAD")["reasons"]["unscored"].startswith("ValueError")
+    assert state(db)["in_watchlist"] is True

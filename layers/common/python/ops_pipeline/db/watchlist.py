@@ -56,7 +56,7 @@ def _row(entry: WatchEntry) -> dict[str, object]:
         "in_watchlist": entry.in_watchlist,
         "entered_at": entry.entered_at,
         "rank": entry.rank,
-        "reasons": {"unscored": "no fresh features"},
+        "reasons": {"unscored": entry.unscored},
     }
     if scored is not None:
         row |= {

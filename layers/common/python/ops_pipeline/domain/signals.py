@@ -114,6 +114,20 @@ def evaluate(
     )
 
 
+def unevaluated(features: Features, why: str) -> Evaluation:
+    """HOLD for a ticker whose evaluation failed: the others are evaluated all the same."""
+    return Evaluation(
+        ticker=features.ticker,
+        features_ts=features.ts,
+        direction=None,
+        confidence=None,
+        choice=None,
+        proposals=(),
+        reason=f"Not evaluated: {why}",
+        arithmetic={},
+    )
+
+
 def choose(
     direction: Direction, confidence: float, features: Features, rules: SignalRules
 ) -> Choice | None:

@@ -33,12 +33,13 @@ class WatchScore:
 
 @dataclass(frozen=True, slots=True)
 class WatchEntry:
-    """A ticker's place; `scored` and `rank` are None if it has no fresh features."""
+    """A ticker's place; `scored` and `rank` are None if it has none, and `unscored` says why."""
 
     ticker: str
     scored: WatchScore | None
     rank: int | None
     entered_at: datetime | None
+    unscored: str = "no fresh features"
 
     @property
     def in_watchlist(self) -> bool:

@@ -1,8 +1,10 @@
 """Work on one of many foreign things: whatever it raises stays with that thing."""
 
+import json
 from collections.abc import Callable
 from typing import TypeVar
 
+from ops_pipeline.domain.legible import legible
 from ops_pipeline.errors import (
     CommitUnknown,
     DatabaseUnavailable,
@@ -21,6 +23,22 @@ _OURS: tuple[type[Exception], ...] = (
     SchemaBehind,
     SettingsInvalid,
 )
+
+
+_LONGEST_REASON = 300
+
+
+def what_failed(error: Exception) -> str:
+    """An error in a few words that any column takes."""
+    return legible(f"{type(error).__name__}: {error}")[:_LONGEST_REASON]
+
+
+def require_json(*values: object) -> None:
+    """Raise ValueError for what the JSON of Postgres does not take: NaN and infinity.
+
+    One such number would make the statement fail that stores the rows of all.
+    """
+    json.dumps(values, allow_nan=False, default=str)
 
 
 def isolated(work: Callable[[], T], *, passing: tuple[type[Exception], ...] = ()) -> T | Exception:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ops_pipeline.db import news
 from ops_pipeline.db.runs import UnitsOfWork
@@ -10,7 +10,7 @@ from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.news.company_names import NameIndex
 from ops_pipeline.domain.news.items import Classified, WaitingItem
 from ops_pipeline.domain.news.reading import LineReading, judged, read
-from ops_pipeline.execution.isolation import isolated
+from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.ports import Classifier, Clock
 from ops_pipeline.stages.request import TickRequest
 
@@ -66,9 +66,7 @@ def run(
         if not readings:
             break
         tokens += sum(map(tokens_of, readings))
-        verdicts = _judge(readings, classifier)
-        with db.transaction() as tx:
-            news.save_classified(tx, verdicts, clock.now())
+        verdicts = _save(db, _judge(readings, classifier), clock.now())
         outcome = _counted(outcome, verdicts)
     with db.transaction() as tx:
         remaining = news.count_waiting(tx)
@@ -132,8 +130,7 @@ def _read(item: WaitingItem, index: NameIndex) -> LineReading:
 
 def _judge(readings: Sequence[LineReading], classifier: Classifier) -> list[Classified]:
     """Split a batch that fails in halves, until the text that the model fails on is found."""
-    texts = [text for one in readings for text in one.texts]
-    found = isolated(lambda: classifier.classify(texts))
+    found = isolated(lambda: _verdicts(readings, classifier))
     if isinstance(found, Exception):
         if len(readings) > 1:
             half = len(readings) // 2
@@ -142,11 +139,44 @@ def _judge(readings: Sequence[LineReading], classifier: Classifier) -> list[Clas
         classifier.classify([_PLAIN_TEXT])
         unread = replace(readings[0], text=None, parts=None, reason=f"the model failed: {found}")
         return [judged(unread, (), classifier.model)]
+    return found
+
+
+def _verdicts(readings: Sequence[LineReading], classifier: Classifier) -> list[Classified]:
+    texts = [text for one in readings for text in one.texts]
+    found = classifier.classify(texts)
+    if len(found) != len(texts):
+        raise ValueError(f"{len(found)} answers to {len(texts)} texts")
     answers = iter(found)
     return [
         judged(reading, [next(answers) for _ in reading.texts], classifier.model)
         for reading in readings
     ]
+
+
+def _save(db: UnitsOfWork, verdicts: list[Classified], now: datetime) -> list[Classified]:
+    """Store verdicts; one that the database does not take is stored without its sentiment.
+
+    Returns them as they were stored.
+    """
+    stored = isolated(lambda: _store(db, verdicts, now))
+    if not isinstance(stored, Exception):
+        return verdicts
+    if len(verdicts) > 1:
+        half = len(verdicts) // 2
+        return _save(db, verdicts[:half], now) + _save(db, verdicts[half:], now)
+    reason = f"not storable: {what_failed(stored)}"
+    bare = replace(
+        verdicts[0], tickers=(), sentiment=None, reason=reason, mixed=False, ticker_scores=None
+    )
+    # Raises when it is not about the verdict at all.
+    _store(db, [bare], now)
+    return [bare]
+
+
+def _store(db: UnitsOfWork, verdicts: Sequence[Classified], now: datetime) -> None:
+    with db.transaction() as tx:
+        news.save_classified(tx, verdicts, now)
 
 
 def _counted(outcome: Outcome, verdicts: Sequence[Classified]) -> Outcome:

@@ -1,5 +1,6 @@
 """Computes the features of every ticker whose newest bar has none yet."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ops_pipeline.db import features as rows
@@ -7,19 +8,27 @@ from ops_pipeline.db import telemetry
 from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain import features
+from ops_pipeline.domain.features import BarWindows, Features
 from ops_pipeline.domain.market import new_york_day
+from ops_pipeline.domain.parameters import FeatureRules
+from ops_pipeline.execution.isolation import isolated
 from ops_pipeline.ports import Calendar, Clock
 from ops_pipeline.stages.request import TickRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`tickers` counts watched ones that are not halted, `held` halted ones; the rest is new."""
+    """`tickers` counts watched ones that are not halted, `held` halted ones; the rest is new.
+
+    `failed` are tickers whose features could not be computed: the watchlist has no score for
+    them, and the others go on.
+    """
 
     tickers: int
     held: int
     rows: int
     surges: int
+    failed: int = 0
 
 
 def run(
@@ -46,7 +55,32 @@ def run(
         windows = rows.windows_due(
             tx, tickers, session, tick=request.tick, most_bars=rules.window_bars
         )
-        computed = [row for some in windows for row in features.compute(some, rules)]
+        found = [one for some in windows for one in _computed(some, rules)]
+        computed = [row for row in found if isinstance(row, Features)]
         stored = rows.insert(tx, computed, parameter_version=parameters.version, now=clock.now())
     surges = sum(1 for row in computed if row.volume_surge)
-    return Outcome(tickers=len(tickers), held=len(held), rows=stored, surges=surges)
+    failed = len(found) - len(computed)
+    return Outcome(tickers=len(tickers), held=len(held), rows=stored, surges=surges, failed=failed)
+
+
+def _computed(windows: BarWindows, rules: FeatureRules) -> Sequence[Features | Exception]:
+    """The features of tickers side by side; where that fails, of each by itself."""
+
+    found = isolated(lambda: features.compute(windows, rules))
+    if not isinstance(found, Exception):
+        return found
+    if len(windows.tickers) == 1:
+        return [found]
+    return [
+        one
+        for at in range(len(windows.tickers))
+        for one in _computed(
+            BarWindows(
+                windows.tickers[at : at + 1],
+                windows.starts_s[at : at + 1],
+                windows.closes[at : at + 1],
+                windows.volumes[at : at + 1],
+            ),
+            rules,
+        )
+    ]

@@ -1,6 +1,6 @@
 """Evaluates every ticker on the watchlist and recommends signals to each account."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from ops_pipeline.db import recommendations as rows
@@ -8,10 +8,11 @@ from ops_pipeline.db import watchlist
 from ops_pipeline.db.accounts import entry_accounts
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.parameters import Versioned
-from ops_pipeline.db.recommendations import Decided
+from ops_pipeline.db.recommendations import Decided, SignalInputs
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.parameters import Parameters
-from ops_pipeline.domain.signals import Circumstances, evaluate
+from ops_pipeline.domain.signals import Circumstances, Evaluation, evaluate, unevaluated
+from ops_pipeline.execution.isolation import isolated, require_json, what_failed
 from ops_pipeline.ports import Clock
 from ops_pipeline.stages import signal_inputs
 from ops_pipeline.stages.request import TickRequest
@@ -19,11 +20,15 @@ from ops_pipeline.stages.request import TickRequest
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Tickers evaluated, how many gave a signal, and new recommendation rows."""
+    """Tickers evaluated, how many gave a signal, and new recommendation rows.
+
+    `not_evaluated` are among them: they failed, hold, and their rows say why.
+    """
 
     evaluated: int
     signals: int
     recommendations: int
+    not_evaluated: int = 0
 
 
 def run(request: TickRequest, *, db: UnitsOfWork, clock: Clock, parameters: Versioned) -> Outcome:
@@ -38,7 +43,8 @@ def run(request: TickRequest, *, db: UnitsOfWork, clock: Clock, parameters: Vers
             tx, decided, tick=request.tick, parameter_version=parameters.version, now=now
         )
     signals = sum(1 for each in decided if each.evaluation.outcome == "SIGNAL")
-    return Outcome(evaluated=len(decided), signals=signals, recommendations=recommendations)
+    failed = sum(1 for each in decided if not each.evaluation.arithmetic)
+    return Outcome(len(decided), signals, recommendations, not_evaluated=failed)
 
 
 def _decide(tx: Transaction, rules: Parameters, *, tick: datetime, now: datetime) -> list[Decided]:
@@ -55,6 +61,17 @@ def _decide(tx: Transaction, rules: Parameters, *, tick: datetime, now: datetime
             buyers=buyers,
             holders=holders.get(ticker, ()),
         )
-        evaluation = evaluate(each.stored.features, each.news, rules, circumstances)
-        decided.append(Decided(evaluation, each))
+        decided.append(Decided(_evaluated(each, rules, circumstances), each))
     return decided
+
+
+def _evaluated(inputs: SignalInputs, rules: Parameters, circumstances: Circumstances) -> Evaluation:
+    def work() -> Evaluation:
+        found = evaluate(inputs.stored.features, inputs.news, rules, circumstances)
+        require_json(found.confidence, found.arithmetic, asdict(inputs.stored.features))
+        return found
+
+    evaluation = isolated(work)
+    if isinstance(evaluation, Exception):
+        return unevaluated(inputs.stored.features, what_failed(evaluation))
+    return evaluation
