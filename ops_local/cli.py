@@ -5,10 +5,12 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from ops_local.commandline.command import Command, Exit, UsageError, VerbCall
 from ops_local.commandline.parser import build_parser
+from ops_local.visible import shown
 from ops_pipeline.errors import OpsError
 from ops_pipeline.runtime.settings import environment
 
@@ -28,6 +30,11 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] | 
         arguments: The words after `ops`; this process's if left out.
         variables: The environment; this process's if left out.
     """
+    with redirect_stdout(shown(sys.stdout)), redirect_stderr(shown(sys.stderr)):
+        return _run(arguments, variables)
+
+
+def _run(arguments: Sequence[str] | None, variables: Mapping[str, str] | None) -> int:
     # An unwritable log would print a traceback for each line; what ends the run says why.
     logging.raiseExceptions = False
     args = build_parser().parse_args(arguments)

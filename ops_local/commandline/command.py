@@ -77,11 +77,10 @@ class VerbCall:
             self.print_json({part.title: part.rows for part in parts})
             return
         # Imported here (PLC0415): rich takes a third of a short verb's time.
-        from rich.console import Console  # noqa: PLC0415
-
         from ops_local import summary  # noqa: PLC0415
+        from ops_local.terminal import terminal  # noqa: PLC0415
 
-        summary.show(Console(highlight=False), parts)
+        summary.show(terminal(), parts)
 
 
 def _none(parser: argparse.ArgumentParser) -> None:

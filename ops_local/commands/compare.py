@@ -15,6 +15,7 @@ from ops_local.commandline.target import Target
 from ops_local.comparison.databases import RowDifference, compared, reading
 from ops_local.comparison.days import Comparison, compare_days
 from ops_local.summary import Part
+from ops_local.terminal import terminal
 from ops_pipeline.db.driver.connection import Row, Transaction
 
 # A screenful; --json prints all of them.
@@ -41,7 +42,7 @@ def run(call: VerbCall) -> int:
     if call.json:
         sys.stdout.write(_as_json(days, found) + "\n")
     else:
-        _show(Console(highlight=False), days, found)
+        _show(terminal(), days, found)
     return 1 if found else 0
 
 

@@ -13,6 +13,7 @@ from ops_local.commandline.numbers import at_least_one
 from ops_local.explain import records
 from ops_local.explain.sections import Section, sections
 from ops_local.summary import Part
+from ops_local.terminal import terminal
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.errors import InvalidInput
 
@@ -35,7 +36,7 @@ def run(call: VerbCall) -> int:
     if call.json:
         call.print_json(explained.facts())
     else:
-        show(Console(highlight=False), sections(explained))
+        show(terminal(), sections(explained))
     return 0
 
 

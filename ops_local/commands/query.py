@@ -7,12 +7,14 @@ import sys
 from typing import Any, TextIO
 
 from rich.cells import cell_len
-from rich.console import Console as Terminal
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ops_local import deployed
 from ops_local.commandline.command import Command, VerbCall
+from ops_local.terminal import terminal
+from ops_local.visible import csv_cell, visible
 from ops_pipeline.db.console import console
 from ops_pipeline.db.driver.connection import target_from_url
 
@@ -43,7 +45,7 @@ def run(call: VerbCall) -> int:
         if call.args.csv:
             _write_csv(rows, sys.stdout)
         else:
-            _show(rows, Terminal())
+            _show(rows, terminal())
     if body.endswith(_TRUNCATED):
         sys.stderr.write("there are more rows\n")
     return 0
@@ -94,16 +96,8 @@ def _as_json(value: Any) -> str:
 def _write_csv(rows: list[dict[str, str]], out: TextIO) -> None:
     if rows:
         writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _visible(text: str) -> str:
-    """Without control characters: rows contain text from outside, for the terminal to print."""
-    return "".join(
-        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
-        for char in text
-    )
+        for row in ({name: name for name in rows[0]}, *rows):
+            writer.writerow({name: csv_cell(text) for name, text in row.items()})
 
 
 def _columns(rows: list[dict[str, str]]) -> list[list[str]]:
@@ -111,13 +105,13 @@ def _columns(rows: list[dict[str, str]]) -> list[list[str]]:
     return [[name, *(row[name] for row in rows)] for name in (rows[0] if rows else ())]
 
 
-def _show(rows: list[dict[str, str]], terminal: Terminal) -> None:
+def _show(rows: list[dict[str, str]], screen: Console) -> None:
     """A table where it fits, else one block a row."""
-    rows = [{_visible(name): _visible(cell) for name, cell in row.items()} for row in rows]
+    rows = [{visible(name): visible(cell) for name, cell in row.items()} for row in rows]
     table = Table(caption=f"{len(rows)} rows", caption_justify="left")
     columns = _columns(rows)
     if not columns:
-        terminal.print(Text(f"{len(rows)} rows"))
+        screen.print(Text(f"{len(rows)} rows"))
         return
     for name, *_ in columns:
         table.add_column(Text(name), overflow="fold")
@@ -125,13 +119,13 @@ def _show(rows: list[dict[str, str]], terminal: Terminal) -> None:
         # As Text, so that square brackets in a value are not taken for markup.
         table.add_row(*map(Text, row.values()))
     widest = [max(map(cell_len, column)) for column in columns]
-    if sum(widest) + 3 * len(widest) + 1 <= terminal.width:
-        terminal.print(table)
+    if sum(widest) + 3 * len(widest) + 1 <= screen.width:
+        screen.print(table)
         return
     for number, row in enumerate(rows, start=1):
-        terminal.rule(f"row {number}", align="left")
+        screen.rule(f"row {number}", align="left")
         for name, value in row.items():
-            terminal.print(Text(f"{name}: {value}"), soft_wrap=True)
+            screen.print(Text(f"{name}: {value}"), soft_wrap=True)
 
 
 COMMAND = Command(run, arguments)

@@ -19,6 +19,7 @@ from ops_local.recordings import recording as recordings
 from ops_local.replay import Interrupted, Replayed, ReplayPlan, replay
 from ops_local.replay_environment import Watch
 from ops_local.synthetic import DEFAULT_DAY, DEFAULT_SEED, generate
+from ops_local.terminal import terminal
 from ops_pipeline.db.driver.connection import Database, target_from_url
 
 
@@ -58,7 +59,7 @@ def generated(home: Home, console: Console, seed: int = DEFAULT_SEED) -> recordi
 
 
 def _console(call: VerbCall) -> Console:
-    return Console(stderr=call.json, highlight=False)
+    return terminal(stderr=call.json)
 
 
 def _run(call: VerbCall, recording: recordings.Recording, console: Console) -> int:

@@ -17,6 +17,7 @@ from ops_local.home import AlreadyUp
 from ops_local.interrupts import stopped_by_signals
 from ops_local.progress import shown
 from ops_local.replay import Interrupted, ReplayPlan, replay
+from ops_local.terminal import terminal
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import bindings, default_parameters
 from ops_pipeline.db.driver.connection import Database, target_from_url
@@ -39,7 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(call: VerbCall) -> int:
     """Return 0 after a clean stop, 1 if something failed or another one is running."""
-    console = Console(stderr=call.json, highlight=False)
+    console = terminal(stderr=call.json)
     with call.home.up() as playing, stopped_by_signals() as stop:
         if has_keys(call.variables):
             return _trade(call, console, stop)

@@ -20,6 +20,7 @@ from holidays import financial_holidays
 
 from ops_local.feeds.documents import ATOM, RDF, RSS, Format, http_date
 from ops_local.recordings.recording import InvalidRecording, RecordedNewsItem, Recording
+from ops_local.recordings.tables import bytes_of
 from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.domain.news.sites import RECORDING_HOST
 
@@ -106,6 +107,9 @@ def _feed_pages(recording: Recording) -> dict[str, Page]:
     folder = recording.folder / "feeds"
     if folder.is_dir():
         names = sorted(place.name for place in folder.iterdir() if place.is_dir())
+        for place in (folder, *folder.rglob("*")):
+            if place.is_symlink():
+                raise InvalidRecording(f"{place}: expected no link in a recording")
         return {name: _RecordedPage(folder / name) for name in names}
     feeds: dict[str, list[RecordedNewsItem]] = {}
     for item in sorted(recording.news, key=lambda item: (item.feed, item.available_at)):
@@ -155,7 +159,7 @@ class _RecordedPage:
         place = bisect_right(self._since, now) - 1
         if place < 0:
             return None
-        return Document(self._files[place].read_bytes(), "application/xml", self._since[place])
+        return Document(bytes_of(self._files[place]), "application/xml", self._since[place])
 
 
 class _VixPage:

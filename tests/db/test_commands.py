@@ -146,7 +146,7 @@ def test_a_terminal_gets_a_table_in_which_no_value_gives_it_commands(
     code, shown = _on_a_terminal(monkeypatch, sql, database_urls.reader)
     assert code == 0
     cells = [cell.strip() for cell in shown.splitlines()[3].strip("│").split("│")]
-    assert cells == [r"\x1b[31mred\x07", "[b]", r"\ud800", '{"a": [1.10, null]}', ""]
+    assert cells == [r"\u001b[31mred\u0007", "[b]", r"\ud800", '{"a": [1.10, null]}', ""]
     assert "1 rows" in shown
 
 
