@@ -121,7 +121,11 @@ def _confirmed(call: VerbCall, command: ControlCommand, pipeline: _Pipeline) -> 
 
 def _question(found: Sequence[HeldOrLive], waiting: int, *, whole: bool) -> str:
     """What would be closed, by account and symbol, and how."""
-    lines = [f"  {it.account_name} {it.symbol}: {it.held} held, {it.orders} live" for it in found]
+    lines = [
+        f"  {it.account_name} {it.symbol}: {it.held} held, {it.orders} live"
+        + (f", {it.by_hand} of them placed by hand" if it.by_hand else "")
+        for it in found
+    ]
     if waiting:
         lines.append(f"  recommendations to buy that wait: {waiting}")
     refused = "in these accounts" if whole else "in these symbols"

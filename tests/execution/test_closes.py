@@ -230,7 +230,7 @@ class Killed(Exception):
     """Stands for a process that died."""
 
 
-STEPS = ("insert", "any_open", "request_exits", "cancel_buys", "end")
+STEPS = ("insert", "any_open", "request_exits", "cancel_entries", "cancel_by_hand", "end")
 
 
 @pytest.mark.parametrize("step", STEPS)

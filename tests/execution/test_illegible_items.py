@@ -187,9 +187,10 @@ def test_an_illegible_position_keeps_its_stop_and_the_others_are_sold(held: Trad
     assert "exit_blocked" in held.alerts()
 
 
-def test_a_stop_rests_again_when_the_list_becomes_illegible_after_its_cancel(
+def test_a_list_that_becomes_illegible_after_the_cancel_is_not_asked_again(
     held: TradingBench,
 ) -> None:
+    """The quantity was read before the cancel; a broker that holds less refuses the sale."""
     honest = held.broker.cancel
 
     def cancel(broker_order_id: str) -> None:
@@ -197,6 +198,17 @@ def test_a_stop_rests_again_when_the_list_becomes_illegible_after_its_cancel(
         held.broker.illegible = [odd("position", "AAA", symbol="AAA")]
 
     held.broker.cancel = cancel  # type: ignore[method-assign]
+    held.next_minute(AAA=("97.00", "97.10"))
+    held.guard()
+    assert [row["status"] for row in held.orders("stop")] == ["canceled"]
+    assert [row["quantity"] for row in held.orders("exit")] == [19]
+
+
+def test_a_position_without_a_stop_gets_one_where_an_illegible_list_keeps_it_from_its_exit(
+    held: TradingBench,
+) -> None:
+    held.broker.end(str(held.order("stop")["client_order_id"]), "canceled")
+    held.broker.illegible = [odd("position", "AAA", symbol="AAA")]
     held.next_minute(AAA=("97.00", "97.10"))
     with pytest.raises(StageFailed, match="not legible"):
         held.guard()

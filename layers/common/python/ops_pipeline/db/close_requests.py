@@ -21,11 +21,11 @@ CloseRule = Literal["operator", "signal"]
 # own orders alone.
 _IN_SCOPE = """(
     SELECT account_name, ticker, symbol, instrument_type, true AS there, quantity AS held,
-        0 AS live
+        0 AS live, 0 AS by_hand
     FROM active_positions WHERE status <> 'closed'
     UNION ALL
     SELECT account_name, ticker, symbol, instrument_type, is_live(status), 0,
-        CAST(is_live(status) AS integer)
+        CAST(is_live(status) AS integer), CAST(is_live(status) AND purpose = 'adopted' AS integer)
     FROM orders
     WHERE (is_live(status) AND (purpose <> 'adopted' OR CAST(:rule AS text) = 'operator'))
        OR (purpose = 'entry' AND filled_qty < quantity AND decided_at >= :late_since)
@@ -42,7 +42,7 @@ FROM {_IN_SCOPE}
 GROUP BY account_name ORDER BY account_name COLLATE "C"
 """
 _HELD_OR_LIVE = f"""
-SELECT account_name, symbol, sum(held) AS held, sum(live) AS orders
+SELECT account_name, symbol, sum(held) AS held, sum(live) AS orders, sum(by_hand) AS by_hand
 FROM {_IN_SCOPE}
 GROUP BY account_name, symbol HAVING bool_or(there)
 ORDER BY account_name COLLATE "C", symbol COLLATE "C"
@@ -80,7 +80,7 @@ WHERE p.account_name = :account AND p.symbol = c.symbol AND p.status <> 'closed'
 RETURNING p.id, p.account_name, p.symbol, c.rule, c.asked_by, c.reason
 """
 # With a failure_reason the recommendation is not priced again.
-_CANCEL_BUYS = """
+_CANCEL_ENTRIES = """
 UPDATE orders AS o SET cancel_requested_at = coalesce(o.cancel_requested_at, :now),
     failure_reason = coalesce(o.failure_reason, CASE c.rule
         WHEN 'operator' THEN 'Cancelled by the operator' ELSE 'Cancelled by a SELL' END)
@@ -89,19 +89,38 @@ FROM (SELECT DISTINCT ON (s.symbol) s.symbol, r.rule
       WHERE r.account_name = :account AND r.done_at IS NULL
       ORDER BY s.symbol, r.rule) AS c
 WHERE o.account_name = :account AND o.symbol = c.symbol AND is_live(o.status)
-  AND (o.purpose = 'entry' OR (o.purpose = 'adopted' AND c.rule = 'operator'))
+  AND o.purpose = 'entry'
   AND (o.cancel_requested_at IS NULL OR o.failure_reason IS NULL)
 """
-_END = """
+# Orders that a request ends before it is done: all of ours in its symbols, and of those placed by
+# hand the ones that rested when an operator asked, in any symbol where everything is closed.
+_ENDS = """
+o.account_name = c.account_name AND is_live(o.status)
+AND CASE WHEN o.purpose <> 'adopted' THEN o.symbol = ANY(c.symbols)
+         ELSE c.rule = 'operator' AND o.decided_at <= c.asked_at
+              AND (c.ticker IS NULL OR o.symbol = ANY(c.symbols)) END
+"""
+_CANCEL_BY_HAND = f"""
+UPDATE orders AS o SET cancel_requested_at = coalesce(o.cancel_requested_at, :now),
+    failure_reason = coalesce(o.failure_reason, 'Cancelled by the operator')
+FROM close_requests AS c
+WHERE c.account_name = :account AND c.done_at IS NULL AND o.account_name = :account
+  AND o.purpose = 'adopted' AND {_ENDS}
+  AND (o.cancel_requested_at IS NULL OR o.failure_reason IS NULL)
+"""
+_SCOPE_BY_OPERATOR = """
+SELECT coalesce(bool_or(c.ticker IS NULL), false) AS everything,
+    coalesce(array_agg(DISTINCT s.symbol), '{}') AS symbols
+FROM close_requests AS c CROSS JOIN LATERAL unnest(c.symbols) AS s (symbol)
+WHERE c.account_name = :account AND c.done_at IS NULL AND c.rule = 'operator'
+"""
+_END = f"""
 UPDATE close_requests AS c SET done_at = :now
 WHERE c.account_name = :account AND c.done_at IS NULL
   AND NOT EXISTS (SELECT 1 FROM active_positions AS p
                   WHERE p.account_name = c.account_name AND p.status <> 'closed'
                     AND p.symbol = ANY(c.symbols))
-  AND NOT EXISTS (SELECT 1 FROM orders AS o
-                  WHERE o.account_name = c.account_name AND is_live(o.status)
-                    AND o.symbol = ANY(c.symbols)
-                    AND (o.purpose <> 'adopted' OR c.rule = 'operator'))
+  AND NOT EXISTS (SELECT 1 FROM orders AS o WHERE {_ENDS})
 """
 # What refuses an entry in a ticker: as gates see it.
 CLOSING = """
@@ -110,13 +129,15 @@ WHERE account_name = :account AND done_at IS NULL
   AND (ticker IS NULL OR ticker = CAST(:ticker AS text) OR CAST(:ticker AS text) = ANY(symbols))
 """
 _CLOSING = f"SELECT ({CLOSING}) AS closing"
-_LEFT = """
+_LEFT = f"""
 SELECT c.account_name, s.symbol, p.quantity AS held, count(o.client_order_id) AS orders
-FROM close_requests AS c CROSS JOIN LATERAL unnest(c.symbols) AS s (symbol)
+FROM close_requests AS c
+CROSS JOIN LATERAL (SELECT unnest(c.symbols) AS symbol
+                    UNION SELECT o.symbol FROM orders AS o WHERE {_ENDS}) AS s
 LEFT JOIN active_positions AS p
     ON p.account_name = c.account_name AND p.symbol = s.symbol AND p.status <> 'closed'
-LEFT JOIN orders AS o
-    ON o.account_name = c.account_name AND o.symbol = s.symbol AND is_live(o.status)
+    AND s.symbol = ANY(c.symbols)
+LEFT JOIN orders AS o ON o.symbol = s.symbol AND {_ENDS}
 WHERE c.done_at IS NULL AND CAST(c.id AS text) = ANY(CAST(:ids AS text[]))
 GROUP BY 1, 2, 3 ORDER BY c.account_name COLLATE "C", s.symbol COLLATE "C"
 """
@@ -149,12 +170,19 @@ class Concerned:
 
 @dataclass(frozen=True, slots=True)
 class HeldOrLive:
-    """One symbol that a request would close: the quantity held, and how many orders are live."""
+    """One symbol that a request would close.
+
+    Attributes:
+        held: The quantity.
+        orders: How many are live.
+        by_hand: How many of these a person placed.
+    """
 
     account_name: str
     symbol: str
     held: Decimal
     orders: int
+    by_hand: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +262,20 @@ def request_exits(tx: Transaction, account: str, now: datetime) -> list[Requeste
     return sorted((RequestedExit(**row) for row in rows), key=lambda row: row.symbol)
 
 
-def cancel_buys(tx: Transaction, account: str, now: datetime) -> int:
+def cancel_entries(tx: Transaction, account: str, now: datetime) -> int:
     """Ask for the cancel of what is being bought in an open request; how many were new."""
-    return tx.execute(_CANCEL_BUYS, account=account, now=now)
+    return tx.execute(_CANCEL_ENTRIES, account=account, now=now)
+
+
+def cancel_by_hand(tx: Transaction, account: str, now: datetime) -> int:
+    """Ask for the cancel of a person's orders that an operator's close ends; how many were new."""
+    return tx.execute(_CANCEL_BY_HAND, account=account, now=now)
+
+
+def scope_by_operator(tx: Transaction, account: str) -> frozenset[str] | None:
+    """The symbols that operators' open requests concern; None means all of them."""
+    row = tx.one(_SCOPE_BY_OPERATOR, account=account)
+    return None if row and row["everything"] else frozenset(row["symbols"] if row else ())
 
 
 def end(tx: Transaction, account: str, now: datetime) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from ops_pipeline.db.driver.connection import Row, Transaction, values_of
 from ops_pipeline.domain.broker import BrokerFill
+from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.ledger import Sale
 from ops_pipeline.domain.orders import Order, Purpose
 from ops_pipeline.domain.trading_terms import Evidence
@@ -79,6 +80,13 @@ SELECT {_COLUMNS} FROM orders
 WHERE account_name = :account AND NOT is_live(status) AND execution_mode <> 'SIMULATED'
   AND (decided_at >= :since OR terminal_at >= :since)
 ORDER BY decided_at, client_order_id COLLATE "C"
+"""
+
+# A sale of which something filled before sold what the position never held.
+_GIVE_POSITION = """
+UPDATE orders SET position_id = :position_id
+WHERE account_name = :account AND symbol = :symbol AND is_live(status)
+  AND purpose = 'adopted' AND side = 'sell' AND position_id IS NULL AND filled_qty = 0
 """
 
 _INSERT_FILL = """
@@ -170,6 +178,16 @@ def newest_at(tx: Transaction, account: str) -> datetime | None:
     """When the account's newest order was decided; None without one."""
     row = tx.one(_NEWEST, account=account)
     return row["at"] if row else None
+
+
+def give_position(tx: Transaction, position: Position) -> None:
+    """Let a person's resting sales in the symbol sell this position, which was just adopted."""
+    tx.enqueue(
+        _GIVE_POSITION,
+        account=position.account_name,
+        symbol=position.symbol,
+        position_id=position.id,
+    )
 
 
 def next_attempt(tx: Transaction, position_id: UUID, purpose: Purpose) -> int:

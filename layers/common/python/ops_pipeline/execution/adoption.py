@@ -18,18 +18,28 @@ from ops_pipeline.domain.operations.alerts import AlertKey, disagreement
 from ops_pipeline.domain.orders import Order, OwnOrderId, may_still_fill, read_client_order_id
 from ops_pipeline.domain.reconciliation import Break, EarlierBreak
 from ops_pipeline.domain.trading_terms import PositionEventKind, TradeReason
-from ops_pipeline.execution import illegible_items, limit_breach, lost_orders, settlement
+from ops_pipeline.execution import (
+    external_orders,
+    illegible_items,
+    limit_breach,
+    lost_orders,
+    settlement,
+)
 from ops_pipeline.execution.context import AccountContext
-from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
 from ops_pipeline.execution.isolation import isolated
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 
 _GONE: TradeReason = "missing_at_broker"
+# A stop's fill shows in the lists; somebody's order says nothing of what we hold.
+_OURS_FILLING = ("entry", "exit")
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerSymbols:
-    """What we hold by symbol, and the symbols in which an order of ours may fill."""
+    """What we hold by symbol, and the symbols in which an order of ours may fill.
+
+    What a person's order filled, the broker's list of orders tells before anything is compared.
+    """
 
     held: Mapping[str, Decimal]
     live: frozenset[str]
@@ -71,7 +81,7 @@ class BrokerStatement:
 
 def ledger_symbols(tx: Transaction, account: str) -> LedgerSymbols:
     """The ledger before the broker is asked, to see what was settled meanwhile."""
-    live = [order.symbol for order in orders.live(tx, account) if order.purpose != "stop"]
+    live = [order.symbol for order in orders.live(tx, account) if order.purpose in _OURS_FILLING]
     held = {it.symbol: it.quantity for it in positions.held(tx, account)}
     return LedgerSymbols(held, frozenset(live))
 
@@ -267,10 +277,7 @@ class _Reconciliation:
         row = self._row_of(found)
         if row is None:
             return False
-        orders.insert(self.tx, row)
-        report = ExecutionReport(found=found, fills=fills)
-        self.gateway.settle_in(self.tx, row.client_order_id, report)
-        self.ctx.journal.happened("order_adopted", account=self.ctx.name, order=row.client_order_id)
+        external_orders.store(self.tx, self.gateway, row, found, fills)
         return True
 
     def _row_of(self, found: BrokerOrder) -> Order | None:
@@ -295,8 +302,17 @@ class _Reconciliation:
         ]
 
     def _moving(self) -> frozenset[str]:
-        """Symbols that may have had a fill while the broker was being asked."""
-        live = [order for order in orders.live(self.tx, self.ctx.name) if order.purpose != "stop"]
+        """Symbols that may have had a fill while the broker was being asked.
+
+        A person's order counts where the broker tells more of it than could be booked.
+        """
+        told = {order.client_order_id: order.filled_quantity for order in self.statement.orders}
+        live = [
+            order
+            for order in orders.live(self.tx, self.ctx.name)
+            if order.purpose in _OURS_FILLING
+            or told.get(order.client_order_id, order.filled_qty) != order.filled_qty
+        ]
         asked_at = self.statement.asked_at
         updated = [order for order in self.statement.orders if order.updated_at >= asked_at]
         ours = frozenset(order.symbol for order in live)
@@ -348,13 +364,15 @@ class _Reconciliation:
             rules=self.ctx.rules.exits,
         )
         positions.insert(self.tx, position, version=self.ctx.parameters.version, now=now)
+        orders.give_position(self.tx, position)
         self._event(position, "adopted", theirs.quantity)
         self.ctx.journal.happened("position_adopted", account=self.ctx.name, symbol=theirs.symbol)
         self.counts["adopted"] += 1
 
     def _give_up(self, held: Position) -> bool:
-        """Close without a price after two readings without it, unless it may have a live order."""
-        if orders.live_in_symbol(self.tx, self.ctx.name, held.symbol):
+        """Close without a price after two readings without it, unless one of ours may live."""
+        live = orders.live_in_symbol(self.tx, self.ctx.name, held.symbol)
+        if any(order.purpose != "adopted" for order in live):
             return False
         if self._may_have_order(held.symbol):
             return False

@@ -20,7 +20,7 @@ class Asked:
         accounts: Whose they are, in the same order.
         closing: Account and symbol of everything held or live.
         exits: Positions that were not being closed before.
-        cancelled: How many live buys were asked to be cancelled.
+        cancelled: How many live orders were asked to be cancelled.
     """
 
     requests: Sequence[str]
@@ -74,6 +74,7 @@ def carry_out(tx: Transaction, account: str, now: datetime) -> Step:
             details={"rule": asked.rule, "by": asked.asked_by, "reason": asked.reason},
             now=now,
         )
-    cancelled = close_requests.cancel_buys(tx, account, now)
+    cancelled = close_requests.cancel_entries(tx, account, now)
+    cancelled += close_requests.cancel_by_hand(tx, account, now)
     close_requests.end(tx, account, now)
     return Step(exits, cancelled)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -12,13 +12,19 @@ from ops_pipeline.db import facts, orders, positions
 from ops_pipeline.db.driver.connection import Transaction, log_message
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
-from ops_pipeline.domain.broker import BrokerPosition
 from ops_pipeline.domain.exits import Decision, Position, armed, closing
 from ops_pipeline.domain.market import Quote
-from ops_pipeline.domain.operations.alerts import exit_blocked, not_sellable, nothing_to_sell
+from ops_pipeline.domain.operations.alerts import (
+    exit_blocked,
+    held_by_hand,
+    not_sellable,
+    nothing_to_sell,
+)
 from ops_pipeline.domain.orders import Order, Status, marketable_limit, stop_price, whole_units
 from ops_pipeline.domain.trading_terms import TradeReason
 from ops_pipeline.errors import BrokerUnavailable, OpsError
+from ops_pipeline.execution import external_orders
+from ops_pipeline.execution.broker_shares import BrokerShares, Shares
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.intents import SalePlan
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
@@ -28,24 +34,28 @@ from ops_pipeline.ports import Broker
 _REPRICE_AFTER = timedelta(seconds=55)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ExitOrders:
-    """Sells one account's positions.
+    """Sells one account's positions; a person's own orders are left alone.
 
     Attributes:
         counts: cancels_asked, exits_sent and stops_placed of the run.
+        shares: What the broker holds, read once a run.
     """
 
     ctx: AccountContext
     db: UnitsOfWork
     gateway: OrderGateway
     counts: Counter[str]
+    shares: BrokerShares = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.shares = BrokerShares(self.ctx.name, self.db, self.gateway.broker)
 
     def place(self, decision: Decision, quote: Quote) -> None:
         """Carry out the decision for one position; one step per tick while cancels are pending."""
         position, now = decision.position, self.ctx.now()
-        with self.db.transaction() as tx:
-            live = orders.live_in_symbol(tx, self.ctx.name, position.symbol)
+        live, _ = self._live(position)
         if decision.sell > 0 and decision.rule is not None:
             in_the_way = [order for order in live if not _is_this_exit(order, decision, now)]
             if in_the_way and not self._may_be_sold(position, decision.rule):
@@ -65,37 +75,56 @@ class ExitOrders:
             quote: Where there is one, a stop that the market has passed is sold at its bid;
                 without one at the stop price itself.
         """
-        with self.db.transaction() as tx:
-            live = orders.live_in_symbol(tx, self.ctx.name, position.symbol)
+        live, by_hand = self._live(position)
+        if sales := _sales(by_hand):
+            self._tell_of_what_is_held(position, sales)
         if quote is None and any(order.purpose == "exit" for order in live):
             return  # priced again once there is a quote
         now = self.ctx.now()
-        stale = [order for order in live if _is_stale(order, position, now)]
+        stale = [order for order in live if _is_stale(order, position, by_hand, now)]
         if any(order.purpose == "stop" for order in stale) and not self._may_be_sold(
             position, "stop_loss"
         ):
             return  # the old stop protects better than none
         if self._cleared(stale) and len(stale) == len(live):
-            self._rest_stop(position, quote)
+            self._rest_stop(position, quote, by_hand)
+
+    def _live(self, position: Position) -> tuple[list[Order], list[Order]]:
+        """The live orders in the symbol: ours, and those that a person placed."""
+        with self.db.transaction() as tx:
+            live = orders.live_in_symbol(tx, self.ctx.name, position.symbol)
+        ours = [order for order in live if order.purpose != "adopted"]
+        return ours, [order for order in live if order.purpose == "adopted"]
 
     def _exit(self, position: Position, plan: SalePlan, quote: Quote) -> None:
-        """Sell; where nothing was sent or the broker refused it, the stop rests again at once."""
+        """Sell; where nothing was sent or the broker refused it, the stop rests again at once.
+
+        No second sale follows in the same tick: a broker that refuses everything gets two orders.
+        """
         try:
             status = self._sell(position, plan, quote)
-            unsent = status is None and self._held(position) > 0
+            unsent = status is None and self._shares(position).held > 0
         except BrokerUnavailable:
-            self._rest_stop(position, None)
+            self._place_stop(position, self._live(position)[1])
             raise
         if unsent or status in ("rejected", "not_placed"):
-            self._rest_stop(position, None)
+            by_hand = self._blocking(position) if status == "rejected" else self._live(position)[1]
+            self._place_stop(position, by_hand)
         self.counts["exits_sent"] += status is not None
 
-    def _rest_stop(self, position: Position, quote: Quote | None) -> None:
-        """Place the stop; one that the broker refuses because the market is past it is sold."""
-        status = self._place_stop(position)
-        self.counts["stops_placed"] += status is not None
+    def _rest_stop(self, position: Position, quote: Quote | None, by_hand: Sequence[Order]) -> None:
+        """Place the stop; one that the broker refuses because the market is past it is sold.
+
+        It refuses one as well for shares that a person's order holds: nothing is sold then.
+        """
+        status = self._place_stop(position, by_hand)
+        if status == "accepted" and not _sales(by_hand):
+            with self.db.transaction() as tx:
+                alerts.resolve_alert(tx, held_by_hand(position, by_hand).key, now=self.ctx.now())
         passed = quote is not None and quote.bid <= (position.stop_loss or Decimal(0))
-        if status == "rejected" and position.stop_loss is not None and (passed or quote is None):
+        if status != "rejected" or self._blocking(position):
+            return
+        if position.stop_loss is not None and (passed or quote is None):
             bid = quote.bid if quote is not None else position.stop_loss
             price = marketable_limit("sell", bid, self.ctx.rules.exits.limit_slippage)
             plan = SalePlan("exit", "stop_loss", position.quantity, price)
@@ -106,9 +135,11 @@ class ExitOrders:
 
         Raises BrokerUnavailable when it does not say, which leaves the stop where it is.
         """
-        held = self._held(position)
+        shares = self._shares(position)
+        if shares.held > 0 and shares.free <= 0 and self._blocking(position, sales_only=True):
+            return False
         alert = nothing_to_sell(position, rule)
-        if held > 0:
+        if shares.held > 0:
             reason = _why_not_sellable(self.gateway.broker, position)
             if reason is None:
                 return True
@@ -117,10 +148,39 @@ class ExitOrders:
             alerts.open_alert(tx, alert, now=self.ctx.now())
         return False
 
-    def cancel_stale_entries(self) -> list[str]:
-        """Cancel entries that are behind the market, or for which a cancel was requested.
+    def _blocking(self, position: Position, *, sales_only: bool = False) -> list[Order]:
+        """A person's live orders in the symbol, told in an alert; asked of the broker if need be.
 
-        Their final status settles the recommendation.
+        Sales hold shares, and the broker may refuse to sell against a buy. Where the broker does
+        not list its orders, only those are known that have a row.
+        """
+        found = self._by_hand(position, sales_only=sales_only)
+        if not found:
+            try:
+                external_orders.adopt_resting(self.db, self.gateway, {position.symbol})
+            except BrokerUnavailable as error:
+                name, symbol = self.ctx.name, position.symbol
+                self.ctx.journal.went_wrong(
+                    "orders_by_hand_unknown", account=name, symbol=symbol, error=str(error)
+                )
+            found = self._by_hand(position, sales_only=sales_only)
+        if found:
+            self._tell_of_what_is_held(position, found)
+        return found
+
+    def _by_hand(self, position: Position, *, sales_only: bool) -> list[Order]:
+        _, by_hand = self._live(position)
+        return _sales(by_hand) if sales_only else by_hand
+
+    def _tell_of_what_is_held(self, position: Position, by_hand: Sequence[Order]) -> None:
+        with self.db.transaction() as tx:
+            alerts.open_alert(tx, held_by_hand(position, by_hand), now=self.ctx.now())
+
+    def cancel_requested_and_stale(self) -> list[str]:
+        """Cancel what a cancel was requested for, and entries that are behind the market.
+
+        Only a close requests the cancel of a person's order. An entry's final status settles
+        the recommendation.
 
         Returns the failures, by order; they do not hold up any position.
         """
@@ -128,7 +188,7 @@ class ExitOrders:
             live = orders.live(tx, self.ctx.name)
         now, failures = self.ctx.now(), []
         for order in live:
-            if order.purpose != "entry" or not _is_to_be_cancelled(order, now):
+            if not _is_to_be_cancelled(order, now):
                 continue
             try:
                 self._cleared([order])
@@ -162,58 +222,46 @@ class ExitOrders:
 
     def _sell(self, position: Position, plan: SalePlan, quote: Quote | None) -> Status | None:
         """Sell at most what the plan, the position and the broker allow; None when not sent."""
-        available = self._available(position)
-        quantity = min(plan.quantity, position.quantity, available)
+        wanted = min(plan.quantity, position.quantity)
+        quantity = min(wanted, self._shares(position).free)
+        blocking = self._blocking(position, sales_only=True) if quantity < wanted else []
         # Accounts without fractional shares trade whole ones, except to sell all that is held.
         if quantity < position.quantity:
             quantity = whole_units(quantity, fractional=self.ctx.account.fractional_shares)
         if quantity <= 0:
-            with self.db.transaction() as tx:
-                alert = nothing_to_sell(position, plan.rule)
-                alerts.open_alert(tx, alert, now=self.ctx.now())
+            if not blocking:
+                with self.db.transaction() as tx:
+                    alert = nothing_to_sell(position, plan.rule)
+                    alerts.open_alert(tx, alert, now=self.ctx.now())
             return None
         return self._commit_and_send(position, replace(plan, quantity=quantity), quote)
 
-    def _available(self, position: Position) -> Decimal:
-        """The quantity that the broker lets us sell: a close never opens a short."""
-        if self.gateway.broker is None:
-            return position.quantity
-        held = self._at_broker(self.gateway.broker, position)
-        return max(held.available, Decimal(0)) if held else Decimal(0)
-
-    def _held(self, position: Position) -> Decimal:
-        """What the broker holds of it, resting sales included."""
-        if self.gateway.broker is None:
-            return position.quantity
-        held = self._at_broker(self.gateway.broker, position)
-        return held.quantity if held else Decimal(0)
-
-    def _at_broker(self, broker: Broker, position: Position) -> BrokerPosition | None:
-        """The broker's item for it; None if there is none.
+    def _shares(self, position: Position) -> Shares:
+        """What the broker holds of it.
 
         Raises BrokerUnavailable, with an alert, when an illegible item may be it: that it is
         not held is proven by none.
         """
-        listed = broker.positions()
-        found = next((held for held in listed if held.symbol == position.symbol), None)
-        odd = next((it for it in listed.illegible if it.may_be_of(position.symbol)), None)
-        if found is None and odd is not None:
-            reason = f"what the broker holds of it is not legible ({odd})"
-            with self.db.transaction() as tx:
-                alerts.open_alert(tx, not_sellable(position, reason), now=self.ctx.now())
-            raise BrokerUnavailable(f"{position.symbol}: {reason}")
-        return found
+        odd = self.shares.illegible(position)
+        if odd is None:
+            return self.shares.of(position)
+        reason = f"what the broker holds of it is not legible ({odd})"
+        with self.db.transaction() as tx:
+            alerts.open_alert(tx, not_sellable(position, reason), now=self.ctx.now())
+        raise BrokerUnavailable(f"{position.symbol}: {reason}")
 
-    def _place_stop(self, position: Position) -> Status | None:
+    def _place_stop(self, position: Position, by_hand: Sequence[Order]) -> Status | None:
         """Keep a stop resting at the broker: it protects while the pipeline is down."""
         price = _stop_of(position)
-        quantity = whole_units(position.quantity, fractional=False)
+        quantity = _to_protect(position, by_hand)
         if self.gateway.broker is None or price is None or quantity <= 0:
             return None
         if position.instrument_type != "STOCK":
             return None
         plan = SalePlan("stop", "stop_loss", quantity, price)
-        return self._commit_and_send(position, plan, None)
+        status = self._commit_and_send(position, plan, None)
+        self.counts["stops_placed"] += status is not None
+        return status
 
     def _commit_and_send(
         self, position: Position, plan: SalePlan, quote: Quote | None
@@ -254,8 +302,11 @@ def _commit(
     return order
 
 
-def _is_to_be_cancelled(entry: Order, now: datetime) -> bool:
-    return entry.cancel_requested_at is not None or _waited_long_enough(entry, now)
+def _is_to_be_cancelled(order: Order, now: datetime) -> bool:
+    if order.purpose == "adopted":
+        return order.cancel_requested_at is not None
+    requested = order.cancel_requested_at is not None
+    return order.purpose == "entry" and (requested or _waited_long_enough(order, now))
 
 
 def _is_this_exit(order: Order, decision: Decision, now: datetime) -> bool:
@@ -267,11 +318,21 @@ def _is_this_exit(order: Order, decision: Decision, now: datetime) -> bool:
     )
 
 
-def _is_stale(order: Order, position: Position, now: datetime) -> bool:
+def _sales(by_hand: Sequence[Order]) -> list[Order]:
+    return [order for order in by_hand if order.side == "sell"]
+
+
+def _to_protect(position: Position, by_hand: Sequence[Order]) -> Decimal:
+    """The whole shares that a stop can sell: all but those under a person's own sales."""
+    taken = sum((order.remaining for order in _sales(by_hand)), Decimal(0))
+    return whole_units(max(position.quantity - taken, Decimal(0)), fractional=False)
+
+
+def _is_stale(order: Order, position: Position, by_hand: Sequence[Order], now: datetime) -> bool:
     """A stop at another price or quantity, or an entry or exit that is behind the market."""
     if order.purpose == "stop":
-        whole = whole_units(position.quantity, fractional=False)
-        return order.price != _stop_of(position) or order.remaining != whole
+        other = order.remaining != _to_protect(position, by_hand)
+        return order.price != _stop_of(position) or other
     return _waited_long_enough(order, now)
 
 

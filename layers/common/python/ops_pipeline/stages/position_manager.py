@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from ops_pipeline.db import positions
+from ops_pipeline.db import close_requests, positions
 from ops_pipeline.db.driver.connection import Transaction, log_message
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
@@ -18,9 +18,10 @@ from ops_pipeline.domain import exits
 from ops_pipeline.domain.exits import Decision, Position
 from ops_pipeline.domain.market import Quote, Quotes, Session
 from ops_pipeline.domain.operations.alerts import closing_overdue, position_unpriced
-from ops_pipeline.errors import StageFailed
+from ops_pipeline.errors import BrokerUnavailable, StageFailed
 from ops_pipeline.execution import (
     closing,
+    external_orders,
     illegible_items,
     kill_switch,
     ledger_comparison,
@@ -72,9 +73,8 @@ def run(
     session = market.session()
     if not request.dry_run:
         failures += ledger_comparison.compare_if_in_doubt(ctx, db, gateway)
-        with db.transaction() as tx:
-            closing.carry_out(tx, ctx.name, ctx.now())
-        failures += exit_orders.cancel_stale_entries()
+        failures += _carry_out_closes(ctx, db, gateway)
+        failures += exit_orders.cancel_requested_and_stale()
     with db.transaction() as tx:
         held = positions.held(tx, ctx.name)
     if not request.dry_run:
@@ -103,6 +103,21 @@ def _quotes(
         with db.transaction() as tx:
             illegible_items.update_market(tx, "quote", symbols, quotes.illegible, ctx.now())
     return quotes
+
+
+def _carry_out_closes(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> list[str]:
+    """Take the step of each open close; what a person placed at the broker is looked for first."""
+    failures = []
+    with db.transaction() as tx:
+        scope = close_requests.scope_by_operator(tx, ctx.name)
+    if scope is None or scope:
+        try:
+            external_orders.adopt_resting(db, gateway, scope)
+        except BrokerUnavailable as error:
+            failures.append(f"orders by hand not listed: {error}")
+    with db.transaction() as tx:
+        closing.carry_out(tx, ctx.name, ctx.now())
+    return failures
 
 
 def _outcome(

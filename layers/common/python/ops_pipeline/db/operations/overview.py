@@ -30,6 +30,11 @@ SELECT account_name, symbol, quantity, entry_price, current_price, current_pnl_d
 FROM active_positions WHERE status <> 'closed'
 ORDER BY account_name COLLATE "C", symbol COLLATE "C"
 """
+_ORDERS_BY_HAND = """
+SELECT account_name, symbol, side, quantity, filled_qty, decided_at, client_order_id FROM orders
+WHERE purpose = 'adopted' AND is_live(status)
+ORDER BY account_name COLLATE "C", symbol COLLATE "C", client_order_id COLLATE "C"
+"""
 _UNKNOWN_ORDERS = """
 SELECT account_name, client_order_id, status, purpose, symbol, decided_at FROM orders
 WHERE status IN ('intended', 'unknown') ORDER BY decided_at, client_order_id COLLATE "C"
@@ -70,6 +75,11 @@ def failed_runs(tx: Transaction) -> list[Row]:
 def open_positions(tx: Transaction) -> list[Row]:
     """What is held or being sold."""
     return tx.rows(_OPEN_POSITIONS)
+
+
+def orders_by_hand(tx: Transaction) -> list[Row]:
+    """Live orders that a person placed at the broker."""
+    return tx.rows(_ORDERS_BY_HAND)
 
 
 def unknown_orders(tx: Transaction) -> list[Row]:

@@ -238,6 +238,26 @@ def not_sellable(position: Position, reason: str) -> Alert:
     )
 
 
+def held_by_hand(position: Position, by_hand: Sequence[Order]) -> Alert:
+    """A person's own live orders in the symbol are in the way of ours."""
+    names = ", ".join(f"{it.side} {it.remaining} ({it.client_order_id})" for it in by_hand)
+    return Alert(
+        kind="exit_blocked",
+        scope=position.account_name,
+        subject=position.symbol,
+        severity="critical",
+        message=(
+            f"{position.symbol} is not wholly ours to sell: an order placed by hand rests, "
+            f"{names}; end it at the broker, or with ops close"
+        ),
+        details={
+            "position": position.id,
+            "quantity": position.quantity,
+            "orders": [order.client_order_id for order in by_hand],
+        },
+    )
+
+
 def order_vanished(order: Order) -> Alert:
     return Alert(
         kind="order_vanished",

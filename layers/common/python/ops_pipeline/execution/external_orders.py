@@ -1,0 +1,90 @@
+"""Gives orders that a person placed at the broker a row: shown, counted, never decided on."""
+
+from collections.abc import Collection, Sequence
+from functools import partial
+
+from ops_pipeline.db import facts, orders, positions
+from ops_pipeline.db.driver.connection import Transaction, log_message
+from ops_pipeline.db.runs import UnitsOfWork
+from ops_pipeline.domain import reconciliation
+from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
+from ops_pipeline.domain.orders import (
+    WATCHED_FOR,
+    Order,
+    may_still_fill,
+    read_client_order_id,
+)
+from ops_pipeline.execution.context import AccountContext
+from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
+from ops_pipeline.execution.isolation import isolated
+from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
+
+
+def store(
+    tx: Transaction,
+    gateway: OrderGateway,
+    row: Order,
+    found: BrokerOrder,
+    fills: Sequence[BrokerFill],
+) -> None:
+    """Store a row for an order at the broker that had none, and book its fills."""
+    ctx = gateway.ctx
+    orders.insert(tx, row)
+    gateway.settle_in(tx, row.client_order_id, ExecutionReport(found=found, fills=fills))
+    ctx.journal.happened("order_adopted", account=ctx.name, order=row.client_order_id)
+
+
+def adopt_resting(
+    db: UnitsOfWork, gateway: OrderGateway, symbols: Collection[str] | None = None
+) -> None:
+    """Adopt what a person placed and may still fill, without waiting for the reconciler.
+
+    An order under an id of ours is none: the ledger lost it, which is settled elsewhere.
+
+    Args:
+        symbols: In these; None means all.
+
+    Raises:
+        BrokerUnavailable: its lists could not be read.
+    """
+    broker, ctx = gateway.broker, gateway.ctx
+    if broker is None:
+        return
+    since = ctx.now() - WATCHED_FOR
+    resting = {
+        order.client_order_id: order
+        for order in broker.orders_since(since)
+        if (symbols is None or order.symbol in symbols) and _is_a_persons(ctx, order)
+    }
+    with db.transaction() as tx:
+        unknown = orders.unstored(tx, ctx.name, list(resting)) if resting else []
+    if not unknown:
+        return
+    fills = broker.fills_since(since)
+    for name in unknown:
+        found = resting[name]
+        its = [fill for fill in fills if fill.broker_order_id == found.broker_order_id]
+        adopted = isolated(partial(_adopt, db, gateway, found, its), passing=STOPS_THE_RUN)
+        if isinstance(adopted, Exception):
+            ctx.journal.went_wrong("order_not_adopted", order=name, error=log_message(adopted))
+
+
+def _is_a_persons(ctx: AccountContext, order: BrokerOrder) -> bool:
+    """Whether it rests, and its id is none that we give."""
+    names = {"deployment": ctx.deployment, "account": ctx.name}
+    return may_still_fill(order) and read_client_order_id(order.client_order_id, **names) is None
+
+
+def _adopt(
+    db: UnitsOfWork, gateway: OrderGateway, found: BrokerOrder, fills: Sequence[BrokerFill]
+) -> None:
+    """Store it, unless it got a row meanwhile, another account's included, or can have none."""
+    ctx = gateway.ctx
+    with db.transaction() as tx:
+        facts.lock_account(tx, ctx.name)
+        if orders.find(tx, found.client_order_id) is not None:
+            return
+        held = positions.find_open(tx, ctx.name, found.symbol)
+        row = reconciliation.adopted_order(ctx.account, found, held)
+        if row is not None:
+            store(tx, gateway, row, found, fills)
