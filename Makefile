@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test slow chaos bench lint types contracts check lock docs asl new-stage clean \
+.PHONY: help setup demo test slow chaos mutation bench lint types contracts check lock docs asl new-stage clean \
 	infra layers weigh certs synth cdk infra-test e2e
 
 BIN := .venv/bin
@@ -29,6 +29,9 @@ slow: $(READY) ## run the exhaustive tests: whole days twice, kills anywhere
 
 chaos: $(READY) ## kill a run at every statement and every request, and look (twenty minutes)
 	@$(BIN)/pytest -q -s -m slow tests/chaos --timeout 7200 -o faulthandler_timeout=7800
+
+mutation: $(READY) ## change the deciding code one thing at a time, and list what no test notices (minutes)
+	@$(BIN)/python -m tests.mutation $(ARGS)
 
 bench: $(READY) ## measure what speed was promised for, beside what it is compared with
 	@$(BIN)/python -m tests.benchmarks

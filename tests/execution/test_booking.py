@@ -407,7 +407,10 @@ def test_more_filled_than_was_ordered_is_booked_whole_and_alerts() -> None:
     assert booking.may_exceed_limits
     view = OrderView(order=after, position=booking.position, strategy="day_trade")
     assert book(view, report(12), rules=RULES, now=LATER).order.overfilled_at == NOON
-    assert booked(OrderView(order=ENTRY, strategy="day_trade"), report(10)).alerts == ()
+    exactly = booked(OrderView(order=ENTRY, strategy="day_trade"), report(10))
+    assert exactly.order.overfilled_at is None
+    assert exactly.alerts == ()
+    assert not exactly.may_exceed_limits
 
 
 def test_a_part_that_is_sold_leaves_the_position_open_and_smaller() -> None:
@@ -456,10 +459,20 @@ def test_the_last_sale_closes_with_the_result_of_all_orders_that_sold() -> None:
     # 4 * 102 + 2 * 103 + 4 * 104 - 10 * 100
     assert closing.result.pnl_dollars == 30
     assert (closing.reason, closing.mode) == ("take_profit", "ALPACA_PAPER")
+    assert booking.alerts == ()
     assert closing.at == NOON + timedelta(seconds=5)
     assert booking.event == PositionEvent(
         position.id, "closed", {"order": "exit-1", "quantity": Decimal(4), "rule": "take_profit"}
     )
+
+
+def test_a_last_sale_whose_fills_are_not_told_yet_is_valued_at_its_average() -> None:
+    position = opened()
+    order = exit_of(position, 10)
+    answer = replace(report(10, "103", order=order), fills=())
+    booking = booked(OrderView(order=order, position=position), answer)
+    assert booking.closing is not None
+    assert booking.closing.result.pnl_dollars == 30
 
 
 def test_a_sale_that_fills_after_its_position_closed_is_told_and_changes_nothing_of_it() -> None:
@@ -586,6 +599,8 @@ def test_what_was_refused_or_never_had_sets_its_money_free_and_fails() -> None:
         ENTRY, status="rejected", reserved_notional=Decimal(0), terminal_at=NOON
     )
     assert booking.failure_reason == "no"
+    assert (booking.reopened, booking.opens, booking.fills) == (False, False, ())
+    assert (booking.evidence, booking.event, booking.alerts) == ("broker", None, ())
     assert booking.recommendation == RecommendationEnd(7, "FAILED", "no")
     sale = exit_of(opened(), 4)
     of_a_sale = book_unfilled(OrderView(order=sale), status="rejected", reason="no", now=NOON)

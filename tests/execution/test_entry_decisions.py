@@ -292,11 +292,12 @@ def test_without_a_vix_the_size_is_whole_and_the_gate_refuses() -> None:
         ({"BBB": Decimal(1_501)}, {}, 1_501),  # bought more by hand
         ({"BBB": Decimal(1_000)}, {"BBB": Decimal(600)}, 1_600),  # position and resting buy
         ({"BBB": Decimal(1_500), "DDD": Decimal(40)}, {"CCC": Decimal(60)}, 1_600),
+        ({"DDD": Decimal("0.50")}, {}, Decimal("1500.50")),  # a fraction of a share by hand
         ({"BBB": Decimal(1_500)}, {"CCC": None}, None),  # a buy that has no price
     ],
 )
 def test_of_each_symbol_the_larger_of_our_rows_and_the_broker_s_counts(
-    positions: dict[str, Decimal], buying: dict[str, Decimal | None], exposure: int | None
+    positions: dict[str, Decimal], buying: dict[str, Decimal | None], exposure: Decimal | int | None
 ) -> None:
     lists = replace(LISTS, positions=positions, buying=buying)
     found = gathered(seen=at_broker(lists=lists))
@@ -516,8 +517,11 @@ def test_an_order_is_never_made_without_a_size(monkeypatch: pytest.MonkeyPatch) 
     """A gate that passes what has no size is a fault of the gate, not an order."""
     passes = {"size": lambda facts, rules: Verdict(True, "passes whatever comes")}
     monkeypatch.setattr(gates, "_entry_gates", passes)
-    with pytest.raises(ValueError, match=r"^every gate passed without a size: the size gate"):
-        assessed(seen=UNQUOTED)
+    for unsized in (UNQUOTED, at_broker(account=None)):
+        with pytest.raises(ValueError, match=r"^every gate passed without a size: the size gate"):
+            assessed(seen=unsized)
+    assert assessed().order is not None
+    assert assessed().kill_switch is None
 
 
 OWN = replace(INTENTS.entry(RECOMMENDATION, Decimal(19), Decimal("100.10"), 1), status="unknown")

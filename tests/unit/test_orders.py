@@ -1,5 +1,6 @@
 """Orders: limits, ids, statuses, and when a broker's order is ours."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -111,6 +112,17 @@ def test_the_same_decision_has_the_same_id_whatever_the_zone() -> None:
     new_york = timezone(timedelta(hours=-5))
     assert identity() == "main-large-AAA-20260204T1600-entry-1"
     assert identity(tick=NOW.astimezone(new_york)) == identity()
+
+
+def test_an_id_has_the_minute_of_utc_wherever_the_machine_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = identity()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "America/New_York")
+        time.tzset()
+        assert identity() == here
+    time.tzset()
 
 
 def test_every_part_of_the_decision_makes_another_id() -> None:
