@@ -102,6 +102,7 @@ class ReplayEnvironment:
 
     Attributes:
         resumed: This replay was started before and did not finish.
+        variables: The handlers' environment; keys are read from it whenever they are needed.
     """
 
     urls: DatabaseUrls
@@ -109,6 +110,7 @@ class ReplayEnvironment:
     clock: ReplayClock
     pipeline: Pipeline
     resumed: bool
+    variables: dict[str, str]
 
     def advance(self, to: datetime, watch: Watch) -> None:
         """Move both clocks, the exchange's first: it fills resting orders on the way."""
@@ -156,7 +158,7 @@ def opened(plan: ReplayPlan) -> Iterator[ReplayEnvironment]:
             _prepare(tx, plan, served, clock.at)
         wiring.use(runtime)
         stack.callback(wiring.use, None)
-        yield ReplayEnvironment(urls, exchange, clock, Pipeline(), resumed)
+        yield ReplayEnvironment(urls, exchange, clock, Pipeline(), resumed, handlers_see)
         # Reached only without an error: a replay that failed or was stopped is resumed next time.
         marker.unlink()
         if plan.database_url is None:

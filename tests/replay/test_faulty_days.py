@@ -11,7 +11,6 @@ import pytest
 
 from infra.definitions import load_schedules
 from infra.schedule import ticks
-from ops_local.exchange.launcher import RunningExchange
 from ops_local.home import Home
 from ops_local.recordings import recording as recordings
 from ops_local.replay_environment import ACCOUNTS, ReplayEnvironment, ReplayPlan, opened
@@ -20,8 +19,10 @@ from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.domain.operations.invariants import Breach, BrokerRecords
+from ops_pipeline.runtime.settings import read_broker_keys
 from tests.conftest import MIGRATIONS
 from tests.replay.conftest import PARAMS
+from tests.replay.people import People
 
 DAYS = (
     "2013-10-07",
@@ -54,6 +55,21 @@ RATES = {
     "no_buying_power": 0.05,
     "wrong_account": 0.01,
     "clock_skew": 0.05,
+    "unknown_status": 0.03,
+    "empty_order_type": 0.03,
+    "illegible_order": 0.03,
+    "multi_leg_order": 0.1,
+    "no_average_price": 0.05,
+    "illegible_activity": 0.03,
+    "illegible_position": 0.03,
+    "illegible_quote": 0.03,
+    "illegible_bar": 0.03,
+    "no_quote": 0.03,
+    "frozen_quote": 0.03,
+    "overfill": 0.05,
+    "late_fill": 0.05,
+    "rejected_by_venue": 0.05,
+    "vanishes": 0.03,
 }
 RULES = [{"kind": kind, "rate": rate} for kind, rate in RATES.items()]
 # From after the morning's reading of the VIX, without which nothing is traded all day, to
@@ -76,39 +92,42 @@ class Ended:
     Attributes:
         trades: Positions that were closed.
         happened: How often something went wrong.
+        mismatched: Runs that stopped because the keys opened another account.
         unexplained: By account, what the evening's reading of its cash left over, USD.
     """
 
     breaches: list[Breach]
     trades: int
     happened: int
+    mismatched: int
     unexplained: dict[str, Decimal]
 
 
 def play(home: Home, folder: Path, seed: int) -> Ended:
-    """Replay a day with faults until shortly before its close."""
+    """Replay a day with faults, and people who meddle, until shortly before its close."""
     recording = recordings.load(folder)
     overlay = json.loads((PARAMS / "lively.json").read_text())
     with opened(
         ReplayPlan(recording, home, MIGRATIONS, overlay=overlay, paced=bool(seed % 2))
     ) as world:
         day = recording.day
-        happened, moves = 0, list(MOVED)
+        moves, people = list(MOVED), People(world, RULES, seed, recording.tickers)
         for tick in ticks(load_schedules(), world.clock.now(), new_york_time(day, 16, 25)):
             world.advance(tick.at, lambda _at, _tally: None)
             if tick.at == new_york_time(day, *FIRST):
-                world.exchange.set_faults(RULES, seed=seed)
+                people.set_faults()
             if tick.at == new_york_time(day, *LAST):
-                happened = happened or sum(world.exchange.faults_injected().values())
-                world.exchange.set_faults()
+                people.no_more_faults()
             while moves and tick.at >= new_york_time(day, *moves[0][0]):
                 world.exchange.add_activity(*moves.pop(0)[1:])
-            world.pipeline.run(tick)
-        return _examined(world, happened)
+            if people.meddle(tick):
+                world.pipeline.run(tick)
+        mismatched = [it for it in world.pipeline.tally.failures if it.error == "AccountMismatch"]
+        return _examined(world, people.happened, len(mismatched))
 
 
-def _examined(world: ReplayEnvironment, happened: int) -> Ended:
-    books = {account.name: _books(world.exchange, account.name) for account in ACCOUNTS}
+def _examined(world: ReplayEnvironment, happened: int, mismatched: int) -> Ended:
+    books = {account.name: _books(world, account.name) for account in ACCOUNTS}
     database = Database(target_from_url(world.urls.writer), application_name="tests")
     with closing(database), database.transaction() as tx:
         breaches = invariants.check(tx, now=world.clock.now(), broker=books)
@@ -117,13 +136,15 @@ def _examined(world: ReplayEnvironment, happened: int) -> Ended:
             "SELECT account_name, unexplained FROM cash_readings WHERE unexplained IS NOT NULL"
         )
     unexplained = {row["account_name"]: row["unexplained"] for row in cash}
-    return Ended(breaches, trades["n"], happened, unexplained)
+    return Ended(breaches, trades["n"], happened, mismatched, unexplained)
 
 
-def _books(exchange: RunningExchange, name: str) -> BrokerRecords:
+def _books(world: ReplayEnvironment, name: str) -> BrokerRecords:
     (account,) = [known for known in ACCOUNTS if known.name == name]
-    broker = AlpacaBroker(exchange.url, account.key_id, account.secret_key, account.account_number)
-    since = exchange.now() - timedelta(days=1)
+    keys = read_broker_keys(world.variables, name)
+    number = account.account_number
+    broker = AlpacaBroker(world.exchange.url, keys.key_id, keys.secret_key, number)
+    since = world.exchange.now() - timedelta(days=1)
     return BrokerRecords(
         orders=broker.orders_since(since),
         positions=broker.positions(),
@@ -137,6 +158,7 @@ def test_a_real_day_at_a_failing_broker_ends_with_every_invariant_whole(
     ended = play(home, shared_data / "2013-10-07", 1)
     assert ended.breaches == []
     assert ended.happened > 50
+    assert ended.mismatched > 3
     assert ended.trades > 0
     assert ended.unexplained == {"large": 0, "tiny": 0}
 
