@@ -12,7 +12,10 @@ from ops_local.exchange.records import ClosingPrice, DayEnd
 from ops_local.exchange.refusals import BAD_PARAMETER, ApiRefusal
 from ops_local.exchange.storage.store import Store
 from ops_local.exchange.valuation import Valuation
-from ops_pipeline.domain.market import MINUTE, Session, minute_of, new_york_day
+from ops_pipeline.domain.market import MINUTE, Session, minute_of, new_york_day, new_york_time
+
+# Alpaca: "Equity as of previous trading day at 16:00:00 ET", a half day included.
+DAY_ENDS_AT_HOUR = 16
 
 
 class SessionClock:
@@ -63,6 +66,10 @@ class SessionClock:
         if then < session.closes_at <= now:
             self._events.run_due(session.closes_at)
             self._close(session)
+        day_ends_at = new_york_time(session.day, DAY_ENDS_AT_HOUR)
+        if then < day_ends_at <= now:
+            self._events.run_due(day_ends_at)
+            self._end_day(session, day_ends_at)
 
     def _open(self, session: Session) -> None:
         for order in self._store.live_orders():
@@ -76,14 +83,16 @@ class SessionClock:
                 self._settlement.fill_at_close(order, session)
             elif order.expires_at <= at:
                 self._events.end(order, "expired", at)
-        day = session.day.isoformat()
-        for ledger in self._store.ledgers():
-            equity = self._valuation.balances(ledger.account_number, at).equity
-            self._store.save(DayEnd(ledger.account_number, day, equity))
         for symbol in self._tape.tickers:
             price = self._tape.price(symbol, at)
             if price is not None:
-                self._store.save(ClosingPrice(symbol, day, price))
+                self._store.save(ClosingPrice(symbol, session.day.isoformat(), price))
+
+    def _end_day(self, session: Session, at: datetime) -> None:
+        """Keep each account's equity, tomorrow's last equity: on a half day three hours later."""
+        for ledger in self._store.ledgers():
+            equity = self._valuation.balances(ledger.account_number, at).equity
+            self._store.save(DayEnd(ledger.account_number, session.day.isoformat(), equity))
 
 
 def _minutes(session: Session, then: datetime, now: datetime) -> Iterator[datetime]:

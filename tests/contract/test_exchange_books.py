@@ -1,6 +1,6 @@
 """Cash, equity, buying power, positions and executions as the paper exchange books them."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -177,6 +177,18 @@ def test_fills_orders_positions_and_cash_agree_over_a_busy_day(exchange: Running
 
     assert shares == of_orders == books["positions"][0]["qty"] > 0
     assert Decimal(large["cash"]) == LARGE.cash - paid
+
+
+def test_last_equity_is_as_of_four_in_the_afternoon_of_a_half_day_too(tmp_path: Path) -> None:
+    """So says Alpaca: what is deposited between its close at 13:00 and then is in it."""
+    day = date(2025, 11, 28)
+    with open_exchange(tmp_path, day=day, closes="13:00") as exchange:
+        exchange.set_clock(at("14:00", day))
+        exchange.add_activity("large", "CSD", "1000")
+        exchange.set_clock(at("16:30", day))
+        exchange.add_activity("large", "CSD", "500")
+        exchange.set_clock(at("00:00", day + timedelta(days=1)))
+        assert _figures(exchange, "equity", "last_equity") == (101_500, 101_000)
 
 
 def test_last_equity_is_that_of_the_session_before(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pg8000.native
 import pytest
 
+from ops_pipeline.db import orders
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.operations import invariants
 from tests.support import many_orders
@@ -97,3 +98,17 @@ def test_no_statement_scans_a_growing_table_in_a_loop(many: Database) -> None:
 def test_the_invariants_hold_on_it(many: Database) -> None:
     with many.transaction() as tx:
         assert invariants.check(tx, now=ELEVEN) == []
+
+
+def indexes_of(plan: Mapping[str, Any]) -> set[str]:
+    """The indexes that a plan reads, with a condition on more than the account."""
+    found = {plan["Index Name"]} if plan.get("Index Cond", "").count(" AND ") else set()
+    return found.union(*(indexes_of(child) for child in plan.get("Plans", [])))
+
+
+def test_what_ended_lately_is_found_without_reading_the_accounts_history(many: Database) -> None:
+    watched = {"orders_account_terminal_at", "orders_account_decided_at"}
+    assert indexes_of(plan_of(many, orders._ENDED)) == watched
+    assert watched <= indexes_of(plan_of(many, orders._AWAITING_FILLS))
+    settled = {"orders_account_terminal_at", "fills_account_executed_at"}
+    assert indexes_of(plan_of(many, orders._SETTLED)) == settled

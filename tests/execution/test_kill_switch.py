@@ -1,7 +1,12 @@
 """The daily loss: the ledger's or the broker's corrected for deposits, latched when it is seen."""
 
+from datetime import date
 from decimal import Decimal
 
+import pytest
+
+from ops_pipeline.adapters.calendar import NyseCalendar
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.errors import BrokerUnavailable
 from tests.support.builders_trading import DAY, DAY_AFTER, DAY_BEFORE, TradingBench
@@ -121,3 +126,75 @@ def test_a_latch_that_nobody_opened_does_not_keep_the_next_day_s_from_latching(
     bench.broker.cash -= 600
     bench.guard()
     assert latched(bench) == "KILL SWITCH: Daily loss $600 exceeds limit $500"
+
+
+FRIDAY, MONDAY = date(2025, 11, 28), date(2025, 12, 1)
+
+
+@pytest.fixture
+def after_a_half_day(db: Database) -> TradingBench:
+    """Monday at eleven; the Friday after Thanksgiving closed at 13:00."""
+    bench = TradingBench(db, at=new_york_time(MONDAY, 11), calendar=NyseCalendar())
+    bench.vix(18.0, FRIDAY)
+    return bench
+
+
+def moved_on_friday(bench: TradingBench, hour: int, kind: str, amount: str) -> None:
+    at = bench.clock.at
+    bench.clock.at = new_york_time(FRIDAY, hour)
+    bench.broker.move_cash(kind, amount)
+    bench.clock.at = at
+
+
+@pytest.mark.parametrize("hour", [11, 14])
+def test_a_withdrawal_before_last_equity_was_taken_hides_no_loss(
+    after_a_half_day: TradingBench, hour: int
+) -> None:
+    """Last equity is as of 16:00 on a half day too: it shows what moved after the close."""
+    bench = after_a_half_day
+    moved_on_friday(bench, hour, "CSW", "-1000")
+    bench.broker.last_equity = bench.broker.cash
+    bench.broker.cash -= 600
+    assert "KILL SWITCH: Daily loss $600 exceeds limit $500" in refused(bench)
+    assert latched(bench)
+
+
+@pytest.mark.parametrize("hour", [11, 14])
+def test_a_deposit_before_last_equity_was_taken_is_no_loss(
+    after_a_half_day: TradingBench, hour: int
+) -> None:
+    bench = after_a_half_day
+    moved_on_friday(bench, hour, "CSD", "1000")
+    bench.broker.last_equity = bench.broker.cash
+    bench.recommend()
+    bench.dispatch()
+    assert bench.verdict(1, "daily_loss")["reason"] == "Daily loss $0 under $500"
+    assert latched(bench) is None
+
+
+@pytest.mark.parametrize("hour", [17, 23])
+def test_what_moves_between_a_half_day_and_the_next_open_counts_once(
+    after_a_half_day: TradingBench, hour: int
+) -> None:
+    bench = after_a_half_day
+    moved_on_friday(bench, hour, "CSD", "1000")
+    bench.broker.cash -= 600
+    assert "KILL SWITCH: Daily loss $600 exceeds limit $500" in refused(bench)
+
+
+def test_a_switch_latched_on_a_half_day_holds_for_its_day_and_not_for_the_next(
+    db: Database,
+) -> None:
+    bench = TradingBench(db, at=new_york_time(FRIDAY, 10), calendar=NyseCalendar())
+    bench.broker.cash -= 600
+    assert "KILL SWITCH" in refused(bench)
+    bench.clock.at = new_york_time(FRIDAY, 15)
+    assert "Halted by kill switch" in refused(bench)
+    bench.broker.last_equity = bench.broker.cash
+    bench.clock.at = new_york_time(MONDAY, 9, 40)
+    bench.quote("AAA")
+    bench.vix(18.0, FRIDAY)
+    bench.recommend()
+    bench.dispatch()
+    assert latched(bench) is None
+    assert bench.order()["status"] == "accepted"

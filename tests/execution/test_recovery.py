@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.domain.broker import BrokerAccount
 from ops_pipeline.errors import AccountMismatch, BrokerOutcomeUnknown, BrokerUnavailable
 from tests.support.builders_trading import TradingBench
 
@@ -193,6 +194,27 @@ def test_an_entry_is_sent_again_only_where_every_gate_passes_now(
     assert len(bench.broker.submitted) == 1
     (note,) = bench.notes.of("order_not_sent_again")
     assert note["reasons"]
+
+
+def test_an_order_that_arrives_while_its_gates_are_asked_is_settled_not_given_up(
+    bench: TradingBench,
+) -> None:
+    name = lose_the_reply(bench, accepted=True)
+    hidden = dict(bench.broker.orders)
+    bench.broker.orders.clear()
+    bench.next_minute()
+    bench.recover()
+    bench.next_minute()
+    account = bench.broker.account
+
+    def arrives() -> BrokerAccount:
+        bench.broker.orders.update(hidden)
+        return account()
+
+    bench.broker.account = arrives  # type: ignore[method-assign]
+    bench.recover()
+    assert (bench.order()["client_order_id"], bench.order()["status"]) == (name, "accepted")
+    assert len(bench.broker.submitted) == 1
 
 
 def test_its_own_reservation_does_not_keep_an_entry_from_being_sent_again(

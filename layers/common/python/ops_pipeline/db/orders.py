@@ -89,6 +89,16 @@ WHERE account_name = :account AND symbol = :symbol AND is_live(status)
   AND purpose = 'adopted' AND side = 'sell' AND position_id IS NULL AND filled_qty = 0
 """
 
+# What the broker's lists may not show yet. A fill counts from its execution, whenever it is told.
+_SETTLED = """
+SELECT symbol, max(at) AS at FROM (
+    SELECT symbol, terminal_at AS at FROM orders
+    WHERE account_name = :account AND terminal_at >= :since AND purpose <> 'adopted'
+    UNION ALL
+    SELECT symbol, executed_at FROM fills WHERE account_name = :account AND executed_at >= :since
+) AS settled GROUP BY symbol
+"""
+
 _INSERT_FILL = """
 INSERT INTO fills (account_name, fill_id, client_order_id, symbol, side, quantity, price,
                    executed_at, evidence, recorded_at)
@@ -161,6 +171,12 @@ def awaiting_fills(tx: Transaction, account: str, since: datetime) -> list[Order
 def ended(tx: Transaction, account: str, since: datetime) -> list[Order]:
     """The broker's orders decided or ended since then, whatever the end."""
     return [_order(row) for row in tx.rows(_ENDED, account=account, since=since)]
+
+
+def settled_since(tx: Transaction, account: str, since: datetime) -> dict[str, datetime]:
+    """When an order last ended or last filled, by symbol, where it was since then."""
+    rows = tx.rows(_SETTLED, account=account, since=since)
+    return {row["symbol"]: row["at"] for row in rows}
 
 
 def newest_acknowledged(tx: Transaction, account: str) -> str | None:

@@ -3,9 +3,11 @@
 import json
 from dataclasses import asdict, fields
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from ops_pipeline.db.driver.connection import Row, Transaction, values_of
+from ops_pipeline.domain.broker import Side
 from ops_pipeline.domain.exits import Closing, Mark, Position
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import Quote
@@ -59,6 +61,16 @@ ORDER BY entry_time, symbol COLLATE "C"
 _CLOSING_SINCE = """
 SELECT min(at) AS at FROM position_events
 WHERE position_id = :position_id AND kind = 'exit_decided' AND details ->> 'rule' <> 'partial'
+"""
+# An event that names an order: it turned up for what had been taken from the list.
+_TAKEN_FROM_LIST = """
+SELECT max(at) FILTER (WHERE explained IS NULL) AS at,
+    coalesce(sum(quantity) FILTER (WHERE (quantity > 0) = (explained IS NULL)), 0) AS bought,
+    coalesce(-sum(quantity) FILTER (WHERE (quantity < 0) = (explained IS NULL)), 0) AS sold
+FROM (SELECT at, CAST(details ->> 'quantity' AS numeric) AS quantity,
+          details ->> 'order' AS explained
+      FROM position_events
+      WHERE position_id = :position_id AND kind IN ('adopted', 'repaired')) AS listed
 """
 _NEXT_EVENT = """
 INSERT INTO position_events (position_id, seq, account_name, at, kind, details)
@@ -150,6 +162,22 @@ def closing_since(tx: Transaction, position_id: UUID) -> datetime | None:
     """When the exit of the whole position was first decided, or None."""
     row = tx.one(_CLOSING_SINCE, position_id=position_id)
     return row["at"] if row else None
+
+
+def taken_from_list(
+    tx: Transaction, position_id: UUID, side: Side
+) -> tuple[datetime | None, Decimal]:
+    """When a position's quantity was last taken from the broker's list, and how much of it.
+
+    None and 0 where only fills made it; what an order explains since does not count.
+
+    Args:
+        side: "buy" for what the list showed in addition, "sell" for what it lacked.
+    """
+    row = tx.one(_TAKEN_FROM_LIST, position_id=position_id)
+    if row is None:
+        return None, Decimal(0)
+    return row["at"], Decimal(row["bought" if side == "buy" else "sold"])
 
 
 def add_event(

@@ -27,6 +27,7 @@ VERSIONS = (
     "0026_keep_close_requests",
     "0027_keep_overfills",
     "0030_recover_the_ledger",
+    "0031_index_settled_orders",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

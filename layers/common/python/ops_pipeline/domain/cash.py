@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from ops_pipeline.domain.broker import BrokerAccount, BrokerCashActivity, BrokerFill
+from ops_pipeline.domain.market import Session, new_york_time
 from ops_pipeline.domain.trading_terms import multiplier_of
 
 _CENT = Decimal("0.01")
@@ -19,6 +20,14 @@ class CashReading:
     cash: Decimal
 
 
+def last_equity_as_of(previous: Session) -> datetime:
+    """The moment of a broker's last equity: 16:00 in New York, on a half day too.
+
+    What is deposited between its close at 13:00 and then is in last equity already.
+    """
+    return new_york_time(previous.day, 16)
+
+
 def net_deposits(activities: Sequence[BrokerCashActivity]) -> Decimal | None:
     """Deposits less withdrawals; None if securities were transferred."""
     if any(it.kind == "in_kind" for it in activities):
@@ -27,7 +36,7 @@ def net_deposits(activities: Sequence[BrokerCashActivity]) -> Decimal | None:
 
 
 def day_loss(account: BrokerAccount, deposits: Decimal | None) -> Decimal | None:
-    """The account's loss since the last close, USD, negative for a gain; None is unknown.
+    """The account's loss since `last_equity_as_of`, USD, negative for a gain; None is unknown.
 
     Deposits since then are in its equity but not in its last equity.
     """

@@ -140,9 +140,12 @@ class OrderView:
             when it is closed by now; None without one.
         strategy: Of the recommendation that an entry executes.
         sales: Every order that sells `position`, this one included.
+        contained: What the order filled shows in `position` already, whose quantity was taken
+            from the broker's list since.
     """
 
     order: Order
     position: Position | None = None
     strategy: Strategy | None = None
     sales: Sequence[Sale] = ()
+    contained: bool = False

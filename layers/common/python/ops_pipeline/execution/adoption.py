@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
@@ -16,7 +16,7 @@ from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.legible import IllegibleItem, ItemKind, Listing
 from ops_pipeline.domain.operations.alerts import AlertKey, disagreement
 from ops_pipeline.domain.orders import Order, OwnOrderId, may_still_fill, read_client_order_id
-from ops_pipeline.domain.reconciliation import Break, EarlierBreak
+from ops_pipeline.domain.reconciliation import AGREED_AFTER, Break, EarlierBreak
 from ops_pipeline.domain.trading_terms import PositionEventKind, TradeReason
 from ops_pipeline.execution import (
     external_orders,
@@ -32,6 +32,9 @@ from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 _GONE: TradeReason = "missing_at_broker"
 # A stop's fill shows in the lists; somebody's order says nothing of what we hold.
 _OURS_FILLING = ("entry", "exit")
+# The broker's lists are eventually consistent: for so long after an order of ours ended in a
+# symbol, a position there may be what that order sold, or bought.
+_LISTS_LAG_FOR = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +103,11 @@ def reconcile(
     listed = [order.client_order_id for order in statement.orders]
     lost = lost_orders.notice(tx, ctx, listed, since=_oldest(statement))
     in_doubt = account.ledger_in_doubt or lost
+    settled = orders.settled_since(tx, ctx.name, statement.asked_at - _LISTS_LAG_FOR)
     resting, rest = _split(tx, ctx, statement.orders)
     booked = _before_fills_of(resting, statement)
-    run = _Reconciliation(tx, ctx, gateway, booked, changed, in_doubt)
+    # A ledger that was lost has just booked everything: none of it says that a list lags.
+    run = _Reconciliation(tx, ctx, gateway, booked, changed, in_doubt, {} if in_doubt else settled)
     unsettled = run.adopt_orders(rest) + run.settle_positions()
     unsettled += run.adopt_resting_sales(resting) + run.adopted_and_live()
     over = limit_breach.check(tx, ctx.account, ctx.now())
@@ -171,6 +176,8 @@ class _Reconciliation:
         changed: Symbols whose quantities moved between the readings: left to the next run.
         in_doubt: The database was rebuilt or restored: more at the broker is believed at once,
             as nothing enters meanwhile and the guard protects what is booked.
+        settled: When something of ours last ended or filled, by symbol, within the time that
+            the broker's lists may lag.
     """
 
     tx: Transaction
@@ -179,6 +186,7 @@ class _Reconciliation:
     statement: BrokerStatement
     changed: frozenset[str]
     in_doubt: bool
+    settled: Mapping[str, datetime]
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
@@ -316,7 +324,8 @@ class _Reconciliation:
         asked_at = self.statement.asked_at
         updated = [order for order in self.statement.orders if order.updated_at >= asked_at]
         ours = frozenset(order.symbol for order in live)
-        return self.changed | ours | {order.symbol for order in updated}
+        lately = {it for it, at in self.settled.items() if asked_at - at < AGREED_AFTER}
+        return self.changed | ours | lately | {order.symbol for order in updated}
 
     def _resolve_agreed(self, differences: Sequence[Break]) -> None:
         """Resolve breaks that are gone: only the same break in consecutive runs is confirmed."""
@@ -338,8 +347,10 @@ class _Reconciliation:
         if theirs and not reconciliation.is_adoptable(theirs):
             return False
         if held is None:
-            # An order that can't be read yet may be booked a moment later.
-            if theirs is None or (self._may_have_order(difference.subject) and not is_agreed):
+            # An order that can't be read yet may be booked a moment later, and a list that
+            # lags shows what we have just sold.
+            may_have_order = self._may_have_order(difference.subject) and not is_agreed
+            if theirs is None or may_have_order or theirs.symbol in self.settled:
                 return False
             self._adopt_position(theirs)
             return True
@@ -397,16 +408,22 @@ class _Reconciliation:
         self.counts["repaired"] += 1
 
     def _earlier(self, difference: Break) -> EarlierBreak | None:
-        """The earlier reading of this break; one that saw another quantity no longer counts."""
+        """The earlier reading of this break.
+
+        One no longer counts that saw another quantity, or that was read before the lists can
+        have shown what was settled last.
+        """
         key = AlertKey(difference.kind, self.ctx.name, difference.subject)
         found = alerts.find_open(self.tx, key)
         if found is None:
             return None
         opened_at, details = found
         reading = EarlierBreak(opened_at, str(details.get("broker")))
-        if reading.broker != difference.broker:
+        settled_at = self.settled.get(difference.subject)
+        overtaken = settled_at is not None and opened_at < settled_at + AGREED_AFTER
+        if overtaken or reading.broker != difference.broker:
             alerts.resolve_alert(self.tx, key, now=self.ctx.now())
-        return reading
+        return None if overtaken else reading
 
     def _alert(self, difference: Break) -> None:
         alerts.open_alert(self.tx, disagreement(self.ctx.name, difference), now=self.ctx.now())

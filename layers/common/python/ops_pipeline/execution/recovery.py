@@ -134,6 +134,10 @@ class _Resolver:
         market = self._market(order.symbol)
         refusals = self._refusals(order, market)
         if refusals:
+            found = self.gateway.look_up(order)
+            if found is not None:
+                # It came while the gates were asked, and may be what they refuse.
+                return self._settle(order, found)
             self.ctx.journal.happened(
                 "order_not_sent_again", order=order.client_order_id, reasons=refusals
             )

@@ -5,6 +5,7 @@ dispatcher and the position manager may both settle the same report: the result 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from ops_pipeline.db import dispatch, facts, orders, positions
@@ -55,6 +56,8 @@ def settle(
     elif decisions.grows(order, report):
         alerts.resolve_alert(tx, fill_unpriced(order, order.filled_qty).key, now=now)
     view = _view(tx, order, grows=decisions.grows(order, report))
+    if view.position is not None and decisions.grows(order, report):
+        view = replace(view, contained=_is_contained(tx, view.position, order, report))
     booking = decisions.book(view, report, rules=rules, now=now)
     _save(tx, booking, account, now)
     return booking.order
@@ -117,6 +120,14 @@ def _view(tx: Transaction, order: Order, *, grows: bool) -> OrderView:
     position = positions.lock(tx, order.position_id)
     sales: Sequence[Sale] = orders.sales(tx, order.position_id) if grows else ()
     return OrderView(order=order, position=position, sales=sales)
+
+
+def _is_contained(tx: Transaction, held: Position, order: Order, report: ExecutionReport) -> bool:
+    """Whether the broker's positions showed an order before its list of orders did."""
+    listed_at, listed = positions.taken_from_list(tx, held.id, order.side)
+    if order.filled_qty > 0 or listed_at is None or report.last_fill_at() > listed_at:
+        return False
+    return report.found.filled_quantity <= listed
 
 
 def _save(tx: Transaction, booking: Booking, account: Account, now: datetime) -> None:

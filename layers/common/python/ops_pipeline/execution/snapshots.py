@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from ops_pipeline.domain.broker import BrokerAccount
-from ops_pipeline.domain.cash import net_deposits
+from ops_pipeline.domain.cash import last_equity_as_of, net_deposits
 from ops_pipeline.domain.reconciliation import cost_of, costs_of_resting_buys
 from ops_pipeline.domain.snapshots import BrokerLists, BrokerSnapshot, MarketSnapshot
 from ops_pipeline.errors import BrokerUnavailable
@@ -53,14 +53,14 @@ def money_anew(
 
 
 def deposits_today(market: MarketReader, broker: Broker) -> Decimal | None:
-    """Net deposits since the last session's close, USD; None is unknown.
+    """Net deposits since the broker took the account's last equity, USD; None is unknown.
 
     Ask for it after the account: a deposit that its equity shows is then listed.
 
     Raises:
         BrokerUnavailable: the activities, or one of them, could not be read.
     """
-    since = market.previous_session().closes_at
+    since = last_equity_as_of(market.previous_session())
     activities = broker.cash_activities_since(since)
     if activities.illegible:
         raise BrokerUnavailable(f"deposits unknown: {activities.illegible[0]}")

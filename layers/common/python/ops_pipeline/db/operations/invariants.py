@@ -45,7 +45,8 @@ WHERE coalesce(f.quantity, 0) > greatest(o.quantity, o.filled_qty)
        AND coalesce(o.terminal_at, o.decided_at) < :settled_before)
 """
 
-# What the reconciler adopted or repaired without an order is in position_events, signed.
+# What the reconciler adopted or repaired without an order is in position_events, signed; an
+# order that turned up for it afterwards is named there with what it takes back of that.
 _BOUGHT_DIFFERS = """
 SELECT account_name, symbol AS subject,
        format('positions opened with %s, bought %s', sum(opened), sum(bought)) AS message
@@ -57,7 +58,8 @@ FROM (
     UNION ALL
     SELECT p.account_name, p.symbol, 0, CAST(e.details ->> 'quantity' AS numeric)
     FROM position_events AS e JOIN active_positions AS p ON p.id = e.position_id
-    WHERE e.kind IN ('adopted', 'repaired') AND CAST(e.details ->> 'quantity' AS numeric) > 0
+    WHERE e.kind IN ('adopted', 'repaired')
+      AND (CAST(e.details ->> 'quantity' AS numeric) > 0) = (e.details ->> 'order' IS NULL)
 ) AS booked
 GROUP BY account_name, symbol HAVING sum(opened) <> sum(bought)
 """
@@ -72,7 +74,8 @@ CROSS JOIN LATERAL (SELECT coalesce(sum(filled_qty), 0) AS quantity FROM orders
 CROSS JOIN LATERAL (SELECT coalesce(sum(CAST(details ->> 'quantity' AS numeric)), 0) AS quantity
                     FROM position_events
                     WHERE position_id = p.id AND kind = 'repaired'
-                      AND CAST(details ->> 'quantity' AS numeric) < 0) AS lost
+                      AND (CAST(details ->> 'quantity' AS numeric) < 0)
+                          = (details ->> 'order' IS NULL)) AS lost
 WHERE p.quantity <> p.opened_quantity - sold.quantity + lost.quantity
   AND NOT EXISTS (SELECT 1 FROM alerts AS a
                   WHERE a.kind = 'oversold' AND a.scope = p.account_name

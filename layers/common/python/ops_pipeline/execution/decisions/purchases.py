@@ -21,21 +21,30 @@ def grown(booking: Booking, view: OrderView, report: ExecutionReport, rules: Exi
     before, after, held = view.order, booking.order, view.position
     bought = after.filled_qty - before.filled_qty
     value = _value(after) - _value(before)
+    details = {"order": after.client_order_id, "quantity": bought, "price": value / bought}
     if held is None:
         position = _opened(view, report, bought=bought, value=value, rules=rules)
+        event = PositionEvent(position.id, "opened", details)
+    elif view.contained:
+        taken_back = PositionEvent(held.id, "repaired", {**details, "quantity": -bought})
+        return replace(booking, execution=_execution(after, held), event=taken_back)
     else:
         position = _added(held, bought, value, rules)
-    execution = None
-    if after.purpose == "entry" and after.recommendation_id is not None:
-        execution = replace(position, execution_id=stable_uuid("execution", after.client_order_id))
-    details = {"order": after.client_order_id, "quantity": bought, "price": value / bought}
+        event = PositionEvent(position.id, "added", details)
     return replace(
         booking,
         position=position,
         opens=held is None,
-        execution=execution,
-        event=PositionEvent(position.id, "opened" if held is None else "added", details),
+        execution=_execution(after, position),
+        event=event,
     )
+
+
+def _execution(order: Order, position: Position) -> Position | None:
+    """The position at the id of the entry's execution; None where nothing recommended it."""
+    if order.purpose != "entry" or order.recommendation_id is None:
+        return None
+    return replace(position, execution_id=stable_uuid("execution", order.client_order_id))
 
 
 def _opened(

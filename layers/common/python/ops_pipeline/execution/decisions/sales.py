@@ -26,6 +26,9 @@ def reduced(booking: Booking, view: OrderView, report: ExecutionReport) -> Booki
     if held is None:
         raise LookupError(f"no position {after.position_id}")
     sold = after.filled_qty - view.order.filled_qty
+    if view.contained:
+        explained = {"order": after.client_order_id, "quantity": sold}
+        return replace(booking, event=PositionEvent(held.id, "repaired", explained))
     left = held.quantity - sold
     details = {"order": after.client_order_id, "quantity": sold, "rule": after.reason}
     if left < 0:
