@@ -5,14 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from ops_pipeline.domain.legible import IllegibleItem, ItemKind
+from ops_pipeline.domain.legible import ItemKind
 from ops_pipeline.errors import BrokerOutcomeUnknown, StageFailed
+from tests.execution.odd_items import odd
 from tests.stages.reconciling import halt, reconcile
 from tests.support.builders_trading import TradingBench
-
-
-def odd(kind: ItemKind, name: str = "x", **fields: object) -> IllegibleItem:
-    return IllegibleItem(kind=kind, name=name, reason="qty is no number", content="{}", **fields)  # type: ignore[arg-type]
 
 
 def subjects(bench: TradingBench) -> list[str]:

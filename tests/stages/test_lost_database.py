@@ -16,8 +16,10 @@ from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.driver.wire import COMMIT, PipelinedSession
 from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.broker import OrderRequest
+from ops_pipeline.domain.legible import IllegibleItem
 from ops_pipeline.errors import BrokerUnavailable, OpsError
 from tests.conftest import TEMPLATE
+from tests.execution.odd_items import odd
 from tests.stages.losing import (
     at_broker,
     entered,
@@ -229,6 +231,48 @@ def test_an_account_whose_broker_does_not_answer_keeps_no_other_from_being_rebui
     halted = empty.rows("SELECT ledger_halt IS NOT NULL AS halted FROM accounts")
     assert [row["halted"] for row in halted] == [True, True]
     assert "tiny" in str(wish(empty, "resume")["still_halted"])
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        odd("order", "x", symbol="CCC", client_order_id="c", has_ended=True),
+        odd("order", "x", symbol="CCC", client_order_id="c"),
+        odd("position", "CCC", symbol="CCC"),
+        odd("fill", "f", symbol="CCC"),
+    ],
+)
+def test_a_ledger_does_not_agree_with_lists_that_can_not_be_read_whole(
+    empty: TradingBench, item: IllegibleItem
+) -> None:
+    """It may be a fill or an order of ours; what else there is is adopted and guarded."""
+    empty.broker.illegible = [item]
+    done = rebuild(empty)["large"]
+    assert (done["state"], done["agreed"]) == ("rebuilt", False)
+    assert done["illegible"] == (item.kind != "fill")
+    assert held(empty) == {"AAA": 19, "BBB": 19, "DDD": 19}
+    assert "large" in str(wish(empty, "resume")["still_halted"])
+    empty.broker.illegible = []
+    empty.next_minute()
+    empty.guard()
+    assert wish(empty, "resume")["still_halted"] == {}
+
+
+def test_whose_an_account_is_is_not_concluded_from_orders_that_can_not_be_read(
+    empty: TradingBench,
+) -> None:
+    orders, empty.broker.orders = empty.broker.orders, {}
+    empty.broker.illegible = [odd("order", "x")]
+    done = rebuild(empty)["large"]
+    assert (done["state"], "x can't be read" in done["why"]) == ("refused", True)
+    assert done["halted"]
+    empty.broker.illegible = [
+        odd("order", "x", client_order_id="test-tiny-AAA-20260204T1500-entry-1")
+    ]
+    assert "has orders of tiny" in rebuild(empty)["large"]["why"]
+    # Beside orders that say whose it is, one that does not is only named.
+    empty.broker.orders, empty.broker.illegible = orders, [odd("order", "x")]
+    assert rebuild(empty)["large"]["state"] == "rebuilt"
 
 
 def test_the_guard_goes_on_comparing_what_the_rebuild_could_not(empty: TradingBench) -> None:

@@ -67,6 +67,10 @@ ROWS: Mapping[Table, str] = {
                 CAST(:at AS timestamptz), CAST(:at AS timestamptz))
             RETURNING run_id)
         INSERT INTO run_timings SELECT run_id, 1, 5 FROM run""",
+    "unbooked_facts": """
+        INSERT INTO unbooked_facts VALUES ('large', 'fill', md5(:at), 'SPY', 'unknown', '{}',
+            CAST(:at AS timestamptz), CAST(:at AS timestamptz), CAST(:at AS timestamptz),
+            'gone')""",
 }
 
 

@@ -26,6 +26,7 @@ VERSIONS = (
     "0022_version_stories",
     "0026_keep_close_requests",
     "0027_keep_overfills",
+    "0028_keep_unbooked_facts",
     "0030_recover_the_ledger",
     "0031_index_settled_orders",
 )

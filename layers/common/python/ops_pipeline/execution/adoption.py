@@ -13,17 +13,18 @@ from ops_pipeline.db.operations import alerts
 from ops_pipeline.domain import reconciliation
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder, BrokerPosition
 from ops_pipeline.domain.exits import Position
-from ops_pipeline.domain.legible import IllegibleItem, ItemKind, Listing
+from ops_pipeline.domain.legible import IllegibleItem, Listing
 from ops_pipeline.domain.operations.alerts import AlertKey, disagreement
+from ops_pipeline.domain.operations.unbooked import FactKind
 from ops_pipeline.domain.orders import Order, OwnOrderId, may_still_fill, read_client_order_id
 from ops_pipeline.domain.reconciliation import AGREED_AFTER, Break, EarlierBreak
 from ops_pipeline.domain.trading_terms import PositionEventKind, TradeReason
 from ops_pipeline.execution import (
     external_orders,
-    illegible_items,
     limit_breach,
     lost_orders,
     settlement,
+    unbooked_facts,
 )
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.isolation import isolated
@@ -78,6 +79,19 @@ class BrokerStatement:
         found = (*self.illegible_positions, *self.orders.illegible, *self.fills.illegible)
         return tuple({it.subject: it for it in found}.values())
 
+    @property
+    def subjects(self) -> list[str]:
+        """Of the legible items, as an illegible one of that id or name would have it."""
+        return [
+            *(f"position {it.symbol}" for it in self.positions_again),
+            *(
+                f"order {name}"
+                for it in self.orders
+                for name in (it.client_order_id, it.broker_order_id)
+            ),
+            *(f"fill {it.fill_id}" for it in self.fills),
+        ]
+
     def position(self, symbol: str) -> BrokerPosition | None:
         return next((held for held in self.positions if held.symbol == symbol), None)
 
@@ -94,7 +108,8 @@ def reconcile(
 ) -> tuple[Counter[str], Sequence[str]]:
     """Adopt, repair or close each confirmed break; alert on all, halt entries over the rest.
 
-    A ledger in doubt agrees once nothing is unsettled and nothing was left to the next run.
+    A ledger in doubt agrees once everything could be read, nothing is unsettled and nothing was
+    left to the next run.
 
     Returns the counts, and what could not be carried out: each break stands alone.
     """
@@ -112,10 +127,11 @@ def reconcile(
     unsettled += run.adopt_resting_sales(resting) + run.adopted_and_live()
     over = limit_breach.check(tx, ctx.account, ctx.now())
     unsettled += [over] if over else []
-    reasons = [found.message for found in unsettled] + run.note_illegible()
+    reasons = [found.message for found in unsettled] + run.note_unbooked()
     run.counts["unsettled"] = len(reasons)
     halts.set_books_halt(tx, account=ctx.name, reason=reasons[0] if reasons else None)
-    agreed = not reasons and not run.counts["left"]
+    # What can't be read may be an order or a fill that the database lost.
+    agreed = not (reasons or run.counts["left"] or run.counts["illegible"])
     halts.set_ledger_agreed(tx, account=ctx.name, agreed_at=ctx.now() if agreed else None)
     if not run.counts["differences"] and not unsettled:
         alerts.resolve_kinds(tx, kinds=reconciliation.KINDS, scope=ctx.name, now=ctx.now())
@@ -190,12 +206,28 @@ class _Reconciliation:
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
-    def note_illegible(self) -> list[str]:
-        """Alert on what could not be read; returns what of it keeps entries halted."""
+    def note_unbooked(self) -> list[str]:
+        """Keep what can't be read or booked, and resolve what was kept before.
+
+        Runs last: what could be booked is. Returns what of it keeps entries halted.
+        """
         found = self.statement.illegible
         self.counts["illegible"] = len(found)
-        kinds: tuple[ItemKind, ...] = ("position", "order", "fill")
-        illegible_items.update(self.tx, self.ctx.name, kinds, found, self.ctx.now())
+        kinds: tuple[FactKind, ...] = ("position", "order", "fill", "order_report")
+        now, asked_at = self.ctx.now(), self.statement.asked_at
+        unbooked_facts.note_illegible(self.tx, self.ctx.name, found, now)
+        fills = unbooked_facts.note_fills(
+            self.tx, self.ctx.name, self.statement.fills, asked_at=asked_at, now=now
+        )
+        unbooked_facts.resolve(
+            self.tx,
+            self.ctx.name,
+            kinds,
+            told=self.statement.subjects,
+            still=[*(it.subject for it in found), *fills],
+            asked_at=asked_at,
+            now=now,
+        )
         halting = {*self.statement.illegible_positions, *self.statement.illegible_orders}
         return [f"Not legible at the broker: {it}" for it in found if it in halting]
 

@@ -15,9 +15,12 @@ from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.broker import BrokerAccount
 from ops_pipeline.domain.cash import CashReading, unexplained
 from ops_pipeline.domain.operations.alerts import Alert, cash_differs
-from ops_pipeline.execution import illegible_items
+from ops_pipeline.domain.operations.unbooked import FactKind
+from ops_pipeline.execution import unbooked_facts
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.ports import Broker
+
+_KINDS: tuple[FactKind, ...] = ("cash_activity",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,16 @@ def compare(
     fills = broker.fills_since(baseline.since)
     activities = broker.cash_activities_since(baseline.since)
     with db.transaction() as tx:
-        odd = activities.illegible
-        illegible_items.update(tx, ctx.name, ("cash_activity",), odd, ctx.now())
+        unbooked_facts.note_illegible(tx, ctx.name, activities.illegible, ctx.now())
+        unbooked_facts.resolve(
+            tx,
+            ctx.name,
+            _KINDS,
+            told=[f"cash_activity {it.activity_id}" for it in activities],
+            still=[it.subject for it in activities.illegible],
+            asked_at=baseline.asked_at,
+            now=ctx.now(),
+        )
     if fills.illegible or activities.illegible:
         return Counter(cash_illegible=1)
     if broker.account().cash != baseline.account.cash:

@@ -15,7 +15,7 @@ from ops_pipeline.domain.orders import (
     read_client_order_id,
 )
 from ops_pipeline.execution.context import AccountContext
-from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
+from ops_pipeline.execution.decisions.execution_reports import ExecutionReport, own_fills
 from ops_pipeline.execution.isolation import isolated
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 
@@ -27,10 +27,14 @@ def store(
     found: BrokerOrder,
     fills: Sequence[BrokerFill],
 ) -> None:
-    """Store a row for an order at the broker that had none, and book its fills."""
+    """Store a row for an order at the broker that had none, and book its fills.
+
+    A fill that contradicts the order is not booked on it.
+    """
     ctx = gateway.ctx
     orders.insert(tx, row)
-    gateway.settle_in(tx, row.client_order_id, ExecutionReport(found=found, fills=fills))
+    report = ExecutionReport(found=found, fills=own_fills(found, fills))
+    gateway.settle_in(tx, row.client_order_id, report)
     ctx.journal.happened("order_adopted", account=ctx.name, order=row.client_order_id)
 
 

@@ -8,11 +8,9 @@ from functools import partial
 
 from ops_pipeline.db import orders
 from ops_pipeline.db.driver.connection import Transaction, log_message
-from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
 from ops_pipeline.domain.legible import Listing
-from ops_pipeline.domain.operations.alerts import order_disagrees
 from ops_pipeline.domain.orders import (
     FILLS_WATCHED_FOR,
     UNSETTLED,
@@ -22,7 +20,7 @@ from ops_pipeline.domain.orders import (
     may_be_listed,
 )
 from ops_pipeline.errors import BrokerUnavailable
-from ops_pipeline.execution import illegible_items, lost_orders
+from ops_pipeline.execution import lost_orders, unbooked_facts
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.execution_reports import ExecutionReport, report_of
 from ops_pipeline.execution.isolation import isolated
@@ -75,6 +73,7 @@ def sync(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> Synced:
         watched = _watched(tx, ctx.name, ctx.now())
     if gateway.broker is None or not watched:
         return NOTHING
+    asked_at = ctx.now()
     since = min(order.decided_at for order in (*watched.known, *watched.ended)) - _EARLIER
     try:
         listed = gateway.broker.orders_since(since)
@@ -84,13 +83,15 @@ def sync(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> Synced:
         return Synced(0, 0, (f"orders not synced: {error}",), listed=False)
     names = {order.client_order_id for order in listed}
     with db.transaction() as tx:
-        illegible_items.note(tx, ctx.name, (*listed.illegible, *fills.illegible), ctx.now())
+        odd = (*listed.illegible, *fills.illegible)
+        unbooked_facts.note_illegible(tx, ctx.name, odd, ctx.now())
         lost_orders.notice(tx, ctx, names - watched.names, since=since)
     found = _found(gateway.broker, watched, listed)
     for order in found.missing:
         gateway.miss(order)
     ended = {order.client_order_id for order in watched.ended}
     looked_at, changed, failed = _settle_all(gateway, found.reported, fills, ended=ended)
+    _note_fills(ctx, db, listed, fills, asked_at)
     failed = [*found.failed, *failed]
     return Synced(
         looked_at=looked_at,
@@ -98,6 +99,22 @@ def sync(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> Synced:
         failures=tuple(_failure(order, error) for order, error in failed),
         symbols=frozenset(order.symbol for order, _ in failed),
     )
+
+
+def _note_fills(
+    ctx: AccountContext,
+    db: UnitsOfWork,
+    listed: Sequence[BrokerOrder],
+    fills: Sequence[BrokerFill],
+    asked_at: datetime,
+) -> None:
+    """Keep the fills that belong to no order of ours and to none that may be adopted."""
+    if fills:
+        ids = {order.broker_order_id for order in listed}
+        with db.transaction() as tx:
+            unbooked_facts.note_fills(
+                tx, ctx.name, fills, asked_at=asked_at, listed=ids, now=ctx.now()
+            )
 
 
 def _settle_all(
@@ -136,7 +153,7 @@ def _settled(gateway: OrderGateway, order: Order, report: ExecutionReport) -> Or
     if why is None:
         return gateway.settle(order, report)
     with gateway.db.transaction() as tx:
-        alerts.open_alert(tx, order_disagrees(order, why), now=gateway.ctx.now())
+        unbooked_facts.note_disagreement(tx, order, report.found, why, gateway.ctx.now())
     return order
 
 

@@ -11,13 +11,11 @@ from uuid import UUID
 
 from ops_pipeline.db import dispatch, orders, positions
 from ops_pipeline.db.driver.connection import log_message
-from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.broker import BrokerOrder
-from ops_pipeline.domain.operations.alerts import order_disagrees
 from ops_pipeline.domain.orders import UNSETTLED, Order, disagreement, may_be_listed
 from ops_pipeline.domain.resending import Market, entry_is_fresh, sale_is_wanted
-from ops_pipeline.execution import entry, snapshots, unresolved_orders
+from ops_pipeline.execution import entry, snapshots, unbooked_facts, unresolved_orders
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
 from ops_pipeline.execution.decisions.sending import SEND_WITHIN
@@ -110,7 +108,7 @@ class _Resolver:
         if why is not None:
             self.ctx.journal.went_wrong("order_disagrees", order=order.client_order_id, why=why)
             with self.db.transaction() as tx:
-                alerts.open_alert(tx, order_disagrees(order, why), now=self.ctx.now())
+                unbooked_facts.note_disagreement(tx, order, found, why, self.ctx.now())
             return False
         after = self.gateway.settle(order, ExecutionReport(found=found))
         self.ctx.journal.happened(

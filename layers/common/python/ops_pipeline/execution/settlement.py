@@ -14,16 +14,11 @@ from ops_pipeline.db.operations import alerts
 from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.exits import Closing, Position
 from ops_pipeline.domain.ledger import OrderView, Sale
-from ops_pipeline.domain.operations.alerts import (
-    ENDED_WITH_THE_POSITION,
-    AlertKey,
-    fill_unpriced,
-    order_disagrees,
-)
+from ops_pipeline.domain.operations.alerts import ENDED_WITH_THE_POSITION, AlertKey
 from ops_pipeline.domain.orders import Order, Status, other_terms
 from ops_pipeline.domain.parameters import ExitRules
 from ops_pipeline.domain.trading_terms import TradeReason
-from ops_pipeline.execution import limit_breach
+from ops_pipeline.execution import limit_breach, unbooked_facts
 from ops_pipeline.execution.decisions import booking as decisions
 from ops_pipeline.execution.decisions.changes import Booking, PositionEvent, RecommendationEnd
 from ops_pipeline.execution.decisions.execution_reports import ExecutionReport, what_has_a_price
@@ -41,26 +36,32 @@ def settle(
 ) -> Order:
     """Update one order and all that depends on it from a report; returns the order.
 
-    A report on an order of other terms than ours is not booked: a critical alert names it.
+    A report on an order of other terms than ours is not booked: it is kept, and alerted.
     """
     facts.lock_account(tx, account.account_name)
     order = orders.lock(tx, client_order_id)
     if why := other_terms(order, report.found):
-        alerts.open_alert(tx, order_disagrees(order, why), now=now)
+        unbooked_facts.note_disagreement(tx, order, report.found, why, now)
         return order
-    priced = what_has_a_price(report)
-    if priced is not report:
-        filled = report.found.filled_quantity
-        alerts.open_alert(tx, fill_unpriced(order, filled), now=now)
-        report = priced
-    elif decisions.grows(order, report):
-        alerts.resolve_alert(tx, fill_unpriced(order, order.filled_qty).key, now=now)
+    report = _priced(tx, order, report, now)
     view = _view(tx, order, grows=decisions.grows(order, report))
     if view.position is not None and decisions.grows(order, report):
         view = replace(view, contained=_is_contained(tx, view.position, order, report))
     booking = decisions.book(view, report, rules=rules, now=now)
     _save(tx, booking, account, now)
     return booking.order
+
+
+def _priced(
+    tx: Transaction, order: Order, report: ExecutionReport, now: datetime
+) -> ExecutionReport:
+    """The part of the report that has a price; what has none is kept until it is told one."""
+    priced = what_has_a_price(report)
+    if priced is not report:
+        unbooked_facts.note_unpriced(tx, order, report.found, now)
+    elif decisions.grows(order, report):
+        unbooked_facts.resolve_report(tx, order, now)
+    return priced
 
 
 def close_unfilled(

@@ -23,7 +23,14 @@ from ops_pipeline.domain.orders import Order, Status
 from ops_pipeline.domain.recommendations import Recommendation
 from ops_pipeline.domain.snapshots import MarketSnapshot
 from ops_pipeline.errors import CapExceeded, OpsError
-from ops_pipeline.execution import entry, illegible_items, kill_switch, lost_orders, snapshots
+from ops_pipeline.execution import (
+    entry,
+    illegible_items,
+    kill_switch,
+    lost_orders,
+    snapshots,
+    unbooked_facts,
+)
 from ops_pipeline.execution import recovery as recoveries
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.market_reader import MarketReader
@@ -105,7 +112,7 @@ def _note_illegible(db: UnitsOfWork, ctx: AccountContext, snapshot: MarketSnapsh
     odd = () if lists is None else lists.illegible
     if odd or quotes.illegible:
         with db.transaction() as tx:
-            illegible_items.note(tx, ctx.name, odd, now)
+            unbooked_facts.note_illegible(tx, ctx.name, odd, now)
             illegible_items.update_market(tx, "quote", snapshot.tickers, quotes.illegible, now)
 
 

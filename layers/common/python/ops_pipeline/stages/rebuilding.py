@@ -16,6 +16,8 @@ from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.operations import operator
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.accounts import Account
+from ops_pipeline.domain.broker import BrokerOrder
+from ops_pipeline.domain.legible import Listing
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.orders import may_still_fill, read_client_order_id
 from ops_pipeline.errors import AccountMismatch, InvalidInput, OpsError
@@ -51,7 +53,8 @@ class AccountRebuild:
     Attributes:
         number: The end of the number that its keys open; "" when none was told.
         limits: Of the database: one that was rebuilt has those that ship.
-        positions, resting_orders: What the broker has.
+        positions, resting_orders: What the broker has, as far as it is legible.
+        illegible: Items of its lists that can't be read: it may have more.
         adopted: Positions and orders that were given rows by this run.
         unsettled: Differences that remain, for the guard's next ticks or for a person.
         agreed: Whether ledger and broker agree: then `ops resume` lets entries in.
@@ -67,6 +70,7 @@ class AccountRebuild:
     limits: str = ""
     positions: int = 0
     resting_orders: int = 0
+    illegible: int = 0
     adopted: int = 0
     unsettled: int = 0
     agreed: bool = False
@@ -156,17 +160,26 @@ class Rebuilder:
         """What the broker has; raises AccountMismatch where its orders are another account's."""
         now = self.clock.now()
         listed = broker.orders_since(now - ledger_comparison.OLDEST_RESTING)
-        self._require_own(row.account, [order.client_order_id for order in listed])
+        self._require_own(row.account, listed)
+        held = broker.positions()
         return replace(
             row,
-            positions=len(broker.positions()),
+            positions=len(held),
             resting_orders=sum(may_still_fill(order) for order in listed),
+            illegible=len(held.illegible) + len(listed.illegible),
         )
 
-    def _require_own(self, account: str, listed: Sequence[str]) -> None:
-        """In an empty database only the orders that were sent with the keys speak for them."""
+    def _require_own(self, account: str, orders_there: Listing[BrokerOrder]) -> None:
+        """In an empty database only the orders that were sent with the keys speak for them.
+
+        One that can't be read speaks by its client_order_id; without a legible one it may be
+        another account's, unless others show whose the account is.
+        """
         with self.db.transaction() as tx:
             names = accounts.all_names(tx)
+        odd = {it.name: it.client_order_id for it in orders_there.illegible}
+        listed = [order.client_order_id for order in orders_there]
+        listed += [name for name in odd.values() if name is not None]
         sent_by = {
             name
             for name in names
@@ -177,6 +190,11 @@ class Rebuilder:
             others = ", ".join(sorted(sent_by))
             raise AccountMismatch(
                 f"{account}: the account that its keys open has orders of {others}"
+            )
+        if not sent_by and None in odd.values():
+            unread = next(name for name, own_id in odd.items() if own_id is None)
+            raise AccountMismatch(
+                f"{account}: whose orders its keys open is unknown: {unread} can't be read"
             )
 
     def _bind(self, command: RebuildCommand, row: AccountRebuild) -> None:

@@ -56,6 +56,13 @@ DELETE FROM pipeline_runs WHERE ctid = ANY(ARRAY(
     WHERE tick < :before AND status <> 'running' ORDER BY tick LIMIT :most))
 """
 
+# One that is open is a failure to investigate, not an old row.
+_UNBOOKED_FACTS = """
+DELETE FROM unbooked_facts WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM unbooked_facts
+    WHERE resolved_at < :before ORDER BY resolved_at LIMIT :most))
+"""
+
 STATEMENTS: Mapping[Table, str] = {
     "inbound_events_raw": _INBOUND_EVENTS,
     "iv_surface": _IV_SURFACE,
@@ -66,6 +73,7 @@ STATEMENTS: Mapping[Table, str] = {
     "pipeline_runs": _PIPELINE_RUNS,
     "position_telemetry": _POSITION_TELEMETRY,
     "signal_evaluations": _SIGNAL_EVALUATIONS,
+    "unbooked_facts": _UNBOOKED_FACTS,
 }
 
 

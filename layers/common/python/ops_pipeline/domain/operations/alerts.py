@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, get_args
 from ops_pipeline.domain.cash import CashReading
 from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.legible import IllegibleItem
+from ops_pipeline.domain.operations.unbooked import UnbookedFact
 from ops_pipeline.domain.orders import Order, Status
 from ops_pipeline.domain.reconciliation import Break, BreakKind
 
@@ -26,6 +27,7 @@ AlertKind = Literal[
     "broker_status_unknown",
     "cash_differs",
     "classifier_backlog",
+    "fact_unbooked",
     "failure_rate",
     "fill_unpriced",
     "invariant_broken",
@@ -126,6 +128,18 @@ def item_illegible(scope: str, item: IllegibleItem) -> Alert:
         severity="warning" if item.has_ended else "critical",
         message=f"Not legible: {item}",
         details={"reason": item.reason, "symbol": item.symbol, "content": item.content},
+    )
+
+
+def fact_unbooked(account: str, fact: UnbookedFact) -> Alert:
+    """The broker tells what contradicts our ledger, or what nothing in it explains."""
+    return Alert(
+        kind="fact_unbooked",
+        scope=account,
+        subject=fact.subject,
+        severity="critical",
+        message=f"Not booked: {fact.subject}: {fact.reason}",
+        details={"reason": fact.reason, "symbol": fact.symbol, "content": fact.content},
     )
 
 

@@ -22,6 +22,7 @@ Table = Literal[
     "pipeline_runs",
     "position_telemetry",
     "signal_evaluations",
+    "unbooked_facts",
 ]
 
 # Days. Bars and surfaces are ranked over a year of sessions; a recommendation stores the inputs
@@ -39,6 +40,8 @@ KEPT_DAYS: Mapping[Table, int] = MappingProxyType(
         "position_telemetry": 180,
         # Together with run_timings.
         "pipeline_runs": 30,
+        # Resolved ones.
+        "unbooked_facts": 400,
     }
 )
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
+from ops_pipeline.domain.operations.unbooked import why_not_of
 from ops_pipeline.domain.trading_terms import Evidence
 
 _NONE = Decimal(0)
@@ -30,9 +31,14 @@ class ExecutionReport:
         return max((fill.executed_at for fill in self.fills), default=self.found.updated_at)
 
 
+def own_fills(found: BrokerOrder, fills: Sequence[BrokerFill]) -> list[BrokerFill]:
+    """Those that do not contradict the order that they name; the others are never booked on it."""
+    return [fill for fill in fills if why_not_of(fill, found.symbol, found.side) is None]
+
+
 def report_of(found: BrokerOrder, fills: Sequence[BrokerFill]) -> ExecutionReport:
     """The broker's view of an order with all its fills, which may know more than the order does."""
-    own = [fill for fill in fills if (fill.symbol, fill.side) == (found.symbol, found.side)]
+    own = own_fills(found, fills)
     filled = sum((fill.quantity for fill in own), _NONE)
     priced = found.filled_average_price is not None
     if filled > found.filled_quantity or (own and not priced and filled == found.filled_quantity):
