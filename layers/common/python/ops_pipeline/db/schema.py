@@ -29,6 +29,7 @@ VERSIONS = (
     "0028_keep_unbooked_facts",
     "0030_recover_the_ledger",
     "0031_index_settled_orders",
+    "0038_keep_the_terms_of_orders",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"
