@@ -9,7 +9,12 @@ import pytest
 
 from ops_pipeline.db import accounts
 from ops_pipeline.db.operations import invariants
-from ops_pipeline.errors import BrokerOutcomeUnknown, BrokerRejected
+from ops_pipeline.errors import (
+    BrokerOutcomeUnknown,
+    BrokerRejected,
+    BrokerUnavailable,
+    StageFailed,
+)
 from ops_pipeline.execution import order_sync
 from tests.support.builders_trading import TradingBench
 
@@ -101,6 +106,45 @@ def test_a_late_fill_of_a_stop_closes_its_position(held: TradingBench) -> None:
     held.next_minute()
     held.guard()
     assert held.position()["status"] == "closed"
+
+
+@pytest.mark.parametrize("waits", ["exit", "stop"])
+def test_a_sale_is_cancelled_once_a_late_fill_has_sold_its_position(
+    held: TradingBench, waits: str
+) -> None:
+    """Two sales of the same shares: filling too, the second would open a short."""
+    first = str(held.order("stop")["client_order_id"])
+    held.run("UPDATE active_positions SET exit_requested = 'operator'")
+    held.next_minute()
+    held.guard()
+    if waits == "stop":
+        first = str(held.order("exit")["client_order_id"])
+        held.broker.end(first, "canceled")
+        held.market.latest.clear()
+        held.clock.advance(60)
+        held.guard()
+    assert held.orders(waits)[-1]["status"] == "accepted"
+    held.broker.fill_late(first, "99.00")
+    held.clock.advance(60)
+    held.guard()
+    assert held.position()["status"] == "closed"
+    assert held.orders(waits)[-1]["status"] == "canceled"
+    assert [order for order in held.broker.orders.values() if order.status == "working"] == []
+
+
+def test_a_sale_of_what_is_sold_is_asked_to_be_cancelled_until_it_is(held: TradingBench) -> None:
+    stop = str(held.order("stop")["client_order_id"])
+    held.run("UPDATE active_positions SET exit_requested = 'operator'")
+    held.next_minute()
+    held.guard()
+    held.broker.fill_late(stop, "98.00")
+    held.broker.fail("cancel", BrokerUnavailable("503"))
+    held.next_minute()
+    with pytest.raises(StageFailed, match="not cancelled"):
+        held.guard()
+    held.next_minute()
+    held.guard()
+    assert held.order("exit")["status"] == "canceled"
 
 
 def test_a_resend_refused_because_the_first_one_holds_is_found_in_the_list(

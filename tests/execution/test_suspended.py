@@ -12,6 +12,7 @@ from datetime import timedelta
 import pytest
 
 from ops_pipeline.db.driver.connection import Database, Transaction
+from ops_pipeline.domain.broker import OrderRequest
 from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.errors import BrokerOutcomeUnknown, BrokerRejected, BrokerUnavailable, LeaseLost
 from ops_pipeline.execution.decisions.sending import SEND_WITHIN
@@ -217,6 +218,40 @@ def test_what_an_operator_does_after_the_commit_keeps_the_entry_back(
     assert reason in not_sent(bench)
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("UPDATE accounts SET operator_halt = 'a test'", "the account's entries were halted"),
+        ("UPDATE accounts SET books_halt = 'a test'", "the account's entries were halted"),
+        ("UPDATE accounts SET active = false", "the account was switched off"),
+        ("UPDATE orders SET cancel_requested_at = now()", "its cancel was asked for"),
+    ],
+)
+def test_what_an_operator_does_while_the_account_is_proven_keeps_the_entry_back(
+    bench: TradingBench, change: str, reason: str
+) -> None:
+    """Keys are renewed and the account is asked for its number: that takes seconds."""
+    bench.recommend()
+    bench.broker.on_the_way = lambda: bench.run(change)
+    bench.dispatch()
+    assert sent(bench) == []
+    assert reason in not_sent(bench)
+
+
+def test_an_order_settled_while_the_account_is_proven_is_not_sent(bench: TradingBench) -> None:
+    def guard_first() -> None:
+        bench.broker.on_the_way = None
+        bench.run("UPDATE orders SET status = 'unknown'")
+        bench.read_after_write = True
+        bench.recover()
+
+    bench.recommend()
+    bench.broker.on_the_way = guard_first
+    bench.dispatch()
+    assert bench.order()["status"] == "accepted"
+    assert len(sent(bench)) == 1
+
+
 def test_a_clock_that_was_set_back_keeps_the_order_back(bench: TradingBench) -> None:
     bench.recommend()
     bench.dispatch(db=SuspendedAfterCommit(bench, "entry", -60))
@@ -230,15 +265,15 @@ def test_what_another_run_has_settled_meanwhile_stays(
 ) -> None:
     """The guard sent the order again while the dispatcher's own request was on its way."""
 
-    def guard_first() -> None:
-        bench.broker.on_the_way = None
+    def guard_first(order: OrderRequest) -> None:
+        bench.broker.on_submit = None
         bench.run("UPDATE orders SET status = 'unknown'")
         bench.read_after_write = True
         bench.recover()
         bench.broker.fail("submit", answer)  # type: ignore[arg-type]
 
     bench.recommend()
-    bench.broker.on_the_way = guard_first
+    bench.broker.on_submit = guard_first
     outcome = bench.dispatch()
     assert bench.order()["status"] == "accepted"
     assert bench.order()["reserved_notional"] > 0

@@ -1,10 +1,11 @@
 """Places exits and stops: cancels conflicting orders, then sells at most what is available."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 from pg8000.exceptions import DatabaseError
 
@@ -176,19 +177,21 @@ class ExitOrders:
         with self.db.transaction() as tx:
             alerts.open_alert(tx, held_by_hand(position, by_hand), now=self.ctx.now())
 
-    def cancel_requested_and_stale(self) -> list[str]:
-        """Cancel what a cancel was requested for, and entries that are behind the market.
+    def cancel_unwanted(self) -> list[str]:
+        """Cancel what a close asked for, entries behind the market, and sales of what is sold.
 
         Only a close requests the cancel of a person's order. An entry's final status settles
-        the recommendation.
+        the recommendation. A sale outlives its position when another one, said to be cancelled,
+        filled after all: filling too, it would open a short.
 
         Returns the failures, by order; they do not hold up any position.
         """
         with self.db.transaction() as tx:
             live = orders.live(tx, self.ctx.name)
+            held = {position.id for position in positions.held(tx, self.ctx.name)}
         now, failures = self.ctx.now(), []
         for order in live:
-            if not _is_to_be_cancelled(order, now):
+            if not _is_unwanted(order, held, now):
                 continue
             try:
                 self._cleared([order])
@@ -302,11 +305,12 @@ def _commit(
     return order
 
 
-def _is_to_be_cancelled(order: Order, now: datetime) -> bool:
+def _is_unwanted(order: Order, held: Set[UUID], now: datetime) -> bool:
     if order.purpose == "adopted":
         return order.cancel_requested_at is not None
-    requested = order.cancel_requested_at is not None
-    return order.purpose == "entry" and (requested or _waited_long_enough(order, now))
+    if order.purpose == "entry":
+        return order.cancel_requested_at is not None or _waited_long_enough(order, now)
+    return order.position_id not in held
 
 
 def _is_this_exit(order: Order, decision: Decision, now: datetime) -> bool:

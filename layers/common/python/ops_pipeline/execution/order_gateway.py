@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from ops_pipeline.db import accounts, orders
 from ops_pipeline.db.driver.connection import Transaction
@@ -87,7 +88,7 @@ class OrderGateway:
         if self.broker is None:
             return self._simulate(order, quote)
         try:
-            found = self.broker.submit(order.request(), window.require_open)
+            found = self.broker.submit(order.request(), partial(self._require, order, window))
         except BrokerRejected as error:
             return self.close(order, "rejected", str(error))
         except BrokerUnavailable as error:
@@ -107,6 +108,16 @@ class OrderGateway:
             rules=self.ctx.rules.gates,
         )
         return SendWindow(self.ctx.now, decided_at, limits)
+
+    def _require(self, order: Order, window: SendWindow) -> None:
+        """Raise SendWindowClosed unless the order may leave at this moment.
+
+        Proving the account and renewing its keys take time, in which an operator may halt.
+        """
+        settled = self._settled_meanwhile(order)
+        if settled is not None:
+            raise SendWindowClosed(f"it is {settled} already")
+        window.require_open()
 
     def _settled_meanwhile(self, order: Order) -> Status | None:
         """The status of an order that another run has settled or ended since; else None.

@@ -74,7 +74,7 @@ def run(
     if not request.dry_run:
         failures += ledger_comparison.compare_if_in_doubt(ctx, db, gateway)
         failures += _carry_out_closes(ctx, db, gateway)
-        failures += exit_orders.cancel_requested_and_stale()
+        failures += exit_orders.cancel_unwanted()
     with db.transaction() as tx:
         held = positions.held(tx, ctx.name)
     if not request.dry_run:
