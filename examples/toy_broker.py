@@ -86,6 +86,9 @@ class ToyBroker:
         self._require_bound()
         return Listing(_order(ticket) for ticket in _read(lambda: self._desk.book(since)))
 
+    def resting_orders(self) -> Listing[BrokerOrder]:
+        return Listing(it for it in self.orders_since(_LONG_AGO) if it.status == "working")
+
     def submit(
         self, order: OrderRequest, before_sending: Callable[[], None] = send_always
     ) -> BrokerOrder:

@@ -117,6 +117,9 @@ class Taker:
     def orders_since(self, since: datetime) -> Listing[BrokerOrder]:
         return Listing()
 
+    def resting_orders(self) -> Listing[BrokerOrder]:
+        return Listing()
+
     def submit(
         self, order: OrderRequest, before_sending: Callable[[], None] = send_always
     ) -> BrokerOrder:

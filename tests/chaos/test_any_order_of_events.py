@@ -53,6 +53,7 @@ FAULTS: tuple[tuple[Any, OpsError, bool], ...] = (
     ("submit", BrokerUnavailable("429"), False),
     ("order_by_client_id", BrokerUnavailable("503"), False),
     ("orders_since", BrokerUnavailable("503"), False),
+    ("resting_orders", BrokerUnavailable("503"), False),
     ("positions", BrokerUnavailable("503"), False),
     ("cancel", BrokerUnavailable("503"), False),
     ("fills_since", BrokerUnavailable("503"), False),

@@ -204,6 +204,7 @@ READINGS: list[tuple[str, Reading]] = [
     ("GET /v2/positions", lambda ours: ours.positions()),
     (LOOK_UP, lambda ours: ours.order_by_client_id("x")),
     (LIST, lambda ours: ours.orders_since(START)),
+    (LIST, lambda ours: ours.resting_orders()),
     (FILLS, lambda ours: ours.fills_since(START)),
 ]
 BAD_ANSWERS = {
@@ -351,6 +352,31 @@ def test_all_orders_are_read_page_by_page_with_none_lost_at_a_shared_instant(stu
     assert (first["status"], first["direction"], first["limit"]) == ("all", "asc", "500")
     assert first["after"] == "2026-02-04T14:29:59.999999Z"
     assert second["after"] == "2026-02-04T14:38:17.999999Z"
+
+
+def test_resting_orders_are_asked_for_whatever_their_age(stub: Stub) -> None:
+    orders = [
+        raw_order(id=f"b-{n}", submitted_at=(START + timedelta(seconds=n)).isoformat())
+        for n in range(501)
+    ]
+    stub.script(LIST, Answer(body=orders[:500]), Answer(body=orders[499:]))
+
+    found = broker(stub).resting_orders()
+
+    assert len(found) == 501
+    first, second = stub.queries[-2:]
+    assert (first["status"], first.get("after")) == ("open", None)
+    assert (second["status"], second["after"]) == ("open", "2026-02-04T14:38:18.999999Z")
+
+
+@pytest.mark.parametrize("price", ["0", "0.00", "-1.5"])
+def test_an_average_price_that_can_not_be_is_none_at_all(stub: Stub, price: str) -> None:
+    """What filled is then booked at the price of its fills."""
+    stub.script(LIST, Answer(body=[raw_order(filled_qty="3", filled_avg_price=price)]))
+
+    (order,) = broker(stub).orders_since(START)
+
+    assert (order.filled_quantity, order.filled_average_price) == (Decimal(3), None)
 
 
 def test_pages_that_do_not_move_on_are_an_error_not_a_loop(stub: Stub) -> None:

@@ -159,6 +159,16 @@ def test_an_id_that_was_used_is_an_order_to_look_up(street: Street) -> None:
     assert len(street.broker.orders_since(NOW)) == 1
 
 
+def test_what_rests_is_listed_until_it_ends(street: Street) -> None:
+    resting = street.broker.submit(RESTING)
+    listed = street.broker.resting_orders()
+    assert [order.client_order_id for order in listed] == [RESTING.client_order_id]
+
+    street.broker.cancel(resting.broker_order_id)
+
+    assert street.broker.resting_orders() == []
+
+
 def test_a_cancelled_order_ends_and_may_be_cancelled_again(street: Street) -> None:
     resting = street.broker.submit(RESTING)
 

@@ -7,6 +7,8 @@ from decimal import Decimal
 import pytest
 
 from ops_pipeline.domain.broker import BrokerOrder, OrderRequest
+from ops_pipeline.domain.legible import IllegibleItem
+from ops_pipeline.errors import BrokerUnavailable
 from tests.support.builders_trading import TradingBench
 
 
@@ -94,11 +96,37 @@ def test_our_own_resting_entry_counts_once(bench: TradingBench) -> None:
     )
 
 
-def test_a_resting_buy_of_days_ago_still_counts(holding: TradingBench) -> None:
+@pytest.mark.parametrize("days", [3, 5, 89])
+def test_a_resting_buy_of_days_ago_still_counts(holding: TradingBench, days: int) -> None:
+    """Good till cancelled rests for ninety days."""
     rest_by_hand(holding, "BBB", "80", "100")
     order = holding.broker.orders["by-hand-BBB"]
     holding.broker.orders["by-hand-BBB"] = replace(
-        order, submitted_at=order.submitted_at - timedelta(days=3)
+        order, submitted_at=order.submitted_at - timedelta(days=days)
     )
     passed, _ = exposure_seen(holding)
     assert not passed
+
+
+def test_a_list_of_resting_orders_that_can_not_be_read_refuses(holding: TradingBench) -> None:
+    holding.broker.fail("resting_orders", BrokerUnavailable("503"))
+    holding.quote("CCC")
+    number = holding.recommend("CCC")
+    holding.dispatch()
+    assert not holding.verdict(number, "max_positions")["passed"]
+
+
+def test_an_illegible_resting_order_refuses(holding: TradingBench) -> None:
+    """Too old for the list of the last days, and of whatever price."""
+    rest_by_hand(holding, "BBB", "1", "1")
+    order = holding.broker.orders["by-hand-BBB"]
+    holding.broker.orders["by-hand-BBB"] = replace(
+        order, submitted_at=order.submitted_at - timedelta(days=40)
+    )
+    holding.broker.illegible = [
+        IllegibleItem(kind="order", name="by-hand-BBB", reason="odd", content="{}", symbol="BBB")
+    ]
+    holding.quote("CCC")
+    number = holding.recommend("CCC")
+    holding.dispatch()
+    assert holding.recommendation(number)["status"] == "SKIPPED"

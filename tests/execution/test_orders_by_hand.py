@@ -1,6 +1,7 @@
 """What an operator places at the broker is shown and counted, and ended only by `ops close`."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -209,13 +210,26 @@ def test_the_stop_is_put_back_although_the_list_of_orders_is_down(bench: Trading
     ask_for_the_exit(bench)
     bench.next_minute()
     bench.broker.on_submit = lambda sent: (
-        bench.broker.fail("orders_since", BrokerUnavailable("503"), times=9)
+        bench.broker.fail("resting_orders", BrokerUnavailable("503"), times=9)
         if sent.order_type == "limit"
         else None
     )
     bench.broker.fail("submit", BrokerRejected("no"))
     bench.guard()
     assert live_stops(bench) == [19]
+
+
+def test_a_persons_sale_of_weeks_ago_is_named_like_one_of_today(bench: TradingBench) -> None:
+    """Good till cancelled rests for ninety days; the lists of the last days do not have it."""
+    bench.buy()
+    by_hand(bench, "sell", 19, "120.00")
+    old = bench.broker.orders[MINE]
+    bench.broker.orders[MINE] = replace(old, submitted_at=old.submitted_at - timedelta(days=40))
+    ask_for_the_exit(bench)
+    guard(bench, 2)
+    assert MINE in blocked(bench)[0]
+    assert bench.order("adopted")["status"] == "accepted"
+    assert not bench.orders("exit")
 
 
 @pytest.mark.parametrize("quoted", [True, False])

@@ -42,9 +42,11 @@ account and lists carry no time: a list counts as stale when it lacks what we ho
 account cannot be told from a new one. The account has no empty answer.
 
 Beside what fails, an operator's word refuses entries: `account_active` while the account has
-`active = false`, `trading_state` while it is halted, `closing_requested` while a close of the
+`active = false`, `trading_state` while it is halted (by the pipeline itself too, where the database
+lacks an order of ours that the broker lists), `closing_requested` while a close of the
 ticker, or of everything in the account, is not done (a SELL counts too). All are read under the
-account's lock, for each entry, and again before recovery sends an entry anew. Exits go on.
+account's lock, for each entry, and again before it is sent; recovery sends an entry anew only if
+every gate passes. Exits go on.
 
 | what fails | how | entries | exits |
 |---|---|---|---|
@@ -111,6 +113,7 @@ def _no_session(bench: TradingBench) -> None:
 
 def _unlisted(bench: TradingBench) -> None:
     bench.broker.orders_since = lambda since: Listing()  # type: ignore[method-assign]
+    bench.broker.resting_orders = Listing  # type: ignore[method-assign]
 
 
 def _no_fills(bench: TradingBench) -> None:
@@ -148,6 +151,7 @@ CELLS = (
     Cell("positions list", COLUMNS[2], _no_positions),
     Cell("orders list", COLUMNS[0], _fails("orders_since")),
     Cell("orders list", COLUMNS[2], _unlisted),
+    Cell("resting orders list", COLUMNS[0], _fails("resting_orders")),
     Cell("fills list", COLUMNS[0], _fails("fills_since")),
     Cell("fills list", COLUMNS[2], _no_fills),
     Cell("deposits and fees list", COLUMNS[0], _fails("cash_activities_since")),

@@ -27,6 +27,7 @@ Call = Literal[
     "is_tradable",
     "order_by_client_id",
     "orders_since",
+    "resting_orders",
     "submit",
     "cancel",
     "fills_since",
@@ -101,6 +102,10 @@ class FakeBroker:
     def orders_since(self, since: datetime) -> Listing[BrokerOrder]:
         orders = [order for order in self.orders.values() if order.submitted_at >= since]
         return self._answer("orders_since", lambda: self._listing("order", orders))
+
+    def resting_orders(self) -> Listing[BrokerOrder]:
+        orders = [order for order in self.orders.values() if order.status not in ENDED]
+        return self._answer("resting_orders", lambda: self._listing("order", orders))
 
     def submit(
         self, order: OrderRequest, before_sending: Callable[[], None] = send_always

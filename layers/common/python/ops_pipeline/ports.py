@@ -120,6 +120,10 @@ class Broker(Protocol):
         """All orders, open and ended, submitted since then, oldest first."""
         ...
 
+    def resting_orders(self) -> Listing[BrokerOrder]:
+        """All orders that may still fill, however long ago they were submitted, oldest first."""
+        ...
+
     def submit(
         self, order: OrderRequest, before_sending: Callable[[], None] = send_always
     ) -> BrokerOrder: ...

@@ -82,11 +82,15 @@ class AlpacaBroker:
         return self._wire.read_if_there("/orders:by_client_order_id", params, records.order)
 
     def orders_since(self, since: datetime) -> Listing[BrokerOrder]:
-        found = self._all_orders(since)
+        found = self._all_orders("all", since - _INSTANT)
         return Listing(
             [order for order in found if order.submitted_at >= since],
             self._shown(found.illegible),
         )
+
+    def resting_orders(self) -> Listing[BrokerOrder]:
+        found = self._all_orders("open", None)
+        return Listing(found, self._shown(found.illegible))
 
     def submit(
         self, order: OrderRequest, before_sending: Callable[[], None] = send_always
@@ -147,8 +151,8 @@ class AlpacaBroker:
             for it in each.values()
         ]
 
-    def _all_orders(self, since: datetime) -> Listing[BrokerOrder]:
-        """Every order once, in the order of submission.
+    def _all_orders(self, status: str, after: datetime | None) -> Listing[BrokerOrder]:
+        """Every order of that status once, in the order of submission.
 
         `after` is exclusive and orders may share an instant, so a page begins an instant
         before the last one ended, and what is known already is left out. A page is full by
@@ -156,10 +160,10 @@ class AlpacaBroker:
         """
         known: dict[str, BrokerOrder] = {}
         illegible: dict[str, IllegibleItem] = {}
-        after = since - _INSTANT
         while True:
-            params = {"status": "all", "direction": "asc", "limit": str(_ORDERS_A_PAGE)}
-            params["after"] = _stamp(after)
+            params = {"status": status, "direction": "asc", "limit": str(_ORDERS_A_PAGE)}
+            if after is not None:
+                params["after"] = _stamp(after)
             page = self._wire.read("/orders", params, records.items_of)
             found, before = records.orders(page), len(known) + len(illegible)
             for order in found:

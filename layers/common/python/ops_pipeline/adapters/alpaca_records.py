@@ -112,7 +112,7 @@ def order(answer: object) -> BrokerOrder:
     raw = _record(answer)
     filled = _not_negative(raw, "filled_qty")
     submitted = submitted_at(raw)
-    average, word = raw.get("filled_avg_price"), _text(raw, "status")
+    word = _text(raw, "status")
     return BrokerOrder(
         broker_order_id=_text(raw, "id"),
         client_order_id=_text(raw, "client_order_id"),
@@ -121,7 +121,7 @@ def order(answer: object) -> BrokerOrder:
         order_type=text_of(raw, "type") or "",
         quantity=filled if raw.get("qty") is None else _not_negative(raw, "qty"),
         filled_quantity=filled,
-        filled_average_price=None if average is None else _decimal(raw, "filled_avg_price"),
+        filled_average_price=_price_or_none(raw, "filled_avg_price"),
         limit_price=None if raw.get("limit_price") is None else _decimal(raw, "limit_price"),
         stop_price=None if raw.get("stop_price") is None else _decimal(raw, "stop_price"),
         notional=None if raw.get("notional") is None else _decimal(raw, "notional"),
@@ -140,7 +140,7 @@ def fill(answer: object) -> BrokerFill:
         symbol=_text(raw, "symbol"),
         side=_side(raw),
         quantity=_positive(raw, "qty"),
-        price=_not_negative(raw, "price"),
+        price=_positive(raw, "price"),
         executed_at=_moment(raw, "transaction_time"),
     )
 
@@ -256,6 +256,14 @@ def _positive(raw: Mapping[str, Any], name: str) -> Decimal:
     if number <= 0:
         raise Illegible(f"{name} is not above 0")
     return number
+
+
+def _price_or_none(raw: Mapping[str, Any], name: str) -> Decimal | None:
+    """None too for what no price can be: what filled waits for the price of its fills."""
+    if raw.get(name) is None:
+        return None
+    price = _decimal(raw, name)
+    return price if price > 0 else None
 
 
 def _moment(raw: Mapping[str, Any], name: str) -> datetime:

@@ -8,12 +8,7 @@ from ops_pipeline.db.driver.connection import Transaction, log_message
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain import reconciliation
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
-from ops_pipeline.domain.orders import (
-    WATCHED_FOR,
-    Order,
-    may_still_fill,
-    read_client_order_id,
-)
+from ops_pipeline.domain.orders import Order, may_still_fill, read_client_order_id
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.execution_reports import ExecutionReport, own_fills
 from ops_pipeline.execution.isolation import isolated
@@ -54,17 +49,16 @@ def adopt_resting(
     broker, ctx = gateway.broker, gateway.ctx
     if broker is None:
         return
-    since = ctx.now() - WATCHED_FOR
     resting = {
         order.client_order_id: order
-        for order in broker.orders_since(since)
+        for order in broker.resting_orders()
         if (symbols is None or order.symbol in symbols) and _is_a_persons(ctx, order)
     }
     with db.transaction() as tx:
         unknown = orders.unstored(tx, ctx.name, list(resting)) if resting else []
     if not unknown:
         return
-    fills = broker.fills_since(since)
+    fills = broker.fills_since(min(resting[name].submitted_at for name in unknown))
     for name in unknown:
         found = resting[name]
         its = [fill for fill in fills if fill.broker_order_id == found.broker_order_id]

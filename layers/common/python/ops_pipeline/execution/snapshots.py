@@ -12,7 +12,7 @@ from ops_pipeline.errors import BrokerUnavailable
 from ops_pipeline.execution.market_reader import MarketReader
 from ops_pipeline.ports import Broker
 
-# A weekend with a holiday: an order placed by hand before it may still be working.
+# Of what has ended only the newest counts; what rests is asked for whatever its age.
 _LOOK_BACK = timedelta(days=4)
 _SIMULATED = BrokerSnapshot(account=None, deposits=Decimal(0), lists=None)
 
@@ -91,10 +91,13 @@ def read_lists(broker: Broker, at: datetime) -> BrokerLists:
     held = broker.positions()
     since = at - _LOOK_BACK
     orders = broker.orders_since(since)
+    resting = broker.resting_orders()
+    each = {order.broker_order_id: order for order in (*orders, *resting)}
+    illegible = {it.name: it for it in (*orders.illegible, *resting.illegible) if not it.has_ended}
     return BrokerLists(
         at=at,
         positions={position.symbol: cost_of(position) for position in held},
-        buying=costs_of_resting_buys(orders),
+        buying=costs_of_resting_buys(each.values()),
         sold=frozenset(
             order.client_order_id
             for order in orders
@@ -102,7 +105,7 @@ def read_lists(broker: Broker, at: datetime) -> BrokerLists:
         ),
         listed=frozenset(order.client_order_id for order in orders),
         since=since,
-        illegible=(*held.illegible, *(it for it in orders.illegible if not it.has_ended)),
+        illegible=(*held.illegible, *illegible.values()),
     )
 
 
