@@ -26,7 +26,7 @@ _FEATURES_A_SESSION = 340
 # Of the watchlist, however many tickers are watched.
 _EVALUATIONS_A_SESSION = 30 * 390
 _RUNS_A_DAY = 2 * 1440 + 290
-_RUNS_A_SESSION = 2 * 406 + 4 * 391 + 4 * 400 + 8
+_RUNS_A_SESSION = 2 * 406 + 4 * 391 + 4 * 400 + 3 * 79 + 8
 # A busy day.
 _NEWS_A_DAY = 400
 _RECOMMENDATIONS_A_SESSION = 767

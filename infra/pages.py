@@ -11,9 +11,11 @@ from pathlib import Path
 from ops_pipeline.domain.operations.manifest import MACHINES, STAGES
 from ops_pipeline.domain.operations.stage import (
     AtLeastEvery,
+    EveryFewMinutes,
     EveryMinute,
     Machine,
     NotMonitored,
+    Severity,
     Stage,
 )
 
@@ -114,11 +116,17 @@ def _monitoring(stage: Stage) -> str:
     match stage.monitoring:
         case EveryMinute(hours, scope, severity):
             minutes = "every minute" + (" of a session" if hours == "session" else "")
-            return minutes + _SCOPES[scope] + (" (critical)" if severity == "critical" else "")
+            return minutes + _SCOPES[scope] + _stressed(severity)
+        case EveryFewMinutes(minutes=count, scope=scope, severity=severity):
+            return f"every {count} minutes of a session{_SCOPES[scope]}{_stressed(severity)}"
         case AtLeastEvery(limit):
             return f"every {limit // timedelta(hours=1)} hours at least"
         case NotMonitored(reason):
             return f"not monitored. {reason}"
+
+
+def _stressed(severity: Severity) -> str:
+    return " (critical)" if severity == "critical" else ""
 
 
 def _output(stage: Stage) -> str:

@@ -1,13 +1,13 @@
-"""Compare every account's ledger with the broker's."""
+"""Compare one account's ledger with its broker's, or that of all of them."""
 
 from ops_pipeline.runtime.entrypoint import entrypoint
 from ops_pipeline.runtime.wiring import Deps
 from ops_pipeline.stages import reconciler
-from ops_pipeline.stages.request import TickRequest
+from ops_pipeline.stages.request import ReconcileRequest
 
 
-@entrypoint("reconciler", request=TickRequest)
-def lambda_handler(request: TickRequest, deps: Deps) -> reconciler.Outcome:
+@entrypoint("reconciler", request=ReconcileRequest)
+def lambda_handler(request: ReconcileRequest, deps: Deps) -> reconciler.Outcome:
     return reconciler.run(
         request,
         db=deps.db,

@@ -1,7 +1,7 @@
 """A step that calls its stage once for each account, so that one failure does not stop the rest."""
 
 from infra.asl.states import State, fail, is_one_of, record_failure, rule, task
-from ops_pipeline.domain.operations.stage import EveryMinute, Machine, Stage
+from ops_pipeline.domain.operations.stage import AccountScope, Machine, Stage
 
 FOR_EACH = "ForEachAccount"
 # Accounts served at once; infra's tests sum time-outs for so many.
@@ -37,11 +37,11 @@ def states_of(machine: Machine, stage: Stage, following: str) -> dict[str, State
     }
 
 
-def _scope(stage: Stage) -> str:
+def _scope(stage: Stage) -> AccountScope:
     """The list of accounts it serves, which is also how its runs are monitored."""
-    if not isinstance(stage.monitoring, EveryMinute):
+    if stage.serves is None:
         raise TypeError(f"{stage.name} serves accounts: its monitoring must say which")
-    return stage.monitoring.scope
+    return stage.serves
 
 
 def _inline(start: str, states: dict[str, State]) -> State:

@@ -1,4 +1,4 @@
-"""Machines that end with the first failed step: news_cycle, trading_cycle, position_cycle."""
+"""Machines that end with the first failed step: all but daily_cycle."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def states_of(machine: Machine, specials: Specials) -> dict[str, State]:
     for step, after in zip(steps, following, strict=True):
         special = specials.get((machine.name, step.name), Special())
         states |= special.before or {}
-        if step.accounts == "event":
+        if step.serves:
             states |= accounts.states_of(machine, step, after)
         else:
             states |= _step(machine, step, special.rules or _usual_rules(step), after)
@@ -63,7 +63,7 @@ def _entry(machine: Machine, stage: Stage, specials: Specials) -> str:
     before = specials.get((machine.name, stage.name), Special()).before
     if before:
         return next(iter(before))
-    return accounts.FOR_EACH if stage.accounts == "event" else stage.state
+    return accounts.FOR_EACH if stage.serves else stage.state
 
 
 def _step(

@@ -29,8 +29,8 @@ def build(machine: Machine) -> dict[str, Any]:
     }
 
 
-def _trade_in_a_session(following: str) -> list[State]:
-    """Nothing is decided while the session is closed."""
+def _go_on_in_a_session(following: str) -> list[State]:
+    """Nothing is decided or compared while the session is closed."""
     return [
         *ending_rules(_CLOCK),
         rule(is_missing(_SESSION), chain.UNKNOWN_STATUS),
@@ -109,7 +109,8 @@ def _check_backlog() -> State:
 
 # By machine and stage.
 SPECIALS: chain.Specials = {
-    ("trading_cycle", "market_clock"): Special(rules=_trade_in_a_session),
+    ("trading_cycle", "market_clock"): Special(rules=_go_on_in_a_session),
+    ("reconcile_cycle", "market_clock"): Special(rules=_go_on_in_a_session),
     ("trading_cycle", "telemetry"): Special(rules=_stop_after_the_last_bars),
     ("news_cycle", "classifier"): Special(
         rules=_look_at_the_backlog,

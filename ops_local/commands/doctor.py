@@ -1,26 +1,50 @@
-"""`ops doctor`: checks the database. Exit code 0 if nothing is wrong, 1 if something is."""
+"""`ops doctor`: checks the database, and asks each account's broker. Exit code 0 if all is well."""
 
-from collections.abc import Callable
+import io
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
+from typing import Any
 
+from ops_local import deployed
 from ops_local.commandline.command import Command, VerbCall
+from ops_local.commandline.target import has_keys
+from ops_local.pipeline import Pipeline
 from ops_local.summary import Part
 from ops_pipeline.adapters.calendar import NyseCalendar
-from ops_pipeline.db import schema
-from ops_pipeline.db.driver.connection import Transaction
-from ops_pipeline.db.operations import invariants, overview
+from ops_pipeline.adapters.clock import WallClock
+from ops_pipeline.db import accounts, schema
+from ops_pipeline.db.driver.connection import Row, Transaction
+from ops_pipeline.db.operations import comparisons, invariants, overview
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.operations.invariants import MEANINGS
+from ops_pipeline.runtime import log, wiring
+from ops_pipeline.runtime.wiring import Runtime
+
+BROKER = "Differences from the broker"
+_NOT_ASKED = (
+    "The broker was not asked: no account's keys are set for a live pipeline or a stack;"
+    " what its last comparison found is shown.\n"
+)
+
+Ask = Callable[[Mapping[str, object]], Mapping[str, Any]]
 
 
 def run(call: VerbCall) -> int:
     """Return 0 if nothing is wrong, else 1; each part lists only what is wrong."""
     target = call.target
     with target.reading("ops-doctor") as tx:
-        if not schema.missing_versions(tx):
+        current = not schema.missing_versions(tx)
+        if current:
             call.announce(tx)
         parts = examine(tx, lambda: target.present(tx))
+        names = accounts.compared_accounts(tx, target.present(tx)) if current else []
+        known = _last_found(tx, target.present(tx)) if current else []
+    if current:
+        parts.append(Part(BROKER, _asked(call, names, known)))
     call.print_parts(parts)
     return 1 if any(part.rows for part in parts) else 0
 
@@ -43,6 +67,64 @@ def examine(tx: Transaction, present: Callable[[], datetime]) -> list[Part]:
         Part("Orders of unknown outcome", overview.unknown_orders(tx)),
         Part("Open alerts", overview.open_alerts(tx)),
     ]
+
+
+def _last_found(tx: Transaction, present: datetime) -> list[Row]:
+    return [
+        {"account": account, "difference": f"{it.invariant} {it.subject}: {it.message}"}
+        for account, comparison in comparisons.newest(tx, until=present).items()
+        for it in comparison.listed
+    ]
+
+
+def _asked(call: VerbCall, names: Sequence[str], known: list[Row]) -> list[Row]:
+    """What differs now; what was found last where the broker cannot be asked from here."""
+    if stack := call.target.stack:
+        return _compared(names, lambda event: deployed.call(stack, "reconciler", event))
+    if call.target.place().kind != "live" or not has_keys(call.variables):
+        sys.stderr.write(_NOT_ASKED if names else "")
+        return known
+    with _here(call) as ask:
+        return _compared(names, ask)
+
+
+@contextmanager
+def _here(call: VerbCall) -> Iterator[Ask]:
+    """Calls the reconciler in this process, on the live pipeline's database; its log is dropped."""
+    with _logins(call) as logins, log.written_to(io.StringIO()):
+        runtime = Runtime({**call.variables, **logins}, WallClock(), owner="console")
+        wiring.use(runtime)
+        try:
+            yield partial(Pipeline().invoke, "reconciler")
+        finally:
+            runtime.close()
+            wiring.use(None)
+
+
+@contextmanager
+def _logins(call: VerbCall) -> Iterator[Mapping[str, str]]:
+    """What the environment lacks: nothing where it names a database, whose login suffices."""
+    if call.settings.database_url:
+        yield {}
+        return
+    with call.target.urls() as urls:
+        yield urls.variables()
+
+
+def _compared(names: Sequence[str], ask: Ask) -> list[Row]:
+    """A dry run for each account: it asks the broker, compares and stores nothing."""
+    return [
+        {"account": name, "difference": difference}
+        for name in names
+        for difference in _differences(name, ask)
+    ]
+
+
+def _differences(name: str, ask: Ask) -> list[str]:
+    try:
+        return list(ask({"account": name, "dry_run": True})["breaches"])
+    except Exception as error:  # noqa: BLE001 - as in AWS; an account that was not compared is not well
+        return [f"could not be compared: {type(error).__name__}: {error}"]
 
 
 COMMAND = Command(run)

@@ -28,6 +28,11 @@ MEASURED = (
         "How long each handler took on the wall clock, which no replay can repeat.",
     ),
     Measured(
+        "broker_comparisons",
+        ("duration_ms",),
+        "How long an account's comparison took on the wall clock.",
+    ),
+    Measured(
         "binding_salt",
         (),
         "The reader, who compares, may not read it; the marks that are made with it count.",

@@ -110,7 +110,7 @@ def test_a_trading_tick_calls_each_function_by_its_arn_and_each_account_s_dispat
 def test_news_position_and_daily_cycle_run_to_their_ends(
     step_functions: Any, variables: dict[str, str], db: Database
 ) -> None:
-    for name in ("news_cycle", "position_cycle", "daily_cycle"):
+    for name in ("news_cycle", "position_cycle", "reconcile_cycle", "daily_cycle"):
         ended = run(step_functions, name, variables)
         assert ended["status"] == "SUCCEEDED", (name, ended)
     ran = {stage for stage, _ in stages_of(db)}

@@ -4,10 +4,10 @@ from ops_pipeline.stages import reconciler
 from tests.support.builders_trading import TradingBench
 
 
-def reconcile(bench: TradingBench) -> reconciler.Outcome:
+def reconcile(bench: TradingBench, account: str | None = None) -> reconciler.Outcome:
     """A minute later: what changes while it asks is left to the next run."""
     bench.next_minute()
-    return bench.reconcile()
+    return bench.reconcile(account)
 
 
 def halt(bench: TradingBench, account: str = "large") -> object:

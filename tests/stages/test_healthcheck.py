@@ -9,7 +9,7 @@ import pytest
 from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db import parameters, runs
 from ops_pipeline.db.driver.connection import Database
-from ops_pipeline.db.operations import retention
+from ops_pipeline.db.operations import comparisons, retention
 from ops_pipeline.domain.market import MINUTE, new_york_time
 from ops_pipeline.domain.operations.health import LONGEST_GAPS, MONITORED_STAGES
 from ops_pipeline.domain.parameters import Parameters
@@ -94,6 +94,16 @@ NOON = at(12, 0)
 def healthy(db: Database, tick: datetime) -> None:
     ran(db, ALL_STAGES, last(tick))
     store_output(db, tick - 2 * MINUTE)
+    with db.transaction() as tx:
+        for account in ("large", "tiny"):
+            comparisons.keep(
+                tx,
+                account=account,
+                tick=tick - 5 * MINUTE,
+                compared_at=tick - 5 * MINUTE,
+                found=[],
+                duration_ms=1,
+            )
 
 
 def test_a_minute_in_which_all_ran_raises_nothing(db: Database) -> None:

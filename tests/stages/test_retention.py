@@ -57,6 +57,9 @@ ROWS: Mapping[Table, str] = {
             expiration_date, option_feed, computed_at)
         VALUES ('SPY260204C1', CAST(:at AS timestamptz), 'SPY', 'CALL', 1, '2026-02-04',
             'indicative', CAST(:at AS timestamptz))""",
+    "broker_comparisons": """
+        INSERT INTO broker_comparisons VALUES ('large', CAST(:at AS timestamptz),
+            CAST(:at AS timestamptz), 'agrees', 0, '[]', 5)""",
     "position_telemetry": """
         INSERT INTO position_telemetry
         SELECT id, CAST(:at AS timestamptz), account_name, 1, 1, 1, 0, 0 FROM active_positions""",

@@ -26,6 +26,7 @@ MACHINE_LIMIT_S = {
     "news_cycle": 240,
     "trading_cycle": 240,
     "position_cycle": 240,
+    "reconcile_cycle": 240,
     "daily_cycle": 600,
 }
 # What Lambda and Step Functions report themselves, as their documentation names it.
@@ -110,8 +111,9 @@ def ways_out(state: State) -> set[str]:
     }
 
 
-def test_the_four_machines_are_here() -> None:
-    assert set(load_machines()) == {"news_cycle", "trading_cycle", "position_cycle", "daily_cycle"}
+def test_the_five_machines_are_here() -> None:
+    per_minute = {"news_cycle", "trading_cycle", "position_cycle"}
+    assert set(load_machines()) == per_minute | {"reconcile_cycle", "daily_cycle"}
 
 
 @EACH_MACHINE
@@ -240,6 +242,8 @@ def test_a_stage_hears_its_tick_and_at_most_its_account_or_its_machine(name: str
         "MarketClockArn": {"machine": name},
         "DispatcherArn": {"account.$": "$.account"},
         "PositionManagerArn": {"account.$": "$.account"},
+        # Before and after the session it serves all accounts in one run.
+        "ReconcilerArn": {"account.$": "$.account"} if name == "reconcile_cycle" else {},
     }
     for _, task in tasks(load_machines()[name]):
         if token(task) != "RunFailureArn":

@@ -20,21 +20,23 @@ FIRST_STAGE = {
     "news_cycle": "rss_ingest",
     "trading_cycle": "market_clock",
     "position_cycle": "market_clock",
+    "reconcile_cycle": "market_clock",
     "daily_cycle": "reconciler",
 }
 STAGES = {
     "news_cycle": ["rss_ingest", "classifier"],
     "trading_cycle": [*TRADING, "dispatcher"],
     "position_cycle": ["market_clock", "position_manager"],
+    "reconcile_cycle": ["market_clock", "reconciler"],
     "daily_cycle": ["reconciler", "market_regime", "report", "retention"],
 }
 # Of a trading minute nothing goes on without what came before; a day's stages stand alone.
-CHAINED = ["news_cycle", "trading_cycle", "position_cycle"]
+CHAINED = ["news_cycle", "trading_cycle", "position_cycle", "reconcile_cycle"]
 ALONE = [
     (machine, stage)
     for machine in CHAINED
     for stage in STAGES[machine]
-    if stage not in ("dispatcher", "position_manager")
+    if stage not in ("dispatcher", "position_manager", "reconciler")
 ]
 MACHINES = load_machines()
 
@@ -104,6 +106,21 @@ def test_a_position_tick_guards_every_account() -> None:
     assert script.run("position_cycle").status == "SUCCEEDED"
     assert script.called == ["market_clock", "position_manager", "position_manager"]
     assert script.events_of("market_clock") == [{**TICK, "machine": "position_cycle"}]
+
+
+def test_every_guarded_account_is_compared_in_a_run_of_its_own() -> None:
+    script = Script()
+    assert script.run("reconcile_cycle").status == "SUCCEEDED"
+    assert script.events_of("reconciler") == [
+        {**TICK, "account": "large"},
+        {**TICK, "account": "tiny"},
+    ]
+
+
+def test_outside_a_session_no_account_is_compared_every_few_minutes() -> None:
+    script = Script(market_clock={**OPEN, "session": "closed"})
+    assert script.run("reconcile_cycle").status == "SUCCEEDED"
+    assert script.called == ["market_clock"]
 
 
 def test_a_day_is_reconciled_before_its_regime_and_its_report() -> None:
@@ -310,7 +327,11 @@ def test_a_call_that_stays_throttled_fails_the_machine() -> None:
 )
 @pytest.mark.parametrize(
     ("machine", "stage"),
-    [("trading_cycle", "dispatcher"), ("position_cycle", "position_manager")],
+    [
+        ("trading_cycle", "dispatcher"),
+        ("position_cycle", "position_manager"),
+        ("reconcile_cycle", "reconciler"),
+    ],
 )
 def test_an_unknown_outcome_is_not_retried_where_the_broker_is_touched(
     machine: str, stage: str, unknown: str

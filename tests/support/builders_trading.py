@@ -23,7 +23,7 @@ from ops_pipeline.execution.market_reader import MarketReader
 from ops_pipeline.execution.order_gateway import OrderGateway
 from ops_pipeline.ports import Broker, Calendar, MarketData, send_always
 from ops_pipeline.stages import dispatcher, position_manager, reconciler
-from ops_pipeline.stages.request import AccountRequest, TickRequest
+from ops_pipeline.stages.request import AccountRequest, ReconcileRequest
 from tests.support.builders_market import (
     bars_of,
     features,
@@ -287,11 +287,13 @@ class TradingBench:
             market=self.reader(account, data=market),
         )
 
-    def reconcile(self) -> reconciler.Outcome:
+    def reconcile(self, account: str | None = None, *, dry_run: bool = False) -> reconciler.Outcome:
+        """One account's run, or that of all of them."""
+        units = DryDatabase(self.db) if dry_run else self.db
         return reconciler.run(
-            TickRequest(tick=self.tick),
-            db=self.db,
-            gateway=self.gateway,
+            ReconcileRequest(tick=self.tick, account=account, dry_run=dry_run),
+            db=units,
+            gateway=lambda name: self.gateway(name, db=units),
             parameters=self.parameters,
             clock=self.clock,
             journal=self.notes,

@@ -31,6 +31,8 @@ def test_an_account_more_is_a_dispatcher_more() -> None:
     assert calls_of("trading_cycle", 1)["dispatcher"] == 1
     assert calls_of("trading_cycle", 3)["dispatcher"] == 3
     assert calls_of("trading_cycle", 3)["telemetry"] == 1
+    assert calls_of("reconcile_cycle", 3)["reconciler"] == 3
+    assert calls_of("daily_cycle", 3)["reconciler"] == 1
 
 
 def test_every_account_s_secret_is_paid_for() -> None:

@@ -13,6 +13,7 @@ from ops_pipeline.domain.operations.health import (
     Finding,
     Run,
     failing_accounts,
+    old_comparisons,
     silent_stages,
     stale_outputs,
     ticks_looked_at,
@@ -76,6 +77,35 @@ def test_the_present_minute_may_still_be_under_way() -> None:
 )
 def test_trading_stages_owe_only_minutes_that_lay_in_the_session(tick: datetime, due: int) -> None:
     assert len(silent_stages(tick, SESSION, ACCOUNTS, [])) == due
+
+
+@pytest.mark.parametrize(
+    ("tick", "overdue"),
+    [
+        (at(9, 39), []),
+        (at(9, 40), ["large", "tiny"]),
+        (at(16, 4), ["large", "tiny"]),
+        (at(16, 5), []),
+    ],
+    ids=["9:39", "9:40", "16:04", "16:05"],
+)
+def test_a_comparison_is_owed_once_two_lay_in_the_session(
+    tick: datetime, overdue: list[str]
+) -> None:
+    found = failing(old_comparisons(tick, SESSION, ACCOUNTS["guard"], {}))
+    assert found == [(name, "reconciler") for name in overdue]
+
+
+@pytest.mark.parametrize(("age", "old"), [(5, False), (10, False), (11, True)])
+def test_of_two_comparisons_one_may_be_missed(age: int, old: bool) -> None:
+    newest = {"large": NOON - age * MINUTE, "tiny": NOON}
+    findings = old_comparisons(NOON, SESSION, ACCOUNTS["guard"], newest)
+    assert failing(findings) == ([("large", "reconciler")] if old else [])
+    assert len(findings) == 2
+
+
+def test_without_a_session_no_comparison_is_owed() -> None:
+    assert old_comparisons(NOON, None, ["large"], {}) == []
 
 
 def test_a_day_without_a_session_owes_news_alone() -> None:

@@ -9,9 +9,15 @@ import pytest
 
 from infra.definitions import load_schedules
 from infra.schedule import ticks
-from ops_pipeline.domain.operations.manifest import MACHINES, STAGES, stage_named
+from ops_pipeline.domain.operations.manifest import (
+    FIVE_MINUTES_OF_A_SESSION,
+    MACHINES,
+    STAGES,
+    stage_named,
+)
 from ops_pipeline.domain.operations.stage import (
     AtLeastEvery,
+    EveryFewMinutes,
     EveryMinute,
     NotMonitored,
     Stage,
@@ -95,7 +101,12 @@ def test_a_stage_is_started_as_often_as_it_must_run(stage: Stage) -> None:
     if isinstance(stage.monitoring, EveryMinute):
         each = {one.starts.described for one in MACHINES if stage.name in one.steps}
         always = stage.monitoring.hours == "always"
+        # One that is counted by machine may begin others as well.
+        each -= {FIVE_MINUTES_OF_A_SESSION.described} if stage.serves is None else set()
         assert each == {"every minute" if always else "every minute of a session"}
+    if isinstance(stage.monitoring, EveryFewMinutes):
+        each = {one.starts.described for one in MACHINES if stage.name in one.steps}
+        assert f"every {stage.monitoring.minutes} minutes of a session" in each
 
 
 @each_stage
@@ -103,6 +114,8 @@ def test_a_stage_of_one_account_is_watched_by_account(stage: Stage) -> None:
     if isinstance(stage.monitoring, EveryMinute):
         by_account = stage.monitoring.scope in ("entry", "guard")
         assert by_account == (stage.accounts == "event")
+    if stage.serves:
+        assert stage.accounts in ("event", "all")
 
 
 @each_stage

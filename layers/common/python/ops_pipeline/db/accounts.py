@@ -24,6 +24,8 @@ _LOAD_LOCKED = f"{_LOAD} FOR NO KEY UPDATE"
 
 _ENTRY = 'SELECT account_name FROM accounts WHERE active ORDER BY account_name COLLATE "C"'
 
+_INACTIVE = 'SELECT account_name FROM accounts WHERE NOT active ORDER BY account_name COLLATE "C"'
+
 # Positions, live orders, requests to close and ended orders that may still turn out to have
 # filled are guarded even if the account is inactive.
 _GUARD = """
@@ -44,6 +46,11 @@ WHERE active
    OR EXISTS (SELECT 1 FROM close_requests AS c
               WHERE c.account_name = a.account_name AND c.done_at IS NULL)
 ORDER BY account_name COLLATE "C"
+"""
+
+_COMPARED = f"""
+SELECT account_name FROM ({_GUARD}) AS guarded JOIN accounts USING (account_name)
+WHERE execution_mode <> 'SIMULATED' ORDER BY account_name COLLATE "C"
 """
 
 
@@ -82,6 +89,11 @@ def _loaded(tx: Transaction, statement: str, name: str) -> Account:
     return _account(row)
 
 
+def inactive_accounts(tx: Transaction) -> list[str]:
+    """Those that no new entry may be made for, by name."""
+    return _names(tx, _INACTIVE)
+
+
 def entry_accounts(tx: Transaction) -> list[str]:
     """The active accounts by name: those that new entries may be made for."""
     return _names(tx, _ENTRY)
@@ -91,6 +103,12 @@ def guard_accounts(tx: Transaction, now: datetime) -> list[str]:
     """Active accounts and all that hold something or have an order watched, halted or not."""
     since = {"watched_since": now - WATCHED_FOR, "fills_since": now - FILLS_WATCHED_FOR}
     return _names(tx, _GUARD, **since)
+
+
+def compared_accounts(tx: Transaction, now: datetime) -> list[str]:
+    """Guarded accounts that have a broker to be compared with."""
+    since = {"watched_since": now - WATCHED_FOR, "fills_since": now - FILLS_WATCHED_FOR}
+    return _names(tx, _COMPARED, **since)
 
 
 def _names(tx: Transaction, sql: str, **values: object) -> list[str]:

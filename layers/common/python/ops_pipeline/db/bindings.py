@@ -16,6 +16,7 @@ SELECT b.number_mark AS mark, s.salt
 FROM account_bindings AS b JOIN binding_salt AS s ON s.only_row = b.salted
 WHERE b.account_name = :account
 """
+_BOUND_AT = "SELECT bound_at FROM account_bindings WHERE account_name = :account"
 _SALT = "SELECT salt FROM binding_salt"
 _ADD_SALT = "INSERT INTO binding_salt (salt) VALUES (:salt) ON CONFLICT DO NOTHING"
 _HOLDER = "SELECT account_name FROM account_bindings WHERE number_mark = :mark"
@@ -52,6 +53,12 @@ def find(db: Database, account: str) -> StoredMark | None:
     for row in db.read(_FIND, account=account):
         return StoredMark(**row)
     return None
+
+
+def bound_at(tx: Transaction, account: str) -> datetime | None:
+    """When the account was bound to its present number; None: it is unbound."""
+    row = tx.one(_BOUND_AT, account=account)
+    return None if row is None else row["bound_at"]
 
 
 def missing(account: str, broker: str) -> str:

@@ -27,6 +27,7 @@ VERSIONS = (
     "0026_keep_close_requests",
     "0027_keep_overfills",
     "0028_keep_unbooked_facts",
+    "0029_keep_broker_comparisons",
     "0030_recover_the_ledger",
     "0031_index_settled_orders",
     "0038_keep_the_terms_of_orders",

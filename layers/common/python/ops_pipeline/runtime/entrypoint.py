@@ -17,7 +17,12 @@ from ops_pipeline.runtime import log, wiring
 from ops_pipeline.runtime.event import Handler, read_event
 from ops_pipeline.runtime.settings import environment
 from ops_pipeline.runtime.wiring import Deps, Runtime
-from ops_pipeline.stages.request import AccountRequest, ClockRequest, TickRequest
+from ops_pipeline.stages.request import (
+    AccountRequest,
+    ClockRequest,
+    ReconcileRequest,
+    TickRequest,
+)
 
 R = TypeVar("R", bound=TickRequest)
 Status = Literal["run", "dry_run"] | runs.Refusal
@@ -105,6 +110,8 @@ def _scope(asked: TickRequest) -> str:
     match asked:
         case AccountRequest():
             return asked.account
+        case ReconcileRequest():
+            return asked.account or runs.EVERYTHING
         case ClockRequest():
             return asked.machine
         case _:

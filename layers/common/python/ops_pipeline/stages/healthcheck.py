@@ -5,24 +5,28 @@ from datetime import timedelta
 
 from ops_pipeline.db import accounts
 from ops_pipeline.db.driver.connection import Transaction
-from ops_pipeline.db.operations import alerts, health, invariants
+from ops_pipeline.db.operations import alerts, comparisons, health, invariants
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
-from ops_pipeline.domain.market import new_york_day
+from ops_pipeline.domain.market import Session, new_york_day
 from ops_pipeline.domain.operations.alerts import Alert, AlertKey
 from ops_pipeline.domain.operations.health import (
+    BETWEEN_COMPARISONS,
     INVARIANT_BROKEN,
     LONGEST_GAPS,
     LONGEST_WAIT,
+    PERIODS,
     Finding,
     broken_invariants,
     classifier_backlog,
     failing_accounts,
     losing_streaks,
+    old_comparisons,
     overdue_stages,
     silent_stages,
     stale_outputs,
     ticks_looked_at,
 )
+from ops_pipeline.domain.operations.invariants import Breach
 from ops_pipeline.domain.operations.stage import RunScope
 from ops_pipeline.ports import Calendar, Clock
 from ops_pipeline.stages.request import TickRequest
@@ -49,10 +53,7 @@ def run(request: TickRequest, *, db: UnitsOfWork, calendar: Calendar, clock: Clo
             *_findings(tx, request, calendar),
             *losing_streaks(health.streaks(tx)),
             *broken_invariants(
-                invariants.check(
-                    tx, now=clock.now(), session=calendar.session(new_york_day(clock.now()))
-                ),
-                alerts.open_of_kind(tx, INVARIANT_BROKEN),
+                _breaches(tx, request, calendar, clock), alerts.open_of_kind(tx, INVARIANT_BROKEN)
             ),
         ]
         opened = sum(_open(tx, finding, clock) for finding in findings if not finding.passed)
@@ -68,6 +69,21 @@ def run(request: TickRequest, *, db: UnitsOfWork, calendar: Calendar, clock: Clo
                 tx, before=clock.now() - invariants.SETTLED_WITHIN
             ),
         )
+
+
+def _breaches(
+    tx: Transaction, request: TickRequest, calendar: Calendar, clock: Clock
+) -> list[Breach]:
+    """What the rows say, and what the newest comparison of each account with its broker found.
+
+    A difference stands until a later comparison no longer finds it.
+    """
+    session = calendar.session(new_york_day(clock.now()))
+    compared = comparisons.newest(tx, until=request.tick).values()
+    return [
+        *invariants.check(tx, now=clock.now(), session=session),
+        *(breach for comparison in compared for breach in comparison.listed),
+    ]
 
 
 def _findings(tx: Transaction, request: TickRequest, calendar: Calendar) -> list[Finding]:
@@ -86,6 +102,7 @@ def _findings(tx: Transaction, request: TickRequest, calendar: Calendar) -> list
     return [
         *silent_stages(tick, session, served, runs),
         *_overdue(tx, request),
+        *_uncompared(tx, request, session),
         *stale_outputs(tick, session, newest),
         classifier_backlog(health.waiting_items(tx, before=tick - LONGEST_WAIT)),
         *failing_accounts(final),
@@ -103,6 +120,16 @@ def _overdue(tx: Transaction, request: TickRequest) -> list[Finding]:
         return []
     newest = health.newest_runs(tx, list(limits), until=request.tick)
     return overdue_stages(request.tick, newest, limits)
+
+
+def _uncompared(tx: Transaction, request: TickRequest, session: Session | None) -> list[Finding]:
+    """Accounts without a recent comparison; a pipeline that just began owes none yet."""
+    tick = request.tick
+    if not health.was_running(tx, tick=tick - PERIODS * BETWEEN_COMPARISONS):
+        return []
+    known = comparisons.newest(tx, until=tick)
+    newest = {account: comparison.tick for account, comparison in known.items()}
+    return old_comparisons(tick, session, accounts.compared_accounts(tx, tick), newest)
 
 
 def _open(tx: Transaction, finding: Finding, clock: Clock) -> bool:

@@ -1,28 +1,34 @@
-"""Reconciles each account with its broker.
+"""Reconciles each account with its broker: one account a run in a session, all before and after.
 
 What only the broker holds is adopted at once, since nobody guards it. What only we hold, or
 hold in another quantity, is corrected when a second run sees the same. Breaks that remain
-halt the account's entries; exits go on.
+halt the account's entries; exits go on. Then the invariants are held against the broker's
+records, and what still differs is kept for the healthcheck.
 """
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from time import perf_counter
 
 from ops_pipeline.db import accounts, dispatch
 from ops_pipeline.db.driver.connection import log_message
+from ops_pipeline.db.operations import comparisons
+from ops_pipeline.db.operations.invariants import SETTLED_WITHIN
 from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.db.runs import UnitsOfWork
-from ops_pipeline.errors import StageFailed
-from ops_pipeline.execution import adoption, cash_check, order_sync
+from ops_pipeline.domain.operations.invariants import Breach, BrokerRecords
+from ops_pipeline.errors import SettingsInvalid, StageFailed
+from ops_pipeline.execution import adoption, broker_comparison, cash_check, order_sync
 from ops_pipeline.execution.adoption import BrokerStatement, LedgerSymbols
+from ops_pipeline.execution.broker_comparison import Reading
 from ops_pipeline.execution.cash_check import CashBaseline
 from ops_pipeline.execution.isolation import isolated
 from ops_pipeline.execution.order_gateway import OrderGateway
 from ops_pipeline.ports import Broker, Clock, Journal
-from ops_pipeline.stages.request import TickRequest
+from ops_pipeline.stages.request import ReconcileRequest
 
 # A weekend with a holiday, and the trading day before it.
 _LOOK_BACK = timedelta(days=4)
@@ -39,6 +45,8 @@ class Outcome:
             count halt entries.
         cash_compared: Accounts whose cash was compared with an earlier reading.
         cash_differs: Accounts with an unexplained amount, which alerts but halts nothing.
+        broken: Rows that differ from the broker's after all that, by the invariants.
+        breaches: The first of these, in words.
     """
 
     accounts: int
@@ -53,10 +61,29 @@ class Outcome:
     expired: int
     cash_compared: int
     cash_differs: int
+    broken: int
+    breaches: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reconciled:
+    """One account's counts, and what still differs from its broker."""
+
+    counts: Counter[str]
+    breaches: Sequence[Breach]
+
+
+@dataclass(slots=True)
+class _Total:
+    """What was found in all accounts of a run, and which could not be compared."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    breaches: list[Breach] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
 
 
 def run(
-    request: TickRequest,
+    request: ReconcileRequest,
     *,
     db: UnitsOfWork,
     gateway: Callable[[str], OrderGateway],
@@ -64,31 +91,34 @@ def run(
     clock: Clock,
     journal: Journal,
 ) -> Outcome:
-    """Compare every guarded account.
+    """Compare the account of the request, or every guarded one.
 
     Raises:
-        StageFailed: an account could not be read; the others were compared all the same.
+        InvalidInput: there is no such account.
+        StageFailed: an account could not be compared; the others were all the same.
     """
-    with db.transaction() as tx:
-        names = accounts.guard_accounts(tx, clock.now())
-        real = [n for n in names if accounts.load(tx, n).execution_mode != "SIMULATED"]
-    counts: Counter[str] = Counter()
-    failures: list[str] = []
-    for name in real:
-        found = isolated(partial(_of_account, request, db, gateway, name))
-        if isinstance(found, Exception):
-            message = log_message(found)
-            journal.went_wrong("account_not_reconciled", account=name, error=message)
-            failures.append(f"{name}: {type(found).__name__}: {message}")
-        else:
-            counts.update(found)
-    if names:
-        age_s = parameters.rules.gates.recommendation_age_s
-        counts["expired"] = _expire(db, clock.now(), timedelta(seconds=age_s))
-    if failures:
-        raise StageFailed("; ".join(failures))
+    names, unserved = _accounts(db, request, clock.now())
+    total = _Total()
+    for name in names:
+        done = _isolated(partial(_reconcile_named, request, db, gateway, name))
+        if isinstance(done, Exception):
+            error = f"{type(done).__name__}: {log_message(done)}"
+            journal.went_wrong("account_not_reconciled", account=name, error=error)
+            total.failures.append(f"{name}: {error}")
+            continue
+        total.counts.update(done.counts)
+        total.breaches += done.breaches
+    age = timedelta(seconds=parameters.rules.gates.recommendation_age_s)
+    total.counts["expired"] = _expire(db, unserved, clock.now(), age)
+    if total.failures:
+        raise StageFailed("; ".join(total.failures))
+    return _outcome(len(names), total)
+
+
+def _outcome(compared: int, total: _Total) -> Outcome:
+    counts, listed = total.counts, total.breaches[: comparisons.LISTED]
     return Outcome(
-        accounts=len(real),
+        accounts=compared,
         positions_compared=counts["positions"],
         orders_compared=counts["orders"],
         differences=counts["differences"],
@@ -100,61 +130,139 @@ def run(
         expired=counts["expired"],
         cash_compared=counts["cash_compared"],
         cash_differs=counts["cash_differs"],
+        broken=len(total.breaches),
+        breaches=[f"{it.account} {it.invariant} {it.subject}: {it.message}" for it in listed],
     )
 
 
-def _of_account(
-    request: TickRequest, db: UnitsOfWork, gateway: Callable[[str], OrderGateway], name: str
-) -> Counter[str]:
+def _accounts(
+    db: UnitsOfWork, request: ReconcileRequest, now: datetime
+) -> tuple[list[str], list[str]]:
+    """Those to compare, the longest uncompared first, and those that no dispatcher serves.
+
+    An account that simulates has no broker. No dispatcher serves an inactive account in a
+    session, and none at all outside of it.
+    """
+    with db.transaction() as tx:
+        if request.account is not None:
+            only = accounts.load(tx, request.account)
+            compared = [] if only.simulated else [only.account_name]
+            return compared, accounts.inactive_accounts(tx)
+        known = comparisons.newest(tx, until=request.tick)
+        never = datetime.min.replace(tzinfo=UTC)
+        compared = sorted(
+            accounts.compared_accounts(tx, now),
+            key=lambda name: known[name].tick if name in known else never,
+        )
+        return compared, accounts.all_names(tx)
+
+
+def _isolated(work: Callable[[], _Reconciled]) -> _Reconciled | Exception:
+    """The result, or the account's own error: also keys that it alone lacks."""
+    try:
+        return isolated(work)
+    except SettingsInvalid as error:
+        return error
+
+
+def _reconcile_named(
+    request: ReconcileRequest, db: UnitsOfWork, gateway: Callable[[str], OrderGateway], name: str
+) -> _Reconciled:
+    """Opens the gateway here, since that may fail for this account alone as well."""
     return _reconcile(request, db, gateway(name))
 
 
-def _reconcile(request: TickRequest, db: UnitsOfWork, gateway: OrderGateway) -> Counter[str]:
+def _reconcile(request: ReconcileRequest, db: UnitsOfWork, gateway: OrderGateway) -> _Reconciled:
     ctx, broker = gateway.ctx, gateway.broker
     if broker is None:
         raise ValueError(f"{ctx.name} has no broker to compare with")
-    asked_at = ctx.now()
-    account = broker.account()
+    started, asked_at, since = perf_counter(), ctx.now(), request.tick - _LOOK_BACK
     synced = order_sync.NOTHING if request.dry_run else order_sync.sync(ctx, db, gateway)
     if not synced.listed:
         raise StageFailed("; ".join(synced.failures))
     with db.transaction() as tx:
         before = adoption.ledger_symbols(tx, ctx.name)
+        reading = broker_comparison.begin(tx, ctx.name, since=since, asked_at=asked_at)
     # What an order of ours did in these is not known: they are compared when it is.
     before = replace(before, live=before.live | synced.symbols)
-    statement = _read(broker, request, asked_at, before)
+    statement = _read(broker, since, asked_at, before)
     with db.transaction() as tx:
         counts, failures = adoption.reconcile(tx, ctx, gateway, statement)
+    # What was just adopted or repaired agrees now; a dry run, which undid that, tells of it.
+    found = broker_comparison.differences(db, reading, _records(statement))
     counts["positions"], counts["orders"] = len(statement.positions), len(statement.orders)
-    baseline = CashBaseline(account, asked_at, since=request.tick - _LOOK_BACK)
-    counts += cash_check.compare(ctx, db, broker, baseline)
+    breaches = broker_comparison.confirmed(db, broker, found, reading, ctx.clock)
+    _keep(db, request, reading, breaches, perf_counter() - started)
+    if request.account is None:
+        counts += _compare_cash(gateway, broker, since)
     if failed := (*synced.failures, *failures):
         raise StageFailed("; ".join(failed))
-    return counts
+    return _Reconciled(counts, breaches)
 
 
-def _read(
-    broker: Broker, request: TickRequest, asked_at: datetime, before: LedgerSymbols
-) -> BrokerStatement:
-    """Read everything before anything is changed; positions twice, around all else."""
-    since = request.tick - _LOOK_BACK
-    return BrokerStatement(
-        asked_at=asked_at,
-        before=before,
-        positions=broker.positions(),
-        orders=broker.orders_since(since),
-        fills=broker.fills_since(since),
-        positions_again=broker.positions(),
+def _keep(
+    db: UnitsOfWork,
+    request: ReconcileRequest,
+    reading: Reading,
+    breaches: Sequence[Breach],
+    took_s: float,
+) -> None:
+    with db.transaction() as tx:
+        comparisons.keep(
+            tx,
+            account=reading.account,
+            tick=request.tick,
+            compared_at=reading.asked_at,
+            found=breaches,
+            duration_ms=took_s * 1000,
+        )
+
+
+def _compare_cash(gateway: OrderGateway, broker: Broker, since: datetime) -> Counter[str]:
+    asked_at = gateway.ctx.now()
+    baseline = CashBaseline(broker.account(), asked_at, since=since)
+    return cash_check.compare(gateway.ctx, gateway.db, broker, baseline)
+
+
+def _records(statement: BrokerStatement) -> BrokerRecords:
+    return BrokerRecords(
+        orders=statement.orders,
+        positions=statement.positions_again,
+        fills=statement.fills,
+        illegible=statement.illegible,
     )
 
 
-def _expire(db: UnitsOfWork, now: datetime, age: timedelta) -> int:
-    """Expire recommendations left from the last session, of inactive accounts too.
+def _read(
+    broker: Broker, since: datetime, asked_at: datetime, before: LedgerSymbols
+) -> BrokerStatement:
+    """Read everything before anything is changed; positions twice, around all else.
 
-    No dispatcher runs before the next session, and none for an inactive account.
+    Once is enough where they are ours to the share and no order changed in the last minutes:
+    that leaves nothing to adopt, repair or give up.
     """
+    positions, orders, fills = (
+        broker.positions(),
+        broker.orders_since(since),
+        broker.fills_since(since),
+    )
+    settled_before = asked_at - SETTLED_WITHIN
+    moved = any(order.updated_at >= settled_before for order in orders)
+    theirs = {held.symbol: held.quantity for held in positions}
+    agree = theirs == before.held and not moved and not positions.illegible
+    return BrokerStatement(
+        asked_at=asked_at,
+        before=before,
+        positions=positions,
+        orders=orders,
+        fills=fills,
+        positions_again=positions if agree else broker.positions(),
+    )
+
+
+def _expire(db: UnitsOfWork, names: Sequence[str], now: datetime, age: timedelta) -> int:
+    """Expire what nobody took in time; no account without a dispatcher has a run of its own."""
+    if not names:
+        return 0
     with db.transaction() as tx:
-        return sum(
-            dispatch.expire(tx, account=name, oldest=now - age, now=now)
-            for name in accounts.all_names(tx)
-        )
+        return sum(dispatch.expire(tx, account=name, oldest=now - age, now=now) for name in names)

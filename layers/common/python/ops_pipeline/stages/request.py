@@ -52,6 +52,17 @@ class AccountRequest(TickRequest):
     )
 
 
+class ReconcileRequest(TickRequest):
+    """One tick of the reconciler: of one account, or of all that are guarded."""
+
+    account: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=50,
+        description="One account's name, as in `accounts`; all guarded ones if omitted.",
+    )
+
+
 class ClockRequest(TickRequest):
     """One tick of a whole state machine, at its start."""
 

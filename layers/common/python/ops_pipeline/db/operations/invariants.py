@@ -195,14 +195,18 @@ _CHECKS: tuple[tuple[Invariant, str], ...] = (
 )
 
 _ORDERS = """
-SELECT client_order_id, broker_order_id, filled_qty, is_live(status) AS live
-FROM orders WHERE account_name = :account
+SELECT client_order_id, broker_order_id, symbol, filled_qty, is_live(status) AS live, decided_at
+FROM orders
+WHERE account_name = :account
+  AND decided_at >= coalesce(CAST(:since AS timestamptz), '-infinity')
 """
 _HELD = """
 SELECT symbol, quantity FROM active_positions WHERE account_name = :account AND status <> 'closed'
 """
-_FILL_IDS = """
-SELECT fill_id FROM fills WHERE account_name = :account AND evidence = 'broker'
+_FILLS = """
+SELECT fill_id, executed_at FROM fills
+WHERE account_name = :account AND evidence = 'broker'
+  AND executed_at >= coalesce(CAST(:since AS timestamptz), '-infinity')
 """
 
 
@@ -218,7 +222,7 @@ def check(
     Args:
         now: Rows younger than SETTLED_WITHIN may still be settling.
         broker: Records by account name, compared with ours if given; only meaningful
-            while nothing moves.
+            while nothing moves. execution/broker_comparison.py compares while something may.
         session: Today's; while it is under way, stock must be protected.
     """
     settled_before = now - SETTLED_WITHIN
@@ -231,13 +235,19 @@ def check(
         for row in tx.rows(statement, settled_before=settled_before)
     ]
     for account, books in broker.items():
-        found += against_broker(account, _ledger_records(tx, account), books)
+        found += against_broker(account, ledger_records(tx, account), books)
     return sorted(found)
 
 
-def _ledger_records(tx: Transaction, account: str) -> LedgerRecords:
+def ledger_records(tx: Transaction, account: str, since: datetime | None = None) -> LedgerRecords:
+    """What we have of one account, for the comparison with its broker.
+
+    Args:
+        since: Of all orders decided and fills executed since then; None is all there are.
+    """
+    fills = tx.rows(_FILLS, account=account, since=since)
     return LedgerRecords(
-        orders=[LedgerOrder(**row) for row in tx.rows(_ORDERS, account=account)],
+        orders=[LedgerOrder(**row) for row in tx.rows(_ORDERS, account=account, since=since)],
         positions={row["symbol"]: row["quantity"] for row in tx.rows(_HELD, account=account)},
-        fill_ids=frozenset(row["fill_id"] for row in tx.rows(_FILL_IDS, account=account)),
+        fills={row["fill_id"]: row["executed_at"] for row in fills},
     )

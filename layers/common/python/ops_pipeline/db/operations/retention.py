@@ -32,6 +32,10 @@ _IV_SURFACE = """
 DELETE FROM iv_surface WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM iv_surface WHERE ts < :before ORDER BY ts LIMIT :most))
 """
+_BROKER_COMPARISONS = """
+DELETE FROM broker_comparisons WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM broker_comparisons WHERE tick < :before ORDER BY tick LIMIT :most))
+"""
 _POSITION_TELEMETRY = """
 DELETE FROM position_telemetry WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM position_telemetry WHERE ts < :before ORDER BY ts LIMIT :most))
@@ -64,6 +68,7 @@ DELETE FROM unbooked_facts WHERE ctid = ANY(ARRAY(
 """
 
 STATEMENTS: Mapping[Table, str] = {
+    "broker_comparisons": _BROKER_COMPARISONS,
     "inbound_events_raw": _INBOUND_EVENTS,
     "iv_surface": _IV_SURFACE,
     "lane_features": _LANE_FEATURES,

@@ -11,6 +11,7 @@ from ops_pipeline.domain.operations.alerts import AlertKind
 from ops_pipeline.domain.operations.invariants import MEANINGS, Breach
 from ops_pipeline.domain.operations.stage import (
     AtLeastEvery,
+    EveryFewMinutes,
     EveryMinute,
     Hours,
     RunScope,
@@ -56,6 +57,18 @@ LONGEST_GAPS: Mapping[str, timedelta] = MappingProxyType(
         if isinstance(stage.monitoring, AtLeastEvery)
     }
 )
+# Compares each account with its broker, which must be as recent as its runs are due.
+RECONCILER = manifest.stage_named("reconciler")
+
+
+def _between_comparisons() -> timedelta:
+    duty = RECONCILER.monitoring
+    if not isinstance(duty, EveryFewMinutes):
+        raise TypeError(f"{RECONCILER.name} must run every few minutes of a session")
+    return timedelta(minutes=duty.minutes)
+
+
+BETWEEN_COMPARISONS = _between_comparisons()
 OUTPUTS = tuple(stage.output for stage in manifest.STAGES if stage.output is not None)
 OLDEST_OUTPUT = timedelta(minutes=4)
 
@@ -171,6 +184,37 @@ def _gap_finding(stage: str, newest: datetime | None, due: datetime) -> Finding:
         passed=newest is not None and newest >= due,
         severity="warning",
         message=f"{stage} {missing}",
+        details={"last": newest.isoformat() if newest else None, "due": due.isoformat()},
+    )
+
+
+def old_comparisons(
+    tick: datetime,
+    session: Session | None,
+    accounts: Iterable[str],
+    newest: Mapping[str, datetime],
+) -> list[Finding]:
+    """For each account, while comparisons are due: whether its last one is recent enough.
+
+    Args:
+        accounts: Those that are guarded and have a broker.
+        newest: The tick of each account's newest comparison; one never compared is absent.
+    """
+    due = tuple(tick - (number + 1) * BETWEEN_COMPARISONS for number in range(PERIODS))
+    if session is None or not all(map(session.is_open, due)):
+        return []
+    return [_comparison_finding(name, newest.get(name), min(due)) for name in accounts]
+
+
+def _comparison_finding(account: str, newest: datetime | None, due: datetime) -> Finding:
+    since = "yet" if newest is None else f"since {newest:%Y-%m-%d %H:%M} UTC"
+    return Finding(
+        kind="stage_silent",
+        scope=account,
+        subject=RECONCILER.name,
+        passed=newest is not None and newest >= due,
+        severity="warning",
+        message=f"{account} has not been compared with its broker {since}",
         details={"last": newest.isoformat() if newest else None, "due": due.isoformat()},
     )
 

@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder, BrokerPosition
+from ops_pipeline.domain.legible import IllegibleItem
 
 Invariant = Literal[
     "order_outcome_known",
@@ -58,11 +60,50 @@ class BrokerRecords:
         orders: All orders of the period in question, open and ended.
         positions: All positions.
         fills: The executions of that period, None if they were not read.
+        illegible: Items of these lists that could not be read. What is missing is no difference
+            if one of them may be it; they have alerts of their own.
     """
 
     orders: Sequence[BrokerOrder]
     positions: Sequence[BrokerPosition]
     fills: Sequence[BrokerFill] | None = None
+    illegible: Sequence[IllegibleItem] = ()
+
+    def may_hold(self, symbol: str) -> bool:
+        return any(it.kind == "position" and it.may_be_of(symbol) for it in self.illegible)
+
+    def may_list(self, order: "LedgerOrder") -> bool:
+        return any(
+            it.kind == "order"
+            and it.may_be_order(order.client_order_id, order.broker_order_id, order.symbol)
+            for it in self.illegible
+        )
+
+    def may_have_filled(self) -> bool:
+        return any(it.kind == "fill" for it in self.illegible)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """What a comparison is about; None on a side leaves it open.
+
+    Attributes:
+        since: The broker's lists begin here, so that an older row of ours may be missing there.
+        settled_before: What either side did from here on may not have reached the other yet.
+    """
+
+    since: datetime | None = None
+    settled_before: datetime | None = None
+
+    def covers(self, at: datetime) -> bool:
+        return (self.since is None or at >= self.since) and not self.may_move(at)
+
+    def may_move(self, at: datetime) -> bool:
+        return self.settled_before is not None and at >= self.settled_before
+
+
+# All there ever was, of two sides at rest.
+AT_REST = Period()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +112,10 @@ class LedgerOrder:
 
     client_order_id: str
     broker_order_id: str | None
+    symbol: str
     filled_qty: Decimal
     live: bool
+    decided_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,28 +123,47 @@ class LedgerRecords:
     """One account by our own rows.
 
     Attributes:
-        orders: Every order of the account.
+        orders: Every order of the account, or of the period with some time before it.
         positions: Quantity by symbol, of positions that are not closed.
-        fill_ids: Fills that the broker reported.
+        fills: When each fill that the broker reported was executed, of the same time.
     """
 
     orders: Sequence[LedgerOrder]
     positions: Mapping[str, Decimal]
-    fill_ids: frozenset[str]
+    fills: Mapping[str, datetime]
 
 
-def against_broker(account: str, own: LedgerRecords, broker: BrokerRecords) -> list[Breach]:
-    """Differences between our rows and the broker's; only meaningful while nothing moves."""
-    return [
-        *_orders(account, own.orders, broker.orders),
-        *_positions(account, own.positions, broker.positions),
-        *_fills(account, own.fill_ids, broker.fills),
+def against_broker(
+    account: str, own: LedgerRecords, broker: BrokerRecords, period: Period = AT_REST
+) -> list[Breach]:
+    """Differences between our rows and the broker's, but for what may still be moving."""
+    moving = _moving(own, broker, period)
+    found = [
+        *_orders(account, own.orders, broker, period),
+        *_positions(account, own.positions, broker),
+        *_fills(account, own.fills, broker, period),
     ]
+    return [breach for breach in found if breach.subject not in moving]
+
+
+def _moving(own: LedgerRecords, broker: BrokerRecords, period: Period) -> frozenset[str]:
+    """Orders, symbols and fills that changed on either side too shortly ago."""
+    sent = [row for row in own.orders if period.may_move(row.decided_at)]
+    updated = [order for order in broker.orders if period.may_move(order.updated_at)]
+    fills = [fill for fill in broker.fills or () if period.may_move(fill.executed_at)]
+    return frozenset(
+        [
+            *(subject for row in sent for subject in (row.client_order_id, row.symbol)),
+            *(subject for order in updated for subject in (order.client_order_id, order.symbol)),
+            *(subject for fill in fills for subject in (fill.fill_id, fill.symbol)),
+        ]
+    )
 
 
 def _orders(
-    account: str, own: Iterable[LedgerOrder], listed: Sequence[BrokerOrder]
+    account: str, own: Iterable[LedgerOrder], broker: BrokerRecords, period: Period
 ) -> Iterable[Breach]:
+    listed = broker.orders
     rows = {order.client_order_id: order for order in own}
     times = Counter(order.client_order_id for order in listed)
     for order in listed:
@@ -110,7 +172,8 @@ def _orders(
         if message is not None:
             yield Breach("broker_order_has_one_row", account, order.client_order_id, message)
     for row in rows.values():
-        if row.live and row.broker_order_id is not None and row.client_order_id not in times:
+        due = row.live and row.broker_order_id is not None and period.covers(row.decided_at)
+        if due and row.client_order_id not in times and not broker.may_list(row):
             message = "live in our records, and the broker does not list it"
             yield Breach("broker_order_has_one_row", account, row.client_order_id, message)
 
@@ -129,25 +192,28 @@ def _difference(row: LedgerOrder | None, order: BrokerOrder, times: int) -> str 
     return None
 
 
-def _positions(
-    account: str, own: Mapping[str, Decimal], listed: Iterable[BrokerPosition]
-) -> Iterable[Breach]:
-    theirs = {position.symbol: position.quantity for position in listed}
+def _positions(account: str, own: Mapping[str, Decimal], broker: BrokerRecords) -> Iterable[Breach]:
+    theirs = {position.symbol: position.quantity for position in broker.positions}
     for symbol in sorted({*own, *theirs}):
         mine, held = own.get(symbol, Decimal(0)), theirs.get(symbol, Decimal(0))
-        if mine != held:
+        if mine != held and not broker.may_hold(symbol):
             message = f"{mine} in our records, {held} at the broker"
             yield Breach("position_equals_the_broker", account, symbol, message)
 
 
 def _fills(
-    account: str, own: frozenset[str], listed: Sequence[BrokerFill] | None
+    account: str,
+    own: Mapping[str, datetime],
+    broker: BrokerRecords,
+    period: Period,
 ) -> Iterable[Breach]:
-    if listed is None:
+    if broker.fills is None:
         return
-    theirs = {fill.fill_id for fill in listed}
-    for fill_id in sorted(own - theirs):
+    theirs = {fill.fill_id for fill in broker.fills}
+    due = {fill_id for fill_id, executed_at in own.items() if period.covers(executed_at)}
+    due = set() if broker.may_have_filled() else due
+    for fill_id in sorted(due - theirs):
         yield Breach("fill_has_evidence", account, fill_id, "the broker has no such execution")
-    for fill_id in sorted(theirs - own):
+    for fill_id in sorted(theirs - own.keys()):
         message = "the broker reports this execution, we have no row"
         yield Breach("order_equals_its_fills", account, fill_id, message)

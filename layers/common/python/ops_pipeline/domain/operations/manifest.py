@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from ops_pipeline.domain.operations.stage import (
     AtLeastEvery,
+    EveryFewMinutes,
     EveryMinute,
     Layer,
     Machine,
@@ -36,6 +37,12 @@ SESSION_MINUTES = StartTimes(
         "cron(0-10 16 ? * MON-FRI *)",
     ),
     "every minute of a session",
+)
+
+# Within the session: the evening's run of daily_cycle compares what its last minutes left.
+FIVE_MINUTES_OF_A_SESSION = StartTimes(
+    ("cron(30-55/5 9 ? * MON-FRI *)", "cron(0/5 10-15 ? * MON-FRI *)", "cron(0 16 ? * MON-FRI *)"),
+    "every 5 minutes of a session",
 )
 
 MACHINES = (
@@ -75,6 +82,15 @@ MACHINES = (
         "Continues after the close, while orders still settle.",
         starts=SESSION_MINUTES,
         steps=("market_clock", "position_manager"),
+        timeout_s=150,
+    ),
+    Machine(
+        name="reconcile_cycle",
+        comment="Compares each guarded account with its broker, one account a call, so that "
+        "neither a slow account nor a failed one keeps the others waiting. After the guard in "
+        "the same minute where both run one after the other.",
+        starts=FIVE_MINUTES_OF_A_SESSION,
+        steps=("market_clock", "reconciler"),
         timeout_s=150,
     ),
 )
@@ -194,9 +210,10 @@ STAGES = (
         timeout_s=45,
         memory_mb=512,
         layers=_BROKER,
+        # One account's in a session; before and after it all of them, one after the other.
         accounts="all",
         env=_TRADING_ENV,
-        monitoring=_TWICE_A_WEEKDAY,
+        monitoring=EveryFewMinutes(5, scope="guard"),
         rows_in="positions_compared",
         rows_out="differences",
     ),

@@ -13,6 +13,7 @@ from typing import Literal
 from ops_pipeline.domain.market import new_york_day, new_york_time
 
 Table = Literal[
+    "broker_comparisons",
     "inbound_events_raw",
     "iv_surface",
     "lane_features",
@@ -42,6 +43,7 @@ KEPT_DAYS: Mapping[Table, int] = MappingProxyType(
         "pipeline_runs": 30,
         # Resolved ones.
         "unbooked_facts": 400,
+        "broker_comparisons": 90,
     }
 )
 

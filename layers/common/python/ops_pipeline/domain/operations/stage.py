@@ -10,6 +10,7 @@ Login = Literal["owner", "writer", "reader"]
 SchemaNeed = Literal["current", "any"]
 Hours = Literal["always", "session"]
 RunScope = Literal["everything", "machines", "entry", "guard"]
+AccountScope = Literal["entry", "guard"]
 Severity = Literal["warning", "critical"]
 
 
@@ -39,6 +40,21 @@ class EveryMinute:
 
     hours: Hours
     scope: RunScope = "everything"
+    severity: Severity = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class EveryFewMinutes:
+    """Must serve each account every so many minutes of a session; two misses open an alert.
+
+    Attributes:
+        minutes: From one start to the next.
+        scope: Whether each account that may enter ("entry") or is guarded ("guard").
+        severity: critical if positions are unguarded without it.
+    """
+
+    minutes: int
+    scope: AccountScope
     severity: Severity = "warning"
 
 
@@ -102,10 +118,19 @@ class Stage:
     retried_errors: tuple[str, ...] = ()
     starts: StartTimes | None = None
     on_demand: str | None = None
-    monitoring: EveryMinute | AtLeastEvery | NotMonitored
+    monitoring: EveryMinute | EveryFewMinutes | AtLeastEvery | NotMonitored
     output: Output | None = None
     rows_in: str | None = None
     rows_out: str | None = None
+
+    @property
+    def serves(self) -> AccountScope | None:
+        """The accounts it must serve one by one; None if a run serves everything."""
+        match self.monitoring:
+            case EveryMinute(scope="entry" | "guard" as scope) | EveryFewMinutes(scope=scope):
+                return scope
+            case _:
+                return None
 
     @property
     def touches_the_broker(self) -> bool:
