@@ -20,6 +20,7 @@ from infra.stacks.functions import StackResources, add_functions
 from infra.stacks.machines import add_machines
 from infra.stacks.network import add_network
 from infra.stacks.observability import Watched, add_observability
+from infra.stacks.operators import add_operators
 from infra.stacks.schedules import add_failed_starts, add_schedules
 
 OUT = bundles.ROOT / "build" / "cdk.out"
@@ -56,6 +57,7 @@ def build(context: dict[str, Any], out: Path | None = None, staging: Path = STAG
     functions = add_functions(stack, resources)
     machines = add_machines(stack, deployment, functions)
     add_schedules(stack, deployment, failed_starts, functions, machines)
+    add_operators(stack, deployment, functions)
     watched = Watched(functions, machines, postgres.instance, failed_starts)
     add_observability(stack, deployment, watched)
     Validations.of(app).add_plugins(

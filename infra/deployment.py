@@ -40,6 +40,9 @@ class Deployment:
         model_sha256: Hash of the manifest in that folder; required with it.
         log_days: Days that logs are kept.
         tracing: Whether X-Ray traces functions and state machines.
+        flow_logs: Whether the network writes who connected to whom.
+        operators: People who each get an alias of control, and a policy for it alone.
+        audit_trail: Whether CloudTrail keeps who called control, db_query and db_migration.
     """
 
     stage: str = MAIN
@@ -62,6 +65,9 @@ class Deployment:
     model_sha256: str = ""
     log_days: int = 30
     tracing: bool = False
+    flow_logs: bool = False
+    operators: tuple[str, ...] = ()
+    audit_trail: bool = False
 
     @property
     def prefix(self) -> str:
@@ -79,6 +85,30 @@ class Deployment:
 def has_model(function: Stage, deployment: Deployment) -> bool:
     """Whether the function loads a trained model when it starts."""
     return "inference" in function.layers and deployment.model_s3_uri != ""
+
+
+# The files of a model folder; a test compares them with what the adapter fetches.
+MODEL_FILES = ("config.json", "manifest.json", "model.onnx", "tokenizer.json")
+
+
+def model_objects(deployment: Deployment) -> tuple[str, ...]:
+    """The ARNs of the trained model's files; none without one."""
+    if not deployment.model_s3_uri:
+        return ()
+    folder = deployment.model_s3_uri.removeprefix("s3://").rstrip("/")
+    return tuple(f"arn:aws:s3:::{folder}/{name}" for name in MODEL_FILES)
+
+
+def retention(days: int) -> str:
+    """CDK's word for so many days of logs.
+
+    Raises:
+        ContextInvalid: CloudWatch keeps logs for other spans only.
+    """
+    names = {1: "ONE_DAY", 7: "ONE_WEEK", 14: "TWO_WEEKS", 30: "ONE_MONTH", 90: "THREE_MONTHS"}
+    if days not in names:
+        raise ContextInvalid(f"log_days must be one of {', '.join(map(str, names))}")
+    return names[days]
 
 
 def layers_of(function: Stage, deployment: Deployment) -> tuple[str, ...]:

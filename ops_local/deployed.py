@@ -14,6 +14,8 @@ from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.errors import OpsError, StageFailed
 
 _ATTEMPTS = 1
+# The only function that has an alias for each operator.
+_COMMANDS = "control"
 _NAMED = re.compile(r"(?<!:):([a-z_]+)")
 # More than the longest function may take.
 _READ_TIMEOUT_S = 330
@@ -98,7 +100,8 @@ def call(stack: str, stage: str, event: object) -> dict[str, Any]:
     """Invoke a function and return the handler's result.
 
     Args:
-        stack: Its functions are named `<stack>-<stage>`, underscores as hyphens.
+        stack: Its functions are named `<stack>-<stage>`, underscores as hyphens. Control is
+            called by an operator's own alias as `<stack>:<alias>`.
         stage: For example db_query.
         event: As the handler accepts it.
 
@@ -115,13 +118,15 @@ def call(stack: str, stage: str, event: object) -> dict[str, Any]:
 
     # botocore must not retry: a migration that timed out may still be running.
     config = Config(retries={"total_max_attempts": _ATTEMPTS}, read_timeout=_READ_TIMEOUT_S)
-    name = f"{stack}-{stage.replace('_', '-')}"
+    prefix, _, alias = stack.partition(":")
+    name = f"{prefix}-{stage.replace('_', '-')}"
+    called = f"{name}:{alias}" if alias and stage == _COMMANDS else name
     try:
         with closing(boto3.client("lambda", config=config)) as functions:
-            answer = functions.invoke(FunctionName=name, Payload=json.dumps(event).encode())
+            answer = functions.invoke(FunctionName=called, Payload=json.dumps(event).encode())
             returned = json.loads(answer["Payload"].read())
     except (BotoCoreError, ClientError) as error:
-        raise StageFailed(f"{name} could not be called: {error}") from error
+        raise StageFailed(f"{called} could not be called: {error}") from error
     if "FunctionError" in answer:
         raise _error_of(returned)
     return dict(returned)

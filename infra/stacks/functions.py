@@ -13,7 +13,7 @@ from aws_cdk import aws_logs as logs
 
 from infra import bundles
 from infra.definitions import load_functions
-from infra.deployment import Deployment, has_model, layers_of
+from infra.deployment import Deployment, has_model, layers_of, model_objects, retention
 from infra.stacks.database import Postgres, secret_name
 from infra.stacks.guards import accept
 from infra.stacks.network import Network
@@ -33,8 +33,6 @@ _NETWORK_ACTIONS = [
     "ec2:UnassignPrivateIpAddresses",
 ]
 _LARGEST_SPARE_S = 60
-# The files of a model folder; a test compares them with what the adapter fetches.
-MODEL_FILES = ("config.json", "manifest.json", "model.onnx", "tokenizer.json")
 _CDK_NAME = {"arm64": "ARM_64", "x86_64": "X86_64"}
 
 
@@ -116,7 +114,7 @@ def _function(
         scope,
         f"{title}Log",
         log_group_name=f"/aws/lambda/{name}",
-        retention=getattr(logs.RetentionDays, _retention(deployment.log_days)),
+        retention=getattr(logs.RetentionDays, retention(deployment.log_days)),
         removal_policy=RemovalPolicy.DESTROY,
     )
     architecture = _architecture(function, deployment)
@@ -154,13 +152,6 @@ def _on_failure(resources: StackResources, function: Stage) -> Any:
     return destinations.SqsDestination(resources.failed_starts) if function.starts else None
 
 
-def _retention(days: int) -> str:
-    names = {1: "ONE_DAY", 7: "ONE_WEEK", 14: "TWO_WEEKS", 30: "ONE_MONTH", 90: "THREE_MONTHS"}
-    if days not in names:
-        raise ValueError(f"log_days must be one of {', '.join(map(str, names))}")
-    return names[days]
-
-
 def _role(scope: Any, resources: StackResources, function: Stage, log_group: Any) -> Any:
     """A role for this function's secrets and log, and for Lambda to attach it to the network."""
     title = function.state
@@ -188,11 +179,9 @@ def _role(scope: Any, resources: StackResources, function: Stage, log_group: Any
         )
     )
     if has_model(function, resources.deployment):
-        model = resources.deployment.model_s3_uri.removeprefix("s3://")
         role.add_to_policy(
             iam.PolicyStatement(
-                actions=["s3:GetObject"],
-                resources=[f"arn:aws:s3:::{model.rstrip('/')}/{name}" for name in MODEL_FILES],
+                actions=["s3:GetObject"], resources=list(model_objects(resources.deployment))
             )
         )
     if resources.deployment.tracing:

@@ -10,7 +10,7 @@ from aws_cdk import aws_stepfunctions as sfn
 
 from infra.definitions import load_functions, load_machines
 from infra.deployment import Deployment
-from infra.stacks.guards import accept
+from infra.stacks.guards import accept, service
 from ops_pipeline.domain.operations.manifest import MACHINES
 from ops_pipeline.domain.operations.stage import Machine
 
@@ -42,7 +42,7 @@ def _machine(
     role = iam.Role(
         scope,
         f"{title}Role",
-        assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
+        assumed_by=service(scope, "states", f"stateMachine:{full_name}"),
         description=f"What {machine.name} may call",
     )
     role.add_to_policy(

@@ -16,6 +16,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from infra.definitions import load_functions
 from infra.deployment import Deployment
 from infra.stacks.database import MAX_CONNECTIONS
+from infra.stacks.guards import service
 from ops_pipeline.runtime import metric_names
 
 # 60 % of the limit: each warm function holds a connection, and a deployment doubles them.
@@ -67,16 +68,15 @@ def add_observability(scope: Any, deployment: Deployment, watched: Watched) -> N
 
 def _topic(scope: Any, deployment: Deployment) -> Any:
     topic = sns.Topic(scope, "Alarms", topic_name=f"{deployment.prefix}-alarms", enforce_ssl=True)
-    topic.add_to_resource_policy(
-        iam.PolicyStatement(
-            actions=["sns:Publish"],
-            principals=[
-                iam.ServicePrincipal(f"{service}.amazonaws.com")
-                for service in ("cloudwatch", "budgets")
-            ],
-            resources=[topic.topic_arn],
+    for publisher in (
+        service(scope, "cloudwatch", "alarm:*"),
+        service(scope, "budgets", "*", region=""),
+    ):
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["sns:Publish"], principals=[publisher], resources=[topic.topic_arn]
+            )
         )
-    )
     if deployment.alarm_email:
         topic.add_subscription(subscriptions.EmailSubscription(deployment.alarm_email))
     return topic

@@ -11,7 +11,7 @@ from aws_cdk import aws_sqs as sqs
 
 from infra.definitions import load_schedules
 from infra.deployment import Deployment
-from infra.stacks.guards import accept
+from infra.stacks.guards import accept, service
 
 # A later tick would decide on the facts of another minute.
 OLDEST_EVENT_S = 60
@@ -25,7 +25,9 @@ def add_schedules(
     machines: dict[str, Any],
 ) -> None:
     """Create the schedules, enabled if the deployment says so; `queue` keeps failed starts."""
-    role = _role(scope, queue)
+    # A group of their own: a role's trust can name a group of schedules, not a schedule.
+    group = scheduler.CfnScheduleGroup(scope, "Schedules", name=deployment.prefix)
+    role = _role(scope, queue, deployment.prefix)
     for entry in load_schedules():
         is_machine = entry.kind == "machine"
         arn = (
@@ -40,7 +42,7 @@ def add_schedules(
             name = f"{entry.target}-{number}"
             when = (cron.expression, entry.timezone)
             schedule = _schedule(scope, name, deployment, when, how)
-            schedule.node.add_dependency(role)
+            schedule.node.add_dependency(role, group)
 
 
 def _schedule(
@@ -51,6 +53,7 @@ def _schedule(
         scope,
         "Schedule" + "".join(part.capitalize() for part in name.replace("-", "_").split("_")),
         name=deployment.function_name(name),
+        group_name=deployment.prefix,
         schedule_expression=when[0],
         schedule_expression_timezone=when[1],
         state="ENABLED" if deployment.schedules_run else "DISABLED",
@@ -86,11 +89,11 @@ def add_failed_starts(scope: Any, deployment: Deployment) -> Any:
     return queue
 
 
-def _role(scope: Any, queue: Any) -> Any:
+def _role(scope: Any, queue: Any, group: str) -> Any:
     role = iam.Role(
         scope,
         "SchedulerRole",
-        assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"),
+        assumed_by=service(scope, "scheduler", f"schedule-group/{group}"),
         description="What the schedules may start",
     )
     queue.grant_send_messages(role)

@@ -32,7 +32,10 @@ from ops_pipeline.runtime.settings import Settings, read_settings
 
 STACK, REPLAY, DATABASE_URL = "stack", "replay", "database_url"
 OPTIONS = {
-    STACK: ("NAME", "a deployed stack instead of this machine"),
+    STACK: (
+        "NAME",
+        "a deployed stack instead of this machine; NAME:ALIAS commands it by your alias",
+    ),
     REPLAY: ("NAME", "a replay in the state folder"),
     DATABASE_URL: ("URL", "a login to another database than this machine's"),
 }

@@ -27,7 +27,7 @@ class _ReplayMoment:
 
 
 def arguments(parser: argparse.ArgumentParser, reason: str | None = None) -> None:
-    """What every action takes.
+    """What each action takes.
 
     Args:
         reason: Stands where none is given; None requires one.
@@ -49,6 +49,11 @@ def clock_of(call: VerbCall, tx: Transaction | None) -> Clock:
     return WallClock()
 
 
+def _resume_arguments(parser: argparse.ArgumentParser) -> None:
+    arguments(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask before resuming all")
+
+
 def _run(action: Literal["halt", "resume"]) -> Callable[[VerbCall], int]:
     def run(call: VerbCall) -> int:
         """Return 0 once it is recorded, 1 if it touched nothing."""
@@ -58,6 +63,9 @@ def _run(action: Literal["halt", "resume"]) -> Callable[[VerbCall], int]:
             reason=call.args.reason,
             account=call.args.account,
         )
+        if action == "resume" and not _confirmed(call):
+            sys.stderr.write("Nothing was resumed.\n")
+            return 1
         done = _done(call, command)
         call.print_json(done)
         if not done[_TOUCHED[action]]:
@@ -68,11 +76,20 @@ def _run(action: Literal["halt", "resume"]) -> Callable[[VerbCall], int]:
     return run
 
 
+def _confirmed(call: VerbCall) -> bool:
+    """Ask on a terminal before all accounts are resumed; a script has decided."""
+    if call.args.account is not None or call.args.yes or not sys.stdin.isatty():
+        return True
+    sys.stderr.write("Entries of all accounts would be let in again. Resume them? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def _done(call: VerbCall, command: ControlCommand) -> dict[str, object]:
     target = call.target
     if target.stack:
         sys.stderr.write(f"{target.place('acts').title}\n")
-        return deployed.call(target.stack, "control", asdict(command))
+        return deployed.call(target.stack, "control", {**asdict(command), "confirm": True})
     with target.writing("ops-control") as database:
         with database.transaction() as tx:
             call.announce(tx, "acts")
@@ -83,4 +100,4 @@ def _done(call: VerbCall, command: ControlCommand) -> dict[str, object]:
 # What each action's result counts as touched.
 _TOUCHED = {"halt": "halted", "resume": "resumed"}
 HALT = Command(_run("halt"), arguments)
-RESUME = Command(_run("resume"), arguments)
+RESUME = Command(_run("resume"), _resume_arguments)

@@ -109,6 +109,21 @@ def test_entries_are_halted_and_resumed_there_with_the_reason_kept(
     ]
 
 
+def test_an_action_keeps_what_lambda_says_of_its_call_beside_what_the_caller_claims(
+    stack: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    why = ["--reason", "earnings", "--operator", "the boss", "--stack", f"{stack}:ann"]
+    assert main(["halt", *why]) == 0
+    assert main(["resume", *why]) == 0
+    capsys.readouterr()
+    asked = "SELECT operator, details->'invocation' AS invocation FROM operator_actions"
+    assert main(["query", asked, "--stack", f"{stack}:ann"]) == 0
+    for row in _answered(capsys)["rows"]:
+        assert row["operator"] == "the boss"
+        assert row["invocation"]["function_arn"].endswith("function:ops-pipeline-control:ann")
+        assert row["invocation"]["request_id"].startswith("request-")
+
+
 def test_status_shows_a_kill_switch_only_in_the_session_it_latched_in(
     stack: str, db: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,6 +26,7 @@ from tests.infra.template import (
     resources_allowed,
     stages,
     statements_of,
+    synthesised,
 )
 from tests.unit.source_rules import PACKAGE
 
@@ -401,3 +402,115 @@ def test_every_alarm_tells_the_topic(template: Template) -> None:
     allowed = [one for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Allow"]
     services = {service for one in allowed for service in as_list(one["Principal"]["Service"])}
     assert services == {"cloudwatch.amazonaws.com", "budgets.amazonaws.com"}
+    ours = {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    for one in allowed:
+        assert one["Condition"]["StringEquals"] == ours
+        assert one["Condition"]["ArnLike"]["aws:SourceArn"]
+
+
+def test_a_service_assumes_a_role_for_a_resource_of_this_account_alone(template: Template) -> None:
+    """Otherwise a schedule or machine of a stranger's account could be sent with our role."""
+    seen = set()
+    for name, role in of_type(template, "AWS::IAM::Role").items():
+        for one in role["AssumeRolePolicyDocument"]["Statement"]:
+            service = one["Principal"]["Service"]
+            if service in ("states.amazonaws.com", "scheduler.amazonaws.com"):
+                seen.add(service)
+                ours = {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+                assert one["Condition"]["StringEquals"] == ours, name
+                arn = json.dumps(one["Condition"]["ArnLike"]["aws:SourceArn"])
+                assert "ops-pipeline" in arn, name
+                assert "*" not in arn, name
+    assert len(seen) == 2
+    [group] = of_type(template, "AWS::Scheduler::ScheduleGroup").values()
+    for schedule in of_type(template, "AWS::Scheduler::Schedule").values():
+        assert schedule["GroupName"] == group["Name"]
+
+
+def test_functions_reach_https_and_the_database_and_nothing_else(template: Template) -> None:
+    groups = of_type(template, "AWS::EC2::SecurityGroup")
+    [ours] = [name for name in groups if name.startswith("FunctionsGroup")]
+    own = [(one["CidrIp"], one["FromPort"], one["ToPort"], one["IpProtocol"])
+           for one in groups[ours]["SecurityGroupEgress"]]  # fmt: skip
+    assert own == [("0.0.0.0/0", 443, 443, "tcp")]
+    named = {
+        (json.dumps(one["DestinationSecurityGroupId"]), one["FromPort"], one["ToPort"])
+        for one in of_type(template, "AWS::EC2::SecurityGroupEgress").values()
+        if one["GroupId"] == {"Fn::GetAtt": [ours, "GroupId"]}
+    }
+    assert {(first, last) for _, first, last in named} == {(5432, 5432), (443, 443)}
+    for rule in of_type(template, "AWS::EC2::SecurityGroupIngress").values():
+        assert rule["IpProtocol"] == "tcp"
+        assert rule["FromPort"] in (443, 5432)
+        assert rule["FromPort"] == rule["ToPort"]
+
+
+def test_the_default_security_group_is_emptied(template: Template) -> None:
+    assert len(of_type(template, "Custom::VpcRestrictDefaultSG")) == 1
+
+
+def test_the_way_to_s3_leads_nowhere_without_a_model(template: Template) -> None:
+    [door] = of_type(template, "AWS::EC2::VPCEndpoint").values()
+    [statement] = door["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Deny", "s3:*")
+    assert all("functions" in json.dumps(table) for table in door["RouteTableIds"])
+
+
+def test_the_one_instance_gives_its_metadata_for_a_token_alone(template: Template) -> None:
+    [nat] = of_type(template, "AWS::EC2::Instance").values()
+    assert nat["MetadataOptions"]["HttpTokens"] == "required"
+    assert "AWS::EC2::LaunchTemplate" not in json.dumps(template)
+
+
+def test_who_commands_and_who_only_asks_have_policies_of_their_own(template: Template) -> None:
+    assert _may_call(template) == {
+        "ops-pipeline-observer": ["ops-pipeline-db-query"],
+        "ops-pipeline-operator": ["ops-pipeline-control"],
+    }
+    assert not of_type(template, "AWS::Lambda::Alias")
+    assert not of_type(template, "AWS::Lambda::Url")
+
+
+def _may_call(template: Template) -> dict[str, list[str]]:
+    """By managed policy, the functions that it lets call; an alias with its name."""
+    found: dict[str, list[str]] = {}
+    for policy in of_type(template, "AWS::IAM::ManagedPolicy").values():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            assert statement["Action"] == "lambda:InvokeFunction"
+            called = [_called(template, one) for one in as_list(statement["Resource"])]
+            found.setdefault(policy["ManagedPolicyName"], []).extend(called)
+    return found
+
+
+def _called(template: Template, arn: dict[str, Any]) -> str:
+    if "Ref" in arn:
+        alias = template["Resources"][arn["Ref"]]["Properties"]
+        function = template["Resources"][alias["FunctionName"]["Ref"]]["Properties"]
+        return f"{function['FunctionName']}:{alias['Name']}"
+    return str(template["Resources"][arn["Fn::GetAtt"][0]]["Properties"]["FunctionName"])
+
+
+def test_what_a_deployment_may_add_for_people_and_for_looking(checkout: Path, venv: Path) -> None:
+    model = ("model_s3_uri=s3://models/finbert", f"model_sha256={'a' * 64}")
+    people = ("operators=ann,bob", "audit_trail=true", "flow_logs=true")
+    template = synthesised(checkout, venv, *people, *model)
+    assert _may_call(template) == {
+        "ops-pipeline-observer": ["ops-pipeline-db-query"],
+        "ops-pipeline-operator-ann": ["ops-pipeline-control:ann"],
+        "ops-pipeline-operator-bob": ["ops-pipeline-control:bob"],
+    }
+    [flow] = of_type(template, "AWS::EC2::FlowLog").values()
+    assert flow["TrafficType"] == "ALL"
+    [trail] = of_type(template, "AWS::CloudTrail::Trail").values()
+    assert trail["EnableLogFileValidation"] is True
+    [watched] = [one["DataResources"][0]["Values"] for one in trail["EventSelectors"]]
+    assert {_called(template, arn) for arn in watched} == {
+        *("ops-pipeline-control", "ops-pipeline-db-query", "ops-pipeline-db-migration")
+    }
+    [door] = of_type(template, "AWS::EC2::VPCEndpoint").values()
+    [statement] = door["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "s3:GetObject")
+    assert set(statement["Resource"]) == {
+        f"arn:aws:s3:::models/finbert/{name}"
+        for name in ("config.json", "manifest.json", "model.onnx", "tokenizer.json")
+    }

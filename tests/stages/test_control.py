@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,14 @@ def test_a_halt_of_one_account_leaves_the_other_alone(bench: TradingBench) -> No
     assert "Halted by operator" in dispatched(bench, "AAA", "tiny")
     dispatched(bench, "AAA")
     assert [row["account_name"] for row in bench.orders()] == ["large"]
+
+
+def test_everything_is_resumed_only_by_an_event_that_says_so() -> None:
+    whole: dict[str, Any] = {"action": "resume", "operator": "ann", "reason": "news"}
+    with pytest.raises(InvalidInput, match="confirm"):
+        control.Request(**whole).command()
+    assert control.Request(**whole, confirm=True).command().account is None
+    assert control.Request(**whole, account="tiny").command().account == "tiny"
 
 
 def test_a_resumed_account_enters_again(bench: TradingBench) -> None:

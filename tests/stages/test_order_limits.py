@@ -16,7 +16,7 @@ def bench(db: Database, owner_db: Database) -> TradingBench:
 
 
 def resume(bench: TradingBench) -> dict[str, object]:
-    request = control.Request(action="resume", operator="test", reason="looked at it")
+    request = control.Request(action="resume", operator="test", reason="looked at it", confirm=True)
     return control.run(request.command(), db=bench.db, clock=bench.clock)
 
 

@@ -4,6 +4,7 @@ What a handler raises comes back as Lambda tells it: status 200, a header, the c
 and the message.
 """
 
+import itertools
 import json
 import threading
 from collections.abc import Iterator
@@ -13,14 +14,28 @@ from importlib import import_module
 from urllib.parse import unquote
 
 STACK = "ops-pipeline"
+_NUMBERS = itertools.count(1)
 _ONE_AT_A_TIME = threading.Lock()
 _PREFIX = "/2015-03-31/functions/"
+
+
+class _Context:
+    """What Lambda tells a function of a call."""
+
+    def __init__(self, name: str) -> None:
+        self.invoked_function_arn = f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
+        self.aws_request_id = f"request-{next(_NUMBERS)}"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
 
 
 class _Invocation(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         # A machine calls by the ARN, whose last part is the name.
-        name = unquote(self.path.removeprefix(_PREFIX).partition("/")[0]).rpartition(":")[2]
+        called = unquote(self.path.removeprefix(_PREFIX).partition("/")[0])
+        called = called.removeprefix("arn:aws:lambda:us-east-1:000000000000:function:")
+        name = called.partition(":")[0]
         event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if not name.startswith(f"{STACK}-"):
             return self._answer(404, {"Message": f"Function not found: {name}"}, {
@@ -30,7 +45,7 @@ class _Invocation(BaseHTTPRequestHandler):
         try:
             # In AWS each has a process of its own; here they share one database session.
             with _ONE_AT_A_TIME:
-                answer = handler(event, None)
+                answer = handler(event, _Context(called))
             return self._answer(200, answer, {})
         except Exception as error:  # noqa: BLE001 - Lambda tells of any, by name
             told = {"errorType": type(error).__name__, "errorMessage": str(error)}

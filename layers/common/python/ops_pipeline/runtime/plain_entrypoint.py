@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any
 
 from ops_pipeline.db.driver.connection import log_message, safe_to_raise
+from ops_pipeline.db.operations import operator
 from ops_pipeline.domain.operations.manifest import stage_named
 from ops_pipeline.runtime import log, wiring
 from ops_pipeline.runtime.event import Handler, M, read_event
@@ -26,13 +27,14 @@ def plain_entrypoint(
 
     def decorate(function: Callable[[M, Runtime], dict[str, Any]]) -> Handler:
         @wraps(function)
-        def handler(event: Any, context: Any = None) -> dict[str, Any]:  # noqa: ARG001 - Lambda's
+        def handler(event: Any, context: Any = None) -> dict[str, Any]:
             asked = read_event(event, request)
             try:
                 runtime = wiring.current()
                 if needs_schema:
                     runtime.require_schema()
-                answer = function(asked, runtime)
+                with operator.invoked(_invocation(context)):
+                    answer = function(asked, runtime)
             except Exception as error:
                 kind = type(error).__name__
                 log.went_wrong(
@@ -47,3 +49,17 @@ def plain_entrypoint(
         return handler
 
     return decorate
+
+
+def _invocation(context: Any) -> dict[str, str] | None:
+    """What Lambda says of this call: its id, by which CloudTrail knows the caller, and the name.
+
+    The name ends with the alias that was called. There is no caller in it: a call by Invoke does
+    not tell the function who made it, and `client_context` is whatever the caller writes.
+    """
+    if context is None:
+        return None
+    return {
+        "request_id": str(context.aws_request_id),
+        "function_arn": str(context.invoked_function_arn),
+    }

@@ -84,15 +84,18 @@ class Request(BaseModel):
     reset: bool = Field(default=False, description="For bind: give up what is open here.")
     confirm: bool = Field(
         default=False,
-        description="For bind and rebuild: do it; else only compare. For a whole close: required.",
+        description="For bind and rebuild: do it; else only compare. Required for a whole close,"
+        " and to resume all accounts.",
     )
 
     def command(self) -> ControlCommand:
         """The command to carry out.
 
         Raises:
-            InvalidInput: it would close everything and does not say that this is meant.
+            InvalidInput: it would close or resume everything and does not say that this is meant.
         """
+        if self.action == "resume" and self.account is None and not self.confirm:
+            raise InvalidInput("confirm: without an account all of them are resumed; say true")
         if self.action == "close" and self.ticker is None and not self.confirm:
             whose = f"in {self.account}" if self.account else "in all accounts"
             raise InvalidInput(f"confirm: without a ticker everything {whose} is closed; say true")

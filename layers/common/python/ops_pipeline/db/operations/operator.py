@@ -1,7 +1,9 @@
 """Operator actions on accounts, positions and entries, and their record."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime
 from typing import Literal
 
@@ -52,6 +54,23 @@ OperatorAction = Literal[
 ]
 
 
+_INVOCATION: ContextVar[Mapping[str, str] | None] = ContextVar("invocation", default=None)
+
+
+@contextmanager
+def invoked(told: Mapping[str, str] | None) -> Iterator[None]:
+    """Keep with each action recorded meanwhile what is known of the call besides its event.
+
+    Args:
+        told: What Lambda says of the invocation, which its caller cannot choose; None outside.
+    """
+    token = _INVOCATION.set(told)
+    try:
+        yield
+    finally:
+        _INVOCATION.reset(token)
+
+
 def halt(tx: Transaction, *, account: str | None, reason: str) -> list[str]:
     """Halt the entries of one account, or of all; returns the accounts."""
     return sorted(row["account_name"] for row in tx.rows(_HALT, account=account, reason=reason))
@@ -95,7 +114,13 @@ def record(
     details: Mapping[str, object],
     now: datetime,
 ) -> None:
-    """Record who did what and why, in the transaction that does it."""
+    """Record who did what and why, in the transaction that does it.
+
+    Args:
+        operator: What the caller claims; `details.invocation` has what Lambda knows.
+    """
+    if (told := _INVOCATION.get()) is not None:
+        details = {**details, "invocation": told}
     tx.enqueue(
         _RECORD,
         id=stable_uuid("operator_action", operator, action, scope, reason, now),
