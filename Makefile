@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup demo test slow chaos mutation bench lint types contracts check lock docs asl new-stage clean \
-	infra layers weigh certs synth cdk infra-test e2e
+	infra layers weigh certs synth cdk infra-test e2e sbom licences audit fuzz
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -33,6 +33,9 @@ chaos: $(READY) ## kill a run at every statement and every request, and look (tw
 mutation: $(READY) ## change the deciding code one thing at a time, and list what no test notices (minutes)
 	@$(BIN)/python -m tests.mutation $(ARGS)
 
+fuzz: $(READY) ## ten minutes of odd input for each door that strangers reach (FUZZ=60 for less)
+	@FUZZ_SECONDS=$(or $(FUZZ),600) $(BIN)/pytest -q -s -n 0 tests/fuzz -o faulthandler_timeout=7200
+
 bench: $(READY) ## measure what speed was promised for, beside what it is compared with
 	@$(BIN)/python -m tests.benchmarks
 
@@ -56,6 +59,8 @@ lock: $(READY) ## resolve pyproject.toml anew into requirements.lock, keeping wh
 		--no-emit-index-url -c requirements.lock infra/requirements.txt -o requirements-infra.lock
 	@$(BIN)/uv pip compile --quiet --python-version 3.13 --generate-hashes \
 		--no-emit-index-url tests/e2e/requirements.txt -o requirements-e2e.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url infra/supply/requirements.txt -o requirements-audit.lock
 
 docs: $(READY) ## write docs/data-dictionary.md from the migrations, docs/stages.md from the manifest
 	@$(BIN)/python -m ops_local.data_dictionary > docs/data-dictionary.new
@@ -88,6 +93,24 @@ layers: $(READY) ## build Lambda's layers from the lock, without Docker (ARCH=x8
 
 weigh: $(READY) ## size and start of each function against Lambda's limits (after make layers ARCH=x86_64)
 	@$(BIN)/python -m infra.weigh $(or $(ARCH),x86_64)
+
+sbom: $(READY) ## write what the layers are made of to build/sbom.cdx.json (CycloneDX)
+	@$(BIN)/python -m infra.supply.sbom
+
+licences: $(READY) ## list the licences of what the layers are made of; fails on one that is not allowed
+	@$(BIN)/python -m infra.supply.licences
+
+AUDIT := .venv-audit/ready
+LOCKS := requirements.lock requirements-infra.lock requirements-e2e.lock
+
+$(AUDIT): requirements-audit.lock | $(READY)
+	@$(BIN)/python -m venv --clear .venv-audit
+	@.venv-audit/bin/python -m pip --disable-pip-version-check install --quiet \
+		--require-hashes -r requirements-audit.lock
+	@touch $@
+
+audit: $(AUDIT) ## look for known vulnerabilities of what is locked; says so where no database is reachable (3)
+	@$(BIN)/python -m infra.supply.audit $(LOCKS)
 
 certs: $(READY) ## fetch the certificates that RDS answers with, against the hash in infra/certs
 	@$(BIN)/python -m infra.certificates
@@ -137,7 +160,7 @@ e2e: $(INFRA) ## deploy into an emulated AWS account, play ten minutes, compare 
 	timeout 600 $(BIN)/pytest -q -m e2e tests/e2e
 
 clean: ## remove .venv and caches; the state folder .ops stays
-	@rm -rf .venv .venv-infra .venv-e2e infra/cdk/node_modules build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-infra .venv-e2e .venv-audit infra/cdk/node_modules build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find $(SOURCES) \( -name __pycache__ -o -name '*.egg-info' \) -prune -exec rm -rf {} +
 
 # The first that really runs: a version manager's shim may be there without its Python.

@@ -38,6 +38,9 @@ _BLOCK = re.compile(r"^([a-z0-9._-]+)(?:\[[^]]*\])?==.*\n(?:    .*\n)+", re.MULT
 _ASKED = re.compile(r"^    #(?: via)?\s+([a-z0-9._-]+)$", re.MULTILINE)
 # Of botocore's four hundred services, those that our adapters use.
 _SERVICES = ("cloudwatch", "s3", "secretsmanager", "sns", "stepfunctions", "sts")
+# Required by onnxruntime's tools and for downloads by tokenizers, and imported by neither for what
+# the classifier does; with them go those that only they require.
+NEVER_IMPORTED = frozenset({"flatbuffers", "huggingface-hub", "packaging", "protobuf"})
 # Where Lambda unpacks layers.
 LAYER_ROOT = "/opt"
 _SUFFIXES = (".pyc", ".pyi", ".pyx", ".pxd", ".h", ".c", ".a")
@@ -99,7 +102,10 @@ def build(
 
 
 def packages_of(name: str, lock: str) -> dict[str, str]:
-    """A layer's packages and their requirements, as blocks of the lock, without vendor's."""
+    """A layer's packages and their requirements, as blocks of the lock, without vendor's.
+
+    What they require and never import is left out.
+    """
     wanted = _closure(name, lock)
     below = {} if name == "vendor" else _closure("vendor", lock)
     return {package: block for package, block in wanted.items() if package not in below}
@@ -107,11 +113,15 @@ def packages_of(name: str, lock: str) -> dict[str, str]:
 
 def _closure(name: str, lock: str) -> dict[str, str]:
     """Follow the lock's comments on which package requires which."""
-    return _with_needs(set((ROOT / "layers" / name / "requirements.txt").read_text().split()), lock)
+    asked = set((ROOT / "layers" / name / "requirements.txt").read_text().split())
+    return _with_needs(asked, lock, without=NEVER_IMPORTED)
 
 
-def _with_needs(wanted: set[str], lock: str) -> dict[str, str]:
-    blocks = {found[1]: found[0] for found in _BLOCK.finditer(lock)}
+def _with_needs(
+    wanted: set[str], lock: str, without: frozenset[str] = frozenset()
+) -> dict[str, str]:
+    found_in = {found[1]: found[0] for found in _BLOCK.finditer(lock)}
+    blocks = {name: block for name, block in found_in.items() if name not in without}
     askers = {package: set(_ASKED.findall(block)) for package, block in blocks.items()}
     while True:
         more = {package for package, who in askers.items() if who & wanted} - wanted

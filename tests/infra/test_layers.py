@@ -16,6 +16,7 @@ from infra.layers import (
     check,
     python_of_lambda,
 )
+from infra.supply.licences import BUNDLED
 from tests.infra.release import ARCHITECTURE
 
 
@@ -53,3 +54,8 @@ def test_a_function_whose_layers_together_pass_lambda_s_limit_is_named() -> None
     named = {one.name for one in load_functions().values() if "inference" in one.layers}
     with pytest.raises(LayerTooLarge, match="|".join(named)):
         check(built)
+
+
+def test_each_library_that_a_wheel_brings_along_is_known_with_its_licence(layer: Path) -> None:
+    found = {path.name.partition("-")[0] for path in layer.glob("python/*.libs/*.so*")}
+    assert found <= set(BUNDLED)
