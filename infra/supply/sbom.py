@@ -41,7 +41,7 @@ def _component(package: ShippedPackage) -> dict[str, Any]:
     files = [
         {
             "type": "distribution",
-            "url": f"https://pypi.org/project/{package.name}/{package.version}/",
+            "url": _purl(package),
             "hashes": [{"alg": "SHA-256", "content": sha}],
         }
         for sha in package.sha256
