@@ -26,7 +26,7 @@ from tests.e2e.cloud import REGION, STACK, Cloud
 # The morning's daily cycle, without whose reading of the VIX nothing is bought, and ten
 # minutes in which the generated session of the default seed has entries in both accounts.
 MORNING = datetime(2026, 2, 4, 13, 30, tzinfo=UTC)
-FIRST = datetime(2026, 2, 4, 15, 27, tzinfo=UTC)
+FIRST = datetime(2026, 2, 4, 15, 53, tzinfo=UTC)
 MINUTES = (MORNING, *(FIRST + timedelta(minutes=number) for number in range(10)))
 _MINUTE = timedelta(minutes=1)
 # Standard machines are started and looked at; the others answer.
