@@ -15,7 +15,6 @@ from infra.definitions import FOLDER, load_functions, load_machines, load_schedu
 from infra.deployment import Deployment
 from infra.schedule import ticks
 from ops_pipeline.domain.operations.manifest import MACHINES
-from ops_pipeline.domain.operations.stage import ROLES
 from ops_pipeline.runtime import metric_names
 
 BUDGET_USD_DAY = 1.0
@@ -94,7 +93,7 @@ def calls_of(machine: str, accounts: int) -> dict[str, int]:
 def _standing(deployment: Deployment, prices: Mapping[str, Any]) -> list[Line]:
     """Costs that do not depend on use."""
     usd, hours, free = prices["usd"], prices["hours_in_month"], prices["free"]
-    secrets = len(ROLES) + len(deployment.accounts)
+    secrets = 3 + len(deployment.accounts)
     alarms = max(0, prices["assumed"]["alarm_metrics"] - free["alarm_metrics"])
     lines = [
         Line("database", usd["database_hour"][deployment.database_class] * hours),

@@ -156,7 +156,8 @@ def empty(
     local.ensure_database(postgres.url, _BASE)
     name = f"kill_{next(_numbers)}"
     local.clone_database(admin_db, _BASE, name)
-    yield urls.in_database(name)
+    owner = local.url_for(urls.owner, database=name)
+    yield DatabaseUrls(owner=owner, writer=owner, reader=owner)
     local.drop_database(admin_db, name)
 
 

@@ -30,7 +30,6 @@ VERSIONS = (
     "0029_keep_broker_comparisons",
     "0030_recover_the_ledger",
     "0031_index_settled_orders",
-    "0032_give_each_group_a_login",
     "0038_keep_the_terms_of_orders",
 )
 

@@ -9,8 +9,6 @@ from datetime import date, datetime
 
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.db.halts import HALTED
-from ops_pipeline.db.roles import READER_SETTINGS, Role
-from ops_pipeline.domain.operations.stage import ROLES
 
 _ACCOUNTS = f"""
 SELECT account_name, execution_mode, active, max_positions, max_exposure, {HALTED} AS halted
@@ -26,29 +24,6 @@ SELECT stage, scope, tick, status, error_class, error_message FROM (
     SELECT DISTINCT ON (stage COLLATE "C", scope COLLATE "C") * FROM pipeline_runs
     ORDER BY stage COLLATE "C", scope COLLATE "C", tick DESC) AS last
 WHERE status IN ('failed', 'abandoned')
-"""
-# A role may change its own password and settings, and nobody can forbid it: what shows is said.
-_ALTERED_LOGINS = """
-SELECT r.rolname AS login, found.what
-FROM pg_roles AS r
-CROSS JOIN LATERAL (VALUES
-    (r.rolsuper OR r.rolcreaterole OR r.rolreplication OR r.rolbypassrls,
-     'may do more than a stage needs'),
-    (EXISTS (SELECT FROM pg_auth_members AS m WHERE m.member = r.oid),
-     'is a member of another role'),
-    (NOT r.rolcanlogin, 'may not log in'),
-    (r.rolvaliduntil IS NOT NULL, 'has a password that ends'),
-    (r.rolname <> :reader AND r.rolconfig IS NOT NULL, 'has settings of its own'),
-    (r.rolname = :reader AND NOT coalesce(r.rolconfig, '{}') @> CAST(:settings AS text[]),
-     'lacks a bound on what a question may cost')
-) AS found (so, what)
-WHERE found.so AND r.rolname = ANY(CAST(:logins AS text[]))
-UNION ALL
-SELECT rolname, 'has all groups'' rights and may log in: migrate once more, or alter it to NOLOGIN'
-FROM pg_roles
-WHERE rolname = :writer AND rolcanlogin
-  AND EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_superuser')
-ORDER BY 1, 2
 """
 _OPEN_POSITIONS = """
 SELECT account_name, symbol, quantity, entry_price, current_price, current_pnl_dollars, status
@@ -127,14 +102,3 @@ def last_run_at(tx: Transaction) -> datetime | None:
     """When the newest run finished; None where nothing ever ran."""
     row = tx.one(_LAST_RUN)
     return row["at"] if row else None
-
-
-def altered_logins(tx: Transaction) -> list[Row]:
-    """The logins that are not as the migration makes them, and how they differ."""
-    return tx.rows(
-        _ALTERED_LOGINS,
-        logins=[role for login, role in ROLES.items() if login != "migration"],
-        reader=Role.READER.value,
-        writer=Role.WRITER.value,
-        settings=[f"{name}={value}" for name, value in READER_SETTINGS.items()],
-    )
