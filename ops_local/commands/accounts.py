@@ -9,6 +9,7 @@ from typing import Any
 
 from ops_local import deployed
 from ops_local.commandline.command import Command, Exit, UsageError, VerbCall
+from ops_local.commandline.confirmation import confirmed
 from ops_local.summary import Part
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.runtime.wiring import Runtime
@@ -24,6 +25,7 @@ FROM accounts AS a LEFT JOIN account_bindings AS b USING (account_name)
 ORDER BY a.account_name COLLATE "C"
 """
 _REASON = "ops accounts bind"
+_QUESTION = "Bind what can be bound? Compare the numbers with your broker's page."
 
 Bind = Callable[[BindCommand], list[dict[str, Any]]]
 
@@ -84,21 +86,12 @@ def _asked(call: VerbCall, command: BindCommand, bind: Bind) -> int:
     if any(row["state"] == "can be bound" for row in compared):
         if not call.json:
             call.print_parts([Part("What the keys open", compared)])
-        if not _confirmed(call):
+        if not confirmed(_QUESTION, yes=call.args.yes):
             sys.stderr.write("Nothing was bound.\n")
             return Exit.WRONG
         compared = bind(replace(command, confirm=True))
     call.print_parts([Part("Bindings", compared)])
     return Exit.WRONG if any(row["state"] == "refused" for row in compared) else Exit.GOOD
-
-
-def _confirmed(call: VerbCall) -> bool:
-    """Ask on a terminal; a script that calls this has decided."""
-    if call.args.yes or not sys.stdin.isatty():
-        return True
-    sys.stderr.write("Bind what can be bound? Compare the numbers with your broker's page. [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 LIST = Command(_list)

@@ -11,6 +11,7 @@ from typing import Any
 
 from ops_local import deployed
 from ops_local.commandline.command import Command, Exit, VerbCall
+from ops_local.commandline.confirmation import confirmed, is_asked
 from ops_local.commandline.numbers import positive
 from ops_local.commands import control as verbs
 from ops_pipeline.adapters.calendar import NyseCalendar
@@ -104,7 +105,7 @@ def _reached(call: VerbCall) -> Iterator[_Pipeline]:
 
 def _confirmed(call: VerbCall, command: ControlCommand, pipeline: _Pipeline) -> bool:
     """Ask on a terminal, where there is something to close; a script has decided."""
-    if call.args.yes or not sys.stdin.isatty():
+    if not is_asked(yes=call.args.yes):
         return True
     request = command.close_request(pipeline.clock.now())
     with pipeline.read() as tx:
@@ -114,9 +115,8 @@ def _confirmed(call: VerbCall, command: ControlCommand, pipeline: _Pipeline) -> 
         )
     if not (found or waiting):
         return True
-    sys.stderr.write(_question(found, waiting, whole=request.ticker is None))
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    question = _question(found, waiting, whole=request.ticker is None)
+    return confirmed(question, yes=call.args.yes)
 
 
 def _question(found: Sequence[HeldOrLive], waiting: int, *, whole: bool) -> str:
@@ -135,7 +135,7 @@ def _question(found: Sequence[HeldOrLive], waiting: int, *, whole: bool) -> str:
             *lines,
             "The position manager sells what is held and cancels every live order, until all of "
             f"it is flat; until then entries {refused} are refused. Waiting recommendations end.",
-            "Close it? [y/N] ",
+            "Close it?",
         ]
     )
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from ops_local import deployed
 from ops_local.commandline.command import Command, VerbCall
+from ops_local.commandline.confirmation import confirmed
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db.driver.transaction import Transaction
 from ops_pipeline.ports import Clock
@@ -78,11 +79,10 @@ def _run(action: Literal["halt", "resume"]) -> Callable[[VerbCall], int]:
 
 def _confirmed(call: VerbCall) -> bool:
     """Ask on a terminal before all accounts are resumed; a script has decided."""
-    if call.args.account is not None or call.args.yes or not sys.stdin.isatty():
+    if call.args.account is not None:
         return True
-    sys.stderr.write("Entries of all accounts would be let in again. Resume them? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    question = "Entries of all accounts would be let in again. Resume them?"
+    return confirmed(question, yes=call.args.yes)
 
 
 def _done(call: VerbCall, command: ControlCommand) -> dict[str, object]:

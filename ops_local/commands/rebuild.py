@@ -9,6 +9,7 @@ from typing import Any
 
 from ops_local import deployed
 from ops_local.commandline.command import Command, Exit, VerbCall
+from ops_local.commandline.confirmation import confirmed
 from ops_local.summary import Part
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import default_parameters
@@ -59,7 +60,7 @@ def _asked(call: VerbCall, command: RebuildCommand, rebuild: Rebuild) -> int:
     if any(row["state"] == "can be rebuilt" for row in found):
         if not call.json:
             call.print_parts([Part("What the brokers have", found)])
-        if not _confirmed(call):
+        if not confirmed("Halt entries and adopt this?", yes=call.args.yes):
             sys.stderr.write("Nothing was changed.\n")
             return Exit.WRONG
         found = rebuild(replace(command, confirm=True))
@@ -69,15 +70,6 @@ def _asked(call: VerbCall, command: RebuildCommand, rebuild: Rebuild) -> int:
         "`ops resume` lets entries in once ledger and broker agree.\n"
     )
     return Exit.WRONG if any(row["state"] == "refused" for row in found) else Exit.GOOD
-
-
-def _confirmed(call: VerbCall) -> bool:
-    """Ask on a terminal; a script that calls this has decided."""
-    if call.args.yes or not sys.stdin.isatty():
-        return True
-    sys.stderr.write("Halt entries and adopt this? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 COMMAND = Command(_run, _arguments)

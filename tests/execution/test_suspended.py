@@ -270,7 +270,7 @@ def test_what_another_run_has_settled_meanwhile_stays(
         bench.run("UPDATE orders SET status = 'unknown'")
         bench.read_after_write = True
         bench.recover()
-        bench.broker.fail("submit", answer)  # type: ignore[arg-type]
+        bench.broker.fail("submit", answer)
 
     bench.recommend()
     bench.broker.on_submit = guard_first

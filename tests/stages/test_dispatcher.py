@@ -1,6 +1,7 @@
 """From a recommendation to an order or a refusal, on real Postgres."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from ops_pipeline.errors import (
     BrokerRejected,
     BrokerUnavailable,
 )
+from ops_pipeline.execution import entry
 from ops_pipeline.stages import control
 from ops_pipeline.stages.control import ControlCommand
 from tests.support.builders_trading import DAY_AFTER, DAY_BEFORE, TradingBench
@@ -219,6 +221,27 @@ def test_a_request_that_was_surely_not_taken_ends_as_not_placed(bench: TradingBe
     bench.dispatch()
     assert bench.order()["status"] == "not_placed"
     assert bench.recommendation(number)["status"] == "FAILED"
+
+
+def test_a_recommendation_whose_assessment_raises_fails_alone(
+    bench: TradingBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take(*arguments: Any) -> entry.Taken:
+        if arguments[2].ticker == "AAA":
+            raise ValueError("foreseen by nobody")
+        return as_ever(*arguments)
+
+    as_ever = entry.take
+    monkeypatch.setattr(entry, "take", take)
+    bench.quote("BBB")
+    odd, other = bench.recommend(), bench.recommend("BBB")
+    bench.dispatch()
+    found = bench.recommendation(odd)
+    assert (found["status"], found["failure_reason"]) == (
+        "FAILED",
+        "ValueError: foreseen by nobody",
+    )
+    assert bench.order("entry")["recommendation_id"] == other
 
 
 def test_a_simulated_account_fills_at_the_ask_and_says_so(bench: TradingBench) -> None:

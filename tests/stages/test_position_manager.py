@@ -333,11 +333,14 @@ def test_one_position_that_fails_does_not_keep_the_others(
     assert [order["ticker"] for order in held.orders("exit")] == ["BBB"]
 
 
-def test_a_cancel_that_fails_does_not_keep_the_positions_waiting(held: TradingBench) -> None:
+@pytest.mark.parametrize("error", [BrokerUnavailable("503"), ValueError("foreseen by nobody")])
+def test_a_cancel_that_fails_does_not_keep_the_positions_waiting(
+    held: TradingBench, error: Exception
+) -> None:
     held.quote("BBB")
     held.recommend("BBB")
     held.dispatch()
-    held.broker.fail("cancel", BrokerUnavailable("503"))
+    held.broker.fail("cancel", error)
     held.next_minute(AAA=("100.20", "100.22"))
     with pytest.raises(StageFailed, match="not cancelled"):
         held.guard()

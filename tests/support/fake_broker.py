@@ -17,7 +17,7 @@ from ops_pipeline.domain.broker import (
 )
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.legible import IllegibleItem, ItemKind, Listing
-from ops_pipeline.errors import BrokerOutcomeUnknown, BrokerRejected, BrokerUnavailable, OpsError
+from ops_pipeline.errors import BrokerOutcomeUnknown, BrokerRejected, BrokerUnavailable
 from ops_pipeline.ports import Clock, send_always
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ ZERO = Decimal(0)
 
 @dataclass
 class _Fault:
-    error: OpsError
+    error: Exception
     times: int
     after_effect: bool
 
@@ -140,7 +140,7 @@ class FakeBroker:
         self.cash += moved.amount
 
     def fail(
-        self, call: Call, error: OpsError, *, times: int = 1, after_effect: bool = False
+        self, call: Call, error: Exception, *, times: int = 1, after_effect: bool = False
     ) -> None:
         """Let the next calls of this kind raise; `after_effect`: only once it was done.
 

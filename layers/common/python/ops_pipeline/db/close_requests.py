@@ -205,14 +205,7 @@ def concerned(
     instrument: Instrument | None = None,
 ) -> list[Concerned]:
     """What is held, live or may turn up late, by account."""
-    rows = tx.rows(
-        _CONCERNED,
-        account=request.account,
-        ticker=request.ticker,
-        rule=request.rule,
-        late_since=late_since,
-        instrument=instrument,
-    )
+    rows = tx.rows(_CONCERNED, **_scope(request, late_since, instrument))
     return [Concerned(**row) for row in rows]
 
 
@@ -220,15 +213,20 @@ def held_or_live(
     tx: Transaction, request: CloseRequest, *, late_since: datetime
 ) -> list[HeldOrLive]:
     """What a request would close if it were asked now, by account and symbol."""
-    rows = tx.rows(
-        _HELD_OR_LIVE,
-        account=request.account,
-        ticker=request.ticker,
-        rule=request.rule,
-        late_since=late_since,
-        instrument=None,
-    )
+    rows = tx.rows(_HELD_OR_LIVE, **_scope(request, late_since, None))
     return [HeldOrLive(**row) for row in rows]
+
+
+def _scope(
+    request: CloseRequest, late_since: datetime, instrument: Instrument | None
+) -> dict[str, object]:
+    return {
+        "account": request.account,
+        "ticker": request.ticker,
+        "rule": request.rule,
+        "late_since": late_since,
+        "instrument": instrument,
+    }
 
 
 def insert(tx: Transaction, request: CloseRequest, account: str, symbols: list[str]) -> UUID:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import partial
 
 from ops_pipeline.db import accounts, halts, orders, positions
-from ops_pipeline.db.driver.connection import Transaction, log_message
+from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.domain import reconciliation
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder, BrokerPosition
@@ -16,7 +16,7 @@ from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.legible import IllegibleItem, Listing
 from ops_pipeline.domain.operations.alerts import AlertKey, disagreement
 from ops_pipeline.domain.operations.unbooked import FactKind
-from ops_pipeline.domain.orders import Order, OwnOrderId, may_still_fill, read_client_order_id
+from ops_pipeline.domain.orders import Order, may_still_fill
 from ops_pipeline.domain.reconciliation import AGREED_AFTER, Break, EarlierBreak
 from ops_pipeline.domain.trading_terms import PositionEventKind, TradeReason
 from ops_pipeline.execution import (
@@ -27,7 +27,7 @@ from ops_pipeline.execution import (
     unbooked_facts,
 )
 from ops_pipeline.execution.context import AccountContext
-from ops_pipeline.execution.isolation import isolated
+from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 
 _GONE: TradeReason = "missing_at_broker"
@@ -165,7 +165,7 @@ def _split(
     unknown = set(orders.unstored(tx, ctx.name, [order.client_order_id for order in listed]))
     for found in sorted(listed, key=lambda order: order.submitted_at):
         if found.client_order_id in unknown:
-            own = _own_id(ctx, found)
+            own = ctx.own_order(found.client_order_id)
             sells = own is not None and own.purpose != "entry" and may_still_fill(found)
             (resting if sells else rest).append(found)
     return resting, rest
@@ -178,10 +178,6 @@ def _before_fills_of(resting: Sequence[BrokerOrder], statement: BrokerStatement)
         filled[order.symbol] += order.filled_quantity
     held = [replace(it, quantity=it.quantity + filled[it.symbol]) for it in statement.positions]
     return replace(statement, positions=Listing(held, statement.positions.illegible))
-
-
-def _own_id(ctx: AccountContext, found: BrokerOrder) -> OwnOrderId | None:
-    return read_client_order_id(found.client_order_id, deployment=ctx.deployment, account=ctx.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +241,7 @@ class _Reconciliation:
         for found in external:
             (difference,) = reconciliation.compare({}, {}, [found])
             self.counts["differences"] += 1
-            if _own_id(self.ctx, found) is None:
+            if self.ctx.own_order(found.client_order_id) is None:
                 self._alert(difference)
             if self._alone(
                 difference, partial(self._adopt_order, found, fills[found.broker_order_id])
@@ -295,9 +291,7 @@ class _Reconciliation:
         if not isinstance(settled, Exception):
             return settled
         self._alert(difference)
-        self.failures.append(
-            f"{difference.subject}: {type(settled).__name__}: {log_message(settled)}"
-        )
+        self.failures.append(f"{difference.subject}: {what_failed(settled)}")
         return False
 
     def _is_illegible(self, difference: Break, theirs: Mapping[str, Decimal]) -> bool:
@@ -323,7 +317,7 @@ class _Reconciliation:
     def _row_of(self, found: BrokerOrder) -> Order | None:
         """A lost order of ours as it was, else one that is adopted; None if it can't be stored."""
         held = positions.find_open(self.tx, self.ctx.name, found.symbol)
-        own = _own_id(self.ctx, found)
+        own = self.ctx.own_order(found.client_order_id)
         if own is not None:
             account, now = self.ctx.account, self.ctx.now()
             row = reconciliation.recovered_order(account, found, own, held, now=now)

@@ -7,6 +7,7 @@ from ops_pipeline.db import accounts
 from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.accounts import Account
+from ops_pipeline.domain.orders import OwnOrderId, read_client_order_id
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.execution.decisions.intents import IntentSource
 from ops_pipeline.ports import Clock, Journal
@@ -29,6 +30,10 @@ class AccountContext:
     clock: Clock
     journal: Journal
     lease_expires_at: datetime | None = None
+
+    def own_order(self, client_order_id: str) -> OwnOrderId | None:
+        """What an id of ours says; None for an id that this account never gives."""
+        return read_client_order_id(client_order_id, deployment=self.deployment, account=self.name)
 
     @property
     def name(self) -> str:

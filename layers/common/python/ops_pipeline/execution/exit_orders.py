@@ -5,9 +5,8 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from uuid import UUID
-
-from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db import facts, orders, positions
 from ops_pipeline.db.driver.connection import Transaction, log_message
@@ -23,11 +22,12 @@ from ops_pipeline.domain.operations.alerts import (
 )
 from ops_pipeline.domain.orders import Order, Status, marketable_limit, stop_price, whole_units
 from ops_pipeline.domain.trading_terms import TradeReason
-from ops_pipeline.errors import BrokerUnavailable, OpsError
+from ops_pipeline.errors import BrokerUnavailable
 from ops_pipeline.execution import external_orders
 from ops_pipeline.execution.broker_shares import BrokerShares, Shares
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.intents import SalePlan
+from ops_pipeline.execution.isolation import isolated
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 from ops_pipeline.ports import Broker
 
@@ -193,12 +193,9 @@ class ExitOrders:
         for order in live:
             if not _is_unwanted(order, held, now):
                 continue
-            try:
-                self._cleared([order])
-            except STOPS_THE_RUN:
-                raise
-            except (OpsError, DatabaseError) as error:
-                failures.append(f"{order.client_order_id}: not cancelled: {log_message(error)}")
+            done = isolated(partial(self._cleared, [order]), passing=STOPS_THE_RUN)
+            if isinstance(done, Exception):
+                failures.append(f"{order.client_order_id}: not cancelled: {log_message(done)}")
         return failures
 
     def _cleared(self, in_the_way: Sequence[Order]) -> bool:

@@ -8,7 +8,7 @@ from ops_pipeline.db.driver.connection import Transaction, log_message
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain import reconciliation
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
-from ops_pipeline.domain.orders import Order, may_still_fill, read_client_order_id
+from ops_pipeline.domain.orders import Order, may_still_fill
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.execution_reports import ExecutionReport, own_fills
 from ops_pipeline.execution.isolation import isolated
@@ -69,8 +69,7 @@ def adopt_resting(
 
 def _is_a_persons(ctx: AccountContext, order: BrokerOrder) -> bool:
     """Whether it rests, and its id is none that we give."""
-    names = {"deployment": ctx.deployment, "account": ctx.name}
-    return may_still_fill(order) and read_client_order_id(order.client_order_id, **names) is None
+    return may_still_fill(order) and ctx.own_order(order.client_order_id) is None
 
 
 def _adopt(

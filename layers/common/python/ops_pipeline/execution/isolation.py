@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import TypeVar
 
+from ops_pipeline.db.driver.connection import log_message
 from ops_pipeline.domain.legible import legible
 from ops_pipeline.errors import (
     CommitUnknown,
@@ -29,8 +30,8 @@ _LONGEST_REASON = 300
 
 
 def what_failed(error: Exception) -> str:
-    """An error in a few words that any column takes."""
-    return legible(f"{type(error).__name__}: {error}")[:_LONGEST_REASON]
+    """An error in a few words that any column takes; of Postgres's own, no row and no value."""
+    return legible(f"{type(error).__name__}: {log_message(error)}")[:_LONGEST_REASON]
 
 
 def require_json(*values: object) -> None:

@@ -11,7 +11,6 @@ from ops_pipeline.db import halts, orders
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.domain.operations.alerts import ledger_in_doubt
-from ops_pipeline.domain.orders import read_client_order_id
 from ops_pipeline.execution.context import AccountContext
 
 
@@ -24,8 +23,7 @@ def notice(tx: Transaction, ctx: AccountContext, listed: Iterable[str], *, since
         listed: client_order_ids of the broker's list.
         since: From when on it was read.
     """
-    names = {"deployment": ctx.deployment, "account": ctx.name}
-    own = [name for name in listed if read_client_order_id(name, **names) is not None]
+    own = [name for name in listed if ctx.own_order(name) is not None]
     lost = orders.unstored(tx, ctx.name, own) if own else []
     if lost:
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""

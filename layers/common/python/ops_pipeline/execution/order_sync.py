@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from ops_pipeline.db import orders
-from ops_pipeline.db.driver.connection import Transaction, log_message
+from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
 from ops_pipeline.domain.legible import Listing
@@ -23,7 +23,7 @@ from ops_pipeline.errors import BrokerUnavailable
 from ops_pipeline.execution import lost_orders, unbooked_facts
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.execution_reports import ExecutionReport, report_of
-from ops_pipeline.execution.isolation import isolated
+from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 from ops_pipeline.ports import Broker
 
@@ -201,4 +201,4 @@ def _found(broker: Broker, watched: _Watched, listed: Listing[BrokerOrder]) -> _
 
 
 def _failure(order: Order, error: Exception) -> str:
-    return f"{order.client_order_id}: {type(error).__name__}: {log_message(error)}"
+    return f"{order.client_order_id}: {what_failed(error)}"

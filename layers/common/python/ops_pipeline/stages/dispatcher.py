@@ -11,8 +11,6 @@ from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
-from pg8000.exceptions import DatabaseError
-
 from ops_pipeline.db import dispatch, halts, orders
 from ops_pipeline.db.driver.connection import Transaction, log_message
 from ops_pipeline.db.operations import alerts
@@ -22,7 +20,7 @@ from ops_pipeline.domain.operations.alerts import order_limit
 from ops_pipeline.domain.orders import Order, Status
 from ops_pipeline.domain.recommendations import Recommendation
 from ops_pipeline.domain.snapshots import MarketSnapshot
-from ops_pipeline.errors import CapExceeded, OpsError
+from ops_pipeline.errors import CapExceeded
 from ops_pipeline.execution import (
     entry,
     illegible_items,
@@ -33,6 +31,7 @@ from ops_pipeline.execution import (
 )
 from ops_pipeline.execution import recovery as recoveries
 from ops_pipeline.execution.context import AccountContext
+from ops_pipeline.execution.isolation import isolated
 from ops_pipeline.execution.market_reader import MarketReader
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 from ops_pipeline.stages.request import AccountRequest
@@ -179,17 +178,18 @@ class _Run:
 
     def _take(self, claimed: Recommendation, snapshot: MarketSnapshot) -> Order | None:
         """Process one recommendation; returns the committed order, None if it has ended."""
-        try:
+
+        def take() -> entry.Taken:
             with self.db.transaction() as tx:
-                taken = entry.take(tx, self.ctx, claimed, snapshot)
-        except STOPS_THE_RUN:
-            raise
-        except CapExceeded as error:
-            self._refuse(claimed, error)
+                return entry.take(tx, self.ctx, claimed, snapshot)
+
+        taken = isolated(take, passing=STOPS_THE_RUN)
+        if isinstance(taken, CapExceeded):
+            self._refuse(claimed, taken)
             return None
-        except (OpsError, DatabaseError) as error:
-            # Marked in a new transaction, since this one is aborted; the first error is stored.
-            name, message = type(error).__name__, log_message(error)
+        if isinstance(taken, Exception):
+            # Marked in a new transaction, since that one is aborted; the first error is stored.
+            name, message = type(taken).__name__, log_message(taken)
             self.ctx.journal.went_wrong(
                 "processing_error", recommendation=claimed.id, error=name, message=message
             )

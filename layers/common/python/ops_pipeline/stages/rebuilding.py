@@ -8,7 +8,7 @@ ledger and broker agree.
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from ops_pipeline.db import accounts, orders
@@ -19,16 +19,12 @@ from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.broker import BrokerOrder
 from ops_pipeline.domain.legible import Listing
 from ops_pipeline.domain.market import new_york_day
-from ops_pipeline.domain.orders import may_still_fill, read_client_order_id
+from ops_pipeline.domain.orders import WATCHED_FOR, may_still_fill, read_client_order_id
 from ops_pipeline.errors import AccountMismatch, InvalidInput, OpsError
 from ops_pipeline.execution import ledger_comparison, lost_orders
 from ops_pipeline.execution.order_gateway import OrderGateway
 from ops_pipeline.ports import Broker, Clock
 from ops_pipeline.stages.account_binding import BindCommand, Binder
-
-# A weekend with a holiday, and the trading day before it: what happened before the newest row
-# of a restored database is asked for again.
-_LOOK_BACK = timedelta(days=4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +210,6 @@ class Rebuilder:
 
 
 def _missing_since(tx: Transaction, account: str, now: datetime) -> datetime:
-    """From when on the database may lack orders: its newest one, less some days."""
+    """From when on the database may lack orders: its newest one, less what is watched anyway."""
     newest = orders.newest_at(tx, account) or now
-    return min(newest, now) - _LOOK_BACK
+    return min(newest, now) - WATCHED_FOR

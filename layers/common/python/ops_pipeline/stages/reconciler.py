@@ -14,24 +14,21 @@ from functools import partial
 from time import perf_counter
 
 from ops_pipeline.db import accounts, dispatch
-from ops_pipeline.db.driver.connection import log_message
 from ops_pipeline.db.operations import comparisons
 from ops_pipeline.db.operations.invariants import SETTLED_WITHIN
 from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.operations.invariants import Breach, BrokerRecords
+from ops_pipeline.domain.orders import WATCHED_FOR
 from ops_pipeline.errors import SettingsInvalid, StageFailed
 from ops_pipeline.execution import adoption, broker_comparison, cash_check, order_sync
 from ops_pipeline.execution.adoption import BrokerStatement, LedgerSymbols
 from ops_pipeline.execution.broker_comparison import Reading
 from ops_pipeline.execution.cash_check import CashBaseline
-from ops_pipeline.execution.isolation import isolated
+from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.execution.order_gateway import OrderGateway
 from ops_pipeline.ports import Broker, Clock, Journal
 from ops_pipeline.stages.request import ReconcileRequest
-
-# A weekend with a holiday, and the trading day before it.
-_LOOK_BACK = timedelta(days=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +99,7 @@ def run(
     for name in names:
         done = _isolated(partial(_reconcile_named, request, db, gateway, name))
         if isinstance(done, Exception):
-            error = f"{type(done).__name__}: {log_message(done)}"
+            error = what_failed(done)
             journal.went_wrong("account_not_reconciled", account=name, error=error)
             total.failures.append(f"{name}: {error}")
             continue
@@ -176,7 +173,7 @@ def _reconcile(request: ReconcileRequest, db: UnitsOfWork, gateway: OrderGateway
     ctx, broker = gateway.ctx, gateway.broker
     if broker is None:
         raise ValueError(f"{ctx.name} has no broker to compare with")
-    started, asked_at, since = perf_counter(), ctx.now(), request.tick - _LOOK_BACK
+    started, asked_at, since = perf_counter(), ctx.now(), request.tick - WATCHED_FOR
     synced = order_sync.NOTHING if request.dry_run else order_sync.sync(ctx, db, gateway)
     if not synced.listed:
         raise StageFailed("; ".join(synced.failures))

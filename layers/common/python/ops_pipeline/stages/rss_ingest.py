@@ -12,7 +12,7 @@ from ops_pipeline.domain.news.identity import news_items
 from ops_pipeline.domain.news.items import FeedDocument, FeedState
 from ops_pipeline.domain.news.stories import assign_stories, new_items
 from ops_pipeline.errors import FeedUnavailable
-from ops_pipeline.execution.isolation import isolated
+from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.ports import Clock, NewsFeed
 from ops_pipeline.stages.feed_fetching import fetched
 from ops_pipeline.stages.request import TickRequest
@@ -102,8 +102,7 @@ def _keep(
         else:
             total = _added(total, one)
     why = FeedUnavailable(
-        f"not stored: {total.rejected} of {len(document.entries)} entries, "
-        f"{type(reason).__name__}: {reason}"
+        f"not stored: {total.rejected} of {len(document.entries)} entries, {what_failed(reason)}"
     )
     # What could be stored is; a feed that gave some of it is asked again in the next minute.
     kept = total.rejected < total.seen
