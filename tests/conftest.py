@@ -5,13 +5,13 @@ database that somebody else may need. It ends with the session, even with a kill
 """
 
 import fcntl
+import itertools
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
-from itertools import count
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -31,10 +31,14 @@ MIGRATIONS = ROOT / "migrations"
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
+# A folder in memory, where there is one with room for two servers, copies a database five times
+# as fast as a disk does.
+_MEMORY = Path("/dev/shm")  # noqa: S108 - names below it are made by mkdtemp
+_ROOM_BYTES = 4 * 1024**3
 _PREFIX = "ops-tests-"
 TEMPLATE = "template_migrated"
 _YOUNG_S = 600
-_numbers = count(1)
+_numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,10 +62,24 @@ class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no types
 def postgres() -> Iterator[EmbeddedPostgres]:
     """The session's server. Not under tmp_path: as root, `nobody` could not get in there."""
     _sweep()
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    with EmbeddedPostgres(folder, dies_with_us=True) as server:
+    with servers_folder(_PREFIX) as folder, EmbeddedPostgres(folder, dies_with_us=True) as server:
         yield server
+
+
+@contextmanager
+def servers_folder(prefix: str) -> Iterator[Path]:
+    """A folder for a server's files, in memory where that has room; removed at the end."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=_fast_folder()))
+    yield folder
     shutil.rmtree(folder)
+
+
+def _fast_folder() -> Path:
+    try:
+        roomy = shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES and os.access(_MEMORY, os.W_OK)
+    except OSError:
+        roomy = False
+    return _MEMORY if roomy else Path(tempfile.gettempdir())
 
 
 @pytest.fixture(scope="session")
@@ -151,7 +169,8 @@ def _sweep() -> None:
 
     A young folder may be another process's that has not locked it yet.
     """
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    places = (Path(tempfile.gettempdir()), _MEMORY)
+    for folder in itertools.chain.from_iterable(place.glob(f"{_PREFIX}*") for place in places):
         lock = folder / "in_use.lock"
         if not lock.exists() or not os.access(lock, os.W_OK):
             continue

@@ -201,6 +201,7 @@ def ask_everything(stub: Stub) -> set[str]:
     ours.is_tradable("BRK.B")
     ours.order_by_client_id("main-large-AAA-20260204T1431-entry-1")
     ours.orders_since(START)
+    ours.resting_orders()
     for order in ORDERS:
         ours.submit(order)
     ours.cancel(str(ORDER["id"]))
@@ -214,6 +215,7 @@ def ask_everything(stub: Stub) -> set[str]:
         "is_tradable",
         "order_by_client_id",
         "orders_since",
+        "resting_orders",
         "submit",
         "cancel",
         "fills_since",

@@ -97,7 +97,7 @@ def test_a_gate_of_one_s_own_refuses_beside_the_others_and_can_be_asked_about(
     assert (code, complaint) == (0, "")
     table = {line.split()[0]: line.split()[1:] for line in said.splitlines()}
     assert table["narrow_quote"] == ["2", "not", "known"]
-    assert set(table) == {"gate", "narrow_quote", "max_positions"}
+    assert set(table) == {"gate", "narrow_quote", "confidence"}
 
 
 def test_a_replay_that_never_ran_is_named(home: Home) -> None:

@@ -1,8 +1,6 @@
 """Replayed days: each is run once a session, into an embedded server of the session's own."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -22,7 +20,7 @@ from ops_local.replay import ReplayPlan, replay
 from ops_local.synthetic import generate
 from ops_pipeline.db.driver.connection import Database, Transaction, target_from_url
 from ops_pipeline.domain.market import new_york_time
-from tests.conftest import MIGRATIONS
+from tests.conftest import MIGRATIONS, servers_folder
 
 PARAMS = Path(__file__).parent / "params"
 
@@ -70,10 +68,11 @@ Replay = Callable[..., Day]
 @contextmanager
 def server_home() -> Iterator[Home]:
     """A state folder with a server that runs until the block ends."""
-    folder = Path(tempfile.mkdtemp(prefix="ops-replays-"))
-    with EmbeddedPostgres(folder / "postgres", dies_with_us=True):
+    with (
+        servers_folder("ops-replays-") as folder,
+        EmbeddedPostgres(folder / "postgres", dies_with_us=True),
+    ):
         yield Home(folder)
-    shutil.rmtree(folder)
 
 
 def run_day(

@@ -13,18 +13,19 @@ from ops_pipeline.domain.market import Bar, new_york_time
 from tests.replay.conftest import REAL_DAYS, Day, Replay
 
 # A session has 390 minutes; the machines of a session start from 09:25 to 16:10, and the
-# replay covers 08:25 to 16:25. Bars are fetched twice more after the close.
+# replay covers 08:25 to 16:25. Bars are fetched twice more after the close. Both accounts
+# are compared every five minutes from the opening to the close, and once a day.
 RUNS = {
     "rss_ingest": 480,
     "classifier": 480,
-    "market_clock": 2 * 406,
+    "market_clock": 2 * 406 + 79,
     "position_manager": 2 * 406,
     "telemetry": 390 + 2,
     "features": 390,
     "watchlist": 390,
     "signals": 390,
     "dispatcher": 2 * 390,
-    "reconciler": 2,
+    "reconciler": 2 * (79 + 1),
     "market_regime": 2,
     "discovery": 1,
     "report": 2,

@@ -32,9 +32,9 @@ class _Context:
 
 class _Invocation(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
-        # A machine calls by the ARN, whose last part is the name.
+        # A machine calls by the ARN of any region and account, whose last part is the name.
         called = unquote(self.path.removeprefix(_PREFIX).partition("/")[0])
-        called = called.removeprefix("arn:aws:lambda:us-east-1:000000000000:function:")
+        _, _, called = called.rpartition(":function:")
         name = called.partition(":")[0]
         event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if not name.startswith(f"{STACK}-"):
