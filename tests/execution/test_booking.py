@@ -353,6 +353,24 @@ def test_an_entry_of_nobody_s_recommendation_is_not_booked() -> None:
         booked(OrderView(order=ENTRY), report(1))
 
 
+def test_fills_that_the_position_shows_already_are_told_and_counted_once() -> None:
+    """The broker's positions told of the shares before its list of orders did."""
+    held = opened(10)
+    view = OrderView(order=ENTRY, strategy="day_trade", position=held, contained=True)
+    booking = booked(view, report(4, "101"))
+
+    assert (booking.position, booking.opens) == (None, False)
+    assert booking.order.filled_qty == 4
+    assert len(booking.fills) == 4
+    assert booking.event == PositionEvent(
+        held.id, "repaired", {"order": "entry-1", "quantity": Decimal(-4), "price": Decimal(101)}
+    )
+    # The execution is booked, at the quantity that is held.
+    assert booking.execution == replace(
+        held, execution_id=stable_uuid("execution", ENTRY.client_order_id)
+    )
+
+
 def test_a_report_sets_what_the_broker_knows_and_keeps_when_it_was_first_known() -> None:
     missed = replace(ENTRY, missed_at=NOON, multiplier=100)
     after = booked(OrderView(order=missed, strategy="day_trade"), report(4)).order
