@@ -41,6 +41,11 @@ The calendar comes with the release: it cannot be unreachable, only lack a sessi
 account and lists carry no time: a list counts as stale when it lacks what we hold, and an old
 account cannot be told from a new one. The account has no empty answer.
 
+Every five minutes of a session each guarded account is compared with its broker; a difference that
+is not adopted or repaired halts the account's entries. Where the broker cannot be read no
+comparison is kept, what the last one found stands, and after ten minutes an alert names the
+account. One account's failure stops no other's.
+
 Beside what fails, an operator's word refuses entries: `account_active` while the account has
 `active = false`, `trading_state` while it is halted (by the pipeline itself too, where the database
 lacks an order of ours that the broker lists), `closing_requested` while a close of the
