@@ -42,6 +42,13 @@ class Home:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    @property
+    def live(self) -> Path:
+        """The folder of the live pipeline's log."""
+        folder = self.folder / "live"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     def replay_names(self) -> list[str]:
         """The replays of this home, sorted."""
         folder = self.folder / "replays"

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Handler = Callable[[Any, Any], dict[str, Any]]
 
+# `ops up` runs for weeks.
+FAILURES_KEPT = 10_000
+
 
 @dataclass
 class ReplayClock:
@@ -64,10 +67,25 @@ class Failure:
 
 @dataclass
 class Tally:
-    """All stages and failures so far."""
+    """All stages so far, with the newest failures.
+
+    Attributes:
+        told: Called with each failure as it happens, in the thread in which it does.
+        failed_ever: How many there were, also those that are no longer kept.
+    """
 
     stages: defaultdict[str, StageTally] = field(default_factory=lambda: defaultdict(StageTally))
     failures: list[Failure] = field(default_factory=list)
+    told: Callable[[Failure], None] = lambda _failure: None
+    failed_ever: int = 0
+
+    def note(self, failure: Failure) -> None:
+        """Keep a failure; of those of many days the newest."""
+        self.failed_ever += 1
+        self.failures.append(failure)
+        if len(self.failures) > 2 * FAILURES_KEPT:
+            del self.failures[:-FAILURES_KEPT]
+        self.told(failure)
 
     def add(self, stage: str, result: Mapping[str, Any]) -> None:
         tally = self.stages[stage]
@@ -145,4 +163,4 @@ class Pipeline:
             self._note(tick, type(error).__name__, str(error))
 
     def _note(self, tick: Tick, error: str, cause: str) -> None:
-        self.tally.failures.append(Failure(tick.at, tick.target, error, cause))
+        self.tally.note(Failure(tick.at, tick.target, error, cause))

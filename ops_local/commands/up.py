@@ -2,19 +2,26 @@
 
 import argparse
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from time import monotonic
+from typing import TextIO, cast
 
 from rich.console import Console
 
-from ops_local import live, summary
-from ops_local.commandline.command import Command, UsageError, VerbCall
+from ops_local import summary
+from ops_local.commandline.command import Command, Exit, UsageError, VerbCall
 from ops_local.commandline.numbers import positive
-from ops_local.commandline.target import has_keys
+from ops_local.commandline.target import Place, has_keys
 from ops_local.commands.replay import EXPECTED, generated, read_summary
-from ops_local.home import AlreadyUp
+from ops_local.database import DatabaseUrls
+from ops_local.home import AlreadyUp, Home
 from ops_local.interrupts import stopped_by_signals
+from ops_local.live import loop
+from ops_local.live.events import EventLines
+from ops_local.live.log_file import KEPT, RotatedLog
+from ops_local.pipeline import Tally
 from ops_local.progress import shown
 from ops_local.replay import Interrupted, ReplayPlan, replay
 from ops_local.terminal import terminal
@@ -22,6 +29,7 @@ from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import bindings, default_parameters
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.market import new_york_day, new_york_time
+from ops_pipeline.ports import Clock
 from ops_pipeline.runtime import log
 
 _SESSION = "Keys of an account are set: trading on Alpaca's paper API"
@@ -70,38 +78,62 @@ def _play(
 
 
 def _trade(call: VerbCall, console: Console, stop: threading.Event) -> int:
-    """Run against Alpaca's paper API until a signal arrives."""
+    """Run against Alpaca's paper API until a signal arrives; 1 if anything failed meanwhile."""
     if call.args.speed != 1.0:
         raise UsageError("--speed: the wall clock has one speed; leave it out where keys are set")
     place = call.target.place("sets up")
     console.print(f"{place.title}. {_SESSION}. Ctrl-C stops it.", markup=False, soft_wrap=True)
+    with _logging(call.home, console):
+        tally = _live(call, console, place, stop)
+    console.print(f"Stopped. {tally.failed_ever or 'No'} failures.", highlight=False)
+    if call.json:
+        call.print_json({"failures": [str(failure) for failure in tally.failures]})
+    return Exit.WRONG if tally.failed_ever else Exit.GOOD
+
+
+@contextmanager
+def _logging(home: Home, console: Console) -> Iterator[None]:
+    """Write the functions' log into the state folder, and say where that is."""
+    file = home.live / "pipeline.log"
+    console.print(f"Log: {file}, {KEPT} older ones beside it", markup=False, soft_wrap=True)
+    with closing(RotatedLog(file)) as stream, log.written_to(cast("TextIO", stream)):
+        yield
+
+
+def _live(call: VerbCall, console: Console, place: Place, stop: threading.Event) -> Tally:
     clock = WallClock()
-    folder = call.home.folder / "live"
-    folder.mkdir(exist_ok=True)
-    with (
-        call.target.urls("sets up", call.settings.migrations_dir) as urls,
-        (folder / "pipeline.log").open("a", encoding="utf-8") as written,
-        log.written_to(written),
-    ):
+
+    def say(line: str) -> None:
+        """Whoever read it may have gone: that stops no worker."""
+        with suppress(OSError, ValueError):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    tally = Tally(told=lambda failure: say(f"FAILED {failure}"))
+    with call.target.urls("sets up", call.settings.migrations_dir) as urls:
         call.home.make_live(place.address)
-        owner = Database(target_from_url(urls.owner), application_name="ops-up")
-        with owner.transaction() as tx:
-            default_parameters.ensure(tx, now=clock.now())
-            unbound = bindings.unbound(tx)
-        owner.close()
-        for words in unbound:
-            console.print(f"It does not trade: {words}.", markup=False)
+        _prepare(urls, clock, say)
         variables = {**call.variables, **urls.variables()}
         day = new_york_day(clock.now())
         bounds = (new_york_time(day, 8, 25), new_york_time(day, 16, 25))
-        with shown(console, "Trading on paper", *bounds) as watch:
-            tally = live.run(variables, clock, wait=_wait(stop), watch=watch)
-    console.print("Stopped cleanly.")
-    for failure in tally.failures[-20:]:
-        console.print(f"FAILED {failure}", markup=False)
-    if call.json:
-        call.print_json({"failures": [str(failure) for failure in tally.failures]})
-    return 0
+        reader = Database(target_from_url(urls.reader), application_name="ops-up", read_only=True)
+        events = EventLines(reader, clock.now(), say)
+        with closing(reader), shown(console, "Trading on paper", *bounds) as watch:
+
+            def look(minute: datetime, sofar: Tally) -> None:
+                watch(minute, sofar)
+                events.look(clock.now())
+
+            return loop.run(variables, clock, wait=_wait(stop), watch=look, tally=tally)
+
+
+def _prepare(urls: DatabaseUrls, clock: Clock, say: Callable[[str], None]) -> None:
+    """Put the shipped parameters in force where there are none; say who does not trade."""
+    owner = Database(target_from_url(urls.owner), application_name="ops-up")
+    with closing(owner), owner.transaction() as tx:
+        default_parameters.ensure(tx, now=clock.now())
+        unbound = bindings.unbound(tx)
+    for words in unbound:
+        say(f"It does not trade: {words}.")
 
 
 def _wait(stop: threading.Event) -> Callable[[float], bool]:

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from ops_local import live, paper_accounts
+from ops_local import paper_accounts
 from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange, start
 from ops_local.feeds.server import FeedServer
 from ops_local.home import Home
+from ops_local.live import loop
 from ops_local.recordings.recording import Recording
 from ops_local.replay_environment import ACCOUNTS, variables
 from ops_local.synthetic import generate
@@ -123,7 +124,7 @@ def test_the_schedules_start_what_is_due_each_minute_on_the_wall_clock(
     ):
         exchange.set_clock(begins)
         wall = Wall(clock, exchange, new_york_time(session.day, 9, 32))
-        tally = live.run(
+        tally = loop.run(
             variables(database_urls, exchange.url, served),
             clock,
             wait=wall.wait,

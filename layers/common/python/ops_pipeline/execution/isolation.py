@@ -29,7 +29,7 @@ _OURS: tuple[type[Exception], ...] = (
 _LONGEST_REASON = 300
 
 
-def what_failed(error: Exception) -> str:
+def what_failed(error: BaseException) -> str:
     """An error in a few words that any column takes; of Postgres's own, no row and no value."""
     return legible(f"{type(error).__name__}: {log_message(error)}")[:_LONGEST_REASON]
 

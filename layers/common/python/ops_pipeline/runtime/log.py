@@ -69,5 +69,6 @@ def count_health(failing: Sequence[str], *, critical_alerts: int, unknown_orders
 
 
 def _emit(metrics: EphemeralMetrics) -> None:
-    print(json.dumps(metrics.serialize_metric_set()), file=_stream)
+    # In one piece: other threads write to it as well.
+    _stream.write(json.dumps(metrics.serialize_metric_set()) + "\n")
     metrics.clear_metrics()

@@ -16,6 +16,7 @@ from ops_pipeline.domain.operations.stage import (
     Machine,
     NotMonitored,
     Output,
+    Severity,
     Stage,
     StartTimes,
 )
@@ -298,6 +299,14 @@ STAGES = (
 )
 
 _BY_NAME = MappingProxyType({stage.name: stage for stage in STAGES})
+
+
+def severity_of(target: str) -> Severity:
+    """How bad it is when this machine or function does not run: critical without the guard."""
+    machines = [machine.steps for machine in MACHINES if machine.name == target]
+    steps = machines[0] if machines else (target,)
+    found = (getattr(_BY_NAME[step].monitoring, "severity", "warning") for step in steps)
+    return "critical" if "critical" in found else "warning"
 
 
 def stage_named(name: str) -> Stage:
