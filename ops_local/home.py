@@ -42,6 +42,18 @@ class Home:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def recording_of(self, replay: str) -> str | None:
+        """The content of the recording that has this replay's name; None where nobody has it."""
+        found = _read(self._recording_file(replay))
+        return str(found["content"]) if found else None
+
+    def keep_recording(self, replay: str, content: str) -> None:
+        """That recording has this replay's name from now on."""
+        _write(self._recording_file(replay), {"content": content})
+
+    def _recording_file(self, replay: str) -> Path:
+        return self.folder / "replays" / replay / "recording.json"
+
     @property
     def live(self) -> Path:
         """The folder of the live pipeline's log."""

@@ -69,20 +69,32 @@ class ReplayPlan:
 
     @property
     def name(self) -> str:
-        """The same day with the same parameters has the same name."""
+        """The same recording with the same parameters has the same name.
+
+        The short one belongs to the recording that had it first; another recording of that day
+        is told apart by its content.
+        """
         mark = hashlib.sha256(self._figures).hexdigest()[:6]
         kind = "generated" if self.recording.synthetic else "recorded"
         played = "played_" if self.paced else ""
-        return f"{played}{kind}_{self.recording.day:%Y%m%d}" + (f"_{mark}" if self.overlay else "")
+        short = f"{played}{kind}_{self.recording.day:%Y%m%d}" + (f"_{mark}" if self.overlay else "")
+        owner = self.home.recording_of(short)
+        return short if owner in (None, self.content) else f"{short}_{self.content[:6]}"
+
+    @property
+    def content(self) -> str:
+        """sha256 of the recording's files, with their names."""
+        digest = hashlib.sha256()
+        for file in sorted(self.recording.folder.rglob("*")):
+            if file.is_file():
+                digest.update(file.name.encode() + bytes_of(file))
+        return digest.hexdigest()
 
     @property
     def fingerprint(self) -> str:
         """sha256 of everything that determines the result: only the same replay is resumed."""
         digest = hashlib.sha256(self._figures)
-        for file in sorted(self.recording.folder.rglob("*")):
-            if file.is_file():
-                digest.update(file.name.encode() + bytes_of(file))
-        digest.update(f"{self.bounds} {bool(self.database_url)}".encode())
+        digest.update(f"{self.content} {self.bounds} {bool(self.database_url)}".encode())
         return digest.hexdigest()
 
     @property
@@ -128,6 +140,7 @@ def opened(plan: ReplayPlan) -> Iterator[ReplayEnvironment]:
     It resumes at the minute of the exchange's clock, which moves first: every tick may be
     run again.
     """
+    plan.home.keep_recording(plan.name, plan.content)
     folder = plan.home.replay(plan.name)
     marker = folder / "unfinished.json"
     resumed = _unfinished(marker) == plan.fingerprint

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops_pipeline.db.parameters import overlay
 from ops_pipeline.domain.confidence import Direction, confidence_in, direction_of
 from ops_pipeline.domain.features import Features
 from ops_pipeline.domain.news.ticker_sentiment import Pressure
@@ -23,7 +22,6 @@ from ops_pipeline.domain.signals import (
     day_trade_confidence,
     evaluate,
 )
-from ops_pipeline.errors import InvalidInput
 from tests.support.builders_market import features
 
 RULES, NEWS_RULES = SignalRules(), NewsRules()
@@ -287,11 +285,3 @@ def test_a_hold_without_a_direction_still_leaves_what_was_looked_at() -> None:
     found = evaluated(features())
     assert (found.direction, found.confidence) == (None, None)
     assert json.loads(json.dumps(found.arithmetic))["from"]["distance_sma20"] == 0.0
-
-
-@pytest.mark.parametrize("least", [0, -1, 6])
-def test_how_many_sources_are_needed_has_bounds(least: int) -> None:
-    with pytest.raises(ValueError, match="min_sources must be 1 to 5"):
-        NewsRules(min_sources=least)
-    with pytest.raises(InvalidInput, match="min_sources must be 1 to 5"):
-        overlay(Parameters(), {"news": {"min_sources": least}})

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from ops_pipeline.db.driver.connection import Database, Transaction
+from ops_pipeline.domain.parameter_bounds import out_of_bounds
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.errors import InvalidInput, SettingsInvalid
 
@@ -53,19 +54,27 @@ def load_active(tx: Transaction) -> Versioned:
     """The version in force.
 
     Raises:
-        SettingsInvalid: none is active, or the stored parameters do not fit the model.
+        SettingsInvalid: none is active, or the stored ones do not fit the model or its bounds.
     """
     row = tx.one(_ACTIVE)
     if row is None:
         raise SettingsInvalid("parameter_versions holds no active version")
     try:
-        return Versioned(row["version"], _ADAPTER.validate_python(row["parameters"]))
+        rules = _ADAPTER.validate_python(row["parameters"])
     except ValidationError as error:
         raise SettingsInvalid(f"parameter version {row['version']}: {_first(error)}") from None
+    if wrong := out_of_bounds(rules):
+        raise SettingsInvalid(f"parameter version {row['version']}: {'; '.join(wrong)}")
+    return Versioned(row["version"], rules)
 
 
 def activate(tx: Transaction, parameters: Parameters, *, source: Source, now: datetime) -> int:
-    """Put these parameters in force, as a new version unless they are one already."""
+    """Put these parameters in force, as a new version unless they are one already.
+
+    Raises:
+        InvalidInput: one is out of its bounds.
+    """
+    _require_bounds(parameters)
     text = json.dumps(_ADAPTER.dump_python(parameters, mode="json"), sort_keys=True)
     checksum = hashlib.sha256(text.encode()).hexdigest()
     known = tx.one(_BY_CHECKSUM, checksum=checksum)
@@ -85,14 +94,21 @@ def overlay(base: Parameters, changes: dict[str, Any]) -> Parameters:
     """The base with some parameters replaced, for a what-if replay.
 
     Raises:
-        InvalidInput: a name is not a parameter, or a value does not fit.
+        InvalidInput: a name is not a parameter, a value does not fit or is out of its bounds.
     """
     values = _ADAPTER.dump_python(base, mode="json")
     _merge(values, changes, path="")
     try:
-        return _ADAPTER.validate_python(values)
+        changed = _ADAPTER.validate_python(values)
     except ValidationError as error:
         raise InvalidInput(f"parameters: {_first(error)}") from None
+    _require_bounds(changed)
+    return changed
+
+
+def _require_bounds(parameters: Parameters) -> None:
+    if wrong := out_of_bounds(parameters):
+        raise InvalidInput(f"parameters: {'; '.join(wrong)}")
 
 
 def _merge(values: dict[str, Any], changes: dict[str, Any], path: str) -> None:

@@ -1,14 +1,12 @@
 """Trading parameters and their defaults, which are version 1.
 
-Ratios are fractions (0.02 is 2 %), times minutes or seconds as named, money USD.
+Ratios are fractions (0.02 is 2 %), times minutes or seconds as named, money USD. What each may be
+at least and at most stands in parameter_bounds.
 Stored as versioned rows (`parameter_versions`), so that learning changes data, never code.
 """
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-
-# With more, news would never count: few tickers have as many sources in two hours.
-MOST_MIN_SOURCES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +17,6 @@ class NewsRules:
     stories_for_full_weight: int = 5
     newest_fades_after_minutes: int = 60
     min_sources: int = 2
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.min_sources <= MOST_MIN_SOURCES:
-            raise ValueError(f"min_sources must be 1 to {MOST_MIN_SOURCES}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
