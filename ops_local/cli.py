@@ -1,5 +1,6 @@
 """The `ops` command. Exit codes: 0 good, 1 something is wrong, 2 usage, 3 waited in vain."""
 
+import errno
 import logging
 import os
 import shutil
@@ -11,7 +12,7 @@ from pathlib import Path
 from ops_local.commandline.command import Command, Exit, UsageError, VerbCall
 from ops_local.commandline.parser import build_parser
 from ops_local.visible import shown
-from ops_pipeline.errors import OpsError
+from ops_pipeline.errors import OpsError, SettingsInvalid
 from ops_pipeline.runtime.settings import environment
 
 __all__ = ["build_parser", "main"]
@@ -63,12 +64,32 @@ def _run(arguments: Sequence[str] | None, variables: Mapping[str, str] | None) -
 def _failed(call: VerbCall, error: Exception) -> int:
     """Report an expected error: a line on stderr, and with --json an object on stdout."""
     name, message = type(error).__name__, str(error)
+    if isinstance(error, OSError) and (place := _unusable(call, error)) is not None:
+        name = SettingsInvalid.__name__
+        message = (
+            f"the state folder {place} cannot be used ({error.strerror}: {error.filename}): "
+            "set OPS_HOME to a folder that you may write"
+        )
     if (full := _full_disk(call)) is not None:
         message = f"{message} (the disk of {full} is full)"
     sys.stderr.write(f"{name}: {message}\n")
     if call.json:
         call.print_json({"error": name, "message": message})
     return Exit.WRONG
+
+
+def _unusable(call: VerbCall, error: OSError) -> Path | None:
+    """The state folder, if what could not be opened or made lies in it or is itself."""
+    try:
+        folder = call.home.folder
+    except (OpsError, OSError):
+        return None
+    given = error.filename
+    if not isinstance(given, str) or error.errno == errno.ENOSPC:
+        return None
+    inside = Path(given) == folder or folder in Path(given).parents
+    # A file that is missing in a folder that works is the verb's own matter.
+    return folder if inside and not (folder.is_dir() and error.errno == errno.ENOENT) else None
 
 
 def _full_disk(call: VerbCall) -> Path | None:

@@ -2,6 +2,7 @@
 # ruff: noqa: PT012 - what must raise here is a whole unit of work
 # ruff: noqa: SIM117 - the inner block is the unit of work, the outer ones the expectation
 
+import errno
 import socket
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -396,3 +397,16 @@ def test_an_error_of_a_file_inside_a_unit_of_work_is_not_taken_for_a_lost_connec
         None,
         None,
     ]
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), BrokenPipeError(), EOFError()]
+)
+def test_what_a_file_or_a_pipe_says_is_not_taken_for_a_lost_connection(
+    db: Database, error: Exception
+) -> None:
+    """Neither has a file's name: a log on a full disk, a terminal that was closed."""
+    with pytest.raises(type(error)), db.transaction() as tx:
+        tx.rows("SELECT 1 AS one")
+        raise error
+    assert db.read("SELECT 1 AS one") == [{"one": 1}]

@@ -225,3 +225,14 @@ def test_only_one_target_can_be_named(capsys: pytest.CaptureFixture[str]) -> Non
         main(["explain", "--stack", "ops-pipeline", "--replay", "monday"], {})
     assert ended.value.code == 2
     assert "not allowed with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["tickers", "list"], ["demo"], ["backup"], ["restore", "x"]])
+@pytest.mark.parametrize("home", ["/proc/nowhere", "/dev/null/ops"])
+def test_a_state_folder_that_cannot_be_used_is_named_with_what_to_do(
+    words: list[str], home: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words, {"OPS_HOME": home}) == 1
+    told = capsys.readouterr().err
+    assert f"the state folder {home} cannot be used" in told
+    assert "set OPS_HOME" in told

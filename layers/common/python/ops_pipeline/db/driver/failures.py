@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from traceback import walk_tb
 from typing import TypeGuard
 
 from pg8000.exceptions import DatabaseError, InterfaceError
@@ -17,6 +18,8 @@ from ops_pipeline.errors import (
 
 # How pg8000 and the socket report a lost connection.
 LOST = (InterfaceError, OSError, EOFError)
+# The modules that talk to the socket.
+_SESSION = ("pg8000", "ops_pipeline.db.driver.wire", "ops_pipeline.db.driver.transport")
 # Raised by the triggers that hold an account's limits, see migrations.
 CAP_SQLSTATE = "OP001"
 WRONG_PASSWORD = "28P01"  # noqa: S105 - an SQLSTATE
@@ -48,10 +51,15 @@ def sqlstate_of(error: BaseException | None) -> str:
 
 
 def is_drivers(error: BaseException) -> TypeGuard[Exception]:
-    """Whether an error inside a unit of work came from the driver, and not from a file."""
-    if isinstance(error, OSError) and error.filename is not None:
-        return False
-    return isinstance(error, (DatabaseError, *LOST))
+    """Whether an error inside a unit of work came from the driver, and not from a file or pipe.
+
+    Both raise OSError, and a full disk or a closed terminal has no file's name in it: what tells
+    them apart is the code that raised it.
+    """
+    if isinstance(error, (OSError, EOFError)):
+        frames = (frame for frame, _ in walk_tb(error.__traceback__))
+        return any(str(it.f_globals.get("__name__")).startswith(_SESSION) for it in frames)
+    return isinstance(error, (DatabaseError, InterfaceError))
 
 
 def is_lost(error: Exception) -> bool:
