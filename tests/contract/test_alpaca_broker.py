@@ -294,10 +294,32 @@ def test_an_account_that_could_short_is_asked_for_its_setting(stub: Stub) -> Non
     assert not broker(stub).account().no_shorting
 
 
-def test_an_account_that_is_blocked_in_any_way_is_blocked(stub: Stub) -> None:
+def test_an_account_that_is_blocked_in_any_way_is_blocked_and_says_what_to_do(stub: Stub) -> None:
     stub.script("GET /v2/account", Answer(body={**ACCOUNT, "trade_suspended_by_user": True}))
 
-    assert broker(stub).account().trading_blocked
+    account = broker(stub).account()
+    assert account.trading_blocked
+    assert account.why_blocked == (
+        "trading is suspended in its own settings: switch that off there"
+    )
+
+
+@pytest.mark.parametrize("status", ["FROBNICATED", None, 7])
+def test_a_status_that_nobody_knows_blocks_and_everything_else_is_read(
+    stub: Stub, status: object
+) -> None:
+    stub.script("GET /v2/account", Answer(body={**ACCOUNT, "status": status}))
+
+    account = broker(stub).account()
+    assert (account.trading_blocked, account.cash) == (True, Decimal("1000.5"))
+    assert "no status that is known here" in (account.why_blocked or "")
+
+
+def test_an_account_of_paper_money_alone_trades(stub: Stub) -> None:
+    stub.script("GET /v2/account", Answer(body={**ACCOUNT, "status": "PAPER_ONLY"}))
+
+    account = broker(stub).account()
+    assert (account.trading_blocked, account.why_blocked) == (False, None)
 
 
 def test_a_missing_figure_is_not_zero(stub: Stub) -> None:

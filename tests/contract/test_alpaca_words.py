@@ -17,7 +17,8 @@ from tests.unit.source_rules import PACKAGE, ROOT, python_files
 _SHARED = Path(os.environ.get("OPS_SHARED", ROOT.parent / "shared"))
 _OURS = {*get_args(BrokerStatus), *get_args(Status)}
 _PLAIN = {"held", "new"}  # English too
-_THEIRS = {*alpaca_words.ORDER_STATUS, *alpaca_words.CASH_KIND, alpaca_words.MAY_TRADE}
+_STATUSES = {*alpaca_words.TRADING_STATUSES, *alpaca_words.BLOCKING_STATUSES}
+_THEIRS = {*alpaca_words.ORDER_STATUS, *alpaca_words.CASH_KIND, *_STATUSES}
 _DECIDING = python_files(PACKAGE / "domain", PACKAGE / "execution", PACKAGE / "stages")
 
 
@@ -34,6 +35,27 @@ def test_each_status_that_alpaca_publishes_is_known() -> None:
     words = schemas["OrderStatus"]["enum"]
     assert words
     assert [word for word in words if alpaca_words.order_status(word) == "unknown"] == []
+
+
+def test_the_account_statuses_are_the_union_of_the_published_ones_and_alpaca_py_s() -> None:
+    published = _SHARED / "alpaca" / "trading-api.json"
+    if not published.exists():
+        pytest.skip(f"the published API is not in {_SHARED}")
+    schemas = json.loads(published.read_text(encoding="utf-8"))["components"]["schemas"]
+    known = {status.value for status in enums.AccountStatus}
+    assert known | set(schemas["AccountStatus"]["enum"]) == _STATUSES
+
+
+def test_the_page_says_what_each_account_status_means() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert all(f"`{word}`" in page for word in _STATUSES)
+    assert all(why in page for why in alpaca_words.BLOCKING_STATUSES.values())
+
+
+def test_a_status_that_nobody_knows_blocks_and_says_so() -> None:
+    told = alpaca_words.why_status_blocks("FROBNICATED")
+    assert told is not None
+    assert told.startswith("FROBNICATED, no status that is known here")
 
 
 def test_a_word_that_nobody_knows_is_unknown_and_no_error() -> None:

@@ -6,6 +6,7 @@ machines list these names one by one; a test compares both.
     OpsError
     ├── InvalidInput           the event is wrong: correct it and send it again
     ├── SettingsInvalid        an environment variable is missing or odd
+    │   └── AccountNotConfigured  ... an account has no keys at all: give them, or switch it off
     ├── SchemaBehind           the database lacks migrations: deploy them first
     ├── DatabaseUnavailable    nothing was committed: safe to try again
     ├── CommitUnknown          the reply to COMMIT was lost: look before acting
@@ -35,6 +36,9 @@ class InvalidInput(OpsError): ...
 
 
 class SettingsInvalid(OpsError): ...
+
+
+class AccountNotConfigured(SettingsInvalid): ...
 
 
 class SchemaBehind(OpsError): ...

@@ -182,16 +182,21 @@ def is_tradable(answer: object) -> bool:
 
 
 def account(answer: object) -> BrokerAccount:
-    """The account; one without the options fields is not enabled for options."""
+    """The account; one without the options fields is not enabled for options.
+
+    A status that is unknown, or is no text, blocks orders and is no reason not to read the rest.
+    """
     raw = _record(answer)
-    blocks = ("trading_blocked", "account_blocked", "trade_suspended_by_user")
-    flags = [_flag(raw, name) for name in blocks]
-    status = _text(raw, "status")
+    status = str(raw.get("status"))
+    blocks = [why for name, why in alpaca_words.BLOCKING_FLAGS.items() if _flag(raw, name)]
+    if (why := alpaca_words.why_status_blocks(status)) is not None:
+        blocks.insert(0, why)
     with_options = raw.get("options_trading_level") is not None
     return BrokerAccount(
         account_number=_text(raw, "account_number"),
         raw_status=status,
-        trading_blocked=status != alpaca_words.MAY_TRADE or any(flags),
+        trading_blocked=bool(blocks),
+        why_blocked="; ".join(blocks) or None,
         no_shorting=not _flag(raw, "shorting_enabled"),
         cash=_decimal(raw, "cash"),
         equity=_decimal(raw, "equity"),

@@ -98,7 +98,7 @@ class BrokerAccount:
     """The account at the broker, USD.
 
     `trading_blocked` covers every reason, an inactive account included; `raw_status` is the
-    broker's own word.
+    broker's own word, and `why_blocked` says what blocks and what to do about it.
     """
 
     account_number: str
@@ -111,3 +111,4 @@ class BrokerAccount:
     buying_power: Decimal
     options_buying_power: Decimal
     options_trading_level: int
+    why_blocked: str | None = None

@@ -346,8 +346,10 @@ def _why_not_sellable(broker: Broker | None, position: Position) -> str | None:
     """Why the broker would refuse a sale of the position; None where nothing speaks against it."""
     if broker is None:
         return None
-    if broker.account().trading_blocked:
-        return "the broker has blocked trading in the account"
+    account = broker.account()
+    if account.trading_blocked:
+        why = account.why_blocked or account.raw_status
+        return f"the broker takes no orders in the account ({why})"
     if not broker.is_tradable(position.symbol):
         return "the broker does not trade the symbol at present"
     return None

@@ -22,6 +22,7 @@ from ops_pipeline.domain.recommendations import Recommendation
 from ops_pipeline.domain.snapshots import MarketSnapshot
 from ops_pipeline.errors import CapExceeded
 from ops_pipeline.execution import (
+    account_standing,
     entry,
     illegible_items,
     kill_switch,
@@ -81,6 +82,9 @@ def run(
         _note_illegible(db, ctx, snapshot)
         account = snapshot.broker.account
         summary["equity"] = account.equity if account else None
+        if account is not None and account.trading_blocked:
+            with db.transaction() as tx:
+                account_standing.notice(tx, ctx.name, account, ctx.now())
         dispatch_run = _Run(ctx, db, run_id, counts)
         if request.dry_run:
             dispatch_run.rehearse(snapshot)

@@ -20,8 +20,14 @@ from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.operations.invariants import Breach, BrokerRecords
 from ops_pipeline.domain.orders import WATCHED_FOR
-from ops_pipeline.errors import SettingsInvalid, StageFailed
-from ops_pipeline.execution import adoption, broker_comparison, cash_check, order_sync
+from ops_pipeline.errors import AccountNotConfigured, SettingsInvalid, StageFailed
+from ops_pipeline.execution import (
+    account_standing,
+    adoption,
+    broker_comparison,
+    cash_check,
+    order_sync,
+)
 from ops_pipeline.execution.adoption import BrokerStatement, LedgerSymbols
 from ops_pipeline.execution.broker_comparison import Reading
 from ops_pipeline.execution.cash_check import CashBaseline
@@ -36,6 +42,7 @@ class Outcome:
     """What was compared, and how the breaks were settled.
 
     Attributes:
+        not_configured: Accounts without keys, which nobody can compare.
         differences: All breaks found, including adopted and repaired ones.
         unsettled: Breaks that remain; they halt entries.
         illegible: Items of the broker's lists that could not be read; those that may still
@@ -47,6 +54,7 @@ class Outcome:
     """
 
     accounts: int
+    not_configured: int
     positions_compared: int
     orders_compared: int
     differences: int
@@ -98,6 +106,9 @@ def run(
     total = _Total()
     for name in names:
         done = _isolated(partial(_reconcile_named, request, db, gateway, name))
+        if isinstance(done, AccountNotConfigured) and not _holds(db, name, clock.now()):
+            total.counts["not_configured"] += 1
+            continue
         if isinstance(done, Exception):
             error = what_failed(done)
             journal.went_wrong("account_not_reconciled", account=name, error=error)
@@ -115,7 +126,8 @@ def run(
 def _outcome(compared: int, total: _Total) -> Outcome:
     counts, listed = total.counts, total.breaches[: comparisons.LISTED]
     return Outcome(
-        accounts=compared,
+        accounts=compared - counts["not_configured"],
+        not_configured=counts["not_configured"],
         positions_compared=counts["positions"],
         orders_compared=counts["orders"],
         differences=counts["differences"],
@@ -154,6 +166,11 @@ def _accounts(
         return compared, accounts.all_names(tx)
 
 
+def _holds(db: UnitsOfWork, name: str, now: datetime) -> bool:
+    with db.transaction() as tx:
+        return accounts.holds_anything(tx, name, now)
+
+
 def _isolated(work: Callable[[], _Reconciled]) -> _Reconciled | Exception:
     """The result, or the account's own error: also keys that it alone lacks."""
     try:
@@ -190,8 +207,13 @@ def _reconcile(request: ReconcileRequest, db: UnitsOfWork, gateway: OrderGateway
     counts["positions"], counts["orders"] = len(statement.positions), len(statement.orders)
     breaches = broker_comparison.confirmed(db, broker, found, reading, ctx.clock)
     _keep(db, request, reading, breaches, perf_counter() - started)
+    asked_at = ctx.now()
+    told = broker.account()
+    with db.transaction() as tx:
+        account_standing.notice(tx, ctx.name, told, ctx.now())
     if request.account is None:
-        counts += _compare_cash(gateway, broker, since)
+        baseline = CashBaseline(told, asked_at, since=since)
+        counts += cash_check.compare(ctx, db, broker, baseline)
     if failed := (*synced.failures, *failures):
         raise StageFailed("; ".join(failed))
     return _Reconciled(counts, breaches)
@@ -213,12 +235,6 @@ def _keep(
             found=breaches,
             duration_ms=took_s * 1000,
         )
-
-
-def _compare_cash(gateway: OrderGateway, broker: Broker, since: datetime) -> Counter[str]:
-    asked_at = gateway.ctx.now()
-    baseline = CashBaseline(broker.account(), asked_at, since=since)
-    return cash_check.compare(gateway.ctx, gateway.db, broker, baseline)
 
 
 def _records(statement: BrokerStatement) -> BrokerRecords:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple, get_args
 
+from ops_pipeline.domain.broker import BrokerAccount
 from ops_pipeline.domain.cash import CashReading
 from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.legible import IllegibleItem
@@ -24,6 +25,8 @@ PositionAlert = Literal[
 AlertKind = Literal[
     PositionAlert,
     BreakKind,
+    "account_blocked",
+    "account_not_configured",
     "broker_status_unknown",
     "cash_differs",
     "classifier_backlog",
@@ -45,6 +48,7 @@ AlertKind = Literal[
     "price_jump",
     "stage_failed",
     "stage_silent",
+    "worker_died",
 ]
 
 # Resolved when the position closes.
@@ -305,6 +309,18 @@ def kill_switch(account: str, reason: str, day: date) -> Alert:
     )
 
 
+def account_blocked(account: str, told: BrokerAccount) -> Alert:
+    """The broker takes no orders: nothing can be bought, and nothing sold but by resting stops."""
+    return Alert(
+        kind="account_blocked",
+        scope=account,
+        subject=account,
+        severity="critical",
+        message=f"{account} takes no orders at its broker: {told.why_blocked or told.raw_status}",
+        details={"status": told.raw_status},
+    )
+
+
 def order_limit(account: str, reason: str) -> Alert:
     """Entries are halted since the account sent as many orders as it may."""
     return Alert(
@@ -314,6 +330,18 @@ def order_limit(account: str, reason: str) -> Alert:
         severity="critical",
         message=f"Entries are halted until ops resume: {reason}",
         details={},
+    )
+
+
+def worker_died(target: str, reason: str, severity: Severity) -> Alert:
+    """A thread of `ops up` ended on an error that nobody foresaw; it is started again."""
+    return Alert(
+        kind="worker_died",
+        scope="*",
+        subject=target,
+        severity=severity,
+        message=f"The worker of {target} died and was started again: {reason}",
+        details={"reason": reason},
     )
 
 
