@@ -22,6 +22,7 @@ class Deployment:
         stage: Part of every name, so that several stages can coexist. 1-12 letters and digits.
         accounts: Trading accounts, whose keys lie in `<prefix>/alpaca/<account>`.
         market_data_vendor: The registered name of the adapter that reads bars and quotes.
+        data_account: Whose keys read market data; "" takes the first of the accounts.
         data_feed: Of Alpaca's: "iex", or "sip" with its paid plan.
         nat: "instance", "gateway", or "none" (no internet access: everything pauses).
         nat_ami: Image of the NAT instance; "" takes the newest Amazon Linux 2023.
@@ -48,6 +49,7 @@ class Deployment:
     stage: str = MAIN
     accounts: tuple[str, ...] = ("large", "tiny")
     market_data_vendor: str = "alpaca"
+    data_account: str = ""
     data_feed: str = "iex"
     nat: str = "instance"
     nat_ami: str = ""
@@ -73,6 +75,11 @@ class Deployment:
     def prefix(self) -> str:
         """The prefix of all names; the main stage has the short one."""
         return "ops-pipeline" if self.stage == MAIN else f"ops-pipeline-{self.stage}"
+
+    @property
+    def reads_data(self) -> str:
+        """The account whose keys read market data."""
+        return self.data_account or self.accounts[0]
 
     @property
     def schedules_run(self) -> bool:
@@ -121,6 +128,7 @@ def layers_of(function: Stage, deployment: Deployment) -> tuple[str, ...]:
 _ALLOWED: Mapping[str, str] = {
     "stage": r"[a-z0-9]{1,12}",
     "market_data_vendor": r"[a-z][a-z0-9_]*",
+    "data_account": r"|[a-z0-9_]{1,50}",
     "data_feed": r"iex|sip",
     "nat": r"instance|gateway|none",
     "nat_ami": r"|ami-[0-9a-f]{8,17}",
@@ -157,6 +165,8 @@ def read_deployment(context: Callable[[str], Any]) -> Deployment:
     )
     if bool(chosen.model_s3_uri) != bool(chosen.model_sha256):
         raise ContextInvalid("model_s3_uri and model_sha256 are given together or not at all")
+    if chosen.reads_data not in chosen.accounts:
+        raise ContextInvalid(f"data_account must be one of {', '.join(chosen.accounts)}")
     return chosen
 
 

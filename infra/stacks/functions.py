@@ -82,6 +82,7 @@ def environment(function: Stage, deployment: Deployment) -> dict[str, str]:
     variables = {name: known[name] for name in function.env}
     if function.accounts != "none":
         variables["ALPACA_SECRET_PREFIX"] = alpaca_prefix(deployment)
+        variables["DATA_ACCOUNT"] = deployment.reads_data
     if has_model(function, deployment):
         variables["MODEL_S3_URI"] = deployment.model_s3_uri
         variables["MODEL_SHA256"] = deployment.model_sha256
@@ -93,10 +94,10 @@ def alpaca_prefix(deployment: Deployment) -> str:
 
 
 def accounts_of(function: Stage, deployment: Deployment) -> tuple[str, ...]:
-    """The accounts whose keys a function may read; market data uses the first account's."""
+    """The accounts whose keys a function may read; market data uses data_account's."""
     if function.accounts == "none":
         return ()
-    return deployment.accounts[:1] if function.accounts == "data" else deployment.accounts
+    return (deployment.reads_data,) if function.accounts == "data" else deployment.accounts
 
 
 def _architecture(function: Stage, deployment: Deployment) -> str:

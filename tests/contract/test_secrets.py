@@ -41,6 +41,7 @@ def test_a_login_is_read_as_rds_wrote_it(client: Any) -> None:
 def test_an_account_s_keys_are_read(client: Any) -> None:
     client.create_secret(Name="ops-pipeline/alpaca/large", SecretString=json.dumps(KEYS))
     keys = SecretsManager(client).account_keys("ops-pipeline/alpaca/large")
+    assert keys is not None
     assert (keys.key_id, keys.secret_key, keys.account_number) == ("id", CANARY, "PA1")
 
 
@@ -54,8 +55,12 @@ def test_a_changed_secret_is_seen_at_the_next_call(client: Any) -> None:
 
 
 def test_a_missing_secret_is_named(client: Any) -> None:
-    with pytest.raises(SettingsInvalid, match=r"ops-pipeline/alpaca/tiny.*ResourceNotFound"):
-        SecretsManager(client).account_keys("ops-pipeline/alpaca/tiny")
+    with pytest.raises(SettingsInvalid, match=r"ops-pipeline/db.*ResourceNotFound"):
+        SecretsManager(client).database_login("ops-pipeline/db")
+
+
+def test_an_account_without_a_secret_has_no_keys(client: Any) -> None:
+    assert SecretsManager(client).account_keys("ops-pipeline/alpaca/tiny") is None
 
 
 @pytest.mark.parametrize(

@@ -77,10 +77,10 @@ def test_another_brokers_keys_lie_under_its_own_name() -> None:
 def test_a_vendors_keys_are_those_of_its_own_first_account(db: Database) -> None:
     set_account(db, "large", broker="toy", execution_mode="TOY_PAPER")
     with db.transaction() as tx:
-        assert accounts.first_account_name(tx) == "tiny"
-        assert accounts.first_account_name(tx, "toy") == "large"
+        assert accounts.names_at(tx) == ["tiny"]
+        assert accounts.names_at(tx, "toy") == ["large"]
         with pytest.raises(StaleData, match="no account at third"):
-            accounts.first_account_name(tx, "third")
+            accounts.names_at(tx, "third")
 
 
 def test_bars_of_a_feed_that_nobody_registered_are_refused(db: Database) -> None:

@@ -24,6 +24,7 @@ ODD = {
     "DATABASE_URL": "mysql://somebody:hunter2@db/ops",
     "OPS_DEPLOYMENT": "Main deployment",
     "MARKET_DATA_VENDOR": "Some vendor",
+    "DATA_ACCOUNT": "Some account",
     "ALPACA_DATA_FEED": "sipp",
     "ALPACA_TRADING_URL": "paper",
     "ALPACA_DATA_URL": "ftp://data",

@@ -112,7 +112,7 @@ def test_a_minute_in_which_all_ran_raises_nothing(db: Database) -> None:
     outcome = check(db, NOON)
 
     assert outcome.unwell == []
-    assert outcome.checked == 17
+    assert outcome.checked == 19
     assert open_alerts(db) == []
 
 

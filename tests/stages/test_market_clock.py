@@ -127,7 +127,7 @@ def test_an_unknown_account_is_refused_and_the_known_ones_named(db: Database) ->
 
 def test_the_first_account_is_the_first_by_name(db: Database) -> None:
     with db.transaction() as tx:
-        assert accounts.first_account_name(tx) == "large"
+        assert accounts.names_at(tx)[0] == "large"
 
 
 def test_a_database_without_accounts_has_no_first_one(owner_db: Database) -> None:
@@ -135,7 +135,7 @@ def test_a_database_without_accounts_has_no_first_one(owner_db: Database) -> Non
         tx.execute("DELETE FROM accounts")
 
     with pytest.raises(StaleData, match="no account"), owner_db.transaction() as tx:
-        accounts.first_account_name(tx)
+        accounts.names_at(tx)
 
 
 def switch_off(db: Database, account: str) -> None:

@@ -14,6 +14,10 @@ from ops_pipeline.errors import SettingsInvalid
 _CONFIG = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2})
 
 
+class _NoSecret(SettingsInvalid):
+    """There is no secret of that name."""
+
+
 @dataclass(frozen=True, slots=True)
 class DatabaseLogin:
     """A login as RDS stores it in a secret; the repr has no password."""
@@ -63,16 +67,21 @@ class SecretsManager:
             password=fields["password"],
         )
 
-    def account_keys(self, secret_id: str) -> AccountKeys:
-        """Raises SettingsInvalid, as `database_login`."""
-        return AccountKeys(**self._read(secret_id, ("key_id", "secret_key", "account_number")))
+    def account_keys(self, secret_id: str) -> AccountKeys | None:
+        """None where there is no such secret. Raises SettingsInvalid, as `database_login`."""
+        names = ("key_id", "secret_key", "account_number")
+        try:
+            return AccountKeys(**self._read(secret_id, names))
+        except _NoSecret:
+            return None
 
     def _read(self, secret_id: str, names: tuple[str, ...]) -> dict[str, str]:
         try:
             text = self._client.get_secret_value(SecretId=secret_id)["SecretString"]
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            raise SettingsInvalid(f"the secret {secret_id} can't be read: {code}") from None
+            kind_of = _NoSecret if code == "ResourceNotFoundException" else SettingsInvalid
+            raise kind_of(f"the secret {secret_id} can't be read: {code}") from None
         except (BotoCoreError, KeyError) as error:
             kind = type(error).__name__
             raise SettingsInvalid(f"the secret {secret_id} can't be read: {kind}") from None

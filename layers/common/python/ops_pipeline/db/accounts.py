@@ -10,9 +10,8 @@ from ops_pipeline.errors import InvalidInput, StaleData
 
 _COLUMNS = ", ".join(column.name for column in fields(Account))
 
-_FIRST_AT = """
-SELECT account_name FROM accounts WHERE broker = :broker
-ORDER BY account_name COLLATE "C" LIMIT 1
+_NAMES_AT = """
+SELECT account_name FROM accounts WHERE broker = :broker ORDER BY account_name COLLATE "C"
 """
 
 _NAMES = 'SELECT account_name FROM accounts ORDER BY account_name COLLATE "C"'
@@ -28,10 +27,8 @@ _INACTIVE = 'SELECT account_name FROM accounts WHERE NOT active ORDER BY account
 
 # Positions, live orders, requests to close and ended orders that may still turn out to have
 # filled are guarded even if the account is inactive.
-_GUARD = """
-SELECT account_name FROM accounts AS a
-WHERE active
-   OR EXISTS (SELECT 1 FROM active_positions AS p
+_HELD = """
+      EXISTS (SELECT 1 FROM active_positions AS p
               WHERE p.account_name = a.account_name AND p.status <> 'closed')
    OR EXISTS (SELECT 1 FROM orders AS o
               WHERE o.account_name = a.account_name AND is_live(o.status))
@@ -45,8 +42,13 @@ WHERE active
                                     WHERE f.client_order_id = o.client_order_id))
    OR EXISTS (SELECT 1 FROM close_requests AS c
               WHERE c.account_name = a.account_name AND c.done_at IS NULL)
-ORDER BY account_name COLLATE "C"
 """
+
+_GUARD = f"""
+SELECT account_name FROM accounts AS a WHERE active OR {_HELD} ORDER BY account_name COLLATE "C"
+"""
+
+_HOLDS = f"SELECT account_name FROM accounts AS a WHERE account_name = :name AND ({_HELD})"
 
 _COMPARED = f"""
 SELECT account_name FROM ({_GUARD}) AS guarded JOIN accounts USING (account_name)
@@ -54,12 +56,12 @@ WHERE execution_mode <> 'SIMULATED' ORDER BY account_name COLLATE "C"
 """
 
 
-def first_account_name(tx: Transaction, broker: str = "alpaca") -> str:
-    """The broker's first account by name. Raises StaleData when there is none."""
-    row = tx.one(_FIRST_AT, broker=broker)
-    if row is None:
+def names_at(tx: Transaction, broker: str = "alpaca") -> list[str]:
+    """The broker's accounts by name. Raises StaleData when there are none."""
+    names = _names(tx, _NAMES_AT, broker=broker)
+    if not names:
         raise StaleData(f"accounts holds no account at {broker}")
-    return str(row["account_name"])
+    return names
 
 
 def all_names(tx: Transaction) -> list[str]:
@@ -103,6 +105,12 @@ def guard_accounts(tx: Transaction, now: datetime) -> list[str]:
     """Active accounts and all that hold something or have an order watched, halted or not."""
     since = {"watched_since": now - WATCHED_FOR, "fills_since": now - FILLS_WATCHED_FOR}
     return _names(tx, _GUARD, **since)
+
+
+def holds_anything(tx: Transaction, name: str, now: datetime) -> bool:
+    """Whether an account would be guarded also if it were inactive."""
+    since = {"watched_since": now - WATCHED_FOR, "fills_since": now - FILLS_WATCHED_FOR}
+    return bool(_names(tx, _HOLDS, name=name, **since))
 
 
 def compared_accounts(tx: Transaction, now: datetime) -> list[str]:

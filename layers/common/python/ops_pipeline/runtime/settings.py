@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, field_validator
 
-from ops_pipeline.errors import SettingsInvalid
+from ops_pipeline.errors import AccountNotConfigured, SettingsInvalid
 
 _WIDEST = {4: 8, 6: 7}
 
@@ -30,6 +30,9 @@ class Settings(BaseModel):
     database_owner_url: str | None = Field(default=None, alias="DATABASE_OWNER_URL")
     database_reader_url: str | None = Field(default=None, alias="DATABASE_READER_URL")
     deployment: str = Field(default="main", alias="OPS_DEPLOYMENT", pattern="^[a-z0-9]{1,12}$")
+    data_account: str | None = Field(
+        default=None, alias="DATA_ACCOUNT", pattern="^[a-z0-9_]{1,50}$"
+    )
     data_feed: Literal["iex", "sip"] = Field(default="iex", alias="ALPACA_DATA_FEED")
     market_data_vendor: str = Field(
         default="alpaca", alias="MARKET_DATA_VENDOR", pattern="^[a-z][a-z0-9_]*$"
@@ -163,6 +166,15 @@ def has_broker_keys(variables: Mapping[str, str], account: str, broker: str = "a
     """Whether any of an account's key variables is set; then all of them must be."""
     prefix = _prefix(account, broker)
     return any(variables.get(prefix + name) for name in ("KEY_ID", "SECRET_KEY", "ACCOUNT_NUMBER"))
+
+
+def not_configured(account: str, broker: str = "alpaca") -> AccountNotConfigured:
+    """The error for an account without any keys; it says what to do."""
+    prefix = _prefix(account, broker)
+    return AccountNotConfigured(
+        f"{account} has no keys: set {prefix}KEY_ID, {prefix}SECRET_KEY and "
+        f"{prefix}ACCOUNT_NUMBER (in AWS its secret), or set accounts.active to false"
+    )
 
 
 def _prefix(account: str, broker: str) -> str:

@@ -23,6 +23,7 @@ from ops_pipeline.db.roles import Role
 from ops_pipeline.db.runs import DryDatabase, FencedDatabase, Lease, UnitsOfWork
 from ops_pipeline.domain.market import minute_of
 from ops_pipeline.domain.operations.manifest import stage_named
+from ops_pipeline.errors import SettingsInvalid
 from ops_pipeline.execution.context import AccountContext, open_context
 from ops_pipeline.execution.market_reader import MarketReader
 from ops_pipeline.execution.order_gateway import OrderGateway
@@ -51,6 +52,7 @@ from ops_pipeline.runtime.settings import (
     Settings,
     environment,
     has_broker_keys,
+    not_configured,
     read_broker_keys,
     read_settings,
 )
@@ -148,11 +150,18 @@ class Runtime:
         }
 
     def broker_keys(self, account: str, held_at: str = ALPACA) -> BrokerKeys:
-        """One account's keys, from the environment or else from its secret, read again."""
+        """One account's keys, from the environment or else from its secret, read again.
+
+        Raises:
+            AccountNotConfigured: neither has any of them.
+            SettingsInvalid: some of them are missing, or the secret can't be read.
+        """
         prefix = self.settings.alpaca_secret_prefix
-        if prefix is None or has_broker_keys(self.variables, account, held_at):
+        if has_broker_keys(self.variables, account, held_at):
             return read_broker_keys(self.variables, account, held_at)
-        held = self.secrets.account_keys(f"{prefix}/{account}")
+        held = None if prefix is None else self.secrets.account_keys(f"{prefix}/{account}")
+        if held is None:
+            raise not_configured(account, held_at)
         return BrokerKeys(
             key_id=held.key_id, secret_key=held.secret_key, account_number=held.account_number
         )
@@ -165,7 +174,7 @@ class Runtime:
 
     @cached_property
     def market_data(self) -> MarketData:
-        """Bars and quotes of MARKET_DATA_VENDOR, where they need keys by its first account's."""
+        """Bars and quotes of MARKET_DATA_VENDOR, where they need keys by data_account's."""
         vendor = self.settings.market_data_vendor
         return bar_vendor_named(vendor).build(
             Access(
@@ -186,9 +195,20 @@ class Runtime:
 
     @cached_property
     def data_account(self) -> str:
-        """The account whose keys read market data: the vendor's first, by name."""
+        """The account whose keys read market data: DATA_ACCOUNT, else the first that has any.
+
+        Raises:
+            SettingsInvalid: DATA_ACCOUNT names no account at the vendor.
+            StaleData: there is no account at the vendor.
+        """
+        vendor, chosen = self.settings.market_data_vendor, self.settings.data_account
         with self.database.transaction() as tx:
-            return accounts.first_account_name(tx, self.settings.market_data_vendor)
+            names = accounts.names_at(tx, vendor)
+        if chosen is not None and chosen not in names:
+            known = ", ".join(names)
+            raise SettingsInvalid(f"DATA_ACCOUNT names no account at {vendor}; known are {known}")
+        keyed = (name for name in names if has_broker_keys(self.variables, name, vendor))
+        return chosen or next(keyed, names[0])
 
     @cached_property
     def feed(self) -> NewsFeed:

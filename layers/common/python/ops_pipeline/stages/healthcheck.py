@@ -1,5 +1,6 @@
 """Checks runs, output, failures and invariants; opens and resolves their alerts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -25,6 +26,7 @@ from ops_pipeline.domain.operations.health import (
     silent_stages,
     stale_outputs,
     ticks_looked_at,
+    unconfigured_accounts,
 )
 from ops_pipeline.domain.operations.invariants import Breach
 from ops_pipeline.domain.operations.stage import RunScope
@@ -99,10 +101,12 @@ def _findings(tx: Transaction, request: TickRequest, calendar: Calendar) -> list
     runs = health.succeeded_runs(tx, since=oldest)
     newest = health.newest_minutes(tx, until=tick)
     final = health.final_recommendations(tx, since=tick - _FAILURES_WITHIN)
+    configured = health.configured_accounts(tx, until=tick)
     return [
         *silent_stages(tick, session, served, runs),
         *_overdue(tx, request),
-        *_uncompared(tx, request, session),
+        *_uncompared(tx, request, session, configured),
+        *unconfigured_accounts(configured),
         *stale_outputs(tick, session, newest),
         classifier_backlog(health.waiting_items(tx, before=tick - LONGEST_WAIT)),
         *failing_accounts(final),
@@ -122,14 +126,20 @@ def _overdue(tx: Transaction, request: TickRequest) -> list[Finding]:
     return overdue_stages(request.tick, newest, limits)
 
 
-def _uncompared(tx: Transaction, request: TickRequest, session: Session | None) -> list[Finding]:
+def _uncompared(
+    tx: Transaction,
+    request: TickRequest,
+    session: Session | None,
+    configured: Mapping[str, bool],
+) -> list[Finding]:
     """Accounts without a recent comparison; a pipeline that just began owes none yet."""
     tick = request.tick
     if not health.was_running(tx, tick=tick - PERIODS * BETWEEN_COMPARISONS):
         return []
     known = comparisons.newest(tx, until=tick)
     newest = {account: comparison.tick for account, comparison in known.items()}
-    return old_comparisons(tick, session, accounts.compared_accounts(tx, tick), newest)
+    owed = [it for it in accounts.compared_accounts(tx, tick) if configured.get(it, True)]
+    return old_comparisons(tick, session, owed, newest)
 
 
 def _open(tx: Transaction, finding: Finding, clock: Clock) -> bool:

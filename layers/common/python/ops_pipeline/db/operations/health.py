@@ -25,6 +25,21 @@ CROSS JOIN LATERAL (
 ) AS run
 """
 
+# A run that failed says nothing about it.
+_CONFIGURED = """
+SELECT account.account_name AS account,
+       coalesce(run.counts ->> 'configured', 'true') <> 'false' AS configured
+FROM accounts AS account
+CROSS JOIN LATERAL (
+    SELECT counts FROM pipeline_runs
+    WHERE stage = 'position_manager' AND scope = account.account_name AND status = 'succeeded'
+      AND tick <= :until
+    ORDER BY tick DESC LIMIT 1
+) AS run
+WHERE account.active
+ORDER BY account.account_name COLLATE "C"
+"""
+
 _FINAL = """
 SELECT account_name, count(*) AS total, count(*) FILTER (WHERE status = 'FAILED') AS failed
 FROM dispatch_recommendations
@@ -104,6 +119,11 @@ def newest_runs(
     """The tick of the newest succeeded run by stage; a stage that never ran is absent."""
     found = tx.rows(_NEWEST_RUNS, stages=list(stages), until=until)
     return {row["stage"]: row["tick"] for row in found}
+
+
+def configured_accounts(tx: Transaction, *, until: datetime) -> dict[str, bool]:
+    """Whether the guard's newest run found keys, by active account; one without a run is absent."""
+    return {row["account"]: row["configured"] for row in tx.rows(_CONFIGURED, until=until)}
 
 
 def newest_minutes(tx: Transaction, *, until: datetime) -> dict[str, datetime | None]:

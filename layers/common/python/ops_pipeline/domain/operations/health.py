@@ -219,6 +219,26 @@ def _comparison_finding(account: str, newest: datetime | None, due: datetime) ->
     )
 
 
+def unconfigured_accounts(configured: Mapping[str, bool]) -> list[Finding]:
+    """For each account that a guard has served: whether it has keys.
+
+    Args:
+        configured: What its newest run found.
+    """
+    return [
+        Finding(
+            kind="account_not_configured",
+            scope=account,
+            subject=account,
+            passed=has_keys,
+            severity="warning",
+            message=f"{account} has no keys and does not trade: set them, or switch it off",
+            details={},
+        )
+        for account, has_keys in configured.items()
+    ]
+
+
 def stale_outputs(
     tick: datetime, session: Session | None, newest: Mapping[str, datetime | None]
 ) -> list[Finding]:
