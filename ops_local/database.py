@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from pg8000.native import identifier
 
+from ops_local.postgres.durability import make_durable
 from ops_local.postgres.server import EmbeddedPostgres
 from ops_pipeline.db import roles
 from ops_pipeline.db.driver.connection import Database, target_from_url
@@ -52,6 +53,7 @@ def opened(
     *,
     create: bool = True,
     fresh: bool = False,
+    durable: bool = False,
 ) -> Iterator[DatabaseUrls]:
     """Start the server if needed and create what is missing: roles, database, schema.
 
@@ -65,6 +67,7 @@ def opened(
         name: The database; None means the one in the URL, or `ops` on the embedded server.
         create: Create the database if it is missing; False refuses instead.
         fresh: Drop a database of that name first.
+        durable: What is committed on the embedded server survives a power cut from now on.
 
     Raises:
         InvalidInput: there is no such database, and `create` is False.
@@ -76,6 +79,8 @@ def opened(
         if database_url is None:
             server = stack.enter_context(EmbeddedPostgres(home / "postgres"))
             admin_url, name = server.url, name or "ops"
+            if durable:
+                make_durable(admin_url)
         else:
             admin_url, name = database_url, name or target_from_url(database_url).database
         passwords = ensure_roles(admin_url)

@@ -119,8 +119,11 @@ class Target:
                 "`ops up` or `ops demo` starts one"
             )
         create = purpose in _CREATE and place.kind == "live"
-        with opened(home.folder, place.server, migrations, place.name, create=create) as urls:
-            if purpose == "sets up" and place.kind == "live" and place.server is None:
+        here = purpose == "sets up" and place.kind == "live" and place.server is None
+        with opened(
+            home.folder, place.server, migrations, place.name, create=create, durable=here
+        ) as urls:
+            if here:
                 home.make_live(LIVE)
             yield urls
 

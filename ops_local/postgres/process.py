@@ -13,12 +13,11 @@ from ops_pipeline.errors import DatabaseUnavailable
 
 SUPERUSER = "ops_superuser"
 # Killing the process loses nothing that the kernel already has, so fsync may be off, but not
-# synchronous_commit.
+# synchronous_commit. In the data folder, not on the command line: a live pipeline's turns them on.
+_UNTIL_LIVE = "fsync = off\nfull_page_writes = off\n"
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "fsync": "off",
-    "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "jit": "off",
@@ -63,6 +62,8 @@ def initialise(folder: Path, binaries: Path, account: SystemUser | None) -> None
         process = _popen(command, account, stdin=subprocess.DEVNULL, output=subprocess.PIPE)
         output, _ = process.communicate()
         if process.returncode == 0:
+            with (partial / "postgresql.conf").open("a") as settings:
+                settings.write(_UNTIL_LIVE)
             partial.rename(folder / "data")
             return
     raise DatabaseUnavailable(f"initdb failed: {output.decode(errors='replace').strip()}")

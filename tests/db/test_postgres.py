@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ops_local.postgres.durability import make_durable
 from ops_local.postgres.postmaster import read_postmaster
 from ops_local.postgres.server import EmbeddedPostgres
 from ops_pipeline.db.driver.connection import Database, target_from_url
@@ -177,3 +178,24 @@ def test_an_ordinary_user_is_told_whose_data_it_is(server_folder: Path) -> None:
     )
     assert told.returncode == 1
     assert "run as that user or as root" in told.stderr
+
+
+_DURABLE = "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes')"
+
+
+def _durable(server: EmbeddedPostgres) -> set[str]:
+    found = _ask(server.url, _DURABLE)
+    assert isinstance(found, list)
+    return {row["setting"] for row in found}
+
+
+def test_a_live_pipeline_s_data_survives_a_power_cut_whoever_starts_the_server_next(
+    server_folder: Path,
+) -> None:
+    with EmbeddedPostgres(server_folder) as server:
+        assert _durable(server) == {"off"}
+        assert make_durable(server.url)
+        assert _durable(server) == {"on"}
+        assert not make_durable(server.url)
+    with EmbeddedPostgres(server_folder) as server:
+        assert _durable(server) == {"on"}
