@@ -12,6 +12,7 @@ from typing import Any
 from ops_local import deployed
 from ops_local.commandline.command import Command, VerbCall
 from ops_local.commandline.target import has_keys
+from ops_local.commands.status import late_parts
 from ops_local.pipeline import Pipeline
 from ops_local.summary import Part
 from ops_pipeline.adapters.calendar import NyseCalendar
@@ -41,6 +42,7 @@ def run(call: VerbCall) -> int:
         if current:
             call.announce(tx)
         parts = examine(tx, lambda: target.present(tx))
+        parts += late_parts(target, tx) if current else []
         names = accounts.compared_accounts(tx, target.present(tx)) if current else []
         known = _last_found(tx, target.present(tx)) if current else []
     if current:
@@ -122,7 +124,9 @@ def _compared(names: Sequence[str], ask: Ask) -> list[Row]:
 
 def _differences(name: str, ask: Ask) -> list[str]:
     try:
-        return list(ask({"account": name, "dry_run": True})["breaches"])
+        answer = ask({"account": name, "dry_run": True})
+        without = ["not configured: it has no keys"] * answer["not_configured"]
+        return [*without, *answer["breaches"]]
     except Exception as error:  # noqa: BLE001 - as in AWS; an account that was not compared is not well
         return [f"could not be compared: {type(error).__name__}: {error}"]
 

@@ -1,13 +1,17 @@
-"""`ops status`: accounts, the last run of each stage, open positions and alerts."""
+"""`ops status`: accounts, each stage's last run, what is overdue, open positions and alerts."""
 
+from ops_local import late_runs
 from ops_local.commandline.command import Command, VerbCall
+from ops_local.commandline.target import Target
 from ops_local.summary import Part
+from ops_pipeline.adapters.clock import WallClock
+from ops_pipeline.db.driver.transaction import Transaction
 from ops_pipeline.db.operations import overview
 from ops_pipeline.domain.market import new_york_day
 
 
 def run(call: VerbCall) -> int:
-    """Return 0 if nothing is wrong, 1 if an alert is open or a last run failed."""
+    """Return 0 if nothing is wrong, 1 if an alert is open, or a last run failed or is overdue."""
     target = call.target
     with target.reading("ops-status") as tx:
         call.announce(tx)
@@ -18,9 +22,17 @@ def run(call: VerbCall) -> int:
             Part("Orders placed by hand", overview.orders_by_hand(tx)),
             Part("Open alerts", overview.open_alerts(tx)),
         ]
-    call.print_parts(parts)
+        late = late_parts(target, tx)
+    call.print_parts([*parts, *late])
     failed = any(row.get("status") == "failed" for part in parts for row in part.rows)
-    return 1 if failed or parts[-1].rows else 0
+    return 1 if failed or any(part.rows for part in (parts[-1], *late)) else 0
+
+
+def late_parts(target: Target, tx: Transaction) -> list[Part]:
+    """Overdue runs, where a schedule on the wall clock owes any; a replay owes none."""
+    if target.place().kind == "replay":
+        return []
+    return [Part("Overdue runs", late_runs.find(tx, WallClock().now()))]
 
 
 COMMAND = Command(run)

@@ -2,9 +2,10 @@
 
 import argparse
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 from time import monotonic
 from typing import TextIO, cast
 
@@ -18,7 +19,7 @@ from ops_local.commands.replay import EXPECTED, generated, read_summary
 from ops_local.database import DatabaseUrls
 from ops_local.home import AlreadyUp, Home
 from ops_local.interrupts import stopped_by_signals
-from ops_local.live import loop
+from ops_local.live import loop, start_checks
 from ops_local.live.events import EventLines
 from ops_local.live.log_file import KEPT, RotatedLog
 from ops_local.pipeline import Tally
@@ -26,11 +27,13 @@ from ops_local.progress import shown
 from ops_local.replay import Interrupted, ReplayPlan, replay
 from ops_local.terminal import terminal
 from ops_pipeline.adapters.clock import WallClock
-from ops_pipeline.db import bindings, default_parameters
+from ops_pipeline.db import default_parameters
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.market import new_york_day, new_york_time
+from ops_pipeline.errors import SettingsInvalid
 from ops_pipeline.ports import Clock
 from ops_pipeline.runtime import log
+from ops_pipeline.runtime.wiring import Runtime
 
 _SESSION = "Keys of an account are set: trading on Alpaca's paper API"
 _PLAYED = "No keys are set: the paper exchange plays a generated session"
@@ -111,8 +114,9 @@ def _live(call: VerbCall, console: Console, place: Place, stop: threading.Event)
     tally = Tally(told=lambda failure: say(f"FAILED {failure}"))
     with call.target.urls("sets up", call.settings.migrations_dir) as urls:
         call.home.make_live(place.address)
-        _prepare(urls, clock, say)
+        _ensure_parameters(urls, clock)
         variables = {**call.variables, **urls.variables()}
+        _check(variables, clock, call.home.folder, say, tally)
         day = new_york_day(clock.now())
         bounds = (new_york_time(day, 8, 25), new_york_time(day, 16, 25))
         reader = Database(target_from_url(urls.reader), application_name="ops-up", read_only=True)
@@ -126,14 +130,34 @@ def _live(call: VerbCall, console: Console, place: Place, stop: threading.Event)
             return loop.run(variables, clock, wait=_wait(stop), watch=look, tally=tally)
 
 
-def _prepare(urls: DatabaseUrls, clock: Clock, say: Callable[[str], None]) -> None:
-    """Put the shipped parameters in force where there are none; say who does not trade."""
+def _ensure_parameters(urls: DatabaseUrls, clock: Clock) -> None:
     owner = Database(target_from_url(urls.owner), application_name="ops-up")
     with closing(owner), owner.transaction() as tx:
         default_parameters.ensure(tx, now=clock.now())
-        unbound = bindings.unbound(tx)
-    for words in unbound:
-        say(f"It does not trade: {words}.")
+
+
+def _check(
+    variables: Mapping[str, str],
+    clock: Clock,
+    folder: Path,
+    say: Callable[[str], None],
+    tally: Tally,
+) -> None:
+    """Say what each start check found.
+
+    Raises:
+        SettingsInvalid: with that no run could do anything.
+    """
+    fatal = []
+    with closing(Runtime(variables, clock)) as runtime:
+        for check in start_checks.run_all(runtime, folder):
+            say(str(check))
+            if check.verdict == "failed":
+                tally.failed_ever += 1
+            if check.verdict == "fatal":
+                fatal.append(f"{check.subject}: {check.found}")
+    if fatal:
+        raise SettingsInvalid("; ".join(fatal))
 
 
 def _wait(stop: threading.Event) -> Callable[[float], bool]:

@@ -136,12 +136,17 @@ class Cloud:
             )
         assert taken == 1, f"{role} had {taken} statements that read secrets"
 
-    def ops(self, *arguments: str) -> str:
+    def ops(self, *arguments: str, code: int = 0) -> str:
         """Run a verb of the command line, of the tree under test, for the deployed stack."""
-        return self._run(ROOT, sys.executable, "-m", "ops_local.cli", *arguments, "--stack", STACK)
+        verb = (sys.executable, "-m", "ops_local.cli", *arguments, "--stack", STACK)
+        return self._run(ROOT, *verb, code=code)
 
-    def _run(self, cwd: Path, *command: str) -> str:
-        """Run a program as this account's user; its output is kept in the folder."""
+    def _run(self, cwd: Path, *command: str, code: int = 0) -> str:
+        """Run a program as this account's user; its output is kept in the folder.
+
+        Args:
+            code: What it must end with.
+        """
         done = subprocess.run(
             command,
             cwd=cwd,
@@ -159,7 +164,7 @@ class Cloud:
         said = done.stdout + done.stderr
         with (self.folder / "commands.log").open("a", encoding="utf-8") as log:
             log.write(f"$ {' '.join(command)}\n{said}\nexit code {done.returncode}\n")
-        if done.returncode:
+        if done.returncode != code:
             raise CommandFailed(f"{' '.join(command[-4:])}: {said[-3000:]}")
         return done.stdout
 

@@ -328,7 +328,8 @@ def test_with_up_trading_after_a_demo_the_halt_reaches_what_trades(
         assert _ops(mine, "halt", *WHY) == 0
         assert capsys.readouterr().err.startswith(f"Live pipeline in {mine.folder}, no runs yet")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        # Nobody answered as its broker: that is a failure.
+        assert process.wait(60) == 1
     finally:
         process.kill()
         process.communicate()

@@ -10,6 +10,9 @@ from datetime import date, datetime
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.db.halts import HALTED
 
+# The owner of a replay's leases; a worker on the wall clock has a name of its own.
+REPLAYS_OWNER = "local"
+
 _ACCOUNTS = f"""
 SELECT account_name, execution_mode, active, max_positions, max_exposure, {HALTED} AS halted
 FROM accounts ORDER BY account_name COLLATE "C"
@@ -55,6 +58,12 @@ CROSS JOIN LATERAL (
 ) AS run
 """
 _LAST_RUN = "SELECT max(finished_at) AS at FROM pipeline_runs"
+_FIRST_TICK = "SELECT min(tick) AS at FROM pipeline_runs"
+_NEWEST_TICKS = """
+SELECT stage, scope, max(tick) AS tick FROM pipeline_runs
+WHERE status IN ('succeeded', 'failed') GROUP BY stage, scope
+"""
+_NEWEST_OWNER = "SELECT owner FROM pipeline_runs ORDER BY started_at DESC LIMIT 1"
 
 
 def accounts(tx: Transaction, *, today: date) -> list[Row]:
@@ -102,3 +111,20 @@ def last_run_at(tx: Transaction) -> datetime | None:
     """When the newest run finished; None where nothing ever ran."""
     row = tx.one(_LAST_RUN)
     return row["at"] if row else None
+
+
+def first_tick(tx: Transaction) -> datetime | None:
+    """The tick of the oldest run that is kept; None where nothing ever ran."""
+    row = tx.one(_FIRST_TICK)
+    return row["at"] if row else None
+
+
+def newest_ticks(tx: Transaction) -> dict[tuple[str, str], datetime]:
+    """The tick of the newest run that ended, by stage and scope."""
+    return {(row["stage"], row["scope"]): row["tick"] for row in tx.rows(_NEWEST_TICKS)}
+
+
+def is_replayed(tx: Transaction) -> bool:
+    """Whether the newest run was a replay's, whose clock is not the wall's."""
+    row = tx.one(_NEWEST_OWNER)
+    return row is not None and row["owner"] == REPLAYS_OWNER
