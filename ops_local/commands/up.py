@@ -77,6 +77,8 @@ def _play(
         call.print_parts(done.result)
     else:
         summary.show(console, done.result)
+    for failure in done.tally.failures[-20:]:
+        console.print(f"FAILED {failure}", markup=False, soft_wrap=True)
     return 1 if done.tally.failures else 0
 
 

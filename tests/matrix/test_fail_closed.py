@@ -46,10 +46,11 @@ is not adopted or repaired halts the account's entries. Where the broker cannot 
 comparison is kept, what the last one found stands, and after ten minutes an alert names the
 account. One account's failure stops no other's.
 
-An account without keys does not trade and fails no run: `account_not_configured` says so. With positions or live
-orders and no keys each of its runs fails, since nobody guards them; resting stops protect. An account whose broker
-takes no orders gets no entries, and `account_blocked` says why and what to do
-([account statuses](operations.md#account-statuses)). Parameters out of their bounds stop every stage that reads them.
+An account without keys does not trade and fails no run: `account_not_configured` says so. With
+positions or live orders and no keys each of its runs fails, since nobody guards them; resting stops
+protect. An account whose broker takes no orders gets no entries, and `account_blocked` says why and
+what to do ([account statuses](operations.md#account-statuses)). Parameters out of their bounds stop
+every stage that reads them.
 
 Beside what fails, an operator's word refuses entries: `account_active` while the account has
 `active = false`, `trading_state` while it is halted (by the pipeline itself too, where the database
