@@ -56,7 +56,10 @@ def _list(call: VerbCall) -> int:
 
 
 def _bind(call: VerbCall) -> int:
-    """Compare, ask, bind; returns 1 when an account is not bound in the end."""
+    """Compare, ask, bind; returns 1 when one is refused or none is bound in the end.
+
+    With --all an account without keys is left out, and said to be so.
+    """
     command = BindCommand(
         operator=call.operator,
         reason=call.args.reason,
@@ -91,7 +94,9 @@ def _asked(call: VerbCall, command: BindCommand, bind: Bind) -> int:
             return Exit.WRONG
         compared = bind(replace(command, confirm=True))
     call.print_parts([Part("Bindings", compared)])
-    return Exit.WRONG if any(row["state"] == "refused" for row in compared) else Exit.GOOD
+    states = {row["state"] for row in compared}
+    is_bound = states & {"bound", "bound already"}
+    return Exit.GOOD if is_bound and "refused" not in states else Exit.WRONG
 
 
 LIST = Command(_list)

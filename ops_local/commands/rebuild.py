@@ -69,7 +69,9 @@ def _asked(call: VerbCall, command: RebuildCommand, rebuild: Rebuild) -> int:
         "Entries are halted. Compare positions and limits with your broker's page; "
         "`ops resume` lets entries in once ledger and broker agree.\n"
     )
-    return Exit.WRONG if any(row["state"] == "refused" for row in found) else Exit.GOOD
+    states = {row["state"] for row in found}
+    is_done = states & {"rebuilt", "only simulates"}
+    return Exit.GOOD if is_done and "refused" not in states else Exit.WRONG
 
 
 COMMAND = Command(_run, _arguments)

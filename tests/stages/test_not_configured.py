@@ -12,6 +12,8 @@ from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.settings import not_configured
 from ops_pipeline.runtime.wiring import Runtime
 from ops_pipeline.stages import healthcheck, reconciler
+from ops_pipeline.stages.account_binding import BindCommand
+from ops_pipeline.stages.rebuilding import RebuildCommand
 from ops_pipeline.stages.request import ReconcileRequest, TickRequest
 from tests.support.builders_trading import TradingBench
 from tests.support.handlers import handler_of
@@ -142,4 +144,15 @@ def test_some_of_the_keys_are_an_error_and_not_an_account_without_keys(
     with pytest.raises(SettingsInvalid, match="ALPACA_TINY_SECRET_KEY is not set") as raised:
         made.broker_keys("tiny")
     assert not isinstance(raised.value, AccountNotConfigured)
+    made.close()
+
+
+def test_what_binds_or_rebuilds_all_leaves_an_account_without_keys_out(
+    bench: TradingBench, database_urls: DatabaseUrls
+) -> None:
+    made = Runtime(database_urls.variables(), bench.clock)
+    bind = BindCommand(operator="o", reason="r", account=None, number=None)
+    rebuild = RebuildCommand(operator="o", reason="r", account=None)
+    for rows in (made.binder.run(bind)["accounts"], made.rebuilder.run(rebuild)["accounts"]):
+        assert [row["state"] for row in rows] == ["not configured", "not configured"]
     made.close()

@@ -41,7 +41,7 @@ def test_the_shipped_parameters_are_within_them() -> None:
 def test_what_is_below_or_above_is_refused_by_its_name(path: str) -> None:
     least, most = BOUNDS[path]
     for value in (math.ceil(least) - 1, int(most) + 1, -5):
-        with pytest.raises(InvalidInput, match=f"{path} is {value}: it must be {least:g} to"):
+        with pytest.raises(InvalidInput, match=f"{path} is {value:g}: it must be {least:g} to"):
             overlay(Parameters(), changed(path, value))
 
 

@@ -176,4 +176,4 @@ def _judged(path: str, value: float | Decimal) -> str | None:
     least, most = BOUNDS[field_of(path)]
     if least <= float(value) <= most:
         return None
-    return f"{path} is {value}: it must be {least:g} to {most:g}"
+    return f"{path} is {float(value):g}: it must be {least:g} to {most:g}"

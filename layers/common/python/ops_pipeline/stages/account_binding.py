@@ -14,13 +14,13 @@ from ops_pipeline.db.operations import operator
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.broker import BrokerAccount
-from ops_pipeline.errors import AccountMismatch, InvalidInput, OpsError
+from ops_pipeline.errors import AccountMismatch, AccountNotConfigured, InvalidInput, OpsError
 from ops_pipeline.execution.abandonment import abandon
 from ops_pipeline.ports import Broker, Clock
 
 OpenBroker = Callable[[str, str], Broker]
 NewestOrder = Literal["not asked", "none here", "there", "missing"]
-State = Literal["bound", "bound already", "can be bound", "refused"]
+State = Literal["bound", "bound already", "can be bound", "not configured", "refused"]
 
 # As much of an account number as is shown: all of it is nobody's business but the broker's.
 _SHOWN = 4
@@ -119,6 +119,8 @@ class Binder:
             if first != row.account:
                 raise AccountMismatch(f"{row.account}: the keys of {first} open the same account")
             return replace(row, state=self._bind(command, account, told))
+        except AccountNotConfigured as error:
+            return replace(row, state="not configured", why=str(error))
         except OpsError as error:
             return replace(row, why=str(error))
 

@@ -20,7 +20,7 @@ from ops_pipeline.domain.broker import BrokerOrder
 from ops_pipeline.domain.legible import Listing
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.orders import WATCHED_FOR, may_still_fill, read_client_order_id
-from ops_pipeline.errors import AccountMismatch, InvalidInput, OpsError
+from ops_pipeline.errors import AccountMismatch, AccountNotConfigured, InvalidInput, OpsError
 from ops_pipeline.execution import ledger_comparison, lost_orders
 from ops_pipeline.execution.order_gateway import OrderGateway
 from ops_pipeline.ports import Broker, Clock
@@ -61,7 +61,9 @@ class AccountRebuild:
     account: str
     broker: str
     mode: str
-    state: Literal["can be rebuilt", "rebuilt", "only simulates", "refused"] = "refused"
+    state: Literal["can be rebuilt", "rebuilt", "only simulates", "not configured", "refused"] = (
+        "refused"
+    )
     number: str = ""
     limits: str = ""
     positions: int = 0
@@ -146,6 +148,8 @@ class Rebuilder:
             self._bind(command, row)
             gateway = self.gateway(row.account)
             counts = ledger_comparison.compare(gateway.ctx, self.db, gateway)
+        except AccountNotConfigured as error:
+            return self._halted(replace(row, state="not configured", why=str(error)))
         except OpsError as error:
             return self._halted(replace(row, state="refused", why=str(error)))
         return self._halted(
