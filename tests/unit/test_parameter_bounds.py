@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ops_pipeline.db.parameters import overlay
-from ops_pipeline.domain.parameter_bounds import (
+from ops_pipeline.domain.operations.parameter_bounds import (
     BOUNDS,
     ORDERED,
     field_of,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from ops_pipeline.db.driver.connection import Database, Transaction
-from ops_pipeline.domain.parameter_bounds import out_of_bounds
+from ops_pipeline.domain.operations.parameter_bounds import out_of_bounds
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.errors import InvalidInput, SettingsInvalid
 
