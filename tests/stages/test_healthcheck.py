@@ -112,7 +112,7 @@ def test_a_minute_in_which_all_ran_raises_nothing(db: Database) -> None:
     outcome = check(db, NOON)
 
     assert outcome.unwell == []
-    assert outcome.checked == 19
+    assert outcome.checked == 21
     assert open_alerts(db) == []
 
 
@@ -258,6 +258,52 @@ def test_more_than_a_tenth_failing_within_an_hour_raises_an_alert_for_the_accoun
     check(db, NOON)
 
     assert [alert["scope"] for alert in open_alerts(db)] == alerts
+
+
+def refuse(db: Database, gate: str, observed: str, count: int) -> None:
+    """So many recommendations that this gate refused, and another of a single idea."""
+    recommend(db, "SKIPPED", count, first=0, account="large")
+    with db.transaction() as tx:
+        tx.execute(
+            "UPDATE dispatch_recommendations SET risk_gate_json = CAST(:gates AS jsonb)",
+            gates=f'{{"{gate}": {{"passed": false, "observed": {observed}}}, '
+            '"confidence": {"passed": false, "observed": 0.1}}',
+        )
+
+
+@pytest.mark.parametrize(
+    ("gate", "observed", "count", "alerts"),
+    [
+        ("vix_regime", "44.1", 3, ["large"]),
+        ("vix_regime", "44.1", 2, []),
+        ("confidence", "0.1", 9, []),
+        ("buying_power", "null", 3, ["large"]),
+        ("buying_power", "12.5", 3, []),
+    ],
+)
+def test_a_gate_that_refuses_every_idea_of_an_hour_is_named_with_what_to_do(
+    db: Database, gate: str, observed: str, count: int, alerts: list[str]
+) -> None:
+    healthy(db, NOON)
+    refuse(db, gate, observed, count)
+
+    check(db, NOON)
+
+    found = open_alerts(db)
+    assert [alert["scope"] for alert in found] == alerts
+    assert all(f"refused by {gate}, " in alert["message"] for alert in found)
+
+
+def test_what_refused_every_idea_and_no_longer_does_has_its_alert_resolved(db: Database) -> None:
+    healthy(db, NOON)
+    refuse(db, "guard_alive", "null", 3)
+    check(db, NOON)
+    assert len(open_alerts(db)) == 1
+    recommend(db, "EXECUTED", 1, first=20, account="large")
+
+    check(db, NOON)
+
+    assert open_alerts(db) == []
 
 
 def fail_dispatcher(db: Database, tick: datetime) -> None:

@@ -29,6 +29,7 @@ from ops_pipeline.domain.operations.health import (
     unconfigured_accounts,
 )
 from ops_pipeline.domain.operations.invariants import Breach
+from ops_pipeline.domain.operations.refusals import blocked_entries
 from ops_pipeline.domain.operations.stage import RunScope
 from ops_pipeline.ports import Calendar, Clock
 from ops_pipeline.stages.request import TickRequest
@@ -110,6 +111,7 @@ def _findings(tx: Transaction, request: TickRequest, calendar: Calendar) -> list
         *stale_outputs(tick, session, newest),
         classifier_backlog(health.waiting_items(tx, before=tick - LONGEST_WAIT)),
         *failing_accounts(final),
+        *blocked_entries(health.refused_entries(tx, since=tick - _FAILURES_WITHIN)),
     ]
 
 

@@ -5,6 +5,11 @@ from datetime import datetime
 
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.domain.operations.health import OUTPUTS, FinalRecommendations, Run, Streak
+from ops_pipeline.domain.operations.refusals import (
+    BLOCKING,
+    BLOCKING_IF_UNKNOWN,
+    RefusedEntries,
+)
 from ops_pipeline.domain.parameters import GateRules
 
 _RUNS = """
@@ -46,6 +51,27 @@ FROM dispatch_recommendations
 WHERE created_at > :since AND status NOT IN ('PENDING', 'PROCESSING')
 GROUP BY account_name
 ORDER BY account_name COLLATE "C"
+"""
+
+# A gate that an idea passed or that was not asked refuses nothing.
+_REFUSED = """
+SELECT account.account_name AS account, gate.key AS gate, count(DISTINCT r.id) AS refused,
+    (SELECT count(*) FROM dispatch_recommendations AS final
+     WHERE final.account_name = account.account_name AND final.created_at > :since
+       AND final.status NOT IN ('PENDING', 'PROCESSING')) AS total
+FROM accounts AS account
+LEFT JOIN dispatch_recommendations AS r
+    ON r.account_name = account.account_name AND r.created_at > :since AND r.status = 'SKIPPED'
+LEFT JOIN LATERAL (
+    SELECT verdict.key FROM jsonb_each(r.risk_gate_json) AS verdict (key, value)
+    WHERE verdict.value ->> 'passed' = 'false'
+      AND (verdict.key = ANY(CAST(:blocking AS text[]))
+           OR (verdict.key = ANY(CAST(:if_unknown AS text[]))
+               AND verdict.value ->> 'observed' IS NULL))
+) AS gate ON true
+WHERE account.active
+GROUP BY account.account_name, gate.key
+ORDER BY account.account_name COLLATE "C", gate.key COLLATE "C"
 """
 
 # The same trades as the gate counts: in the account's mode, since it was last resumed.
@@ -139,6 +165,26 @@ def final_recommendations(tx: Transaction, *, since: datetime) -> list[FinalReco
     return [
         FinalRecommendations(row["account_name"], row["total"], row["failed"])
         for row in tx.rows(_FINAL, since=since)
+    ]
+
+
+def refused_entries(tx: Transaction, *, since: datetime) -> list[RefusedEntries]:
+    """Each active account's final recommendations since then, and what refused them."""
+    rows = tx.rows(
+        _REFUSED, since=since, blocking=list(BLOCKING), if_unknown=list(BLOCKING_IF_UNKNOWN)
+    )
+    totals = {row["account"]: row["total"] for row in rows}
+    return [
+        RefusedEntries(
+            account,
+            total,
+            {
+                row["gate"]: row["refused"]
+                for row in rows
+                if row["account"] == account and row["gate"]
+            },
+        )
+        for account, total in totals.items()
     ]
 
 

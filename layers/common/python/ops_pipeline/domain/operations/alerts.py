@@ -30,6 +30,7 @@ AlertKind = Literal[
     "broker_status_unknown",
     "cash_differs",
     "classifier_backlog",
+    "entries_refused",
     "fact_unbooked",
     "failure_rate",
     "fill_unpriced",
