@@ -103,6 +103,8 @@ def _logging(home: Home, console: Console) -> Iterator[None]:
     console.print(f"Log: {file}, {KEPT} older ones beside it", markup=False, soft_wrap=True)
     with closing(RotatedLog(file)) as stream, log.written_to(cast("TextIO", stream)):
         yield
+    if stream.lost:
+        console.print(f"{stream.lost} lines of the log could not be written", highlight=False)
 
 
 def _live(call: VerbCall, console: Console, place: Place, stop: threading.Event) -> Tally:
