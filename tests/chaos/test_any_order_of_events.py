@@ -43,6 +43,7 @@ from tests.conftest import TEMPLATE
 from tests.support.builders_trading import DAY, TradingBench
 from tests.support.fake_broker import ENDED, Call, FakeBroker
 from tests.support.fakes import regular_session
+from tests.support.refusals import unless_a_fill_may_be_late
 
 T = TypeVar("T")
 TICKERS = ("AAA", "BBB", "CCC")
@@ -245,7 +246,7 @@ class Trading(RuleBasedStateMachine):
 
     @rule(mode=st.sampled_from(["SIMULATED", "ALPACA_PAPER"]))
     def change_mode(self, mode: str) -> None:
-        """Refused while anything of the account is open, live or unresolved."""
+        """Refused while anything of the account is open, live, unresolved or may fill late."""
         before = self._mode()
         if mode != before and self._anything_open():
             refused = pytest.raises((DatabaseError, OpsError), match="mode and broker stand")
@@ -253,7 +254,8 @@ class Trading(RuleBasedStateMachine):
                 self.bench.set_account(execution_mode=mode)
             assert self._mode() == before
         else:
-            self.bench.set_account(execution_mode=mode)
+            with unless_a_fill_may_be_late():
+                self.bench.set_account(execution_mode=mode)
 
     @rule(minutes=st.sampled_from([1, 3]))
     def keys_open_another_account(self, minutes: int) -> None:

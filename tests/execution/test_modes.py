@@ -1,12 +1,15 @@
 """An account's mode changes with something open: nothing real is simulated, nothing is hidden."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from pg8000.exceptions import DatabaseError
 
 from ops_pipeline.db import orders
-from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.db.driver.connection import Database, Transaction
 from ops_pipeline.domain.orders import Order
 from ops_pipeline.errors import BrokerOutcomeUnknown, OpsError
 from ops_pipeline.execution.decisions.booking import EvidenceMismatch
@@ -65,7 +68,7 @@ def test_mode_and_broker_stand_while_anything_is_open(
     assert bench.order()["execution_mode"] == "ALPACA_PAPER"
 
 
-def test_a_flat_account_changes_its_mode(bench: TradingBench) -> None:
+def test_a_flat_account_changes_its_mode(bench: TradingBench, owner_db: Database) -> None:
     bench.buy()
     bench.run("UPDATE active_positions SET exit_requested = 'operator'")
     bench.broker.at_once["AAA"] = ("99.98", None)
@@ -73,12 +76,78 @@ def test_a_flat_account_changes_its_mode(bench: TradingBench) -> None:
         bench.next_minute()
         bench.guard()
     assert bench.position()["status"] == "closed"
+    with owner_db.transaction() as tx:
+        _guarded(tx, bench.clock.now() + timedelta(days=5))
     bench.set_account(execution_mode="SIMULATED")
+    with owner_db.transaction() as tx:
+        tx.execute("DELETE FROM pipeline_runs WHERE owner = 'days later'")
     bench.recommend("BBB")
     bench.quote("BBB")
     bench.dispatch()
     by_ticker = {order["ticker"]: order["execution_mode"] for order in bench.orders("entry")}
     assert by_ticker == {"AAA": "ALPACA_PAPER", "BBB": "SIMULATED"}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An order for ten shares; its account's guard ran last so many days after its end."""
+
+    filled: int
+    recorded: int
+    days: int
+
+
+@pytest.mark.parametrize("order", [Ended(0, 0, 3), Ended(4, 4, 3), Ended(10, 4, 8)])
+def test_mode_and_broker_stand_while_the_broker_may_tell_of_a_late_fill(
+    bench: TradingBench, owner_db: Database, order: Ended
+) -> None:
+    """A switched account is asked nothing, so a late fill of its order would never be booked."""
+    _insert(owner_db, order)
+    with pytest.raises(REFUSED, match=r"may still tell of a fill of late-1: .* to 2026-02-"):
+        bench.set_account(execution_mode="SIMULATED")
+
+
+@pytest.mark.parametrize("order", [Ended(0, 0, 5), Ended(10, 10, 1), Ended(10, 4, 10)])
+def test_mode_and_broker_may_change_once_no_late_fill_is_waited_for(
+    bench: TradingBench, owner_db: Database, order: Ended
+) -> None:
+    _insert(owner_db, order)
+    bench.set_account(execution_mode="SIMULATED")
+
+
+def _insert(owner_db: Database, order: Ended) -> None:
+    with owner_db.transaction() as tx:
+        tx.execute(
+            "INSERT INTO orders (client_order_id, account_name, purpose, ticker, symbol,"
+            " instrument_type, multiplier, side, quantity, order_type, time_in_force, price,"
+            " reserved_notional, status, attempt, tick, decided_at, terminal_at, reason,"
+            " parameter_version, broker_order_id, filled_qty, filled_avg_price)"
+            " VALUES ('late-1', 'large', 'adopted', 'AAA', 'AAA', 'STOCK', 1, 'buy', 10, 'limit',"
+            " 'day', 100, 0, :status, 1, '2026-02-02', '2026-02-02',"
+            " '2026-02-03', 'external', 1, 'b-9', :filled,"
+            " :price)",
+            status="filled" if order.filled == 10 else "canceled",
+            filled=order.filled,
+            price=100 if order.filled else None,
+        )
+        _guarded(tx, datetime(2026, 2, 3, tzinfo=UTC) + timedelta(days=order.days))
+        if order.recorded:
+            tx.execute(
+                "INSERT INTO fills (account_name, fill_id, client_order_id, symbol, side, quantity,"
+                " price, executed_at, evidence, recorded_at) VALUES ('large', 'f-1', 'late-1',"
+                " 'AAA', 'buy', :recorded, 100, '2026-02-03', 'broker', '2026-02-03')",
+                recorded=order.recorded,
+            )
+
+
+def _guarded(tx: Transaction, tick: datetime) -> None:
+    tx.execute(
+        "INSERT INTO pipeline_runs (run_id, stage, tick, scope, attempt, status, owner,"
+        " lease_expires_at, started_at, finished_at, counts) VALUES (:id, 'position_manager',"
+        " :tick, 'large', 1, 'succeeded', 'days later', :tick, :tick, :tick, '{}')",
+        id=uuid4(),
+        tick=tick,
+    )
 
 
 def test_the_history_keeps_the_mode_that_the_position_was_opened_under(bench: TradingBench) -> None:

@@ -15,6 +15,7 @@ from ops_local.replay_environment import ACCOUNTS, ReplayEnvironment
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.errors import OpsError
+from tests.support.refusals import unless_a_fill_may_be_late
 
 _OPEN = """
 SELECT 1 FROM active_positions WHERE account_name = 'large' AND status <> 'closed'
@@ -112,8 +113,9 @@ class People:
                 self._update("execution_mode = 'SIMULATED'")
             self.refused += 1
         else:
-            self._update("execution_mode = 'SIMULATED'")
-            self._update("execution_mode = 'ALPACA_PAPER'")
+            with unless_a_fill_may_be_late():
+                self._update("execution_mode = 'SIMULATED'")
+                self._update("execution_mode = 'ALPACA_PAPER'")
 
     def lose_all_quotes(self) -> None:
         self.set_faults({"kind": "no_quote", "rate": 1.0})

@@ -31,6 +31,7 @@ VERSIONS = (
     "0030_recover_the_ledger",
     "0031_index_settled_orders",
     "0038_keep_the_terms_of_orders",
+    "0042_keep_the_mode_of_ended_orders",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"
