@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
 import hypothesis
@@ -50,12 +51,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
     return _ByFile(config, log)
 
 
+# What each of these files needs is replayed once, in whichever process has them.
+_SHARED_REPLAYS = ("replayed", "generated_morning")
+
+
 class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no types
-    """Shares the tests among processes by file; replays use one another's days: one process."""
+    """Shares the tests among processes by file; files that use the same replays stay together."""
 
     def _split_scope(self, nodeid: str) -> str:
         path, _, _ = nodeid.partition("::")
-        return "replay" if "/replay/" in path else path
+        return _scope(path)
+
+
+@cache
+def _scope(path: str) -> str:
+    if "/replay/" not in path:
+        return path
+    text = (ROOT / path).read_text(encoding="utf-8")
+    return next((name for name in _SHARED_REPLAYS if f"{name}:" in text), path)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ import urllib3
 from ops_local.exchange.launcher import PaperAccount, RunningExchange, start
 from ops_local.recordings import recording
 from ops_pipeline.domain.market import MINUTE, Bar, Quote, new_york_time
+from tests.support.exchange_thread import ExchangeThread
 
 with warnings.catch_warnings():
     # alpaca-py imports websockets.legacy, which says at import that it is deprecated.
@@ -109,9 +110,17 @@ def open_exchange(
     accounts: Sequence[PaperAccount] = (LARGE, TINY),
     store: str = "exchange.sqlite",
 ) -> RunningExchange:
-    """An exchange over such a market; who opens it stops it."""
+    """An exchange over such a market, in a thread; who opens it stops it."""
     folder = write_market(tmp_path / f"market-{day}", changes, day=day, closes=closes)
-    return start(folder, tmp_path / store, accounts, tmp_path / "exchange.log")
+    return ExchangeThread(folder, tmp_path / store, accounts)
+
+
+def start_exchange(
+    tmp_path: Path, *, accounts: Sequence[PaperAccount] = (LARGE, TINY)
+) -> RunningExchange:
+    """The same as a process, as a user starts it."""
+    folder = write_market(tmp_path / f"market-{MONDAY}")
+    return start(folder, tmp_path / "exchange.sqlite", accounts, tmp_path / "exchange.log")
 
 
 def trading(exchange: RunningExchange, account: PaperAccount = LARGE) -> Any:

@@ -24,23 +24,23 @@ from tests.contract.paper_street import (
     TINY,
     at,
     look,
-    open_exchange,
     own,
     place,
+    start_exchange,
     trading,
     write_market,
 )
 
 
 def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
-    with open_exchange(tmp_path) as exchange:
+    with start_exchange(tmp_path) as exchange:
         exchange.set_clock(at("10:31"))
         own(exchange, 10)
         resting = place(exchange, qty="3", side="sell", limit_price="11")
         before = exchange.tables()
         kill(exchange.pid, signal.SIGKILL)
 
-    with open_exchange(tmp_path) as again:
+    with start_exchange(tmp_path) as again:
         assert again.tables() == before
         assert again.now() == at("10:31")
         assert look(again, resting)["status"] == "new"
@@ -50,7 +50,7 @@ def test_the_same_requests_leave_the_same_store_row_for_row(tmp_path: Path) -> N
     books = []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-        with open_exchange(tmp_path / name) as exchange:
+        with start_exchange(tmp_path / name) as exchange:
             exchange.set_clock(at("10:31"))
             place(exchange, qty="250")
             place(exchange, account=TINY, qty="30")
@@ -64,9 +64,9 @@ def test_the_same_requests_leave_the_same_store_row_for_row(tmp_path: Path) -> N
 
 
 def test_a_second_exchange_on_the_same_store_is_refused(tmp_path: Path) -> None:
-    with open_exchange(tmp_path) as first:
+    with start_exchange(tmp_path) as first:
         with pytest.raises(ExchangeFailed, match="locked"):
-            open_exchange(tmp_path)
+            start_exchange(tmp_path)
         first.set_clock(at("10:31"))
         assert place(first)
 
@@ -77,14 +77,14 @@ def test_an_exchange_without_a_recording_says_why_it_does_not_start(tmp_path: Pa
 
 
 def test_stopping_twice_is_harmless(tmp_path: Path) -> None:
-    exchange = open_exchange(tmp_path)
+    exchange = start_exchange(tmp_path)
     exchange.stop()
     exchange.stop()
     assert not _alive(exchange.pid)
 
 
 def test_the_keys_are_kept_out_of_store_and_log(tmp_path: Path) -> None:
-    with open_exchange(tmp_path) as exchange:
+    with start_exchange(tmp_path) as exchange:
         exchange.set_clock(at("10:31"))
         place(exchange)
 
@@ -136,7 +136,7 @@ def test_it_runs_by_hand_on_accounts_from_a_file(tmp_path: Path) -> None:
 
 
 def test_a_terminated_exchange_leaves_a_whole_store_and_no_complaint(tmp_path: Path) -> None:
-    with open_exchange(tmp_path) as exchange:
+    with start_exchange(tmp_path) as exchange:
         exchange.set_clock(at("10:31"))
         place(exchange)
         kill(exchange.pid, signal.SIGTERM)
@@ -146,7 +146,7 @@ def test_a_terminated_exchange_leaves_a_whole_store_and_no_complaint(tmp_path: P
 
 
 def test_keep_alive_answers_do_not_wait_for_acknowledgements(tmp_path: Path) -> None:
-    with open_exchange(tmp_path) as exchange:
+    with start_exchange(tmp_path) as exchange:
         client = trading(exchange)
         asked = [_seconds(client.get_account) for _ in range(30)]
         moments = [at("10:00") + minute * MINUTE for minute in range(30)]
@@ -158,7 +158,7 @@ def test_keep_alive_answers_do_not_wait_for_acknowledgements(tmp_path: Path) -> 
 
 
 def test_the_store_refuses_a_second_order_under_one_client_order_id(tmp_path: Path) -> None:
-    with open_exchange(tmp_path) as exchange:
+    with start_exchange(tmp_path) as exchange:
         exchange.set_clock(at("10:31"))
         place(exchange, client_order_id="once")
 

@@ -8,7 +8,7 @@ import pytest
 
 from ops_local.exchange.launcher import ExchangeFailed
 from ops_local.exchange.storage.schema import VERSION
-from tests.contract.paper_street import LARGE, at, look, open_exchange, own, place
+from tests.contract.paper_street import LARGE, at, look, own, place, start_exchange
 
 # The table of orders as it was before stores had a version.
 _FIRST_ORDERS = """
@@ -59,14 +59,14 @@ def _write_as_the_first_version(store: Path) -> None:
 def test_a_store_of_the_first_version_keeps_its_rows_and_gets_the_new_tables(
     tmp_path: Path,
 ) -> None:
-    with open_exchange(tmp_path) as exchange:
+    with start_exchange(tmp_path) as exchange:
         exchange.set_clock(at("10:31"))
         own(exchange, 10)
         resting = place(exchange, limit_price="9")
         before = exchange.tables()
     _write_as_the_first_version(tmp_path / "exchange.sqlite")
 
-    with open_exchange(tmp_path) as again:
+    with start_exchange(tmp_path) as again:
         assert again.tables() == before
         assert look(again, resting)["status"] == "new"
         assert again.end_order("large", resting, "rejected")["status"] == "rejected"
@@ -74,11 +74,11 @@ def test_a_store_of_the_first_version_keeps_its_rows_and_gets_the_new_tables(
 
 
 def test_fills_still_refer_to_their_orders(tmp_path: Path) -> None:
-    with open_exchange(tmp_path) as exchange:
+    with start_exchange(tmp_path) as exchange:
         exchange.set_clock(at("10:31"))
         own(exchange, 10)
     _write_as_the_first_version(tmp_path / "exchange.sqlite")
-    open_exchange(tmp_path).stop()
+    start_exchange(tmp_path).stop()
 
     with closing(sqlite3.connect(tmp_path / "exchange.sqlite")) as store:
         assert store.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -90,8 +90,8 @@ def test_fills_still_refer_to_their_orders(tmp_path: Path) -> None:
 
 
 def test_a_store_of_a_later_version_is_refused(tmp_path: Path) -> None:
-    open_exchange(tmp_path).stop()
+    start_exchange(tmp_path).stop()
     with closing(sqlite3.connect(tmp_path / "exchange.sqlite")) as store:
         store.execute(f"PRAGMA user_version = {VERSION + 1}")
     with pytest.raises(ExchangeFailed, match="newer than"):
-        open_exchange(tmp_path, accounts=[LARGE])
+        start_exchange(tmp_path, accounts=[LARGE])

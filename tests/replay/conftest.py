@@ -24,14 +24,14 @@ from tests.conftest import MIGRATIONS, servers_folder
 
 PARAMS = Path(__file__).parent / "params"
 
-# All of them take minutes: a part in every run, the rest with make slow.
+# All of them take minutes: the one with a split in every run, the rest with make slow.
 REAL_DAYS = (
-    "2013-10-07",
+    pytest.param("2013-10-07", marks=pytest.mark.slow),
     pytest.param("2013-10-08", marks=pytest.mark.slow),
     pytest.param("2013-10-09", marks=pytest.mark.slow),
     pytest.param("2013-10-10", marks=pytest.mark.slow),
     pytest.param("2013-10-11", marks=pytest.mark.slow),
-    "2014-06-05",
+    pytest.param("2014-06-05", marks=pytest.mark.slow),
     pytest.param("2014-06-06", marks=pytest.mark.slow),
     "2014-06-09",
 )
@@ -100,14 +100,16 @@ def home() -> Iterator[Home]:
 
 @pytest.fixture(scope="session")
 def replayed(home: Home, shared_data: Path) -> Replay:
-    """`replayed("2013-10-07", "lively.json")`: that day with these figures, run once."""
-    done: dict[tuple[str, str | None], Day] = {}
+    """`replayed("2013-10-07", "lively.json", until=(10, 50))`: that day so, run once."""
+    done: dict[tuple[str, str | None, tuple[int, int] | None], Day] = {}
 
-    def run(day: str, params: str | None = None) -> Day:
-        if (day, params) not in done:
+    def run(day: str, params: str | None = None, until: tuple[int, int] | None = None) -> Day:
+        key = (day, params, until)
+        if key not in done:
             recording = recordings.load(shared_data / day)
-            done[day, params] = run_day(home, recording, params=params)
-        return done[day, params]
+            last = new_york_time(recording.day, *until) if until else None
+            done[key] = run_day(home, recording, params=params, last=last)
+        return done[key]
 
     return run
 

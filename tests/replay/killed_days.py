@@ -11,6 +11,7 @@ from tests.conftest import ROOT
 
 DAY = "2013-10-08"
 PARAMS = "lively.json"
+UNTIL = (10, 50)
 
 
 def start(home: Home, recording: Path, last: str) -> subprocess.Popen[str]:

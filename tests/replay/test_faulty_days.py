@@ -73,8 +73,10 @@ RATES = {
 }
 RULES = [{"kind": kind, "rate": rate} for kind, rate in RATES.items()]
 # From after the morning's reading of the VIX, without which nothing is traded all day, to
-# shortly before the close, so that what is unknown can be settled.
-FIRST, LAST = (9, 25), (15, 46)
+# shortly before the end, so that what is unknown can be settled.
+FIRST, LAST, ENDS = (9, 25), (15, 46), (16, 25)
+# In every run a morning, whose trades are still open when its faults end.
+LAST_OF_MORNING, MORNING_ENDS = (11, 20), (11, 59)
 
 
 # Money that moves without a trade meanwhile.
@@ -103,8 +105,15 @@ class Ended:
     unexplained: dict[str, Decimal]
 
 
-def play(home: Home, folder: Path, seed: int) -> Ended:
-    """Replay a day with faults, and people who meddle, until shortly before its close."""
+def play(
+    home: Home,
+    folder: Path,
+    seed: int,
+    *,
+    last: tuple[int, int] = LAST,
+    ends: tuple[int, int] = ENDS,
+) -> Ended:
+    """Replay a day with faults, and people who meddle, until `last`; then in peace to `ends`."""
     recording = recordings.load(folder)
     overlay = json.loads((PARAMS / "lively.json").read_text())
     with opened(
@@ -112,11 +121,11 @@ def play(home: Home, folder: Path, seed: int) -> Ended:
     ) as world:
         day = recording.day
         moves, people = list(MOVED), People(world, RULES, seed, recording.tickers)
-        for tick in ticks(load_schedules(), world.clock.now(), new_york_time(day, 16, 25)):
+        for tick in ticks(load_schedules(), world.clock.now(), new_york_time(day, *ends)):
             world.advance(tick.at, lambda _at, _tally: None)
             if tick.at == new_york_time(day, *FIRST):
                 people.set_faults()
-            if tick.at == new_york_time(day, *LAST):
+            if tick.at == new_york_time(day, *last):
                 people.no_more_faults()
             while moves and tick.at >= new_york_time(day, *moves[0][0]):
                 world.exchange.add_activity(*moves.pop(0)[1:])
@@ -152,6 +161,18 @@ def _books(world: ReplayEnvironment, name: str) -> BrokerRecords:
     )
 
 
+def test_a_morning_at_a_failing_broker_ends_with_every_invariant_whole(
+    home: Home, shared_data: Path
+) -> None:
+    folder = shared_data / "2013-10-07"
+    ended = play(home, folder, 1, last=LAST_OF_MORNING, ends=MORNING_ENDS)
+    assert ended.breaches == []
+    assert ended.happened > 20
+    assert ended.mismatched > 0
+    assert ended.trades > 0
+
+
+@pytest.mark.slow
 def test_a_real_day_at_a_failing_broker_ends_with_every_invariant_whole(
     home: Home, shared_data: Path
 ) -> None:

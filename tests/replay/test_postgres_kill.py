@@ -17,8 +17,8 @@ from ops_local.postgres.server import EmbeddedPostgres
 from ops_local.recordings import recording as recordings
 from ops_local.replay import Interrupted
 from ops_pipeline.domain.market import new_york_time
-from tests.replay.conftest import run_day
-from tests.replay.killed_days import DAY, PARAMS
+from tests.replay.conftest import Replay, run_day
+from tests.replay.killed_days import DAY, PARAMS, UNTIL
 
 # Once before the first trade is possible, once among trades.
 KILLED_AT = ((9, 40), (10, 36))
@@ -39,11 +39,11 @@ class Assassin:
 
 
 def test_a_replay_whose_postgres_was_killed_goes_on_to_the_same_end(
-    home: Home, shared_data: Path
+    replayed: Replay, shared_data: Path
 ) -> None:
     recording = recordings.load(shared_data / DAY)
-    last = new_york_time(recording.day, 10, 50)
-    undisturbed = run_day(home, recording, params=PARAMS, last=last)
+    last = new_york_time(recording.day, *UNTIL)
+    undisturbed = replayed(DAY, PARAMS, UNTIL)
     folder = Path(tempfile.mkdtemp(prefix="ops-killed-"))
     other = Home(folder)
     for clock in KILLED_AT:
