@@ -21,6 +21,7 @@ from tests.infra.conftest import FEED
 from tests.infra.release import FUNCTIONS, Lambda, Runner, machines_over
 from tests.support.builders_market import rows
 from tests.support.feed_server import FeedServer, Page, item, rss
+from tests.support.machine import slowness
 from tests.support.stand_ins import TICK
 
 EVENTS = Path(__file__).resolve().parents[2] / "functions"
@@ -62,7 +63,8 @@ def test_a_bundle_answers_its_test_events_and_refuses_a_stranger_s(
     assert imported <= set(weighed.packages)
     assert weighed.unzipped < UNZIPPED_LIMIT_BYTES
     assert weighed.import_s is not None
-    assert weighed.import_s < weighed.budget_s
+    # The budget is of a machine like Lambda's; `make weigh` prints both.
+    assert weighed.import_s < weighed.budget_s * slowness()
 
 
 def test_a_minute_goes_through_the_bundles_from_bars_to_orders(
