@@ -116,11 +116,19 @@ def late(
     ]
 
 
-def find(tx: Transaction, now: datetime) -> list[Row]:
-    """What is late in this database; nothing before its first run, and nothing of a replay's."""
+def find(tx: Transaction, now: datetime, *, is_up: bool = True) -> list[Row]:
+    """What is late in this database; nothing before its first run, and nothing of a replay's.
+
+    Args:
+        is_up: False where an `ops up` would be seen and none is: then all of it is late at once.
+    """
     began = overview.first_tick(tx)
     if began is None or overview.is_replayed(tx):
         return []
+    if not is_up:
+        last = _shown(overview.last_run_at(tx))
+        gone = {"stage": "ops up", "scope": EVERYTHING, "last_run": last, "due": "it does not run"}
+        return [gone, *find(tx, now)]
     served: Served = {
         "entry": accounts.entry_accounts(tx),
         "guard": accounts.guard_accounts(tx, now),

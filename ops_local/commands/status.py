@@ -30,9 +30,12 @@ def run(call: VerbCall) -> int:
 
 def late_parts(target: Target, tx: Transaction) -> list[Part]:
     """Overdue runs, where a schedule on the wall clock owes any; a replay owes none."""
-    if target.place().kind == "replay":
+    place = target.place()
+    if place.kind == "replay":
         return []
-    return [Part("Overdue runs", late_runs.find(tx, WallClock().now()))]
+    # On the embedded server only an `ops up` of this state folder runs anything.
+    is_up = place.server is not None or place.kind != "live" or target.home.is_up
+    return [Part("Overdue runs", late_runs.find(tx, WallClock().now(), is_up=is_up))]
 
 
 COMMAND = Command(run)

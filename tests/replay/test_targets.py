@@ -26,7 +26,7 @@ from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import default_parameters
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.driver.target import target_from_url
-from ops_pipeline.domain.market import new_york_day, new_york_time
+from ops_pipeline.domain.market import minute_of, new_york_day, new_york_time
 from tests.conftest import MIGRATIONS, ROOT
 from tests.replay.conftest import Day
 
@@ -362,3 +362,29 @@ def test_texts_are_classified_where_nothing_ever_ran_and_nothing_is_live_after(
     assert _ops(mine, "classify", str(tmp_path / "lines.txt")) == 0
     assert json.loads(capsys.readouterr().out)["tickers"] == ["NKE"]
     assert mine.live_server is None
+
+
+def test_that_nothing_holds_the_folder_of_a_live_pipeline_is_seen_at_once(
+    live: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = minute_of(WallClock().now())
+    with Target({"OPS_HOME": str(live.folder)}).writing("tests") as db, db.transaction() as tx:
+        for number, stage in enumerate(("rss_ingest", "classifier", "healthcheck")):
+            tx.execute(
+                "INSERT INTO pipeline_runs (run_id, stage, tick, scope, attempt, status, owner, "
+                "lease_expires_at, started_at, finished_at, counts) VALUES "
+                "(:id, :stage, :now, '*', 1, 'succeeded', 'local/news_cycle', :now, :now, :now, "
+                "'{}')",
+                id=f"00000000-0000-8000-8000-00000000010{number}",
+                stage=stage,
+                now=now,
+            )
+
+    def overdue() -> tuple[int, list[str]]:
+        code = _ops(live, "status", "--json")
+        rows = json.loads(capsys.readouterr().out)["Overdue runs"]
+        return code, [row["stage"] for row in rows]
+
+    assert overdue() == (1, ["ops up"])
+    with live.up():
+        assert overdue() == (0, [])
