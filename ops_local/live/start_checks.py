@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from ops_local.postgres.durability import DURABLE
 from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db import accounts
 from ops_pipeline.db.parameters import load_active
@@ -26,6 +27,10 @@ Verdict = Literal["good", "finding", "failed", "fatal"]
 LITTLE_DISK_BYTES = 2 * 2**30
 NO_DISK_BYTES = 64 * 2**20
 _DAYS_AHEAD = 14
+_NOT_DURABLE = """
+SELECT name FROM pg_settings WHERE name = ANY(CAST(:names AS text[])) AND setting <> 'on'
+ORDER BY name COLLATE "C"
+"""
 _REAL_MONEY = "api.alpaca.markets"
 
 
@@ -49,7 +54,7 @@ def run_all(runtime: Runtime, folder: Path) -> Iterator[StartCheck]:
         ("disk", lambda: disk(folder, shutil.disk_usage(folder).free)),
         ("calendar", lambda: calendar(now)),
         ("broker's address", lambda: address(runtime.settings.trading_url.host or "")),
-        ("database", lambda: _parameters(runtime)),
+        ("database", lambda: _database(runtime)),
         ("market data", lambda: _market_data(runtime)),
     )
     for subject, check in checks:
@@ -97,10 +102,16 @@ def address(host: str) -> StartCheck:
     return StartCheck("good", "broker's address", host)
 
 
-def _parameters(runtime: Runtime) -> StartCheck:
+def _database(runtime: Runtime) -> StartCheck:
+    """Its schema, the parameters in force, and whether it survives a power cut."""
     runtime.require_schema()
     with runtime.database.transaction() as tx:
         version = load_active(tx).version
+        off = [row["name"] for row in tx.rows(_NOT_DURABLE, names=list(DURABLE))]
+    if off:
+        return StartCheck(
+            "failed", "database", f"{' and '.join(off)} off: a power cut may lose orders"
+        )
     return StartCheck("good", "database", f"parameters of version {version} are in force")
 
 
