@@ -65,6 +65,8 @@ lock: $(READY) ## resolve pyproject.toml anew into requirements.lock, keeping wh
 docs: $(READY) ## write docs/data-dictionary.md from the migrations, docs/stages.md from the manifest
 	@$(BIN)/python -m ops_local.data_dictionary > docs/data-dictionary.new
 	@mv docs/data-dictionary.new docs/data-dictionary.md
+	@$(BIN)/python -m ops_local.logins > docs/logins.new
+	@mv docs/logins.new docs/logins.md
 	@$(BIN)/python -m infra.pages
 
 asl: $(READY) ## write the state machines of infra/statemachines from the manifest of stages

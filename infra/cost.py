@@ -15,6 +15,7 @@ from infra.definitions import FOLDER, load_functions, load_machines, load_schedu
 from infra.deployment import Deployment
 from infra.schedule import ticks
 from ops_pipeline.domain.operations.manifest import MACHINES
+from ops_pipeline.domain.operations.stage import ROLES
 from ops_pipeline.runtime import metric_names
 
 BUDGET_USD_DAY = 1.0
@@ -25,8 +26,8 @@ _EXPRESS_GIB = 0.0625
 _STANDARD = frozenset(machine.name for machine in MACHINES if machine.kind == "standard")
 # Failures are rare and not counted.
 _FAILURE = "RunFailureArn"
-# Each stage has a metric for failures and one for durations; the healthcheck has its own.
-_METRICS_A_STAGE = 2
+# Each stage has a metric for failures; the healthcheck has its own.
+_METRICS_A_STAGE = 1
 _METRICS_OF_HEALTH = len(metric_names.OF_HEALTH)
 
 
@@ -93,7 +94,7 @@ def calls_of(machine: str, accounts: int) -> dict[str, int]:
 def _standing(deployment: Deployment, prices: Mapping[str, Any]) -> list[Line]:
     """Costs that do not depend on use."""
     usd, hours, free = prices["usd"], prices["hours_in_month"], prices["free"]
-    secrets = 3 + len(deployment.accounts)
+    secrets = len(ROLES) + len(deployment.accounts)
     alarms = max(0, prices["assumed"]["alarm_metrics"] - free["alarm_metrics"])
     lines = [
         Line("database", usd["database_hour"][deployment.database_class] * hours),

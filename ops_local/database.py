@@ -4,8 +4,9 @@ import hashlib
 import hmac
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pg8000.native import identifier
@@ -13,24 +14,36 @@ from pg8000.native import identifier
 from ops_local.postgres.durability import make_durable
 from ops_local.postgres.server import EmbeddedPostgres
 from ops_pipeline.db import roles
-from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.driver.connection import Database, target_from_url, values_of
+from ops_pipeline.db.driver.failures import sqlstate_of
 from ops_pipeline.db.migrations.history import Applied
 from ops_pipeline.db.migrations.runner import LIMITS, Runner
+from ops_pipeline.db.operations import overview
 from ops_pipeline.db.roles import Role
 from ops_pipeline.errors import DatabaseUnavailable, InvalidInput, SettingsInvalid
 
 _ROUNDS = 100_000
+# insufficient_privilege: logged in, and this database is not for that role.
+_MAY_NOT_CONNECT = "42501"
 _EXISTS = "SELECT 1 AS found FROM pg_database WHERE datname = :name"
 _APPLICATION = "ops-local"
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrls:
-    """One URL for each role of one database. They contain passwords: never log them."""
+    """One URL for each role of one database. They contain passwords: never log them.
+
+    Attributes:
+        writer: Has all groups' rights: what a person's verbs on this machine use, and no stage.
+    """
 
     owner: str
     writer: str
     reader: str
+    news: str
+    market: str
+    trading: str
+    control: str
 
     def variables(self) -> dict[str, str]:
         """The environment variables that point the handlers at this database."""
@@ -38,6 +51,21 @@ class DatabaseUrls:
             "DATABASE_URL": self.writer,
             "DATABASE_OWNER_URL": self.owner,
             "DATABASE_READER_URL": self.reader,
+            **self.groups(),
+        }
+
+    def in_database(self, name: str) -> Self:
+        """The same logins to another database of the server."""
+        urls = {role: url_for(url, database=name) for role, url in values_of(self).items()}
+        return replace(self, **urls)
+
+    def groups(self) -> dict[str, str]:
+        """The variables under which each stage logs in as its group."""
+        return {
+            "DATABASE_NEWS_URL": self.news,
+            "DATABASE_MARKET_URL": self.market,
+            "DATABASE_TRADING_URL": self.trading,
+            "DATABASE_CONTROL_URL": self.control,
         }
 
     def __repr__(self) -> str:
@@ -95,7 +123,7 @@ def opened(
 
 
 def ensure_roles(admin_url: str) -> dict[Role, str]:
-    """Create or repair the three roles; return their passwords."""
+    """Create or repair the roles; return their passwords."""
     passwords = role_passwords(admin_url)
     if not _roles_are_current(admin_url, passwords):
         with _admin(admin_url) as database, database.transaction() as tx:
@@ -116,7 +144,7 @@ def role_passwords(admin_url: str) -> dict[Role, str]:
 
 
 def ensure_database(admin_url: str, name: str, *, fresh: bool = False) -> None:
-    """Create the database if it is missing, and grant access to the three roles only."""
+    """Create the database if it is missing, and grant access to the roles only."""
     if fresh:
         with _admin(admin_url) as database:
             drop_database(database, name)
@@ -162,10 +190,14 @@ def migrate(owner_url: str, folder: Path) -> list[Applied]:
 
 
 def urls_of(admin_url: str, name: str, passwords: dict[Role, str]) -> DatabaseUrls:
-    owner, writer, reader = (
-        url_for(admin_url, database=name, user=role, password=passwords[role]) for role in Role
+    return DatabaseUrls(
+        **{
+            role.name.lower(): url_for(
+                admin_url, database=name, user=role, password=passwords[role]
+            )
+            for role in Role
+        }
     )
-    return DatabaseUrls(owner=owner, writer=writer, reader=reader)
 
 
 def url_for(
@@ -194,15 +226,24 @@ def _outside_transaction(database: Database, sql: str) -> None:
 
 
 def _roles_are_current(admin_url: str, passwords: dict[Role, str]) -> bool:
-    """Whether the roles exist with these passwords; one login is tried for all of them."""
+    """Whether the roles are as they are made, and each logs in with its password."""
     with _admin(admin_url) as database, database.transaction() as tx:
         as_made = roles.owner_may_verify(tx) and roles.reader_is_bounded(tx)
+        as_made = as_made and not overview.altered_logins(tx)
         if roles.missing_roles(tx) or not as_made:
             return False
     name = target_from_url(admin_url).database
-    url = url_for(admin_url, database=name, user=Role.OWNER, password=passwords[Role.OWNER])
+    urls = urls_of(admin_url, name, passwords)
+    return all(map(_logs_in, values_of(urls).values()))
+
+
+def _logs_in(url: str) -> bool:
+    """Whether Postgres takes the password; it says so before it looks for the database's rights."""
     try:
-        with _admin(url) as login, login.transaction():
-            return True
-    except (DatabaseUnavailable, SettingsInvalid):
+        with _admin(url) as login, login.transaction() as tx:
+            tx.begin()
+    except DatabaseUnavailable:
         return False
+    except SettingsInvalid as error:
+        return sqlstate_of(error.__cause__) == _MAY_NOT_CONNECT
+    return True

@@ -170,11 +170,7 @@ def _login(url: str) -> Database:
 
 
 def _urls_in(urls: DatabaseUrls, name: str) -> DatabaseUrls:
-    return DatabaseUrls(
-        owner=local.url_for(urls.owner, database=name),
-        writer=local.url_for(urls.writer, database=name),
-        reader=local.url_for(urls.reader, database=name),
-    )
+    return urls.in_database(name)
 
 
 def _sweep() -> None:

@@ -12,15 +12,11 @@ from aws_cdk import aws_secretsmanager as secrets
 from infra.deployment import Deployment
 from infra.stacks.guards import accept
 from infra.stacks.network import Network
+from ops_pipeline.domain.operations.stage import ROLES, Login
 
 # The major version that the tests run on, see docs/decisions.
 POSTGRES_MAJOR = "18"
 DATABASE_NAME = "ops"
-LOGINS: Mapping[str, str] = {
-    "owner": "ops_pipeline_owner",
-    "writer": "ops_pipeline_writer",
-    "reader": "ops_pipeline_reader",
-}
 # Set explicitly, so that the roles' limits and the alarm rest on a known figure: the default of
 # a t4g.micro lies somewhere between 80 and 112.
 MAX_CONNECTIONS = 100
@@ -39,24 +35,27 @@ class Postgres:
     """
 
     instance: Any
-    secrets: Mapping[str, Any]
+    secrets: Mapping[Login, Any]
 
 
-def secret_name(deployment: Deployment, role: str) -> str:
-    """The name of a role's secret; the writer has the short one, which operators' scripts use."""
-    suffix = "" if role == "writer" else f"/{role}"
-    return f"{deployment.prefix}/db{suffix}"
+def secret_name(deployment: Deployment, role: Login) -> str:
+    """The name of a group's secret; the migration's is the owner's, as RDS made it."""
+    return f"{deployment.prefix}/db/{_kept_as(role)}"
+
+
+def _kept_as(role: Login) -> str:
+    return "owner" if role == "migration" else role
 
 
 def add_database(scope: Any, deployment: Deployment, network: Network) -> Postgres:
     parameters = _parameters(scope)
-    bare = {role: _secret(scope, deployment, role) for role in LOGINS}
+    bare = {role: _secret(scope, deployment, role) for role in ROLES}
     instance = rds.DatabaseInstance(
         scope,
         "Database",
         engine=_engine(),
         instance_type=ec2.InstanceType(deployment.database_class),
-        credentials=rds.Credentials.from_secret(bare["owner"]),
+        credentials=rds.Credentials.from_secret(bare["migration"]),
         database_name=DATABASE_NAME,
         vpc=network.vpc,
         vpc_subnets=network.database_subnets,
@@ -135,14 +134,14 @@ def _parameters(scope: Any) -> Any:
     )
 
 
-def _secret(scope: Any, deployment: Deployment, role: str) -> Any:
+def _secret(scope: Any, deployment: Deployment, role: Login) -> Any:
     secret = secrets.Secret(
         scope,
-        f"Login{role.capitalize()}",
+        f"Login{_kept_as(role).capitalize()}",
         secret_name=secret_name(deployment, role),
         description=f"The database login of the {role}",
         generate_secret_string=secrets.SecretStringGenerator(
-            secret_string_template=f'{{"username": "{LOGINS[role]}"}}',
+            secret_string_template=f'{{"username": "{ROLES[role]}"}}',
             generate_string_key="password",
             exclude_punctuation=True,
             password_length=40,
@@ -153,7 +152,7 @@ def _secret(scope: Any, deployment: Deployment, role: str) -> Any:
     return secret
 
 
-def _attached(scope: Any, bare: Mapping[str, Any], instance: Any, asked: Any) -> dict[str, Any]:
+def _attached(scope: Any, bare: Mapping[Login, Any], instance: Any, asked: Any) -> dict[Login, Any]:
     """Complete each secret with host, port and database; RDS does so for the owner's.
 
     Args:
@@ -166,7 +165,7 @@ def _attached(scope: Any, bare: Mapping[str, Any], instance: Any, asked: Any) ->
             secret=secret,
             target=asked if role == "reader" else instance,
         )
-        if role != "owner"
+        if role != "migration"
         else instance.secret
         for role, secret in bare.items()
     }

@@ -17,7 +17,7 @@ from infra.deployment import Deployment, has_model, layers_of, model_objects, re
 from infra.stacks.database import Postgres, secret_name
 from infra.stacks.guards import accept
 from infra.stacks.network import Network
-from ops_pipeline.domain.operations.stage import Stage
+from ops_pipeline.domain.operations.stage import ROLES, Stage
 
 MIGRATION = "db_migration"
 PAPER_API = "https://paper-api.alpaca.markets"
@@ -69,8 +69,7 @@ def environment(function: Stage, deployment: Deployment) -> dict[str, str]:
     """The environment variables of one function; secrets are given by name only."""
     known: Mapping[str, str] = {
         "DB_SECRET_ID": secret_name(deployment, function.login),
-        "DB_WRITER_SECRET_ID": secret_name(deployment, "writer"),
-        "DB_READER_SECRET_ID": secret_name(deployment, "reader"),
+        **{f"DB_{role.upper()}_SECRET_ID": secret_name(deployment, role) for role in ROLES},
         "MIGRATIONS_DIR": bundles.MIGRATIONS_DIR,
         "OPS_DEPLOYMENT": deployment.stage,
         "MARKET_DATA_VENDOR": deployment.market_data_vendor,
@@ -200,9 +199,9 @@ def _role(scope: Any, resources: StackResources, function: Stage, log_group: Any
 
 
 def _secret_arns(scope: Any, resources: StackResources, function: Stage) -> list[str]:
-    roles: list[str] = [function.login]
+    roles = [function.login]
     if function.name == MIGRATION:
-        roles = ["owner", "writer", "reader"]
+        roles = list(ROLES)
     stored = [resources.postgres.secrets[role].secret_arn for role in roles]
     prefix = alpaca_prefix(resources.deployment)
     # Secrets Manager appends six characters that are unknown in advance.

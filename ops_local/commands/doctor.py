@@ -68,6 +68,7 @@ def examine(tx: Transaction, present: Callable[[], datetime]) -> list[Part]:
         Part("Last runs that failed", overview.failed_runs(tx)),
         Part("Orders of unknown outcome", overview.unknown_orders(tx)),
         Part("Open alerts", overview.open_alerts(tx)),
+        Part("Logins that somebody altered", overview.altered_logins(tx)),
     ]
 
 

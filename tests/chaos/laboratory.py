@@ -201,11 +201,7 @@ class Laboratory:
                 left.unlink()
 
     def _urls(self, name: str) -> DatabaseUrls:
-        return DatabaseUrls(
-            owner=local.url_for(self.urls.owner, database=name),
-            writer=local.url_for(self.urls.writer, database=name),
-            reader=local.url_for(self.urls.reader, database=name),
-        )
+        return self.urls.in_database(name)
 
 
 def _is_known_sooner(difference: RowDifference) -> bool:
@@ -220,6 +216,7 @@ def _is_known_sooner(difference: RowDifference) -> bool:
 def _variables(urls: DatabaseUrls, url: str) -> dict[str, str]:
     return {
         "DATABASE_URL": urls.writer,
+        **urls.groups(),
         "ALPACA_TRADING_URL": url,
         "ALPACA_DATA_URL": url,
         "OPS_DEPLOYMENT": "chaos",

@@ -110,7 +110,7 @@ def test_in_aws_stages_and_console_have_their_shares_of_the_connections(
         )
         found = {row["rolname"]: row["rolconnlimit"] for row in rows}
     # The migration has no limit but the server's.
-    assert found == {Role.OWNER: -1, **roles.CONNECTION_LIMITS}
+    assert found == {Role.OWNER: -1, Role.WRITER: -1, **roles.CONNECTION_LIMITS}
 
 
 def test_nobody_else_may_enter_the_database(

@@ -102,10 +102,7 @@ class Keeping(Unchecked):
 def urls(admin_db: Database, template_urls: DatabaseUrls) -> Iterator[DatabaseUrls]:
     """A database with the canary, which the owner of the schema owns."""
     local.clone_database(admin_db, "template_migrated", _NAME)
-    found = DatabaseUrls(
-        *(local.url_for(getattr(template_urls, name), database=_NAME)
-          for name in ("owner", "writer", "reader"))
-    )  # fmt: skip
+    found = template_urls.in_database(_NAME)
     owner = Database(target_from_url(found.owner), application_name="tests")
     with closing(owner), owner.transaction() as tx:
         tx.script(_CANARY)

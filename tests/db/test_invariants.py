@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.broker import OrderRequest
 from ops_pipeline.domain.market import new_york_day
@@ -86,6 +87,17 @@ def test_an_order_nobody_knows_the_end_of_needs_an_alert_that_names_it(bench: Tr
         now=bench.clock.now(),
     )
     assert breaches(bench) == []
+
+
+@pytest.fixture(autouse=True)
+def _rewritable(owner_db: Database) -> None:
+    """Without the triggers that keep records as they are: the invariants stand behind them."""
+    with owner_db.transaction() as tx:
+        tx.script(
+            "ALTER TABLE fills DISABLE TRIGGER fills_stand;"
+            "ALTER TABLE position_history DISABLE TRIGGER position_history_stands;"
+            "ALTER TABLE position_history DISABLE TRIGGER position_history_correction_told"
+        )
 
 
 def _raw(sql: str) -> Callable[[TradingBench], None]:

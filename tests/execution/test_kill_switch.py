@@ -7,14 +7,19 @@ import pytest
 
 from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db.driver.connection import Database
-from ops_pipeline.domain.market import new_york_time
+from ops_pipeline.domain.market import new_york_day, new_york_time
 from ops_pipeline.errors import BrokerUnavailable
 from tests.support.builders_trading import DAY, DAY_AFTER, DAY_BEFORE, TradingBench
 
 
 def latched(bench: TradingBench) -> str | None:
-    (row,) = bench.rows("SELECT kill_switch FROM accounts WHERE account_name = 'large'")
-    return None if row["kill_switch"] is None else str(row["kill_switch"])
+    """The latch that halts entries on the bench's day."""
+    day = new_york_day(bench.clock.now())
+    found = bench.rows(
+        "SELECT kill_switch FROM accounts WHERE account_name = 'large'"
+        f" AND kill_switch_day >= DATE '{day}'"
+    )
+    return str(found[0]["kill_switch"]) if found else None
 
 
 def refused(bench: TradingBench) -> str:

@@ -107,7 +107,8 @@ def variables(
     prepared(db, "AAA", "BBB")
     with db.transaction() as tx:
         feeds.subscribe(tx, url=web.root + FEED, source="Wire")
-    no_secrets = {"DB_WRITER_SECRET_ID": "", "DB_READER_SECRET_ID": ""}
+    others = ("NEWS", "MARKET", "TRADING", "CONTROL", "READER")
+    no_secrets = {f"DB_{login}_SECRET_ID": "" for login in others}
     ours = leading_to(exchange, database_urls, vix_url=web.root + VIX)
     return {**ours, **no_secrets, "SESSION_CLOCK": TICK}
 

@@ -17,9 +17,12 @@ import pytest
 from moto import mock_aws
 
 from infra.definitions import load_functions
+from ops_local import database as local
 from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange
+from ops_local.postgres.server import EmbeddedPostgres
 from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.roles import Role
 from ops_pipeline.runtime.wiring import Runtime
 from tests.conftest import MIGRATIONS
 from tests.contract.paper_street import LARGE, TINY
@@ -75,15 +78,11 @@ def secrets(asked: Asked, database_urls: DatabaseUrls, tmp_path: Path) -> Iterat
     writer = target_from_url(database_urls.writer)
     with tls_front((writer.host, writer.port), ours.server(tmp_path, "127.0.0.1")) as port:
         manager = boto3.client("secretsmanager")
-        for name, url in (
-            ("ops-pipeline/db", database_urls.writer),
-            ("ops-pipeline/db/reader", database_urls.reader),
-            ("ops-pipeline/db/owner", database_urls.owner),
-        ):
-            login = target_from_url(url)
+        for name in ("news", "market", "trading", "control", "reader", "owner"):
+            login = target_from_url(getattr(database_urls, name))
             held = {"host": "127.0.0.1", "port": port, "dbname": login.database,
                     "username": login.user, "password": login.password}  # fmt: skip
-            manager.create_secret(Name=name, SecretString=json.dumps(held))
+            manager.create_secret(Name=f"ops-pipeline/db/{name}", SecretString=json.dumps(held))
         for account in (LARGE, TINY):
             keys = {"key_id": account.key_id, "secret_key": account.secret_key,
                     "account_number": account.account_number}  # fmt: skip
@@ -94,9 +93,9 @@ def secrets(asked: Asked, database_urls: DatabaseUrls, tmp_path: Path) -> Iterat
 
 
 @pytest.fixture
-def as_on_rds(admin_db: Database) -> Iterator[None]:
-    """The owner is RDS's first login, which made the other two: it may set their passwords."""
-    others = "ops_pipeline_writer, ops_pipeline_reader"
+def as_on_rds(admin_db: Database, postgres: EmbeddedPostgres) -> Iterator[None]:
+    """The owner is RDS's first login, which made the others: it may set their passwords."""
+    others = ", ".join(role for role in Role if role is not Role.OWNER)
     with admin_db.transaction() as tx:
         tx.execute("ALTER ROLE ops_pipeline_owner CREATEROLE")
         tx.execute(f"GRANT {others} TO ops_pipeline_owner WITH ADMIN OPTION")
@@ -107,6 +106,8 @@ def as_on_rds(admin_db: Database) -> Iterator[None]:
         tx.execute(f"REVOKE {others} FROM ops_pipeline_owner")
         for role in others.split(", "):
             tx.execute(f"ALTER ROLE {role} CONNECTION LIMIT -1")
+    # The migration closed the writer's login.
+    local.ensure_roles(postgres.url)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from infra.definitions import (
 from infra.deployment import Deployment, layers_of
 from ops_pipeline.db.roles import CONNECTION_LIMITS, Role
 from ops_pipeline.domain.operations.manifest import MACHINES, STAGES
+from ops_pipeline.domain.operations.stage import ROLES, Login
 from ops_pipeline.runtime import log, metric_names
 from ops_pipeline.runtime.settings import Settings, read_settings
 from tests.infra.template import (
@@ -199,9 +201,10 @@ def test_a_function_reads_its_own_secrets_and_no_other(template: Template) -> No
         accounts = set(re.findall(r"alpaca/(\w+)-", secrets))
         kind = FUNCTIONS[stage].accounts
         assert accounts == {"none": set(), "data": {"large"}}.get(kind, {"large", "tiny"}), stage
-        logins = set(re.findall(r"(Writer|Reader|Owner)", secrets))
-        expected = {"db_query": {"Reader"}, "db_migration": {"Owner", "Reader", "Writer"}}
-        assert logins == expected.get(stage, {"Writer"}), stage
+        logins = set(re.findall(r"(News|Market|Trading|Control|Reader|Owner)", secrets))
+        every = {"News", "Market", "Trading", "Control", "Reader", "Owner"}
+        own = {FUNCTIONS[stage].login.capitalize()}
+        assert logins == (every if stage == "db_migration" else own), stage
 
 
 def test_a_function_may_do_nothing_beyond_logs_secrets_its_queue_and_lambda_s_own_network(
@@ -273,7 +276,7 @@ def test_the_database_is_shut_in_encrypted_and_kept(template: Template) -> None:
 
 def test_no_secret_s_value_stands_in_the_template(template: Template) -> None:
     secrets = of_type(template, "AWS::SecretsManager::Secret").values()
-    assert len(secrets) == 3
+    assert len(secrets) == len(ROLES)
     assert all("SecretString" not in one and "GenerateSecretString" in one for one in secrets)
     # Only the database itself is given a password, by a reference that AWS resolves.
     resolving = {
@@ -382,9 +385,12 @@ def test_connections_fit_the_database_with_a_deployment_s_doubling(template: Tem
     assert alarm["Threshold"] == most * 0.6
     # Each function has one warm environment, those of a Map one an account: so many connections.
     accounts = 2
-    warm = sum(accounts if one.accounts == "event" else 1 for one in FUNCTIONS.values())
-    assert 2 * warm <= CONNECTION_LIMITS[Role.WRITER]
-    assert 2 * warm < alarm["Threshold"]
+    warm: Counter[Login] = Counter()
+    for one in FUNCTIONS.values():
+        warm[one.login] += accounts if one.accounts == "event" else 1
+    for login in ("news", "market", "trading", "control"):
+        assert 2 * warm[login] <= CONNECTION_LIMITS[Role(ROLES[login])]
+    assert 2 * warm.total() < alarm["Threshold"]
 
 
 def test_every_alarm_tells_the_topic(template: Template) -> None:

@@ -156,8 +156,7 @@ def empty(
     local.ensure_database(postgres.url, _BASE)
     name = f"kill_{next(_numbers)}"
     local.clone_database(admin_db, _BASE, name)
-    owner = local.url_for(urls.owner, database=name)
-    yield DatabaseUrls(owner=owner, writer=owner, reader=owner)
+    yield urls.in_database(name)
     local.drop_database(admin_db, name)
 
 

@@ -37,12 +37,7 @@ def other_urls(
     """A second migrated database beside `database_urls`."""
     name = "test_compare_other"
     local.clone_database(admin_db, "template_migrated", name)
-    yield DatabaseUrls(
-        *(
-            local.url_for(url, database=name)
-            for url in (template_urls.owner, template_urls.writer, template_urls.reader)
-        )
-    )
+    yield template_urls.in_database(name)
     local.drop_database(admin_db, name)
 
 

@@ -69,11 +69,7 @@ def urls(admin_db: Database, template_urls: DatabaseUrls) -> Iterator[DatabaseUr
     """One database for all functions, as they share one in life."""
     name = "handler_contract"
     local.clone_database(admin_db, target_from_url(template_urls.writer).database, name)
-    yield DatabaseUrls(
-        owner=local.url_for(template_urls.owner, database=name),
-        writer=local.url_for(template_urls.writer, database=name),
-        reader=local.url_for(template_urls.reader, database=name),
-    )
+    yield template_urls.in_database(name)
     local.drop_database(admin_db, name)
 
 

@@ -130,14 +130,15 @@ def test_neither_number_of_two_swapped_accounts_is_told(variables: dict[str, str
 def test_a_database_login_that_is_refused_or_unreadable_is_not_told(
     variables: dict[str, str],
 ) -> None:
-    host = target_from_url(variables["DATABASE_URL"])
+    own = "DATABASE_MARKET_URL"
+    host = target_from_url(variables[own])
     user = host.user
     for url in (
-        url_for(variables["DATABASE_URL"], database=host.database, user=user, password=CANARY),
+        url_for(variables[own], database=host.database, user=user, password=CANARY),
         f"mysql://{user}:{CANARY}@{host.host}:{host.port}/ops",
         f"postgresql://{user}:{CANARY}@127.0.0.1:1/ops",
     ):
-        said = said_by({**variables, "DATABASE_URL": url}, "features", tick=TICK)
+        said = said_by({**variables, own: url}, "features", tick=TICK)
         assert "raised: " in said
         assert CANARY not in said
 

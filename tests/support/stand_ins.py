@@ -45,6 +45,7 @@ def leading_to(
         "DATABASE_URL": urls.writer,
         "DATABASE_OWNER_URL": urls.owner,
         "DATABASE_READER_URL": urls.reader,
+        **urls.groups(),
         "ALPACA_TRADING_URL": exchange.url,
         "ALPACA_DATA_URL": exchange.url,
         "VIX_URL": vix_url,

@@ -13,7 +13,8 @@ def _usd(deployment: Deployment) -> float:
 
 
 def test_the_default_deployment_costs_less_than_a_dollar_a_day() -> None:
-    assert 10 < _usd(Deployment()) < 30 * BUDGET_USD_DAY
+    # With room for what a month has more of than assumed.
+    assert 10 < _usd(Deployment()) < 30 * 0.98 * BUDGET_USD_DAY
 
 
 def test_a_nat_gateway_alone_would_break_the_budget() -> None:
@@ -38,7 +39,7 @@ def test_an_account_more_is_a_dispatcher_more() -> None:
 def test_every_account_s_secret_is_paid_for() -> None:
     more = replace(Deployment(), accounts=("large", "small", "tiny"))
     secrets = {line.what: line.usd for line in month(more, PRICES)}["secrets"]
-    assert round(secrets, 2) == 2.40
+    assert round(secrets, 2) == 3.60
 
 
 def test_a_function_costs_by_the_time_that_was_measured() -> None:

@@ -9,26 +9,15 @@ from ops_pipeline.db.driver.connection import Transaction
 HALTED = """coalesce(operator_halt, books_halt, order_limit_halt, ledger_halt,
     CASE WHEN kill_switch_day >= CAST(:today AS date) THEN kill_switch END)"""
 
-_LATCH = """
-UPDATE accounts SET kill_switch = :reason, kill_switch_day = :day
-WHERE account_name = :account AND (kill_switch IS NULL OR kill_switch_day < :day)
-"""
-_RELEASE = """
-UPDATE accounts SET kill_switch = NULL, kill_switch_day = NULL
-WHERE account_name = :account AND kill_switch_day < :day
-"""
-_ORDER_LIMIT = """
-UPDATE accounts SET order_limit_halt = :reason
-WHERE account_name = :account AND order_limit_halt IS NULL
-"""
+# Functions of the owner's: the trading login sets these halts and lifts none.
+_LATCH = "SELECT latch_kill_switch(:account, :reason, :day) AS done"
+_LAPSED = "SELECT 1 AS one FROM accounts WHERE account_name = :account AND kill_switch_day < :day"
+_ORDER_LIMIT = "SELECT latch_order_limit(:account, :reason) AS done"
 _BOOKS = """
 UPDATE accounts SET books_halt = CAST(:reason AS text)
 WHERE account_name = :account AND books_halt IS DISTINCT FROM CAST(:reason AS text)
 """
-_LEDGER = """
-UPDATE accounts SET ledger_halt = :reason, ledger_compare_from = :since, ledger_agreed_at = NULL
-WHERE account_name = :account AND (ledger_halt IS NULL OR ledger_agreed_at IS NOT NULL)
-"""
+_LEDGER = "SELECT latch_ledger(:account, :reason, :since) AS done"
 _COMPARED = """
 UPDATE accounts SET ledger_agreed_at = CAST(:agreed_at AS timestamptz)
 WHERE account_name = :account AND ledger_halt IS NOT NULL
@@ -36,19 +25,24 @@ WHERE account_name = :account AND ledger_halt IS NOT NULL
 """
 
 
+def _done(tx: Transaction, sql: str, **values: object) -> bool:
+    row = tx.one(sql, **values)
+    return row is not None and bool(row["done"])
+
+
 def latch_kill_switch(tx: Transaction, *, account: str, reason: str, day: date) -> bool:
     """Halt entries for the rest of that session; False: that session's latch stands already."""
-    return bool(tx.execute(_LATCH, account=account, reason=reason, day=day))
+    return _done(tx, _LATCH, account=account, reason=reason, day=day)
 
 
-def release_kill_switch(tx: Transaction, *, account: str, day: date) -> bool:
-    """Release a latch of an earlier session; False when there is none."""
-    return bool(tx.execute(_RELEASE, account=account, day=day))
+def kill_switch_lapsed(tx: Transaction, *, account: str, day: date) -> bool:
+    """Whether the newest latch is an earlier session's, which halts nothing any more."""
+    return tx.one(_LAPSED, account=account, day=day) is not None
 
 
 def latch_order_limit(tx: Transaction, *, account: str, reason: str) -> bool:
     """Halt entries until somebody resumes; False when that latch stands already."""
-    return bool(tx.execute(_ORDER_LIMIT, account=account, reason=reason))
+    return _done(tx, _ORDER_LIMIT, account=account, reason=reason)
 
 
 def set_books_halt(tx: Transaction, *, account: str, reason: str | None) -> None:
@@ -64,7 +58,7 @@ def latch_ledger(tx: Transaction, *, account: str, reason: str, since: datetime)
     Args:
         since: From when on the broker may have orders and fills that the database lost.
     """
-    return bool(tx.execute(_LEDGER, account=account, reason=reason, since=since))
+    return _done(tx, _LEDGER, account=account, reason=reason, since=since)
 
 
 def set_ledger_agreed(tx: Transaction, *, account: str, agreed_at: datetime | None) -> None:

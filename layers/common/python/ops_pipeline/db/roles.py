@@ -1,7 +1,8 @@
-"""The three logins: owner of the schema, writer for the stages, reader for the SQL console.
+"""The logins: one a group of stages, the owner of the schema, the reader of the SQL console.
 
 Roles are cluster-wide, so this step creates them before any migration; migrations only
-GRANT to them.
+GRANT to them, and docs/logins.md lists what came of it. The writer had all groups' rights in one
+before there were groups: no function has it any more.
 """
 
 import time
@@ -11,13 +12,18 @@ from enum import StrEnum
 from pg8000.native import identifier, literal
 
 from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.domain.operations.stage import ROLES
 from ops_pipeline.errors import SettingsInvalid
 
 
 class Role(StrEnum):
-    OWNER = "ops_pipeline_owner"
+    OWNER = ROLES["migration"]
     WRITER = "ops_pipeline_writer"
-    READER = "ops_pipeline_reader"
+    READER = ROLES["reader"]
+    NEWS = ROLES["news"]
+    MARKET = ROLES["market"]
+    TRADING = ROLES["trading"]
+    CONTROL = ROLES["control"]
 
 
 # Any number that nothing else uses: two runs that create the roles at once would fail with
@@ -27,7 +33,13 @@ _LOCK_TRIES, _LOCK_POLL_S = 20, 0.1
 
 # Of the 100 that the database in AWS allows. A warm function holds one, and during a deployment
 # old and new ones coexist; the console must not crowd out the stages, nor both the migration.
-CONNECTION_LIMITS = {Role.WRITER: 75, Role.READER: 2}
+CONNECTION_LIMITS = {
+    Role.NEWS: 10,
+    Role.MARKET: 36,
+    Role.TRADING: 28,
+    Role.CONTROL: 8,
+    Role.READER: 2,
+}
 
 # What one statement of the console may take. A session may set them higher, but the console
 # runs one statement in it and discards it. An idle session is ended soon: another of the two
@@ -53,6 +65,7 @@ _FACTS = """
 """
 _OWNER_VERIFIES = "SELECT rolcreatedb AS allowed FROM pg_roles WHERE rolname = :owner"
 _CONFIGURED = "SELECT coalesce(rolconfig, '{}') AS given FROM pg_roles WHERE rolname = :role"
+_SESSIONS = "SELECT 1 AS one FROM pg_stat_activity WHERE usename = :role LIMIT 1"
 _EXISTING = "SELECT rolname FROM pg_roles WHERE rolname = ANY(CAST(:names AS text[]))"
 
 
@@ -84,8 +97,10 @@ def ensure(tx: Transaction, passwords: Mapping[Role, str]) -> None:
     if not allowed and (missing or passwords):
         raise SettingsInvalid(_what_to_run(missing, passwords))
     for role in missing:
-        tx.execute(f"CREATE ROLE {role} LOGIN")
+        tx.execute(f"CREATE ROLE {role} {'NOLOGIN' if role is Role.WRITER else 'LOGIN'}")
     for role, password in passwords.items():
+        # Whoever logs in as it may have given it settings; the password nobody can forbid either.
+        tx.execute(f"ALTER ROLE {role} RESET ALL")
         tx.execute(f"ALTER ROLE {role} LOGIN PASSWORD {literal(password)}")
     if allowed:
         for name, value in _reader_settings(superuser=bool(login["superuser"])).items():
@@ -118,8 +133,9 @@ def _wait_for_others(tx: Transaction) -> None:
 
 
 def prepare(tx: Transaction, passwords: Mapping[Role, str]) -> None:
-    """In AWS: the owner, RDS's first login, creates the other two and grants them access."""
+    """In AWS: the owner, RDS's first login, creates the others and grants them access."""
     ensure(tx, passwords)
+    _retire_writer(tx)
     for role, most in CONNECTION_LIMITS.items():
         tx.execute(f"ALTER ROLE {role} CONNECTION LIMIT {most}")
     here = tx.one("SELECT current_database() AS name") or {}
@@ -127,13 +143,30 @@ def prepare(tx: Transaction, passwords: Mapping[Role, str]) -> None:
     grant_schema(tx)
 
 
+def writer_may_log_in(tx: Transaction) -> bool:
+    """Whether the login that has all groups' rights is still open."""
+    row = tx.one("SELECT rolcanlogin AS open FROM pg_roles WHERE rolname = :r", r=Role.WRITER.value)
+    return row is not None and bool(row["open"])
+
+
+def _retire_writer(tx: Transaction) -> None:
+    """Close the login that all functions shared, once nobody uses it.
+
+    While a deployment migrates, the functions that it replaces are still logged in by it: then
+    the next migration closes it.
+    """
+    if writer_may_log_in(tx) and not tx.rows(_SESSIONS, role=Role.WRITER.value):
+        tx.execute(f"ALTER ROLE {Role.WRITER} NOLOGIN PASSWORD NULL")
+
+
 def grant_database(tx: Transaction, name: str) -> None:
     """Grant a database to the roles and to nobody else; a copy of it does not inherit this."""
     database = identifier(name)
     tx.execute(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC")
-    tx.execute(f"GRANT CONNECT ON DATABASE {database} TO {Role.WRITER}, {Role.READER}")
+    logins = ", ".join(role for role in Role if role is not Role.OWNER)
+    tx.execute(f"GRANT CONNECT ON DATABASE {database} TO {logins}")
     # A temporary table could stand in the place of one of ours: nobody but the owner makes any.
-    tx.execute(f"REVOKE TEMPORARY ON DATABASE {database} FROM {Role.WRITER}, {Role.READER}")
+    tx.execute(f"REVOKE TEMPORARY ON DATABASE {database} FROM {logins}")
     tx.execute(f"GRANT ALL ON DATABASE {database} TO {Role.OWNER}")
 
 
@@ -151,6 +184,6 @@ def _what_to_run(missing: tuple[Role, ...], passwords: Mapping[Role, str]) -> st
     ]
     return (
         "this login may not make roles (CREATEROLE). Have them made by: "
-        f"{' '.join(statements)} and give their URLs as DATABASE_OWNER_URL, DATABASE_URL "
-        f"and DATABASE_READER_URL"
+        f"{' '.join(statements)} and give their URLs as DATABASE_OWNER_URL, DATABASE_NEWS_URL, "
+        f"DATABASE_MARKET_URL, DATABASE_TRADING_URL, DATABASE_CONTROL_URL and DATABASE_READER_URL"
     )

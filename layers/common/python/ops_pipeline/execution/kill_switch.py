@@ -1,4 +1,4 @@
-"""The daily-loss switch: latches as soon as the loss is seen, released in the next session."""
+"""The daily-loss switch: latches as soon as the loss is seen, ends with its session."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -24,8 +24,8 @@ def latch(tx: Transaction, account: str, reason: str, now: datetime) -> None:
 
 
 def release(tx: Transaction, account: str, now: datetime) -> None:
-    """Release a latch of an earlier session."""
-    if halts.release_kill_switch(tx, account=account, day=new_york_day(now)):
+    """Resolve the alert of an earlier session's latch, which has ended by itself."""
+    if halts.kill_switch_lapsed(tx, account=account, day=new_york_day(now)):
         alerts.resolve_alert(tx, AlertKey("kill_switch", account, account), now=now)
 
 

@@ -72,19 +72,32 @@ def entrypoint(
                 _require_present(asked.tick, runtime.clock.now())
             if first_in_machine and _too_old(asked.tick, runtime.clock.now()):
                 return {"status": "too_old"}
-            runtime.require_schema()
-            if asked.dry_run:
-                return _answer("dry_run", function(asked, Deps(runtime, _NO_LEASE, dry_run=True)))
-            lease = _take(runtime, stage, asked, context)
-            if lease == "already_done" and repeatable:
-                return _answer("already_done", function(asked, Deps(runtime, _NO_LEASE, True)))
-            if isinstance(lease, str):
-                return {"status": lease}
-            return _run(runtime, stage, lease, lambda deps: function(asked, deps))
+            with runtime.serving(stage):
+                return _serve(runtime, stage, asked, context, function, repeatable=repeatable)
 
         return handler
 
     return decorate
+
+
+def _serve(
+    runtime: Runtime,
+    stage: str,
+    asked: R,
+    context: Any,
+    function: Callable[[R, Deps], Any],
+    *,
+    repeatable: bool,
+) -> dict[str, Any]:
+    runtime.require_schema()
+    if asked.dry_run:
+        return _answer("dry_run", function(asked, Deps(runtime, _NO_LEASE, dry_run=True)))
+    lease = _take(runtime, stage, asked, context)
+    if lease == "already_done" and repeatable:
+        return _answer("already_done", function(asked, Deps(runtime, _NO_LEASE, True)))
+    if isinstance(lease, str):
+        return {"status": lease}
+    return _run(runtime, stage, lease, lambda deps: function(asked, deps))
 
 
 # Nothing is sent without one.

@@ -9,7 +9,6 @@ SERVICE = "ops-pipeline"
 # By stage, once per run.
 STAGE = "stage"
 FAILED = "Failed"
-DURATION = "Duration"
 
 # From each healthcheck, zero included, so that missing data raises an alarm too.
 CRITICAL_ALERTS = "CriticalAlertsOpen"

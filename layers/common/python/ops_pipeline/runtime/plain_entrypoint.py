@@ -31,9 +31,9 @@ def plain_entrypoint(
             asked = read_event(event, request)
             try:
                 runtime = wiring.current()
-                if needs_schema:
-                    runtime.require_schema()
-                with operator.invoked(_invocation(context)):
+                with runtime.serving(name), operator.invoked(_invocation(context)):
+                    if needs_schema:
+                        runtime.require_schema()
                     answer = function(asked, runtime)
             except Exception as error:
                 kind = type(error).__name__

@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, field_validator
 
+from ops_pipeline.domain.operations.stage import Login
 from ops_pipeline.errors import AccountNotConfigured, SettingsInvalid
 
 _WIDEST = {4: 8, 6: 7}
@@ -29,6 +30,10 @@ class Settings(BaseModel):
     database_url: str | None = Field(default=None, alias="DATABASE_URL")
     database_owner_url: str | None = Field(default=None, alias="DATABASE_OWNER_URL")
     database_reader_url: str | None = Field(default=None, alias="DATABASE_READER_URL")
+    database_news_url: str | None = Field(default=None, alias="DATABASE_NEWS_URL")
+    database_market_url: str | None = Field(default=None, alias="DATABASE_MARKET_URL")
+    database_trading_url: str | None = Field(default=None, alias="DATABASE_TRADING_URL")
+    database_control_url: str | None = Field(default=None, alias="DATABASE_CONTROL_URL")
     deployment: str = Field(default="main", alias="OPS_DEPLOYMENT", pattern="^[a-z0-9]{1,12}$")
     data_account: str | None = Field(
         default=None, alias="DATA_ACCOUNT", pattern="^[a-z0-9_]{1,50}$"
@@ -59,7 +64,10 @@ class Settings(BaseModel):
     model_sha256: str | None = Field(default=None, alias="MODEL_SHA256", pattern="^[0-9a-f]{64}$")
     migrations_dir: Path = Field(default=Path("migrations"), alias="MIGRATIONS_DIR")
     db_secret_id: str | None = Field(default=None, alias="DB_SECRET_ID")
-    db_writer_secret_id: str | None = Field(default=None, alias="DB_WRITER_SECRET_ID")
+    db_news_secret_id: str | None = Field(default=None, alias="DB_NEWS_SECRET_ID")
+    db_market_secret_id: str | None = Field(default=None, alias="DB_MARKET_SECRET_ID")
+    db_trading_secret_id: str | None = Field(default=None, alias="DB_TRADING_SECRET_ID")
+    db_control_secret_id: str | None = Field(default=None, alias="DB_CONTROL_SECRET_ID")
     db_reader_secret_id: str | None = Field(default=None, alias="DB_READER_SECRET_ID")
     db_ca_file: Path | None = Field(default=None, alias="DB_CA_FILE")
     alpaca_secret_prefix: str | None = Field(default=None, alias="ALPACA_SECRET_PREFIX")
@@ -81,6 +89,16 @@ class Settings(BaseModel):
 
     def require_database_url(self) -> str:
         return _required("DATABASE_URL", self.database_url)
+
+    def group_url(self, login: Login | None) -> str | None:
+        """The URL of a group's login; None: it is DATABASE_URL's, as a function has its own."""
+        of_group = {
+            "news": self.database_news_url,
+            "market": self.database_market_url,
+            "trading": self.database_trading_url,
+            "control": self.database_control_url,
+        }
+        return of_group.get(login) if login else None
 
     def require_reader_url(self) -> str:
         return _required("DATABASE_READER_URL", self.database_reader_url)

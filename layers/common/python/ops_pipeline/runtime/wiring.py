@@ -6,7 +6,8 @@ uses (alpaca-py alone imports pandas).
 
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -23,6 +24,7 @@ from ops_pipeline.db.roles import Role
 from ops_pipeline.db.runs import DryDatabase, FencedDatabase, Lease, UnitsOfWork
 from ops_pipeline.domain.market import minute_of
 from ops_pipeline.domain.operations.manifest import stage_named
+from ops_pipeline.domain.operations.stage import Login
 from ops_pipeline.errors import SettingsInvalid
 from ops_pipeline.execution.context import AccountContext, open_context
 from ops_pipeline.execution.market_reader import MarketReader
@@ -77,19 +79,42 @@ class Runtime:
     known_parameters: Versioned | None = None
     _brokers: dict[tuple[str, str], tuple[Broker, StoredBinding]] = field(default_factory=dict)
     _schema_checked: bool = False
+    _login: Login | None = None
+    _databases: dict[str | None, Database] = field(default_factory=dict, repr=False)
 
     @cached_property
     def settings(self) -> Settings:
         return read_settings(self.variables)
 
-    @cached_property
+    @property
     def database(self) -> Database:
+        """The database under the login of the stage that is being served.
+
+        Here a process serves all stages, each under its group's own login, as in AWS. Outside
+        of a stage it is DATABASE_URL's.
+        """
+        url = self.settings.group_url(self._login)
+        found = self._databases.get(url)
+        if found is None:
+            found = self._databases[url] = self._logged_in(url)
+        return found
+
+    def _logged_in(self, url: str | None) -> Database:
+        """By the group's URL, or, if that is None, by the function's own secret or URL."""
         name = "ops-pipeline"
-        if self._logs_in_by_secret:
+        if url is None and self._logs_in_by_secret:
             return Database(self._secret_target(), application_name=name, renew=self._secret_target)
-        return Database(
-            target_from_url(self.settings.require_database_url()), application_name=name
-        )
+        target = target_from_url(url or self.settings.require_database_url())
+        return Database(target, application_name=name)
+
+    @contextmanager
+    def serving(self, stage: str) -> Iterator[None]:
+        """Within, the database is that of the stage's login."""
+        before, self._login = self._login, stage_named(stage).login
+        try:
+            yield
+        finally:
+            self._login = before
 
     @cached_property
     def owner_database(self) -> Database:
@@ -139,9 +164,13 @@ class Runtime:
 
     def role_passwords(self) -> dict[Role, str]:
         """Passwords of the other logins, for the migration that creates those roles."""
+        settings = self.settings
         named = {
-            Role.WRITER: self.settings.db_writer_secret_id,
-            Role.READER: self.settings.db_reader_secret_id,
+            Role.NEWS: settings.db_news_secret_id,
+            Role.MARKET: settings.db_market_secret_id,
+            Role.TRADING: settings.db_trading_secret_id,
+            Role.CONTROL: settings.db_control_secret_id,
+            Role.READER: settings.db_reader_secret_id,
         }
         return {
             role: self.secrets.database_login(secret_id).password
@@ -316,7 +345,9 @@ class Runtime:
 
     def close(self) -> None:
         """Close the open connections."""
-        for name in ("database", "owner_database", "console"):
+        for database in self._databases.values():
+            database.close()
+        for name in ("owner_database", "console"):
             if name in self.__dict__:
                 getattr(self, name).close()
 

@@ -9,6 +9,8 @@ from datetime import date, datetime
 
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.db.halts import HALTED
+from ops_pipeline.db.roles import READER_SETTINGS, Role
+from ops_pipeline.domain.operations.stage import ROLES
 
 # The owner of a replay's leases; a worker on the wall clock has a name of its own.
 REPLAYS_OWNER = "local"
@@ -27,6 +29,29 @@ SELECT stage, scope, tick, status, error_class, error_message FROM (
     SELECT DISTINCT ON (stage COLLATE "C", scope COLLATE "C") * FROM pipeline_runs
     ORDER BY stage COLLATE "C", scope COLLATE "C", tick DESC) AS last
 WHERE status IN ('failed', 'abandoned')
+"""
+# A role may change its own password and settings, and nobody can forbid it: what shows is said.
+_ALTERED_LOGINS = """
+SELECT r.rolname AS login, found.what
+FROM pg_roles AS r
+CROSS JOIN LATERAL (VALUES
+    (r.rolsuper OR r.rolcreaterole OR r.rolreplication OR r.rolbypassrls,
+     'may do more than a stage needs'),
+    (EXISTS (SELECT FROM pg_auth_members AS m WHERE m.member = r.oid),
+     'is a member of another role'),
+    (NOT r.rolcanlogin, 'may not log in'),
+    (r.rolvaliduntil IS NOT NULL, 'has a password that ends'),
+    (r.rolname <> :reader AND r.rolconfig IS NOT NULL, 'has settings of its own'),
+    (r.rolname = :reader AND NOT coalesce(r.rolconfig, '{}') @> CAST(:settings AS text[]),
+     'lacks a bound on what a question may cost')
+) AS found (so, what)
+WHERE found.so AND r.rolname = ANY(CAST(:logins AS text[]))
+UNION ALL
+SELECT rolname, 'has all groups'' rights and may log in: migrate once more, or alter it to NOLOGIN'
+FROM pg_roles
+WHERE rolname = :writer AND rolcanlogin
+  AND EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_superuser')
+ORDER BY 1, 2
 """
 _OPEN_POSITIONS = """
 SELECT account_name, symbol, quantity, entry_price, current_price, current_pnl_dollars, status
@@ -128,3 +153,14 @@ def is_replayed(tx: Transaction) -> bool:
     """Whether the newest run was a replay's, whose clock is not the wall's."""
     row = tx.one(_NEWEST_OWNER)
     return row is not None and row["owner"] == REPLAYS_OWNER
+
+
+def altered_logins(tx: Transaction) -> list[Row]:
+    """The logins that are not as the migration makes them, and how they differ."""
+    return tx.rows(
+        _ALTERED_LOGINS,
+        logins=[role for login, role in ROLES.items() if login != "migration"],
+        reader=Role.READER.value,
+        writer=Role.WRITER.value,
+        settings=[f"{name}={value}" for name, value in READER_SETTINGS.items()],
+    )

@@ -24,6 +24,10 @@ from ops_pipeline.domain.operations.stage import (
 _BROKER: tuple[Layer, ...] = ("common", "vendor", "broker")
 _DATA_ENV = ("DB_SECRET_ID", "MARKET_DATA_VENDOR", "ALPACA_DATA_URL", "ALPACA_DATA_FEED")
 _TRADING_ENV = (*_DATA_ENV, "ALPACA_TRADING_URL", "OPS_DEPLOYMENT")
+# What db_migration gives their passwords.
+_OTHER_LOGINS = tuple(
+    f"DB_{login.upper()}_SECRET_ID" for login in ("news", "market", "trading", "control", "reader")
+)
 # daily_cycle starts twice on each weekday, holidays included: from Friday's last start to
 # Monday's first it is 64 hours.
 _TWICE_A_WEEKDAY = AtLeastEvery(timedelta(hours=66))
@@ -101,6 +105,7 @@ STAGES = (
         name="rss_ingest",
         description="Fetches the news feeds and stores each story once.",
         timeout_s=25,
+        login="news",
         adapters=("rss",),
         retried_errors=("FeedUnavailable",),
         monitoring=EveryMinute("always"),
@@ -111,6 +116,7 @@ STAGES = (
         name="classifier",
         description="Scores the sentiment of stories and finds their tickers, within a budget.",
         timeout_s=25,
+        login="news",
         memory_mb=1024,
         layers=("common", "vendor", "inference"),
         adapters=("lexicon_classifier",),
@@ -122,6 +128,7 @@ STAGES = (
         name="market_clock",
         description="Reports whether a session is open and which accounts to serve.",
         timeout_s=10,
+        login="market",
         adapters=("calendar",),
         monitoring=EveryMinute("session", scope="machines"),
     ),
@@ -129,6 +136,7 @@ STAGES = (
         name="market_regime",
         description="Reads the volatility index and stores the market regime.",
         timeout_s=20,
+        login="market",
         env=("DB_SECRET_ID", "VIX_URL"),
         adapters=("vix", "calendar"),
         retried_errors=("FeedUnavailable",),
@@ -140,6 +148,7 @@ STAGES = (
         name="telemetry",
         description="Fetches final one-minute bars and quarantines invalid ones.",
         timeout_s=25,
+        login="market",
         memory_mb=512,
         layers=_BROKER,
         accounts="data",
@@ -155,6 +164,7 @@ STAGES = (
         name="features",
         description="Computes the features of the newest minute.",
         timeout_s=15,
+        login="market",
         adapters=("calendar",),
         monitoring=EveryMinute("session"),
         # The first row needs 50 bars of the session.
@@ -166,6 +176,7 @@ STAGES = (
         name="watchlist",
         description="Scores the tickers and updates the watchlist.",
         timeout_s=10,
+        login="market",
         monitoring=EveryMinute("session"),
         rows_in="scored",
         rows_out="listed",
@@ -174,6 +185,7 @@ STAGES = (
         name="signals",
         description="Turns watched tickers into recommendations for each account.",
         timeout_s=10,
+        login="trading",
         monitoring=EveryMinute("session"),
         rows_in="evaluated",
         rows_out="recommendations",
@@ -183,6 +195,7 @@ STAGES = (
         description="Resolves orders with unknown outcome, then takes recommendations through "
         "the gates to the broker.",
         timeout_s=30,
+        login="trading",
         memory_mb=512,
         layers=_BROKER,
         accounts="event",
@@ -196,6 +209,7 @@ STAGES = (
         name="position_manager",
         description="Syncs orders and fills, marks positions and exits by rule.",
         timeout_s=45,
+        login="trading",
         memory_mb=512,
         layers=_BROKER,
         accounts="event",
@@ -209,6 +223,7 @@ STAGES = (
         name="reconciler",
         description="Compares positions and orders with each broker account.",
         timeout_s=45,
+        login="trading",
         memory_mb=512,
         layers=_BROKER,
         # One account's in a session; before and after it all of them, one after the other.
@@ -222,6 +237,7 @@ STAGES = (
         name="discovery",
         description="Proposes tickers to watch, from news, volume and liquidity.",
         timeout_s=25,
+        login="market",
         memory_mb=512,
         layers=_BROKER,
         accounts="data",
@@ -236,12 +252,14 @@ STAGES = (
         name="report",
         description="Summarizes the day.",
         timeout_s=20,
+        login="market",
         monitoring=_TWICE_A_WEEKDAY,
     ),
     Stage(
         name="retention",
         description="Deletes rows that are older than their table's retention period.",
         timeout_s=15,
+        login="control",
         monitoring=_TWICE_A_WEEKDAY,
     ),
     # make new-stage writes its entry above this line.
@@ -249,6 +267,7 @@ STAGES = (
         name="healthcheck",
         description="Checks runs, output, failures and invariants, and opens alerts.",
         timeout_s=30,
+        login="market",
         adapters=("calendar",),
         starts=StartTimes(("cron(0/5 * * * ? *)",), "every 5 minutes"),
         monitoring=NotMonitored(
@@ -261,6 +280,7 @@ STAGES = (
         name="run_failure",
         description="Records a failed state of a state machine: metric and alert first.",
         timeout_s=10,
+        login="market",
         schema="any",
         on_demand="each state machine, when a state fails",
         monitoring=NotMonitored("It runs only when a state fails."),
@@ -270,6 +290,7 @@ STAGES = (
         description="Halts, resumes, closes, binds or rebuilds accounts on the operator's command.",
         # Binding and rebuilding ask a broker for each account.
         timeout_s=60,
+        login="control",
         memory_mb=512,
         layers=_BROKER,
         accounts="all",
@@ -281,8 +302,8 @@ STAGES = (
         name="db_migration",
         description="Applies the bundled migrations before any other function changes.",
         timeout_s=300,
-        login="owner",
-        env=("DB_SECRET_ID", "DB_WRITER_SECRET_ID", "DB_READER_SECRET_ID", "MIGRATIONS_DIR"),
+        login="migration",
+        env=("DB_SECRET_ID", *_OTHER_LOGINS, "MIGRATIONS_DIR"),
         schema="any",
         on_demand="each deployment, and the operator",
         monitoring=NotMonitored("It runs with a deployment, which fails when it fails."),

@@ -1,12 +1,25 @@
 """The types of the manifest: a stage and a state machine."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Literal
 
 Layer = Literal["common", "vendor", "broker", "inference"]
 KeysOf = Literal["none", "data", "event", "all"]
-Login = Literal["owner", "writer", "reader"]
+# The groups that log in; each has a role in the database and may do what docs/logins.md says.
+Login = Literal["news", "market", "trading", "control", "migration", "reader"]
+ROLES: Mapping[Login, str] = MappingProxyType(
+    {
+        "news": "ops_pipeline_news",
+        "market": "ops_pipeline_market",
+        "trading": "ops_pipeline_trading",
+        "control": "ops_pipeline_control",
+        "migration": "ops_pipeline_owner",
+        "reader": "ops_pipeline_reader",
+    }
+)
 SchemaNeed = Literal["current", "any"]
 Hours = Literal["always", "session"]
 RunScope = Literal["everything", "machines", "entry", "guard"]
@@ -91,7 +104,8 @@ class Stage:
         layers: Its Lambda layers.
         accounts: Whose broker keys it gets: "none", "data" (one account's, to read market
             data), "event" (the account that its event names) or "all".
-        login: The database role it logs in as.
+        login: The group whose database login it has. No default: whoever adds a stage decides
+            what it may write.
         env: Its environment variables, except those of every function.
         adapters: The adapters its first call uses besides clock, secrets and broker; they are
             imported at the cold start.
@@ -108,10 +122,10 @@ class Stage:
     name: str
     description: str
     timeout_s: int
+    login: Login
     memory_mb: int = 256
     layers: tuple[Layer, ...] = ("common", "vendor")
     accounts: KeysOf = "none"
-    login: Login = "writer"
     env: tuple[str, ...] = ("DB_SECRET_ID",)
     adapters: tuple[str, ...] = ()
     schema: SchemaNeed = "current"
