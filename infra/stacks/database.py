@@ -99,14 +99,14 @@ def _replica(
         vpc_subnets=network.database_subnets,
         security_groups=[network.database],
         publicly_accessible=False,
-        storage_encrypted=True,
-        backup_retention=Duration.days(0),
+        storage_type=rds.StorageType.GP3,
         deletion_protection=False,
         removal_policy=RemovalPolicy.DESTROY,
         auto_minor_version_upgrade=True,
         ca_certificate=rds.CaCertificate.RDS_CA_RSA2048_G1,
         parameter_group=parameters,
     )
+    accept(replica, "AwsSolutions-RDS2", "A replica is encrypted as what it follows is.")
     accept(replica, "AwsSolutions-RDS3", "Without it the console only waits until it is back.")
     accept(replica, "AwsSolutions-RDS10", "It holds nothing of its own and is made anew.")
     accept(replica, "AwsSolutions-RDS11", "Only the functions' security group may connect.")

@@ -496,10 +496,22 @@ def _called(template: Template, arn: dict[str, Any]) -> str:
     return str(template["Resources"][arn["Fn::GetAtt"][0]]["Properties"]["FunctionName"])
 
 
+def _only_the_console_asks_the_replica(template: Template) -> None:
+    instances = of_type(template, "AWS::RDS::DBInstance")
+    [replica] = [name for name, one in instances.items() if "SourceDBInstanceIdentifier" in one]
+    assert instances[replica]["PubliclyAccessible"] is False
+    # CloudFormation refuses them beside a source, which decides them.
+    assert not instances[replica].keys() & {"BackupRetentionPeriod", "StorageEncrypted", "DBName"}
+    attached = of_type(template, "AWS::SecretsManager::SecretTargetAttachment").values()
+    led = [one["SecretId"]["Ref"] for one in attached if one["TargetId"]["Ref"] == replica]
+    assert [name.startswith("LoginReader") for name in led] == [True]
+
+
 def test_what_a_deployment_may_add_for_people_and_for_looking(checkout: Path, venv: Path) -> None:
     model = ("model_s3_uri=s3://models/finbert", f"model_sha256={'a' * 64}")
-    people = ("operators=ann,bob", "audit_trail=true", "flow_logs=true")
+    people = ("operators=ann,bob", "audit_trail=true", "flow_logs=true", "console_replica=true")
     template = synthesised(checkout, venv, *people, *model)
+    _only_the_console_asks_the_replica(template)
     assert _may_call(template) == {
         "ops-pipeline-observer": ["ops-pipeline-db-query"],
         "ops-pipeline-operator-ann": ["ops-pipeline-control:ann"],
