@@ -5,8 +5,8 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from ops_local.commandline.command import Command, Exit, UsageError, VerbCall
@@ -31,8 +31,22 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] | 
         arguments: The words after `ops`; this process's if left out.
         variables: The environment; this process's if left out.
     """
-    with redirect_stdout(shown(sys.stdout)), redirect_stderr(shown(sys.stderr)):
+    with (
+        redirect_stdout(shown(sys.stdout)),
+        redirect_stderr(shown(sys.stderr)),
+        _private_files(),
+    ):
         return _run(arguments, variables)
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    """What a verb writes, books and backups, is for whoever runs it alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _run(arguments: Sequence[str] | None, variables: Mapping[str, str] | None) -> int:

@@ -5,7 +5,6 @@ working directory up, that has a `.ops` or holds this program. Elsewhere it is a
 user's own, so that a command never creates an empty database in whatever folder it is typed.
 """
 
-import fcntl
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ops_local.postgres.home import has_data
+from ops_local.locks import NOW, LockTaken, open_lock, take
+from ops_local.postgres.home import has_data, make_private
 from ops_pipeline.errors import InvalidInput
 
 DEFAULT = ".ops"
@@ -38,6 +38,7 @@ class Home:
 
     def replay(self, name: str) -> Path:
         """The folder of one replay: the exchange's store and the pipeline's log."""
+        make_private(self.folder)
         folder = self.folder / "replays" / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -106,11 +107,11 @@ class Home:
         Raises:
             AlreadyUp: another `ops up` holds it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with self._lock.open("a+") as held:
+        make_private(self.folder)
+        with open_lock(self._lock) as held:
             try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+                take(held, within_s=NOW)
+            except LockTaken:
                 raise AlreadyUp(
                     f"ops up runs already in {self.folder}: stop that one first"
                 ) from None
@@ -129,8 +130,8 @@ class Home:
             return False
         with self._lock.open() as lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
+                take(lock, shared=True, within_s=NOW)
+            except LockTaken:
                 return True
         return False
 
@@ -195,7 +196,7 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 
 def _write(file: Path, facts: dict[str, str]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_private(file.parent)
     partial = file.with_suffix(".new")
     partial.write_text(json.dumps(facts) + "\n", encoding="utf-8")
     partial.replace(file)

@@ -1,6 +1,7 @@
 """Command line of the paper exchange: `python -m ops_local.exchange --help`."""
 
 import argparse
+import secrets
 import sqlite3
 import sys
 import textwrap
@@ -14,11 +15,13 @@ from ops_local.exchange.server import serve
 _STDIN = "-"
 _DESCRIPTION = """\
 Serve a paper broker and its market data over one recorded day, in Alpaca's API, on
-127.0.0.1. When ready it prints one line of JSON: {"url": "http://127.0.0.1:PORT"}.
+127.0.0.1. When ready it prints one line of JSON:
+{"url": "http://127.0.0.1:PORT", "control_token": "TOKEN"}.
 
 The clock starts at midnight in New York of the recorded day and moves only through the
 control API:
-  curl -X POST URL/control/clock -d '{"now": "2013-10-07T14:31:00Z"}'
+  curl -H 'Authorization: Bearer TOKEN' -X POST URL/control/clock \\
+    -d '{"now": "2013-10-07T14:31:00Z"}'
 """
 _ACCOUNTS = """\
 JSON file with a list of accounts, each {"name", "account_number", "key_id", "secret_key",
@@ -59,7 +62,12 @@ def main() -> None:
         exchange = Exchange(args.recording, args.store, _accounts(args.accounts))
     except (OSError, ValueError, sqlite3.Error) as error:
         sys.exit(f"the exchange cannot start: {error}")
-    serve(exchange, port=args.port, parent_pipe=sys.stdin.fileno() if piped else None)
+    serve(
+        exchange,
+        port=args.port,
+        parent_pipe=sys.stdin.fileno() if piped else None,
+        control_token=secrets.token_urlsafe(24),
+    )
 
 
 def _accounts(file: str) -> list[accounts.PaperAccount]:

@@ -17,15 +17,18 @@ class ExchangeFailed(RuntimeError):
 
 
 class ControlClient:
-    """Controls the exchange that serves at `url`.
+    """Controls the exchange that serves at `url`, by the token that it printed there.
 
     Every method raises ExchangeFailed, with the exchange's own message, when it refuses.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str) -> None:
         self.url = url
+        self.token = token
         self._http = urllib3.PoolManager(
-            timeout=urllib3.Timeout(total=_TIMEOUT_S), retries=urllib3.Retry(0)
+            timeout=urllib3.Timeout(total=_TIMEOUT_S),
+            retries=urllib3.Retry(0),
+            headers={"Authorization": f"Bearer {token}"},
         )
 
     def now(self) -> datetime:

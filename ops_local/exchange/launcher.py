@@ -20,8 +20,8 @@ _STOP_S = 5
 class RunningExchange(ControlClient):
     """A paper exchange process, with its control API; it ends with its parent at the latest."""
 
-    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
-        super().__init__(url)
+    def __init__(self, process: subprocess.Popen[str], url: str, token: str) -> None:
+        super().__init__(url, token)
         self._process = process
 
     @property
@@ -87,7 +87,8 @@ def start(
             process.stdin.close()
         process.wait()
         raise ExchangeFailed(f"the exchange did not start: {_last_line(log)}")
-    return RunningExchange(process, json.loads(ready)["url"])
+    served = json.loads(ready)
+    return RunningExchange(process, served["url"], served["control_token"])
 
 
 def _last_line(log: Path) -> str:

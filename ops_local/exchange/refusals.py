@@ -27,6 +27,10 @@ def unauthorized() -> ApiRefusal:
     return ApiRefusal(401, NOT_AUTHORIZED, "request is not authorized")
 
 
+def forbidden() -> ApiRefusal:
+    return ApiRefusal(403, NOT_AUTHORIZED, "not for this host or origin")
+
+
 def bad_json() -> ApiRefusal:
     return ApiRefusal(400, BAD_FORMAT, "request body format is invalid")
 

@@ -29,12 +29,13 @@ _KEEP_ALIVE_S = (
 _SHUTDOWN_S = 1
 
 
-def application(exchange: Exchange, *, url: str) -> Starlette:
+def application(exchange: Exchange, *, port: int, control_token: str) -> Starlette:
     """The application of one exchange; it prints one line of JSON once it serves requests."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        sys.stdout.write(json.dumps({"url": url}) + "\n")
+        served = {"url": f"http://127.0.0.1:{port}", "control_token": control_token}
+        sys.stdout.write(json.dumps(served) + "\n")
         sys.stdout.flush()
         yield
         exchange.close()
@@ -51,22 +52,24 @@ def application(exchange: Exchange, *, url: str) -> Starlette:
         lifespan=lifespan,
     )
     app.state.exchange = exchange
+    app.state.control_token = control_token
+    app.state.hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
     return app
 
 
-def serve(exchange: Exchange, *, port: int, parent_pipe: int | None) -> None:
+def serve(exchange: Exchange, *, port: int, parent_pipe: int | None, control_token: str) -> None:
     """Serve on 127.0.0.1 until stopped, or until the parent process has ended.
 
     Args:
         port: 0 picks a free one.
         parent_pipe: A file descriptor that is read to its end in the background: it is
             closed when the parent ends, even when the parent is killed.
+        control_token: What each control request must carry.
     """
     with _listener(port) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         server = uvicorn.Server(
             uvicorn.Config(
-                application(exchange, url=url),
+                application(exchange, port=listener.getsockname()[1], control_token=control_token),
                 log_level="warning",
                 access_log=False,
                 http="httptools",

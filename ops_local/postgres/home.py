@@ -15,6 +15,8 @@ from ops_pipeline.errors import SettingsInvalid
 # The server's whole environment: no PGDATA, PGPORT or locale of the caller.
 ENVIRONMENT = {"LANG": "C", "TZ": "UTC"}
 _MOVED = "postgres_lies_in"
+# Names of state folders where none is given: nobody else makes such.
+OURS = (".ops", "ops-pipeline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,35 @@ def reachable(path: Path, account: SystemUser | None) -> bool:
     """Whether the account may enter every folder down to that one."""
     if account is None:
         return True
-    for folder in (path, *path.parents):
-        facts = folder.stat()
-        passes = facts.st_mode & (0o100 if facts.st_uid == account.uid else 0o001)
-        if not passes:
-            return False
-    return True
+    return all(_lets_in(folder.stat(), account) for folder in (path, *path.parents))
+
+
+def _lets_in(folder: os.stat_result, account: SystemUser) -> bool:
+    """Whether the folder's mode lets that user pass; root's own rights are not asked for."""
+    if folder.st_uid == account.uid:
+        return bool(folder.st_mode & 0o100)
+    return bool(folder.st_mode & (0o010 if folder.st_gid == account.gid else 0o001))
+
+
+def make_private(folder: Path) -> None:
+    """Create the folder for its owner alone, or tighten one of ours.
+
+    As root it lets the server's user pass too, who can list nothing in it. A folder that somebody
+    else made, /tmp say, stays as it is.
+    """
+    if folder.is_dir() and folder.name not in OURS:
+        return
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _tighten(folder, server_account(folder / "postgres" / "data"))
+
+
+def _tighten(folder: Path, account: SystemUser | None) -> None:
+    if account is None:
+        if folder.stat().st_uid == os.geteuid():
+            folder.chmod(0o700)
+        return
+    os.chown(folder, -1, account.gid)
+    folder.chmod(0o710)
 
 
 def reachable_folder(asked: Path) -> Path:
@@ -76,10 +101,10 @@ def reachable_folder(asked: Path) -> Path:
     A state folder under /root is the usual case. The requested folder then contains a file
     that names the other one, so that deleting it also drops the reference to the data.
     """
-    asked.mkdir(parents=True, exist_ok=True)
+    make_private(asked.parent)
+    asked.mkdir(exist_ok=True, mode=0o700)
     account = server_account(asked / "data")
-    if account is not None:
-        asked.chmod(0o711)
+    _tighten(asked, account)
     if reachable(asked, account):
         return asked
     pointer = asked / _MOVED
@@ -87,7 +112,7 @@ def reachable_folder(asked: Path) -> Path:
         return moved
     base = Path("/var/tmp")  # noqa: S108 - mkdtemp creates a private folder in it
     moved = Path(tempfile.mkdtemp(prefix="ops-pipeline-", dir=base if base.is_dir() else None))
-    moved.chmod(0o711)
+    _tighten(moved, account)
     pointer.write_text(f"{moved}\n")
     return moved
 

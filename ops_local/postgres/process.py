@@ -47,20 +47,21 @@ def initialise(folder: Path, binaries: Path, account: SystemUser | None) -> None
     partial = folder / "data.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(mode=0o700)
+    chosen = secrets.token_urlsafe(24)
     password = folder / "superuser_password"
     password.unlink(missing_ok=True)
     password.touch(mode=0o600)
-    password.write_text(secrets.token_urlsafe(24))
+    password.write_text(chosen)
     if account is not None:
         os.chown(partial, account.uid, account.gid)
-        os.chown(password, account.uid, account.gid)
-    options = ["-D", str(partial), "-U", SUPERUSER, f"--pwfile={password}"]
+    options = ["-D", str(partial), "-U", SUPERUSER, "--pwfile=/dev/stdin"]
     options += ["-A", "scram-sha-256", "-E", "UTF8", "--no-sync"]
     output = b""
     for locale in ("C.UTF-8", "C"):
         command = [str(binaries / "initdb"), *options, f"--locale={locale}"]
-        process = _popen(command, account, stdin=subprocess.DEVNULL, output=subprocess.PIPE)
-        output, _ = process.communicate()
+        with _pipe_of(chosen, account) as told:
+            process = _popen(command, account, stdin=told.fileno(), output=subprocess.PIPE)
+            output, _ = process.communicate()
         if process.returncode == 0:
             with (partial / "postgresql.conf").open("a") as settings:
                 settings.write(_UNTIL_LIVE)
@@ -100,6 +101,17 @@ def _popen(
         group=account.gid if account else None,
         extra_groups=[] if account else None,
     )
+
+
+def _pipe_of(text: str, account: SystemUser | None) -> IO[bytes]:
+    """The end of a pipe that has the text: what is in no file, the server can't read later."""
+    end, writing = os.pipe()
+    if account is not None:
+        # /dev/stdin is opened anew, by its owner alone.
+        os.fchown(end, account.uid, account.gid)
+    with os.fdopen(writing, "w") as told:
+        told.write(f"{text}\n")
+    return os.fdopen(end, "rb")
 
 
 def _free_port() -> int:

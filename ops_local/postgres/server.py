@@ -5,17 +5,17 @@ uses a folder holds a shared lock on it, which the kernel releases with the proc
 one shuts the server down.
 """
 
-import fcntl
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from ops_local.locks import NOW, LockTaken, open_lock, take
 from ops_local.postgres.home import (
     SystemUser,
     copy_where_reachable,
@@ -40,14 +40,21 @@ class EmbeddedPostgres:
         folder: Holds data, log, locks and the superuser's password (0600).
         dies_with_us: The server ends with this process, also after kill -9: for tests.
         binaries: Folder of `postgres` and `initdb`; searched for if None.
+        patience_s: How long another process may take to start or stop the server.
     """
 
     def __init__(
-        self, folder: Path, *, dies_with_us: bool = False, binaries: Path | None = None
+        self,
+        folder: Path,
+        *,
+        dies_with_us: bool = False,
+        binaries: Path | None = None,
+        patience_s: float = 120,
     ) -> None:
         self._asked = folder.resolve()
         self._dies_with_us = dies_with_us
         self._binaries = binaries
+        self._patience_s = patience_s
         self._in_use: IO[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = self._asked
@@ -65,9 +72,10 @@ class EmbeddedPostgres:
         try:
             self._folder = reachable_folder(self._asked)
             with self._one_at_a_time(), ExitStack() as undo:
-                self._in_use = undo.enter_context((self._folder / "in_use.lock").open("a"))
+                self._in_use = undo.enter_context(open_lock(self._folder / "in_use.lock"))
                 undo.callback(self._forget)
-                fcntl.flock(self._in_use, fcntl.LOCK_SH)
+                self._take(self._in_use, shared=True)
+                self._keep_password()
                 self._port = self._running_port() or self._launch()
                 undo.pop_all()
         except PermissionError as error:
@@ -82,11 +90,8 @@ class EmbeddedPostgres:
             return
         with self._one_at_a_time():
             held, self._in_use = self._in_use, None
-            with held:
-                try:
-                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    return
+            with held, suppress(LockTaken):
+                take(held, within_s=NOW)
                 self._shut_down()
 
     @property
@@ -121,9 +126,24 @@ class EmbeddedPostgres:
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
-        with (self._folder / "starting.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with open_lock(self._folder / "starting.lock") as lock:
+            self._take(lock)
             yield
+
+    def _take(self, lock: IO[str], *, shared: bool = False) -> None:
+        try:
+            take(lock, shared=shared, within_s=self._patience_s)
+        except LockTaken:
+            raise DatabaseUnavailable(
+                f"another process has been starting or stopping this server for "
+                f"{self._patience_s:g} s: it holds {lock.name}"
+            ) from None
+
+    def _keep_password(self) -> None:
+        """A file of an older version belongs to the server's user, who needs it no more."""
+        file, folder = self._folder / "superuser_password", self._folder.stat()
+        if os.geteuid() == 0 and file.exists():
+            os.chown(file, folder.st_uid, -1, follow_symlinks=False)
 
     def _forget(self) -> None:
         self._in_use = None

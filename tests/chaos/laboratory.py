@@ -18,11 +18,11 @@ from ops_local.comparison.databases import RowDifference, differences
 from ops_local.database import DatabaseUrls
 from ops_local.exchange import accounts as exchange_accounts
 from ops_local.exchange.accounts import key_variables
+from ops_local.exchange.control_client import ControlClient
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.operations.invariants import BrokerRecords
-from tests.chaos import control
 from tests.chaos.boundaries import Moment
 from tests.chaos.nursery import Life
 from tests.chaos.scenarios import DAY, Scenario, keep, seed, start_over
@@ -132,10 +132,10 @@ class Laboratory:
         urls = self._urls(name)
         with closing(_login(urls.owner)) as database, database.transaction() as tx:
             start_over(tx)
-        with self._exchange(scenario, f"{name}_{next(self._numbers)}") as url:
+        with self._exchange(scenario, f"{name}_{next(self._numbers)}") as exchange:
             tells = self.folder / f"{name}.counted"
-            died = self._live(scenario, urls, url, death, tells)
-            wrong = [*self._breaches(urls, url, scenario)]
+            died = self._live(scenario, urls, exchange, death, tells)
+            wrong = [*self._breaches(urls, exchange, scenario)]
             if death is not None:
                 reference = self._undisturbed[scenario.name][0]
                 found = differences(reference, urls, after_kill=True)
@@ -143,12 +143,18 @@ class Laboratory:
         return Ended(tells.read_text(), wrong, died)
 
     def _live(
-        self, scenario: Scenario, urls: DatabaseUrls, url: str, death: Death | None, tells: Path
+        self,
+        scenario: Scenario,
+        urls: DatabaseUrls,
+        exchange: ControlClient,
+        death: Death | None,
+        tells: Path,
     ) -> bool:
-        control.set_clock(url, scenario.ticks()[0])
+        exchange.set_clock(scenario.ticks()[0])
         life = Life(
             scenario=scenario.name,
-            variables=_variables(urls, url),
+            variables=_variables(urls, exchange.url),
+            control_token=exchange.token,
             begins=scenario.ticks()[0].isoformat(),
             dies_at=death.number if death else None,
             moment=death.moment if death else "before",
@@ -156,16 +162,18 @@ class Laboratory:
         )
         code = self.nursery.ask("live", **asdict(life))["code"]
         if code == -signal.SIGKILL:
-            begins = control.now(url).isoformat()
+            begins = exchange.now().isoformat()
             again = {**asdict(life), "begins": begins, "dies_at": None}
             assert self.nursery.ask("live", **again)["code"] == 0
             return True
         assert code == 0
         return False
 
-    def _breaches(self, urls: DatabaseUrls, url: str, scenario: Scenario) -> Iterator[str]:
-        now = control.now(url)
-        books = {account.name: _books(account, url, now) for account in ACCOUNTS}
+    def _breaches(
+        self, urls: DatabaseUrls, exchange: ControlClient, scenario: Scenario
+    ) -> Iterator[str]:
+        now = exchange.now()
+        books = {account.name: _books(account, exchange.url, now) for account in ACCOUNTS}
         with closing(_login(urls.owner)) as database, database.transaction() as tx:
             long_after = now + timedelta(hours=1)
             for breach in invariants.check(tx, now=long_after, broker=books):
@@ -186,7 +194,7 @@ class Laboratory:
         return self._seeded[scenario.name]
 
     @contextmanager
-    def _exchange(self, scenario: Scenario, name: str) -> Iterator[str]:
+    def _exchange(self, scenario: Scenario, name: str) -> Iterator[ControlClient]:
         served = self.nursery.ask(
             "serve",
             recording=str(self.folder / scenario.name),
@@ -194,7 +202,7 @@ class Laboratory:
             accounts=exchange_accounts.dump(ACCOUNTS),
         )
         try:
-            yield served["url"]
+            yield ControlClient(served["url"], served["control_token"])
         finally:
             self.nursery.ask("stop", pid=served["pid"], held=served["held"])
             for left in self.folder.glob(f"{name}.sqlite*"):

@@ -17,6 +17,7 @@ from typing import Any
 import functions.dispatcher.handler as dispatcher
 import functions.position_manager.handler as position_manager
 from ops_local.exchange import accounts as exchange_accounts
+from ops_local.exchange.control_client import ControlClient
 from ops_local.exchange.exchange import Exchange
 from ops_local.exchange.server import serve
 from ops_local.pipeline import ReplayClock
@@ -26,7 +27,6 @@ from ops_pipeline.domain.market import NEW_YORK
 from ops_pipeline.runtime import log, wiring
 from ops_pipeline.runtime.wiring import Runtime
 from tests.chaos.boundaries import Counter, Moment, arm
-from tests.chaos.control import set_clock
 from tests.chaos.scenarios import SCENARIOS
 
 STAGES = (dispatcher.lambda_handler, position_manager.lambda_handler)
@@ -39,11 +39,13 @@ class Life:
 
     Attributes:
         begins: The tick to go on from, ISO 8601.
+        control_token: Of the exchange that the variables lead to.
         tells: File for what was counted, written at a quiet end.
     """
 
     scenario: str
     variables: dict[str, str]
+    control_token: str
     begins: str
     dies_at: int | None
     moment: Moment
@@ -56,6 +58,7 @@ def live(life: Life) -> None:
     begins = datetime.fromisoformat(life.begins)
     counter = Counter(life.dies_at, life.moment)
     clock = ReplayClock(begins)
+    exchange = ControlClient(life.variables["ALPACA_TRADING_URL"], life.control_token)
     with closing(Runtime(life.variables, clock, owner=OWNER)) as runtime:
         with runtime.database.transaction() as tx:
             runs.abandon_owner(tx, owner=OWNER, now=clock.now())
@@ -64,7 +67,7 @@ def live(life: Life) -> None:
             if tick < begins:
                 continue
             clock.at = tick
-            set_clock(life.variables["ALPACA_TRADING_URL"], tick)
+            exchange.set_clock(tick)
             _tick(life, clock, runtime, scenario.accounts, together=scenario.together)
             _operate(life, scenario.operator.get(f"{tick.astimezone(NEW_YORK):%H:%M}"))
     Path(life.tells).write_text("".join(counter.seen))
@@ -129,7 +132,7 @@ def _serve(request: dict[str, Any]) -> dict[str, Any]:
         sys.stdout = os.fdopen(write_end, "w")
         opened = exchange_accounts.parse(request["accounts"])
         exchange = Exchange(Path(request["recording"]), Path(request["store"]), opened)
-        serve(exchange, port=0, parent_pipe=lifeline)
+        serve(exchange, port=0, parent_pipe=lifeline, control_token="of-the-laboratory")
 
     pid = _fork(work)
     os.close(write_end)

@@ -144,6 +144,7 @@ def ask(
     """One request past alpaca-py: status and JSON; `body` as bytes goes out as it is."""
     raw = {"body": body} if isinstance(body, bytes) else {"json": body} if body else {}
     headers = {"APCA-API-KEY-ID": account.key_id, "APCA-API-SECRET-KEY": account.secret_key}
+    headers |= {"Authorization": f"Bearer {exchange.token}"} if path.startswith("/control") else {}
     with urllib3.PoolManager(retries=False, timeout=10, headers=headers) as http:
         answer = http.request(method, exchange.url + path, headers=headers, **raw)
         return answer.status, answer.json() if answer.data else None

@@ -17,7 +17,7 @@ import pytest
 import urllib3
 
 from ops_local.exchange.accounts import dump
-from ops_local.exchange.launcher import ExchangeFailed, start
+from ops_local.exchange.launcher import ExchangeFailed, RunningExchange, start
 from ops_pipeline.domain.market import MINUTE
 from tests.contract.paper_street import (
     LARGE,
@@ -126,13 +126,35 @@ def test_it_runs_by_hand_on_accounts_from_a_file(tmp_path: Path) -> None:
     command += ["--store", str(tmp_path / "store"), "--accounts", str(accounts)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        url = json.loads(process.stdout.readline())["url"]
-        clock = urllib3.request("GET", f"{url}/control/clock").json()
+        served = json.loads(process.stdout.readline())
+        signed = {"Authorization": f"Bearer {served['control_token']}"}
+        clock = urllib3.request("GET", f"{served['url']}/control/clock", headers=signed).json()
         process.terminate()
 
     assert clock == {"now": "2013-10-07T04:00:00Z"}
     # uvicorn raises the signal again once it has shut down in order.
     assert process.returncode == -signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": "Bearer guessed"}, 401),
+        ({"Authorization": "Bearer \xe9"}, 401),
+        ({"Authorization": "TOKEN", "Origin": "http://evil.example"}, 403),
+        ({"Authorization": "TOKEN", "Host": "evil.example"}, 403),
+        ({"Authorization": "TOKEN"}, 200),
+    ],
+)
+def test_only_who_started_it_controls_it(
+    exchange: RunningExchange, headers: dict[str, str], status: int
+) -> None:
+    """Any user of the machine could move its clock, and any page in a browser its books."""
+    sent = {name: it.replace("TOKEN", f"Bearer {exchange.token}") for name, it in headers.items()}
+    for method, path in (("GET", "/control/tables"), ("POST", "/control/faults")):
+        answer = urllib3.request(method, exchange.url + path, headers=sent, json={})
+        assert answer.status == status, answer.data
 
 
 def test_a_terminated_exchange_leaves_a_whole_store_and_no_complaint(tmp_path: Path) -> None:

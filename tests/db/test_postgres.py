@@ -2,6 +2,7 @@
 # ruff: noqa: SIM117 - the inner block is the unit of work, the outer ones its surroundings
 
 import os
+import pwd
 import shutil
 import signal
 import stat
@@ -13,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from ops_local.home import Home
+from ops_local.locks import NOW, open_lock, take
 from ops_local.postgres.durability import make_durable
 from ops_local.postgres.postmaster import read_postmaster
 from ops_local.postgres.server import EmbeddedPostgres
 from ops_pipeline.db.driver.connection import Database, target_from_url
-from ops_pipeline.errors import SettingsInvalid
+from ops_pipeline.errors import DatabaseUnavailable, SettingsInvalid
 
 _HOLD = """
 import sys, time
@@ -157,6 +160,47 @@ def test_as_root_a_home_that_nobody_can_reach_moves_to_one_that_works(tmp_path: 
     with EmbeddedPostgres(tmp_path / "home"):
         assert read_postmaster(moved / "data") is not None
     shutil.rmtree(moved)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_the_server_s_user_reads_no_password_and_takes_no_lock(server_folder: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    with EmbeddedPostgres(server_folder):
+        pass
+    # As an older version left them.
+    os.chown(server_folder / "superuser_password", nobody.pw_uid, nobody.pw_gid)
+    for lock in server_folder.glob("*.lock"):
+        lock.chmod(0o644)
+    with EmbeddedPostgres(server_folder):
+        for name in ("superuser_password", "starting.lock", "in_use.lock", "."):
+            read = ["ls" if name == "." else "cat", str(server_folder / name)]
+            for user in (nobody.pw_uid, 12345):
+                done = subprocess.run(read, user=user, extra_groups=[], check=False)
+                assert done.returncode != 0, (name, user)
+
+
+def test_a_lock_that_somebody_holds_is_not_waited_for_without_end(server_folder: Path) -> None:
+    with EmbeddedPostgres(server_folder):
+        pass
+    with open_lock(server_folder / "starting.lock") as held:
+        take(held, within_s=NOW)
+        with pytest.raises(DatabaseUnavailable, match=r"it holds .*starting\.lock"):
+            EmbeddedPostgres(server_folder, patience_s=0.1).start()
+
+
+def test_a_new_state_folder_is_its_owner_s_alone(server_folder: Path) -> None:
+    server_folder.chmod(0o755)
+    home, given = Home(server_folder / "state"), server_folder / "given"
+    given.mkdir(mode=0o755)
+    with EmbeddedPostgres(home.folder / "postgres"), home.up():
+        home.make_current("a_day")
+        others = 0o710 if os.geteuid() == 0 else 0o700
+        for folder in (home.folder, home.folder / "postgres"):
+            assert stat.S_IMODE(folder.stat().st_mode) == others
+        assert stat.S_IMODE((home.folder / "up.lock").stat().st_mode) == 0o600
+    # A folder that somebody made, /tmp say, keeps its mode.
+    Home(given).make_current("a_day")
+    assert stat.S_IMODE(given.stat().st_mode) == 0o755
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")

@@ -1,6 +1,7 @@
 """The paper exchange in a thread of the tests: the same server without a start of Python each."""
 
 import os
+import secrets
 import socket
 import sqlite3
 import threading
@@ -22,7 +23,7 @@ class ExchangeThread(RunningExchange):
 
     def __init__(self, recording: Path, store: Path, accounts: Sequence[PaperAccount]) -> None:
         self._port = _free_port()
-        ControlClient.__init__(self, f"http://127.0.0.1:{self._port}")
+        ControlClient.__init__(self, f"http://127.0.0.1:{self._port}", secrets.token_urlsafe(24))
         self._failure: Exception | None = None
         self._read, self._write = os.pipe()
         arguments = (recording, store, tuple(accounts))
@@ -47,7 +48,7 @@ class ExchangeThread(RunningExchange):
         except (OSError, ValueError, sqlite3.Error) as error:
             self._failure = error
             return
-        serve(exchange, port=self._port, parent_pipe=self._read)
+        serve(exchange, port=self._port, parent_pipe=self._read, control_token=self.token)
         os.close(self._read)
 
     def _wait(self) -> None:

@@ -1,8 +1,10 @@
 """The control API, which no broker has: clock, faults, conditions, holdings, orders, tables.
 
-Unsigned, since the exchange listens on loopback only and its money is paper.
+It needs the token that the exchange was started with: on loopback every user of the machine is
+heard, and every page that a browser shows.
 """
 
+import hmac
 import json
 from collections.abc import Callable
 
@@ -16,7 +18,7 @@ from ops_local.exchange.api.calls import Endpoint, json_response
 from ops_local.exchange.api.wire import parse_timestamp, timestamp
 from ops_local.exchange.exchange import Exchange
 from ops_local.exchange.faults import read_rules
-from ops_local.exchange.refusals import ApiRefusal, bad_json
+from ops_local.exchange.refusals import ApiRefusal, bad_json, forbidden, unauthorized
 
 
 def get_clock(exchange: Exchange, _: bytes) -> object:
@@ -100,18 +102,29 @@ def get_tables(exchange: Exchange, _: bytes) -> object:
 
 
 def control(answer: Callable[[Exchange, bytes], object]) -> Endpoint:
-    """Serve an unsigned call: run it in one transaction and write JSON."""
+    """Serve a call that has the token: run it in one transaction and write JSON."""
 
     async def serve(request: Request) -> Response:
         exchange: Exchange = request.app.state.exchange
-        body = await request.body()
         try:
+            _require_control(request)
+            body = await request.body()
             with exchange.store.transaction():
                 return json_response(answer(exchange, body))
         except ApiRefusal as refused:
             return json_response(refused.body, refused.status)
 
     return serve
+
+
+def _require_control(request: Request) -> None:
+    """Refuse a page in a browser, by name or by Origin, and whoever lacks the token."""
+    state, headers = request.app.state, request.headers
+    if headers.get("host") not in state.hosts or "origin" in headers:
+        raise forbidden()
+    wanted = f"Bearer {state.control_token}"
+    if not hmac.compare_digest(headers.get("authorization", "").encode(), wanted.encode()):
+        raise unauthorized()
 
 
 def _now_field(body: bytes) -> str:
