@@ -94,7 +94,7 @@ def calls_of(machine: str, accounts: int) -> dict[str, int]:
 def _standing(deployment: Deployment, prices: Mapping[str, Any]) -> list[Line]:
     """Costs that do not depend on use."""
     usd, hours, free = prices["usd"], prices["hours_in_month"], prices["free"]
-    secrets = len(ROLES) + len(deployment.accounts)
+    secrets = len(ROLES) + len(deployment.accounts) + deployment.feed_logins
     alarms = max(0, prices["assumed"]["alarm_metrics"] - free["alarm_metrics"])
     lines = [
         Line("database", usd["database_hour"][deployment.database_class] * hours),

@@ -41,6 +41,7 @@ class Deployment:
         model_sha256: Hash of the manifest in that folder; required with it.
         log_days: Days that logs are kept.
         tracing: Whether X-Ray traces functions and state machines.
+        feed_logins: Whether the secret `<prefix>/feeds` has logins of feeds.
         flow_logs: Whether the network writes who connected to whom.
         operators: People who each get an alias of control, and a policy for it alone.
         audit_trail: Whether CloudTrail keeps who called control, db_query and db_migration.
@@ -67,6 +68,7 @@ class Deployment:
     model_sha256: str = ""
     log_days: int = 30
     tracing: bool = False
+    feed_logins: bool = False
     flow_logs: bool = False
     operators: tuple[str, ...] = ()
     audit_trail: bool = False
@@ -92,6 +94,11 @@ class Deployment:
 def has_model(function: Stage, deployment: Deployment) -> bool:
     """Whether the function loads a trained model when it starts."""
     return "inference" in function.layers and deployment.model_s3_uri != ""
+
+
+def has_feed_logins(function: Stage, deployment: Deployment) -> bool:
+    """Whether the function reads the secret with the logins of feeds."""
+    return "rss" in function.adapters and deployment.feed_logins
 
 
 # The files of a model folder; a test compares them with what the adapter fetches.

@@ -13,7 +13,14 @@ from aws_cdk import aws_logs as logs
 
 from infra import bundles
 from infra.definitions import load_functions
-from infra.deployment import Deployment, has_model, layers_of, model_objects, retention
+from infra.deployment import (
+    Deployment,
+    has_feed_logins,
+    has_model,
+    layers_of,
+    model_objects,
+    retention,
+)
 from infra.stacks.database import Postgres, secret_name
 from infra.stacks.guards import accept
 from infra.stacks.network import Network
@@ -82,6 +89,8 @@ def environment(function: Stage, deployment: Deployment) -> dict[str, str]:
     if function.accounts != "none":
         variables["ALPACA_SECRET_PREFIX"] = alpaca_prefix(deployment)
         variables["DATA_ACCOUNT"] = deployment.reads_data
+    if has_feed_logins(function, deployment):
+        variables["FEED_LOGINS_SECRET_ID"] = feed_logins_name(deployment)
     if has_model(function, deployment):
         variables["MODEL_S3_URI"] = deployment.model_s3_uri
         variables["MODEL_SHA256"] = deployment.model_sha256
@@ -90,6 +99,10 @@ def environment(function: Stage, deployment: Deployment) -> dict[str, str]:
 
 def alpaca_prefix(deployment: Deployment) -> str:
     return f"{deployment.prefix}/alpaca"
+
+
+def feed_logins_name(deployment: Deployment) -> str:
+    return f"{deployment.prefix}/feeds"
 
 
 def accounts_of(function: Stage, deployment: Deployment) -> tuple[str, ...]:
@@ -204,15 +217,18 @@ def _secret_arns(scope: Any, resources: StackResources, function: Stage) -> list
         roles = list(ROLES)
     stored = [resources.postgres.secrets[role].secret_arn for role in roles]
     prefix = alpaca_prefix(resources.deployment)
+    named = [f"{prefix}/{account}" for account in accounts_of(function, resources.deployment)]
+    if has_feed_logins(function, resources.deployment):
+        named.append(feed_logins_name(resources.deployment))
     # Secrets Manager appends six characters that are unknown in advance.
     by_name = [
         scope.format_arn(
             service="secretsmanager",
             resource="secret",
-            resource_name=f"{prefix}/{account}-??????",
+            resource_name=f"{name}-??????",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
-        for account in accounts_of(function, resources.deployment)
+        for name in named
     ]
     return stored + by_name
 

@@ -509,7 +509,8 @@ def _only_the_console_asks_the_replica(template: Template) -> None:
 
 def test_what_a_deployment_may_add_for_people_and_for_looking(checkout: Path, venv: Path) -> None:
     model = ("model_s3_uri=s3://models/finbert", f"model_sha256={'a' * 64}")
-    people = ("operators=ann,bob", "audit_trail=true", "flow_logs=true", "console_replica=true")
+    wished = ("operators=ann,bob", "audit_trail=true", "flow_logs=true", "console_replica=true")
+    people = (*wished, "feed_logins=true")
     template = synthesised(checkout, venv, *people, *model)
     _only_the_console_asks_the_replica(template)
     assert _may_call(template) == {
@@ -517,6 +518,11 @@ def test_what_a_deployment_may_add_for_people_and_for_looking(checkout: Path, ve
         "ops-pipeline-operator-ann": ["ops-pipeline-control:ann"],
         "ops-pipeline-operator-bob": ["ops-pipeline-control:bob"],
     }
+    named = {
+        stage: one["Environment"]["Variables"].get("FEED_LOGINS_SECRET_ID")
+        for stage, one in stages(template).items()
+    }
+    assert {stage for stage, name in named.items() if name} == {"rss_ingest"}
     [flow] = of_type(template, "AWS::EC2::FlowLog").values()
     assert flow["TrafficType"] == "ALL"
     [trail] = of_type(template, "AWS::CloudTrail::Trail").values()

@@ -4,7 +4,7 @@ Only to public addresses: what a stranger's name resolves to is checked and then
 """
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,11 +19,13 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.request import ACCEPT_ENCODING
 
 from ops_pipeline.adapters.bounded_answers import ExcessiveAnswer, bounded_body
+from ops_pipeline.adapters.feed_logins import FeedLogins, secret_of
 from ops_pipeline.adapters.permitted_addresses import PermittedAddresses
 from ops_pipeline.domain.news.sites import has_login
 from ops_pipeline.errors import FeedUnavailable
 
 _OK, _NOT_MODIFIED = 200, 304
+_REFUSED = frozenset({401, 403})
 _PERMANENT, _REDIRECTS = frozenset({301, 308}), frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS, _LONGEST_ADDRESS = 5, 2_000
 # Sites ask robots to identify themselves and to respect Retry-After.
@@ -143,7 +145,9 @@ class FeedHttp:
         most_bytes: int,
         proxy_url: str | None,
         permitted: PermittedAddresses,
+        logins: FeedLogins | None = None,
     ) -> None:
+        self._logins = logins or FeedLogins()
         self._permitted = None if proxy_url else permitted
         self._timeout = urllib3.Timeout(connect=connect_s, read=read_s)
         self._total_s = total_s
@@ -155,8 +159,12 @@ class FeedHttp:
         )
         self._http.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
-    def get(self, url: str, validators: dict[str, str]) -> FeedResponse:
+    def get(self, url: str, validators: dict[str, str], *, subscribed: str = "") -> FeedResponse:
         """Get the document at an address, after its redirects.
+
+        Args:
+            subscribed: The feed's own address, whose origin gets the feed's login, if it has one;
+                "" for what is no feed.
 
         Raises:
             FeedUnavailable: no response in time, another status, too large, or encoded in
@@ -167,7 +175,7 @@ class FeedHttp:
             raise FeedUnavailable("the address has a login in it")
         with self._in_time() as guard:
             try:
-                answer = self._follow(url, validators)
+                answer = self._follow(url, validators, subscribed)
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 if guard.over:
                     raise self._too_slow() from error
@@ -193,22 +201,19 @@ class FeedHttp:
     def _too_slow(self) -> FeedUnavailable:
         return FeedUnavailable(f"the answer took over {self._total_s:g} s")
 
-    def _follow(self, url: str, validators: dict[str, str]) -> FeedResponse:
+    def _follow(self, url: str, validators: dict[str, str], subscribed: str) -> FeedResponse:
         moved_to: str | None = None
         for_good = True
         for _ in range(_MOST_REDIRECTS + 1):
-            response = self._http.request(
-                "GET",
-                url,
-                headers={**_HEADERS, **validators},
-                timeout=self._timeout,
-                retries=False,
-                redirect=False,
-                preload_content=False,
-            )
+            login = self._logins.of(subscribed, url)
+            response = self._asked(url, {**validators, **_authorized(login)})
             try:
+                _require_discreet(response.headers, login)
+                if login and response.status in _REFUSED:
+                    self._logins.renew()
                 if response.status not in _REDIRECTS:
                     body = self._read(response)
+                    _require_discreet({"body": body.decode("latin-1")}, login)
                     return FeedResponse(response.status, response.headers, body, moved_to)
             finally:
                 # A connection whose body was not read to its end can't be reused.
@@ -217,6 +222,17 @@ class FeedHttp:
             for_good = for_good and response.status in _PERMANENT
             moved_to = url if for_good else moved_to
         raise FeedUnavailable(f"over {_MOST_REDIRECTS} redirects")
+
+    def _asked(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        return self._http.request(
+            "GET",
+            url,
+            headers={**_HEADERS, **headers},
+            timeout=self._timeout,
+            retries=False,
+            redirect=False,
+            preload_content=False,
+        )
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
         if response.status == _NOT_MODIFIED:
@@ -233,6 +249,16 @@ class FeedHttp:
             return bounded_body(response, most_bytes=self._most_bytes)
         except ExcessiveAnswer as error:
             raise FeedUnavailable(str(error)) from None
+
+
+def _authorized(login: str | None) -> dict[str, str]:
+    return {"Authorization": login} if login else {}
+
+
+def _require_discreet(answer: Mapping[str, str], login: str | None) -> None:
+    """What has the login in it, an address, a validator or a headline, would be stored."""
+    if login and any(secret_of(login) in value for value in answer.values()):
+        raise FeedUnavailable("the answer repeats the feed's login")
 
 
 def _target(url: str, location: str | None) -> str:

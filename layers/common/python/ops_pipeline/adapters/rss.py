@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ops_pipeline.adapters.feed_http import FeedHttp, is_downgrade
+from ops_pipeline.adapters.feed_logins import FeedLogins
 from ops_pipeline.adapters.feed_parser import ParsedFeed, parse_feed
 from ops_pipeline.adapters.permitted_addresses import Network, PermittedAddresses, Resolve
 from ops_pipeline.domain.news.items import FeedDocument, FeedState
@@ -21,9 +22,10 @@ class RssFeed:
             included. Name resolution is left to the system and not included.
         most_bytes: Largest body after decompression.
         most_entries: Number of entries kept, the newest ones.
-        proxy_url: HTTP proxy for all requests; None for none.
+        proxy_url: HTTP proxy for all requests, which resolves their names; None for none.
         networks: Where feeds may lie beside public addresses.
         resolve: Gives the addresses of a name; the system's resolver by default.
+        logins: Of the feeds that need one.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class RssFeed:
         proxy_url: str | None = None,
         networks: Sequence[Network] = (),
         resolve: Resolve | None = None,
+        logins: FeedLogins | None = None,
     ) -> None:
         self._most_entries = most_entries
         self._http = FeedHttp(
@@ -46,6 +49,7 @@ class RssFeed:
             most_bytes=most_bytes,
             proxy_url=proxy_url,
             permitted=PermittedAddresses(networks, resolve),
+            logins=logins,
         )
 
     def fetch(self, state: FeedState) -> FeedDocument:
@@ -59,7 +63,9 @@ class RssFeed:
         validators = {"If-None-Match": state.etag, "If-Modified-Since": state.last_modified}
         moved_to = _remembered(state)
         answer = self._http.get(
-            moved_to or state.url, {name: v for name, v in validators.items() if v}
+            moved_to or state.url,
+            {name: v for name, v in validators.items() if v},
+            subscribed=state.url,
         )
         parsed = (
             ParsedFeed((), 0)

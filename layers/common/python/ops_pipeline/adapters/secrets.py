@@ -75,9 +75,10 @@ class SecretsManager:
         except _NoSecret:
             return None
 
-    def _read(self, secret_id: str, names: tuple[str, ...]) -> dict[str, str]:
+    def text(self, secret_id: str) -> str:
+        """The whole of a secret. Raises SettingsInvalid with the secret's name alone."""
         try:
-            text = self._client.get_secret_value(SecretId=secret_id)["SecretString"]
+            text: str = self._client.get_secret_value(SecretId=secret_id)["SecretString"]
         except ClientError as error:
             code = error.response["Error"]["Code"]
             kind_of = _NoSecret if code == "ResourceNotFoundException" else SettingsInvalid
@@ -85,6 +86,10 @@ class SecretsManager:
         except (BotoCoreError, KeyError) as error:
             kind = type(error).__name__
             raise SettingsInvalid(f"the secret {secret_id} can't be read: {kind}") from None
+        return text
+
+    def _read(self, secret_id: str, names: tuple[str, ...]) -> dict[str, str]:
+        text = self.text(secret_id)
         try:
             held = json.loads(text)
             return {name: _text(held[name]) for name in names}

@@ -10,7 +10,15 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 
 from ops_pipeline.domain.operations.stage import Login
 from ops_pipeline.errors import AccountNotConfigured, SettingsInvalid
@@ -54,6 +62,8 @@ class Settings(BaseModel):
         alias="VIX_URL",
     )
     feed_proxy_url: HttpUrl | None = Field(default=None, alias="FEED_PROXY_URL")
+    feed_logins: SecretStr | None = Field(default=None, alias="FEED_LOGINS")
+    feed_logins_secret_id: str | None = Field(default=None, alias="FEED_LOGINS_SECRET_ID")
     feed_allowed_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
         default=(), alias="FEED_ALLOWED_NETWORKS"
     )

@@ -241,12 +241,22 @@ class Runtime:
 
     @cached_property
     def feed(self) -> NewsFeed:
+        from ops_pipeline.adapters.feed_logins import FeedLogins
         from ops_pipeline.adapters.rss import RssFeed
 
         proxy = self.settings.feed_proxy_url
         return RssFeed(
-            proxy_url=str(proxy) if proxy else None, networks=self.settings.feed_allowed_networks
+            proxy_url=str(proxy) if proxy else None,
+            networks=self.settings.feed_allowed_networks,
+            logins=FeedLogins(self._feed_logins),
         )
+
+    def _feed_logins(self) -> str | None:
+        """What FEED_LOGINS holds, else the secret; None where neither is set."""
+        given, secret = self.settings.feed_logins, self.settings.feed_logins_secret_id
+        if given is not None:
+            return given.get_secret_value()
+        return self.secrets.text(secret) if secret else None
 
     @cached_property
     def classifier(self) -> Classifier:
