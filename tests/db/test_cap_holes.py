@@ -114,6 +114,22 @@ def test_an_order_that_was_never_placed_comes_back_only_by_the_broker_s_word(
     assert used(bench) == (1, 9000)
 
 
+@pytest.mark.parametrize("status", ["intended", "unknown"])
+def test_an_adopted_order_is_never_one_that_recovery_would_send(
+    bench: TradingBench, status: str
+) -> None:
+    """A buy beside a position, under its reason: it passed no cap, and was sent again as a sale."""
+    bench.buy()
+    with pytest.raises(Refusal, match="orders_adopted_is_at_the_broker"):
+        bench.run(
+            f"""INSERT INTO orders SELECT (jsonb_populate_record(o, to_jsonb(o) || '{{
+                "client_order_id": "raw", "purpose": "adopted", "recommendation_id": null,
+                "status": "{status}", "filled_qty": 0, "filled_avg_price": null,
+                "terminal_at": null, "broker_order_id": null, "reason": "stop_loss"
+            }}')).* FROM orders AS o"""
+        )
+
+
 @pytest.mark.parametrize("table", ["accounts", "orders", "active_positions", "total_order_limits"])
 def test_no_temporary_table_stands_in_the_place_of_one_of_ours(
     bench: TradingBench, table: str

@@ -33,6 +33,7 @@ VERSIONS = (
     "0038_keep_the_terms_of_orders",
     "0042_keep_the_mode_of_ended_orders",
     "0043_give_each_group_a_login",
+    "0044_keep_adopted_orders_unsent",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"
