@@ -220,9 +220,10 @@ def test_a_month_is_reckoned_with_the_times_that_the_stack_measured(
         main(["cost", "--json", *where])
         return float(_answered(capsys)["lines"]["functions"])
 
-    assert functions_usd("--stack", stack) == functions_usd()
+    here = functions_usd()
+    assert functions_usd("--stack", stack) == here
     lease = runs.take(db, stage="classifier", tick=NOW, scope="*", owner="t", now=NOW, lease_s=60)
     assert isinstance(lease, runs.Lease)
     with db.transaction() as tx:
         runs.succeed(tx, lease, counts={}, now=NOW, duration_ms=20_000)
-    assert functions_usd("--stack", stack) > 5 * functions_usd()
+    assert functions_usd("--stack", stack) > 5 * here

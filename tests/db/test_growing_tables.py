@@ -7,6 +7,7 @@ made: on that database the invariants took a minute.
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -14,9 +15,12 @@ from typing import Any
 import pg8000.native
 import pytest
 
+from ops_local import database as local
+from ops_local.database import DatabaseUrls
 from ops_pipeline.db import orders
-from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.operations import invariants
+from tests.conftest import TEMPLATE
 from tests.support import many_orders
 from tests.support.builders_trading import ELEVEN
 from tests.support.statements import STATEMENTS
@@ -34,14 +38,20 @@ READ = {"operations.invariants", "orders", "positions", "dispatch", "ledger", "f
 _PARAMETERS = """
 SELECT cardinality(parameter_types) AS n FROM pg_prepared_statements WHERE name = :name
 """
+_NAME = "test_growing_tables"
 _numbers = count()
 
 
-@pytest.fixture
-def many(owner_db: Database) -> Database:
-    first_open = ELEVEN - timedelta(days=6)
-    many_orders.fill(owner_db, first_open=first_open, accounts=200, sessions=5, trades=10)
-    return owner_db
+@pytest.fixture(scope="module")
+def many(admin_db: Database, template_urls: DatabaseUrls) -> Iterator[Database]:
+    """Filled once for all tests, which only read."""
+    local.clone_database(admin_db, TEMPLATE, _NAME)
+    target = target_from_url(local.url_for(template_urls.owner, database=_NAME))
+    with closing(Database(target, application_name="tests")) as database:
+        first_open = ELEVEN - timedelta(days=6)
+        many_orders.fill(database, first_open=first_open, accounts=200, sessions=5, trades=10)
+        yield database
+    local.drop_database(admin_db, _NAME)
 
 
 def plan_of(database: Database, sql: str) -> Mapping[str, Any]:

@@ -26,17 +26,24 @@ def _asked_for(folder: Path) -> set[str]:
     names = set()
     for file in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                asked = node.func.attr == "get" and ast.unparse(node.func.value)
-                key: ast.expr | None = node.args[0] if node.args else None
-            elif isinstance(node, ast.Subscript):
-                asked, key = ast.unparse(node.value), node.slice
-            else:
+            found = _called_or_indexed(node)
+            if found is None:
                 continue
-            named = isinstance(key, ast.Constant) and isinstance(key.value, str)
-            if named and str(asked).endswith(("variables", "os.environ")):
-                names.add(str(key.value))  # type: ignore[union-attr]  # `named` says it is one
+            asked, key = found
+            if not isinstance(key, ast.Constant) or not isinstance(key.value, str):
+                continue
+            if ast.unparse(asked).endswith(("variables", "os.environ")):
+                names.add(key.value)
     return names
+
+
+def _called_or_indexed(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:
+    """What is asked for a key, and the key: `asked.get(key)` or `asked[key]`."""
+    if isinstance(node, ast.Subscript):
+        return node.value, node.slice
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return None
+    return (node.func.value, node.args[0]) if node.func.attr == "get" and node.args else None
 
 
 def test_every_setting_of_the_functions_is_documented_and_no_other() -> None:
