@@ -8,6 +8,7 @@ import pytest
 from ops_pipeline.db import positions
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.exits import Decision
+from ops_pipeline.domain.prices.plausibility import JudgedQuote
 from ops_pipeline.domain.trading_terms import ExitRule
 from ops_pipeline.errors import BrokerOutcomeUnknown, ConstraintViolated
 from ops_pipeline.execution.exit_orders import ExitOrders
@@ -31,7 +32,7 @@ def act(bench: TradingBench, decided: Decision) -> Counter[str]:
     counts: Counter[str] = Counter()
     gateway = bench.gateway()
     exit_orders = ExitOrders(gateway.ctx, bench.db, gateway, counts)
-    exit_orders.place(decided, bench.market.latest["AAA"])
+    exit_orders.place(decided, JudgedQuote(bench.market.latest["AAA"], None, None, ()))
     return counts
 
 

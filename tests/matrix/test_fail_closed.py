@@ -52,6 +52,10 @@ protect. An account whose broker takes no orders gets no entries, and `account_b
 what to do ([account statuses](operations.md#account-statuses)). Parameters out of their bounds stop
 every stage that reads them.
 
+A quote is implausible when it is wider than its price and the time of day allow, has no shares on
+a side, or its mid is far from the last bar, the last trade and the quote before: it decides
+nothing, and after three ticks without one that is believed the alert is opened.
+
 Beside what fails, an operator's word refuses entries: `account_active` while the account has
 `active = false`, `trading_state` while it is halted (by the pipeline itself too, where the database
 lacks an order of ours that the broker lists), `closing_requested` while a close of the
@@ -91,6 +95,11 @@ def _old_quotes(bench: TradingBench) -> None:
 def _one_sided(bench: TradingBench) -> None:
     for ticker, quote in list(bench.market.latest.items()):
         bench.market.quote(ticker, "0", str(quote.ask))
+
+
+def _implausible(bench: TradingBench) -> None:
+    for ticker, quote in list(bench.market.latest.items()):
+        bench.market.quote(ticker, "60", str(quote.ask))
 
 
 def _fails(call: str) -> Callable[[TradingBench], None]:
@@ -135,6 +144,7 @@ CELLS = (
     Cell("quotes", COLUMNS[0], _no_market),
     Cell("quotes", COLUMNS[1], _old_quotes),
     Cell("quotes", COLUMNS[2], _one_sided),
+    Cell("quotes", "implausible", _implausible),
     Cell(
         "position manager",
         COLUMNS[1],

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from ops_pipeline.domain.legible import IllegibleItem, Listing
-from ops_pipeline.domain.market import Bar, Quote, Quotes, Session, new_york_time
+from ops_pipeline.domain.market import Bar, Quote, Quotes, Session, Trade, new_york_time
 from ops_pipeline.errors import MarketDataUnavailable
 
 
@@ -50,6 +50,7 @@ class FakeMarketData:
     clock: FixedClock
     recorded_bars: list[Bar] = field(default_factory=list)
     latest: dict[str, Quote] = field(default_factory=dict)
+    trades: dict[str, Trade] = field(default_factory=dict)
     down: bool = False
     illegible: list[IllegibleItem] = field(default_factory=list)
 
@@ -65,13 +66,20 @@ class FakeMarketData:
         self._answer()
         odd = [it for it in self.illegible if it.kind == "quote" and it.symbol in tickers]
         legible = set(tickers) - {it.symbol for it in odd}
-        return Quotes({it: self.latest[it] for it in legible if it in self.latest}, odd)
+        quotes = {it: self.latest[it] for it in legible if it in self.latest}
+        return Quotes(quotes, odd, {it: self.trades[it] for it in tickers if it in self.trades})
 
-    def quote(self, ticker: str, bid: str, ask: str, *, age_s: float = 0) -> Quote:
-        """Set a ticker's latest quote, 1,000 on each side."""
+    def quote(
+        self, ticker: str, bid: str, ask: str, *, age_s: float = 0, size: int = 1000
+    ) -> Quote:
+        """Set a ticker's latest quote, of this size on each side."""
         seen = self.clock.now() - timedelta(seconds=age_s)
-        self.latest[ticker] = Quote(ticker, seen, Decimal(bid), 1000, Decimal(ask), 1000)
+        self.latest[ticker] = Quote(ticker, seen, Decimal(bid), size, Decimal(ask), size)
         return self.latest[ticker]
+
+    def trade(self, ticker: str, price: str) -> None:
+        """Let a ticker trade now."""
+        self.trades[ticker] = Trade(ticker, self.clock.now(), Decimal(price))
 
     def _answer(self) -> None:
         if self.down:

@@ -68,7 +68,9 @@ def decide(
     position = replace(position, **changes)
     quote = Quote("AAA", now, Decimal(price), 1, Decimal(price), 1)
     marked = exits.mark(position, quote)
-    return exits.decide(position, marked, now=now, session=SESSION, rules=RULES)
+    return exits.decide(
+        position, marked, now=now, session=SESSION, rules=RULES, witnesses=[marked.price]
+    )
 
 
 def test_in_between_nothing_is_sold() -> None:
@@ -189,7 +191,7 @@ def test_a_partial_is_rounded_down_and_one_of_nothing_is_marked_done(
 def test_a_partial_of_everything_sells_nothing_and_is_marked_done() -> None:
     everything = replace(RULES, partial_share=1.0)
     marked = exits.mark(HELD, Quote("AAA", NOW, Decimal(102), 1, Decimal(102), 1))
-    decision = exits.decide(HELD, marked, now=NOW, session=SESSION, rules=everything)
+    decision = exits.decide(HELD, marked, now=NOW, session=SESSION, rules=everything, witnesses=())
     assert (decision.sell, decision.position.trailing_armed) == (NOTHING, True)
 
 
@@ -293,7 +295,7 @@ def test_extremes_are_kept_beside_a_price_between_them() -> None:
     wide = replace(HELD, peak_price=Decimal(105), trough_price=Decimal(95))
     marked = exits.mark(wide, Quote("AAA", NOW, Decimal(101), 1, Decimal(101), 1))
     assert (marked.peak, marked.trough) == (Decimal(105), Decimal(95))
-    decided = exits.decide(wide, marked, now=NOW, session=SESSION, rules=RULES)
+    decided = exits.decide(wide, marked, now=NOW, session=SESSION, rules=RULES, witnesses=())
     assert (decided.position.peak_price, decided.position.trough_price) == (
         Decimal(105),
         Decimal(95),
@@ -349,9 +351,11 @@ def test_an_operator_comes_before_every_rule_and_an_emergency_before_the_session
 def test_a_partial_of_fractions_is_sold_where_fractions_are() -> None:
     held = replace(HELD, quantity=Decimal("1.5"), opened_quantity=Decimal("1.5"))
     marked = exits.mark(held, Quote("AAA", NOW, Decimal(102), 1, Decimal(102), 1))
-    decision = exits.decide(held, marked, now=NOW, session=SESSION, rules=RULES, fractional=True)
+    decision = exits.decide(
+        held, marked, now=NOW, session=SESSION, rules=RULES, witnesses=(), fractional=True
+    )
     assert (decision.rule, decision.sell) == ("partial", Decimal("0.6"))
-    whole = exits.decide(held, marked, now=NOW, session=SESSION, rules=RULES)
+    whole = exits.decide(held, marked, now=NOW, session=SESSION, rules=RULES, witnesses=())
     assert (whole.rule, whole.sell) == (None, NOTHING)
 
 

@@ -13,6 +13,7 @@ from ops_pipeline.domain import gates
 from ops_pipeline.domain.gates import AccountLimits, GateFacts, Idea, Verdict
 from ops_pipeline.domain.market import Quote, new_york_time
 from ops_pipeline.domain.parameters import GateRules, Parameters
+from ops_pipeline.domain.prices.plausibility import Doubt
 from tests.support.fakes import regular_session
 
 DAY = date(2026, 2, 4)
@@ -50,6 +51,7 @@ CALM = GateFacts(
     vix_day=date(2026, 2, 3),
     bar_at=NOON - timedelta(minutes=1, seconds=45),
     quote=Quote("AAA", NOON - timedelta(seconds=5), Decimal("99.98"), 1, Decimal(100), 1),
+    quote_doubt=None,
     held_symbols=frozenset(),
     held_kinds=frozenset(),
     broker_symbols=frozenset(),
@@ -84,7 +86,7 @@ def verdict(gate: str, **changes: Any) -> Verdict:
 def test_a_calm_idea_passes_every_gate() -> None:
     verdicts = gates.assess_entry(CALM, RULES)
     assert gates.refused(verdicts) == []
-    assert len(verdicts) == 22
+    assert len(verdicts) == 23
 
 
 def test_before_the_first_minutes_are_over_no_run_of_the_guard_is_due() -> None:
@@ -287,14 +289,14 @@ NEEDED = {
     "guard_ran_at": {"guard_alive"},
     "bar_at": {"bar_freshness"},
     "features_at": {"feature_freshness"},
-    "quote": {"quote_freshness"},
+    "quote": {"quote_freshness", "quote_plausible"},
     "cost": {"max_exposure", "buying_power", "size"},
     "exposure": {"max_exposure"},
     "buying_power": {"buying_power"},
     "broker_symbols": {"max_positions"},
 }
-# None has a meaning of its own here: no bound gave zero; no trade yet.
-MEANT = {"size_bound", "last_trade_at"}
+# None has a meaning of its own here: nothing against the quote; no bound gave zero; no trade yet.
+MEANT = {"quote_doubt", "size_bound", "last_trade_at"}
 
 
 def test_every_fact_that_may_be_unknown_is_in_the_table_below() -> None:
@@ -482,6 +484,18 @@ CROSSED = Quote("AAA", NOON, Decimal(101), 1, Decimal(100), 1)
             (False, "Bar age 121s > 120s", 121.0, 120),
         ),
         ("quote_freshness", {}, (True, "Quote age 5s <= 60s", 5.0, 60)),
+        ("quote_plausible", {}, (True, "Quote plausible", "99.98 / 100", "plausible")),
+        ("quote_plausible", {"quote": None}, (False, "Quote unknown: refused", None, 60)),
+        (
+            "quote_plausible",
+            {"quote_doubt": Doubt("spread", "too wide")},
+            (False, "Quote implausible: too wide", "99.98 / 100", "plausible"),
+        ),
+        (
+            "quote_plausible",
+            {"quote_doubt": Doubt("stale", "99 s old")},
+            (True, "Quote plausible", "99.98 / 100", "plausible"),
+        ),
         ("quote_freshness", {"quote": None}, (False, "Quote unknown: refused", None, 60)),
         (
             "quote_freshness",
@@ -626,6 +640,7 @@ def test_the_gates_are_named_and_evaluated_in_this_order() -> None:
         "feature_freshness",
         "bar_freshness",
         "quote_freshness",
+        "quote_plausible",
         "confidence",
         "action_allowed",
         "duplicate_position",

@@ -35,8 +35,7 @@ SELECT h.*, c.of_account, t.of_ticker, t.last_exit, pnl.pnl, e.entries_in_ticker
          WHERE o.account_name = :account AND o.ticker = :ticker),
         (SELECT max(greatest(entry_time, closed_at)) FROM active_positions
          WHERE account_name = :account AND ticker = :ticker))) AS last_trade_at,
-    (SELECT max(ts) FROM lane_telemetry
-     WHERE ticker = :ticker AND ts >= CAST(:day_start AS timestamptz)) AS bar_at,
+    bar.ts AS bar_at, bar.close AS bar_close,
     (SELECT computed_at FROM lane_features
      WHERE ticker = :ticker AND ts >= CAST(:day_start AS timestamptz)
      ORDER BY ts DESC LIMIT 1) AS features_at,
@@ -68,6 +67,9 @@ CROSS JOIN (
     WHERE account_name = :account AND purpose = 'entry' AND decided_at >= :day_start
       AND (filled_qty > 0 OR is_live(status))
 ) AS e
+LEFT JOIN (SELECT ts, close FROM lane_telemetry
+           WHERE ticker = :ticker AND ts >= CAST(:day_start AS timestamptz)
+           ORDER BY ts DESC LIMIT 1) AS bar ON true
 LEFT JOIN (SELECT day AS vix_day, close AS vix_close FROM vix_history
            WHERE day < :today ORDER BY day DESC LIMIT 1) AS v ON true
 """
@@ -121,6 +123,7 @@ def read(tx: Transaction, query: LedgerQuery) -> LedgerView:
         last_trade_at=row["last_trade_at"],
         vix=None if row["vix_day"] is None else (row["vix_day"], float(row["vix_close"])),
         bar_at=row["bar_at"],
+        bar_close=row["bar_close"],
         features_at=row["features_at"],
         guard_ran_at=row["guard_ran_at"],
         attempts=row["attempts"],

@@ -49,6 +49,13 @@ UPDATE active_positions SET current_price = :price, priced_at = :priced_at,
 WHERE id = :id
 """
 
+_SAVE_DOUBT = """
+UPDATE active_positions SET unpriced_ticks = :unpriced_ticks,
+    doubted_price = CAST(:doubted_price AS numeric),
+    doubted_at = CAST(:doubted_at AS timestamptz), updated_at = :now
+WHERE id = :id
+"""
+
 _LOCK = f"SELECT {_COLUMNS} FROM active_positions WHERE id = :id FOR NO KEY UPDATE"
 _FIND_OPEN = f"""
 SELECT {_COLUMNS} FROM active_positions
@@ -108,6 +115,18 @@ def save(
 ) -> None:
     """Write the changeable columns of a position; account and symbol never change."""
     tx.enqueue(_SAVE, **values_of(position), closed_at=closed_at, now=now)
+
+
+def save_doubt(tx: Transaction, position: Position, *, now: datetime) -> None:
+    """Store how many ticks it went without a believed quote, and what the last one said."""
+    tx.enqueue(
+        _SAVE_DOUBT,
+        id=position.id,
+        unpriced_ticks=position.unpriced_ticks,
+        doubted_price=position.doubted_price,
+        doubted_at=position.doubted_at,
+        now=now,
+    )
 
 
 def save_mark(

@@ -31,6 +31,7 @@ VERSIONS = (
     "0030_recover_the_ledger",
     "0031_index_settled_orders",
     "0038_keep_the_terms_of_orders",
+    "0039_keep_doubted_quotes",
     "0042_keep_the_mode_of_ended_orders",
     "0043_give_each_group_a_login",
     "0044_keep_adopted_orders_unsent",

@@ -8,7 +8,8 @@ from itertools import islice
 
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.domain.bars import Jump, RejectedBar
-from ops_pipeline.domain.market import Bar, new_york_day
+from ops_pipeline.domain.market import MINUTE, Bar, new_york_day
+from ops_pipeline.domain.prices.plausibility import Evidence
 
 _ROWS_A_CHUNK = 1_000
 
@@ -61,6 +62,15 @@ FROM json_to_recordset(CAST(:rows AS json)) AS bar (
 ON CONFLICT (ticker, ts, reason) DO NOTHING
 """
 
+_LAST_BARS = """
+SELECT asked.symbol, bar.ts, bar.close
+FROM unnest(CAST(:symbols AS text[])) AS asked (symbol)
+CROSS JOIN LATERAL (
+    SELECT ts, close FROM lane_telemetry
+    WHERE ticker = asked.symbol AND ts >= :since ORDER BY ts DESC LIMIT 1
+) bar
+"""
+
 _HOLD = """
 INSERT INTO price_holds (ticker, ts, day, reason, previous_close, close, seen_at)
 VALUES (:ticker, :ts, :day, :reason, :previous_close, :close, :now)
@@ -89,6 +99,12 @@ def newest_bars(
     """Each ticker's newest stored minute with since <= ts < until, if it has any."""
     found = tx.rows(_NEWEST, tickers=list(tickers), since=since, until=until)
     return {row["ticker"]: row["ts"] for row in found}
+
+
+def last_bars(tx: Transaction, symbols: Sequence[str], *, since: datetime) -> dict[str, Evidence]:
+    """The close of each symbol's newest stored bar from `since` on; without one it is left out."""
+    rows = tx.rows(_LAST_BARS, symbols=list(symbols), since=since)
+    return {row["symbol"]: Evidence(row["close"], row["ts"] + MINUTE, "bar") for row in rows}
 
 
 def stage(tx: Transaction, bars: Iterable[Bar]) -> None:

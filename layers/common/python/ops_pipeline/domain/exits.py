@@ -1,8 +1,10 @@
 """When a position is sold: state rules first, then the first exit rule that applies.
 
-Prices are mids of a usable quote, USD; gains are fractions of the entry price.
+Prices are mids of a believed quote, USD; gains are fractions of the entry price. A stop also
+needs a second price at or under it: of a trade, a bar or an earlier quote.
 """
 
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
@@ -13,6 +15,7 @@ from ops_pipeline.domain.accounts import ExecutionMode
 from ops_pipeline.domain.market import Quote, Session
 from ops_pipeline.domain.orders import stop_price, whole_units
 from ops_pipeline.domain.parameters import ExitRules
+from ops_pipeline.domain.prices.plausibility import Evidence, JudgedQuote
 from ops_pipeline.domain.trading_terms import (
     ExitRequest,
     ExitRule,
@@ -54,6 +57,11 @@ class Position:
     status: PositionStatus
     close_reason: TradeReason | None
     exit_requested: ExitRequest | None
+    current_price: Decimal | None = None
+    priced_at: datetime | None = None
+    unpriced_ticks: int = 0
+    doubted_price: Decimal | None = None
+    doubted_at: datetime | None = None
 
     def gain(self, price: Decimal) -> float:
         return float(price / self.entry_price - 1)
@@ -80,12 +88,44 @@ class Decision:
         events: State rules that applied, for position_events.
         sell: Quantity to sell, 0 for none.
         rule: The reason for the sale.
+        unconfirmed: The quote has passed a stop, and nothing else says so yet.
     """
 
     position: Position
     events: tuple[StateRule, ...]
     sell: Decimal
     rule: TradeReason | None
+    unconfirmed: bool = False
+
+
+def earlier_quotes(position: Position) -> list[Evidence]:
+    """What the quotes of earlier ticks said: the last believed one, and a doubted one since."""
+    pairs = (
+        (position.current_price, position.priced_at),
+        (position.doubted_price, position.doubted_at),
+    )
+    return [
+        Evidence(price, at, "quote") for price, at in pairs if price is not None and at is not None
+    ]
+
+
+def unpriced(position: Position, judged: JudgedQuote | None) -> Position:
+    """The position after a tick without a believed quote.
+
+    One that was only too far from the market is kept: it counts when the next one agrees.
+    """
+    far = judged is not None and judged.doubt is not None and judged.doubt.kind == "distance"
+    return replace(
+        position,
+        unpriced_ticks=position.unpriced_ticks + 1,
+        doubted_price=judged.quote.mid if judged is not None and far else None,
+        doubted_at=judged.quote.ts if judged is not None and far else None,
+    )
+
+
+def priced(position: Position) -> Position:
+    """The position after a tick with a believed quote."""
+    return replace(position, unpriced_ticks=0, doubted_price=None, doubted_at=None)
 
 
 def mark(position: Position, quote: Quote) -> Mark:
@@ -136,17 +176,35 @@ def decide(
     now: datetime,
     session: Session,
     rules: ExitRules,
+    witnesses: Sequence[Decimal],
     fractional: bool = False,
 ) -> Decision:
-    """Apply the state rules, then find the first exit rule that applies."""
+    """Apply the state rules, then find the first exit rule that applies.
+
+    Args:
+        witnesses: Recent prices beside the quote; a stop applies only where one is past it too.
+    """
     position = replace(position, peak_price=marked.peak, trough_price=marked.trough)
     position, events, partial = _apply_state_rules(position, marked.price, rules, fractional)
-    rule = _exit_rule(position, marked.price, now, session, rules)
+    passed = _stops_passed(position, marked.price, rules)
+    stops = {rule: level for rule, level in passed.items() if any(it <= level for it in witnesses)}
+    rule = _exit_rule(position, marked.price, now, session, rules, stops=stops)
     if rule is not None:
         return Decision(position, events, position.quantity, rule)
+    unconfirmed = bool(passed)
     if partial > 0:
-        return Decision(position, events, partial, "partial")
-    return Decision(position, events, Decimal(0), None)
+        return Decision(position, events, partial, "partial", unconfirmed)
+    return Decision(position, events, Decimal(0), None, unconfirmed)
+
+
+def _stops_passed(position: Position, price: Decimal, rules: ExitRules) -> dict[ExitRule, Decimal]:
+    """The stops that this price is at or under, with their levels."""
+    levels: dict[ExitRule, Decimal] = {}
+    if position.stop_loss is not None:
+        levels["stop_loss"] = position.stop_loss
+    if position.trailing_armed:
+        levels["trailing_stop"] = trailing_level(position, position.peak_price or price, rules)
+    return {rule: level for rule, level in levels.items() if price <= level}
 
 
 def _apply_state_rules(
@@ -175,12 +233,18 @@ def _apply_state_rules(
 
 
 def _exit_rule(
-    position: Position, price: Decimal, now: datetime, session: Session, rules: ExitRules
+    position: Position,
+    price: Decimal,
+    now: datetime,
+    session: Session,
+    rules: ExitRules,
+    *,
+    stops: Container[ExitRule],
 ) -> ExitRule | None:
+    """`stops`: those that are passed and confirmed."""
     held_minutes = (now - position.entry_time).total_seconds() / 60
     minutes_left = session.minutes_to_close(now)
     asked = position.exit_requested
-    peak = position.peak_price or price
     checks: tuple[tuple[ExitRule, bool], ...] = (
         ("operator", asked == "operator"),
         ("emergency", asked == "emergency"),
@@ -188,11 +252,8 @@ def _exit_rule(
             "session_end",
             position.strategy_type == "day_trade" and minutes_left <= rules.session_end_minutes,
         ),
-        ("stop_loss", position.stop_loss is not None and price <= position.stop_loss),
-        (
-            "trailing_stop",
-            position.trailing_armed and price <= trailing_level(position, peak, rules),
-        ),
+        ("stop_loss", "stop_loss" in stops),
+        ("trailing_stop", "trailing_stop" in stops),
         ("take_profit", position.take_profit is not None and price >= position.take_profit),
         ("signal", asked == "signal"),
         (

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from ops_pipeline.domain.market import Quote, Session
 from ops_pipeline.domain.parameters import GateRules, Tier
+from ops_pipeline.domain.prices.plausibility import Doubt
 from ops_pipeline.domain.trading_terms import Action, Instrument
 
 Verdicts = dict[str, "Verdict"]
@@ -64,6 +65,7 @@ class GateFacts:
         illegible: Positions and open orders in the broker's lists that could not be read.
         guard_ran_at: Tick of the account's newest succeeded run of the position manager today;
             None if there is none.
+        quote_doubt: Why the quote is not believed; None where it is, or where there is none.
         exposure: Entry cost open and in flight.
         cost: What this entry may cost at its limit.
         buying_power: The broker's, less orders it has not acknowledged.
@@ -86,6 +88,7 @@ class GateFacts:
     vix_day: date | None
     bar_at: datetime | None
     quote: Quote | None
+    quote_doubt: Doubt | None
     held_symbols: frozenset[str]
     held_kinds: frozenset[tuple[str, str]]
     broker_symbols: frozenset[str] | None
@@ -269,6 +272,18 @@ def quote_freshness(facts: GateFacts, rules: GateRules) -> Verdict:
         shown = f"{facts.quote.bid} / {facts.quote.ask}"
         return Verdict(False, f"Quote one-sided or crossed: {shown}", shown, "bid <= ask")
     return _fresh("Quote", facts.quote.ts, facts.now, rules.quote_age_s)
+
+
+@register("quote_plausible")
+def quote_plausible(facts: GateFacts, rules: GateRules) -> Verdict:
+    """Refuses a quote that is not the market's; its age is for `quote_freshness` to judge."""
+    if facts.quote is None:
+        return _unknown("Quote", rules.quote_age_s)
+    shown = f"{facts.quote.bid} / {facts.quote.ask}"
+    doubt = facts.quote_doubt
+    if doubt is None or doubt.kind == "stale":
+        return Verdict(True, "Quote plausible", shown, "plausible")
+    return Verdict(False, f"Quote implausible: {doubt.reason}", shown, "plausible")
 
 
 @register("confidence")

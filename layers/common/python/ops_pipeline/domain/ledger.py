@@ -73,6 +73,7 @@ class LedgerView:
         entries_in_ticker, entries_in_account: Today's entries that are live or filled.
         vix: Day and value of the newest stored close before today.
         bar_at, features_at: Of the ticker's newest bar and features of the day.
+        bar_close: Of that bar, USD.
         guard_ran_at: Tick of the newest succeeded run of its position manager today.
         attempts: Orders that the recommendation has had already.
         open_symbols: Of positions that were stored before the broker was asked for its lists
@@ -91,6 +92,7 @@ class LedgerView:
     last_trade_at: datetime | None
     vix: tuple[date, float] | None
     bar_at: datetime | None
+    bar_close: Decimal | None
     features_at: datetime | None
     guard_ran_at: datetime | None
     attempts: int

@@ -54,16 +54,31 @@ class Quote:
         return (now - self.ts).total_seconds()
 
 
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """The last trade in a ticker, USD a share."""
+
+    ticker: str
+    ts: datetime
+    price: Decimal
+
+
 class Quotes(dict[str, Quote]):
-    """Quotes by ticker, and what of them could not be read: those tickers are left out."""
+    """Quotes by ticker, and what of them could not be read: those tickers are left out.
+
+    Attributes:
+        trades: The last trade by ticker, where the vendor tells it: evidence beside the quote.
+    """
 
     def __init__(
         self,
         quotes: Mapping[str, Quote] | Iterable[tuple[str, Quote]] = (),
         illegible: Iterable[IllegibleItem] = (),
+        trades: Mapping[str, Trade] | None = None,
     ) -> None:
         super().__init__(quotes)
         self.illegible = tuple(illegible)
+        self.trades: Mapping[str, Trade] = trades or {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,6 +236,14 @@ def marketable_limit(side: Side, far_side: Decimal, slippage: float) -> Decimal:
     return _to_step(far_side * (1 - beyond), ROUND_FLOOR)
 
 
+def within_collar(side: Side, limit: Decimal, anchor: Decimal, collar: float) -> Decimal:
+    """The limit, at most this fraction worse for us than the anchor."""
+    room = Decimal(str(collar))
+    if side == "buy":
+        return min(limit, _to_step(anchor * (1 + room), ROUND_FLOOR))
+    return max(limit, _to_step(anchor * (1 - room), ROUND_CEILING))
+
+
 def stop_price(price: Decimal) -> Decimal:
     """A stop price rounded down to a step that the broker accepts."""
     return _to_step(price, ROUND_FLOOR)

@@ -126,6 +126,37 @@ class GateRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PriceRules:
+    """Bounds within which a quote is believed, as fractions of the price.
+
+    Attributes:
+        spread, contract_spread: The widest quote of a stock and of an option; always allowed
+            are `spread_steps` of the smallest price step.
+        distance, contract_distance: How far a mid may be off a trade, bar or earlier quote that
+            is at most `distance_age_s` old; older ones count with the root of their age, and
+            beyond `evidence_age_s` not at all.
+        opening_factor: On both, in the session's first `opening_minutes`.
+        witness_age_s: How old the second evidence for a stop may be.
+        unpriced_ticks: So many ticks without a believed quote open an alert.
+        entry_collar, exit_collar: How far a limit may be off the price that vouches for it.
+    """
+
+    spread: float = 0.005
+    spread_steps: int = 2
+    contract_spread: float = 0.20
+    distance: float = 0.015
+    contract_distance: float = 0.50
+    distance_age_s: int = 120
+    evidence_age_s: int = 1800
+    opening_minutes: int = 5
+    opening_factor: float = 2.0
+    witness_age_s: int = 180
+    unpriced_ticks: int = 3
+    entry_collar: float = 0.01
+    exit_collar: float = 0.03
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
     """What an account may risk; `equity_up_to` None means without an upper end."""
 
@@ -200,6 +231,7 @@ class Parameters:
     features: FeatureRules = field(default_factory=FeatureRules)
     watchlist: WatchlistRules = field(default_factory=WatchlistRules)
     signals: SignalRules = field(default_factory=SignalRules)
+    prices: PriceRules = field(default_factory=PriceRules)
     gates: GateRules = field(default_factory=GateRules)
     sizing: SizingRules = field(default_factory=SizingRules)
     exits: ExitRules = field(default_factory=ExitRules)

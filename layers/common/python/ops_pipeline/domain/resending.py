@@ -14,7 +14,7 @@ _SALE_LASTS = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Market:
-    """Session and quote of one symbol; None is unknown, and refuses."""
+    """Session and believed quote of one symbol; None is unknown, and refuses."""
 
     now: datetime
     session: Session | None

@@ -13,7 +13,6 @@ from ops_pipeline.db.driver.connection import Transaction, log_message
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.exits import Decision, Position, armed, closing
-from ops_pipeline.domain.market import Quote
 from ops_pipeline.domain.operations.alerts import (
     exit_blocked,
     held_by_hand,
@@ -21,6 +20,7 @@ from ops_pipeline.domain.operations.alerts import (
     nothing_to_sell,
 )
 from ops_pipeline.domain.orders import Order, Status, marketable_limit, stop_price, whole_units
+from ops_pipeline.domain.prices.plausibility import JudgedQuote
 from ops_pipeline.domain.trading_terms import TradeReason
 from ops_pipeline.errors import BrokerUnavailable
 from ops_pipeline.execution import external_orders
@@ -53,7 +53,7 @@ class ExitOrders:
     def __post_init__(self) -> None:
         self.shares = BrokerShares(self.ctx.name, self.db, self.gateway.broker)
 
-    def place(self, decision: Decision, quote: Quote) -> None:
+    def place(self, decision: Decision, quote: JudgedQuote) -> None:
         """Carry out the decision for one position; one step per tick while cancels are pending."""
         position, now = decision.position, self.ctx.now()
         live, _ = self._live(position)
@@ -62,18 +62,22 @@ class ExitOrders:
             if in_the_way and not self._may_be_sold(position, decision.rule):
                 self.protect(position)
             elif self._cleared(in_the_way) and len(in_the_way) == len(live):
-                price = marketable_limit("sell", quote.bid, self.ctx.rules.exits.limit_slippage)
+                price = self._limit(quote)
                 self._exit(position, SalePlan("exit", decision.rule, decision.sell, price), quote)
             else:
                 self._watch_cancels(position, in_the_way)
             return
         self.protect(position, quote)
 
-    def protect(self, position: Position, quote: Quote | None = None) -> None:
+    def _limit(self, quote: JudgedQuote) -> Decimal:
+        rules = self.ctx.rules
+        return quote.limit("sell", rules.exits.limit_slippage, rules.prices.exit_collar)
+
+    def protect(self, position: Position, quote: JudgedQuote | None = None) -> None:
         """Keep a stop resting at the broker; a stop needs no quote.
 
         Args:
-            quote: Where there is one, a stop that the market has passed is sold at its bid;
+            quote: A believed one: a stop that the market has passed is sold at its bid;
                 without one at the stop price itself.
         """
         live, by_hand = self._live(position)
@@ -97,7 +101,7 @@ class ExitOrders:
         ours = [order for order in live if order.purpose != "adopted"]
         return ours, [order for order in live if order.purpose == "adopted"]
 
-    def _exit(self, position: Position, plan: SalePlan, quote: Quote) -> None:
+    def _exit(self, position: Position, plan: SalePlan, quote: JudgedQuote) -> None:
         """Sell; where nothing was sent or the broker refused it, the stop rests again at once.
 
         No second sale follows in the same tick: a broker that refuses everything gets two orders.
@@ -113,7 +117,9 @@ class ExitOrders:
             self._place_stop(position, by_hand)
         self.counts["exits_sent"] += status is not None
 
-    def _rest_stop(self, position: Position, quote: Quote | None, by_hand: Sequence[Order]) -> None:
+    def _rest_stop(
+        self, position: Position, quote: JudgedQuote | None, by_hand: Sequence[Order]
+    ) -> None:
         """Place the stop; one that the broker refuses because the market is past it is sold.
 
         It refuses one as well for shares that a person's order holds: nothing is sold then.
@@ -122,12 +128,14 @@ class ExitOrders:
         if status == "accepted" and not _sales(by_hand):
             with self.db.transaction() as tx:
                 alerts.resolve_alert(tx, held_by_hand(position, by_hand).key, now=self.ctx.now())
-        passed = quote is not None and quote.bid <= (position.stop_loss or Decimal(0))
+        passed = quote is not None and quote.quote.bid <= (position.stop_loss or Decimal(0))
         if status != "rejected" or self._blocking(position):
             return
         if position.stop_loss is not None and (passed or quote is None):
-            bid = quote.bid if quote is not None else position.stop_loss
-            price = marketable_limit("sell", bid, self.ctx.rules.exits.limit_slippage)
+            slippage = self.ctx.rules.exits.limit_slippage
+            price = marketable_limit("sell", position.stop_loss, slippage)
+            if quote is not None:
+                price = self._limit(quote)
             plan = SalePlan("exit", "stop_loss", position.quantity, price)
             self.counts["exits_sent"] += self._sell(position, plan, quote) is not None
 
@@ -220,7 +228,7 @@ class ExitOrders:
             with self.db.transaction() as tx:
                 alerts.open_alert(tx, exit_blocked(position, late), now=now)
 
-    def _sell(self, position: Position, plan: SalePlan, quote: Quote | None) -> Status | None:
+    def _sell(self, position: Position, plan: SalePlan, quote: JudgedQuote | None) -> Status | None:
         """Sell at most what the plan, the position and the broker allow; None when not sent."""
         wanted = min(plan.quantity, position.quantity)
         quantity = min(wanted, self._shares(position).free)
@@ -264,11 +272,13 @@ class ExitOrders:
         return status
 
     def _commit_and_send(
-        self, position: Position, plan: SalePlan, quote: Quote | None
+        self, position: Position, plan: SalePlan, quote: JudgedQuote | None
     ) -> Status | None:
         with self.db.transaction() as tx:
             order = _commit(tx, self.ctx, position, plan)
-        return None if order is None else self.gateway.send(order, quote)
+        if order is None:
+            return None
+        return self.gateway.send(order, None if quote is None else quote.quote)
 
 
 def _commit(

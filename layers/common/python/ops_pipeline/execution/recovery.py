@@ -15,7 +15,7 @@ from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.broker import BrokerOrder
 from ops_pipeline.domain.orders import UNSETTLED, Order, disagreement, may_be_listed
 from ops_pipeline.domain.resending import Market, entry_is_fresh, sale_is_wanted
-from ops_pipeline.execution import entry, snapshots, unbooked_facts, unresolved_orders
+from ops_pipeline.execution import entry, price_check, snapshots, unbooked_facts, unresolved_orders
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
 from ops_pipeline.execution.decisions.sending import SEND_WITHIN
@@ -151,11 +151,15 @@ class _Resolver:
         return found is not None and self._settle(order, found)
 
     def _market(self, symbol: str) -> Market:
-        return Market(
-            now=self.market.now(),
-            session=self.market.session(),
-            quote=self.market.quotes([symbol]).get(symbol),
-        )
+        """Session and quote of a symbol; a quote that is not believed counts as none."""
+        now, session = self.market.now(), self.market.session()
+        quotes = self.market.quotes([symbol])
+        with self.db.transaction() as tx:
+            judged = price_check.judge_quotes(
+                tx, quotes, now=now, session=session, rules=self.ctx.rules
+            ).get(symbol)
+        believed = judged is not None and judged.believed
+        return Market(now=now, session=session, quote=quotes[symbol] if believed else None)
 
     def _refusals(self, order: Order, market: Market) -> list[str]:
         """Why the order may not be sent again; empty if it may."""

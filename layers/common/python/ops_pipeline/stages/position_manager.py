@@ -6,7 +6,7 @@ resting at the broker.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,8 +16,9 @@ from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain import exits
 from ops_pipeline.domain.exits import Decision, Position
-from ops_pipeline.domain.market import Quote, Quotes, Session
+from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.operations.alerts import closing_overdue, position_unpriced
+from ops_pipeline.domain.prices.plausibility import IMPLAUSIBLE, JudgedQuote
 from ops_pipeline.errors import BrokerUnavailable, StageFailed
 from ops_pipeline.execution import (
     closing,
@@ -26,6 +27,7 @@ from ops_pipeline.execution import (
     kill_switch,
     ledger_comparison,
     order_sync,
+    price_check,
 )
 from ops_pipeline.execution import recovery as recoveries
 from ops_pipeline.execution.context import AccountContext
@@ -38,12 +40,19 @@ from ops_pipeline.stages.request import AccountRequest
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
+    """`unpriced` had no quote that is believed; of `implausible` there was one.
+
+    `unconfirmed` had a quote past a stop that nothing else confirmed.
+    """
+
     recovered: int
     orders_synced: int
     orders_changed: int
     positions: int
     marked: int
     unpriced: int
+    implausible: int
+    unconfirmed: int
     exits_sent: int
     stops_placed: int
     cancels_asked: int
@@ -82,7 +91,7 @@ def run(
     if session is not None and session.is_open(ctx.now()):
         free = [it for it in held if it.id not in recovery.blocked_positions]
         guard = _PositionGuard(ctx, db, session, exit_orders, request.dry_run, counts)
-        quotes = _quotes(ctx, db, market, [position.symbol for position in free])
+        quotes = _quotes(ctx, db, market, session, free)
         for position in free:
             failures += guard.serve(position, quotes.get(position.symbol))
         if held or synced.looked_at:
@@ -95,14 +104,27 @@ def run(
 
 
 def _quotes(
-    ctx: AccountContext, db: UnitsOfWork, market: MarketReader, symbols: Sequence[str]
-) -> Quotes:
-    """The quotes of these symbols, with an alert on each that can't be read."""
+    ctx: AccountContext,
+    db: UnitsOfWork,
+    market: MarketReader,
+    session: Session,
+    held: Sequence[Position],
+) -> Mapping[str, JudgedQuote]:
+    """The judged quotes of these positions, with an alert on each that can't be read."""
+    symbols = [position.symbol for position in held]
     quotes = market.quotes(symbols)
-    if symbols:
-        with db.transaction() as tx:
-            illegible_items.update_market(tx, "quote", symbols, quotes.illegible, ctx.now())
-    return quotes
+    if not symbols:
+        return {}
+    with db.transaction() as tx:
+        illegible_items.update_market(tx, "quote", symbols, quotes.illegible, ctx.now())
+        return price_check.judge_quotes(
+            tx,
+            quotes,
+            now=ctx.now(),
+            session=session,
+            rules=ctx.rules,
+            earlier={position.symbol: exits.earlier_quotes(position) for position in held},
+        )
 
 
 def _carry_out_closes(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> list[str]:
@@ -133,6 +155,8 @@ def _outcome(
         positions=len(held),
         marked=counts["marked"],
         unpriced=counts["unpriced"],
+        implausible=counts["implausible"],
+        unconfirmed=counts["unconfirmed"],
         exits_sent=counts["exits_sent"],
         stops_placed=counts["stops_placed"],
         cancels_asked=counts["cancels_asked"],
@@ -167,7 +191,7 @@ class _PositionGuard:
     dry_run: bool
     counts: Counter[str]
 
-    def serve(self, position: Position, quote: Quote | None) -> list[str]:
+    def serve(self, position: Position, quote: JudgedQuote | None) -> list[str]:
         """Serve one position; a failure does not hold up the others."""
         failed = isolated(lambda: self._serve(position, quote), passing=STOPS_THE_RUN)
         if failed is None:
@@ -182,12 +206,11 @@ class _PositionGuard:
         )
         return [f"{position.symbol}: {name}: {message}"]
 
-    def _serve(self, position: Position, quote: Quote | None) -> None:
-        now, rules = self.ctx.now(), self.ctx.rules.gates
-        if quote is None or not quote.usable or quote.age_s(now) > rules.quote_age_s:
-            self.counts["unpriced"] += 1
+    def _serve(self, position: Position, quote: JudgedQuote | None) -> None:
+        now = self.ctx.now()
+        if quote is None or not quote.believed:
             with self.db.transaction() as tx:
-                alerts.open_alert(tx, position_unpriced(position), now=now)
+                self._note_unpriced(tx, position, quote)
             if self._may_send(now):
                 self.exit_orders.protect(position)
             return
@@ -196,35 +219,57 @@ class _PositionGuard:
         if decision is None:
             return
         self.counts["marked"] += 1
+        self.counts["unconfirmed"] += decision.unconfirmed
         if self._may_send(now):
             self.exit_orders.place(decision, quote)
+
+    def _note_unpriced(
+        self, tx: Transaction, position: Position, quote: JudgedQuote | None
+    ) -> None:
+        """Count the tick; alert at once where there is no quote, else when it lasts."""
+        now, doubt = self.ctx.now(), None if quote is None else quote.doubt
+        after = exits.unpriced(position, quote)
+        odd = doubt is not None and doubt.kind in IMPLAUSIBLE
+        self.counts["unpriced"] += 1
+        self.counts["implausible"] += odd
+        positions.save_doubt(tx, after, now=now)
+        if odd and doubt is not None:
+            self.ctx.journal.went_wrong(
+                "quote_implausible", symbol=position.symbol, reason=doubt.reason
+            )
+        if not odd or after.unpriced_ticks >= self.ctx.rules.prices.unpriced_ticks:
+            reason = "there is none" if doubt is None else doubt.reason
+            alerts.open_alert(tx, position_unpriced(after, reason), now=now)
 
     def _may_send(self, now: datetime) -> bool:
         quiet = timedelta(seconds=self.ctx.rules.gates.quiet_before_close_s)
         return not self.dry_run and self.session.closes_at - now > quiet
 
     def _mark_and_decide(
-        self, tx: Transaction, position: Position, quote: Quote
+        self, tx: Transaction, position: Position, quote: JudgedQuote
     ) -> Decision | None:
         """Store the mark and the state rules' changes; None if it was closed meanwhile."""
         ctx, now = self.ctx, self.ctx.now()
         current = positions.lock(tx, position.id)
         if current is None or current.status == "closed":
             return None
-        marked = exits.mark(current, quote)
+        marked = exits.mark(current, quote.quote)
         decision = exits.decide(
             current,
             marked,
             now=now,
             session=self.session,
             rules=ctx.rules.exits,
+            witnesses=quote.witnesses,
             fractional=ctx.account.fractional_shares,
         )
         if current.status == "closing":
             # An exit that was decided is completed, whatever price and rules say now.
             decision = replace(decision, sell=current.quantity, rule=current.close_reason)
         positions.save(tx, decision.position, now=now)
-        positions.save_mark(tx, current, marked, quote, tick=ctx.tick, now=now)
+        positions.save_mark(tx, current, marked, quote.quote, tick=ctx.tick, now=now)
+        if current.unpriced_ticks:
+            positions.save_doubt(tx, exits.priced(current), now=now)
         for event in decision.events:
             positions.add_event(
                 tx,
@@ -234,5 +279,5 @@ class _PositionGuard:
                 details={"price": marked.price, "stop_loss": decision.position.stop_loss},
                 now=now,
             )
-        alerts.resolve_alert(tx, position_unpriced(position).key, now=now)
+        alerts.resolve_alert(tx, position_unpriced(position, "").key, now=now)
         return decision

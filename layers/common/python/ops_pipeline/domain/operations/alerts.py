@@ -288,14 +288,18 @@ def order_vanished(order: Order) -> Alert:
     )
 
 
-def position_unpriced(position: Position) -> Alert:
+def position_unpriced(position: Position, reason: str) -> Alert:
+    """`reason`: what is wrong with its quote."""
     return Alert(
         kind="position_unpriced",
         scope=position.account_name,
         subject=position.symbol,
         severity="warning",
-        message=f"No usable quote for {position.symbol}: its exit rules are not evaluated",
-        details={"position": position.id},
+        message=(
+            f"No quote of {position.symbol} to be believed, so its exit rules are not evaluated: "
+            f"{reason}"
+        ),
+        details={"position": position.id, "ticks": position.unpriced_ticks},
     )
 
 

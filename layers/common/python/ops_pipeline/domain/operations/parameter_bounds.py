@@ -89,6 +89,20 @@ BOUNDS: Mapping[str, Bounds] = MappingProxyType(
         "signals.swing_trade_confidence": _SHARE,
         "signals.stock_confidence": _SHARE,
         "signals.rest_minutes": (0, 1440),
+        # Wider, and quotes that cost money are believed again.
+        "prices.spread": (0.0002, 0.02),
+        "prices.spread_steps": (1, 5),
+        "prices.contract_spread": (0.01, 0.5),
+        "prices.distance": (0.001, 0.1),
+        "prices.contract_distance": (0.01, 2),
+        "prices.distance_age_s": (60, 600),
+        "prices.evidence_age_s": (120, 23_400),
+        "prices.opening_minutes": (0, 30),
+        "prices.opening_factor": (1, 4),
+        "prices.witness_age_s": (60, 600),
+        "prices.unpriced_ticks": (1, 30),
+        "prices.entry_collar": (0.001, 0.05),
+        "prices.exit_collar": (0.001, 0.2),
         "gates.minimum_confidence": _SHARE,
         "gates.recommendation_age_s": _AGE_S,
         "gates.feature_age_s": _AGE_S,
@@ -136,6 +150,7 @@ ORDERED = (
     ("signals.near_sma_fraction", "signals.furthest_from_sma"),
     ("signals.calm_volatility", "signals.busy_volatility"),
     ("signals.least_volatility", "signals.most_volatility"),
+    ("prices.distance_age_s", "prices.evidence_age_s"),
     ("gates.vix_halves_from", "gates.vix_refuses_from"),
 )
 

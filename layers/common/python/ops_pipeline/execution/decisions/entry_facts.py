@@ -9,9 +9,9 @@ from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.cash import day_loss
 from ops_pipeline.domain.gates import AccountLimits, GateFacts, Idea
 from ops_pipeline.domain.ledger import LedgerView
-from ops_pipeline.domain.market import Quote, new_york_day
-from ops_pipeline.domain.orders import marketable_limit
-from ops_pipeline.domain.parameters import GateRules, Parameters
+from ops_pipeline.domain.market import MINUTE, new_york_day
+from ops_pipeline.domain.parameters import Parameters
+from ops_pipeline.domain.prices.plausibility import Evidence, JudgedQuote, judge
 from ops_pipeline.domain.recommendations import Recommendation
 from ops_pipeline.domain.sizing import Size, SizingRoom
 from ops_pipeline.domain.snapshots import BrokerLists, BrokerSnapshot, MarketSnapshot
@@ -36,10 +36,12 @@ def gather(
 ) -> SizedFacts:
     """Collect the facts and size the entry."""
     money = _Money.of(ledger, snapshot.broker)
-    limit = _limit(snapshot.quotes.get(recommendation.ticker), rules.gates)
+    judged = judged_quote(recommendation.ticker, ledger, snapshot, rules=rules, now=now)
+    limit = _limit(judged, rules)
     exposure = _exposure(snapshot.broker.lists, ledger)
     size = _size(recommendation, ledger, money, limit, exposure=exposure, rules=rules)
     facts = _facts(recommendation, ledger, snapshot, money, exposure=exposure, now=now)
+    facts = replace(facts, quote_doubt=None if judged is None else judged.doubt)
     if money.equity is not None:
         facts = replace(facts, tier=sizing.tier_of(money.equity, rules.sizing))
     return SizedFacts(_with_size(facts, size, limit), size, limit)
@@ -54,7 +56,7 @@ def _facts(
     exposure: Decimal | None,
     now: datetime,
 ) -> GateFacts:
-    """The facts without tier, cost and size."""
+    """The facts without tier, cost, size and what is wrong with the quote."""
     last_exit = ledger.last_exit_in_ticker
     return GateFacts(
         now=now,
@@ -73,6 +75,7 @@ def _facts(
         vix_day=ledger.vix[0] if ledger.vix else None,
         bar_at=ledger.bar_at,
         quote=snapshot.quotes.get(recommendation.ticker),
+        quote_doubt=None,
         held_symbols=ledger.holdings.symbols,
         held_kinds=ledger.holdings.kinds,
         broker_symbols=_broker_symbols(ledger.account, snapshot.broker.lists),
@@ -177,10 +180,31 @@ class _Money:
         return cls(broker.equity, loss, broker.buying_power - unacknowledged)
 
 
-def _limit(quote: Quote | None, rules: GateRules) -> Decimal | None:
-    if quote is None or not quote.usable:
+def judged_quote(
+    ticker: str, ledger: LedgerView, snapshot: MarketSnapshot, *, rules: Parameters, now: datetime
+) -> JudgedQuote | None:
+    """The ticker's quote, judged beside its newest bar and trade; None without a quote."""
+    quote, trade = snapshot.quotes.get(ticker), snapshot.quotes.trades.get(ticker)
+    if quote is None:
         return None
-    return marketable_limit("buy", quote.ask, rules.limit_slippage)
+    evidence = [] if trade is None else [Evidence.of_trade(trade)]
+    if ledger.bar_at is not None and ledger.bar_close is not None:
+        evidence.append(Evidence(ledger.bar_close, ledger.bar_at + MINUTE, "bar"))
+    return judge(
+        quote,
+        evidence,
+        now=now,
+        session=snapshot.session,
+        rules=rules.prices,
+        most_age_s=rules.gates.quote_age_s,
+    )
+
+
+def _limit(judged: JudgedQuote | None, rules: Parameters) -> Decimal | None:
+    """The limit by a quote that is plausible; its age is for a gate to refuse."""
+    if judged is None or (judged.doubt is not None and judged.doubt.kind != "stale"):
+        return None
+    return judged.limit("buy", rules.gates.limit_slippage, rules.prices.entry_collar)
 
 
 def _size(

@@ -1,0 +1,129 @@
+"""A quote that is not plausible decides nothing: not an entry, an exit, a mark or a stop."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.support.builders_trading import TradingBench
+
+# Each cost money, or would have: the last is a share's offer of 198 beside a market at 183.
+ODD_QUOTES = [
+    ("60", "100.02"),
+    ("0.01", "100.02"),
+    ("99.98", "150"),
+    ("99.98", "102.50"),
+    ("99.98", "130"),
+    ("99.98", "108.19"),
+]
+
+
+def protected(bench: TradingBench) -> bool:
+    """Whether the first stop still rests at the broker, and nothing else was sent."""
+    stop = bench.order("stop")
+    resting = [it for it in bench.broker.orders.values() if it.status == "working"]
+    names = [it.client_order_id for it in resting]
+    first = (stop["status"], stop["price"]) == ("accepted", Decimal("98.00"))
+    return first and names == [stop["client_order_id"]] and not bench.orders("exit")
+
+
+def marked(bench: TradingBench) -> tuple[object, ...]:
+    names = ("current_price", "current_pnl_dollars", "peak_price", "trough_price", "stop_loss")
+    position = bench.position()
+    return tuple(position[name] for name in names)
+
+
+@pytest.mark.parametrize(("bid", "ask"), ODD_QUOTES)
+def test_an_implausible_quote_marks_and_sells_nothing(
+    held: TradingBench, bid: str, ask: str
+) -> None:
+    before = marked(held)
+    held.next_minute()
+    held.market.quote("AAA", bid, ask)
+    outcome = held.guard()
+    assert (outcome.marked, outcome.unpriced, outcome.implausible) == (0, 1, 1)
+    assert protected(held)
+    assert marked(held) == before
+    assert held.alerts() == []
+
+
+@pytest.mark.parametrize(("bid", "ask"), ODD_QUOTES)
+def test_an_implausible_quote_buys_nothing(bench: TradingBench, bid: str, ask: str) -> None:
+    bench.market.quote("AAA", bid, ask)
+    number = bench.recommend()
+    assert bench.dispatch().skipped == 1
+    assert not bench.orders()
+    assert not bench.verdict(number, "quote_plausible")["passed"]
+
+
+def test_a_quote_that_is_implausible_for_three_ticks_is_told_of(held: TradingBench) -> None:
+    for tick in range(1, 4):
+        held.next_minute()
+        held.market.quote("AAA", "60", "100.02")
+        held.guard()
+        assert held.alerts() == (["position_unpriced"] if tick == 3 else [])
+    assert protected(held)
+    held.next_minute(AAA=("99.98", "100.00"))
+    held.guard()
+    assert held.alerts() == []
+    assert held.position()["unpriced_ticks"] == 0
+
+
+def test_a_narrow_quote_far_from_the_market_is_not_believed(held: TradingBench) -> None:
+    held.next_minute()
+    held.market.quote("AAA", "60.00", "60.02")
+    assert held.guard().implausible == 1
+    # Trading went on at the old price: a second such quote proves no more.
+    held.next_minute(AAA=("99.98", "100.00"))
+    held.market.quote("AAA", "60.00", "60.02")
+    assert held.guard().implausible == 1
+    assert protected(held)
+
+
+def test_two_quotes_of_two_ticks_are_believed_where_nothing_was_traded_since(
+    held: TradingBench,
+) -> None:
+    held.clock.advance(60)
+    held.market.quote("AAA", "90.00", "90.02")
+    assert held.guard().implausible == 1
+    held.clock.advance(60)
+    held.market.quote("AAA", "89.98", "90.00")
+    assert held.guard().exits_sent == 1
+    assert held.order("exit")["reason"] == "stop_loss"
+
+
+def test_the_same_quote_once_more_is_no_second_one(held: TradingBench) -> None:
+    held.clock.advance(60)
+    frozen = held.market.quote("AAA", "90.00", "90.02")
+    held.guard()
+    held.clock.advance(50)
+    held.market.latest["AAA"] = frozen
+    assert held.guard().implausible == 1
+    assert protected(held)
+
+
+def test_a_stop_waits_for_a_second_quote(held: TradingBench) -> None:
+    held.next_minute(AAA=("98.58", "98.60"))
+    held.guard()
+    held.clock.advance(60)
+    held.market.quote("AAA", "97.90", "97.94")
+    outcome = held.guard()
+    assert (outcome.marked, outcome.exits_sent, outcome.unconfirmed) == (1, 0, 1)
+    assert protected(held)
+    held.clock.advance(60)
+    held.market.quote("AAA", "97.92", "97.96")
+    assert held.guard().exits_sent == 1
+    assert held.order("exit")["reason"] == "stop_loss"
+
+
+def test_a_stop_is_decided_on_one_quote_and_a_trade(held: TradingBench) -> None:
+    held.clock.advance(60)
+    held.market.quote("AAA", "97.90", "97.94")
+    held.market.trade("AAA", "97.95")
+    assert held.guard().exits_sent == 1
+
+
+def test_a_quote_without_shares_decides_nothing(held: TradingBench) -> None:
+    held.next_minute()
+    held.market.quote("AAA", "97.90", "97.94", size=0)
+    assert held.guard().implausible == 1
+    assert protected(held)
