@@ -64,7 +64,14 @@ def copied_rows() -> Iterator[str]:
     yield "\\.\n"
 
 
-@pytest.mark.parametrize("rows", [insert_of_one_statement, many_inserts, copied_rows])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param(insert_of_one_statement, marks=pytest.mark.slow),
+        pytest.param(many_inserts, marks=pytest.mark.slow),
+        copied_rows,
+    ],
+)
 def test_a_large_file_fits_into_the_function(
     empty_urls: DatabaseUrls, tmp_path: Path, rows: Callable[[], Iterator[str]]
 ) -> None:
@@ -74,6 +81,7 @@ def test_a_large_file_fits_into_the_function(
     assert used_mb(tmp_path, empty_urls) < FUNCTION_MB * 0.9
 
 
+@pytest.mark.slow
 def test_rows_that_a_file_selects_are_not_kept(empty_urls: DatabaseUrls, write: Write) -> None:
     folder = write(look="SELECT n, repeat('x', 100) FROM generate_series(1, 2000000) AS n;")
     assert used_mb(folder, empty_urls) < FUNCTION_MB * 0.5

@@ -187,7 +187,7 @@ def test_two_objects_of_one_name_are_never_taken_for_one() -> None:
         keyed([row, {**row, "definition": "row security"}])
 
 
-@pytest.mark.parametrize("schema", ["ours", "large"])
+@pytest.mark.parametrize("schema", ["ours", pytest.param("large", marks=pytest.mark.slow)])
 def test_a_schema_reads_the_same_a_hundred_times(
     schema: str, owner_db: Database, empty_urls: DatabaseUrls
 ) -> None:
