@@ -10,12 +10,13 @@ import pytest
 from ops_local.exchange.launcher import RunningExchange
 from ops_pipeline.adapters.alpaca_data import AlpacaMarketData
 from ops_pipeline.domain.bars import fault
-from ops_pipeline.domain.market import MINUTE, Bar, Quote
+from ops_pipeline.domain.market import MINUTE, Bar, Quote, Trade
 from ops_pipeline.errors import MarketDataUnavailable
 from tests.contract.paper_street import LARGE, Minute, at, open_exchange
 from tests.contract.stub_broker import Answer, Stub, serving
 
 BARS, QUOTES = "GET /v2/stocks/bars", "GET /v2/stocks/quotes/latest"
+TRADES = "GET /v2/stocks/trades/latest"
 START = datetime(2026, 2, 4, 14, 30, tzinfo=UTC)
 END = START + timedelta(minutes=10)
 
@@ -80,6 +81,37 @@ def test_quotes_come_with_both_sides_and_an_empty_side_is_zero(exchange: Running
     assert (found["AAA"].bid, found["AAA"].ask) == (Decimal("10.0"), Decimal("10.02"))
     assert found["AAA"].usable
     assert (found["BBB"].bid, found["BBB"].usable) == (Decimal(0), False)
+
+
+def test_the_last_trade_comes_beside_the_quote(exchange: RunningExchange) -> None:
+    found = adapter(exchange.url).quotes(["AAA", "ZZZ"])
+    assert dict(found.trades) == {"AAA": Trade("AAA", at("10:31"), Decimal("10.0"))}
+    assert found.trades_error is None
+
+
+def test_a_trade_that_was_taken_back_is_none(stub: Stub) -> None:
+    quoted = {"t": "2026-02-04T14:31:00Z", "bp": 10, "bs": 1, "ap": 10.02, "as": 1}
+    told = {"t": "2026-02-04T14:31:00Z", "p": 10.01}
+    stub.script(QUOTES, Answer(body={"quotes": dict.fromkeys("ABCDE", quoted)}))
+    trades = {
+        "A": told,
+        "B": {**told, "u": "canceled"},
+        "C": {**told, "p": "n/a"},
+        "D": None,
+        "E": {**told, "t": "soon"},
+    }
+    stub.script(TRADES, Answer(body={"trades": trades}))
+    found = adapter(stub.url).quotes(list("ABCDE"))
+    assert (len(found), list(found.trades)) == (5, ["A"])
+
+
+def test_quotes_are_read_without_trades_where_those_cannot_be(stub: Stub) -> None:
+    quoted = {"t": "2026-02-04T14:31:00Z", "bp": 10, "bs": 1, "ap": 10.02, "as": 1}
+    stub.script(QUOTES, Answer(body={"quotes": {"A": quoted}}))
+    stub.script(TRADES, Answer(403, {"message": "not in your plan"}))
+    found = adapter(stub.url).quotes(["A"])
+    assert (list(found), dict(found.trades)) == (["A"], {})
+    assert "not in your plan" in str(found.trades_error)
 
 
 def test_wrong_keys_are_an_error_and_not_an_empty_market(exchange: RunningExchange) -> None:

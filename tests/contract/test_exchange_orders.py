@@ -108,7 +108,7 @@ def test_a_minute_offers_its_size_once_however_often_it_is_asked(
 def test_a_sell_stop_waits_for_the_bid_and_then_takes_the_market(tmp_path: Path) -> None:
     fall = {
         ("AAA", "10:32"): Minute(bid="9.81", ask="9.83"),
-        ("AAA", "10:33"): Minute(bid="9.70", ask="9.82"),
+        ("AAA", "10:33"): Minute(bid="9.70", ask="9.72"),
     }
     with open_exchange(tmp_path, fall) as exchange:
         exchange.set_clock(at("10:31"))
@@ -156,8 +156,14 @@ def test_a_buy_stop_triggers_on_the_ask(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "unusable",
-    [Minute(bid="10.05", ask="10.02"), Minute(ask="0"), Minute(bid="0")],
-    ids=["crossed", "no ask", "no bid"],
+    [
+        Minute(bid="10.05", ask="10.02"),
+        Minute(ask="0"),
+        Minute(bid="0"),
+        Minute(ask="13"),
+        Minute(size=0),
+    ],
+    ids=["crossed", "no ask", "no bid", "wide", "no shares"],
 )
 def test_a_market_order_waits_for_a_usable_quote(tmp_path: Path, unusable: Minute) -> None:
     with open_exchange(tmp_path, {("AAA", "10:30"): unusable}) as exchange:

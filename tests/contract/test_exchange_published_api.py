@@ -50,6 +50,7 @@ MARKET = [
     ("/v2/stocks/bars?symbols=AAA,BBB&timeframe=1Min&limit=7", "stock_bars_resp"),
     ("/v2/stocks/bars/latest?symbols=AAA,BBB", "stock_latest_bars_resp"),
     ("/v2/stocks/quotes/latest?symbols=AAA,BBB", "stock_latest_quotes_resp"),
+    ("/v2/stocks/trades/latest?symbols=AAA,BBB", "stock_latest_trades_resp"),
     ("/v2/stocks/snapshots?symbols=AAA,BBB", "stock_snapshots_resp"),
     ("/v1beta1/news", "news_resp"),
 ]

@@ -24,6 +24,7 @@ ORDERS = (
     OrderRequest("id", "AAA", "sell", Decimal("0.5"), "market", None),
     OrderRequest("id", "AAA", "sell", Decimal(3), "stop", Decimal("9.80"), "gtc"),
 )
+QUOTE = {"t": "2026-02-04T14:31:00Z", "bp": 500, "bs": 100, "ap": 500.1, "as": 100}
 ORDER = {
     "id": "00000000-0000-0000-0000-000000000001",
     "client_order_id": "id",
@@ -78,7 +79,8 @@ ANSWERS = {
         Answer(body={"bars": {}, "next_page_token": "QUFBfE18"}),
         Answer(body={"bars": {}, "next_page_token": None}),
     ],
-    "GET /v2/stocks/quotes/latest": [Answer(body={"quotes": {}})],
+    "GET /v2/stocks/quotes/latest": [Answer(body={"quotes": {"BRK.B": QUOTE}})],
+    "GET /v2/stocks/trades/latest": [Answer(body={"trades": {}})],
 }
 
 

@@ -10,7 +10,7 @@ from ops_local.exchange.api.calls import ApiCall, endpoint
 from ops_local.exchange.api.wire import parse_timestamp, timestamp
 from ops_local.exchange.market.sessions import session_of
 from ops_local.exchange.refusals import bad_query
-from ops_pipeline.domain.market import Bar, Quote, new_york_day, new_york_time
+from ops_pipeline.domain.market import Bar, Quote, Trade, new_york_day, new_york_time
 
 Answer = dict[str, object]
 
@@ -45,6 +45,12 @@ def latest_quotes(call: ApiCall) -> Answer:
     call.one_of("feed", _FEEDS)
     quotes = (call.exchange.tape.last_quote(symbol, call.now) for symbol in _symbols(call))
     return {"quotes": {quote.ticker: _quote(quote) for quote in quotes if quote is not None}}
+
+
+def latest_trades(call: ApiCall) -> Answer:
+    call.one_of("feed", _FEEDS)
+    trades = (call.exchange.tape.last_trade(symbol, call.now) for symbol in _symbols(call))
+    return {"trades": {trade.ticker: _trade(trade) for trade in trades if trade is not None}}
 
 
 def snapshots(call: ApiCall) -> Answer:
@@ -134,6 +140,19 @@ def _quote(quote: Quote) -> Answer:
     }
 
 
+def _trade(trade: Trade) -> Answer:
+    """A recording has no trades: of the last one the size and the number are made up."""
+    return {
+        "t": timestamp(trade.ts),
+        "x": _VENUE,
+        "p": float(trade.price),
+        "s": 100,
+        "c": ["@"],
+        "i": 1,
+        "z": _TAPE,
+    }
+
+
 def _snapshot(call: ApiCall, symbol: str) -> Answer:
     tape = call.exchange.tape
     quote, bar = tape.last_quote(symbol, call.now), tape.last_bar(symbol, call.now)
@@ -170,6 +189,7 @@ ROUTES = [
     Route("/v2/stocks/bars", endpoint(list_bars), methods=["GET"]),
     Route("/v2/stocks/bars/latest", endpoint(latest_bars), methods=["GET"]),
     Route("/v2/stocks/quotes/latest", endpoint(latest_quotes), methods=["GET"]),
+    Route("/v2/stocks/trades/latest", endpoint(latest_trades), methods=["GET"]),
     Route("/v2/stocks/snapshots", endpoint(snapshots), methods=["GET"]),
     Route("/v1beta1/news", endpoint(list_news), methods=["GET"]),
 ]

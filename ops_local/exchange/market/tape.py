@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from ops_local.recordings.recording import Recording
-from ops_pipeline.domain.market import MINUTE, Bar, Quote, Session, minute_of
+from ops_pipeline.domain.market import MINUTE, Bar, Quote, Session, Trade, minute_of
+from ops_pipeline.domain.parameters import PriceRules
+from ops_pipeline.domain.prices.plausibility import Evidence, judge
 
 # Orders do not fill against a quote that was not renewed for longer than this.
 QUOTE_STANDS = timedelta(minutes=5)
+_BOUNDS = PriceRules()
 
 
 class Tape:
@@ -53,12 +56,29 @@ class Tape:
     def tradable_quote(self, ticker: str, now: datetime, session: Session) -> Quote | None:
         """The quote that orders may fill against, or None while they have to wait.
 
-        It is of this session, has two sides that do not cross, and is recent enough.
+        It is of this session, plausible beside the last bar, and recent enough.
         """
-        quote = self.last_quote(ticker, now)
-        if quote is None or not quote.usable or now - quote.ts > QUOTE_STANDS:
+        quote = self.plausible_quote(ticker, now, session)
+        if quote is None or now - quote.ts > QUOTE_STANDS:
             return None
         return quote if quote.ts > session.opens_at else None
+
+    def plausible_quote(self, ticker: str, now: datetime, session: Session | None) -> Quote | None:
+        """The newest quote, however old, if it may be the market's.
+
+        The pipeline's own rule with its default bounds: nobody trades at a stub quote.
+        """
+        quote, bar = self.last_quote(ticker, now), self.last_bar(ticker, now)
+        if quote is None:
+            return None
+        evidence = [] if bar is None else [Evidence.of_bar(bar)]
+        found = judge(quote, evidence, now=quote.ts, session=session, rules=_BOUNDS, most_age_s=0)
+        return quote if found.believed else None
+
+    def last_trade(self, ticker: str, now: datetime) -> Trade | None:
+        """The close of the newest finished bar, at the end of its minute."""
+        bar = self.last_bar(ticker, now)
+        return None if bar is None or bar.close <= 0 else Trade(ticker, bar.ends_at, bar.close)
 
     def volume_before(self, ticker: str, now: datetime) -> int:
         """Shares traded in the last finished minute; 0 without trades."""
@@ -67,12 +87,12 @@ class Tape:
         return bar.volume if bar is not None and bar.ts == minute else 0
 
     def price(self, ticker: str, now: datetime) -> Decimal | None:
-        """The last close, else the mid of the last usable quote, else None, USD.
+        """The last close, else the mid of the last plausible quote, else None, USD.
 
         A recording may hold implausible bars: a close of zero or less is skipped.
         """
         for known in range(bisect_right(self._bar_starts.get(ticker, []), now - MINUTE), 0, -1):
             if self._bars[ticker][known - 1].close > 0:
                 return self._bars[ticker][known - 1].close
-        quote = self.last_quote(ticker, now)
-        return quote.mid if quote is not None and quote.usable else None
+        quote = self.plausible_quote(ticker, now, None)
+        return None if quote is None else quote.mid

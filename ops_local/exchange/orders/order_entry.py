@@ -163,8 +163,8 @@ class OrderEntry:
             return Decimal(0)
         if ticket.limit_price is not None:
             return ticket.limit_price
-        quote = self._tape.last_quote(ticket.symbol, now)
-        if quote is not None and quote.usable:
+        quote = self._tape.plausible_quote(ticket.symbol, now, None)
+        if quote is not None:
             price: Decimal | None = far_side("buy", quote)[0]
         else:
             price = self._valuation.known_price(ticket.symbol, now)

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 from ops_pipeline.adapters.alpaca_wire import NoAnswer, NotSent, Renew, RequestRefused, Wire
 from ops_pipeline.adapters.items import described, read_each, text_of
 from ops_pipeline.domain.legible import IllegibleItem, ItemKind, Listing
-from ops_pipeline.domain.market import Bar, Quote, Quotes
+from ops_pipeline.domain.market import Bar, Quote, Quotes, Trade
 from ops_pipeline.errors import MarketDataUnavailable
 
 T = TypeVar("T")
@@ -77,7 +77,10 @@ class AlpacaMarketData:
         return Listing([bar for bar in found if start <= bar.ts < end], found.illegible)
 
     def quotes(self, tickers: Sequence[str]) -> Quotes:
-        """The latest quote of each ticker, the unquoted left out. Raises as `bars` does."""
+        """The latest quote of each ticker, the unquoted left out, and beside it the last trade.
+
+        Raises as `bars` does for quotes. Without trades they are judged by less.
+        """
         found = _legible(
             "quote",
             _quote,
@@ -88,7 +91,22 @@ class AlpacaMarketData:
                 if item is not None
             ),
         )
-        return Quotes({quote.ticker: quote for quote in found}, found.illegible)
+        quoted = [quote.ticker for quote in found]
+        trades, error = self._trades(quoted) if quoted else ({}, None)
+        return Quotes({quote.ticker: quote for quote in found}, found.illegible, trades, error)
+
+    def _trades(self, tickers: Sequence[str]) -> tuple[dict[str, Trade], str | None]:
+        """The last trade of each ticker that has a valid one; why there are none."""
+        try:
+            found = [
+                trade
+                for page in self._pages("/stocks/trades/latest", tickers, {"feed": self._feed})
+                for ticker, item in _section(page, "trades")
+                if (trade := _trade(ticker, item)) is not None
+            ]
+        except MarketDataUnavailable as error:
+            return {}, str(error)
+        return {trade.ticker: trade for trade in found}, None
 
     def _pages(
         self, path: str, tickers: Sequence[str], question: Mapping[str, str]
@@ -164,6 +182,18 @@ def _quote(ticker: str, item: Mapping[str, Any]) -> Quote:
     if not (bid.is_finite() and ask.is_finite()):
         raise ValueError("bid or ask is no number")
     return Quote(ticker, _moment(item["t"]), bid, int(item["bs"]), ask, int(item["as"]))
+
+
+def _trade(ticker: str, item: Any) -> Trade | None:
+    """None for a trade that was cancelled or corrected since, and for one that is not legible."""
+    if not isinstance(item, Mapping) or item.get("u") in ("canceled", "incorrect"):
+        return None
+    price = _price(item.get("p"))
+    try:
+        seen = _moment(str(item.get("t")))
+    except ValueError:
+        return None
+    return Trade(ticker, seen, price) if price.is_finite() and price > 0 else None
 
 
 def _price(value: object) -> Decimal:

@@ -68,6 +68,7 @@ class Quotes(dict[str, Quote]):
 
     Attributes:
         trades: The last trade by ticker, where the vendor tells it: evidence beside the quote.
+        trades_error: Why no trades could be read; None where they were, or are not told at all.
     """
 
     def __init__(
@@ -75,10 +76,12 @@ class Quotes(dict[str, Quote]):
         quotes: Mapping[str, Quote] | Iterable[tuple[str, Quote]] = (),
         illegible: Iterable[IllegibleItem] = (),
         trades: Mapping[str, Trade] | None = None,
+        trades_error: str | None = None,
     ) -> None:
         super().__init__(quotes)
         self.illegible = tuple(illegible)
         self.trades: Mapping[str, Trade] = trades or {}
+        self.trades_error = trades_error
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,11 @@ class MarketReader:
         except MarketDataUnavailable as error:
             self.journal.went_wrong("quotes_unknown", account=self.account_name, error=str(error))
             return Quotes()
+        if found.trades_error is not None:
+            # Bars and earlier quotes are left to judge the quotes by.
+            self.journal.went_wrong(
+                "trades_unknown", account=self.account_name, error=found.trades_error
+            )
         for item in found.illegible:
             self.journal.went_wrong("quote_illegible", account=self.account_name, item=str(item))
         return found
