@@ -127,3 +127,30 @@ def test_a_quote_without_shares_decides_nothing(held: TradingBench) -> None:
     held.market.quote("AAA", "97.90", "97.94", size=0)
     assert held.guard().implausible == 1
     assert protected(held)
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "limit"), [("60", "100.02", "96.99"), ("99.98", "150", "99.78")]
+)
+def test_what_is_due_at_any_price_is_sold_near_the_last_trade(
+    held: TradingBench, bid: str, ask: str, limit: str
+) -> None:
+    """The session ends, or somebody asked for it: a quote that stays wide keeps nothing open."""
+    held.run("UPDATE active_positions SET exit_requested = 'operator'")
+    held.next_minute()
+    held.market.quote("AAA", bid, ask)
+    held.market.trade("AAA", "100.00")
+    held.guard()
+    held.guard()
+    exit_order = held.order("exit")
+    assert (exit_order["reason"], exit_order["price"]) == ("operator", Decimal(limit))
+    assert held.position()["current_price"] == Decimal("99.99")
+
+
+def test_what_is_due_waits_where_nothing_else_says_what_the_price_is(held: TradingBench) -> None:
+    held.run("UPDATE active_positions SET exit_requested = 'operator'")
+    held.run("DELETE FROM lane_telemetry")
+    held.clock.advance(3600)
+    held.market.quote("AAA", "60", "100.02")
+    held.guard()
+    assert protected(held)

@@ -197,6 +197,15 @@ def decide(
     return Decision(position, events, Decimal(0), None, unconfirmed)
 
 
+def due_at_any_price(
+    position: Position, *, now: datetime, session: Session, rules: ExitRules
+) -> TradeReason | None:
+    """The exit that the price has no say in: one under way, asked for, or due by time."""
+    if position.status == "closing":
+        return position.close_reason
+    return _exit_rule(position, Decimal(0), now, session, rules, stops=())
+
+
 def _stops_passed(position: Position, price: Decimal, rules: ExitRules) -> dict[ExitRule, Decimal]:
     """The stops that this price is at or under, with their levels."""
     levels: dict[ExitRule, Decimal] = {}

@@ -212,7 +212,7 @@ class _PositionGuard:
             with self.db.transaction() as tx:
                 self._note_unpriced(tx, position, quote)
             if self._may_send(now):
-                self.exit_orders.protect(position)
+                self._serve_unpriced(position, quote)
             return
         with self.db.transaction() as tx:
             decision = self._mark_and_decide(tx, position, quote)
@@ -222,6 +222,16 @@ class _PositionGuard:
         self.counts["unconfirmed"] += decision.unconfirmed
         if self._may_send(now):
             self.exit_orders.place(decision, quote)
+
+    def _serve_unpriced(self, position: Position, quote: JudgedQuote | None) -> None:
+        """Sell what is due at any price, within the collar around what was traded; else protect."""
+        now, rules = self.ctx.now(), self.ctx.rules
+        due = exits.due_at_any_price(position, now=now, session=self.session, rules=rules.exits)
+        if due is None or quote is None or quote.anchor is None:
+            return self.exit_orders.protect(position)
+        if quote.quote.age_s(now) > rules.gates.quote_age_s:
+            return self.exit_orders.protect(position)
+        return self.exit_orders.place(Decision(position, (), position.quantity, due), quote)
 
     def _note_unpriced(
         self, tx: Transaction, position: Position, quote: JudgedQuote | None
