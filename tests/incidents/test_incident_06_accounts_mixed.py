@@ -256,8 +256,6 @@ def test_an_order_that_points_at_another_accounts_recommendation_is_refused(
         "dispatch_executions",
         "dispatch_recommendations",
         "dispatcher_runs",
-        "fills",
-        "position_events",
         "position_telemetry",
     ],
 )
@@ -268,6 +266,15 @@ def test_no_row_can_be_moved_to_another_account(bench: TradingBench, table: str)
     with pytest.raises(ConstraintViolated) as refusal:
         bench.run(f"UPDATE {table} SET account_name = 'tiny'")
     assert str(refusal.value.constraint).endswith("_of_its_account")
+
+
+@pytest.mark.parametrize("table", ["fills", "position_events"])
+def test_no_record_is_changed_at_all(bench: TradingBench, table: str) -> None:
+    bench.buy()
+    bench.next_minute()
+    bench.guard()
+    with pytest.raises((ConstraintViolated, DatabaseError), match="added and never changed"):
+        bench.run(f"UPDATE {table} SET account_name = 'tiny'")
 
 
 def test_an_order_can_never_be_moved_to_another_account(bench: TradingBench) -> None:

@@ -23,6 +23,11 @@ def slowness() -> float:
     return min(max(1.0, (time.perf_counter() - began) / _REFERENCE_S), _MOST)
 
 
+def within(took_s: float, most_s: float) -> bool:
+    """Whether something took less than that, as on a machine of the reference's speed."""
+    return took_s < most_s or took_s < most_s * slowness()
+
+
 def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or not arguments[0].isdecimal():
         sys.stderr.write(f"usage: {Path(__file__).name} SECONDS\n")
