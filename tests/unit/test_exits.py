@@ -14,6 +14,7 @@ from ops_pipeline.domain import exits
 from ops_pipeline.domain.exits import Decision, Position
 from ops_pipeline.domain.market import Quote, new_york_time
 from ops_pipeline.domain.parameters import ExitRules
+from ops_pipeline.domain.prices.plausibility import Doubt, DoubtKind, Evidence, JudgedQuote
 from tests.support.fakes import regular_session
 
 DAY = date(2026, 2, 4)
@@ -403,3 +404,84 @@ def test_an_unproven_result_keeps_how_far_the_price_went() -> None:
 def test_nothing_opened_and_nothing_sold_proves_nothing() -> None:
     empty = replace(HELD, opened_quantity=NOTHING)
     assert exits.result(empty, NOTHING, NOTHING).label is None
+
+
+def due(position: Position = HELD, *, now: datetime = NOW, **changes: Any) -> str | None:
+    """What is due whatever the price is."""
+    return exits.due_at_any_price(
+        replace(position, **changes), now=now, session=SESSION, rules=RULES
+    )
+
+
+def test_what_the_price_has_no_say_in_is_due_at_any_price() -> None:
+    assert due() is None
+    assert due(exit_requested="operator") == "operator"
+    assert due(exit_requested="signal") == "signal"
+    assert due(status="closing", close_reason="take_profit") == "take_profit"
+    last = SESSION.closes_at - timedelta(minutes=RULES.session_end_minutes)
+    assert due(now=last - timedelta(minutes=1), max_hold_minutes=None) is None
+    assert due(now=last, max_hold_minutes=None) == "session_end"
+    assert due(now=last, max_hold_minutes=None, strategy_type="swing_trade") is None
+    assert due(now=ENTERED + timedelta(minutes=240)) is None
+    assert due(now=ENTERED + timedelta(minutes=241)) == "time"
+    # Stops and targets wait for a price that is believed.
+    assert due(TRAILING, take_profit=Decimal("0.5")) is None
+
+
+def judged(price: str, at: datetime, kind: DoubtKind | None) -> JudgedQuote:
+    doubt = None if kind is None else Doubt(kind, "odd")
+    quote = Quote("AAA", at, Decimal(price), 1, Decimal(price), 1)
+    return JudgedQuote(quote, doubt, anchor=None, witnesses=())
+
+
+def test_a_tick_without_a_price_is_counted_and_a_far_quote_kept() -> None:
+    once = exits.unpriced(HELD, judged("60", NOW, "distance"))
+    assert (once.unpriced_ticks, once.doubted_price, once.doubted_at) == (1, Decimal(60), NOW)
+    twice = exits.unpriced(once, judged("60", NOW, "spread"))
+    assert (twice.unpriced_ticks, twice.doubted_price, twice.doubted_at) == (2, None, None)
+    assert exits.unpriced(once, None) == twice
+    assert exits.priced(once) == replace(HELD, unpriced_ticks=0)
+
+
+def test_what_earlier_quotes_said_is_evidence_of_quotes() -> None:
+    assert exits.earlier_quotes(HELD) == []
+    later = NOW + timedelta(minutes=1)
+    known = replace(HELD, current_price=Decimal(100), priced_at=NOW)
+    assert exits.earlier_quotes(known) == [Evidence(Decimal(100), NOW, "quote")]
+    both = replace(known, doubted_price=Decimal(60), doubted_at=later)
+    assert exits.earlier_quotes(both)[1:] == [Evidence(Decimal(60), later, "quote")]
+
+
+def test_a_stop_applies_only_where_a_second_price_is_past_it_too() -> None:
+    def decided(*witnesses: str) -> Decision:
+        return exits.decide(
+            HELD,
+            exits.mark(HELD, judged("97.90", NOW, None).quote),
+            now=NOW,
+            session=SESSION,
+            rules=RULES,
+            witnesses=[Decimal(it) for it in witnesses],
+        )
+
+    assert (decided().rule, decided().unconfirmed) == (None, True)
+    assert (decided("98.01").rule, decided("98.01").unconfirmed) == (None, True)
+    sold = decided("98.01", "98")
+    assert (sold.rule, sold.sell, sold.unconfirmed) == ("stop_loss", Decimal(20), False)
+    partly = exits.decide(
+        replace(TRAILING, trailing_armed=False, stop_loss=Decimal(103)),
+        exits.mark(TRAILING, judged("102", NOW, None).quote),
+        now=NOW,
+        session=SESSION,
+        rules=RULES,
+        witnesses=(),
+    )
+    assert (partly.rule, partly.unconfirmed) == ("partial", True)
+    calm = exits.decide(
+        HELD,
+        exits.mark(HELD, judged("100", NOW, None).quote),
+        now=NOW,
+        session=SESSION,
+        rules=RULES,
+        witnesses=(),
+    )
+    assert (calm.rule, calm.unconfirmed) == (None, False)
