@@ -136,7 +136,7 @@ cdk: $(INFRA) $(CDK) ## run the CDK command line, for example make cdk ARGS=depl
 		node infra/cdk/node_modules/aws-cdk/bin/cdk $(ARGS)
 
 infra-test: $(INFRA) ## the tests that need .venv-infra: template, releases and bundles (these after make layers ARCH=x86_64)
-	@$(BIN)/pytest -q tests/infra
+	@$(BIN)/pytest -q --numprocesses logical --maxprocesses 4 --dist loadfile tests/infra
 
 E2E := .venv-e2e/ready
 LAYERS_HERE := build/layers/x86_64/ready
