@@ -101,7 +101,9 @@ def late(
         began: The first run of all: nothing was due before.
         newest: The tick of the newest run that ended, by stage and scope.
     """
-    due = [(duty, duty.last_due(now, calendar)) for duty in owed]
+    # Looked for once for all that a schedule starts: a weekend is days of minutes.
+    started = {duty.schedule.target: duty for duty in owed}
+    due = {target: duty.last_due(now, calendar) for target, duty in started.items()}
     return [
         {
             "stage": duty.stage,
@@ -109,8 +111,8 @@ def late(
             "last_run": _shown(newest.get((duty.stage, duty.scope))),
             "due": _shown(moment),
         }
-        for duty, moment in due
-        if moment is not None
+        for duty in owed
+        if (moment := due[duty.schedule.target]) is not None
         and moment > began
         and newest.get((duty.stage, duty.scope), began - MINUTE) < moment
     ]

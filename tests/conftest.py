@@ -121,7 +121,7 @@ def database_urls(admin_db: Database, template_urls: DatabaseUrls) -> Iterator[D
     """A migrated database of this test's own."""
     name = f"test_{next(_numbers)}"
     local.clone_database(admin_db, TEMPLATE, name)
-    yield _urls_in(template_urls, name)
+    yield template_urls.in_database(name)
     local.drop_database(admin_db, name)
 
 
@@ -132,7 +132,7 @@ def empty_urls(
     """A database of this test's own with the roles' privileges and no table."""
     name = f"test_{next(_numbers)}"
     local.ensure_database(postgres.url, name)
-    yield _urls_in(template_urls, name)
+    yield template_urls.in_database(name)
     local.drop_database(admin_db, name)
 
 
@@ -167,10 +167,6 @@ def shared_data() -> Path:
 
 def _login(url: str) -> Database:
     return Database(target_from_url(url), application_name="tests")
-
-
-def _urls_in(urls: DatabaseUrls, name: str) -> DatabaseUrls:
-    return urls.in_database(name)
 
 
 def _sweep() -> None:
