@@ -54,7 +54,8 @@ every stage that reads them.
 
 A quote is implausible when it is wider than its price and the time of day allow, has no shares on
 a side, or its mid is far from the last bar, the last trade and the quote before: it decides
-nothing, and after three ticks without one that is believed the alert is opened.
+nothing, and after three ticks without one that is believed the alert is opened. An exit that is due
+whatever the price is goes out within a collar around the last trade or bar.
 
 Beside what fails, an operator's word refuses entries: `account_active` while the account has
 `active = false`, `trading_state` while it is halted (by the pipeline itself too, where the database
