@@ -1,4 +1,4 @@
-"""Halts, resumes, closes, binds and rebuilds on the operator's command."""
+"""Halts, resumes, closes, binds, rebuilds and sets accounts up on the operator's command."""
 
 from typing import Any
 
@@ -9,8 +9,11 @@ from ops_pipeline.stages import control
 
 @plain_entrypoint("control", request=control.Request)
 def lambda_handler(request: control.Request, runtime: Runtime) -> dict[str, Any]:
-    if request.action == "bind":
-        return runtime.binder.run(request.bind_command())
-    if request.action == "rebuild":
-        return runtime.rebuilder.run(request.rebuild_command())
+    match request.action:
+        case "bind":
+            return runtime.binder.run(request.bind_command())
+        case "rebuild":
+            return runtime.rebuilder.run(request.rebuild_command())
+        case "add_account" | "switch_account" | "limit_account":
+            return runtime.account_setup.run(request.account_command())
     return control.run(request.command(), db=runtime.database, clock=runtime.clock)

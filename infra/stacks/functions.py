@@ -79,6 +79,7 @@ def environment(function: Stage, deployment: Deployment) -> dict[str, str]:
         **{f"DB_{role.upper()}_SECRET_ID": secret_name(deployment, role) for role in ROLES},
         "MIGRATIONS_DIR": bundles.MIGRATIONS_DIR,
         "OPS_DEPLOYMENT": deployment.stage,
+        "DEPLOYED_ACCOUNTS": ",".join(deployment.accounts),
         "MARKET_DATA_VENDOR": deployment.market_data_vendor,
         "ALPACA_DATA_FEED": deployment.data_feed,
         "ALPACA_DATA_URL": DATA_API,

@@ -29,7 +29,7 @@ class Verb:
 
 
 GROUPS = {
-    "accounts": "list accounts, or bind them to the broker's",
+    "accounts": "list, add, switch and bind accounts, and change their limits",
     "model": "build or verify a model folder",
     "tickers": "import, find and choose securities",
 }
@@ -123,6 +123,24 @@ VERBS = (
         "bind accounts to what their keys open, after a comparison",
         "accounts:BIND",
         reaches=_STACK,
+    ),
+    Verb(
+        "accounts add",
+        "add an account, switched off and unbound",
+        "accounts:ADD",
+        reaches=_HERE_OR_STACK,
+    ),
+    Verb(
+        "accounts switch",
+        "let an account make new entries, or no more",
+        "accounts:SWITCH",
+        reaches=_HERE_OR_STACK,
+    ),
+    Verb(
+        "accounts limits",
+        "change an account's limits, within bounds",
+        "accounts:LIMITS_OF",
+        reaches=_HERE_OR_STACK,
     ),
     Verb(
         "backup",

@@ -35,6 +35,7 @@ VERSIONS = (
     "0042_keep_the_mode_of_ended_orders",
     "0043_give_each_group_a_login",
     "0044_keep_adopted_orders_unsent",
+    "0046_let_control_add_accounts",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

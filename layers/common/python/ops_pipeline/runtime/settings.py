@@ -46,6 +46,7 @@ class Settings(BaseModel):
     data_account: str | None = Field(
         default=None, alias="DATA_ACCOUNT", pattern="^[a-z0-9_]{1,50}$"
     )
+    deployed_accounts: tuple[str, ...] | None = Field(default=None, alias="DEPLOYED_ACCOUNTS")
     data_feed: Literal["iex", "sip"] = Field(default="iex", alias="ALPACA_DATA_FEED")
     market_data_vendor: str = Field(
         default="alpaca", alias="MARKET_DATA_VENDOR", pattern="^[a-z][a-z0-9_]*$"
@@ -82,7 +83,7 @@ class Settings(BaseModel):
     db_ca_file: Path | None = Field(default=None, alias="DB_CA_FILE")
     alpaca_secret_prefix: str | None = Field(default=None, alias="ALPACA_SECRET_PREFIX")
 
-    @field_validator("feed_allowed_networks", mode="before")
+    @field_validator("feed_allowed_networks", "deployed_accounts", mode="before")
     @classmethod
     def _listed(cls, given: object) -> object:
         return given.split(",") if isinstance(given, str) else given
@@ -201,7 +202,7 @@ def not_configured(account: str, broker: str = "alpaca") -> AccountNotConfigured
     prefix = _prefix(account, broker)
     return AccountNotConfigured(
         f"{account} has no keys: set {prefix}KEY_ID, {prefix}SECRET_KEY and "
-        f"{prefix}ACCOUNT_NUMBER (in AWS its secret), or set accounts.active to false"
+        f"{prefix}ACCOUNT_NUMBER (in AWS its secret), or `ops accounts switch {account} off`"
     )
 
 

@@ -62,6 +62,7 @@ from ops_pipeline.runtime.settings import (
 if TYPE_CHECKING:
     from ops_pipeline.adapters.secrets import SecretsManager
     from ops_pipeline.stages.account_binding import Binder
+    from ops_pipeline.stages.operating.account_setup import AccountSetup
     from ops_pipeline.stages.rebuilding import Rebuilder
 
 
@@ -316,6 +317,18 @@ class Runtime:
             open_broker=self.unbound_broker,
             new_salt=new_salt,
             clock=self.clock,
+        )
+
+    @property
+    def account_setup(self) -> "AccountSetup":
+        """Adds accounts, switches them and changes their limits."""
+        from ops_pipeline.stages.operating.account_setup import AccountSetup
+
+        return AccountSetup(
+            db=self.database,
+            knows_broker=broker_named,
+            clock=self.clock,
+            deployed=self.settings.deployed_accounts,
         )
 
     @property

@@ -23,9 +23,12 @@ from ops_pipeline.errors import InvalidInput
 from ops_pipeline.execution import closing
 from ops_pipeline.ports import Clock
 from ops_pipeline.stages.account_binding import BindCommand
+from ops_pipeline.stages.operating.account_setup import AccountAction, AccountCommand
 from ops_pipeline.stages.rebuilding import RebuildCommand
 
 Action = Literal["halt", "resume", "close"]
+
+_WHO = ("operator", "reason")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +74,8 @@ class Request(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    action: Action | Literal["bind", "rebuild"] = Field(
-        description="halt, resume, close, bind or rebuild."
+    action: Action | Literal["bind", "rebuild"] | AccountAction = Field(
+        description="halt, resume, close, bind, rebuild, or a change of an account."
     )
     operator: str = Field(min_length=1, max_length=100, description="Who asks.")
     reason: str = Field(min_length=1, max_length=500, description="Why; it is kept.")
@@ -87,6 +90,12 @@ class Request(BaseModel):
         description="For bind and rebuild: do it; else only compare. Required for a whole close,"
         " and to resume all accounts.",
     )
+    broker: str = Field(default="alpaca", max_length=50, description="For add_account.")
+    mode: str = Field(default="paper", description="For add_account: paper or simulated.")
+    on: bool | None = Field(default=None, description="For switch_account.")
+    limits: dict[str, int | float | str | None] = Field(
+        default_factory=dict, description="For add_account and limit_account, by name."
+    )
 
     def command(self) -> ControlCommand:
         """The command to carry out.
@@ -99,13 +108,28 @@ class Request(BaseModel):
         if self.action == "close" and self.ticker is None and not self.confirm:
             whose = f"in {self.account}" if self.account else "in all accounts"
             raise InvalidInput(f"confirm: without a ticker everything {whose} is closed; say true")
-        return ControlCommand(**self.model_dump(exclude={"number", "reset", "confirm"}))
+        return ControlCommand(**self._named("action", *_WHO, "account", "ticker"))
 
     def bind_command(self) -> BindCommand:
-        return BindCommand(**self.model_dump(exclude={"action", "ticker"}))
+        return BindCommand(**self._named(*_WHO, "account", "number", "reset", "confirm"))
 
     def rebuild_command(self) -> RebuildCommand:
-        return RebuildCommand(**self.model_dump(exclude={"action", "ticker", "number", "reset"}))
+        return RebuildCommand(**self._named(*_WHO, "account", "confirm"))
+
+    def account_command(self) -> AccountCommand:
+        """The change of an account to carry out.
+
+        Raises:
+            InvalidInput: it does not say which account.
+        """
+        if self.account is None:
+            raise InvalidInput("account: say which")
+        return AccountCommand(
+            **self._named("action", *_WHO, "account", "broker", "mode", "on", "limits")
+        )
+
+    def _named(self, *fields: str) -> dict[str, Any]:
+        return self.model_dump(include=set(fields))
 
 
 def run(command: ControlCommand, *, db: UnitsOfWork, clock: Clock) -> dict[str, Any]:

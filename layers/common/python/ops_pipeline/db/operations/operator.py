@@ -50,7 +50,17 @@ ON CONFLICT (id) DO NOTHING
 
 
 OperatorAction = Literal[
-    "halt", "resume", "close", "bind", "watch", "unwatch", "rebuild", "restore"
+    "add_account",
+    "bind",
+    "close",
+    "halt",
+    "limit_account",
+    "rebuild",
+    "restore",
+    "resume",
+    "switch_account",
+    "unwatch",
+    "watch",
 ]
 
 

@@ -287,14 +287,14 @@ STAGES = (
     ),
     Stage(
         name="control",
-        description="Halts, resumes, closes, binds or rebuilds accounts on the operator's command.",
+        description="Halts, closes, binds, rebuilds or sets up accounts on the operator's command.",
         # Binding and rebuilding ask a broker for each account.
         timeout_s=60,
         login="control",
         memory_mb=512,
         layers=_BROKER,
         accounts="all",
-        env=("DB_SECRET_ID", "ALPACA_TRADING_URL"),
+        env=("DB_SECRET_ID", "ALPACA_TRADING_URL", "DEPLOYED_ACCOUNTS"),
         on_demand="the operator",
         monitoring=NotMonitored("It runs only when the operator calls it."),
     ),

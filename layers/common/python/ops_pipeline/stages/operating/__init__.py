@@ -1,0 +1,1 @@
+"""What an operator's verbs set up, each one audited in operator_actions."""
