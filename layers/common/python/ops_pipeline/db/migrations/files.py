@@ -16,8 +16,8 @@ MOST_BYTES = 64 * 1024 * 1024
 
 _NAME = re.compile(r"(?P<number>[0-9]{4,})_[^/]+\.sql")
 _DOWN_FILE = re.compile(r"(?P<stem>.+)\.(?:down|undo|rollback|revert)\.sql")
-# Smaller ones are read once and kept.
-_SMALL_BYTES = 256 * 1024
+# Ones that are not larger are read once and kept.
+_SMALL_BYTES = 128 * 1024
 _CHUNK = 1024 * 1024
 
 
@@ -34,7 +34,7 @@ class MigrationFile:
     version: str
     number: int
     checksum: str
-    path: Path
+    path: str
     kept: str | None = None
 
     @property
@@ -117,11 +117,42 @@ def _read(folder: Path, name: str) -> MigrationFile:
     named = _NAME.fullmatch(name)
     if named is None:
         raise MigrationRefused(f"{name} is not named NNNN_name.sql")
-    path = folder / name
+    path = f"{folder}{os.sep}{name}"
+    version, number = name.removesuffix(".sql"), int(named["number"])
+    try:
+        whole = _small(path)
+        if whole is None:
+            checksum, kept = _checked_in_pieces(name, path), None
+        else:
+            _check_piece(name, whole)
+            whole.decode()
+            checksum, kept = hashlib.sha256(whole).hexdigest(), whole.decode("latin-1")
+    except OSError as error:
+        raise MigrationRefused(f"{name} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise _not_utf8(name, error.start) from error
+    return MigrationFile(version, number, checksum, path, kept)
+
+
+def _small(path: str) -> bytes | None:
+    """A small file's bytes as `_pieces` gives them; None for a larger one."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        read = os.read(descriptor, _SMALL_BYTES)
+        while more := os.read(descriptor, _SMALL_BYTES - len(read) + 1):
+            read += more
+            if len(read) > _SMALL_BYTES:
+                return None
+    finally:
+        os.close(descriptor)
+    return read.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n")
+
+
+def _checked_in_pieces(name: str, path: str) -> str:
+    """The checksum of a file that is not kept in memory, once it has been seen to be text."""
     digest = hashlib.sha256()
     decoder = codecs.getincrementaldecoder("utf-8")()
     size = 0
-    kept: list[str] = []
     try:
         for piece in _pieces(path):
             size += len(piece)
@@ -131,26 +162,26 @@ def _read(folder: Path, name: str) -> MigrationFile:
                     f"takes: split it, or load its rows by other means"
                 )
             decoder.decode(piece)
-            if b"\0" in piece:
-                raise MigrationRefused(f"{name} holds a NUL character")
+            _check_piece(name, piece)
             digest.update(piece)
-            if size <= _SMALL_BYTES:
-                kept.append(piece.decode("latin-1"))
         decoder.decode(b"", final=True)
-    except OSError as error:
-        raise MigrationRefused(f"{name} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise MigrationRefused(
-            f"{name} is not UTF-8 at byte {size - len(error.object) + error.start}"
-        ) from error
-    text = "".join(kept) if size <= _SMALL_BYTES else None
-    version = name.removesuffix(".sql")
-    return MigrationFile(version, int(named["number"]), digest.hexdigest(), path, text)
+        raise _not_utf8(name, size - len(error.object) + error.start) from error
+    return digest.hexdigest()
 
 
-def _pieces(path: Path) -> Iterator[bytes]:
+def _check_piece(name: str, piece: bytes) -> None:
+    if b"\0" in piece:
+        raise MigrationRefused(f"{name} holds a NUL character")
+
+
+def _not_utf8(name: str, byte: int) -> MigrationRefused:
+    return MigrationRefused(f"{name} is not UTF-8 at byte {byte}")
+
+
+def _pieces(path: str) -> Iterator[bytes]:
     """The file's bytes without a byte order mark, with line ends as \\n."""
-    with open(path, "rb") as file:  # noqa: PTH123 - quicker, for a thousand of them
+    with open(path, "rb") as file:  # noqa: PTH123 - the path is text, for a thousand of them
         piece = file.read(_CHUNK).removeprefix(codecs.BOM_UTF8)
         while piece:
             more = file.read(_CHUNK)

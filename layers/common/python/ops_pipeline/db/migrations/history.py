@@ -1,12 +1,13 @@
 """The rows of schema_migrations, and whether a folder's files continue them."""
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pg8000.exceptions import DatabaseError
 
-from ops_pipeline.db.driver.connection import Row, Transaction
+from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.driver.failures import error_fields
 from ops_pipeline.db.migrations.files import MigrationFile, number_of
 from ops_pipeline.db.migrations.literals import with_literals
@@ -51,11 +52,12 @@ _ELSEWHERE = """
     SELECT CAST(to_regclass('schema_migrations') AS text) AS place
     WHERE to_regclass('schema_migrations') IS NOT NULL
 """
-# Times as text: converting a thousand of them takes the driver longer than fetching them.
 _UNSIGNED = "SELECT 1 AS found FROM public.schema_migrations WHERE checksum IS NULL LIMIT 1"
+# One value: a thousand rows take the driver longer than the server.
 _HISTORY = """
-    SELECT version, checksum, execution_ms,
-        to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') AS applied_at
+    SELECT CAST(coalesce(json_agg(json_build_array(version, checksum, execution_ms,
+        to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), {note})), '[]')
+        AS text) AS applied
     FROM public.schema_migrations
 """
 _RECORD = """
@@ -63,7 +65,6 @@ _RECORD = """
     VALUES (:version, :checksum, coalesce(CAST(:applied_at AS timestamptz), clock_timestamp()),
         CAST(:execution_ms AS double precision), :note)
 """
-_NOTES = "SELECT version, note FROM public.schema_migrations WHERE note IS NOT NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +100,10 @@ def read_history(tx: Transaction, *, create: bool = False) -> dict[str, Applied]
     if lacking:
         whose = ", but golang-migrate's columns" if columns == _GOLANG_MIGRATE else ""
         raise MigrationRefused(_foreign(f"it has no {', '.join(lacking)}{whose}"))
-    rows = tx.rows(_HISTORY)
-    if unsigned := [str(row["version"]) for row in rows if not row["checksum"]]:
+    rows = json.loads(tx.rows(_HISTORY.format(note=_note(tx, columns, create)))[0]["applied"])
+    if unsigned := [str(version) for version, checksum, *_ in rows if not checksum]:
         raise MigrationRefused(_foreign(f"{', '.join(sorted(unsigned))} has no checksum"))
-    notes = _read_notes(tx, columns, create=create)
-    return {row["version"]: _applied(row, notes.get(row["version"])) for row in rows}
+    return {row[0]: _applied(*row) for row in rows}
 
 
 def is_ours(tx: Transaction) -> bool:
@@ -113,24 +113,27 @@ def is_ours(tx: Transaction) -> bool:
     return not tx.rows(_UNSIGNED)
 
 
-def _applied(row: Row, note: str | None) -> Applied:
+def _applied(
+    version: str, checksum: str, execution_ms: float, applied_at: str | None, note: str | None
+) -> Applied:
     try:
-        at = datetime.fromisoformat(row["applied_at"]).replace(tzinfo=UTC)
+        at = datetime.fromisoformat(applied_at or "").replace(tzinfo=UTC)
     except ValueError:
-        raise MigrationRefused(_foreign(f"{row['version']} has no time")) from None
-    return Applied(row["version"], row["checksum"], row["execution_ms"], at, note)
+        raise MigrationRefused(_foreign(f"{version} has no time")) from None
+    return Applied(version, checksum, execution_ms, at, note)
 
 
 def create_history(tx: Transaction) -> None:
     tx.script(_CREATE_HISTORY)
 
 
-def _read_notes(tx: Transaction, columns: set[str], *, create: bool) -> dict[str, str]:
-    if "note" not in columns:
-        if create:
-            tx.script(_ADD_NOTE)
-        return {}
-    return {row["version"]: row["note"] for row in tx.rows(_NOTES)}
+def _note(tx: Transaction, columns: set[str], create: bool) -> str:
+    """What stands for a row's note, in a table that may not have the column yet."""
+    if "note" in columns:
+        return "note"
+    if create:
+        tx.script(_ADD_NOTE)
+    return "NULL"
 
 
 def _foreign(why: str) -> str:
