@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup demo test slow chaos mutation bench lint types contracts check lock docs asl new-stage clean \
-	infra layers weigh certs synth cdk infra-test e2e sbom licences audit fuzz
+	infra layers weigh certs synth cdk infra-test e2e e2e-breaks sbom licences audit fuzz
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -160,6 +160,9 @@ e2e: $(INFRA) ## deploy into an emulated AWS account, play ten minutes, compare 
 	@why=$$($(WHY_NOT_E2E)); if [ -n "$$why" ]; then echo "make e2e skipped: $$why"; exit 0; fi; \
 	$(MAKE) --no-print-directory $(E2E) $(CDK) $(LAYERS_HERE); \
 	timeout 600 $(BIN)/pytest -q -m e2e tests/e2e
+
+e2e-breaks: $(E2E) $(CDK) $(LAYERS_HERE) ## break the deployed copy in five places, see each noticed (twenty minutes)
+	@$(BIN)/python -m tests.e2e.breaks $(ARGS)
 
 clean: ## remove .venv and caches; the state folder .ops stays
 	@rm -rf .venv .venv-infra .venv-e2e .venv-audit infra/cdk/node_modules build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -21,6 +21,7 @@ from infra.layers import python_of_lambda
 from infra.synth import ROOT
 from ops_local.postgres.home import find_binaries
 from ops_local.postgres.server import EmbeddedPostgres
+from tests.e2e.breaks import break_of_environment
 from tests.support.tls_front import authority, tls_front
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -210,6 +211,7 @@ def _copy_checkout(folder: Path, certificate: Path) -> Path:
     certificates = copy / "infra" / "certs"
     certificates.mkdir(exist_ok=True)
     shutil.copy(certificate, certificates / "rds.pem")
+    break_of_environment(copy)
     return copy
 
 
