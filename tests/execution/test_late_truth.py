@@ -101,11 +101,12 @@ def test_a_late_fill_of_a_stop_closes_its_position(held: TradingBench) -> None:
     held.broker.end(name, "expired")
     held.clock.advance(6 * 3600)
     held.guard()
-    assert held.order("stop")["status"] == "expired"
+    assert [row["status"] for row in held.orders("stop")] == ["expired", "accepted"]
     held.broker.fill_late(name, "100.00")
     held.next_minute()
     held.guard()
     assert held.position()["status"] == "closed"
+    assert [row["status"] for row in held.orders("stop")] == ["filled", "canceled"]
 
 
 @pytest.mark.parametrize("waits", ["exit", "stop"])

@@ -174,6 +174,7 @@ CELLS = (
     Cell("orders list", COLUMNS[0], _fails("orders_since")),
     Cell("orders list", COLUMNS[2], _unlisted),
     Cell("resting orders list", COLUMNS[0], _fails("resting_orders")),
+    Cell("order look-up", COLUMNS[0], _fails("order_by_client_id")),
     Cell("fills list", COLUMNS[0], _fails("fills_since")),
     Cell("fills list", COLUMNS[2], _no_fills),
     Cell("deposits and fees list", COLUMNS[0], _fails("cash_activities_since")),
@@ -221,7 +222,7 @@ def test_no_entry_is_made_on_what_is_unknown_and_nothing_is_closed_without_evide
     table[f"{cell.what}, {cell.how}"] = (
         f"| {cell.what} | {cell.how} | {entries(bench)} | {exits(bench)} |"
     )
-    assert len(bench.orders("entry")) == 1 or cell.what.endswith("list")
+    assert len(bench.orders("entry")) == 1 or cell.what.endswith(("list", "look-up"))
 
 
 def test_without_postgres_nothing_is_sent_and_the_resting_stop_is_left_alone(

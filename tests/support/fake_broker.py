@@ -149,6 +149,10 @@ class FakeBroker:
         """
         self._faults.setdefault(call, []).append(_Fault(error, times, after_effect))
 
+    def recover(self) -> None:
+        """Let every call succeed again."""
+        self._faults.clear()
+
     def fill(self, client_order_id: str, price: str, quantity: str | None = None) -> BrokerFill:
         """Execute a live order, in whole unless a quantity is given."""
         order = self.orders[client_order_id]

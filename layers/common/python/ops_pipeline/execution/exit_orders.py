@@ -33,6 +33,8 @@ from ops_pipeline.ports import Broker
 
 # A marketable order that has not filled by the next tick is behind the market.
 _REPRICE_AFTER = timedelta(seconds=55)
+# A cancel is confirmed at once, or the order may be stuck between its two states.
+_CONFIRMED_WITHIN = timedelta(minutes=2)
 
 
 @dataclass(slots=True)
@@ -59,9 +61,9 @@ class ExitOrders:
         live, _ = self._live(position)
         if decision.sell > 0 and decision.rule is not None:
             in_the_way = [order for order in live if not _is_this_exit(order, decision, now)]
-            if in_the_way and not self._may_be_sold(position, decision.rule):
+            if in_the_way and not self._may_be_sold(position, decision.rule, in_the_way):
                 self.protect(position)
-            elif self._cleared(in_the_way) and len(in_the_way) == len(live):
+            elif self._cleared_for(position, in_the_way) and len(in_the_way) == len(live):
                 price = self._limit(quote)
                 self._exit(position, SalePlan("exit", decision.rule, decision.sell, price), quote)
             else:
@@ -88,11 +90,22 @@ class ExitOrders:
         now = self.ctx.now()
         stale = [order for order in live if _is_stale(order, position, by_hand, now)]
         if any(order.purpose == "stop" for order in stale) and not self._may_be_sold(
-            position, "stop_loss"
+            position, "stop_loss", stale
         ):
             return  # the old stop protects better than none
-        if self._cleared(stale) and len(stale) == len(live):
+        if not self._cleared_for(position, stale):
+            self._watch_cancels(position, stale)
+        elif len(stale) == len(live):
             self._rest_stop(position, quote, by_hand)
+
+    def protect_out_of_session(self, position: Position) -> None:
+        """Rest a stop for what an exit left without one: it is there when the next session opens.
+
+        Nothing is cancelled or sold meanwhile.
+        """
+        live, by_hand = self._live(position)
+        if not live:
+            self._place_stop(position, by_hand)
 
     def _live(self, position: Position) -> tuple[list[Order], list[Order]]:
         """The live orders in the symbol: ours, and those that a person placed."""
@@ -139,8 +152,12 @@ class ExitOrders:
             plan = SalePlan("exit", "stop_loss", position.quantity, price)
             self.counts["exits_sent"] += self._sell(position, plan, quote) is not None
 
-    def _may_be_sold(self, position: Position, rule: TradeReason) -> bool:
+    def _may_be_sold(
+        self, position: Position, rule: TradeReason, in_the_way: Sequence[Order]
+    ) -> bool:
         """Whether the broker would take the sale: asked before anything that protects is cancelled.
+
+        A stop must show, too: the end of one that can't be looked up could not be told.
 
         Raises BrokerUnavailable when it does not say, which leaves the stop where it is.
         """
@@ -151,7 +168,8 @@ class ExitOrders:
         if shares.held > 0:
             reason = _why_not_sellable(self.gateway.broker, position)
             if reason is None:
-                return True
+                stops = [order for order in in_the_way if order.purpose == "stop"]
+                return all(self.gateway.find(stop) is not None for stop in stops)
             alert = not_sellable(position, reason)
         with self.db.transaction() as tx:
             alerts.open_alert(tx, alert, now=self.ctx.now())
@@ -215,18 +233,28 @@ class ExitOrders:
             outcomes.append(outcome)
         return all(outcome.ended for outcome in outcomes)
 
+    def _cleared_for(self, position: Position, in_the_way: Sequence[Order]) -> bool:
+        """As `_cleared`; alerts at once when the broker does not say what came of a cancel."""
+        try:
+            return self._cleared(in_the_way)
+        except BrokerUnavailable:
+            self._tell_of_unconfirmed(position, in_the_way)
+            raise
+
     def _watch_cancels(self, position: Position, in_the_way: Sequence[Order]) -> None:
-        """Alert when an exit waits too long for a cancel to be confirmed."""
+        """Alert when a cancel is not confirmed in time: till then nothing sells or protects."""
         now = self.ctx.now()
-        deadline = timedelta(minutes=self.ctx.rules.exits.closing_deadline_minutes)
         late = [
             order
             for order in in_the_way
-            if order.cancel_requested_at is not None and now - order.cancel_requested_at > deadline
+            if order.cancel_requested_at and now - order.cancel_requested_at >= _CONFIRMED_WITHIN
         ]
         if late:
-            with self.db.transaction() as tx:
-                alerts.open_alert(tx, exit_blocked(position, late), now=now)
+            self._tell_of_unconfirmed(position, late)
+
+    def _tell_of_unconfirmed(self, position: Position, pending: Sequence[Order]) -> None:
+        with self.db.transaction() as tx:
+            alerts.open_alert(tx, exit_blocked(position, pending), now=self.ctx.now())
 
     def _sell(self, position: Position, plan: SalePlan, quote: JudgedQuote | None) -> Status | None:
         """Sell at most what the plan, the position and the broker allow; None when not sent."""
@@ -340,10 +368,13 @@ def _to_protect(position: Position, by_hand: Sequence[Order]) -> Decimal:
 
 
 def _is_stale(order: Order, position: Position, by_hand: Sequence[Order], now: datetime) -> bool:
-    """A stop at another price or quantity, or an entry or exit that is behind the market."""
+    """A stop at another price or quantity, or an entry or exit that is behind the market.
+
+    And a stop whose cancel was requested: whether it still protects can't be known.
+    """
     if order.purpose == "stop":
         other = order.remaining != _to_protect(position, by_hand)
-        return order.price != _stop_of(position) or other
+        return order.price != _stop_of(position) or other or order.cancel_requested_at is not None
     return _waited_long_enough(order, now)
 
 

@@ -26,11 +26,14 @@ from ops_pipeline.execution import settlement
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
 from ops_pipeline.execution.decisions.sending import SendWindow, SendWindowClosed, limits_of
+from ops_pipeline.execution.isolation import isolated
 from ops_pipeline.ports import Broker, Calendar
 
 # One look without a result proves little, the broker may list an order late: "not there" is
 # believed at the second look, this much later or more.
 BELIEVED_AFTER = timedelta(seconds=60)
+# Our clock and the broker's may differ: a list is read from so long before a decision on.
+LISTED_BEFORE = timedelta(minutes=10)
 # These concern the whole run, not one order: the next order would fare no better.
 STOPS_THE_RUN = (AccountMismatch, CommitUnknown, DatabaseUnavailable, LeaseLost)
 
@@ -181,7 +184,9 @@ class OrderGateway:
     def cancel(self, order: Order) -> CancelOutcome:
         """Request a cancel and book the order's status, which alone proves that it has ended.
 
-        Raises LeaseLost when the run's lease has ended: it could not put a stop back.
+        Raises:
+            BrokerUnavailable: it was not requested, or what came of it is not told.
+            LeaseLost: the run's lease has ended, it could not put a stop back.
         """
         if self.broker is None or order.broker_order_id is None:
             return CancelOutcome(asked=False, ended=False)
@@ -194,7 +199,7 @@ class OrderGateway:
             orders.save(tx, replace(current, cancel_requested_at=asked_at))
         self._require_lease()
         self.broker.cancel(order.broker_order_id)
-        found = self.look_up(order)
+        found = self.find(order)
         if found is None:
             return CancelOutcome(asked=True, ended=False)
         after = self.settle(order, ExecutionReport(found=found))
@@ -229,6 +234,22 @@ class OrderGateway:
         if self.broker is None:
             return None
         return self.broker.order_by_client_id(order.client_order_id)
+
+    def find(self, order: Order) -> BrokerOrder | None:
+        """As `look_up`; where that fails or finds nothing, the list may tell of it.
+
+        Raises BrokerUnavailable when neither says whether there is such an order.
+        """
+        if self.broker is None:
+            return None
+        looked_up = isolated(partial(self.look_up, order), passing=STOPS_THE_RUN)
+        if looked_up is not None and not isinstance(looked_up, Exception):
+            return looked_up
+        listed = self.broker.orders_since(order.decided_at - LISTED_BEFORE)
+        found = next((it for it in listed if it.client_order_id == order.client_order_id), None)
+        if found is None and isinstance(looked_up, Exception):
+            raise looked_up
+        return found
 
     def _simulate(self, order: Order, quote: Quote | None) -> Status:
         if quote is None or not quote.usable:

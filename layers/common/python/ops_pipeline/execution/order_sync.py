@@ -77,10 +77,17 @@ def sync(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> Synced:
     since = min(order.decided_at for order in (*watched.known, *watched.ended)) - _EARLIER
     try:
         listed = gateway.broker.orders_since(since)
-        fills = gateway.broker.fills_since(since)
     except BrokerUnavailable as error:
         ctx.journal.went_wrong("orders_not_synced", account=ctx.name, error=str(error))
-        return Synced(0, 0, (f"orders not synced: {error}",), listed=False)
+        found = _looked_up(gateway.broker, watched)
+        return _synced(gateway, found, Listing(), watched, [f"orders not synced: {error}"])
+    try:
+        fills = gateway.broker.fills_since(since)
+        unread = []
+    except BrokerUnavailable as error:
+        # What filled is booked all the same, and its fills when they are told.
+        ctx.journal.went_wrong("fills_not_synced", account=ctx.name, error=str(error))
+        fills, unread = Listing(), [f"fills not synced: {error}"]
     names = {order.client_order_id for order in listed}
     with db.transaction() as tx:
         odd = (*listed.illegible, *fills.illegible)
@@ -89,15 +96,28 @@ def sync(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> Synced:
     found = _found(gateway.broker, watched, listed)
     for order in found.missing:
         gateway.miss(order)
+    synced = _synced(gateway, found, fills, watched, unread)
+    _note_fills(ctx, db, listed, fills, asked_at)
+    return synced
+
+
+def _synced(
+    gateway: OrderGateway,
+    found: "_Found",
+    fills: Sequence[BrokerFill],
+    watched: _Watched,
+    unread: Sequence[str],
+) -> Synced:
+    """Settle what was found; `unread` says which list was not."""
     ended = {order.client_order_id for order in watched.ended}
     looked_at, changed, failed = _settle_all(gateway, found.reported, fills, ended=ended)
-    _note_fills(ctx, db, listed, fills, asked_at)
     failed = [*found.failed, *failed]
     return Synced(
         looked_at=looked_at,
         changed=changed,
-        failures=tuple(_failure(order, error) for order, error in failed),
+        failures=(*unread, *(_failure(order, error) for order, error in failed)),
         symbols=frozenset(order.symbol for order, _ in failed),
+        listed=not unread,
     )
 
 
@@ -196,6 +216,22 @@ def _found(broker: Broker, watched: _Watched, listed: Listing[BrokerOrder]) -> _
             found.missing.append(order)
     for order in watched.ended:
         if (answer := by_id.get(order.client_order_id)) is not None:
+            found.reported.append((order, answer))
+    return found
+
+
+def _looked_up(broker: Broker, watched: _Watched) -> _Found:
+    """What look-ups tell of live orders without a list; the second that fails ends it."""
+    found = _Found()
+    for order in watched.known:
+        if not order.live or len(found.failed) > 1:
+            continue
+        try:
+            answer = broker.order_by_client_id(order.client_order_id)
+        except BrokerUnavailable as error:
+            found.failed.append((order, error))
+            continue
+        if answer is not None:
             found.reported.append((order, answer))
     return found
 

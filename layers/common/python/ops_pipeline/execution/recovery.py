@@ -21,9 +21,13 @@ from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
 from ops_pipeline.execution.decisions.sending import SEND_WITHIN
 from ops_pipeline.execution.isolation import isolated
 from ops_pipeline.execution.market_reader import MarketReader
-from ops_pipeline.execution.order_gateway import BELIEVED_AFTER, STOPS_THE_RUN, OrderGateway
+from ops_pipeline.execution.order_gateway import (
+    BELIEVED_AFTER,
+    LISTED_BEFORE,
+    STOPS_THE_RUN,
+    OrderGateway,
+)
 
-_LISTED_SINCE = timedelta(minutes=10)
 # An outcome that is unknown for longer than this needs a person too.
 _UNKNOWN_FOR = timedelta(minutes=2)
 
@@ -93,7 +97,7 @@ class _Resolver:
             return self._send_again(order)
         found = self.gateway.look_up(order)
         if found is None and self._is_conclusive(order):
-            listed = broker.orders_since(order.decided_at - _LISTED_SINCE)
+            listed = broker.orders_since(order.decided_at - LISTED_BEFORE)
             found = next((o for o in listed if o.client_order_id == order.client_order_id), None)
             if found is None and not may_be_listed(order, listed.illegible):
                 return self._send_again(order)

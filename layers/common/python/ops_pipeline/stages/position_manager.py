@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from ops_pipeline.db import close_requests, positions
 from ops_pipeline.db.driver.connection import Transaction, log_message
@@ -88,16 +89,16 @@ def run(
         held = positions.held(tx, ctx.name)
     if not request.dry_run:
         _watch_deadlines(ctx, db, held)
+    free = [it for it in held if it.id not in recovery.blocked_positions]
     if session is not None and session.is_open(ctx.now()):
-        free = [it for it in held if it.id not in recovery.blocked_positions]
         guard = _PositionGuard(ctx, db, session, exit_orders, request.dry_run, counts)
-        quotes = _quotes(ctx, db, market, session, free)
-        for position in free:
-            failures += guard.serve(position, quotes.get(position.symbol))
+        failures += _serve(guard, market, free)
         if held or synced.looked_at:
             loss = kill_switch.broker_loss(market, gateway.broker)
             with db.transaction() as tx:
                 kill_switch.watch(tx, ctx.name, loss, ctx.now())
+    elif not request.dry_run:
+        failures += _rest_stops(ctx, exit_orders, free)
     if failures:
         raise StageFailed("; ".join(failures))
     return _outcome(recovery, synced, held, counts)
@@ -163,6 +164,42 @@ def _outcome(
     )
 
 
+def _serve(guard: "_PositionGuard", market: MarketReader, free: Sequence[Position]) -> list[str]:
+    """Serve these positions in a session; returns the failures, by position."""
+    quotes = _quotes(guard.ctx, guard.db, market, guard.session, free)
+    return [
+        failure
+        for position in free
+        for failure in guard.serve(position, quotes.get(position.symbol))
+    ]
+
+
+def _rest_stops(
+    ctx: AccountContext, exit_orders: ExitOrders, free: Sequence[Position]
+) -> list[str]:
+    """Protect what the session left without a stop; returns the failures, by position."""
+    failures = []
+    for position in free:
+        failed = isolated(
+            partial(exit_orders.protect_out_of_session, position), passing=STOPS_THE_RUN
+        )
+        if failed is not None:
+            failures.append(_not_served(ctx, position, failed))
+    return failures
+
+
+def _not_served(ctx: AccountContext, position: Position, failed: Exception) -> str:
+    name, message = type(failed).__name__, log_message(failed)
+    ctx.journal.went_wrong(
+        "position_not_served",
+        position=str(position.id),
+        symbol=position.symbol,
+        error=name,
+        message=message,
+    )
+    return f"{position.symbol}: {name}: {message}"
+
+
 def _watch_deadlines(ctx: AccountContext, db: UnitsOfWork, held: Sequence[Position]) -> None:
     """Alert on positions that have been closing for too long."""
     now = ctx.now()
@@ -194,17 +231,7 @@ class _PositionGuard:
     def serve(self, position: Position, quote: JudgedQuote | None) -> list[str]:
         """Serve one position; a failure does not hold up the others."""
         failed = isolated(lambda: self._serve(position, quote), passing=STOPS_THE_RUN)
-        if failed is None:
-            return []
-        name, message = type(failed).__name__, log_message(failed)
-        self.ctx.journal.went_wrong(
-            "position_not_served",
-            position=str(position.id),
-            symbol=position.symbol,
-            error=name,
-            message=message,
-        )
-        return [f"{position.symbol}: {name}: {message}"]
+        return [] if failed is None else [_not_served(self.ctx, position, failed)]
 
     def _serve(self, position: Position, quote: JudgedQuote | None) -> None:
         now = self.ctx.now()

@@ -166,7 +166,8 @@ FROM orders AS o JOIN active_positions AS p ON p.id = o.position_id
 WHERE (o.account_name, o.symbol) IS DISTINCT FROM (p.account_name, p.symbol)
 """
 
-# Checked while a session is under way: nothing else is traded then.
+# Checked while a session is under way: nothing else is traded then. An order whose cancel was
+# requested and not confirmed since may have ended: it protects nothing.
 _UNPROTECTED = """
 SELECT p.account_name, CAST(p.id AS text) AS subject,
        format('%s: %s shares, and no live stop or exit', p.symbol, p.quantity) AS message
@@ -175,7 +176,9 @@ WHERE p.status <> 'closed' AND p.instrument_type = 'STOCK' AND p.quantity >= 1
   AND p.execution_mode <> 'SIMULATED' AND p.created_at < :settled_before
   AND NOT EXISTS (SELECT 1 FROM orders AS o
                   WHERE o.position_id = p.id AND o.purpose IN ('stop', 'exit')
-                    AND (is_live(o.status) OR o.terminal_at >= :settled_before))
+                    AND ((is_live(o.status) AND (o.cancel_requested_at IS NULL
+                                                 OR o.cancel_requested_at >= :settled_before))
+                         OR o.terminal_at >= :settled_before))
   AND NOT EXISTS (SELECT 1 FROM alerts AS a
                   WHERE a.scope = p.account_name AND a.subject = p.symbol
                     AND a.severity = 'critical' AND a.resolved_at IS NULL)

@@ -224,7 +224,7 @@ def exit_blocked(position: Position, pending: Sequence[Order]) -> Alert:
         subject=position.symbol,
         severity="critical",
         message=(
-            f"{position.symbol} cannot be sold: "
+            f"{position.symbol} cannot be sold, and may have no stop: "
             f"the cancel of {pending[0].client_order_id} is not confirmed"
         ),
         details={
