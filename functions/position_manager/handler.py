@@ -11,7 +11,7 @@ from ops_pipeline.stages.request import AccountRequest
 def lambda_handler(
     request: AccountRequest, deps: Deps
 ) -> position_manager.Outcome | not_configured.Outcome:
-    ctx = deps.account_context(request.account, request.tick)
+    ctx = deps.account_context(request.account, request.tick, guards=True)
     try:
         gateway = deps.order_gateway(ctx)
     except AccountNotConfigured as error:

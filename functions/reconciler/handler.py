@@ -11,8 +11,10 @@ def lambda_handler(request: ReconcileRequest, deps: Deps) -> reconciler.Outcome:
     return reconciler.run(
         request,
         db=deps.db,
-        gateway=lambda name: deps.order_gateway(deps.account_context(name, request.tick)),
-        parameters=deps.parameters,
+        gateway=lambda name: deps.order_gateway(
+            deps.account_context(name, request.tick, guards=True)
+        ),
+        parameters=deps.guard_parameters,
         clock=deps.clock,
         journal=deps.journal,
     )

@@ -14,7 +14,7 @@ from typing import Literal
 from ops_local.postgres.durability import DURABLE
 from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db import accounts
-from ops_pipeline.db.parameters import load_active
+from ops_pipeline.db.parameters import for_guard
 from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.errors import AccountMismatch, AccountNotConfigured, OpsError, SettingsInvalid
@@ -105,14 +105,17 @@ def address(host: str) -> StartCheck:
 def _database(runtime: Runtime) -> StartCheck:
     """Its schema, the parameters in force, and whether it survives a power cut."""
     runtime.require_schema()
+    found = for_guard(runtime.database, None)
+    if found.fault is not None:
+        told = f"{found.fault}: entries are refused, what is held is guarded by earlier rules"
+        return StartCheck("failed", "database", told)
     with runtime.database.transaction() as tx:
-        version = load_active(tx).version
         off = [row["name"] for row in tx.rows(_NOT_DURABLE, names=list(DURABLE))]
     if off:
         return StartCheck(
             "failed", "database", f"{' and '.join(off)} off: a power cut may lose orders"
         )
-    return StartCheck("good", "database", f"parameters of version {version} are in force")
+    return StartCheck("good", "database", f"parameters of version {found.version} are in force")
 
 
 def _market_data(runtime: Runtime) -> StartCheck:

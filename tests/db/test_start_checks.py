@@ -50,7 +50,7 @@ def test_without_any_account_s_keys_nothing_could_work(
     assert "no account is named huge; there are large, tiny" in checks["ALPACA_HUGE_KEY_ID"].found
 
 
-def test_parameters_out_of_bounds_stop_it(
+def test_parameters_out_of_bounds_are_told_and_stop_no_guard(
     in_force: TradingBench, database_urls: DatabaseUrls, tmp_path: Path
 ) -> None:
     in_force.run(
@@ -58,5 +58,6 @@ def test_parameters_out_of_bounds_stop_it(
         "parameters = jsonb_set(parameters, '{exits,take_profit}', '-5')"
     )
     check = found(in_force, database_urls, tmp_path, "LARGE")["database"]
-    assert check.verdict == "fatal"
+    assert check.verdict == "failed"
     assert "exits.take_profit is -5" in check.found
+    assert "entries are refused" in check.found

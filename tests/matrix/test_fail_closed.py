@@ -49,8 +49,12 @@ account. One account's failure stops no other's.
 An account without keys does not trade and fails no run: `account_not_configured` says so. With
 positions or live orders and no keys each of its runs fails, since nobody guards them; resting stops
 protect. An account whose broker takes no orders gets no entries, and `account_blocked` says why and
-what to do ([account statuses](operations.md#account-statuses)). Parameters out of their bounds stop
-every stage that reads them.
+what to do ([account statuses](operations.md#account-statuses)).
+
+Parameters in force that are out of their bounds, or do not fit this version, stop every stage that
+leads to an entry. Positions are guarded and compared with the broker's all the same, by the newest
+stored version that is good, else by the shipped defaults; `parameters_invalid` is critical and
+names the field.
 
 A quote is implausible when it is wider than its price and the time of day allow, has no shares on
 a side, or its mid is far from the last bar, the last trade and the quote before: it decides

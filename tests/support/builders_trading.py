@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any
 
 from ops_pipeline.db.driver.connection import Database, Row
-from ops_pipeline.db.parameters import Versioned
+from ops_pipeline.db.parameters import GuardRules, Versioned
 from ops_pipeline.db.runs import DryDatabase, UnitsOfWork
 from ops_pipeline.domain.broker import BrokerOrder, OrderRequest
 from ops_pipeline.domain.market import MINUTE, minute_of, new_york_time
@@ -137,7 +137,8 @@ class TradingBench:
         self.brokers = {
             name: Street(self.clock, account_number=f"PA-{name}") for name in ("large", "tiny")
         }
-        self.parameters: Versioned = in_force(db, rules)
+        self.rules_in_force: Versioned = in_force(db, rules)
+        self.parameters: Versioned | GuardRules = self.rules_in_force
         self.notes = Notes()
         self.read_after_write = False
         self.guard_runs = True
@@ -172,7 +173,7 @@ class TradingBench:
         store_features(
             self.db,
             features(ticker=ticker, ts=bar),
-            version=self.parameters.version,
+            version=self.rules_in_force.version,
             now=self.clock.now(),
         )
 
@@ -195,7 +196,7 @@ class TradingBench:
             id=number,
             at=self.clock.now(),
             ticker=ticker,
-            version=self.parameters.version,
+            version=self.rules_in_force.version,
             **values,
         )
         return number

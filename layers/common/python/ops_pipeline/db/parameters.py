@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from ops_pipeline.db.driver.connection import Database, Transaction
+from ops_pipeline.db.driver.connection import Database, Row, Transaction
 from ops_pipeline.domain.operations.parameter_bounds import out_of_bounds
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.errors import InvalidInput, SettingsInvalid
@@ -26,8 +27,23 @@ class Versioned:
     rules: Parameters
 
 
+@dataclass(frozen=True, slots=True)
+class GuardRules:
+    """The parameters that positions are guarded with, whatever version is in force.
+
+    Attributes:
+        version: Where the rules stand; None: they are the shipped defaults.
+        fault: Why the version in force is not used, for which entries are refused; None: it is.
+    """
+
+    version: int | None
+    rules: Parameters
+    fault: str | None = None
+
+
 _ACTIVE = "SELECT version, parameters FROM parameter_versions WHERE active"
 _ACTIVE_VERSION = "SELECT version FROM parameter_versions WHERE active"
+_NEWEST_FIRST = "SELECT version, parameters FROM parameter_versions ORDER BY version DESC"
 _BY_CHECKSUM = "SELECT version FROM parameter_versions WHERE checksum = :checksum"
 _NEXT = "SELECT coalesce(max(version), 0) + 1 AS version FROM parameter_versions"
 _DEACTIVATE = "UPDATE parameter_versions SET active = false WHERE active AND version <> :version"
@@ -59,6 +75,32 @@ def load_active(tx: Transaction) -> Versioned:
     row = tx.one(_ACTIVE)
     if row is None:
         raise SettingsInvalid("parameter_versions holds no active version")
+    return _loaded(row)
+
+
+def for_guard(database: Database, known: Versioned | None) -> GuardRules:
+    """The version in force; where that cannot be used the newest that can, else the defaults.
+
+    Positions that are held are guarded by rules that were good once: none at all would be worse.
+    """
+    try:
+        good = in_force(database, known)
+    except SettingsInvalid as error:
+        with database.transaction() as tx:
+            return _newest_good(tx, fault=str(error))
+    return GuardRules(good.version, good.rules)
+
+
+def _newest_good(tx: Transaction, *, fault: str) -> GuardRules:
+    for row in tx.rows(_NEWEST_FIRST):
+        with suppress(SettingsInvalid):
+            good = _loaded(row)
+            return GuardRules(good.version, good.rules, fault)
+    return GuardRules(None, Parameters(), fault)
+
+
+def _loaded(row: Row) -> Versioned:
+    """Raises SettingsInvalid where it does not fit the model or its bounds."""
     try:
         rules = _ADAPTER.validate_python(row["parameters"])
     except ValidationError as error:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ops_pipeline.db import accounts
-from ops_pipeline.db.parameters import Versioned
+from ops_pipeline.db.parameters import GuardRules, Versioned
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.orders import OwnOrderId, read_client_order_id
@@ -25,7 +25,7 @@ class AccountContext:
 
     account: Account
     tick: datetime
-    parameters: Versioned
+    parameters: Versioned | GuardRules
     deployment: str
     clock: Clock
     journal: Journal
@@ -42,6 +42,11 @@ class AccountContext:
     @property
     def rules(self) -> Parameters:
         return self.parameters.rules
+
+    @property
+    def parameter_fault(self) -> str | None:
+        """Why the parameters in force are not used, for which entries are refused."""
+        return self.parameters.fault if isinstance(self.parameters, GuardRules) else None
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -62,7 +67,7 @@ def open_context(
     *,
     tick: datetime,
     db: UnitsOfWork,
-    parameters: Versioned,
+    parameters: Versioned | GuardRules,
     deployment: str,
     clock: Clock,
     journal: Journal,

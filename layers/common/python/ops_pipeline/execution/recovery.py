@@ -178,6 +178,8 @@ class _Resolver:
 
     def _entry_refusals(self, order: Order, recommended_as: int, market: Market) -> list[str]:
         """Its limit must still buy, and every gate pass on facts of this moment."""
+        if self.ctx.parameter_fault is not None:
+            return [f"entries are refused: {self.ctx.parameter_fault}"]
         if not entry_is_fresh(order, market, self.ctx.rules.gates):
             return ["no longer wanted at its limit"]
         snapshot = snapshots.market_snapshot(self.market, self.gateway.broker, [order.ticker])

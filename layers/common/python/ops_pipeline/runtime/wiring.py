@@ -19,7 +19,7 @@ from ops_pipeline.db import accounts, bindings, data_feeds, schema
 from ops_pipeline.db.console.console import Console
 from ops_pipeline.db.driver.connection import ConnectionTarget, Database, target_from_url
 from ops_pipeline.db.migrations.runner import LIMITS
-from ops_pipeline.db.parameters import Versioned, in_force
+from ops_pipeline.db.parameters import GuardRules, Versioned, for_guard, in_force
 from ops_pipeline.db.roles import Role
 from ops_pipeline.db.runs import DryDatabase, FencedDatabase, Lease, UnitsOfWork
 from ops_pipeline.domain.market import minute_of
@@ -346,12 +346,11 @@ class Runtime:
 
     def _unleased_gateway(self, account: str) -> OrderGateway:
         """The way to an account's broker for an operator's command, which sends nothing."""
-        self.known_parameters = in_force(self.database, self.known_parameters)
         ctx = open_context(
             account,
             tick=minute_of(self.clock.now()),
             db=self.database,
-            parameters=self.known_parameters,
+            parameters=for_guard(self.database, self.known_parameters),
             deployment=self.settings.deployment,
             clock=self.clock,
             journal=log,
@@ -403,6 +402,14 @@ class Deps:
         )
         return self.runtime.known_parameters
 
+    @cached_property
+    def guard_parameters(self) -> GuardRules:
+        """The version in force, or what positions are guarded with where it cannot be used."""
+        found = for_guard(self.runtime.database, self.runtime.known_parameters)
+        if found.fault is None and found.version is not None:
+            self.runtime.known_parameters = Versioned(found.version, found.rules)
+        return found
+
     @property
     def clock(self) -> Clock:
         return self.runtime.clock
@@ -415,13 +422,19 @@ class Deps:
     def journal(self) -> Journal:
         return log
 
-    def account_context(self, account: str, tick: datetime) -> AccountContext:
-        """The context of one account's run; an unknown account raises InvalidInput."""
+    def account_context(
+        self, account: str, tick: datetime, *, guards: bool = False
+    ) -> AccountContext:
+        """The context of one account's run; an unknown account raises InvalidInput.
+
+        Args:
+            guards: The run protects what is held, and so goes on with `guard_parameters`.
+        """
         return open_context(
             account,
             tick=tick,
             db=self.db,
-            parameters=self.parameters,
+            parameters=self.guard_parameters if guards else self.parameters,
             deployment=self.runtime.settings.deployment,
             clock=self.clock,
             journal=self.journal,

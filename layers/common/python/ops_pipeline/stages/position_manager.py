@@ -14,11 +14,15 @@ from functools import partial
 from ops_pipeline.db import close_requests, positions
 from ops_pipeline.db.driver.connection import Transaction, log_message
 from ops_pipeline.db.operations import alerts
-from ops_pipeline.db.runs import UnitsOfWork
+from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain import exits
 from ops_pipeline.domain.exits import Decision, Position
 from ops_pipeline.domain.market import Session
-from ops_pipeline.domain.operations.alerts import closing_overdue, position_unpriced
+from ops_pipeline.domain.operations.alerts import (
+    closing_overdue,
+    parameters_invalid,
+    position_unpriced,
+)
 from ops_pipeline.domain.prices.plausibility import IMPLAUSIBLE, JudgedQuote
 from ops_pipeline.errors import BrokerUnavailable, StageFailed
 from ops_pipeline.execution import (
@@ -86,6 +90,7 @@ def run(
         failures += _carry_out_closes(ctx, db, gateway)
         failures += exit_orders.cancel_unwanted()
     with db.transaction() as tx:
+        _note_parameters(tx, ctx)
         held = positions.held(tx, ctx.name)
     if not request.dry_run:
         _watch_deadlines(ctx, db, held)
@@ -102,6 +107,15 @@ def run(
     if failures:
         raise StageFailed("; ".join(failures))
     return _outcome(recovery, synced, held, counts)
+
+
+def _note_parameters(tx: Transaction, ctx: AccountContext) -> None:
+    """Alert while the guard goes on with other parameters than those in force."""
+    fault, now = ctx.parameter_fault, ctx.now()
+    if fault is None:
+        alerts.resolve_kinds(tx, kinds=("parameters_invalid",), scope=EVERYTHING, now=now)
+    else:
+        alerts.open_alert(tx, parameters_invalid(fault, ctx.parameters.version), now=now)
 
 
 def _quotes(

@@ -16,7 +16,7 @@ from time import perf_counter
 from ops_pipeline.db import accounts, dispatch
 from ops_pipeline.db.operations import comparisons
 from ops_pipeline.db.operations.invariants import SETTLED_WITHIN
-from ops_pipeline.db.parameters import Versioned
+from ops_pipeline.db.parameters import GuardRules, Versioned
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.operations.invariants import Breach, BrokerRecords
 from ops_pipeline.domain.orders import WATCHED_FOR
@@ -92,7 +92,7 @@ def run(
     *,
     db: UnitsOfWork,
     gateway: Callable[[str], OrderGateway],
-    parameters: Versioned,
+    parameters: Versioned | GuardRules,
     clock: Clock,
     journal: Journal,
 ) -> Outcome:

@@ -46,6 +46,7 @@ AlertKind = Literal[
     "order_vanished",
     "output_stale",
     "oversold",
+    "parameters_invalid",
     "price_jump",
     "stage_failed",
     "stage_silent",
@@ -88,6 +89,19 @@ class Alert:
     @property
     def key(self) -> AlertKey:
         return AlertKey(self.kind, self.scope, self.subject)
+
+
+def parameters_invalid(fault: str, instead: int | None) -> Alert:
+    """The version in force can't be used; `instead` is what the guard takes, None the defaults."""
+    used = "the shipped defaults" if instead is None else f"version {instead}"
+    return Alert(
+        kind="parameters_invalid",
+        scope="*",
+        subject="parameters",
+        severity="critical",
+        message=f"{fault}. Entries are refused; positions are guarded with {used}",
+        details={"fault": fault, "guarded_with": instead},
+    )
 
 
 def broker_status_unknown(order: Order, status: str) -> Alert:

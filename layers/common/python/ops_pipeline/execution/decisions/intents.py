@@ -30,7 +30,7 @@ class IntentSource:
     account: Account
     tick: datetime
     decided_at: datetime
-    parameter_version: int
+    parameter_version: int | None
 
     def entry(
         self, recommendation: Recommendation, quantity: Decimal, limit: Decimal, attempt: int
