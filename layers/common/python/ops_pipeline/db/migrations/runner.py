@@ -144,6 +144,8 @@ class Runner:
             CommitUnknown: the connection broke at a COMMIT; the next run finds out.
         """
         files = read_folder(self._folder)
+        if self._is_up_to_date(files):
+            return []
         with self._alone() as session:
             plans = plans_for(files, read_state(self._database), self._options)
             if plans:
@@ -172,17 +174,22 @@ class Runner:
                     f"baseline: {postgres_message(error)}; nothing changed"
                 ) from error
 
+    def _is_up_to_date(self, files: list[MigrationFile]) -> bool:
+        """Whether there is nothing to do, which takes no lock to see.
+
+        Raises:
+            MigrationRefused: nothing is pending, but files or history are not in order.
+        """
+        with _own_failures():
+            state = read_state(self._database)
+            if self._database.pooled or any(file.version not in state.history for file in files):
+                return False
+            return not plans_for(files, state, self._options)
+
     @contextmanager
     def _alone(self) -> Iterator[MigrationSession]:
-        try:
-            with alone(self._database, self._lock_wait_s) as session:
-                yield session
-        except DatabaseError as error:
-            raise MigrationFailed(
-                f"one of the runner's own statements failed: {postgres_message(error)}"
-            ) from error
-        except LOST as error:
-            raise DatabaseUnavailable(f"the connection broke ({error}); run again") from error
+        with _own_failures(), alone(self._database, self._lock_wait_s) as session:
+            yield session
 
     def _apply(self, made: MigrationPlan, session: MigrationSession) -> Applied:
         started = time.perf_counter()
@@ -231,3 +238,16 @@ class Runner:
                 ]
                 kept = made.statements.without(is_cluster_wide)
                 runner._apply(replace(made, statements=kept), session)
+
+
+@contextmanager
+def _own_failures() -> Iterator[None]:
+    """Name what fails of the runner's own statements."""
+    try:
+        yield
+    except DatabaseError as error:
+        raise MigrationFailed(
+            f"one of the runner's own statements failed: {postgres_message(error)}"
+        ) from error
+    except LOST as error:
+        raise DatabaseUnavailable(f"the connection broke ({error}); run again") from error
