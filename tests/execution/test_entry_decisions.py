@@ -93,6 +93,7 @@ LISTS = BrokerLists(
     at=NOON,
     positions={"BBB": Decimal(1_500)},
     buying={"CCC": Decimal(300)},
+    shorting={},
     sold=frozenset(),
     listed=frozenset(),
     since=NOON - timedelta(days=1),

@@ -130,3 +130,98 @@ def test_an_illegible_resting_order_refuses(holding: TradingBench) -> None:
     number = holding.recommend("CCC")
     holding.dispatch()
     assert holding.recommendation(number)["status"] == "SKIPPED"
+
+
+def rest_sale(
+    bench: TradingBench,
+    symbol: str,
+    quantity: str,
+    *,
+    name: str = "",
+    limit: str | None = None,
+    stop: str | None = None,
+    order_type: str = "limit",
+) -> None:
+    """A sale that a person placed, of shares that may not be held."""
+    rest_by_hand(bench, symbol, "1", "1")
+    placed = bench.broker.orders.pop(f"by-hand-{symbol}")
+    own = name or f"sale-{symbol}"
+    bench.broker.orders[own] = replace(
+        placed,
+        client_order_id=own,
+        broker_order_id=own,
+        side="sell",
+        order_type=order_type,
+        quantity=Decimal(quantity),
+        limit_price=Decimal(limit) if limit else None,
+        stop_price=Decimal(stop) if stop else None,
+    )
+
+
+@pytest.mark.parametrize("symbol", ["AAA", "BBB"])
+@pytest.mark.parametrize("price", [{"limit": "100"}, {"stop": "100"}])
+def test_a_resting_short_sale_counts_at_its_price(
+    holding: TradingBench, symbol: str, price: dict[str, str]
+) -> None:
+    """Of AAA 19 are held: 100 more open a short of $8,100 or more."""
+    rest_sale(holding, symbol, "100", **price)
+    passed, _ = exposure_seen(holding)
+    assert not passed
+
+
+def test_a_short_sale_counts_beside_a_resting_buy(holding: TradingBench) -> None:
+    """Both sides may fill."""
+    rest_sale(holding, "BBB", "41", limit="101")
+    rest_by_hand(holding, "BBB", "41", "100")
+    passed, _ = exposure_seen(holding)
+    assert not passed
+
+
+def test_a_short_sale_of_the_dearer_half_counts(holding: TradingBench) -> None:
+    """19 AAA are held; which of two sales opens the short is not known: the dearer one."""
+    rest_sale(holding, "AAA", "19", limit="1", name="cheap")
+    rest_sale(holding, "AAA", "19", limit="500", name="dear")
+    passed, _ = exposure_seen(holding)
+    assert not passed
+
+
+def test_a_short_sale_without_a_price_refuses(holding: TradingBench) -> None:
+    rest_sale(holding, "BBB", "1", order_type="market")
+    passed, reason = exposure_seen(holding)
+    assert (passed, reason) == (False, "Exposure unknown: refused")
+
+
+def test_a_resting_short_sale_takes_a_position_s_room(holding: TradingBench) -> None:
+    holding.set_account(max_positions=2)
+    rest_sale(holding, "BBB", "1", limit="1")
+    holding.quote("CCC")
+    number = holding.recommend("CCC")
+    holding.dispatch()
+    assert not holding.verdict(number, "max_positions")["passed"]
+
+
+def test_the_legs_of_a_spread_that_is_sold_refuse(holding: TradingBench) -> None:
+    """Legs have no price of their own."""
+    for leg in ("AAA260220C00110000", "AAA260220P00090000"):
+        rest_sale(holding, leg, "1", order_type="")
+    passed, reason = exposure_seen(holding)
+    assert (passed, reason) == (False, "Exposure unknown: refused")
+
+
+def test_a_buy_to_cover_counts_beside_the_short(holding: TradingBench) -> None:
+    """Whether it covers is the broker's business; till then both may be there."""
+    holding.broker.hold("BBB", "-41", "100")
+    rest_by_hand(holding, "BBB", "41", "100")
+    passed, _ = exposure_seen(holding)
+    assert not passed
+
+
+def test_our_own_stop_and_a_sale_of_what_is_held_cost_nothing(holding: TradingBench) -> None:
+    """Neither opens anything: $1,900 are held and stay so."""
+    holding.guard()
+    assert len(holding.orders("stop")) == 1
+    holding.broker.hold("BBB", "10", "100")
+    rest_sale(holding, "BBB", "10", limit="500")
+    passed, reason = exposure_seen(holding)
+    assert passed, reason
+    assert float(holding.verdict(1, "max_exposure")["observed"]) < 10_000

@@ -1,6 +1,6 @@
 """Compares our positions and orders with the broker's, and builds what is adopted."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,9 +11,9 @@ from ops_pipeline.domain.broker import BrokerOrder, BrokerPosition
 from ops_pipeline.domain.exits import Position, first_stop, first_target
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import minute_of
-from ops_pipeline.domain.orders import Order, OwnOrderId, may_still_fill
+from ops_pipeline.domain.orders import Order, OwnOrderId
 from ops_pipeline.domain.parameters import ExitRules
-from ops_pipeline.domain.trading_terms import is_contract, multiplier_of
+from ops_pipeline.domain.trading_terms import is_contract
 
 BreakKind = Literal[
     "position_quantity_differs",
@@ -96,30 +96,6 @@ def is_agreed(difference: Break, earlier: EarlierBreak | None, now: datetime) ->
 def is_adoptable(held: BrokerPosition) -> bool:
     """Whether it is stock held long; a short or a contract is left to a person."""
     return held.quantity > 0 and not is_contract(held.symbol)
-
-
-def cost_of(held: BrokerPosition) -> Decimal:
-    """The position's cost, or a short's proceeds, USD; a contract is for 100 shares."""
-    return abs(held.quantity) * held.average_entry_price * multiplier_of(held.symbol)
-
-
-def costs_of_resting_buys(orders: Iterable[BrokerOrder]) -> dict[str, Decimal | None]:
-    """What buys that may still fill may cost by symbol, USD; None where one has no price."""
-    costs: dict[str, Decimal | None] = {}
-    for order in orders:
-        if order.side == "buy" and may_still_fill(order):
-            known, cost = costs.get(order.symbol, Decimal(0)), _cost_to_fill(order)
-            costs[order.symbol] = None if known is None or cost is None else known + cost
-    return costs
-
-
-def _cost_to_fill(order: BrokerOrder) -> Decimal | None:
-    if order.notional is not None:
-        return order.notional
-    if order.limit_price is None:
-        return None
-    left = order.quantity - order.filled_quantity
-    return left * order.limit_price * multiplier_of(order.symbol)
 
 
 def adopted_position(

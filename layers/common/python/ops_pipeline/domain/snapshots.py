@@ -9,6 +9,8 @@ from ops_pipeline.domain.broker import BrokerAccount
 from ops_pipeline.domain.legible import IllegibleItem
 from ops_pipeline.domain.market import Quotes, Session
 
+_NONE = Decimal(0)
+
 
 @dataclass(frozen=True, slots=True)
 class BrokerLists:
@@ -17,6 +19,7 @@ class BrokerLists:
     Attributes:
         positions: Cost of each position by symbol, USD.
         buying: What resting buys may still cost by symbol, USD; None for an order without a price.
+        shorting: What resting sales may sell beyond what is held, likewise.
         sold: client_order_ids of sales with a fill.
         listed: client_order_ids of all orders, from `since` on.
         illegible: Positions, and orders that may still fill, that could not be read.
@@ -25,10 +28,23 @@ class BrokerLists:
     at: datetime
     positions: Mapping[str, Decimal]
     buying: Mapping[str, Decimal | None]
+    shorting: Mapping[str, Decimal | None]
     sold: frozenset[str]
     listed: frozenset[str]
     since: datetime
     illegible: tuple[IllegibleItem, ...] = ()
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """What is held or may come to be."""
+        return frozenset({*self.positions, *self.buying, *self.shorting})
+
+    def cost(self, symbol: str) -> Decimal | None:
+        """Of what is held and of what may still fill on either side, USD; None is unknown."""
+        buying, shorting = self.buying.get(symbol, _NONE), self.shorting.get(symbol, _NONE)
+        if buying is None or shorting is None:
+            return None
+        return self.positions.get(symbol, _NONE) + buying + shorting
 
 
 @dataclass(frozen=True, slots=True)

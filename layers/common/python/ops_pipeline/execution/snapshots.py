@@ -6,9 +6,13 @@ from decimal import Decimal
 
 from ops_pipeline.domain.broker import BrokerAccount
 from ops_pipeline.domain.cash import last_equity_as_of, net_deposits
-from ops_pipeline.domain.reconciliation import cost_of, costs_of_resting_buys
 from ops_pipeline.domain.snapshots import BrokerLists, BrokerSnapshot, MarketSnapshot
 from ops_pipeline.errors import BrokerUnavailable
+from ops_pipeline.execution.decisions.exposure import (
+    cost_of,
+    costs_of_resting_buys,
+    costs_of_short_sales,
+)
 from ops_pipeline.execution.market_reader import MarketReader
 from ops_pipeline.ports import Broker
 
@@ -98,6 +102,7 @@ def read_lists(broker: Broker, at: datetime) -> BrokerLists:
         at=at,
         positions={position.symbol: cost_of(position) for position in held},
         buying=costs_of_resting_buys(each.values()),
+        shorting=costs_of_short_sales(each.values(), {it.symbol: it.quantity for it in held}),
         sold=frozenset(
             order.client_order_id
             for order in orders

@@ -97,7 +97,7 @@ def _facts(
 def _broker_symbols(account: Account, lists: BrokerLists | None) -> frozenset[str] | None:
     if account.simulated:
         return frozenset()
-    return None if lists is None else frozenset(lists.positions) | frozenset(lists.buying)
+    return None if lists is None else lists.symbols
 
 
 def _unlisted(lists: BrokerLists | None, ledger: LedgerView) -> frozenset[str]:
@@ -113,19 +113,18 @@ def _illegible(lists: BrokerLists | None) -> tuple[str, ...]:
 
 
 def _exposure(lists: BrokerLists | None, ledger: LedgerView) -> Decimal | None:
-    """What is held and may still be bought: per symbol the larger of our rows and the broker's.
+    """What is held and may come to be: per symbol the larger of our rows and the broker's.
 
-    None where the broker shows a buy without a price.
+    None where the broker shows an order without a price that may open or add to something.
     """
     ours = ledger.holdings.costs
     if lists is None:
         return ledger.holdings.exposure
     total = Decimal(0)
-    for symbol in {*ours, *lists.positions, *lists.buying}:
-        buying = lists.buying.get(symbol, Decimal(0))
-        if buying is None:
+    for symbol in {*ours, *lists.symbols}:
+        theirs = lists.cost(symbol)
+        if theirs is None:
             return None
-        theirs = lists.positions.get(symbol, Decimal(0)) + buying
         total += max(ours.get(symbol, Decimal(0)), theirs)
     return total
 
