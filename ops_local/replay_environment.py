@@ -20,13 +20,15 @@ from ops_local.home import Home
 from ops_local.pipeline import Pipeline, ReplayClock, Tally
 from ops_local.recordings.recording import Recording
 from ops_local.recordings.tables import bytes_of
-from ops_pipeline.db import feeds, parameters, runs, tickers
+from ops_pipeline.db import parameters, runs
 from ops_pipeline.db.driver.connection import Database, Transaction, target_from_url
+from ops_pipeline.domain.feeds.subscriptions import FeedSpec
 from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime import log, wiring
 from ops_pipeline.runtime.wiring import Runtime
+from ops_pipeline.stages.operating import feed_setup, watching
 
 Watch = Callable[[datetime, Tally], None]
 
@@ -186,6 +188,8 @@ def variables(urls: DatabaseUrls, exchange_url: str, served: FeedServer) -> dict
         "ALPACA_DATA_URL": exchange_url,
         "VIX_URL": served.vix_url,
         "FEED_PROXY_URL": served.proxy_url,
+        # Its server is this process.
+        "FEED_HOST_INTERVAL_S": "0",
         # The volatility index comes from this machine too.
         "FEED_ALLOWED_NETWORKS": "127.0.0.0/8",
         "OPS_DEPLOYMENT": "replay",
@@ -237,9 +241,9 @@ def _require_no_runs(urls: DatabaseUrls) -> None:
 def _prepare(tx: Transaction, plan: ReplayPlan, served: FeedServer, now: datetime) -> None:
     """Watch the recording's tickers, subscribe to its feeds, activate the parameters, bind."""
     runs.abandon_owner(tx, owner=OWNER, now=now)
-    tickers.watch_only(tx, plan.recording.tickers)
-    for name, url in sorted(served.feeds.items()):
-        feeds.subscribe(tx, url=url, source=name)
+    watching.watch_only(tx, plan.recording.tickers)
+    offered = [FeedSpec(url, source) for source, url in sorted(served.feeds.items())]
+    feed_setup.apply(tx, feed_setup.plan_exactly(tx, offered), now)
     first, _ = plan.bounds
     parameters.activate(tx, Parameters(), source="default", now=first)
     paper_accounts.bind(tx, ACCOUNTS, first)

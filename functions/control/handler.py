@@ -1,4 +1,4 @@
-"""Halts, resumes, closes, binds, rebuilds and sets accounts up on the operator's command."""
+"""Halts, resumes, closes, binds, rebuilds and sets up what the operator commands."""
 
 from typing import Any
 
@@ -16,4 +16,7 @@ def lambda_handler(request: control.Request, runtime: Runtime) -> dict[str, Any]
             return runtime.rebuilder.run(request.rebuild_command())
         case "add_account" | "switch_account" | "limit_account":
             return runtime.account_setup.run(request.account_command())
+    done = request.setup(db=runtime.database, clock=runtime.clock)
+    if done is not None:
+        return done
     return control.run(request.command(), db=runtime.database, clock=runtime.clock)

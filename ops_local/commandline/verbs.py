@@ -30,6 +30,7 @@ class Verb:
 
 GROUPS = {
     "accounts": "list, add, switch and bind accounts, and change their limits",
+    "feeds": "list, add, pause, remove or try news feeds",
     "model": "build or verify a model folder",
     "tickers": "import, find and choose securities",
 }
@@ -66,25 +67,60 @@ VERBS = (
         "tickers list",
         "find securities by symbol or by a word of the name",
         "tickers:LIST",
-        reaches=_REPLAY,
+        reaches=_HERE_OR_STACK,
     ),
     Verb(
         "tickers proposals",
         "what discovery proposed, and what was decided",
         "tickers:PROPOSALS",
-        reaches=_REPLAY,
+        reaches=_HERE_OR_STACK,
     ),
     Verb(
+        "tickers add",
+        "watch symbols of your own choice",
+        "tickers:ADD",
+        reaches=_HERE_OR_STACK,
+    ),
+    Verb("tickers remove", "stop watching these", "tickers:REMOVE", reaches=_HERE_OR_STACK),
+    Verb(
         "tickers accept",
-        "watch these from the next minute on; proposed or not",
+        "watch what was proposed or imported",
         "tickers:ACCEPT",
-        reaches=_REPLAY,
+        reaches=_HERE_OR_STACK,
     ),
     Verb(
         "tickers reject",
         "stop watching these, and never propose them again",
         "tickers:REJECT",
-        reaches=_REPLAY,
+        reaches=_HERE_OR_STACK,
+    ),
+    Verb("feeds list", "feeds and what their servers said", "feeds:LIST", reaches=_HERE_OR_STACK),
+    Verb("feeds add", "add a feed, or those to begin with", "feeds:ADD", reaches=_HERE_OR_STACK),
+    Verb(
+        "feeds import",
+        "add the feeds of an OPML or CSV file",
+        "feeds:IMPORT",
+        reaches=_HERE_OR_STACK,
+    ),
+    Verb(
+        "feeds remove",
+        "take feeds off the list; their news stays",
+        "feeds:REMOVE",
+        reaches=_HERE_OR_STACK,
+    ),
+    Verb("feeds pause", "stop fetching feeds", "feeds:PAUSE", reaches=_HERE_OR_STACK),
+    Verb("feeds resume", "fetch feeds again", "feeds:RESUME", reaches=_HERE_OR_STACK),
+    Verb(
+        "feeds contact",
+        "whom the servers of feeds may write to",
+        "feeds:CONTACT",
+        reaches=_HERE_OR_STACK,
+    ),
+    Verb(
+        "feeds test",
+        "fetch a feed once and say what it serves",
+        "feeds:TEST",
+        reaches=_STACK,
     ),
     Verb(
         "migrate",

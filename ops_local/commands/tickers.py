@@ -1,19 +1,25 @@
 """`ops tickers`: the securities that news may mention, and those that are watched."""
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from ops_local.commandline.command import Command, VerbCall
+from ops_local import deployed
+from ops_local.commandline.command import Command, Exit, VerbCall
 from ops_local.commandline.numbers import at_least_one
+from ops_local.commands.control import clock_of
 from ops_local.summary import Part
 from ops_local.ticker_files import read_csv, read_sec
-from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import tickers, universe
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.domain.news.security_import import ImportPlan, plan_import
-from ops_pipeline.stages import watching
+from ops_pipeline.stages.operating import watching
+from ops_pipeline.stages.operating.watching import TickersChange, TickersCommand
+
+_NAME_IT = "give it one with ops tickers add --name, or import a list"
 
 
 def _import_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +37,11 @@ def _decide_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ticker", nargs="+", help="symbols")
     parser.add_argument("--reason", required=True, help="why; recorded in operator_actions")
     parser.add_argument("--operator", metavar="NAME", help="who; the login name if omitted")
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    _decide_arguments(parser)
+    parser.add_argument("--name", help="with one symbol: the company's, as news writes it")
 
 
 def _import(call: VerbCall) -> int:
@@ -57,22 +68,40 @@ def _proposals(call: VerbCall) -> int:
     return _show(call, "Proposals", rows)
 
 
-def _decide(*, accepted: bool) -> Callable[[VerbCall], int]:
+def _change(change: TickersChange) -> Callable[[VerbCall], int]:
     def run(call: VerbCall) -> int:
-        """Record the decision with its reason; invalid and inactive symbols are refused."""
-        with _writing(call) as tx:
-            done = watching.decide(
-                tx,
-                call.args.ticker,
-                accepted=accepted,
-                operator=call.operator,
-                reason=call.args.reason,
-                now=WallClock().now(),
-            )
+        """Record the decision with its reason; 1 where nothing changed."""
+        command = TickersCommand(
+            change=change,
+            operator=call.operator,
+            reason=call.args.reason,
+            tickers=call.args.ticker,
+            name=getattr(call.args, "name", None),
+        )
+        done = _done(call, command)
         call.print_json(done)
-        return 0
+        for symbol in done["without_name"]:
+            sys.stderr.write(f"no name of {symbol} is known, so no news finds it: {_NAME_IT}\n")
+        if done["changed"]:
+            return Exit.GOOD
+        sys.stderr.write("nothing changed\n")
+        return Exit.WRONG
 
     return run
+
+
+def _done(call: VerbCall, command: TickersCommand) -> dict[str, Any]:
+    target = call.target
+    if target.stack:
+        sys.stderr.write(f"{target.place('acts').title}\n")
+        wish = {"change": command.change, "tickers": command.tickers, "name": command.name}
+        event = {"operator": command.operator, "reason": command.reason, "tickers": wish}
+        return deployed.call(target.stack, "control", {"action": "tickers", **event})
+    with target.writing("ops-tickers", "sets up", _migrations(call)) as database:
+        with database.transaction() as tx:
+            call.announce(tx, "sets up")
+            clock = clock_of(call, tx)
+        return watching.run(command, db=database, clock=clock)
 
 
 def _migrations(call: VerbCall) -> Path | None:
@@ -117,5 +146,7 @@ def _plans(file: Path) -> Callable[[Transaction], ImportPlan]:
 IMPORT = Command(_import, _import_arguments)
 LIST = Command(_list, _list_arguments)
 PROPOSALS = Command(_proposals)
-ACCEPT = Command(_decide(accepted=True), _decide_arguments)
-REJECT = Command(_decide(accepted=False), _decide_arguments)
+ADD = Command(_change("add"), _add_arguments)
+REMOVE = Command(_change("remove"), _decide_arguments)
+ACCEPT = Command(_change("accept"), _decide_arguments)
+REJECT = Command(_change("reject"), _decide_arguments)

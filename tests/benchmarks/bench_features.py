@@ -16,11 +16,11 @@ from functions.features.handler import lambda_handler
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db.driver.connection import Database, SessionLimits, target_from_url
 from ops_pipeline.db.parameters import activate
-from ops_pipeline.db.tickers import watch_only
 from ops_pipeline.domain.market import MINUTE
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
+from ops_pipeline.stages.operating.watching import watch_only
 from tests.benchmarks.measuring import (
     made_tickers,
     memory_mb,

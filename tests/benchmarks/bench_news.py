@@ -25,7 +25,6 @@ import feedparser
 from ops_pipeline.adapters.feed_parser import parse_feed
 from ops_pipeline.adapters.onnx_classifier import OnnxClassifier
 from ops_pipeline.adapters.rss import RssFeed
-from ops_pipeline.db import feeds
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.news.company_names import NameIndex
 from ops_pipeline.domain.news.items import Company
@@ -37,6 +36,7 @@ from tests.benchmarks.measuring import made_tickers, memory_mb, migrated, server
 from tests.news import labelled_lines
 from tests.support.fakes import FixedClock
 from tests.support.feed_server import FeedServer, Page, feed_server, item, local_feed, rss
+from tests.support.subscribing import subscribe
 
 LINES = [
     line[2:]
@@ -138,7 +138,7 @@ def _ingest_round(db: Database, feed: RssFeed, serving: FeedServer, number: int)
     for at, body in enumerate(documents(number)):
         where = serving.put(f"/{at}", Page(body))
         with db.transaction() as tx:
-            feeds.subscribe(tx, url=where, source=f"feed {at}")
+            subscribe(tx, url=where, source=f"feed {at}")
     clock = FixedClock(TICK + timedelta(minutes=number))
     began, stored, runs, core = time.perf_counter(), 0, 0, time.process_time()
     while stored < FEEDS * ENTRIES and runs < 20:

@@ -112,20 +112,67 @@ def test_a_redirect_that_leads_nowhere_is_unavailable(
 
 
 @pytest.mark.parametrize(
-    ("headers", "seconds"),
+    ("status", "headers", "seconds"),
     [
-        ({"Retry-After": "120"}, 120),
-        ({"Retry-After": "soon"}, None),
-        ({}, None),
+        (503, {"Retry-After": "120"}, 120),
+        (503, {"Retry-After": "soon"}, None),
+        (503, {}, None),
+        (429, {"Retry-After": "1200"}, 1200),
     ],
 )
 def test_a_server_s_wish_to_be_left_alone_is_passed_on(
-    server: FeedServer, headers: dict[str, str], seconds: int | None
+    server: FeedServer, status: int, headers: dict[str, str], seconds: int | None
 ) -> None:
-    url = server.put("/f", Page(status=429, headers=headers))
+    url = server.put("/f", Page(status=status, headers=headers))
     with pytest.raises(FeedUnavailable) as refused:
         local_feed().fetch(state(url))
     assert refused.value.retry_after_s == seconds
+
+
+@pytest.mark.parametrize("status", [403, 429])
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "5"}])
+def test_a_server_that_had_enough_of_us_is_left_alone_for_ten_minutes(
+    server: FeedServer, status: int, headers: dict[str, str]
+) -> None:
+    with pytest.raises(FeedUnavailable) as refused:
+        local_feed().fetch(state(server.put("/f", Page(status=status, headers=headers))))
+    assert refused.value.retry_after_s == 600
+
+
+def test_a_server_learns_whom_to_write_to_and_sec_is_not_asked_without(server: FeedServer) -> None:
+    url = server.put("/f", Page(rss(item("News", guid="1"))))
+    local_feed().fetch(FeedState(url=url, source="Wire", contact="Example Fund ops@fund.example"))
+    local_feed().fetch(FeedState(url=url, source="Wire"))
+    agents = [asked["user-agent"] for asked in server.requests["/f"]]
+    assert agents == [
+        "ops-pipeline/0.1 Example Fund ops@fund.example",
+        "ops-pipeline/0.1 (news reader)",
+    ]
+    with pytest.raises(FeedUnavailable, match=r"not asked: .*feeds\.contact"):
+        local_feed().fetch(state("https://www.sec.gov/news/pressreleases.rss"))
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "it is empty"),
+        (b" \r\n ", "it is empty"),
+        (b"[]", "JSON of another kind"),
+        (b'{"message": "ok"}', "JSON of another kind"),
+        (b"<!DOCTYPE html><html><title>Your Request Blocked</title></html>", "Request Blocked"),
+        (
+            b'<?xml version="1.0"?>\n<!-- edge --> <!doctype HTML PUBLIC "-//W3C"> '
+            b'<html lang="en"><body><item><title>Sign in</title></item></body></html>',
+            "a web page",
+        ),
+    ],
+    ids=["empty", "blank", "list", "object", "block page", "page with an item"],
+)
+def test_status_200_with_what_is_no_feed_is_a_failure_with_its_reason(
+    server: FeedServer, body: bytes, reason: str
+) -> None:
+    with pytest.raises(FeedUnavailable, match=reason):
+        local_feed().fetch(state(server.put("/f", Page(body))))
 
 
 @pytest.mark.parametrize(

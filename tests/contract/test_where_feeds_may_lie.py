@@ -8,11 +8,11 @@ import pytest
 
 from ops_pipeline.adapters.permitted_addresses import ForbiddenAddress, PermittedAddresses
 from ops_pipeline.adapters.rss import RssFeed
-from ops_pipeline.db import feeds
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.news.items import FeedState
 from ops_pipeline.errors import FeedUnavailable, InvalidInput
 from tests.support.feed_server import FeedServer, Page, feed_server, item, local_feed, rss
+from tests.support.subscribing import subscribe
 
 NEWS = Page(rss(item("News")))
 
@@ -179,5 +179,5 @@ def test_an_address_with_a_login_is_neither_fetched_nor_subscribed(db: Database)
         RssFeed().fetch(FeedState(url, "Wire"))
     assert "secret" not in str(refused.value)
     with db.transaction() as tx, pytest.raises(InvalidInput, match="login") as unwanted:
-        feeds.subscribe(tx, url=url, source="Wire")
+        subscribe(tx, url=url, source="Wire")
     assert "secret" not in str(unwanted.value)

@@ -15,10 +15,10 @@ from ops_local.postgres.server import EmbeddedPostgres
 from ops_local.ticker_files import read_csv, read_sec
 from ops_pipeline.db import news
 from ops_pipeline.db.driver.connection import Database, target_from_url
-from ops_pipeline.db.tickers import watch_only
 from ops_pipeline.domain.news.company_names import NameIndex
 from ops_pipeline.domain.news.tickers import find_mentions
 from ops_pipeline.errors import InvalidInput
+from ops_pipeline.stages.operating.watching import watch_only
 
 SEC = {
     "0": {"cik_str": 1, "ticker": "AAPL", "title": "Apple Inc."},

@@ -19,9 +19,10 @@ from ops_local.feeds.server import FeedServer
 from ops_local.home import Home
 from ops_local.recordings.recording import Recording
 from ops_local.replay_environment import ACCOUNTS, ReplayPlan
-from ops_pipeline.db import feeds, tickers
 from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.stages.operating import watching
 from tests.e2e.cloud import REGION, STACK, Cloud
+from tests.support.subscribing import subscribe
 
 # The morning's daily cycle, without whose reading of the VIX nothing is bought, and ten
 # minutes in which the generated session of the default seed has entries in both accounts.
@@ -130,9 +131,9 @@ def deployed_session(
         )
         database = Database(target_from_url(database_url), application_name="e2e")
         with closing(database), database.transaction() as tx:
-            tickers.watch_only(tx, recording.tickers)
+            watching.watch_only(tx, recording.tickers)
             for name, url in sorted(served.feeds.items()):
-                feeds.subscribe(tx, url=url, source=name)
+                subscribe(tx, url=url, source=name)
         cloud.ops("accounts", "bind", "--all", "--yes", "--reason", "e2e")
         session = DeployedSession(cloud, exchange, MORNING, [])
         yield session

@@ -11,12 +11,12 @@ from infra.layers import python_of_lambda
 from infra.synth import ROOT, VENV, infra_python, synthesise
 from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange
-from ops_pipeline.db import feeds
 from ops_pipeline.db.driver.connection import Database
 from tests.infra.release import ARCHITECTURE, Lambda, Runner, runner_of_this_python
 from tests.infra.template import Template, read_template
 from tests.support.feed_server import FeedServer, Page, feed_server, rss
 from tests.support.stand_ins import TICK, exchange_at_tick, leading_to, prepared
+from tests.support.subscribing import subscribe
 
 FEED, VIX = "/wire.rss", "/VIX_History.csv"
 VIX_CSV = b"DATE,OPEN,HIGH,LOW,CLOSE\n10/03/2013,16,18,16,17.67\n10/04/2013,18,18,16,16.74\n"
@@ -106,7 +106,7 @@ def variables(
     """This machine's servers in place of AWS's and others'; what a migration puts in force."""
     prepared(db, "AAA", "BBB")
     with db.transaction() as tx:
-        feeds.subscribe(tx, url=web.root + FEED, source="Wire")
+        subscribe(tx, url=web.root + FEED, source="Wire")
     others = ("NEWS", "MARKET", "TRADING", "CONTROL", "READER")
     no_secrets = {f"DB_{login}_SECRET_ID": "" for login in others}
     ours = leading_to(exchange, database_urls, vix_url=web.root + VIX)

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ops_pipeline.db import feeds
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.news.identity import news_items
 from ops_pipeline.domain.news.items import FeedState
@@ -20,6 +19,7 @@ from tests.news.hostile_feeds import ODDITIES, STAMP, Oddity
 from tests.support.fakes import FixedClock
 from tests.support.feed_server import FeedServer, Page, feed_server, item, local_feed, rss
 from tests.support.machine import within
+from tests.support.subscribing import subscribe
 
 SMALL = 300_000
 TICK = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
@@ -81,11 +81,11 @@ def test_all_oddities_together_keep_no_news_from_an_honest_feed_and_a_second_pas
             served = page(oddity)
             # The large ones have their own test; here they would only take minutes.
             if len(served.body) < SMALL:
-                feeds.subscribe(tx, url=server.put(f"/{name}", served), source=name)
+                subscribe(tx, url=server.put(f"/{name}", served), source=name)
         hangs = Page(rss(item("Never comes")), drip_s=1)
-        feeds.subscribe(tx, url=server.put("/hangs", hangs), source="Hangs")
+        subscribe(tx, url=server.put("/hangs", hangs), source="Hangs")
         honest = Page(rss(item("Honest news", guid="1", published=STAMP)))
-        feeds.subscribe(tx, url=server.put("/zz", honest), source="Honest")
+        subscribe(tx, url=server.put("/zz", honest), source="Honest")
     clock = FixedClock(TICK)
     stored = []
     for minutes in (0, 70):

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 import pytest
 
 from ops_pipeline.adapters.lexicon_classifier import LexiconClassifier
-from ops_pipeline.db import feeds, news
+from ops_pipeline.db import news
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.news.identity import news_item
 from ops_pipeline.domain.news.items import FeedEntry, FeedState
@@ -17,6 +17,7 @@ from ops_pipeline.stages import classifier, rss_ingest
 from ops_pipeline.stages.request import TickRequest
 from tests.support.fakes import FixedClock
 from tests.support.feed_server import FeedServer, Page, feed_server, item, local_feed, rss
+from tests.support.subscribing import subscribe
 
 TICK = datetime(2026, 2, 4, 15, 30, tzinfo=UTC)
 GOOD = "Nike beats quarterly profit estimates"
@@ -38,7 +39,7 @@ def serve(db: Database, server: FeedServer, *items: str, path: str = "/f", at: i
     request = TickRequest(tick=TICK + timedelta(minutes=at))
     clock = FixedClock(request.tick)
     with db.transaction() as tx:
-        feeds.subscribe(tx, url=url, source=path)
+        subscribe(tx, url=url, source=path)
     rss_ingest.run(request, db=db, feed=local_feed(), clock=clock)
     classifier.run(request, db=db, classifier=LexiconClassifier(), clock=clock)
 

@@ -16,7 +16,8 @@ from ops_pipeline.domain.legible import Listing
 from ops_pipeline.domain.market import Bar, Quotes
 from ops_pipeline.domain.news.items import Classified, NewsItem, Publication, Sentiment, WaitingItem
 from ops_pipeline.errors import InvalidInput, MarketDataUnavailable
-from ops_pipeline.stages import discovery, watching
+from ops_pipeline.stages import discovery
+from ops_pipeline.stages.operating import watching
 from ops_pipeline.stages.request import TickRequest
 from tests.support.builders_market import rows
 from tests.support.fakes import FakeMarketData, FixedClock

@@ -9,13 +9,13 @@ import pytest
 from functions.classifier.handler import lambda_handler as classify
 from functions.rss_ingest.handler import lambda_handler as ingest
 from ops_local.database import DatabaseUrls
-from ops_pipeline.db import feeds
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
 from tests.support.fakes import FixedClock
 from tests.support.feed_server import Page, feed_server, item, rss
+from tests.support.subscribing import subscribe
 
 NOW = datetime(2026, 2, 4, 14, 31, 5, tzinfo=UTC)
 EVENT = {"tick": "2026-02-04T14:31:00Z"}
@@ -40,7 +40,7 @@ def test_a_tick_brings_an_item_from_its_feed_to_its_sentiment(
     )
     with feed_server() as server:
         with db.transaction() as tx:
-            feeds.subscribe(tx, url=server.put("/f", page), source="Wire")
+            subscribe(tx, url=server.put("/f", page), source="Wire")
         stored = ingest(EVENT, None)
     assert (stored["status"], stored["feeds"], stored["stored"]) == ("run", 1, 1)
     judged = classify(EVENT, None)

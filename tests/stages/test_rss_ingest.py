@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from time import monotonic
 from typing import Any
 
 import pytest
 
 from ops_pipeline.db import feeds
 from ops_pipeline.db.driver.connection import Database, Row
+from ops_pipeline.domain.feeds.polling import HostPace
 from ops_pipeline.domain.news.identity import news_items
 from ops_pipeline.domain.news.items import FeedDocument, FeedEntry, FeedState
 from ops_pipeline.domain.news.stories import assign_stories
@@ -20,6 +22,7 @@ from ops_pipeline.stages.request import TickRequest
 from ops_pipeline.stages.rss_ingest import Outcome
 from tests.support.fakes import FixedClock
 from tests.support.feed_server import FeedServer, Page, feed_server, item, local_feed, rss
+from tests.support.subscribing import subscribe
 
 TICK = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
 
@@ -42,7 +45,7 @@ def stamp(moment: datetime) -> str:
 def subscribed(db: Database, server: FeedServer, path: str, page: Page, source: str) -> str:
     url = server.put(path, page)
     with db.transaction() as tx:
-        feeds.subscribe(tx, url=url, source=source)
+        subscribe(tx, url=url, source=source)
     return url
 
 
@@ -291,7 +294,7 @@ def test_a_feed_that_is_not_reached_in_the_budget_is_no_failure_and_comes_first_
     )
     assert (outcome.failed_feeds, outcome.postponed_feeds) == (32, 8)
     with db.transaction() as tx:
-        due = feeds.due_feeds(tx, TICK + timedelta(minutes=2))
+        due = feeds.feeds_on(tx, TICK + timedelta(minutes=2))
     assert [state.url.rsplit("/")[-1] for state in due[:8]] == [f"{n}" for n in range(32, 40)]
 
 
@@ -348,7 +351,7 @@ def odd_run(db: Database, clock: FixedClock, **answers: FeedDocument | Exception
     urls = {f"https://{name}.example/f": answer for name, answer in answers.items()}
     with db.transaction() as tx:
         for url in urls:
-            feeds.subscribe(tx, url=url, source="Wire")
+            subscribe(tx, url=url, source="Wire")
     request = TickRequest(tick=TICK)
     return rss_ingest.run(request, db=db, feed=OddFeed(urls), clock=clock)
 
@@ -474,7 +477,7 @@ def test_a_feed_that_costs_the_time_of_all_leaves_the_others_blameless(
     """An answer that was there and could not be stored in time is asked for again."""
     with db.transaction() as tx:
         for name in ("a", "b"):
-            feeds.subscribe(tx, url=f"https://{name}.example/f", source="Wire")
+            subscribe(tx, url=f"https://{name}.example/f", source="Wire")
     answers = {f"https://{name}.example/f": HONEST for name in ("a", "b")}
     outcome = rss_ingest.run(
         TickRequest(tick=TICK),
@@ -498,3 +501,64 @@ def test_a_feed_stores_no_more_in_a_day_than_any_wire(
     assert odd_run(db, clock, a=flood, b=HONEST).stored == 0
     clock.advance(24 * 3600)
     assert odd_run(db, clock, a=flood, b=HONEST).stored == 3
+
+
+def test_a_feed_that_is_asked_every_ten_minutes_is_left_alone_between(
+    db: Database, server: FeedServer, clock: FixedClock
+) -> None:
+    url = subscribed(db, server, "/f", Page(rss(item("News of the day", guid="1"))), "Wire")
+    with db.transaction() as tx:
+        tx.execute("UPDATE feed_state SET poll_every_s = 600 WHERE url = :url", url=url)
+    asked = []
+    for minute in range(12):
+        clock.at = TICK + timedelta(minutes=minute, seconds=2)
+        asked.append(ingest(db, clock, tick=TICK + timedelta(minutes=minute)).feeds)
+    assert asked[:10] == [1] + [0] * 9
+    assert sum(asked[10:]) == 1
+
+
+def test_two_feeds_of_one_host_are_asked_one_after_the_other(
+    db: Database, server: FeedServer, clock: FixedClock
+) -> None:
+    for path in ("/a", "/b", "/c"):
+        subscribed(db, server, path, Page(rss(item(f"News of {path} today", guid=path))), path)
+    feed, pace = local_feed(total_s=2), HostPace(interval_s=0.3, jitter_s=0.0)
+    began = monotonic()
+    done = rss_ingest.run(TickRequest(tick=TICK), db=db, feed=feed, clock=clock, pace=pace)
+    assert done.stored == 3
+    assert monotonic() - began >= 0.6
+
+
+def test_a_host_with_more_feeds_than_its_pace_allows_is_asked_for_the_rest_next_time(
+    db: Database, server: FeedServer, clock: FixedClock
+) -> None:
+    for path in ("/a", "/b", "/c"):
+        subscribed(db, server, path, Page(rss(item(f"News of {path} today", guid=path))), path)
+    feed, pace = local_feed(total_s=2), HostPace(interval_s=0.8, jitter_s=0.0)
+    first = rss_ingest.run(
+        TickRequest(tick=TICK), db=db, feed=feed, clock=clock, pace=pace, budget_s=2.0
+    )
+    assert (first.stored, first.postponed_feeds, first.failed_feeds) == (2, 1, 0)
+    clock.at += timedelta(minutes=1)
+    later = TickRequest(tick=TICK + timedelta(minutes=1))
+    again = rss_ingest.run(later, db=db, feed=feed, clock=clock, pace=pace, budget_s=2.0)
+    assert again.stored == 1
+
+
+def test_what_a_feed_served_is_kept_beside_it(
+    db: Database, server: FeedServer, clock: FixedClock
+) -> None:
+    newest = TICK - timedelta(days=400)
+    page = Page(
+        rss(
+            item("News of long ago", guid="1", published=stamp(newest)),
+            item("News of another time", guid="2", published=stamp(newest - timedelta(days=1))),
+            item("News of a day to come", guid="3", published=stamp(TICK + timedelta(days=1))),
+        ),
+        etag='"v1"',
+    )
+    subscribed(db, server, "/f", page, "Wire")
+    for minute in range(2):
+        ingest(db, clock, tick=TICK + timedelta(minutes=minute))
+        (row,) = rows(db, "SELECT newest_item_at, last_items FROM feed_state")
+        assert row == {"newest_item_at": newest, "last_items": 3}

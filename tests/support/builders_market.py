@@ -10,10 +10,10 @@ from ops_pipeline.db import telemetry
 from ops_pipeline.db.driver.connection import Database, Row
 from ops_pipeline.db.features import insert
 from ops_pipeline.db.parameters import Versioned, activate
-from ops_pipeline.db.tickers import watch_only
 from ops_pipeline.domain.features import Features
 from ops_pipeline.domain.market import MINUTE, Bar
 from ops_pipeline.domain.parameters import Parameters
+from ops_pipeline.stages.operating.watching import watch_only
 
 _CALM = Features(
     ticker="AAA",

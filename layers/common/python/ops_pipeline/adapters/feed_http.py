@@ -26,11 +26,14 @@ from ops_pipeline.errors import FeedUnavailable
 
 _OK, _NOT_MODIFIED = 200, 304
 _REFUSED = frozenset({401, 403})
+# Who goes on asking is blocked for longer.
+_HAD_ENOUGH, _ENOUGH_S = frozenset({403, 429}), 600
 _PERMANENT, _REDIRECTS = frozenset({301, 308}), frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS, _LONGEST_ADDRESS = 5, 2_000
 # Sites ask robots to identify themselves and to respect Retry-After.
+_AGENT = "ops-pipeline/0.1"
 _HEADERS = {
-    "User-Agent": "ops-pipeline/0.1 (news reader)",
+    "User-Agent": f"{_AGENT} (news reader)",
     "Accept": "application/rss+xml, application/atom+xml, application/feed+json;q=0.9, "
     "application/xml;q=0.9, */*;q=0.5",
     # What urllib3 can decode here (gzip, deflate, brotli); anything else is refused below.
@@ -159,10 +162,18 @@ class FeedHttp:
         )
         self._http.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
-    def get(self, url: str, validators: dict[str, str], *, subscribed: str = "") -> FeedResponse:
+    def get(
+        self,
+        url: str,
+        validators: dict[str, str],
+        *,
+        subscribed: str = "",
+        contact: str | None = None,
+    ) -> FeedResponse:
         """Get the document at an address, after its redirects.
 
         Args:
+            contact: Whom the server may write to, in the User-Agent; None for nobody.
             subscribed: The feed's own address, whose origin gets the feed's login, if it has one;
                 "" for what is no feed.
 
@@ -175,7 +186,7 @@ class FeedHttp:
             raise FeedUnavailable("the address has a login in it")
         with self._in_time() as guard:
             try:
-                answer = self._follow(url, validators, subscribed)
+                answer = self._follow(url, {**validators, **_signed(contact)}, subscribed)
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 if guard.over:
                     raise self._too_slow() from error
@@ -238,7 +249,7 @@ class FeedHttp:
         if response.status == _NOT_MODIFIED:
             return b""
         if response.status != _OK:
-            wait_s = _retry_after_s(response.headers)
+            wait_s = _asked_to_wait_s(response)
             raise FeedUnavailable(f"the server answered {response.status}", retry_after_s=wait_s)
         packed = response.headers.get("Content-Encoding", "").casefold()
         if not {part.strip() for part in packed.split(",")} <= _DECODED:
@@ -249,6 +260,10 @@ class FeedHttp:
             return bounded_body(response, most_bytes=self._most_bytes)
         except ExcessiveAnswer as error:
             raise FeedUnavailable(str(error)) from None
+
+
+def _signed(contact: str | None) -> dict[str, str]:
+    return {"User-Agent": f"{_AGENT} {contact}"} if contact else {}
 
 
 def _authorized(login: str | None) -> dict[str, str]:
@@ -287,6 +302,12 @@ def _target(url: str, location: str | None) -> str:
 
 def is_downgrade(url: str, target: str) -> bool:
     return url.casefold().startswith("https:") and not target.casefold().startswith("https:")
+
+
+def _asked_to_wait_s(response: urllib3.BaseHTTPResponse) -> int | None:
+    """What Retry-After says; at least ten minutes where the server had enough of us."""
+    asked = _retry_after_s(response.headers)
+    return max(asked or 0, _ENOUGH_S) if response.status in _HAD_ENOUGH else asked
 
 
 def _retry_after_s(headers: urllib3.HTTPHeaderDict) -> int | None:

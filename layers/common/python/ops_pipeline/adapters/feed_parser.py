@@ -4,6 +4,7 @@ feedparser reads nearly everything, and opens no file or address when it is give
 a file object. Some documents take it quadratic time, so they are cut before parsing.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import feedparser
 
 from ops_pipeline.adapters.bounded_answers import bounded_json
 from ops_pipeline.adapters.feed_bounds import bounded
+from ops_pipeline.domain.news.headlines import plain_text
 from ops_pipeline.domain.news.items import FeedEntry
 from ops_pipeline.domain.news.time_zones import TimeNote, TimeProblem, WrittenTime
 from ops_pipeline.domain.news.written_times import read_time
@@ -22,6 +24,13 @@ from ops_pipeline.errors import FeedUnavailable
 # Far more than is stored of a text in the end; it still includes markup here.
 _LONGEST_TEXT = 16_000
 _UNDATED = datetime.min.replace(tzinfo=UTC)
+_BEGINNING, _SHOWN_TITLE = 2_000, 100
+# Its first element, after what may stand before it: a page with <item> in it is no feed.
+_PAGE = re.compile(
+    rb"(?:<\?[^>]{0,200}>\s*|<!--(?:[^-]|-(?!-)){0,1500}-->\s*|<!DOCTYPE[^>]{0,300}>\s*){0,8}<html[\s>]",
+    re.IGNORECASE,
+)
+_TITLE = re.compile(rb"<title[^<>]{0,200}>([^<]{1,500})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +47,15 @@ def parse_feed(body: bytes, *, content_type: str | None, url: str, most_entries:
     Raises:
         FeedUnavailable: the bytes are not a feed, or the parser failed.
     """
-    if body[:200].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
+    begins = body[:_BEGINNING].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if begins[:1] in (b"{", b"["):
         return _newest(_json_entries(body), most_entries, 0)
+    if not begins and len(body) <= _BEGINNING:
+        raise FeedUnavailable("the answer is no feed: it is empty")
+    if _PAGE.match(begins):
+        raise FeedUnavailable(
+            f"the answer is no feed but a web page{_title(body)}, perhaps to block us"
+        )
     headers = {"content-location": url} | ({"content-type": content_type} if content_type else {})
     few = bounded(body)
     try:
@@ -52,6 +68,12 @@ def parse_feed(body: bytes, *, content_type: str | None, url: str, most_entries:
     if not parsed.get("version") and not parsed.entries:
         raise FeedUnavailable("the answer is no feed")
     return _newest([_entry(entry) for entry in parsed.entries], most_entries, few.cut)
+
+
+def _title(page: bytes) -> str:
+    found = _TITLE.search(page, 0, _LONGEST_TEXT)
+    said = plain_text(found[1].decode("utf-8", "replace"), _SHOWN_TITLE) if found else None
+    return f' titled "{said}"' if said else ""
 
 
 def _newest(entries: list[FeedEntry], most: int, cut: int) -> ParsedFeed:
@@ -106,8 +128,9 @@ def _json_entries(body: bytes) -> list[FeedEntry]:
         document = bounded_json(body)
     except ValueError as error:
         raise FeedUnavailable("the answer is no feed: broken JSON") from error
-    items = document.get("items") if isinstance(document, dict) else None
-    if "jsonfeed.org" not in str(document.get("version")) or not isinstance(items, list):
+    told = document if isinstance(document, dict) else {}
+    items = told.get("items")
+    if "jsonfeed.org" not in str(told.get("version")) or not isinstance(items, list):
         raise FeedUnavailable("the answer is no feed: JSON of another kind")
     return list(_json_items(items))
 

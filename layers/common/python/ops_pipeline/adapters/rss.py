@@ -6,8 +6,10 @@ from ops_pipeline.adapters.feed_http import FeedHttp, is_downgrade
 from ops_pipeline.adapters.feed_logins import FeedLogins
 from ops_pipeline.adapters.feed_parser import ParsedFeed, parse_feed
 from ops_pipeline.adapters.permitted_addresses import Network, PermittedAddresses, Resolve
+from ops_pipeline.domain.feeds.subscriptions import needs_contact
 from ops_pipeline.domain.news.items import FeedDocument, FeedState
 from ops_pipeline.domain.news.sites import has_login
+from ops_pipeline.errors import FeedUnavailable
 
 _LONGEST_VALIDATOR = 500
 
@@ -60,12 +62,16 @@ class RssFeed:
         Raises:
             FeedUnavailable: no response in time, another status, too large, or not a feed.
         """
+        if state.contact is None and needs_contact(state.url):
+            # Asked without one its server would block this address for ten minutes or longer.
+            raise FeedUnavailable("not asked: its server wants a contact address, feeds.contact")
         validators = {"If-None-Match": state.etag, "If-Modified-Since": state.last_modified}
         moved_to = _remembered(state)
         answer = self._http.get(
             moved_to or state.url,
             {name: v for name, v in validators.items() if v},
             subscribed=state.url,
+            contact=state.contact,
         )
         parsed = (
             ParsedFeed((), 0)

@@ -36,6 +36,7 @@ VERSIONS = (
     "0043_give_each_group_a_login",
     "0044_keep_adopted_orders_unsent",
     "0046_let_control_add_accounts",
+    "0047_describe_feeds",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.domain.news.security_import import Security
@@ -14,15 +14,18 @@ SELECT ticker, ticker, 'UNKNOWN', true FROM unnest(CAST(:tickers AS text[])) AS 
 ON CONFLICT (ticker) DO NOTHING
 """
 
-_WATCH_ONLY = """
-UPDATE tickers SET is_watched = (ticker = ANY(CAST(:tickers AS text[])))
-WHERE is_watched <> (ticker = ANY(CAST(:tickers AS text[])))
-"""
-
 _SET_WATCHED = """
 UPDATE tickers SET is_watched = :watched
 WHERE ticker = ANY(CAST(:tickers AS text[])) AND (active OR NOT :watched)
+  AND is_watched <> :watched
 RETURNING ticker
+"""
+
+_WATCHED = 'SELECT ticker FROM tickers WHERE is_watched ORDER BY ticker COLLATE "C"'
+
+_STANDINGS = """
+SELECT ticker, name, active, is_watched, name = ticker AND cardinality(aliases) = 0 AS is_bare
+FROM tickers WHERE ticker = ANY(CAST(:tickers AS text[])) ORDER BY ticker COLLATE "C"
 """
 
 _ALL = """
@@ -69,12 +72,6 @@ ORDER BY is_watched DESC, ticker COLLATE "C" LIMIT :most
 """
 
 
-def watch_only(tx: Transaction, tickers: Sequence[str]) -> None:
-    """Watch these securities and no others."""
-    tx.execute(_ADD_UNKNOWN, tickers=list(tickers))
-    tx.execute(_WATCH_ONLY, tickers=list(tickers))
-
-
 def set_watched(tx: Transaction, tickers: Sequence[str], *, watched: bool) -> list[str]:
     """Start or stop watching these; return the changed ones, sorted.
 
@@ -84,6 +81,26 @@ def set_watched(tx: Transaction, tickers: Sequence[str], *, watched: bool) -> li
         tx.execute(_ADD_UNKNOWN, tickers=list(tickers))
     rows = tx.rows(_SET_WATCHED, tickers=list(tickers), watched=watched)
     return sorted(row["ticker"] for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a security stands; `is_bare` means that only its symbol is known, no name."""
+
+    name: str
+    active: bool
+    is_watched: bool
+    is_bare: bool
+
+
+def standings(tx: Transaction, tickers: Sequence[str]) -> dict[str, Standing]:
+    """Those of the symbols that are known."""
+    rows = tx.rows(_STANDINGS, tickers=list(tickers))
+    return {row.pop("ticker"): Standing(**row) for row in rows}
+
+
+def watched(tx: Transaction) -> list[str]:
+    return [row["ticker"] for row in tx.rows(_WATCHED)]
 
 
 def all_securities(tx: Transaction) -> list[Security]:

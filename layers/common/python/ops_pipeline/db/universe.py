@@ -49,6 +49,10 @@ UNION SELECT ticker FROM ticker_universe
 WHERE ticker = ANY(CAST(:tickers AS text[])) AND score IS NOT NULL
 """
 
+_STATUSES = """
+SELECT ticker, status FROM ticker_universe WHERE ticker = ANY(CAST(:tickers AS text[]))
+"""
+
 _LIST = """
 SELECT ticker, status, score, reasons, proposed_at, decided_at FROM ticker_universe
 ORDER BY status = 'PROPOSED' DESC, score DESC NULLS LAST, ticker COLLATE "C"
@@ -81,6 +85,11 @@ def decide(tx: Transaction, tickers: Sequence[str], now: datetime, *, accepted: 
     """Store the operator's decision, also on securities that were not proposed."""
     status: Decision = "ACCEPTED" if accepted else "REJECTED"
     tx.execute(_DECIDE, tickers=list(tickers), status=status, now=now)
+
+
+def statuses(tx: Transaction, symbols: Sequence[str]) -> dict[str, str]:
+    """PROPOSED, ACCEPTED or REJECTED, of those that were ever proposed or decided."""
+    return {row["ticker"]: row["status"] for row in tx.rows(_STATUSES, tickers=list(symbols))}
 
 
 def every(tx: Transaction) -> list[Row]:

@@ -52,6 +52,8 @@ def _texts(value: object) -> Iterator[str]:
     match value:
         case str():
             yield value
+        case BaseModel():
+            yield from _texts(dict(value))
         case Mapping():
             for key, item in value.items():
                 yield from (*_texts(key), *_texts(item))

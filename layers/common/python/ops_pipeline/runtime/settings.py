@@ -65,6 +65,7 @@ class Settings(BaseModel):
     feed_proxy_url: HttpUrl | None = Field(default=None, alias="FEED_PROXY_URL")
     feed_logins: SecretStr | None = Field(default=None, alias="FEED_LOGINS")
     feed_logins_secret_id: str | None = Field(default=None, alias="FEED_LOGINS_SECRET_ID")
+    feed_host_interval_s: float = Field(default=1.0, alias="FEED_HOST_INTERVAL_S", ge=0, le=8)
     feed_allowed_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
         default=(), alias="FEED_ALLOWED_NETWORKS"
     )

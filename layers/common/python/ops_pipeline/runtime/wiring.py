@@ -22,6 +22,7 @@ from ops_pipeline.db.migrations.runner import LIMITS
 from ops_pipeline.db.parameters import GuardRules, Versioned, for_guard, in_force
 from ops_pipeline.db.roles import Role
 from ops_pipeline.db.runs import DryDatabase, FencedDatabase, Lease, UnitsOfWork
+from ops_pipeline.domain.feeds.polling import HostPace
 from ops_pipeline.domain.market import minute_of
 from ops_pipeline.domain.operations.manifest import stage_named
 from ops_pipeline.domain.operations.stage import Login
@@ -251,6 +252,12 @@ class Runtime:
             networks=self.settings.feed_allowed_networks,
             logins=FeedLogins(self._feed_logins),
         )
+
+    @property
+    def feed_pace(self) -> HostPace:
+        """How requests to one host of feeds are spaced."""
+        interval_s = self.settings.feed_host_interval_s
+        return HostPace(interval_s, interval_s / 2)
 
     def _feed_logins(self) -> str | None:
         """What FEED_LOGINS holds, else the secret; None where neither is set."""

@@ -1,4 +1,4 @@
-"""Operator commands: halt and resume entries, close positions.
+"""Operator commands: halt and resume entries, close positions, change feeds and tickers.
 
 Each is one transaction with its record in operator_actions. Nothing here talks to a broker:
 the position manager, which runs even if entries are halted or the trading cycle fails, is the
@@ -8,9 +8,9 @@ only exit authority, and repeats a close until it is done.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ops_pipeline.db import accounts
 from ops_pipeline.db.close_requests import CloseRequest
@@ -23,7 +23,10 @@ from ops_pipeline.errors import InvalidInput
 from ops_pipeline.execution import closing
 from ops_pipeline.ports import Clock
 from ops_pipeline.stages.account_binding import BindCommand
+from ops_pipeline.stages.operating import feed_setup, watching
 from ops_pipeline.stages.operating.account_setup import AccountAction, AccountCommand
+from ops_pipeline.stages.operating.feed_setup import FeedsWish
+from ops_pipeline.stages.operating.watching import TickersWish
 from ops_pipeline.stages.rebuilding import RebuildCommand
 
 Action = Literal["halt", "resume", "close"]
@@ -74,8 +77,8 @@ class Request(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    action: Action | Literal["bind", "rebuild"] | AccountAction = Field(
-        description="halt, resume, close, bind, rebuild, or a change of an account."
+    action: Action | Literal["bind", "rebuild", "feeds", "tickers"] | AccountAction = Field(
+        description="halt, resume, close, bind, rebuild, feeds, tickers, or a change of an account."
     )
     operator: str = Field(min_length=1, max_length=100, description="Who asks.")
     reason: str = Field(min_length=1, max_length=500, description="Why; it is kept.")
@@ -96,6 +99,20 @@ class Request(BaseModel):
     limits: dict[str, int | float | str | None] = Field(
         default_factory=dict, description="For add_account and limit_account, by name."
     )
+
+    feeds: FeedsWish | None = Field(
+        default=None, description="For feeds: what changes in the list of feeds."
+    )
+    tickers: TickersWish | None = Field(
+        default=None, description="For tickers: what is watched, and what is not."
+    )
+
+    @model_validator(mode="after")
+    def _says_what_changes(self) -> Self:
+        for name in ("feeds", "tickers"):
+            if (self.action == name) != (getattr(self, name) is not None):
+                raise ValueError(f"{name}: for the action {name}, and only for that")
+        return self
 
     def command(self) -> ControlCommand:
         """The command to carry out.
@@ -127,6 +144,16 @@ class Request(BaseModel):
         return AccountCommand(
             **self._named("action", *_WHO, "account", "broker", "mode", "on", "limits")
         )
+
+    def setup(self, *, db: UnitsOfWork, clock: Clock) -> dict[str, Any] | None:
+        """Carry out what changes feeds or tickers; None where the action is another."""
+        if self.feeds is not None:
+            command = self.feeds.command(self.operator, self.reason)
+            return feed_setup.run(command, db=db, clock=clock)
+        if self.tickers is not None:
+            wish = self.tickers.command(self.operator, self.reason)
+            return watching.run(wish, db=db, clock=clock)
+        return None
 
     def _named(self, *fields: str) -> dict[str, Any]:
         return self.model_dump(include=set(fields))

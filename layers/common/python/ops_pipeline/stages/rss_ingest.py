@@ -3,18 +3,23 @@
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from ops_pipeline.db import feeds, news
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.runs import UnitsOfWork
+from ops_pipeline.domain.feeds.polling import NO_PACE, HostPace, is_due, starts
 from ops_pipeline.domain.news.feed_pauses import pause_after
-from ops_pipeline.domain.news.identity import news_items
+from ops_pipeline.domain.news.identity import newest_claim, news_items
 from ops_pipeline.domain.news.items import FeedDocument, FeedState
 from ops_pipeline.domain.news.stories import assign_stories, new_items
 from ops_pipeline.errors import FeedUnavailable
 from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.ports import Clock, NewsFeed
 from ops_pipeline.stages.feed_fetching import fetched
+from ops_pipeline.stages.operating.feed_trial import FeedTrial, try_feed
 from ops_pipeline.stages.request import TickRequest
 
 # Together less than the function's time-out, so that what was fetched can still be stored.
@@ -22,6 +27,23 @@ PATIENCE_S, BUDGET_S = 3.0, 16.0
 # The busiest wires have some 1,500 in a day. A feed that makes items up fills neither the
 # table nor the classifier's queue.
 MOST_ITEMS_A_DAY = 3_000
+
+
+class Request(TickRequest):
+    """One tick, or one feed to look at."""
+
+    trial: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=2_000,
+        description="With dry_run: only fetch the feed at this address and say what it serves.",
+    )
+
+    @model_validator(mode="after")
+    def _stores_nothing(self) -> Self:
+        if self.trial is not None and not self.dry_run:
+            raise ValueError("trial: it needs dry_run, since nothing of it is stored")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +72,12 @@ class Outcome:
 
 
 def run(
-    request: TickRequest,
+    request: Request | TickRequest,
     *,
     db: UnitsOfWork,
     feed: NewsFeed,
     clock: Clock,
+    pace: HostPace = NO_PACE,
     patience_s: float = PATIENCE_S,
     budget_s: float = BUDGET_S,
 ) -> Outcome:
@@ -64,9 +87,15 @@ def run(
     One that the budget did not reach is unchanged and comes first next time.
     """
     with db.transaction() as tx:
-        due = feeds.due_feeds(tx, request.tick)
+        due = [state for state in feeds.feeds_on(tx, request.tick) if is_due(state, request.tick)]
     outcome = Outcome(feeds=len(due))
-    for state, answer in fetched(due, feed, patience_s=patience_s, budget_s=budget_s):
+    for state, answer in fetched(
+        due,
+        feed,
+        patience_s=patience_s,
+        budget_s=budget_s,
+        not_before_s=starts(due, request.tick, pace),
+    ):
         if answer is None:
             outcome = replace(outcome, postponed_feeds=outcome.postponed_feeds + 1)
         elif isinstance(answer, FeedDocument):
@@ -75,6 +104,13 @@ def run(
             _note_failure(db, state, answer, request.tick, clock.now())
             outcome = replace(outcome, failed_feeds=outcome.failed_feeds + 1)
     return outcome
+
+
+def look(url: str, *, db: UnitsOfWork, feed: NewsFeed, clock: Clock) -> FeedTrial:
+    """Fetch one feed, subscribed or not, and say what it serves; stores nothing."""
+    with db.transaction() as tx:
+        contact = feeds.contact(tx)
+    return try_feed(url, feed=feed, clock=clock, contact=contact)
 
 
 def _added(one: Outcome, other: Outcome) -> Outcome:
@@ -121,7 +157,7 @@ def _store(
         stories = assign_stories(fresh, news.story_traces(tx, fresh))
         stored = news.insert_items(tx, fresh, stories)
         if succeeded:
-            feeds.feed_succeeded(tx, state.url, document, now)
+            feeds.feed_succeeded(tx, state.url, document, now, newest_claim(items))
     over = len(new) - len(fresh)
     reasons = [item.publication.reason for item in fresh]
     undated = reasons.count("missing")

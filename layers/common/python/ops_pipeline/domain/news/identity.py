@@ -84,6 +84,13 @@ def _is_excessive(link: str) -> bool:
     return len(link) > LONGEST_LINK or link.count("&") >= MOST_PARAMETERS
 
 
+def newest_claim(items: Sequence[NewsItem]) -> datetime | None:
+    """The newest time of publication that can be right, be it too old to count; None: without."""
+    believed = (None, "too_old")
+    claims = [it.publication.claim for it in items if it.publication.reason in believed]
+    return max((claim for claim in claims if claim is not None), default=None)
+
+
 def event_uid(entry: FeedEntry, feed_url: str) -> str | None:
     """The sha256 of the feed with the guid, else with the canonical link, else with title and time.
 

@@ -18,7 +18,8 @@ UndatedReason = Literal["missing", TimeProblem, "future", "too_old"]
 class FeedState:
     """One subscribed feed and what its server said last.
 
-    `moved_to` is where its permanent redirects led; it stays known by `url`.
+    `moved_to` is where its permanent redirects led; it stays known by `url`. `contact` is whom
+    its server may write to, None when nobody said.
     """
 
     url: str
@@ -27,6 +28,9 @@ class FeedState:
     last_modified: str | None = None
     failures_in_a_row: int = 0
     moved_to: str | None = None
+    poll_every_s: int = 60
+    last_fetched_at: datetime | None = None
+    contact: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

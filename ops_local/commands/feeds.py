@@ -1,0 +1,225 @@
+"""`ops feeds`: which feeds there are, adding, pausing and removing them, and trying one."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from ops_local import deployed
+from ops_local.commandline.command import Command, Exit, UsageError, VerbCall
+from ops_local.commandline.numbers import at_least_one
+from ops_local.commands.control import clock_of
+from ops_local.feeds.lists import read_list
+from ops_local.feeds.starter import starter_feeds
+from ops_local.summary import Part
+from ops_pipeline.adapters.clock import WallClock
+from ops_pipeline.db import feeds
+from ops_pipeline.domain.feeds.subscriptions import FeedSpec
+from ops_pipeline.runtime.wiring import Runtime
+from ops_pipeline.stages.operating import feed_setup
+from ops_pipeline.stages.operating.feed_setup import FeedsChange, FeedsCommand
+from ops_pipeline.stages.operating.feed_trial import try_feed
+
+_USUAL = FeedSpec(url="", source="")
+_SHOWN = ("change", "source", "url")
+
+
+def _who_and_why(parser: argparse.ArgumentParser, verb: str) -> None:
+    parser.add_argument(
+        "--reason", default=f"ops feeds {verb}", help="why; recorded in operator_actions"
+    )
+    parser.add_argument("--operator", metavar="NAME", help="who; the login name if omitted")
+
+
+def _list_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--all", action="store_true", help="removed ones as well")
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", nargs="?", help="its address")
+    parser.add_argument("--source", metavar="NAME", help="its publisher")
+    parser.add_argument(
+        "--starter",
+        action="store_true",
+        help="the feeds to begin with: those in the public domain on, others off",
+    )
+    parser.add_argument(
+        "--poll-every", type=at_least_one, metavar="S", default=_USUAL.poll_every_s,
+        help="seconds between two fetches, 60 or more",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-age", type=at_least_one, metavar="H", default=_USUAL.max_age_h,
+        help="hours after which its newest item is too old",
+    )  # fmt: skip
+    parser.add_argument("--terms", default="", help="what its publisher asks of readers")
+    parser.add_argument("--off", action="store_true", help="do not fetch it yet")
+    parser.add_argument("--contact", metavar="C", help='"Company Name admin@company.com"')
+    _who_and_why(parser, "add")
+
+
+def _urls_arguments(verb: str) -> Callable[[argparse.ArgumentParser], None]:
+    def arguments(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("url", nargs="+", help="addresses, as ops feeds list shows them")
+        _who_and_why(parser, verb)
+
+    return arguments
+
+
+def _import_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="OPML, or a CSV with url and source")
+    parser.add_argument("--off", action="store_true", help="do not fetch them yet")
+    _who_and_why(parser, "import")
+
+
+def _contact_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("contact", help='"Company Name admin@company.com"')
+    _who_and_why(parser, "contact")
+
+
+def _test_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", help="its address, subscribed or not")
+    parser.add_argument("--contact", metavar="C", help="for this fetch; the stored one if omitted")
+
+
+def _list(call: VerbCall) -> int:
+    with call.target.reading("ops-feeds", "tries", _migrations(call)) as tx:
+        call.announce(tx, "tries")
+        rows = feeds.every(tx, removed_too=call.args.all)
+        contact = feeds.contact(tx)
+    if call.json:
+        call.print_json({"feeds": rows, "contact": contact})
+        return Exit.GOOD
+    call.print_parts([Part("Feeds", rows)])
+    sys.stdout.write(f"Contact: {contact or 'none; ops feeds contact sets one'}\n")
+    return Exit.GOOD
+
+
+def _add(call: VerbCall) -> int:
+    args = call.args
+    if args.starter == (args.url is not None):
+        raise UsageError("feeds add: say either an address with --source, or --starter")
+    if args.starter:
+        return _changed(call, "add new", wanted=starter_feeds(), contact=args.contact)
+    if args.source is None:
+        raise UsageError("--source: say whose feed it is")
+    spec = FeedSpec(
+        url=args.url,
+        source=args.source,
+        active=not args.off,
+        poll_every_s=args.poll_every,
+        max_age_h=args.max_age,
+        terms=args.terms,
+    )
+    return _changed(call, "add", wanted=[spec], contact=args.contact)
+
+
+def _import(call: VerbCall) -> int:
+    """Take what is a feed; a line that is none is named and makes the exit code 1."""
+    found = read_list(call.args.file)
+    wanted = [replace(spec, active=False) if call.args.off else spec for spec in found.feeds]
+    return _changed(call, "add new", wanted=wanted, skipped=found.skipped)
+
+
+def _switch(change: FeedsChange) -> Callable[[VerbCall], int]:
+    return lambda call: _changed(call, change, urls=call.args.url)
+
+
+def _contact(call: VerbCall) -> int:
+    return _changed(call, "contact", contact=call.args.contact)
+
+
+def _changed(
+    call: VerbCall,
+    change: FeedsChange,
+    *,
+    wanted: Sequence[FeedSpec] = (),
+    urls: Sequence[str] = (),
+    contact: str | None = None,
+    skipped: Mapping[str, str] | None = None,
+) -> int:
+    command = FeedsCommand(
+        change=change,
+        operator=call.operator,
+        reason=call.args.reason,
+        feeds=wanted,
+        urls=urls,
+        contact=contact,
+    )
+    done = _done(call, command)
+    done["refused"] = {**done["refused"], **(skipped or {})}
+    return _told(call, done)
+
+
+def _done(call: VerbCall, command: FeedsCommand) -> dict[str, Any]:
+    target = call.target
+    if target.stack:
+        sys.stderr.write(f"{target.place('acts').title}\n")
+        wish = asdict(command)
+        event = {name: wish.pop(name) for name in ("operator", "reason")}
+        return deployed.call(target.stack, "control", {"action": "feeds", **event, "feeds": wish})
+    with target.writing("ops-feeds", "sets up", _migrations(call)) as database:
+        with database.transaction() as tx:
+            call.announce(tx, "sets up")
+            clock = clock_of(call, tx)
+        return feed_setup.run(command, db=database, clock=clock)
+
+
+def _told(call: VerbCall, done: dict[str, Any]) -> int:
+    """Print what changed; 1 where something was refused, or nothing changed."""
+    if call.json:
+        call.print_json(done)
+    else:
+        rows = [{name: row[name] for name in _SHOWN} for row in done["changed"]]
+        call.print_parts([Part("Changed", rows)])
+    for subject, reason in done["refused"].items():
+        sys.stderr.write(f"not taken: {subject}: {reason}\n")
+    if not done["changed"] and not done["contact"]:
+        sys.stderr.write("nothing changed\n")
+        return Exit.WRONG
+    return Exit.WRONG if done["refused"] else Exit.GOOD
+
+
+def _test(call: VerbCall) -> int:
+    """Fetch it from here, or with --stack from there; 1 if it failed or has a problem."""
+    stack = call.target.stack
+    found = _at_stack(call, stack) if stack else asdict(_from_here(call))
+    call.print_json(found)
+    return Exit.WRONG if found["failed"] or found["problems"] else Exit.GOOD
+
+
+def _at_stack(call: VerbCall, stack: str) -> dict[str, Any]:
+    if call.args.contact is not None:
+        raise UsageError("--contact: a stack sends its own; set it with ops feeds contact")
+    return deployed.call(stack, "rss_ingest", {"trial": call.args.url, "dry_run": True})
+
+
+def _from_here(call: VerbCall) -> Any:
+    contact = call.args.contact or _stored_contact(call)
+    with closing(Runtime(call.variables, WallClock())) as runtime:
+        return try_feed(call.args.url, feed=runtime.feed, clock=runtime.clock, contact=contact)
+
+
+def _stored_contact(call: VerbCall) -> str | None:
+    """None where there is no pipeline yet: a feed can be tried before one is set up."""
+    if not (call.settings.database_url or call.home.has_server):
+        return None
+    with call.target.reading("ops-feeds") as tx:
+        return feeds.contact(tx)
+
+
+def _migrations(call: VerbCall) -> Path | None:
+    """On the user's own server only `ops migrate` changes the schema."""
+    return None if call.settings.database_url else call.settings.migrations_dir
+
+
+LIST = Command(_list, _list_arguments)
+ADD = Command(_add, _add_arguments)
+IMPORT = Command(_import, _import_arguments)
+REMOVE = Command(_switch("remove"), _urls_arguments("remove"))
+PAUSE = Command(_switch("pause"), _urls_arguments("pause"))
+RESUME = Command(_switch("resume"), _urls_arguments("resume"))
+CONTACT = Command(_contact, _contact_arguments)
+TEST = Command(_test, _test_arguments)
