@@ -163,7 +163,12 @@ def test_the_operator_accepts_and_rejects_and_sees_what_is_decided(
     assert main(["tickers", "import", written(environment, "mine.csv", text)]) == 0
     capsys.readouterr()
     assert main(["tickers", "accept", "qrsa", "nke", "--reason", "my list"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"action": "watch", "tickers": ["NKE", "QRSA"]}
+    assert json.loads(capsys.readouterr().out) == {
+        "action": "watch",
+        "tickers": ["NKE", "QRSA"],
+        "changed": ["NKE", "QRSA"],
+        "without_name": ["QRSA"],
+    }
     assert (row(urls, "QRSA")["is_watched"], row(urls, "QRSA")["name"]) == (True, "QRSA")
     assert main(["tickers", "reject", "QRSA", "--reason", "second thoughts"]) == 0
     capsys.readouterr()

@@ -60,6 +60,9 @@ FAILING = {
     "backup": (["backup"], "no connection to Postgres"),
     "restore": (["restore", "no.zip"], "no connection to Postgres"),
     "accounts list": (["accounts", "list"], "no connection to Postgres"),
+    "accounts add": (["accounts", "add", "a", "--reason", "r"], "no connection to Postgres"),
+    "accounts switch": (["accounts", "switch", "a", "off", "--reason", "r"], "no connection"),
+    "accounts limits": (["accounts", "limits", "a", "max_positions=1"], "no connection"),
     "accounts bind": (["accounts", "bind", "--all"], "no connection to Postgres"),
 }
 

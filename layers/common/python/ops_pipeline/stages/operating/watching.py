@@ -70,8 +70,8 @@ def run(command: TickersCommand, *, db: UnitsOfWork, clock: Clock) -> dict[str, 
     """Carry out the command and record it, unless it changes nothing.
 
     Returns:
-        `changed` symbols, those that stood so already in `unchanged`, and in `without_name`
-        the watched ones that no news can be found for.
+        All `tickers` of the command, those that `changed`, and in `without_name` the watched
+        ones that no news can be found for.
 
     Raises:
         InvalidInput: see `decide` and `choose`.
@@ -106,19 +106,14 @@ def decide(
     """
     wanted = _wanted(symbols, reason)
     if unknown := sorted(set(wanted) - universe.known(tx, wanted)):
-        hint = "ops tickers add watches them" if accepted else "ops tickers proposals shows all"
         raise InvalidInput(
-            f"unknown: {', '.join(unknown)} is neither proposed nor imported; {hint}"
+            f"unknown: {', '.join(unknown)}; import them with their names first, or choose them "
+            "yourself with ops tickers add"
         )
     before = universe.statuses(tx, wanted)
     changed = set(watch(tx, wanted, watched=accepted))
     status: universe.Decision = "ACCEPTED" if accepted else "REJECTED"
-    # One that is watched already and was never proposed needs no decision.
-    changed |= {
-        symbol
-        for symbol in wanted
-        if before.get(symbol) != status and (symbol in before or not accepted)
-    }
+    changed |= {symbol for symbol in wanted if before.get(symbol) != status}
     universe.decide(tx, sorted(changed), now, accepted=accepted)
     return _recorded(
         tx, wanted, changed, watched=accepted, operator=operator, reason=reason, now=now
@@ -245,7 +240,7 @@ def _recorded(
         )
     return {
         "action": action,
+        "tickers": list(wanted),
         "changed": sorted(changed),
-        "unchanged": sorted(set(wanted) - changed),
         "without_name": without_name(tx, wanted),
     }
