@@ -159,13 +159,17 @@ def test_a_position_s_sales_close_it_once_with_the_profit_of_its_fills(parts: li
     assert position.quantity == 0
 
 
-def test_a_sale_of_more_than_was_held_closes_without_a_price_and_alerts() -> None:
-    position = replace(opened(), quantity=Decimal(4))
+def test_a_sale_of_more_than_was_held_closes_at_the_price_of_what_was_and_alerts() -> None:
+    position = replace(opened(), quantity=Decimal(4), opened_quantity=Decimal(4))
     order = exit_of(position, 6)
-    booking = booked(OrderView(order=order, position=position), report(6, order=order))
-    assert [alert.kind for alert in booking.alerts] == ["oversold"]
+    booking = booked(OrderView(order=order, position=position), report(6, "103", order=order))
+    assert booking.alerts == (alerts.oversold(position, booking.order, Decimal(2)),)
     assert booking.closing is not None
-    assert booking.closing.result.pnl_dollars is None
+    assert booking.closing.result.pnl_dollars == 12
+    assert booking.event is not None
+    assert booking.event.details["quantity"] == 4
+    assert booking.oversold is not None
+    assert booking.oversold.details["quantity"] == 2
 
 
 def test_a_status_that_nobody_knows_changes_nothing_and_alerts() -> None:
@@ -497,10 +501,10 @@ def test_a_sale_that_fills_after_its_position_closed_is_told_and_changes_nothing
     position = replace(opened(), quantity=Decimal(0), status="closed")
     order = exit_of(position, 3)
     booking = booked(OrderView(order=order, position=position), report(3, order=order))
-    assert (booking.position, booking.closing) == (None, None)
-    assert booking.event is not None
-    assert (booking.event.position_id, booking.event.kind) == (position.id, "oversold")
-    assert booking.event.details["quantity"] == 3
+    assert (booking.position, booking.closing, booking.event) == (None, None, None)
+    assert booking.oversold is not None
+    assert (booking.oversold.position_id, booking.oversold.kind) == (position.id, "oversold")
+    assert booking.oversold.details["quantity"] == 3
     assert booking.alerts == (alerts.oversold(position, booking.order, Decimal(3)),)
 
 

@@ -114,23 +114,32 @@ class LedgerView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sale:
-    """The part of a position that one order sold.
+    """What one order sold of a position.
 
     Attributes:
         fills: Quantity and price of its recorded fills, by fill id.
+        beyond: Of `filled_qty`, what exceeds the position: a short, no part of its result.
     """
 
     client_order_id: str
     filled_qty: Decimal
     filled_avg_price: Decimal | None
     fills: Mapping[str, tuple[Decimal, Decimal]]
+    beyond: Decimal = Decimal(0)
+
+    @property
+    def quantity(self) -> Decimal:
+        """Units of the position itself."""
+        return self.filled_qty - self.beyond
 
     @property
     def value(self) -> Decimal:
-        """Units x price, USD a share; by its fills where all of them are recorded."""
+        """Units of the position x price, USD a share; by its fills where all are recorded."""
         if sum((units for units, _ in self.fills.values()), Decimal(0)) == self.filled_qty:
-            return sum((units * price for units, price in self.fills.values()), Decimal(0))
-        return self.filled_qty * (self.filled_avg_price or Decimal(0))
+            whole = sum((units * price for units, price in self.fills.values()), Decimal(0))
+        else:
+            whole = self.filled_qty * (self.filled_avg_price or Decimal(0))
+        return whole if self.beyond == 0 else whole * self.quantity / self.filled_qty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

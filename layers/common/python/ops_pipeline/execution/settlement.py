@@ -150,8 +150,9 @@ def _save(tx: Transaction, booking: Booking, account: Account, now: datetime) ->
             now=now,
         )
     _save_position(tx, booking, now)
-    if booking.event is not None:
-        _save_event(tx, order.account_name, booking.event, now)
+    for event in (booking.event, booking.oversold):
+        if event is not None:
+            _save_event(tx, order.account_name, event, now)
     if booking.recommendation is not None:
         _save_end(tx, booking.recommendation, now)
     for alert in booking.alerts:

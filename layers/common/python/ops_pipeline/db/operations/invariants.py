@@ -64,10 +64,12 @@ FROM (
 GROUP BY account_name, symbol HAVING sum(opened) <> sum(bought)
 """
 
+# What an order sold beyond its position is in position_events: a short, no part of the position.
 _HELD_DIFFERS = """
 SELECT p.account_name, CAST(p.id AS text) AS subject,
-       format('%s: holds %s, opened %s, sold %s, repaired by %s',
-              p.symbol, p.quantity, p.opened_quantity, sold.quantity, lost.quantity) AS message
+       format('%s: holds %s, opened %s, sold %s and %s beyond, repaired by %s', p.symbol,
+              p.quantity, p.opened_quantity, sold.quantity, beyond.quantity, lost.quantity)
+       AS message
 FROM active_positions AS p
 CROSS JOIN LATERAL (SELECT coalesce(sum(filled_qty), 0) AS quantity FROM orders
                     WHERE position_id = p.id AND side = 'sell') AS sold
@@ -76,10 +78,10 @@ CROSS JOIN LATERAL (SELECT coalesce(sum(CAST(details ->> 'quantity' AS numeric))
                     WHERE position_id = p.id AND kind = 'repaired'
                       AND (CAST(details ->> 'quantity' AS numeric) < 0)
                           = (details ->> 'order' IS NULL)) AS lost
-WHERE p.quantity <> p.opened_quantity - sold.quantity + lost.quantity
-  AND NOT EXISTS (SELECT 1 FROM alerts AS a
-                  WHERE a.kind = 'oversold' AND a.scope = p.account_name
-                    AND a.subject = p.symbol AND a.resolved_at IS NULL)
+CROSS JOIN LATERAL (SELECT coalesce(sum(CAST(details ->> 'quantity' AS numeric)), 0) AS quantity
+                    FROM position_events
+                    WHERE position_id = p.id AND kind = 'oversold') AS beyond
+WHERE p.quantity <> p.opened_quantity - sold.quantity + beyond.quantity + lost.quantity
 """
 
 _OVER_CAPS = """
@@ -122,18 +124,33 @@ FROM active_positions AS p FULL JOIN position_history AS h ON h.position_id = p.
 WHERE (p.status = 'closed') IS DISTINCT FROM (h.id IS NOT NULL)
 """
 
+# Which of its fills sold beyond the position can't be told: the result is that of as many units,
+# so it lies between the cheapest and the dearest of them. Without any beyond it is exact.
 _HISTORY_DIFFERS = """
 SELECT h.account_name, CAST(h.position_id AS text) AS subject,
-       format('%s: pnl %s, its fills come to %s', h.ticker, h.pnl_dollars,
-              (sold.value - h.entry_price * sold.quantity) * h.multiplier) AS message
+       format('%s: %s units, pnl %s; its fills are %s, %s of them beyond, and come to %s .. %s',
+              h.ticker, h.quantity, h.pnl_dollars, sold.quantity, beyond.quantity,
+              (sold.cheapest - h.entry_price * h.quantity) * h.multiplier,
+              (sold.dearest - h.entry_price * h.quantity) * h.multiplier) AS message
 FROM position_history AS h
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(f.quantity), 0) AS quantity, coalesce(sum(f.quantity * f.price), 0) AS value
-    FROM orders AS o JOIN fills AS f USING (client_order_id)
-    WHERE o.position_id = h.position_id AND f.side = 'sell') AS sold
+    SELECT coalesce(sum(each.quantity), 0) AS quantity,
+           coalesce(sum(each.price * greatest(least(each.quantity,
+                                                    h.quantity - each.cheaper), 0)), 0) AS cheapest,
+           coalesce(sum(each.price * greatest(least(each.quantity,
+                                                    h.quantity - each.dearer), 0)), 0) AS dearest
+    FROM (SELECT f.quantity, f.price,
+                 sum(f.quantity) OVER (ORDER BY f.price, f.fill_id) - f.quantity AS cheaper,
+                 sum(f.quantity) OVER (ORDER BY f.price DESC, f.fill_id) - f.quantity AS dearer
+          FROM orders AS o JOIN fills AS f USING (client_order_id)
+          WHERE o.position_id = h.position_id AND f.side = 'sell') AS each) AS sold
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(CAST(details ->> 'quantity' AS numeric)), 0) AS quantity
+    FROM position_events WHERE position_id = h.position_id AND kind = 'oversold') AS beyond
 WHERE h.verified AND h.exit_time < :settled_before
-  AND (sold.quantity <> h.quantity
-       OR abs((sold.value - h.entry_price * sold.quantity) * h.multiplier - h.pnl_dollars) > 0.01)
+  AND (sold.quantity - beyond.quantity <> h.quantity
+       OR h.pnl_dollars < (sold.cheapest - h.entry_price * h.quantity) * h.multiplier - 0.01
+       OR h.pnl_dollars > (sold.dearest - h.entry_price * h.quantity) * h.multiplier + 0.01)
 """
 
 _EVIDENCE_MISSING = """

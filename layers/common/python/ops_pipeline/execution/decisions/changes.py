@@ -45,6 +45,7 @@ class Booking:
         position: The changed position, a new one if `opens`; None if none changes.
         execution: The position at the id of the entry's execution, to be stored with it.
         closing: How `position` ended; None while it is held.
+        oversold: What the order sold beyond the position.
     """
 
     order: Order
@@ -58,6 +59,7 @@ class Booking:
     execution: Position | None = None
     closing: Closing | None = None
     event: PositionEvent | None = None
+    oversold: PositionEvent | None = None
     recommendation: RecommendationEnd | None = None
     alerts: tuple[Alert, ...] = ()
 

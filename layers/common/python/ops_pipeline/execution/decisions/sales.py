@@ -29,19 +29,18 @@ def reduced(booking: Booking, view: OrderView, report: ExecutionReport) -> Booki
     if view.contained:
         explained = {"order": after.client_order_id, "quantity": sold}
         return replace(booking, event=PositionEvent(held.id, "repaired", explained))
-    left = held.quantity - sold
-    details = {"order": after.client_order_id, "quantity": sold, "rule": after.reason}
-    if left < 0:
-        excess = alerts.oversold(held, after, -left)
-        booking = replace(booking, alerts=(*booking.alerts, excess))
+    beyond = max(sold - held.quantity, _NONE)
+    if beyond > 0:
+        booking = _with_excess(booking, held, after, beyond)
     if held.status == "closed":
-        return replace(booking, event=PositionEvent(held.id, "oversold", details))
-    if left > 0:
-        position = replace(held, quantity=left)
+        return booking
+    details = {"order": after.client_order_id, "quantity": sold - beyond, "rule": after.reason}
+    if sold < held.quantity:
+        position = replace(held, quantity=held.quantity - sold)
         return replace(booking, position=position, event=PositionEvent(held.id, "reduced", details))
     position, closing = closing_of(
         held,
-        _sales_with(view.sales, after, report.fills),
+        _sales_with(view.sales, after, report.fills, beyond=beyond),
         reason=after.reason,
         at=report.last_fill_at(),
     )
@@ -53,8 +52,18 @@ def reduced(booking: Booking, view: OrderView, report: ExecutionReport) -> Booki
     )
 
 
+def _with_excess(booking: Booking, held: Position, order: Order, beyond: Decimal) -> Booking:
+    """The booking with what the order sold beyond the position: a short that nobody decided on."""
+    details = {"order": order.client_order_id, "quantity": beyond, "rule": order.reason}
+    return replace(
+        booking,
+        alerts=(*booking.alerts, alerts.oversold(held, order, beyond)),
+        oversold=PositionEvent(held.id, "oversold", details),
+    )
+
+
 def _sales_with(
-    sales: Sequence[Sale], order: Order, fills: Sequence[BrokerFill]
+    sales: Sequence[Sale], order: Order, fills: Sequence[BrokerFill], *, beyond: Decimal
 ) -> tuple[Sale, ...]:
     """The position's sales including this order's new fills, each fill once."""
     others = [sale for sale in sales if sale.client_order_id != order.client_order_id]
@@ -70,6 +79,7 @@ def _sales_with(
         filled_qty=order.filled_qty,
         filled_avg_price=order.filled_avg_price,
         fills=new | known,
+        beyond=beyond,
     )
     return (*others, now)
 
@@ -82,7 +92,7 @@ def closing_of(
     at: datetime,
 ) -> tuple[Position, Closing]:
     """The closed position and its history; no price if its sales do not add up."""
-    quantity = sum((sale.filled_qty for sale in sales), _NONE)
+    quantity = sum((sale.quantity for sale in sales), _NONE)
     value = sum((sale.value for sale in sales), _NONE)
     result = exits.result(position, quantity, value)
     closed = replace(exits.closing(position, reason), quantity=_NONE, status="closed")
