@@ -14,7 +14,7 @@ from aws_cdk import Annotations, App, Stack, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from infra import bundles
-from infra.deployment import read_deployment
+from infra.deployment import read_deployment, require_same_accounts
 from infra.stacks.database import add_database
 from infra.stacks.functions import StackResources, add_functions
 from infra.stacks.machines import add_machines
@@ -44,6 +44,7 @@ def build(context: dict[str, Any], out: Path | None = None, staging: Path = STAG
     """The app with its one stack; if `out` is None the CDK command line chooses the folder."""
     app = App(context={**FLAGS, **context}, outdir=str(out) if out else None)
     deployment = read_deployment(app.node.try_get_context)
+    require_same_accounts(deployment, bundles.ROOT / "ops.toml")
     stack = Stack(app, deployment.prefix, description="ops-pipeline: news in, paper orders out")
     Tags.of(stack).add("application", deployment.prefix)
     shutil.rmtree(staging, ignore_errors=True)

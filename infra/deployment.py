@@ -1,10 +1,13 @@
 """The options of a deployment: CDK context values, each with a default."""
 
 import re
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
+from ops_pipeline.domain.deployment.description import differing_accounts
 from ops_pipeline.domain.operations.stage import Stage
 
 MAIN = "main"
@@ -175,6 +178,22 @@ def read_deployment(context: Callable[[str], Any]) -> Deployment:
     if chosen.reads_data not in chosen.accounts:
         raise ContextInvalid(f"data_account must be one of {', '.join(chosen.accounts)}")
     return chosen
+
+
+def require_same_accounts(deployment: Deployment, file: Path) -> None:
+    """Refuse to deploy other accounts than those of the file that describes the deployment.
+
+    Raises:
+        ContextInvalid: names each that stands in one of the two alone; or the file is no TOML.
+    """
+    if not file.is_file():
+        return
+    try:
+        named = tomllib.loads(file.read_text(encoding="utf-8")).get("accounts", {})
+    except tomllib.TOMLDecodeError as error:
+        raise ContextInvalid(f"{file.name}: {error}") from None
+    if wrong := differing_accounts(named, deployment.accounts, "the context"):
+        raise ContextInvalid("; ".join(wrong))
 
 
 def _flag(name: str, value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Halts, resumes, closes, binds, rebuilds and sets up what the operator commands."""
+"""Carries out what an operator commands: halts, closes, bindings, and what is set up."""
 
 from typing import Any
 
@@ -16,6 +16,8 @@ def lambda_handler(request: control.Request, runtime: Runtime) -> dict[str, Any]
             return runtime.rebuilder.run(request.rebuild_command())
         case "add_account" | "switch_account" | "limit_account":
             return runtime.account_setup.run(request.account_command())
+        case "apply":
+            return runtime.deployment_setup.run(request.apply_command())
     done = request.setup(db=runtime.database, clock=runtime.clock)
     if done is not None:
         return done

@@ -153,6 +153,24 @@ VERBS = (
         "close:COMMAND",
         reaches=_HERE_OR_STACK,
     ),
+    Verb(
+        "init",
+        "write ops.toml, the file that describes a deployment",
+        "deployment:INIT",
+        reaches=_STACK,
+    ),
+    Verb(
+        "apply",
+        "bring the deployment to what ops.toml says, after showing it",
+        "deployment:APPLY",
+        reaches=_STACK,
+    ),
+    Verb(
+        "config",
+        "the values in force, and where each comes from",
+        "deployment:CONFIG",
+        reaches=_STACK,
+    ),
     Verb("accounts list", "accounts and whether they are bound", "accounts:LIST", reaches=_STACK),
     Verb(
         "accounts bind",

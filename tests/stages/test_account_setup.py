@@ -161,7 +161,7 @@ def test_words_that_are_no_limit_are_a_wrong_command(
 
 
 def test_real_money_is_not_offered_by_the_function_either(runtime: Runtime, db: Database) -> None:
-    with pytest.raises(InvalidInput, match="live is not offered"):
+    with pytest.raises(InvalidInput, match="real money is not offered"):
         asked("add_account", "tiny", mode="live")
     assert len(rows(db, "SELECT 1 FROM accounts")) == 2
 

@@ -63,6 +63,9 @@ FAILING = {
     "accounts add": (["accounts", "add", "a", "--reason", "r"], "no connection to Postgres"),
     "accounts switch": (["accounts", "switch", "a", "off", "--reason", "r"], "no connection"),
     "accounts limits": (["accounts", "limits", "a", "max_positions=1"], "no connection"),
+    "init": (["init", "--file", "/nowhere/ops.toml"], "no connection to Postgres"),
+    "apply": (["apply", "--file", "/nowhere/ops.toml"], "there is no /nowhere/ops.toml"),
+    "config": (["config"], "no connection to Postgres"),
     "accounts bind": (["accounts", "bind", "--all"], "no connection to Postgres"),
 }
 

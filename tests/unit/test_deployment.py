@@ -2,11 +2,17 @@
 
 import re
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.deployment import ContextInvalid, Deployment, read_deployment
+from infra.deployment import (
+    ContextInvalid,
+    Deployment,
+    read_deployment,
+    require_same_accounts,
+)
 from tests.conftest import ROOT
 
 SHA = "a" * 64
@@ -56,3 +62,19 @@ def test_the_page_lists_each_value_and_its_default() -> None:
         shown = shown.lower() if isinstance(value, bool) else shown
         default = f"`{shown}`" if shown else r"(none|newest [^|]+)"
         assert re.search(rf"^\| {field.name} \| {default} \| ", section, re.MULTILINE), field.name
+
+
+def test_the_file_beside_it_names_the_same_accounts(tmp_path: Path) -> None:
+    file = tmp_path / "ops.toml"
+    require_same_accounts(_read(), file)
+    file.write_text("[accounts.large]\n[accounts.third]\n")
+    with pytest.raises(ContextInvalid) as refused:
+        require_same_accounts(_read(), file)
+    assert str(refused.value) == (
+        "accounts.third: named in ops.toml alone: name it in both; "
+        "accounts.tiny: named in the context alone: name it in both"
+    )
+    require_same_accounts(_read(accounts="third,large"), file)
+    file.write_text("[accounts.large\n")
+    with pytest.raises(ContextInvalid, match=r"ops\.toml: Expected"):
+        require_same_accounts(_read(), file)

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from ops_pipeline.db.driver.connection import Database, Row, Transaction
 from ops_pipeline.domain.operations.parameter_bounds import out_of_bounds
@@ -43,6 +45,7 @@ class GuardRules:
 
 _ACTIVE = "SELECT version, parameters FROM parameter_versions WHERE active"
 _ACTIVE_VERSION = "SELECT version FROM parameter_versions WHERE active"
+_ACTIVE_SOURCE = "SELECT version, source FROM parameter_versions WHERE active"
 _NEWEST_FIRST = "SELECT version, parameters FROM parameter_versions ORDER BY version DESC"
 _BY_CHECKSUM = "SELECT version FROM parameter_versions WHERE checksum = :checksum"
 _NEXT = "SELECT coalesce(max(version), 0) + 1 AS version FROM parameter_versions"
@@ -78,6 +81,12 @@ def load_active(tx: Transaction) -> Versioned:
     return _loaded(row)
 
 
+def source_in_force(tx: Transaction) -> tuple[int, Source] | None:
+    """The version in force, whether it can be used or not, and where it came from."""
+    row = tx.one(_ACTIVE_SOURCE)
+    return None if row is None else (row["version"], row["source"])
+
+
 def for_guard(database: Database, known: Versioned | None) -> GuardRules:
     """The version in force; where that cannot be used the newest that can, else the defaults.
 
@@ -104,7 +113,8 @@ def _loaded(row: Row) -> Versioned:
     try:
         rules = _ADAPTER.validate_python(row["parameters"])
     except ValidationError as error:
-        raise SettingsInvalid(f"parameter version {row['version']}: {_first(error)}") from None
+        first = _told(error.errors(include_input=False)[0])
+        raise SettingsInvalid(f"parameter version {row['version']}: {first}") from None
     if wrong := out_of_bounds(rules):
         raise SettingsInvalid(f"parameter version {row['version']}: {'; '.join(wrong)}")
     return Versioned(row["version"], rules)
@@ -132,20 +142,48 @@ def activate(tx: Transaction, parameters: Parameters, *, source: Source, now: da
     return version
 
 
-def overlay(base: Parameters, changes: dict[str, Any]) -> Parameters:
+def overlay(base: Parameters, changes: Mapping[str, Any]) -> Parameters:
     """The base with some parameters replaced, for a what-if replay.
 
     Raises:
         InvalidInput: a name is not a parameter, a value does not fit or is out of its bounds.
     """
+    changed, wrong = overlaid(base, changes)
+    if wrong:
+        raise InvalidInput(f"parameters: {'; '.join(wrong)}")
+    return changed
+
+
+def overlaid(base: Parameters, changes: Mapping[str, Any]) -> tuple[Parameters, list[str]]:
+    """As `overlay`, with a sentence on everything that is wrong; the base, where something is."""
     values = _ADAPTER.dump_python(base, mode="json")
-    _merge(values, changes, path="")
+    wrong = list(_merge(values, changes, path=""))
     try:
         changed = _ADAPTER.validate_python(values)
     except ValidationError as error:
-        raise InvalidInput(f"parameters: {_first(error)}") from None
-    _require_bounds(changed)
-    return changed
+        return base, [*wrong, *map(_told, error.errors(include_input=False))]
+    wrong += out_of_bounds(changed)
+    return (base if wrong else changed), wrong
+
+
+def changes(base: Parameters, changed: Parameters) -> dict[str, dict[str, Any]]:
+    """What an overlay would have to say to lead from the one to the other; a list as a whole."""
+    first, second = (_ADAPTER.dump_python(it, mode="json") for it in (base, changed))
+    found = {
+        section: {name: it for name, it in values.items() if it != first[section][name]}
+        for section, values in second.items()
+    }
+    return {section: values for section, values in found.items() if values}
+
+
+def differences(before: Parameters, after: Parameters) -> list[str]:
+    """What differs between two, by path: the value before and the one after."""
+    first, second = (dict(_leaves(_ADAPTER.dump_python(it, mode="json"))) for it in (before, after))
+    return [
+        f"{path} {first.get(path, 'none')} -> {second.get(path, 'none')}"
+        for path in {**first, **second}
+        if first.get(path) != second.get(path)
+    ]
 
 
 def _require_bounds(parameters: Parameters) -> None:
@@ -153,17 +191,27 @@ def _require_bounds(parameters: Parameters) -> None:
         raise InvalidInput(f"parameters: {'; '.join(wrong)}")
 
 
-def _merge(values: dict[str, Any], changes: dict[str, Any], path: str) -> None:
+def _merge(values: dict[str, Any], changes: Mapping[str, Any], path: str) -> Iterator[str]:
     for name, value in changes.items():
         if name not in values:
             known = ", ".join(sorted(values))
-            raise InvalidInput(f"parameters: {path}{name} is unknown; expected one of {known}")
-        if isinstance(values[name], dict) and isinstance(value, dict):
-            _merge(values[name], value, f"{path}{name}.")
+            yield f"{path}{name} is unknown; expected one of {known}"
+        elif isinstance(values[name], dict) and isinstance(value, dict):
+            yield from _merge(values[name], value, f"{path}{name}.")
         else:
             values[name] = value
 
 
-def _first(error: ValidationError) -> str:
-    item = error.errors(include_input=False)[0]
+def _leaves(values: Any, path: str = "") -> Iterator[tuple[str, object]]:
+    if isinstance(values, dict):
+        for name, value in values.items():
+            yield from _leaves(value, f"{path}.{name}".lstrip("."))
+    elif isinstance(values, list):
+        for number, value in enumerate(values):
+            yield from _leaves(value, f"{path}[{number}]")
+    else:
+        yield path, values
+
+
+def _told(item: ErrorDetails) -> str:
     return f"{'.'.join(map(str, item['loc']))}: {item['msg']}"

@@ -37,6 +37,7 @@ VERSIONS = (
     "0044_keep_adopted_orders_unsent",
     "0046_let_control_add_accounts",
     "0047_describe_feeds",
+    "0048_keep_the_deployment_file",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

@@ -174,6 +174,17 @@ def read_settings(variables: Mapping[str, str]) -> Settings:
     return settings
 
 
+# By the field of the file that describes a deployment.
+_DESCRIBED = {"data.feed": "ALPACA_DATA_FEED", "data.account": "DATA_ACCOUNT"}
+
+
+def described_by(variables: Mapping[str, str]) -> dict[str, str]:
+    """What these variables say that the deployment's file could say too, by its field."""
+    return {
+        name: said for name, variable in _DESCRIBED.items() if (said := variables.get(variable))
+    }
+
+
 def read_broker_keys(
     variables: Mapping[str, str], account: str, broker: str = "alpaca"
 ) -> BrokerKeys:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ops_pipeline.db import accounts, bindings, data_feeds, schema
 from ops_pipeline.db.console.console import Console
+from ops_pipeline.db.deployment import applied
 from ops_pipeline.db.driver.connection import ConnectionTarget, Database, target_from_url
 from ops_pipeline.db.migrations.runner import LIMITS
 from ops_pipeline.db.parameters import GuardRules, Versioned, for_guard, in_force
@@ -53,6 +54,7 @@ from ops_pipeline.runtime.registry import (
 from ops_pipeline.runtime.settings import (
     BrokerKeys,
     Settings,
+    described_by,
     environment,
     has_broker_keys,
     not_configured,
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from ops_pipeline.adapters.secrets import SecretsManager
     from ops_pipeline.stages.account_binding import Binder
     from ops_pipeline.stages.operating.account_setup import AccountSetup
+    from ops_pipeline.stages.operating.deployment_setup import DeploymentSetup
     from ops_pipeline.stages.rebuilding import Rebuilder
 
 
@@ -204,12 +207,28 @@ class Runtime:
         return NyseCalendar()
 
     @cached_property
+    def _data_settings(self) -> Settings:
+        """The settings, with the data plan of the deployment's file where no variable says one."""
+        with self.database.transaction() as tx:
+            chosen = applied.load(tx)
+        known = described_by(self.variables)
+        said = {
+            name: value
+            for name, value in (
+                ("data_feed", chosen.data_feed),
+                ("data_account", chosen.data_account),
+            )
+            if value is not None and name.replace("_", ".") not in known
+        }
+        return self.settings.model_copy(update=said)
+
+    @cached_property
     def market_data(self) -> MarketData:
         """Bars and quotes of MARKET_DATA_VENDOR, where they need keys by data_account's."""
         vendor = self.settings.market_data_vendor
         return bar_vendor_named(vendor).build(
             Access(
-                settings=self.settings,
+                settings=self._data_settings,
                 variables=self.variables,
                 keys=lambda: self.broker_keys(self.data_account, vendor),
             )
@@ -219,7 +238,7 @@ class Runtime:
     def data_feed(self) -> str:
         """The feed that bars come from, known to the database from now on."""
         vendor = self.settings.market_data_vendor
-        feed = bar_vendor_named(vendor).feed(self.settings)
+        feed = bar_vendor_named(vendor).feed(self._data_settings)
         with self.database.transaction() as tx:
             data_feeds.ensure(tx, feed=feed, vendor=vendor)
         return feed
@@ -232,7 +251,7 @@ class Runtime:
             SettingsInvalid: DATA_ACCOUNT names no account at the vendor.
             StaleData: there is no account at the vendor.
         """
-        vendor, chosen = self.settings.market_data_vendor, self.settings.data_account
+        vendor, chosen = self.settings.market_data_vendor, self._data_settings.data_account
         with self.database.transaction() as tx:
             names = accounts.names_at(tx, vendor)
         if chosen is not None and chosen not in names:
@@ -336,6 +355,19 @@ class Runtime:
             knows_broker=broker_named,
             clock=self.clock,
             deployed=self.settings.deployed_accounts,
+        )
+
+    @property
+    def deployment_setup(self) -> "DeploymentSetup":
+        """Brings the deployment to what its file says."""
+        from ops_pipeline.stages.operating.deployment_setup import DeploymentSetup
+
+        return DeploymentSetup(
+            db=self.database,
+            dry=DryDatabase(self.database),
+            accounts=self.account_setup,
+            settings=described_by(self.variables),
+            clock=self.clock,
         )
 
     @property

@@ -25,11 +25,13 @@ from ops_pipeline.ports import Clock
 from ops_pipeline.stages.account_binding import BindCommand
 from ops_pipeline.stages.operating import feed_setup, watching
 from ops_pipeline.stages.operating.account_setup import AccountAction, AccountCommand
+from ops_pipeline.stages.operating.deployment_setup import ApplyCommand
 from ops_pipeline.stages.operating.feed_setup import FeedsWish
 from ops_pipeline.stages.operating.watching import TickersWish
 from ops_pipeline.stages.rebuilding import RebuildCommand
 
 Action = Literal["halt", "resume", "close"]
+SetupAction = Literal["bind", "rebuild", "apply", "feeds", "tickers"]
 
 _WHO = ("operator", "reason")
 
@@ -77,8 +79,9 @@ class Request(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    action: Action | Literal["bind", "rebuild", "feeds", "tickers"] | AccountAction = Field(
-        description="halt, resume, close, bind, rebuild, feeds, tickers, or a change of an account."
+    action: Action | SetupAction | AccountAction = Field(
+        description="halt, resume, close, bind, rebuild, apply, feeds, tickers, or a change of an"
+        " account."
     )
     operator: str = Field(min_length=1, max_length=100, description="Who asks.")
     reason: str = Field(min_length=1, max_length=500, description="Why; it is kept.")
@@ -90,8 +93,8 @@ class Request(BaseModel):
     reset: bool = Field(default=False, description="For bind: give up what is open here.")
     confirm: bool = Field(
         default=False,
-        description="For bind and rebuild: do it; else only compare. Required for a whole close,"
-        " and to resume all accounts.",
+        description="For bind, rebuild and apply: do it; else only compare. Required for a whole"
+        " close, and to resume all accounts.",
     )
     broker: str = Field(default="alpaca", max_length=50, description="For add_account.")
     mode: str = Field(default="paper", description="For add_account: paper or simulated.")
@@ -99,7 +102,10 @@ class Request(BaseModel):
     limits: dict[str, int | float | str | None] = Field(
         default_factory=dict, description="For add_account and limit_account, by name."
     )
-
+    file: dict[str, Any] = Field(default_factory=dict, description="For apply: all of ops.toml.")
+    parameters: bool = Field(
+        default=False, description="For apply: also where other ones are in force than a file's."
+    )
     feeds: FeedsWish | None = Field(
         default=None, description="For feeds: what changes in the list of feeds."
     )
@@ -144,6 +150,9 @@ class Request(BaseModel):
         return AccountCommand(
             **self._named("action", *_WHO, "account", "broker", "mode", "on", "limits")
         )
+
+    def apply_command(self) -> ApplyCommand:
+        return ApplyCommand(**self._named(*_WHO, "file", "parameters", "confirm"))
 
     def setup(self, *, db: UnitsOfWork, clock: Clock) -> dict[str, Any] | None:
         """Carry out what changes feeds or tickers; None where the action is another."""

@@ -5,7 +5,7 @@ from typing import Literal
 # Real money is not offered: neither by the verbs nor by the file.
 Mode = Literal["paper", "simulated"]
 MODES: tuple[Mode, ...] = ("paper", "simulated")
-NO_REAL_MONEY = "live is not offered in this version; expected paper or simulated"
+NO_REAL_MONEY = "expected paper or simulated; real money is not offered in this version"
 
 _SIMULATED = "SIMULATED"
 

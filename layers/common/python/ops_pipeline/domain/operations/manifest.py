@@ -294,7 +294,7 @@ STAGES = (
         memory_mb=512,
         layers=_BROKER,
         accounts="all",
-        env=("DB_SECRET_ID", "ALPACA_TRADING_URL", "DEPLOYED_ACCOUNTS"),
+        env=("DB_SECRET_ID", "ALPACA_TRADING_URL", "ALPACA_DATA_FEED", "DEPLOYED_ACCOUNTS"),
         on_demand="the operator",
         monitoring=NotMonitored("It runs only when the operator calls it."),
     ),

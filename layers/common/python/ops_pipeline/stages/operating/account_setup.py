@@ -4,7 +4,6 @@ Nothing here talks to a broker or touches what is open: an account that is switc
 holds more than its new limits allow, is guarded as before.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.deployment import account_limits
 from ops_pipeline.domain.deployment.account_limits import NEW_LIMITS, LimitValue, shown
+from ops_pipeline.domain.deployment.description import ACCOUNT_NAME, NO_NAME
 from ops_pipeline.domain.deployment.modes import MODES, NO_REAL_MONEY, Mode, stored_mode
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.errors import InvalidInput
@@ -24,8 +24,6 @@ from ops_pipeline.execution import limit_breach
 from ops_pipeline.ports import Clock
 
 AccountAction = Literal["add_account", "switch_account", "limit_account"]
-
-ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +127,7 @@ class AccountSetup:
         """
         self.require_deployed([name])
         if not ACCOUNT_NAME.fullmatch(name):
-            raise InvalidInput(f"account: {name!r}: small letters, digits and _, a letter first")
+            raise InvalidInput(f"account: {NO_NAME}")
         chosen = require_mode(mode)
         self.knows_broker(broker)
         whole = {**NEW_LIMITS, **limits}

@@ -1,0 +1,1 @@
+"""ops.toml on this machine: written from a database, read from its file, held against the rest."""
