@@ -56,6 +56,7 @@ WHERE NOT EXISTS (SELECT 1 FROM orders AS o
 ORDER BY id COLLATE "C"
 """
 _NEWEST = "SELECT max(decided_at) AS at FROM orders WHERE account_name = :account"
+_NEWEST_OWN = f"{_NEWEST} AND purpose <> 'adopted'"
 
 # Fills may follow the order's filled_qty; a stop may have been decided on long before it fills.
 _AWAITING_FILLS = f"""
@@ -190,9 +191,9 @@ def unstored(tx: Transaction, account: str, ids: Sequence[str]) -> list[str]:
     return [row["id"] for row in tx.rows(_UNSTORED, account=account, ids=list(ids))]
 
 
-def newest_at(tx: Transaction, account: str) -> datetime | None:
-    """When the account's newest order was decided; None without one."""
-    row = tx.one(_NEWEST, account=account)
+def newest_at(tx: Transaction, account: str, *, own: bool = False) -> datetime | None:
+    """When the account's newest order was decided, a person's left out if `own`; None: no order."""
+    row = tx.one(_NEWEST_OWN if own else _NEWEST, account=account)
     return row["at"] if row else None
 
 

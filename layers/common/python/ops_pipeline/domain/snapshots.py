@@ -21,7 +21,8 @@ class BrokerLists:
         buying: What resting buys may still cost by symbol, USD; None for an order without a price.
         shorting: What resting sales may sell beyond what is held, likewise.
         sold: client_order_ids of sales with a fill.
-        listed: client_order_ids of all orders, from `since` on.
+        listed: client_order_ids of all orders of the last days, and of those that rest.
+        since: No order in the lists is older.
         illegible: Positions, and orders that may still fill, that could not be read.
     """
 

@@ -54,10 +54,12 @@ class BrokerStatement:
     """One account as its broker reported it, read in this order from `asked_at` on.
 
     Attributes:
+        since: It has all orders and fills from then on.
         before: Our ledger before the first of them was read.
     """
 
     asked_at: datetime
+    since: datetime
     before: LedgerSymbols
     positions: Listing[BrokerPosition]
     orders: Listing[BrokerOrder]
@@ -92,6 +94,10 @@ class BrokerStatement:
             *(f"fill {it.fill_id}" for it in self.fills),
         ]
 
+    def reaches(self, moment: datetime | None) -> bool:
+        """Whether it tells of all that happened since; None asks for nothing."""
+        return moment is None or self.since <= moment
+
     def position(self, symbol: str) -> BrokerPosition | None:
         return next((held for held in self.positions if held.symbol == symbol), None)
 
@@ -108,8 +114,8 @@ def reconcile(
 ) -> tuple[Counter[str], Sequence[str]]:
     """Adopt, repair or close each confirmed break; alert on all, halt entries over the rest.
 
-    A ledger in doubt agrees once everything could be read, nothing is unsettled and nothing was
-    left to the next run.
+    A ledger in doubt agrees once everything that it may have lost could be read, nothing is
+    unsettled and nothing was left to the next run.
 
     Returns the counts, and what could not be carried out: each break stands alone.
     """
@@ -132,7 +138,8 @@ def reconcile(
     halts.set_books_halt(tx, account=ctx.name, reason=reasons[0] if reasons else None)
     # What can't be read may be an order or a fill that the database lost.
     agreed = not (reasons or run.counts["left"] or run.counts["illegible"])
-    halts.set_ledger_agreed(tx, account=ctx.name, agreed_at=ctx.now() if agreed else None)
+    if not agreed or statement.reaches(accounts.load(tx, ctx.name).ledger_compare_from):
+        halts.set_ledger_agreed(tx, account=ctx.name, agreed_at=ctx.now() if agreed else None)
     if not run.counts["differences"] and not unsettled:
         alerts.resolve_kinds(tx, kinds=reconciliation.KINDS, scope=ctx.name, now=ctx.now())
     return run.counts, run.failures

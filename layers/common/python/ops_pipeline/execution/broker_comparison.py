@@ -5,6 +5,7 @@ rest. Here it must stand on both sides of the broker's answers, so that what we 
 none, be older than what may still be under way, and show in a second reading of everything.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,12 +13,14 @@ from ops_pipeline.db import bindings
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.operations import invariants
 from ops_pipeline.db.runs import UnitsOfWork
+from ops_pipeline.domain.broker import BrokerOrder
 from ops_pipeline.domain.operations.invariants import (
     Breach,
     BrokerRecords,
     LedgerRecords,
     Period,
     against_broker,
+    without_row,
 )
 from ops_pipeline.ports import Broker, Clock
 
@@ -60,6 +63,14 @@ def differences(db: UnitsOfWork, reading: Reading, told: BrokerRecords) -> list[
         after = invariants.ledger_records(tx, reading.account, reading.since - _EARLIER)
     again = against_broker(reading.account, after, told, reading.period)
     return sorted({*found} & {*again})
+
+
+def lost(account: str, orders: Sequence[BrokerOrder]) -> list[Breach]:
+    """Orders of ours that our ledger never had: our rows come before, so one reading proves it."""
+    return [
+        Breach("broker_order_has_one_row", account, order.client_order_id, without_row(order))
+        for order in orders
+    ]
 
 
 def confirmed(

@@ -5,7 +5,7 @@ at once. Entries stay halted until an operator resumes.
 """
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ops_pipeline.db import accounts
 from ops_pipeline.db.runs import UnitsOfWork
@@ -17,11 +17,9 @@ from ops_pipeline.errors import BrokerUnavailable, StageFailed
 from ops_pipeline.execution import adoption
 from ops_pipeline.execution.adoption import BrokerStatement, LedgerSymbols
 from ops_pipeline.execution.context import AccountContext
+from ops_pipeline.execution.lost_orders import OLDEST_RESTING
 from ops_pipeline.execution.order_gateway import OrderGateway
 from ops_pipeline.ports import Broker
-
-# An order that rests good till cancelled ends after 90 days at Alpaca.
-OLDEST_RESTING = timedelta(days=91)
 
 
 def compare_if_in_doubt(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> list[str]:
@@ -69,6 +67,7 @@ def _read(
     partly = [order.submitted_at for order in orders if order.filled_quantity > 0]
     return BrokerStatement(
         asked_at=asked_at,
+        since=since,
         before=before,
         positions=positions,
         orders=orders,

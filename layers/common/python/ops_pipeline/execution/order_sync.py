@@ -68,9 +68,17 @@ class _Watched:
 
 
 def sync(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> Synced:
-    """Settle every live order, and book what is told of an order after its end."""
+    """Settle every live order, and book what is told of an order after its end.
+
+    A ledger without an order of these days may have lost some: the broker is asked for them.
+    """
     with db.transaction() as tx:
         watched = _watched(tx, ctx.name, ctx.now())
+    try:
+        lost_orders.look_back(ctx, db, gateway.broker)
+    except BrokerUnavailable as error:
+        ctx.journal.went_wrong("orders_not_synced", account=ctx.name, error=str(error))
+        return Synced(0, 0, (f"orders not synced: {error}",), listed=False)
     if gateway.broker is None or not watched:
         return NOTHING
     asked_at = ctx.now()

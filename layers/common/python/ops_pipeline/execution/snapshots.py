@@ -108,8 +108,8 @@ def read_lists(broker: Broker, at: datetime) -> BrokerLists:
             for order in orders
             if order.side == "sell" and order.filled_quantity > 0
         ),
-        listed=frozenset(order.client_order_id for order in orders),
-        since=since,
+        listed=frozenset(order.client_order_id for order in each.values()),
+        since=min((order.submitted_at for order in resting), default=since),
         illegible=(*held.illegible, *illegible.values()),
     )
 

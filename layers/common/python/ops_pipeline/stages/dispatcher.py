@@ -20,7 +20,7 @@ from ops_pipeline.domain.operations.alerts import order_limit
 from ops_pipeline.domain.orders import Order, Status
 from ops_pipeline.domain.recommendations import Recommendation
 from ops_pipeline.domain.snapshots import MarketSnapshot
-from ops_pipeline.errors import CapExceeded
+from ops_pipeline.errors import BrokerUnavailable, CapExceeded
 from ops_pipeline.execution import (
     account_standing,
     entry,
@@ -88,8 +88,7 @@ def run(
         dispatch_run = _Run(ctx, db, run_id, counts)
         if request.dry_run:
             dispatch_run.rehearse(snapshot)
-        else:
-            _notice_lost_orders(ctx, db, snapshot)
+        elif _lost_orders_are_known(ctx, db, gateway, snapshot):
             dispatch_run.dispatch(snapshot, gateway, market)
     with db.transaction() as tx:
         dispatch.finish_run(tx, run_id, {it: counts[it] for it in _COUNTED}, summary, ctx.now())
@@ -101,12 +100,23 @@ def run(
     )
 
 
-def _notice_lost_orders(ctx: AccountContext, db: UnitsOfWork, snapshot: MarketSnapshot) -> None:
-    """Halt entries where the broker lists an order of ours that the database lost."""
+def _lost_orders_are_known(
+    ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway, snapshot: MarketSnapshot
+) -> bool:
+    """Halt entries where the broker has orders of ours that the database lost.
+
+    False where the broker does not say: no idea is taken up in this run.
+    """
     lists = snapshot.broker.lists
     if lists is not None:
         with db.transaction() as tx:
             lost_orders.notice(tx, ctx, lists.listed, since=lists.since)
+    try:
+        lost_orders.look_back(ctx, db, gateway.broker)
+    except BrokerUnavailable as error:
+        ctx.journal.went_wrong("lost_orders_unknown", account=ctx.name, error=str(error))
+        return False
+    return True
 
 
 def _note_illegible(db: UnitsOfWork, ctx: AccountContext, snapshot: MarketSnapshot) -> None:

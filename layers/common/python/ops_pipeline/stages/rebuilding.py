@@ -159,7 +159,7 @@ class Rebuilder:
     def _read(self, row: AccountRebuild, broker: Broker) -> AccountRebuild:
         """What the broker has; raises AccountMismatch where its orders are another account's."""
         now = self.clock.now()
-        listed = broker.orders_since(now - ledger_comparison.OLDEST_RESTING)
+        listed = broker.orders_since(now - lost_orders.OLDEST_RESTING)
         self._require_own(row.account, listed)
         held = broker.positions()
         return replace(

@@ -26,6 +26,7 @@ from ops_pipeline.execution import (
     adoption,
     broker_comparison,
     cash_check,
+    lost_orders,
     order_sync,
 )
 from ops_pipeline.execution.adoption import BrokerStatement, LedgerSymbols
@@ -194,6 +195,7 @@ def _reconcile(request: ReconcileRequest, db: UnitsOfWork, gateway: OrderGateway
     synced = order_sync.NOTHING if request.dry_run else order_sync.sync(ctx, db, gateway)
     if not synced.listed:
         raise StageFailed("; ".join(synced.failures))
+    lost = lost_orders.look_back(ctx, db, broker, again=True)
     with db.transaction() as tx:
         before = adoption.ledger_symbols(tx, ctx.name)
         reading = broker_comparison.begin(tx, ctx.name, since=since, asked_at=asked_at)
@@ -206,6 +208,7 @@ def _reconcile(request: ReconcileRequest, db: UnitsOfWork, gateway: OrderGateway
     found = broker_comparison.differences(db, reading, _records(statement))
     counts["positions"], counts["orders"] = len(statement.positions), len(statement.orders)
     breaches = broker_comparison.confirmed(db, broker, found, reading, ctx.clock)
+    breaches = sorted({*breaches, *broker_comparison.lost(ctx.name, lost)})
     _keep(db, request, reading, breaches, perf_counter() - started)
     asked_at = ctx.now()
     told = broker.account()
@@ -265,6 +268,7 @@ def _read(
     agree = theirs == before.held and not moved and not positions.illegible
     return BrokerStatement(
         asked_at=asked_at,
+        since=since,
         before=before,
         positions=positions,
         orders=orders,

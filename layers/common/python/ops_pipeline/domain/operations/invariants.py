@@ -178,9 +178,13 @@ def _orders(
             yield Breach("broker_order_has_one_row", account, row.client_order_id, message)
 
 
+def without_row(order: BrokerOrder) -> str:
+    return f"the broker has this order ({order.symbol}, {order.status}), we have no row"
+
+
 def _difference(row: LedgerOrder | None, order: BrokerOrder, times: int) -> str | None:
     if row is None:
-        return f"the broker has this order ({order.symbol}, {order.status}), we have no row"
+        return without_row(order)
     if times > 1:
         return f"the broker has {times} orders under this id"
     if row.broker_order_id != order.broker_order_id:
