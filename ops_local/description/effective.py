@@ -24,6 +24,7 @@ def described(state: DeploymentState, variables: Mapping[str, str] | None) -> li
     for account in state.accounts:
         rows += _account(account, state)
     rows += _data(state, {} if variables is None else described_by(variables))
+    rows += _news(state)
     rows += _parameters(state)
     return [*rows, _row("options.enabled", "false", _DEFAULT)]
 
@@ -60,6 +61,26 @@ def _data(state: DeploymentState, variables: Mapping[str, str]) -> Iterator[Row]
             yield _row(place, variables[place], "environment")
         else:
             yield _row(place, kept or default, _DEFAULT if kept is None else FILE)
+
+
+def _news(state: DeploymentState) -> Iterator[Row]:
+    feeds, tickers = _section(state, "feeds"), _section(state, "tickers")
+    contact = state.contact
+    yield _row(
+        "feeds.contact",
+        contact or "none",
+        _source(feeds, "contact", contact) if contact else _DEFAULT,
+    )
+    on = sum(feed.active for feed in state.feeds)
+    named = {feed.get("url") for feed in feeds.get("feed", ()) if isinstance(feed, Mapping)}
+    same = "feed" in feeds and named == {feed.url for feed in state.feeds}
+    yield _row(
+        "feeds.feed",
+        f"{on} on, {len(state.feeds) - on} off",
+        FILE if same else _DATABASE,
+    )
+    same = "watch" in tickers and set(tickers["watch"]) == set(state.tickers)
+    yield _row("tickers.watch", f"{len(state.tickers)} symbols", FILE if same else _DATABASE)
 
 
 def _parameters(state: DeploymentState) -> Iterator[Row]:

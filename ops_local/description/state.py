@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ops_pipeline.db import parameters
+from ops_pipeline.db import feeds, parameters, tickers
 from ops_pipeline.db.deployment import account_rows, applied
 from ops_pipeline.db.deployment.applied import AppliedDeployment
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.domain.deployment.account_limits import LimitValue
 from ops_pipeline.domain.deployment.modes import mode_shown
+from ops_pipeline.domain.feeds.subscriptions import FeedSpec
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.errors import SettingsInvalid
 
@@ -51,6 +52,9 @@ class DeploymentState:
     """Everything that a file describes."""
 
     accounts: tuple[AccountState, ...]
+    contact: str | None
+    feeds: tuple[FeedSpec, ...]
+    tickers: tuple[str, ...]
     parameters: ParameterState
     applied: AppliedDeployment
 
@@ -59,6 +63,9 @@ def read_state(tx: Transaction) -> DeploymentState:
     """How a database stands, here or in a stack."""
     return DeploymentState(
         accounts=tuple(_account(tx, row) for row in tx.rows(_ACCOUNTS)),
+        contact=feeds.contact(tx),
+        feeds=tuple(it.spec for it in feeds.stored(tx).values() if not it.removed),
+        tickers=tuple(tickers.watched(tx)),
         parameters=_parameters(tx),
         applied=applied.load(tx),
     )

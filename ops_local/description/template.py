@@ -1,6 +1,7 @@
 """Writes ops.toml, with comments, from what a database says."""
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
@@ -26,6 +27,27 @@ _DATA = """
 # keys read them (else the first that has any). In AWS CDK's data_feed and data_account decide.
 [data]
 """
+_FEEDS = """
+# Whom a feed's server may write to: "Company Name admin@company.com". SEC's asks for it.
+[feeds]
+"""
+_NO_FEEDS = """
+# One table for each feed. While none is named the list stays as it is: `ops feeds add --starter`
+# brings those of US agencies. Once one is named, others are taken off the list.
+# [[feeds.feed]]
+# url = "https://www.federalreserve.gov/feeds/press_all.xml"
+# source = "Federal Reserve"
+# on = true
+# poll_every_s = 300
+"""
+_SOME_FEEDS = """
+# One table for each feed; on = false keeps it and does not fetch it. One that is not named is taken
+# off the list, and its news stays.
+"""
+_TICKERS = """
+# What is watched. Positions in the rest are guarded all the same.
+[tickers]
+"""
 _PARAMETERS = """
 # What differs from the defaults, a table for each section, as [parameters.exits] stop_loss = 0.02.
 # Where learning, a rollback or a person has put others in force since, `ops apply` shows that and
@@ -43,8 +65,9 @@ enabled = false
 
 def render(state: DeploymentState) -> str:
     """The file's text; applied to the same database it changes nothing but to be kept."""
-    parts = [_HEAD, _ACCOUNTS, *(_account(account) for account in state.accounts), *_data(state)]
-    return "".join([*parts, *_parameters(state), _REST])
+    accounts = (_account(account) for account in state.accounts)
+    news = (*_feeds(state), *_tickers(state))
+    return "".join([_HEAD, _ACCOUNTS, *accounts, *_data(state), *news, *_parameters(state), _REST])
 
 
 def _account(account: AccountState) -> str:
@@ -71,6 +94,34 @@ def _data(state: DeploymentState) -> Iterator[str]:
         yield f'# account = "{state.accounts[0].name if state.accounts else "large"}"\n'
     else:
         yield f"account = {_text(state.applied.data_account)}\n"
+
+
+def _feeds(state: DeploymentState) -> Iterator[str]:
+    yield _FEEDS
+    if state.contact is None:
+        yield '# contact = "Company Name admin@company.com"\n'
+    else:
+        yield f"contact = {_text(state.contact)}\n"
+    yield _SOME_FEEDS if state.feeds else _NO_FEEDS
+    for feed in state.feeds:
+        said = {
+            "url": feed.url,
+            "source": feed.source,
+            "on": feed.active,
+            "poll_every_s": feed.poll_every_s,
+            "max_age_h": feed.max_age_h,
+            "terms": feed.terms,
+        }
+        yield "[[feeds.feed]]\n"
+        yield from (f"{name} = {_text(value)}\n" for name, value in said.items())
+        yield "\n"
+
+
+def _tickers(state: DeploymentState) -> Iterator[str]:
+    yield _TICKERS
+    listed = ", ".join(map(_text, sorted(state.tickers)))
+    words = textwrap.wrap(listed, width=90, break_long_words=False, break_on_hyphens=False)
+    yield "watch = [\n" + "".join(f"    {line}\n" for line in words) + "]\n"
 
 
 def _parameters(state: DeploymentState) -> Iterator[str]:

@@ -15,6 +15,8 @@ from ops_local.replay_environment import ACCOUNTS, ReplayEnvironment
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.errors import OpsError
+from ops_pipeline.runtime.registry import broker_named
+from ops_pipeline.stages.operating.account_setup import AccountCommand, AccountSetup
 from tests.support.refusals import unless_a_fill_may_be_late
 
 _OPEN = """
@@ -99,10 +101,10 @@ class People:
         self._cancel(lambda _: True)
 
     def switch_off(self) -> None:
-        self._update("active = false")
+        self._switch(on=False)
 
     def switch_on(self) -> None:
-        self._update("active = true")
+        self._switch(on=True)
 
     def change_the_mode(self) -> None:
         """Refused while anything is open; where it is not, it is changed back at once."""
@@ -149,6 +151,16 @@ class People:
             mine = order["account_number"] == number and order["status"] in _LIVE
             if mine and chosen(order["client_order_id"]):
                 self.world.exchange.end_order("large", order["client_order_id"], "canceled")
+
+    def _switch(self, *, on: bool) -> None:
+        """As `ops accounts switch large on` and `off` do it."""
+        command = AccountCommand(
+            action="switch_account", operator="people", reason="a day with people", account="large",
+            on=on,
+        )  # fmt: skip
+        with closing(self._login()) as database:
+            clock = self.world.clock
+            AccountSetup(db=database, knows_broker=broker_named, clock=clock).run(command)
 
     def _update(self, change: str) -> None:
         with closing(self._login()) as database, database.transaction() as tx:

@@ -24,6 +24,21 @@ from tests.support.lambda_endpoint import STACK, lambda_endpoint
 from tests.support.stand_ins import in_process
 
 BOTH = "[accounts.large]\n[accounts.tiny]\n"
+SEC, OTHER = "https://www.sec.gov/news/pressreleases.rss", "https://example.com/rss"
+NEWS = f"""
+[feeds]
+contact = "Example Fund ops@example.com"
+[[feeds.feed]]
+url = "{SEC}"
+source = "SEC"
+[tickers]
+watch = ["AAPL", "NEWCO"]
+"""
+WATCHED = {
+    "SPY", "QQQ", "AAPL", "MSFT", "NVDA", "AMZN", "GOOGL", "META", "TSLA", "AMD", "NFLX", "INTC",
+    "AVGO", "ORCL", "CRM", "ADBE", "JPM", "BAC", "GS", "V", "MA", "UNH", "JNJ", "PFE", "BMY", "XOM",
+    "CVX", "WMT", "HD", "DIS", "BA", "KO", "NKE",
+}  # fmt: skip
 Ops = Callable[..., int]
 
 
@@ -280,6 +295,63 @@ def test_cdk_json_beside_the_file_names_the_same_accounts(
     assert ops("apply", "--plan") == 0
     write('{"context": {}}', "cdk.json")
     assert ops("apply", "--plan") == 0
+
+
+def test_feeds_and_tickers_are_those_of_the_file_and_what_is_left_out_keeps_its_history(
+    ops: Ops, db: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ops("feeds", "add", OTHER, "--source", "Other", "--reason", "r") == 0
+    write(BOTH + NEWS)
+    capsys.readouterr()
+    assert ops("apply", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["changed"] == [
+        "feeds.contact: Example Fund ops@example.com",
+        f"feeds.feed: add {SEC} (SEC)",
+        f"feeds.feed: remove {OTHER} (Other)",
+        "tickers.watch: watch NEWCO",
+        f"tickers.watch: stop watching {', '.join(sorted(WATCHED - {'AAPL'}))}",
+    ]
+    found = rows(db, "SELECT url, active, removed FROM feed_state ORDER BY removed")
+    assert [tuple(row.values()) for row in found] == [(SEC, True, False), (OTHER, False, True)]
+    watched = rows(db, "SELECT ticker FROM tickers WHERE is_watched ORDER BY 1")
+    assert [row["ticker"] for row in watched] == ["AAPL", "NEWCO"]
+    assert len(rows(db, "SELECT 1 FROM tickers WHERE NOT is_watched")) >= len(WATCHED) - 1
+    assert ops("apply") == 0
+    assert capsys.readouterr().out == "nothing to do\n"
+    [last] = actions(db)[1:]
+    assert (last["action"], last["operator"]) == ("apply", "ann")
+
+
+def test_what_a_whole_database_says_is_written_and_applied_without_a_change(
+    ops: Ops, db: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(
+        BOTH + NEWS + "[parameters.sizing]\ntiers = [{ name = 'any', equity_up_to = 'none',"
+        " day_trade_risk = 0.01, swing_trade_risk = 0.02, most_contracts = 1 }]\n"
+    )
+    assert ops("apply") == 0
+    before = rows(db, "SELECT * FROM feed_state ORDER BY url")
+    Path("ops.toml").unlink()
+    assert ops("init") == 0
+    capsys.readouterr()
+    assert ops("apply", "--plan", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["changed"] == ["data.feed: not set -> iex"]
+    assert ops("apply") == 0
+    assert rows(db, "SELECT * FROM feed_state ORDER BY url") == before
+    assert rows(db, "SELECT count(*) AS n FROM parameter_versions") == [{"n": 2}]
+
+
+def test_sec_s_feed_needs_a_contact_and_an_odd_symbol_is_none(
+    ops: Ops, db: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(BOTH + NEWS.replace("contact", "# contact").replace("NEWCO", "no symbol"))
+    assert ops("apply") == 1
+    said = capsys.readouterr().err
+    assert "ops.toml has 2 problems, nothing was changed" in said
+    assert f"feeds.feed {SEC}: sec.gov asks for a contact address" in said
+    assert "tickers.watch: 'NO SYMBOL' is no symbol" in said
+    assert rows(db, "SELECT 1 FROM feed_state") == []
+    assert rows(db, "SELECT 1 FROM applied_deployment") == []
 
 
 def test_config_says_where_each_value_comes_from(

@@ -7,6 +7,7 @@ import pytest
 
 from ops_pipeline.domain.deployment.description import DeploymentFile, read_description
 from ops_pipeline.domain.deployment.secrets import secrets_in
+from tests.conftest import ROOT
 
 WHOLE = """
 strategy = "news"
@@ -80,13 +81,16 @@ def test_every_wrong_field_is_named_with_what_was_expected_all_at_once() -> None
         feed = "otc"
         account = "huge"
         [feeds]
-        contact = 3
+        contact = "nobody"
         [[feeds.feed]]
         url = "https://example.com/rss"
         [[feeds.feed]]
         url = "https://example.com/rss"
         source = "x"
         poll_every_s = "often"
+        [[feeds.feed]]
+        url = "gopher://example.com"
+        source = "x"
         [tickers]
         watch = "AAPL"
         [parameters]
@@ -107,6 +111,7 @@ def test_every_wrong_field_is_named_with_what_was_expected_all_at_once() -> None
         "feeds.contact",
         "feeds.feed[0].source",
         "feeds.feed[1].poll_every_s",
+        "feeds.feed[2]",
         "feeds.feed[1].url",
         "tickers.watch",
         "strategy",
@@ -167,5 +172,10 @@ def test_a_secret_is_refused_by_its_place_and_never_repeated(line: str) -> None:
 
 def test_what_is_no_secret_is_taken_for_none() -> None:
     assert list(secrets_in(tomllib.loads(WHOLE))) == []
+    starter = tomllib.loads((ROOT / "ops_local" / "feeds" / "starter.toml").read_text())
+    assert list(secrets_in(starter)) == []
+    assert (
+        list(secrets_in({"url": "https://example.com/rss?keywords=a&author=b&key_figures=c"})) == []
+    )
     news = "https://news.google.com/rss/topics/CAAqJggKIiBDQkFTRWdvSUwyMHZNRGx6TVdZU0FtVnVHZ0pWVXlnQVAB"
     assert list(secrets_in({"url": f"{news}?hl=en-US"})) == []

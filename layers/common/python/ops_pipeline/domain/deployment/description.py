@@ -13,6 +13,7 @@ from ops_pipeline.domain.deployment.account_limits import (
 from ops_pipeline.domain.deployment.modes import MODES, NO_REAL_MONEY, Mode
 from ops_pipeline.domain.deployment.secrets import secrets_in
 from ops_pipeline.domain.deployment.tables import TableReader
+from ops_pipeline.domain.feeds.subscriptions import FeedSpec, problem_with, problem_with_contact
 
 FILE = "ops.toml"
 ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
@@ -20,6 +21,7 @@ NO_NAME = "an account's name has small letters, digits and _, a letter first"
 # The only one there is; its parameters are what can be chosen.
 STRATEGY = "news"
 DATA_FEEDS = ("iex", "sip")
+_SOMEBODY = "Somebody a@b.cd"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,18 +40,6 @@ class AccountDescription:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeedDescription:
-    """One feed of news."""
-
-    url: str
-    source: str
-    on: bool = True
-    poll_every_s: int = 60
-    max_age_h: int = 72
-    terms: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentFile:
     """The whole file. What it does not name is left as it is.
 
@@ -65,7 +55,7 @@ class DeploymentFile:
     data_feed: str | None = None
     data_account: str | None = None
     contact: str | None = None
-    feeds: tuple[FeedDescription, ...] | None = None
+    feeds: tuple[FeedSpec, ...] | None = None
     tickers: tuple[str, ...] | None = None
     parameters: Mapping[str, object] | None = None
 
@@ -87,7 +77,7 @@ def read_description(values: Mapping[str, object]) -> tuple[DeploymentFile, list
         accounts=accounts,
         data_feed=data.text("feed", one_of=DATA_FEEDS) if "feed" in data else None,
         data_account=_data_account(data, names),
-        contact=feeds.text("contact") or None,
+        contact=_contact(feeds),
         feeds=_feeds(feeds),
         tickers=_tickers(file),
         parameters=_parameters(file),
@@ -145,7 +135,14 @@ def _data_account(data: TableReader, names: tuple[str, ...]) -> str | None:
     return chosen
 
 
-def _feeds(feeds: TableReader) -> tuple[FeedDescription, ...] | None:
+def _contact(feeds: TableReader) -> str | None:
+    contact = feeds.text("contact").strip()
+    if contact and (problem := problem_with_contact(contact)) is not None:
+        feeds.wrong("contact", problem)
+    return contact or None
+
+
+def _feeds(feeds: TableReader) -> tuple[FeedSpec, ...] | None:
     listed = tuple(_feed(table) for table in feeds.tables("feed"))
     urls = [feed.url for feed in listed]
     for number, url in enumerate(urls):
@@ -154,19 +151,24 @@ def _feeds(feeds: TableReader) -> tuple[FeedDescription, ...] | None:
     return listed if "feed" in feeds else None
 
 
-def _feed(table: TableReader) -> FeedDescription:
+def _feed(table: TableReader) -> FeedSpec:
+    known = len(table.problems)
     for name in ("url", "source"):
         if name not in table:
             table.wrong(name, "is missing: expected a text")
-    feed = FeedDescription(
+    feed = FeedSpec(
         url=table.text("url"),
         source=table.text("source"),
-        on=table.flag("on", default=True),
+        active=table.flag("on", default=True),
         poll_every_s=table.whole("poll_every_s", 60),
         max_age_h=table.whole("max_age_h", 72),
         terms=table.text("terms"),
     )
     table.done()
+    # Whether its server wants a contact is asked where the stored one is known.
+    problem = problem_with(feed, _SOMEBODY) if len(table.problems) == known else None
+    if problem is not None:
+        table.problems.append(f"{table.path}: {problem}")
     return feed
 
 

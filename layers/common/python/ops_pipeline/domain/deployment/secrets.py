@@ -11,7 +11,11 @@ _NAMES = re.compile(
     r"secret|passw|token|api_?key|key_?id|credential|private_?key|account_?number|\bkey\b|login",
     re.IGNORECASE,
 )
-_QUERY = re.compile(r"secret|passw|token|key|auth|sig", re.IGNORECASE)
+# Of an address: apikey and x-token, and neither keywords nor author.
+_QUERY = re.compile(
+    r"secret|passw|token|(^|[_-])(api|access)?_?key$|^auth(orization)?$|^sig(nature)?$",
+    re.IGNORECASE,
+)
 _VALUES = (
     # Alpaca's ids of keys, on paper, of real money and of brokers; its secrets; AWS's ids.
     re.compile(r"\b[PAC]K[A-Z0-9]{16,}\b"),

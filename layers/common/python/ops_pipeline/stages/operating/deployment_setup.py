@@ -23,9 +23,11 @@ from ops_pipeline.domain.deployment.description import (
     read_description,
 )
 from ops_pipeline.domain.deployment.modes import stored_mode
+from ops_pipeline.domain.feeds.subscriptions import FeedChange
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.errors import InvalidInput, SettingsInvalid
 from ops_pipeline.ports import Clock
+from ops_pipeline.stages.operating import feed_setup, watching
 from ops_pipeline.stages.operating.account_setup import AccountChange, AccountSetup
 
 
@@ -127,6 +129,14 @@ class DeploymentSetup:
         )
 
 
+def _of_feed(change: FeedChange) -> str:
+    """A change of the list of feeds, with the values before and after."""
+    details = "".join(
+        f", {name}: {before} -> {after}" for name, (before, after) in change.changed.items()
+    )
+    return f"feeds.feed: {change.change} {change.spec.url} ({change.spec.source}){details}"
+
+
 def _require(wrong: list[str]) -> None:
     """Raises InvalidInput with a line for each, if there is any."""
     if wrong:
@@ -162,6 +172,8 @@ class _Application:
             self._account(account)
         self._accounts_not_named()
         self._data()
+        self._feeds()
+        self._tickers()
         self._parameters()
         if not self.changed and self.after != self.before:
             self.changed.append(f"{FILE}: kept as what describes this deployment")
@@ -246,6 +258,37 @@ class _Application:
         if place not in self.setup.settings:
             self.notes.append(f"{place}: read when `ops up` starts the next time")
         return wanted
+
+    def _feeds(self) -> None:
+        """The list of feeds; one that is not named is removed from it and keeps its news."""
+        named, contact = self.described.feeds, self.described.contact
+        if named is None:
+            plan = feed_setup.plan_additions(self.tx, (), contact=contact)
+        else:
+            plan = feed_setup.plan_exactly(self.tx, named, contact=contact)
+        self.refused += [f"feeds.feed {url}: {why}" for url, why in plan.refused.items()]
+        if plan.contact is not None:
+            self.changed.append(f"feeds.contact: {plan.contact}")
+        self.changed += [_of_feed(change) for change in plan.changes]
+        feed_setup.apply(self.tx, plan, self.setup.clock.now())
+
+    def _tickers(self) -> None:
+        """What is watched; positions in the rest are guarded all the same."""
+        named = self.described.tickers
+        if named is None:
+            return
+        try:
+            plan = watching.plan_watched_only(self.tx, named)
+            watching.watch_only(self.tx, named)
+        except InvalidInput as error:
+            self.refused.append(f"tickers.watch: {error}")
+            return
+        for watched, what in ((True, "watch"), (False, "stop watching")):
+            if symbols := [symbol for symbol, to in plan.items() if to is watched]:
+                self.changed.append(f"tickers.watch: {what} {', '.join(symbols)}")
+        if plan and (unknown := watching.without_name(self.tx)):
+            names = ", ".join(unknown)
+            self.notes.append(f"tickers.watch: no news finds {names}, whose names nobody gave")
 
     def _parameters(self) -> None:
         if self.described.parameters is None:
