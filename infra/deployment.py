@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ops_pipeline.domain.deployment.description import differing_accounts
+from ops_pipeline.domain.deployment.named_accounts import differing_accounts
 from ops_pipeline.domain.operations.stage import Stage
 
 MAIN = "main"

@@ -19,7 +19,7 @@ from ops_local.summary import Part
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import default_parameters
 from ops_pipeline.db.driver.connection import Database, target_from_url
-from ops_pipeline.domain.deployment.description import FILE
+from ops_pipeline.domain.deployment.named_accounts import FILE
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime.wiring import Runtime
 from ops_pipeline.stages.operating.deployment_setup import ApplyCommand

@@ -6,7 +6,8 @@ from typing import Any
 from ops_local.description.state import AccountState, DeploymentState
 from ops_pipeline.db.driver.connection import Row
 from ops_pipeline.domain.deployment.account_limits import LIMITS, shown
-from ops_pipeline.domain.deployment.description import FILE, STRATEGY
+from ops_pipeline.domain.deployment.description import STRATEGY
+from ops_pipeline.domain.deployment.named_accounts import FILE
 from ops_pipeline.runtime.settings import Settings, described_by
 
 _DATABASE, _DEFAULT = "database", "default"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ops_pipeline.domain.deployment.description import FILE, differing_accounts
+from ops_pipeline.domain.deployment.named_accounts import FILE, differing_accounts
 from ops_pipeline.errors import InvalidInput
 
 CONTEXT = "cdk.json"

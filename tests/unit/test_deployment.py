@@ -1,6 +1,8 @@
 """A context value that makes no sense is refused by name, before anything is built."""
 
 import re
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -78,3 +80,12 @@ def test_the_file_beside_it_names_the_same_accounts(tmp_path: Path) -> None:
     file.write_text("[accounts.large\n")
     with pytest.raises(ContextInvalid, match=r"ops\.toml: Expected"):
         require_same_accounts(_read(), file)
+
+
+def test_it_needs_no_package_that_the_app_does_not_have() -> None:
+    program = "import sys, infra.deployment; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert loaded & {"numpy", "pg8000", "publicsuffixlist", "pydantic"} == set()

@@ -1,7 +1,7 @@
 """What ops.toml says: a deployment as one file describes it."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ops_pipeline.domain.deployment.account_limits import (
@@ -15,7 +15,6 @@ from ops_pipeline.domain.deployment.secrets import secrets_in
 from ops_pipeline.domain.deployment.tables import TableReader
 from ops_pipeline.domain.feeds.subscriptions import FeedSpec, problem_with, problem_with_contact
 
-FILE = "ops.toml"
 ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 NO_NAME = "an account's name has small letters, digits and _, a letter first"
 # The only one there is; its parameters are what can be chosen.
@@ -87,15 +86,6 @@ def read_description(values: Mapping[str, object]) -> tuple[DeploymentFile, list
     _reserved(file)
     file.done()
     return described, file.problems
-
-
-def differing_accounts(file: Iterable[str], other: Iterable[str], where: str) -> list[str]:
-    """A sentence on each account that is named in the file or in the other place alone."""
-    both = set(file), set(other)
-    return [
-        f"accounts.{name}: named in {FILE if name in both[0] else where} alone: name it in both"
-        for name in sorted(both[0] ^ both[1])
-    ]
 
 
 def _accounts(file: TableReader) -> tuple[AccountDescription, ...]:

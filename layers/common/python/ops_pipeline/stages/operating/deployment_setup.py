@@ -16,13 +16,12 @@ from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.operations import operator
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain.deployment.description import (
-    FILE,
     AccountDescription,
     DeploymentFile,
-    differing_accounts,
     read_description,
 )
 from ops_pipeline.domain.deployment.modes import stored_mode
+from ops_pipeline.domain.deployment.named_accounts import FILE, differing_accounts
 from ops_pipeline.domain.feeds.subscriptions import FeedChange
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.errors import InvalidInput, SettingsInvalid
