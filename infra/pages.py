@@ -133,7 +133,9 @@ def _output(stage: Stage) -> str:
     if stage.output is None:
         return NOTHING
     minutes = stage.output.due_after // timedelta(minutes=1)
-    return f"rows in {stage.output.table}, from {minutes} minutes after the open"
+    oldest = stage.output.oldest // timedelta(minutes=1)
+    since = f"from {minutes} minutes after the open"
+    return f"rows in {stage.output.table}, {since}, the newest under {oldest} minutes old"
 
 
 def picture() -> str:

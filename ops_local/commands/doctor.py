@@ -21,9 +21,11 @@ from ops_pipeline.db import accounts, schema
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.db.operations import comparisons, invariants, overview
 from ops_pipeline.domain.market import new_york_day
+from ops_pipeline.domain.operations.health import Finding
 from ops_pipeline.domain.operations.invariants import MEANINGS
 from ops_pipeline.runtime import log, wiring
 from ops_pipeline.runtime.wiring import Runtime
+from ops_pipeline.stages.healthcheck import examine_news
 
 BROKER = "Differences from the broker"
 _NOT_ASKED = (
@@ -65,11 +67,16 @@ def examine(tx: Transaction, present: Callable[[], datetime]) -> list[Part]:
             "Broken invariants",
             [{**asdict(breach), "meaning": MEANINGS[breach.invariant]} for breach in breaches],
         ),
+        Part("News", [_row(it) for it in examine_news(tx, now) if not it.passed]),
         Part("Last runs that failed", overview.failed_runs(tx)),
         Part("Orders of unknown outcome", overview.unknown_orders(tx)),
         Part("Open alerts", overview.open_alerts(tx)),
         Part("Logins that somebody altered", overview.altered_logins(tx)),
     ]
+
+
+def _row(finding: Finding) -> Row:
+    return {"finding": finding.kind, "subject": finding.subject, "message": finding.message}
 
 
 def _last_found(tx: Transaction, present: datetime) -> list[Row]:

@@ -28,6 +28,7 @@ from tests.support.stand_ins import (
     leading_to,
     prepared,
 )
+from tests.support.subscribing import subscribe_wire
 
 LATER = timedelta(minutes=10)
 HELD = "large position_equals_the_broker AAA: 0 in our records, 3 at the broker"
@@ -44,6 +45,7 @@ def variables(
     exchange: RunningExchange, database_urls: DatabaseUrls, db: Database
 ) -> dict[str, str]:
     prepared(db, "AAA")
+    subscribe_wire(db)
     return leading_to(exchange, database_urls)
 
 

@@ -21,6 +21,7 @@ from tests.support.builders_trading import TradingBench
 from tests.support.fakes import FixedClock
 from tests.support.lambda_endpoint import STACK, lambda_endpoint
 from tests.support.stand_ins import in_process
+from tests.support.subscribing import subscribe_wire
 
 NOW = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
 
@@ -166,6 +167,7 @@ def test_a_deployed_stack_is_examined_by_the_same_statements(
     stack: str, db: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bench = TradingBench(db)
+    subscribe_wire(db)
     # Nobody's keys are there, and who cannot be asked is not well.
     assert main(["doctor", "--stack", stack, "--json"]) == 1
     assert len(_answered(capsys)["Differences from the broker"]) == 2

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,11 @@ from ops_pipeline.db.driver.connection import ConnectionTarget, Database, target
 from ops_pipeline.domain.legible import Listing
 from ops_pipeline.errors import BrokerUnavailable, DatabaseUnavailable, StageFailed
 from ops_pipeline.stages import dispatcher, position_manager
+from ops_pipeline.stages.healthcheck import examine_news
 from ops_pipeline.stages.request import AccountRequest
 from tests.support.builders_trading import DAY, TradingBench
 from tests.support.fakes import FixedCalendar
+from tests.support.subscribing import subscribe_wire
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "fail-closed.md"
 COLUMNS = ("no legible answer", "stale", "empty")
@@ -60,6 +63,12 @@ A quote is implausible when it is wider than its price and the time of day allow
 a side, or its mid is far from the last bar, the last trade and the quote before: it decides
 nothing, and after three ticks without one that is believed the alert is opened. An exit that is due
 whatever the price is goes out within a collar around the last trade or bar.
+
+Without news a signal's confidence is what prices alone give it: stories lift or lower it, and none
+is not bad news. So entries go on, and what is missing is told instead: `no_feeds` at once,
+`feed_failing` after two hours without a feed in its answers (a web page, an empty answer and JSON
+with status 200 are none), `feed_old` once its newest item is older than its `max_age_h`, and
+`output_stale` for inbound_events_raw when no feed at all had a new item for two hours of a session.
 
 Beside what fails, an operator's word refuses entries: `account_active` while the account has
 `active = false`, `trading_state` while it is halted (by the pipeline itself too, where the database
@@ -145,6 +154,21 @@ def _no_fills(bench: TradingBench) -> None:
     bench.broker.fills_withheld = True
 
 
+def _no_news(bench: TradingBench) -> None:
+    """The feeds are gone, and the newest story with them."""
+    subscribe_wire(bench.db)
+    bench.run("UPDATE feed_state SET failures_in_a_row = 9, last_error = 'the answer is no feed'")
+
+
+def _old_news(bench: TradingBench) -> None:
+    """The feeds answer, and have had nothing new for two days."""
+    subscribe_wire(bench.db)
+    bench.run(
+        "UPDATE feed_state SET max_age_h = 24, last_succeeded_at = subscribed_at,"
+        f" newest_item_at = subscribed_at - {_TWO_DAYS}"
+    )
+
+
 CELLS = (
     Cell("quotes", COLUMNS[0], _no_market),
     Cell("quotes", COLUMNS[1], _old_quotes),
@@ -168,6 +192,9 @@ CELLS = (
     ),
     Cell("VIX", COLUMNS[1], _run("UPDATE vix_history SET day = day - 9")),
     Cell("VIX", COLUMNS[2], _run("UPDATE vix_history SET day = day + 99")),
+    Cell("news", COLUMNS[0], _no_news),
+    Cell("news", COLUMNS[1], _old_news),
+    Cell("news", COLUMNS[2], _run("DELETE FROM feed_state")),
     Cell("calendar", COLUMNS[2], _no_session),
     Cell("clock", "behind", _clock_behind),
     Cell("clock", "ahead", _clock_ahead),
@@ -185,14 +212,22 @@ CELLS = (
 )
 
 
-def entries(bench: TradingBench) -> str:
+def entries(cell: Cell, bench: TradingBench) -> str:
     number = bench.recommend("BBB")
     bench.dispatch()
     row = bench.recommendation(number)
     gates = row["risk_gate_json"] or {}
     gates = json.loads(gates) if isinstance(gates, str) else gates
     refused = sorted(name for name, verdict in gates.items() if not verdict["passed"])
-    return f"refused: {', '.join(refused)}" if refused else "as usual"
+    told = f"refused: {', '.join(refused)}" if refused else "as usual"
+    return told + (f", alert {_news_alert(bench)}" if cell.what == "news" else "")
+
+
+def _news_alert(bench: TradingBench) -> str:
+    """What the healthcheck says once it has lasted: from the rows as they are then."""
+    with bench.db.transaction() as tx:
+        found = examine_news(tx, bench.tick + timedelta(days=1))
+    return ", ".join(it.kind for it in found if not it.passed)
 
 
 def exits(bench: TradingBench) -> str:
@@ -224,9 +259,9 @@ def test_no_entry_is_made_on_what_is_unknown_and_nothing_is_closed_without_evide
     bench.quote("BBB")
     cell.spoil(bench)
     table[f"{cell.what}, {cell.how}"] = (
-        f"| {cell.what} | {cell.how} | {entries(bench)} | {exits(bench)} |"
+        f"| {cell.what} | {cell.how} | {entries(cell, bench)} | {exits(bench)} |"
     )
-    assert len(bench.orders("entry")) == 1 or cell.what.endswith(("list", "look-up"))
+    assert len(bench.orders("entry")) == 1 or cell.what.endswith(("list", "look-up", "news"))
 
 
 def test_without_postgres_nothing_is_sent_and_the_resting_stop_is_left_alone(

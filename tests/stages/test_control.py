@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from ops_local.cli import main
+from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.operations.invariants import MEANINGS
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.stages import control
 from ops_pipeline.stages.control import Action, ControlCommand
 from tests.support.builders_trading import DAY_AFTER, TradingBench
+from tests.support.subscribing import subscribe_wire
 
 BROKEN = "Broken invariants"
 
@@ -188,10 +190,18 @@ def test_five_losses_in_a_row_halt_the_account_until_somebody_resumes_it(
     assert bench.orders("entry")[-1]["symbol"] == "CCC"
 
 
-def test_the_doctor_finds_nothing_wrong_with_a_fresh_database(
-    admin_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_doctor_misses_nothing_but_feeds_in_a_fresh_database(
+    db: Database,
+    admin_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", admin_url)
+    assert main(["doctor", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [part for part, rows in found.items() if rows] == ["News"]
+    assert [row["finding"] for row in found["News"]] == ["no_feeds"]
+    subscribe_wire(db)
     assert main(["doctor", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[BROKEN] == []
 

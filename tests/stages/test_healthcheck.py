@@ -17,6 +17,7 @@ from ops_pipeline.stages import control, healthcheck, run_failure
 from ops_pipeline.stages.request import TickRequest
 from tests.support.builders_trading import TradingBench
 from tests.support.fakes import FixedClock
+from tests.support.subscribing import store_item, subscribe_wire
 
 WEDNESDAY = date(2026, 2, 4)
 HOLIDAY = date(2026, 2, 16)
@@ -63,6 +64,7 @@ def last(tick: datetime, minutes: int = 2) -> list[datetime]:
 def store_output(db: Database, newest: datetime) -> None:
     with db.transaction() as tx:
         parameters.activate(tx, Parameters(), source="default", now=newest)
+        store_item(tx, 1, newest)
         tx.execute(
             "INSERT INTO lane_telemetry VALUES ('SPY', :ts, 1, 1, 1, 1, 5, 'iex', :seen)",
             ts=newest,
@@ -78,6 +80,12 @@ def store_output(db: Database, newest: datetime) -> None:
             ts=newest,
             seen=newest + MINUTE,
         )
+
+
+@pytest.fixture(autouse=True)
+def _subscribed(db: Database) -> None:
+    """News are looked at in tests of their own."""
+    subscribe_wire(db)
 
 
 def open_alerts(db: Database) -> list[dict[str, Any]]:
@@ -112,7 +120,7 @@ def test_a_minute_in_which_all_ran_raises_nothing(db: Database) -> None:
     outcome = check(db, NOON)
 
     assert outcome.unwell == []
-    assert outcome.checked == 21
+    assert outcome.checked == 23
     assert open_alerts(db) == []
 
 
@@ -224,8 +232,12 @@ def test_an_empty_table_is_not_fresh(db: Database) -> None:
     check(db, NOON)
 
     alerts = open_alerts(db)
-    assert [alert["subject"] for alert in alerts] == ["lane_features", "lane_telemetry"]
-    assert alerts[0]["message"] == "lane_features is empty; the limit is 240 s"
+    assert [alert["subject"] for alert in alerts] == [
+        "inbound_events_raw",
+        "lane_features",
+        "lane_telemetry",
+    ]
+    assert alerts[1]["message"] == "lane_features is empty; the limit is 240 s"
 
 
 def recommend(db: Database, status: str, count: int, *, first: int, account: str) -> None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ops_pipeline.db import accounts
 from ops_pipeline.db.driver.connection import Transaction
-from ops_pipeline.db.operations import alerts, comparisons, health, invariants
+from ops_pipeline.db.operations import alerts, comparisons, health, invariants, news_health
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain.market import Session, new_york_day
 from ops_pipeline.domain.operations.alerts import Alert, AlertKey
@@ -29,6 +29,13 @@ from ops_pipeline.domain.operations.health import (
     unconfigured_accounts,
 )
 from ops_pipeline.domain.operations.invariants import Breach
+from ops_pipeline.domain.operations.news_health import (
+    FEED_KINDS,
+    NEWS_TABLE,
+    NO_FEEDS,
+    ended,
+    news_findings,
+)
 from ops_pipeline.domain.operations.refusals import blocked_entries
 from ops_pipeline.domain.operations.stage import RunScope
 from ops_pipeline.ports import Calendar, Clock
@@ -100,7 +107,10 @@ def _findings(tx: Transaction, request: TickRequest, calendar: Calendar) -> list
         "guard": accounts.guard_accounts(tx, tick),
     }
     runs = health.succeeded_runs(tx, since=oldest)
-    newest = health.newest_minutes(tx, until=tick)
+    newest, news = health.newest_minutes(tx, until=tick), _news(tx, tick)
+    if any(it.kind == NO_FEEDS and not it.passed for it in news):
+        # One alert says it.
+        del newest[NEWS_TABLE]
     final = health.final_recommendations(tx, since=tick - _FAILURES_WITHIN)
     configured = health.configured_accounts(tx, until=tick)
     return [
@@ -109,10 +119,29 @@ def _findings(tx: Transaction, request: TickRequest, calendar: Calendar) -> list
         *_uncompared(tx, request, session, configured),
         *unconfigured_accounts(configured),
         *stale_outputs(tick, session, newest),
+        *news,
         classifier_backlog(health.waiting_items(tx, before=tick - LONGEST_WAIT)),
         *failing_accounts(final),
         *blocked_entries(health.refused_entries(tx, since=tick - _FAILURES_WITHIN)),
     ]
+
+
+def examine_news(tx: Transaction, tick: datetime) -> list[Finding]:
+    """Whether there are feeds, and each check of one that fails, as of that moment."""
+    return news_findings(
+        tick,
+        news_health.feeds_on(tx),
+        news_health.feed_times(tx, until=tick),
+        news_health.ticker_shares(tx, until=tick),
+    )
+
+
+def _news(tx: Transaction, tick: datetime) -> list[Finding]:
+    """These and, passed, what open alerts tell of feeds that are well or off by now."""
+    found = examine_news(tx, tick)
+    failed = {(it.kind, it.scope, it.subject) for it in found}
+    told = [(kind, *alert) for kind in FEED_KINDS for alert in alerts.open_of_kind(tx, kind)]
+    return [*found, *(ended(*alert) for alert in told if alert not in failed)]
 
 
 def _overdue(tx: Transaction, request: TickRequest) -> list[Finding]:

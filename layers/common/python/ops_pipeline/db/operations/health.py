@@ -155,7 +155,10 @@ def configured_accounts(tx: Transaction, *, until: datetime) -> dict[str, bool]:
 def newest_minutes(tx: Transaction, *, until: datetime) -> dict[str, datetime | None]:
     """The newest minute of each table in health.OUTPUTS; None if it is empty."""
     rows = {
-        output.table: tx.one(f"SELECT max(ts) AS ts FROM {output.table} WHERE ts <= :t", t=until)
+        output.table: tx.one(
+            f"SELECT max({output.moment}) AS ts FROM {output.table} WHERE {output.moment} <= :t",
+            t=until,
+        )
         for output in OUTPUTS
     }
     return {table: row["ts"] if row else None for table, row in rows.items()}

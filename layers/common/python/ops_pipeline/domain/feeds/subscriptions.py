@@ -44,7 +44,8 @@ class FeedSpec:
     source: str
     active: bool = True
     poll_every_s: int = 60
-    max_age_h: int = 72
+    # From a Friday evening over a Monday that is a holiday.
+    max_age_h: int = 96
     terms: str = ""
 
 

@@ -14,6 +14,7 @@ from ops_pipeline.domain.operations.stage import (
     EveryFewMinutes,
     EveryMinute,
     Hours,
+    Output,
     RunScope,
     Severity,
 )
@@ -70,7 +71,6 @@ def _between_comparisons() -> timedelta:
 
 BETWEEN_COMPARISONS = _between_comparisons()
 OUTPUTS = tuple(stage.output for stage in manifest.STAGES if stage.output is not None)
-OLDEST_OUTPUT = timedelta(minutes=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ def unconfigured_accounts(configured: Mapping[str, bool]) -> list[Finding]:
 def stale_outputs(
     tick: datetime, session: Session | None, newest: Mapping[str, datetime | None]
 ) -> list[Finding]:
-    """For each table that must grow: whether its newest minute is recent enough.
+    """For each of these tables that must grow by now: whether its newest minute is recent enough.
 
     Args:
         newest: The newest minute's start by table; None is an empty table.
@@ -250,14 +250,14 @@ def stale_outputs(
     if session is None or not session.is_open(tick):
         return []
     return [
-        _output_finding(output.table, tick, newest[output.table])
+        _output_finding(output, tick, newest[output.table])
         for output in OUTPUTS
-        if tick >= session.opens_at + output.due_after
+        if output.table in newest and tick >= session.opens_at + output.due_after
     ]
 
 
-def _output_finding(table: str, tick: datetime, newest: datetime | None) -> Finding:
-    limit_s = OLDEST_OUTPUT.total_seconds()
+def _output_finding(output: Output, tick: datetime, newest: datetime | None) -> Finding:
+    table, limit_s = output.table, output.oldest.total_seconds()
     age_s = None if newest is None else (tick - newest).total_seconds()
     state = f"{table} is empty" if age_s is None else f"Newest row of {table} is {age_s:.0f} s old"
     return Finding(

@@ -109,6 +109,13 @@ STAGES = (
         adapters=("rss",),
         retried_errors=("FeedUnavailable",),
         monitoring=EveryMinute("always"),
+        # Filings and wires alone bring some every few minutes of a session.
+        output=Output(
+            "inbound_events_raw",
+            due_after=timedelta(hours=2),
+            oldest=timedelta(hours=2),
+            moment="fetched_at",
+        ),
         rows_in="seen",
         rows_out="stored",
     ),

@@ -87,10 +87,17 @@ class NotMonitored:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A table that must grow every minute, starting `due_after` the open."""
+    """A table that must grow in a session, starting `due_after` the open.
+
+    Attributes:
+        oldest: How old its newest row may be.
+        moment: The column that says so.
+    """
 
     table: str
     due_after: timedelta
+    oldest: timedelta = timedelta(minutes=4)
+    moment: str = "ts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,7 +83,7 @@ class FeedWish(BaseModel):
     source: str
     active: bool = True
     poll_every_s: int = 60
-    max_age_h: int = 72
+    max_age_h: int = 96
     terms: str = ""
 
 

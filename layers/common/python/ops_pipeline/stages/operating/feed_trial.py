@@ -39,7 +39,7 @@ class FeedTrial:
 
 
 def try_feed(
-    url: str, *, feed: NewsFeed, clock: Clock, contact: str | None, max_age_h: int = 72
+    url: str, *, feed: NewsFeed, clock: Clock, contact: str | None, max_age_h: int = 96
 ) -> FeedTrial:
     """Fetch it as if it had never been fetched.
 
