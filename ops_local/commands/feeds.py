@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from ops_local.feeds.starter import starter_feeds
 from ops_local.summary import Part
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import feeds
+from ops_pipeline.db.driver.connection import Row
 from ops_pipeline.domain.feeds.subscriptions import FeedSpec
 from ops_pipeline.runtime.wiring import Runtime
 from ops_pipeline.stages.operating import feed_setup
@@ -92,9 +93,22 @@ def _list(call: VerbCall) -> int:
     if call.json:
         call.print_json({"feeds": rows, "contact": contact})
         return Exit.GOOD
-    call.print_parts([Part("Feeds", rows)])
+    for row in rows:
+        sys.stdout.write("\n".join(_lines(row)) + "\n")
     sys.stdout.write(f"Contact: {contact or 'none; ops feeds contact sets one'}\n")
     return Exit.GOOD
+
+
+def _lines(row: Row) -> Iterator[str]:
+    """A feed for a person; an address is too long for a column."""
+    yield f"{row['state']:<8}{row['source']}, every {row['poll_every_s']} s"
+    yield f"        {row['url']}"
+    if row["failures_in_a_row"]:
+        yield f"        failed {row['failures_in_a_row']} times in a row: {row['last_error']}"
+    if (newest := row["newest_item_at"]) is not None:
+        yield f"        newest item of {newest:%Y-%m-%d %H:%M} UTC, {row['last_items']} in all"
+    if row["terms"]:
+        yield f"        terms: {row['terms']}"
 
 
 def _add(call: VerbCall) -> int:

@@ -161,6 +161,17 @@ def test_the_starter_s_agencies_are_on_and_what_somebody_paused_stays_so(ops: Ve
     assert not ops.feeds()[SEC]["active"]
 
 
+def test_a_person_sees_the_address_the_terms_and_the_last_error_of_each_feed(ops: Verbs) -> None:
+    add(ops, WIRE, "--terms", "headline and link alone")
+    with ops.db.transaction() as tx:
+        tx.execute("UPDATE feed_state SET failures_in_a_row = 2, last_error = 'it is empty'")
+    assert main(["feeds", "list", *ops.where], ops.variables) == 0
+    shown = ops.capsys.readouterr().out
+    for told in ("on      Wire, every 60 s", WIRE, "failed 2 times in a row: it is empty",
+                 "terms: headline and link alone", "Contact: none"):  # fmt: skip
+        assert told in shown
+
+
 def test_an_import_takes_what_is_a_feed_and_names_what_is_none(ops: Verbs, tmp_path: Path) -> None:
     file = tmp_path / "feeds.csv"
     file.write_text(f"url,source\n{WIRE},Wire\nftp://a.example/f,A\n{SEC},SEC\n")
