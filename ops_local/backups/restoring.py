@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from pg8000.exceptions import DatabaseError
 from pg8000.native import identifier
 
 from ops_local import database as local
@@ -19,6 +20,7 @@ from ops_local.backups.backup import applied, row_counts
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db import accounts
 from ops_pipeline.db.driver.connection import Database, Transaction, target_from_url
+from ops_pipeline.db.driver.failures import sqlstate_of
 from ops_pipeline.db.migrations.runner import LIMITS, Runner
 from ops_pipeline.db.operations import operator
 from ops_pipeline.errors import InvalidInput, StageFailed
@@ -37,6 +39,11 @@ _WORK = (
     "orders",
     "pipeline_runs",
 )
+_IN_USE = "55006"
+_OTHERS = """
+SELECT count(*) AS n FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
 _IS_THERE = "SELECT to_regclass(:name) IS NOT NULL AS there"
 _ANY_TABLE = (
     "SELECT count(*) AS n FROM pg_class WHERE relnamespace = CAST('public' AS regnamespace)"
@@ -66,10 +73,13 @@ class Restore:
     def run(self, file: Path) -> tuple[Manifest, str | None]:
         """Restore the file; returns its manifest and the name of what was set aside.
 
+        A pipeline that is connected meanwhile keeps its database: the names are not exchanged.
+
         All or nothing: until the last step the database of that name is untouched.
 
         Raises:
-            InvalidInput: the file is no whole backup, or somebody works in that database.
+            InvalidInput: the file is no whole backup, or somebody works in that database or is
+                connected to it.
             StageFailed: what was restored is not what the manifest says, or pg_restore failed.
             MigrationRefused, MigrationFailed: a migration that the backup lacks.
         """
@@ -96,12 +106,14 @@ class Restore:
         if not local.has_database(self.admin_url, self.name):
             return None
         with closing(self._login(self.name)) as database, database.transaction() as tx:
-            filled = _is_filled(tx)
+            filled, others = _is_filled(tx), tx.rows(_OTHERS)[0]["n"]
         if filled and not self.set_aside:
             raise InvalidInput(
                 f"the database {self.name} is not empty: restore --as another name, or "
                 "--set-aside to keep it under another one"
             )
+        if others:
+            raise self._in_use()
         return _OldDatabase(f"{self.name}_before_{self.clock.now():%Y%m%dt%H%M%S}", kept=filled)
 
     def _prove(self, urls: DatabaseUrls, manifest: Manifest) -> None:
@@ -151,7 +163,18 @@ class Restore:
                     tx.execute(_renaming(self.name, aside.name))
                 tx.execute(_renaming(scratch, self.name))
 
-        self._on_server(exchange)
+        try:
+            self._on_server(exchange)
+        except DatabaseError as error:
+            if sqlstate_of(error) == _IN_USE:
+                raise self._in_use() from None
+            raise
+
+    def _in_use(self) -> InvalidInput:
+        return InvalidInput(
+            f"somebody is connected to the database {self.name}: stop what uses it, a pipeline "
+            "or a console, and restore again; nothing was changed"
+        )
 
     def _on_server(self, act: Callable[[Database], None]) -> None:
         with closing(self._login("postgres")) as admin:

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal
@@ -57,7 +57,7 @@ def _resume_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(action: Literal["halt", "resume"]) -> Callable[[VerbCall], int]:
     def run(call: VerbCall) -> int:
-        """Return 0 once it is recorded, 1 if it touched nothing."""
+        """Return 0 once it is recorded, 1 if it touched nothing or entries stay halted."""
         command = ControlCommand(
             action=action,
             operator=call.operator,
@@ -72,9 +72,19 @@ def _run(action: Literal["halt", "resume"]) -> Callable[[VerbCall], int]:
         if not done[_TOUCHED[action]]:
             sys.stderr.write(f"nothing to {action}: the record of it is all that was written\n")
             return 1
-        return 0
+        return _tell_of_halts(done)
 
     return run
+
+
+def _tell_of_halts(done: Mapping[str, object]) -> int:
+    """Name the accounts that a resume left halted; returns 1 if there are any."""
+    still = done.get("still_halted")
+    if not isinstance(still, Mapping) or not still:
+        return 0
+    for account, why in sorted(still.items()):
+        sys.stderr.write(f"{account} stays halted: {why}\n")
+    return 1
 
 
 def _confirmed(call: VerbCall) -> bool:

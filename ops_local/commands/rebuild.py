@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from typing import Any
@@ -17,6 +17,20 @@ from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.runtime import log
 from ops_pipeline.runtime.wiring import Runtime
 from ops_pipeline.stages.rebuilding import RebuildCommand
+
+_FOUND, _DONE = "What the brokers have", "Rebuilt"
+_WHOSE = ("account", "broker", "mode", "number", "limits")
+# More columns than these would leave none of them room to be read.
+_TABLES = {
+    _FOUND: (
+        (_FOUND, ("account", "state", "positions", "resting_orders", "illegible")),
+        ("Accounts", _WHOSE),
+    ),
+    _DONE: (
+        (_DONE, ("account", "state", "adopted", "unsettled", "illegible", "agreed")),
+        ("Accounts", _WHOSE),
+    ),
+}
 
 Rebuild = Callable[[RebuildCommand], list[dict[str, Any]]]
 
@@ -55,16 +69,31 @@ def _put_parameters_in_force(owner_url: str) -> None:
         default_parameters.ensure(tx, now=WallClock().now())
 
 
+def _show(call: VerbCall, title: str, found: list[dict[str, Any]]) -> None:
+    """All of it as JSON; to a person as two tables that fit a terminal, and the refusals."""
+    if call.json:
+        call.print_parts([Part(title, found)])
+        return
+    call.print_parts([Part(name, _columns(found, columns)) for name, columns in _TABLES[title]])
+    for row in found:
+        if row["why"]:
+            sys.stderr.write(f"{row['account']} is {row['state']}: {row['why']}\n")
+
+
+def _columns(found: list[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    return [{name: row[name] for name in names} for row in found]
+
+
 def _asked(call: VerbCall, command: RebuildCommand, rebuild: Rebuild) -> int:
     found = rebuild(command)
     if any(row["state"] == "can be rebuilt" for row in found):
         if not call.json:
-            call.print_parts([Part("What the brokers have", found)])
+            _show(call, _FOUND, found)
         if not confirmed("Halt entries and adopt this?", yes=call.args.yes):
             sys.stderr.write("Nothing was changed.\n")
             return Exit.WRONG
         found = rebuild(replace(command, confirm=True))
-    call.print_parts([Part("Rebuilt", found)])
+    _show(call, _DONE, found)
     sys.stderr.write(
         "Entries are halted. Compare positions and limits with your broker's page; "
         "`ops resume` lets entries in once ledger and broker agree.\n"
