@@ -192,6 +192,8 @@ def require_same_accounts(deployment: Deployment, file: Path) -> None:
         named = tomllib.loads(file.read_text(encoding="utf-8")).get("accounts", {})
     except tomllib.TOMLDecodeError as error:
         raise ContextInvalid(f"{file.name}: {error}") from None
+    if not isinstance(named, dict):
+        raise ContextInvalid(f"{file.name}: accounts: expected tables, as [accounts.large]")
     if wrong := differing_accounts(named, deployment.accounts, "the context"):
         raise ContextInvalid("; ".join(wrong))
 

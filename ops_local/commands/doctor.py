@@ -17,12 +17,13 @@ from ops_local.pipeline import Pipeline
 from ops_local.summary import Part
 from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.adapters.clock import WallClock
-from ops_pipeline.db import accounts, schema
+from ops_pipeline.db import accounts, parameters, schema
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.db.operations import comparisons, invariants, overview
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.operations.health import Finding
 from ops_pipeline.domain.operations.invariants import MEANINGS
+from ops_pipeline.errors import SettingsInvalid
 from ops_pipeline.runtime import log, wiring
 from ops_pipeline.runtime.wiring import Runtime
 from ops_pipeline.stages.healthcheck import examine_news
@@ -68,6 +69,7 @@ def examine(tx: Transaction, present: Callable[[], datetime]) -> list[Part]:
             [{**asdict(breach), "meaning": MEANINGS[breach.invariant]} for breach in breaches],
         ),
         Part("News", [_row(it) for it in examine_news(tx, now) if not it.passed]),
+        Part("Parameters that cannot be used", _unusable_parameters(tx)),
         Part("Last runs that failed", overview.failed_runs(tx)),
         Part("Orders of unknown outcome", overview.unknown_orders(tx)),
         Part("Open alerts", overview.open_alerts(tx)),
@@ -77,6 +79,17 @@ def examine(tx: Transaction, present: Callable[[], datetime]) -> list[Part]:
 
 def _row(finding: Finding) -> Row:
     return {"finding": finding.kind, "subject": finding.subject, "message": finding.message}
+
+
+def _unusable_parameters(tx: Transaction) -> list[Row]:
+    """What is wrong with the version in force: entries are refused then."""
+    if parameters.source_in_force(tx) is None:
+        return []
+    try:
+        parameters.load_active(tx)
+    except SettingsInvalid as error:
+        return [{"why": str(error)}]
+    return []
 
 
 def _last_found(tx: Transaction, present: datetime) -> list[Row]:

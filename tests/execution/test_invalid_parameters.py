@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from ops_local.commands.doctor import examine
 from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange
 from ops_pipeline.db import parameters
@@ -95,6 +96,18 @@ def test_the_guard_sends_no_entry_anew_meanwhile(bench: TradingBench) -> None:
     [note] = bench.notes.of("order_not_sent_again")
     assert FAULT in str(note["reasons"])
     assert bench.broker.orders == {}
+
+
+def test_doctor_names_them_before_any_guard_runs(bench: TradingBench) -> None:
+    def unusable() -> list[dict[str, object]]:
+        with bench.db.transaction() as tx:
+            parts = {part.title: part.rows for part in examine(tx, bench.clock.now)}
+        return parts["Parameters that cannot be used"]
+
+    assert unusable() == []
+    spoil(bench)
+    [found] = unusable()
+    assert str(found["why"]).startswith(FAULT)
 
 
 @pytest.fixture(scope="module")

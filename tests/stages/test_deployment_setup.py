@@ -253,7 +253,17 @@ def test_parameters_that_cannot_be_used_are_replaced_when_asked_for(
     with in_process(Runtime(database_urls.variables(), FixedClock(ELEVEN))):
         assert "what is in force cannot be used" in applied(file)["notes"][0]
         done = applied(file, parameters=True)
-    assert done["changed"] == ["parameters: version 2 -> 1: what is in force cannot be used"]
+        assert done["changed"] == ["parameters: version 2 -> 1: what is in force cannot be used"]
+        with db.transaction() as tx:
+            tx.execute(
+                "UPDATE parameter_versions SET parameters = "
+                "jsonb_set(parameters, '{exits,stop_loss}', '7') WHERE active"
+            )
+        # Its checksum still says that it is the file's: a new version takes its place.
+        done = applied(file)
+        assert done["changed"] == ["parameters: version 1 -> 3: what is in force cannot be used"]
+        with db.transaction() as tx:
+            assert parameters.load_active(tx).rules == Parameters()
 
 
 @pytest.mark.parametrize(

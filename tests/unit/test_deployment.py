@@ -77,6 +77,9 @@ def test_the_file_beside_it_names_the_same_accounts(tmp_path: Path) -> None:
         "accounts.tiny: named in the context alone: name it in both"
     )
     require_same_accounts(_read(accounts="third,large"), file)
+    file.write_text("accounts = 3\n")
+    with pytest.raises(ContextInvalid, match="expected tables"):
+        require_same_accounts(_read(), file)
     file.write_text("[accounts.large\n")
     with pytest.raises(ContextInvalid, match=r"ops\.toml: Expected"):
         require_same_accounts(_read(), file)

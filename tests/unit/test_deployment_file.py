@@ -139,6 +139,7 @@ def test_every_wrong_field_is_named_with_what_was_expected_all_at_once() -> None
         ("[accounts.large]\n[feeds.feed]\nurl = 3", "feeds.feed: expected [[feeds.feed]]"),
         ("[accounts.large]\n[tickers]\nwatch = [3]", "tickers.watch: expected a list of texts"),
         ("", "accounts: expected at least one"),
+        ('[accounts.large]\n[parameters.a]\nb = "\\u0000"', "a text has a NUL"),
     ],
 )
 def test_a_value_of_another_kind_is_a_sentence_and_no_traceback(text: str, place: str) -> None:

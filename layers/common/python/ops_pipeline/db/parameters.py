@@ -47,7 +47,10 @@ _ACTIVE = "SELECT version, parameters FROM parameter_versions WHERE active"
 _ACTIVE_VERSION = "SELECT version FROM parameter_versions WHERE active"
 _ACTIVE_SOURCE = "SELECT version, source FROM parameter_versions WHERE active"
 _NEWEST_FIRST = "SELECT version, parameters FROM parameter_versions ORDER BY version DESC"
-_BY_CHECKSUM = "SELECT version FROM parameter_versions WHERE checksum = :checksum"
+_BY_CHECKSUM = """
+SELECT version, parameters = CAST(:parameters AS jsonb) AS unchanged FROM parameter_versions
+WHERE checksum = :checksum
+"""
 _NEXT = "SELECT coalesce(max(version), 0) + 1 AS version FROM parameter_versions"
 _DEACTIVATE = "UPDATE parameter_versions SET active = false WHERE active AND version <> :version"
 _ACTIVATE = "UPDATE parameter_versions SET active = true WHERE version = :version AND NOT active"
@@ -129,11 +132,14 @@ def activate(tx: Transaction, parameters: Parameters, *, source: Source, now: da
     _require_bounds(parameters)
     text = json.dumps(_ADAPTER.dump_python(parameters, mode="json"), sort_keys=True)
     checksum = hashlib.sha256(text.encode()).hexdigest()
-    known = tx.one(_BY_CHECKSUM, checksum=checksum)
-    row = known or tx.one(_NEXT)
+    known = tx.one(_BY_CHECKSUM, checksum=checksum, parameters=text)
+    row = known if known and known["unchanged"] else tx.one(_NEXT)
     assert row is not None  # noqa: S101 - an aggregate always gives a row
     version = int(row["version"])
-    if not known:
+    if row is not known:
+        if known:
+            # That version was rewritten since, and is not what its checksum says.
+            checksum = hashlib.sha256(f"{version} {text}".encode()).hexdigest()
         tx.execute(
             _INSERT, version=version, source=source, parameters=text, checksum=checksum, now=now
         )

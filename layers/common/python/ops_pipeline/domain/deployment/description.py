@@ -14,6 +14,7 @@ from ops_pipeline.domain.deployment.modes import MODES, NO_REAL_MONEY, Mode
 from ops_pipeline.domain.deployment.secrets import secrets_in
 from ops_pipeline.domain.deployment.tables import TableReader
 from ops_pipeline.domain.feeds.subscriptions import FeedSpec, problem_with, problem_with_contact
+from ops_pipeline.domain.legible import legible_values
 
 ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 NO_NAME = "an account's name has small letters, digits and _, a letter first"
@@ -66,6 +67,8 @@ def read_description(values: Mapping[str, object]) -> tuple[DeploymentFile, list
     is a sentence, the description is not to be used.
     """
     found = list(secrets_in(values))
+    if legible_values(values) != values:
+        found.append("a text has a NUL or half of a character, which no database keeps")
     if found:
         return DeploymentFile(accounts=()), found
     file = TableReader("", values, [])

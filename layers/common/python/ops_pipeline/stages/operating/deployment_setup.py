@@ -165,6 +165,9 @@ class _Application:
     after: AppliedDeployment = field(default_factory=AppliedDeployment)
 
     def run(self) -> None:
+        # In the order in which everybody locks them, so that two of these wait for each other.
+        for name in accounts.all_names(self.tx):
+            accounts.load_locked(self.tx, name)
         self.before = applied.load(self.tx)
         self.after = replace(self.before, description=dict(self.command.file))
         for account in self.described.accounts:
@@ -200,7 +203,7 @@ class _Application:
     def _same_account(self, wanted: AccountDescription) -> bool:
         """Whether it may stand for the account that is there, its mode changed if need be."""
         name, place = wanted.name, f"accounts.{wanted.name}"
-        there = accounts.load_locked(self.tx, name)
+        there = accounts.load(self.tx, name)
         if there.broker != wanted.broker:
             self.refused.append(
                 f"{place}.broker: it is at {there.broker}, and an account's broker stands:"
