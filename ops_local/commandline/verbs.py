@@ -191,6 +191,12 @@ VERBS = (
         reaches=_HERE_OR_STACK,
     ),
     Verb(
+        "accounts adopt",
+        "decide on what an account held before its first run",
+        "holdings:ADOPT",
+        reaches=_HERE_OR_STACK,
+    ),
+    Verb(
         "accounts limits",
         "change an account's limits, within bounds",
         "accounts:LIMITS_OF",

@@ -19,6 +19,7 @@ def run(call: VerbCall) -> int:
             Part("Accounts", overview.accounts(tx, today=new_york_day(target.present(tx)))),
             Part("Last runs", overview.last_runs(tx)),
             Part("Open positions", overview.open_positions(tx)),
+            Part("Held before the first run, left alone", overview.left_alone(tx)),
             Part("Orders placed by hand", overview.orders_by_hand(tx)),
             Part("Open alerts", overview.open_alerts(tx)),
         ]

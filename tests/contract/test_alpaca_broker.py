@@ -330,7 +330,13 @@ def test_a_missing_figure_is_not_zero(stub: Stub) -> None:
 
 
 def test_a_short_position_counts_below_zero(stub: Stub) -> None:
-    position = {"symbol": "AAA", "side": "short", "qty": "-3", "qty_available": "-2"}
+    position = {
+        "symbol": "AAA",
+        "side": "short",
+        "qty": "-3",
+        "qty_available": "-2",
+        "asset_class": "us_equity",
+    }
     stub.script("GET /v2/positions", Answer(body=[{**position, "avg_entry_price": "9.5"}]))
 
     (held,) = broker(stub).positions()

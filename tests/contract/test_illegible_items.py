@@ -40,6 +40,7 @@ def raw_position(**changes: object) -> dict[str, Any]:
         "qty": "3",
         "qty_available": "3",
         "avg_entry_price": "9.5",
+        "asset_class": "us_equity",
         **changes,
     }
 

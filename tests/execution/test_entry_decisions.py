@@ -75,6 +75,7 @@ LEDGER = LedgerView(
     guard_ran_at=NOON - timedelta(seconds=70),
     attempts=0,
     open_symbols=frozenset({"BBB"}),
+    left_alone=frozenset({"OLD"}),
     closing=(),
 )
 BROKER_ACCOUNT = BrokerAccount(
@@ -104,7 +105,9 @@ SNAPSHOT = MarketSnapshot(
     session=regular_session(DAY),
     previous_session=DAY_BEFORE,
     quotes=Quotes({"AAA": QUOTE}),
-    broker=BrokerSnapshot(account=BROKER_ACCOUNT, deposits=Decimal(50), lists=LISTS),
+    broker=BrokerSnapshot(
+        account=BROKER_ACCOUNT, deposits=Decimal(50), lists=LISTS, external=Decimal(0)
+    ),
 )
 UNQUOTED = replace(SNAPSHOT, quotes=Quotes())
 RECOMMENDATION = Recommendation(
@@ -219,6 +222,7 @@ def test_each_fact_comes_from_where_it_is_known() -> None:
         held_symbols=frozenset({"BBB"}),
         held_kinds=frozenset({("BBB", "STOCK")}),
         broker_symbols=frozenset({"BBB", "CCC"}),
+        left_alone=frozenset({"OLD"}),
         unlisted=frozenset(),
         illegible=(),
         exposure=Decimal(1_800),

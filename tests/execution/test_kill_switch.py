@@ -28,10 +28,17 @@ def refused(bench: TradingBench) -> str:
     return str(bench.recommendation(number)["failure_reason"])
 
 
+def refused_twice(bench: TradingBench) -> str:
+    """The broker's equity shows the loss at two ticks."""
+    refused(bench)
+    bench.next_minute()
+    return refused(bench)
+
+
 def test_a_deposit_does_not_hide_a_loss(bench: TradingBench) -> None:
     bench.broker.cash -= 600
     bench.broker.move_cash("CSD", "1000")
-    assert "KILL SWITCH: Daily loss $600 exceeds limit $500" in refused(bench)
+    assert "KILL SWITCH: Daily loss $600 exceeds limit $500" in refused_twice(bench)
     assert bench.alerts() == ["kill_switch"]
 
 
@@ -94,6 +101,71 @@ def test_the_broker_s_equity_latches_where_our_ledger_saw_nothing(bench: Trading
     bench.buy()
     bench.broker.cash -= 600
     bench.guard()
+    bench.next_minute()
+    bench.guard()
+    assert latched(bench) == "KILL SWITCH: Daily loss $600 exceeds limit $500"
+
+
+@pytest.mark.parametrize("look", ["guard", "dispatch"])
+def test_one_odd_mark_in_the_broker_s_equity_latches_nothing(
+    bench: TradingBench, look: str
+) -> None:
+    """The broker marks 19 shares at $60 by one quote; ours was not believed."""
+    bench.buy()
+    bench.next_minute()
+    bench.broker.marks["AAA"] = Decimal(60)
+    bench.recommend("BBB")
+    getattr(bench, look)()
+    assert latched(bench) is None
+    bench.broker.marks["AAA"] = Decimal(100)
+    for _ in range(3):
+        bench.next_minute()
+        bench.guard()
+    assert latched(bench) is None
+    bench.quote("BBB")
+    bench.recommend("BBB")
+    bench.dispatch()
+    assert bench.orders("entry")[-1]["symbol"] == "BBB"
+
+
+def test_an_odd_mark_refuses_entries_while_it_lasts(bench: TradingBench) -> None:
+    bench.broker.cash -= 600
+    assert "KILL SWITCH: Daily loss $600 exceeds limit $500" in refused(bench)
+    assert not bench.broker.submitted
+
+
+def test_two_looks_of_one_tick_are_one(bench: TradingBench) -> None:
+    bench.buy()
+    bench.broker.cash -= 600
+    bench.guard()
+    bench.recommend("BBB")
+    bench.dispatch()
+    bench.guard()
+    assert latched(bench) is None
+
+
+def test_odd_marks_of_two_distant_ticks_latch_nothing(bench: TradingBench) -> None:
+    bench.buy()
+    for _ in range(2):
+        bench.broker.marks["AAA"] = Decimal(60)
+        bench.guard()
+        bench.broker.marks["AAA"] = Decimal(100)
+        bench.next_minute()
+        bench.guard()
+        bench.next_minute()
+    assert latched(bench) is None
+
+
+def test_a_tick_that_could_not_ask_between_the_two_holds_nothing_up(bench: TradingBench) -> None:
+    bench.buy()
+    bench.broker.cash -= 600
+    bench.guard()
+    bench.next_minute()
+    bench.broker.fail("account", BrokerUnavailable("503"), times=1)
+    bench.guard()
+    assert latched(bench) is None
+    bench.next_minute()
+    bench.guard()
     assert latched(bench) == "KILL SWITCH: Daily loss $600 exceeds limit $500"
 
 
@@ -111,7 +183,7 @@ def test_a_broker_that_does_not_say_leaves_the_ledger_s_loss_and_the_exits(
 
 def test_the_next_session_opens_the_latch_and_closes_the_alert(bench: TradingBench) -> None:
     bench.broker.cash -= 600
-    refused(bench)
+    refused_twice(bench)
     assert bench.alerts() == ["kill_switch"]
     bench.clock.at = new_york_time(DAY_AFTER, 11)
     bench.broker.last_equity = bench.broker.cash
@@ -129,6 +201,8 @@ def test_a_latch_that_nobody_opened_does_not_keep_the_next_day_s_from_latching(
     bench.buy()
     bench.set_account(kill_switch="yesterday's", kill_switch_day=DAY_BEFORE)
     bench.broker.cash -= 600
+    bench.guard()
+    bench.next_minute()
     bench.guard()
     assert latched(bench) == "KILL SWITCH: Daily loss $600 exceeds limit $500"
 
@@ -160,7 +234,7 @@ def test_a_withdrawal_before_last_equity_was_taken_hides_no_loss(
     moved_on_friday(bench, hour, "CSW", "-1000")
     bench.broker.last_equity = bench.broker.cash
     bench.broker.cash -= 600
-    assert "KILL SWITCH: Daily loss $600 exceeds limit $500" in refused(bench)
+    assert "KILL SWITCH: Daily loss $600 exceeds limit $500" in refused_twice(bench)
     assert latched(bench)
 
 
@@ -192,7 +266,7 @@ def test_a_switch_latched_on_a_half_day_holds_for_its_day_and_not_for_the_next(
 ) -> None:
     bench = TradingBench(db, at=new_york_time(FRIDAY, 10), calendar=NyseCalendar())
     bench.broker.cash -= 600
-    assert "KILL SWITCH" in refused(bench)
+    assert "KILL SWITCH" in refused_twice(bench)
     bench.clock.at = new_york_time(FRIDAY, 15)
     assert "Halted by kill switch" in refused(bench)
     bench.broker.last_equity = bench.broker.cash

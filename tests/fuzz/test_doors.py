@@ -106,7 +106,7 @@ def street() -> Iterator[Stub]:
 
 
 _POSITION = {"symbol": "AAA", "side": "long", "qty": "3", "qty_available": "3",
-             "avg_entry_price": "9.5"}  # fmt: skip
+             "avg_entry_price": "9.5", "asset_class": "us_equity"}  # fmt: skip
 _CASH = {"id": "c-1", "activity_type": "FEE", "net_amount": "-1", "date": "2026-02-04",
          "created_at": "2026-02-04T14:31:00Z"}  # fmt: skip
 _QUOTE = {"t": "2026-02-04T14:30:59.5Z", "bp": 9.99, "bs": 3, "ap": 10.01, "as": 2}

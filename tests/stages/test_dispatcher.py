@@ -413,6 +413,9 @@ def test_an_elevated_vix_halves_the_size(bench: TradingBench) -> None:
 
 def test_a_loss_over_the_limit_latches_the_kill_switch(bench: TradingBench) -> None:
     bench.broker.last_equity = Decimal(100_512)
+    bench.recommend()
+    bench.dispatch()
+    bench.next_minute()
     number = bench.recommend()
     bench.dispatch()
 

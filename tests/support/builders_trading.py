@@ -59,6 +59,10 @@ SELECT CAST(md5(account_name || CAST(:tick AS timestamptz)) AS uuid), 'position_
        CAST(:tick AS timestamptz), account_name, 1, 'succeeded', 'test', :tick, :tick, :tick, '{}'
 FROM accounts ON CONFLICT DO NOTHING
 """
+_LOOKED = """
+INSERT INTO first_looks (account_name, looked_at, tick)
+SELECT account_name, :at, :tick FROM accounts ON CONFLICT DO NOTHING
+"""
 _VIX = """
 INSERT INTO vix_history (day, close, source, fetched_at) VALUES (:day, :close, 'vix', :now)
 ON CONFLICT (day) DO UPDATE SET close = excluded.close
@@ -127,7 +131,9 @@ class TradingBench:
         *,
         at: datetime = ELEVEN,
         calendar: Calendar | None = None,
+        looked: bool = True,
     ) -> None:
+        """Both accounts have run before and held nothing then; `looked = False`: they have not."""
         self.db = db
         self.clock = FixedClock(at)
         self.market = FakeMarketData(self.clock)
@@ -144,6 +150,8 @@ class TradingBench:
         self.guard_runs = True
         self._connected: dict[str, Broker] = {}
         self._ids = count(1)
+        if looked:
+            self.run(_LOOKED, at=at, tick=minute_of(at))
         self.vix(18.0)
         self.quote("AAA")
 

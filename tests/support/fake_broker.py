@@ -58,6 +58,7 @@ class FakeBroker:
         cash: USD; moves with every fill and each `move_cash`.
         last_equity: Equity at the last close, USD.
         marks: Prices that equity is valued at; without one, the average cost.
+        closes: Those of the last close; without one, the average cost.
         fills_withheld: Fills are kept back from `fills_since`, as they may follow an
             order's filled quantity by a tick or two.
         cancels_pend: A cancel only marks the order pending_cancel; `end` ends it.
@@ -74,6 +75,8 @@ class FakeBroker:
     trading_blocked: bool = False
     no_shorting: bool = True
     marks: dict[str, Decimal] = field(default_factory=dict)
+    closes: dict[str, Decimal] = field(default_factory=dict)
+    asset_classes: dict[str, str] = field(default_factory=dict)
     fills_withheld: bool = False
     cancels_pend: bool = False
     calls: list[Call] = field(default_factory=list)
@@ -197,9 +200,10 @@ class FakeBroker:
         """Call an order by one of Alpaca's words, or by one that nobody knows."""
         self._update(self.orders[client_order_id], word)
 
-    def hold(self, symbol: str, quantity: str, price: str) -> None:
+    def hold(self, symbol: str, quantity: str, price: str, asset_class: str = "us_equity") -> None:
         """Give the account a position (negative: a short) that no order of ours opened."""
         self._holdings[symbol] = _Holding(Decimal(quantity), Decimal(price))
+        self.asset_classes[symbol] = asset_class
 
     def _listing(self, kind: ItemKind, found: list[T]) -> Listing[T]:
         """The items without those that an illegible one stands for."""
@@ -241,6 +245,10 @@ class FakeBroker:
                 quantity=held.quantity,
                 available=held.quantity - self._selling(symbol),
                 average_entry_price=held.average_price,
+                asset_class=self.asset_classes.get(symbol, "us_equity"),
+                price=self.marks.get(symbol, held.average_price),
+                close_before=self.closes.get(symbol, held.average_price),
+                day_gain=self._value(symbol, held) - self._worth_before(symbol, held),
             )
             for symbol, held in sorted(self._holdings.items())
             if held.quantity
@@ -344,6 +352,10 @@ class FakeBroker:
             ZERO,
         )
         return max(self.cash - reserved, ZERO)
+
+    def _worth_before(self, symbol: str, held: _Holding) -> Decimal:
+        close = self.closes.get(symbol, held.average_price)
+        return held.quantity * close * _multiplier(symbol)
 
     def _value(self, symbol: str, held: _Holding) -> Decimal:
         return held.quantity * self.marks.get(symbol, held.average_price) * _multiplier(symbol)

@@ -63,6 +63,10 @@ FAILING = {
     "accounts add": (["accounts", "add", "a", "--reason", "r"], "no connection to Postgres"),
     "accounts switch": (["accounts", "switch", "a", "off", "--reason", "r"], "no connection"),
     "accounts limits": (["accounts", "limits", "a", "max_positions=1"], "no connection"),
+    "accounts adopt": (
+        ["accounts", "adopt", "OLD", "--account", "a", "--as", "swing", "--yes"],
+        "no connection to Postgres",
+    ),
     "init": (["init", "--file", "/nowhere/ops.toml"], "no connection to Postgres"),
     "apply": (["apply", "--file", "/nowhere/ops.toml"], "there is no /nowhere/ops.toml"),
     "config": (["config"], "no connection to Postgres"),

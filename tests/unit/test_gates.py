@@ -55,6 +55,7 @@ CALM = GateFacts(
     held_symbols=frozenset(),
     held_kinds=frozenset(),
     broker_symbols=frozenset(),
+    left_alone=frozenset({"OLD"}),
     unlisted=frozenset(),
     illegible=(),
     exposure=Decimal(0),
@@ -86,7 +87,7 @@ def verdict(gate: str, **changes: Any) -> Verdict:
 def test_a_calm_idea_passes_every_gate() -> None:
     verdicts = gates.assess_entry(CALM, RULES)
     assert gates.refused(verdicts) == []
-    assert len(verdicts) == 23
+    assert len(verdicts) == 24
 
 
 def test_before_the_first_minutes_are_over_no_run_of_the_guard_is_due() -> None:
@@ -107,6 +108,7 @@ def test_the_gates_of_the_rules_table_are_all_there() -> None:
         "confidence",
         "action_allowed",
         "duplicate_position",
+        "external_holding",
         "max_positions",
         "max_exposure",
         "buying_power",
@@ -203,6 +205,11 @@ def test_the_gates_of_the_rules_table_are_all_there() -> None:
             {"broker_symbols": frozenset({"AAA"})},
             "AAA is held or being bought",
         ),
+        (
+            "external_holding",
+            {"left_alone": frozenset({"AAA"})},
+            "AAA was held before the first run",
+        ),
         ("max_positions", {"held_symbols": frozenset("BCDEF")}, "At position limit: 5/5"),
         (
             "max_positions",
@@ -294,6 +301,7 @@ NEEDED = {
     "exposure": {"max_exposure"},
     "buying_power": {"buying_power"},
     "broker_symbols": {"max_positions"},
+    "left_alone": {"external_holding"},
 }
 # None has a meaning of its own here: nothing against the quote; no bound gave zero; no trade yet.
 MEANT = {"quote_doubt", "size_bound", "last_trade_at"}
@@ -522,6 +530,16 @@ CROSSED = Quote("AAA", NOON, Decimal(101), 1, Decimal(100), 1)
             {"broker_symbols": frozenset({"AAA"})},
             (False, "AAA is held or being bought", True, False),
         ),
+        (
+            "external_holding",
+            {},
+            (True, "Not held before the first run", "AAA", "not held before"),
+        ),
+        (
+            "external_holding",
+            {"left_alone": None},
+            (False, "What was held before the first run unknown: refused", None, "AAA"),
+        ),
         ("max_positions", {"held_symbols": frozenset("BC")}, (True, "Positions 2/5", 2, 5)),
         (
             "max_positions",
@@ -644,6 +662,7 @@ def test_the_gates_are_named_and_evaluated_in_this_order() -> None:
         "confidence",
         "action_allowed",
         "duplicate_position",
+        "external_holding",
         "max_positions",
         "max_exposure",
         "buying_power",

@@ -129,6 +129,7 @@ def order(answer: object) -> BrokerOrder:
         raw_status=word,
         submitted_at=submitted,
         updated_at=_moment(raw, "updated_at") if raw.get("updated_at") else submitted,
+        asset_class=_asset_class(raw),
     )
 
 
@@ -173,6 +174,10 @@ def position(answer: object) -> BrokerPosition:
         quantity=sign * abs(_decimal(raw, "qty")),
         available=sign * abs(_decimal(raw, "qty_available")),
         average_entry_price=_decimal(raw, "avg_entry_price"),
+        asset_class=_text(raw, "asset_class"),
+        price=_above_zero(_told(raw, "current_price")),
+        close_before=_above_zero(_told(raw, "lastday_price")),
+        day_gain=_told(raw, "unrealized_intraday_pl"),
     )
 
 
@@ -261,6 +266,24 @@ def _positive(raw: Mapping[str, Any], name: str) -> Decimal:
     if number <= 0:
         raise Illegible(f"{name} is not above 0")
     return number
+
+
+def _asset_class(raw: Mapping[str, Any]) -> str:
+    """Of an order; the legs of a combination may have none, and are securities."""
+    pair = "/" in (text_of(raw, "symbol") or "")
+    return text_of(raw, "asset_class") or ("crypto" if pair else "us_equity")
+
+
+def _told(raw: Mapping[str, Any], name: str) -> Decimal | None:
+    """A figure that is not needed to know what is held; None where it is not legible."""
+    try:
+        return _decimal(raw, name)
+    except Illegible:
+        return None
+
+
+def _above_zero(number: Decimal | None) -> Decimal | None:
+    return number if number is not None and number > 0 else None
 
 
 def _price_or_none(raw: Mapping[str, Any], name: str) -> Decimal | None:

@@ -11,6 +11,8 @@ from decimal import Decimal
 from ops_pipeline.db.close_requests import CLOSING
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.db.facts import HELD, PNL
+from ops_pipeline.db.holdings.external import HELD as EXTERNAL
+from ops_pipeline.db.holdings.external import LOOKED_AT
 from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.ledger import Holdings, LedgerView, costs_by_symbol
 from ops_pipeline.domain.market import new_york_day, new_york_time
@@ -44,7 +46,8 @@ SELECT h.*, c.of_account, t.of_ticker, t.last_exit, pnl.pnl, e.entries_in_ticker
        AND tick >= CAST(:day_start AS timestamptz)) AS guard_ran_at,
     (SELECT coalesce(max(attempt), 0) FROM orders
      WHERE recommendation_id = :recommendation_id) AS attempts,
-    ({CLOSING}) AS closing,
+    ({CLOSING}) AS closing, ({LOOKED_AT}) AS looked_at,
+    (SELECT coalesce(array_agg(symbol), '{{}}') FROM ({EXTERNAL}) AS x) AS external,
     (SELECT coalesce(array_agg(symbol), '{{}}') FROM active_positions AS p
      WHERE account_name = :account AND status = 'open' AND created_at < :listed_at
        AND NOT EXISTS (SELECT 1 FROM orders AS o
@@ -128,6 +131,7 @@ def read(tx: Transaction, query: LedgerQuery) -> LedgerView:
         guard_ran_at=row["guard_ran_at"],
         attempts=row["attempts"],
         open_symbols=frozenset(row["open_symbols"]),
+        left_alone=None if row["looked_at"] is None else frozenset(row["external"]),
         closing=tuple(row["closing"]),
     )
 

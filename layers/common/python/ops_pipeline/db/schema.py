@@ -38,6 +38,7 @@ VERSIONS = (
     "0046_let_control_add_accounts",
     "0047_describe_feeds",
     "0048_keep_the_deployment_file",
+    "0049_keep_what_was_held_before",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from ops_pipeline.db.driver.connection import Transaction, values_of
+from ops_pipeline.db.holdings.external import LOOKED_AT
 from ops_pipeline.domain.broker import BrokerFill
 from ops_pipeline.domain.legible import legible_values
 from ops_pipeline.domain.operations.unbooked import FactKind, FilledOrder, UnbookedFact
@@ -52,14 +53,17 @@ WHERE account_name = :account AND kind = 'order_report' AND broker_id = :order
 """
 
 # An order that was just sent, and acknowledged to nobody yet, may be the one that a fill names.
-_NOT_STORED = """
+# What was executed before an account was looked at first made what was there before.
+_NOT_STORED = f"""
 SELECT told.fill_id, o.client_order_id, o.symbol, o.side
-FROM unnest(CAST(:fill_ids AS text[]), CAST(:order_ids AS text[]), CAST(:symbols AS text[]))
-    AS told (fill_id, broker_order_id, symbol)
+FROM unnest(CAST(:fill_ids AS text[]), CAST(:order_ids AS text[]), CAST(:symbols AS text[]),
+            CAST(:times AS timestamptz[])) AS told (fill_id, broker_order_id, symbol, executed_at)
 LEFT JOIN orders AS o
     ON o.account_name = :account AND o.broker_order_id = told.broker_order_id
 WHERE NOT EXISTS (SELECT FROM fills AS f
                   WHERE f.account_name = :account AND f.fill_id = told.fill_id)
+  AND (o.client_order_id IS NOT NULL
+       OR told.executed_at >= coalesce(({LOOKED_AT}), '-infinity'))
   AND (o.client_order_id IS NOT NULL OR NOT EXISTS (
       SELECT FROM orders AS sent
       WHERE sent.account_name = :account AND sent.symbol = told.symbol
@@ -124,6 +128,7 @@ def not_stored(
         fill_ids=list(by_id),
         order_ids=[fill.broker_order_id for fill in by_id.values()],
         symbols=[fill.symbol for fill in by_id.values()],
+        times=[fill.executed_at for fill in by_id.values()],
     )
     return [
         (

@@ -14,6 +14,8 @@ BrokerStatus = Literal["working", "filled", "canceled", "expired", "rejected", "
 # "capital" is a deposit or withdrawal; "in_kind" a transfer of securities of unknown value;
 # "other" counts as profit or loss: fees, dividends, interest.
 CashKind = Literal["capital", "in_kind", "other"]
+# Asset classes that are traded here. Others, such as crypto, are never taken for stock.
+_TRADED_HERE = ("us_equity", "us_option")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,11 @@ class BrokerOrder:
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     notional: Decimal | None = None
+    asset_class: str = "us_equity"
+
+    @property
+    def is_traded_here(self) -> bool:
+        return self.asset_class in _TRADED_HERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +92,25 @@ class BrokerCashActivity:
 
 @dataclass(frozen=True, slots=True)
 class BrokerPosition:
-    """One position at the broker; `quantity` is negative for a short."""
+    """One position at the broker; `quantity` is negative for a short.
+
+    Attributes:
+        price, close_before: Its present price and that of the last close, USD; None: not told.
+        day_gain: What it gained today, USD, below 0 for a loss; None: not told.
+    """
 
     symbol: str
     quantity: Decimal
     available: Decimal
     average_entry_price: Decimal
+    asset_class: str = "us_equity"
+    price: Decimal | None = None
+    close_before: Decimal | None = None
+    day_gain: Decimal | None = None
+
+    @property
+    def is_traded_here(self) -> bool:
+        return self.asset_class in _TRADED_HERE
 
 
 @dataclass(frozen=True, slots=True)

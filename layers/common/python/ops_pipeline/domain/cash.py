@@ -35,14 +35,19 @@ def net_deposits(activities: Sequence[BrokerCashActivity]) -> Decimal | None:
     return sum((it.amount for it in activities if it.kind == "capital"), Decimal(0))
 
 
-def day_loss(account: BrokerAccount, deposits: Decimal | None) -> Decimal | None:
+def day_loss(
+    account: BrokerAccount, deposits: Decimal | None, external: Decimal | None
+) -> Decimal | None:
     """The account's loss since `last_equity_as_of`, USD, negative for a gain; None is unknown.
 
     Deposits since then are in its equity but not in its last equity.
+
+    Args:
+        external: What holdings that are not ours have gained since then; it is none of our loss.
     """
-    if deposits is None or account.trading_blocked:
+    if deposits is None or external is None or account.trading_blocked:
         return None
-    return account.last_equity + deposits - account.equity
+    return account.last_equity + deposits + external - account.equity
 
 
 def unexplained(

@@ -61,6 +61,7 @@ class GateFacts:
         halts: Reasons why entries are halted, by whom.
         held_symbols: Symbols open, closing or being entered.
         broker_symbols: Held or being bought by the broker's lists; None is unknown.
+        left_alone: Symbols that the account held before its first run; None is unknown.
         unlisted: Open positions missing from the broker's list.
         illegible: Positions and open orders in the broker's lists that could not be read.
         guard_ran_at: Tick of the account's newest succeeded run of the position manager today;
@@ -92,6 +93,7 @@ class GateFacts:
     held_symbols: frozenset[str]
     held_kinds: frozenset[tuple[str, str]]
     broker_symbols: frozenset[str] | None
+    left_alone: frozenset[str] | None
     unlisted: frozenset[str]
     illegible: tuple[str, ...]
     exposure: Decimal | None
@@ -192,6 +194,15 @@ def judge_loss(ledger: Decimal | None, broker: Decimal | None, limit: Decimal) -
             False, f"KILL SWITCH: Daily loss ${loss:.0f} exceeds limit ${limit:.0f}", loss, limit
         )
     return Verdict(True, f"Daily loss ${loss:.0f} under ${limit:.0f}", loss, limit)
+
+
+def loss_at_broker_alone(
+    ledger: Decimal | None, broker: Decimal | None, limit: Decimal
+) -> Decimal | None:
+    """The loss by the broker's equity, where it is over the limit and our ledger's is not."""
+    if broker is None or broker < limit or (ledger is not None and ledger >= limit):
+        return None
+    return broker
 
 
 @register("vix_regime")
@@ -318,6 +329,17 @@ def duplicate_position(facts: GateFacts, _: GateRules) -> Verdict:
     held = at_broker or (facts.idea.ticker, facts.idea.instrument_type) in facts.held_kinds
     reason = f"{facts.idea.ticker} is held or being bought" if held else "Not held"
     return Verdict(not held, reason, held, False)
+
+
+@register("external_holding")
+def external_holding(facts: GateFacts, _: GateRules) -> Verdict:
+    """Refuses what was held before the first run: its shares could not be told from ours."""
+    symbol = facts.idea.symbol
+    if facts.left_alone is None:
+        return _unknown("What was held before the first run", symbol)
+    if symbol in facts.left_alone:
+        return Verdict(False, f"{symbol} was held before the first run", symbol, "not held before")
+    return Verdict(True, "Not held before the first run", symbol, "not held before")
 
 
 @register("max_positions")

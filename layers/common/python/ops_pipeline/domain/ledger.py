@@ -78,6 +78,7 @@ class LedgerView:
         attempts: Orders that the recommendation has had already.
         open_symbols: Of positions that were stored before the broker was asked for its lists
             and are still open, except those of which a listed sale is not booked yet.
+        left_alone: Symbols that the account held before its first run; None: not known yet.
         closing: Who asked to close the ticker or everything, and why; until it is done.
     """
 
@@ -97,6 +98,7 @@ class LedgerView:
     guard_ran_at: datetime | None
     attempts: int
     open_symbols: frozenset[str]
+    left_alone: frozenset[str] | None
     closing: tuple[str, ...]
 
     def without(self, entry: Order) -> "LedgerView":

@@ -145,6 +145,11 @@ def read_client_order_id(text: str, *, deployment: str, account: str) -> OwnOrde
     return OwnOrderId(symbol, tick, cast("Purpose", purpose), int(attempt))
 
 
+def is_own_kind(text: str) -> bool:
+    """Whether it has the form of an id that some deployment of ours gives."""
+    return _AFTER_THE_ACCOUNT.fullmatch(text) is not None
+
+
 def status_of(found: BrokerOrder) -> Status | None:
     """Our status for the broker's; None if the broker's is unknown, which changes nothing."""
     if found.filled_quantity >= found.quantity:

@@ -17,7 +17,7 @@ class BrokerLists:
     """The broker's lists of positions and orders, read in this order from `at` on.
 
     Attributes:
-        positions: Cost of each position by symbol, USD.
+        positions: Cost of each position by symbol, USD, without what was there before.
         buying: What resting buys may still cost by symbol, USD; None for an order without a price.
         shorting: What resting sales may sell beyond what is held, likewise.
         sold: client_order_ids of sales with a fill.
@@ -54,11 +54,13 @@ class BrokerSnapshot:
 
     Attributes:
         deposits: Net deposits since the last session's close, USD.
+        external: What holdings that are not ours have gained since then, USD.
     """
 
     account: BrokerAccount | None
     deposits: Decimal | None
     lists: BrokerLists | None
+    external: Decimal | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,8 @@ from ops_pipeline.db.operations import alerts
 from ops_pipeline.domain import reconciliation
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder, BrokerPosition
 from ops_pipeline.domain.exits import Position
-from ops_pipeline.domain.legible import IllegibleItem, Listing
+from ops_pipeline.domain.holdings.external import besides
+from ops_pipeline.domain.legible import Listing
 from ops_pipeline.domain.operations.alerts import AlertKey, disagreement
 from ops_pipeline.domain.operations.unbooked import FactKind
 from ops_pipeline.domain.orders import Order, may_still_fill
@@ -27,86 +28,21 @@ from ops_pipeline.execution import (
     unbooked_facts,
 )
 from ops_pipeline.execution.context import AccountContext
+from ops_pipeline.execution.holdings import first_look, left_alone
+from ops_pipeline.execution.holdings.left_alone import Before
+from ops_pipeline.execution.holdings.statement import (
+    OURS_FILLING,
+    BrokerStatement,
+    LedgerSymbols,
+    ledger_symbols,
+)
 from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 
 _GONE: TradeReason = "missing_at_broker"
-# A stop's fill shows in the lists; somebody's order says nothing of what we hold.
-_OURS_FILLING = ("entry", "exit")
 # The broker's lists are eventually consistent: for so long after an order of ours ended in a
 # symbol, a position there may be what that order sold, or bought.
 _LISTS_LAG_FOR = timedelta(minutes=10)
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerSymbols:
-    """What we hold by symbol, and the symbols in which an order of ours may fill.
-
-    What a person's order filled, the broker's list of orders tells before anything is compared.
-    """
-
-    held: Mapping[str, Decimal]
-    live: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerStatement:
-    """One account as its broker reported it, read in this order from `asked_at` on.
-
-    Attributes:
-        since: It has all orders and fills from then on.
-        before: Our ledger before the first of them was read.
-    """
-
-    asked_at: datetime
-    since: datetime
-    before: LedgerSymbols
-    positions: Listing[BrokerPosition]
-    orders: Listing[BrokerOrder]
-    fills: Listing[BrokerFill]
-    positions_again: Listing[BrokerPosition]
-
-    @property
-    def illegible_positions(self) -> tuple[IllegibleItem, ...]:
-        return (*self.positions.illegible, *self.positions_again.illegible)
-
-    @property
-    def illegible_orders(self) -> tuple[IllegibleItem, ...]:
-        """Those that may still fill."""
-        return tuple(it for it in self.orders.illegible if not it.has_ended)
-
-    @property
-    def illegible(self) -> tuple[IllegibleItem, ...]:
-        """Every item that could not be read, once."""
-        found = (*self.illegible_positions, *self.orders.illegible, *self.fills.illegible)
-        return tuple({it.subject: it for it in found}.values())
-
-    @property
-    def subjects(self) -> list[str]:
-        """Of the legible items, as an illegible one of that id or name would have it."""
-        return [
-            *(f"position {it.symbol}" for it in self.positions_again),
-            *(
-                f"order {name}"
-                for it in self.orders
-                for name in (it.client_order_id, it.broker_order_id)
-            ),
-            *(f"fill {it.fill_id}" for it in self.fills),
-        ]
-
-    def reaches(self, moment: datetime | None) -> bool:
-        """Whether it tells of all that happened since; None asks for nothing."""
-        return moment is None or self.since <= moment
-
-    def position(self, symbol: str) -> BrokerPosition | None:
-        return next((held for held in self.positions if held.symbol == symbol), None)
-
-
-def ledger_symbols(tx: Transaction, account: str) -> LedgerSymbols:
-    """The ledger before the broker is asked, to see what was settled meanwhile."""
-    live = [order.symbol for order in orders.live(tx, account) if order.purpose in _OURS_FILLING]
-    held = {it.symbol: it.quantity for it in positions.held(tx, account)}
-    return LedgerSymbols(held, frozenset(live))
 
 
 def reconcile(
@@ -120,17 +56,23 @@ def reconcile(
     Returns the counts, and what could not be carried out: each break stands alone.
     """
     account = accounts.load_locked(tx, ctx.name)
-    changed = _changed(statement, ledger_symbols(tx, ctx.name))
+    first_look.save(tx, ctx, statement.look)
+    before = left_alone.read(tx, ctx, statement)
+    told, statement = statement, statement.traded_here()
+    changed = _changed(statement, ledger_symbols(tx, ctx.name)) | before.undecided
     listed = [order.client_order_id for order in statement.orders]
     lost = lost_orders.notice(tx, ctx, listed, since=_oldest(statement))
     in_doubt = account.ledger_in_doubt or lost
     settled = orders.settled_since(tx, ctx.name, statement.asked_at - _LISTS_LAG_FOR)
-    resting, rest = _split(tx, ctx, statement.orders)
+    resting, rest = _split(tx, ctx, before.without_its_orders(ctx, statement.orders))
     booked = _before_fills_of(resting, statement)
     # A ledger that was lost has just booked everything: none of it says that a list lags.
-    run = _Reconciliation(tx, ctx, gateway, booked, changed, in_doubt, {} if in_doubt else settled)
+    run = _Reconciliation(
+        tx, ctx, gateway, booked, before, changed, in_doubt, {} if in_doubt else settled
+    )
     unsettled = run.adopt_orders(rest) + run.settle_positions()
     unsettled += run.adopt_resting_sales(resting) + run.adopted_and_live()
+    run.follow_what_is_left_alone(told)
     over = limit_breach.check(tx, ctx.account, ctx.now())
     unsettled += [over] if over else []
     reasons = [found.message for found in unsettled] + run.note_unbooked()
@@ -192,6 +134,7 @@ class _Reconciliation:
     """Compares one account's statement with its rows, in one transaction.
 
     Attributes:
+        before: What was there before the first run.
         changed: Symbols whose quantities moved between the readings: left to the next run.
         in_doubt: The database was rebuilt or restored: more at the broker is believed at once,
             as nothing enters meanwhile and the guard protects what is booked.
@@ -203,6 +146,7 @@ class _Reconciliation:
     ctx: AccountContext
     gateway: OrderGateway
     statement: BrokerStatement
+    before: Before
     changed: frozenset[str]
     in_doubt: bool
     settled: Mapping[str, datetime]
@@ -272,7 +216,8 @@ class _Reconciliation:
     def settle_positions(self) -> list[Break]:
         """Bring each position to what the broker holds; returns the unconfirmed breaks."""
         ours = {it.symbol: it.quantity for it in positions.held(self.tx, self.ctx.name)}
-        theirs = {it.symbol: it.quantity for it in self.statement.positions}
+        there = {it.symbol: it.quantity for it in self.statement.positions}
+        theirs = besides(there, ours, self.before.quantities)
         moving = self._moving()
         compared = reconciliation.compare(ours, theirs, ())
         differences = [it for it in compared if not self._is_illegible(it, theirs)]
@@ -286,6 +231,26 @@ class _Reconciliation:
             if not self._alone(difference, partial(self._settled, difference)):
                 unsettled.append(difference)
         return unsettled
+
+    def follow_what_is_left_alone(self, told: BrokerStatement) -> None:
+        """Let the rows of what was there before follow what the operator sells of it.
+
+        Args:
+            told: The statement with all asset classes.
+        """
+        moving, odd = self._moving(), self.statement.illegible_positions
+        left_alone.follow(
+            self.tx,
+            self.ctx,
+            [
+                it
+                for it in self.before.held
+                if it.symbol not in moving and not any(item.may_be_of(it.symbol) for item in odd)
+            ],
+            {it.symbol: it for it in told.positions},
+            ours={it.symbol: it.quantity for it in positions.held(self.tx, self.ctx.name)},
+            fills=told.fills,
+        )
 
     def _alone(self, difference: Break, settle: Callable[[], bool]) -> bool:
         """Settle one break; whatever that raises undoes it alone, and the break remains."""
@@ -325,6 +290,9 @@ class _Reconciliation:
         """A lost order of ours as it was, else one that is adopted; None if it can't be stored."""
         held = positions.find_open(self.tx, self.ctx.name, found.symbol)
         own = self.ctx.own_order(found.client_order_id)
+        if own is None and found.symbol in self.before.quantities:
+            # What a person sells there is what was there before.
+            held = None
         if own is not None:
             account, now = self.ctx.account, self.ctx.now()
             row = reconciliation.recovered_order(account, found, own, held, now=now)
@@ -351,7 +319,7 @@ class _Reconciliation:
         live = [
             order
             for order in orders.live(self.tx, self.ctx.name)
-            if order.purpose in _OURS_FILLING
+            if order.purpose in OURS_FILLING
             or told.get(order.client_order_id, order.filled_qty) != order.filled_qty
         ]
         asked_at = self.statement.asked_at
@@ -375,25 +343,39 @@ class _Reconciliation:
         earlier = self._earlier(difference)
         self._alert(difference)
         held = positions.find_open(self.tx, self.ctx.name, difference.subject)
-        theirs = self.statement.position(difference.subject)
+        theirs = self._besides(difference)
         is_agreed = reconciliation.is_agreed(difference, earlier, self.ctx.now())
+        more = theirs is not None and (held is None or theirs.quantity > held.quantity)
         if theirs and not reconciliation.is_adoptable(theirs):
             return False
-        if held is None:
-            # An order that can't be read yet may be booked a moment later, and a list that
-            # lags shows what we have just sold.
-            may_have_order = self._may_have_order(difference.subject) and not is_agreed
-            if theirs is None or may_have_order or theirs.symbol in self.settled:
-                return False
-            self._adopt_position(theirs)
-            return True
-        more = self.in_doubt and theirs is not None and theirs.quantity > held.quantity
-        if not (more or is_agreed):
+        if more and difference.subject in self.before.guarded and not self.in_doubt:
+            # A purchase has an order, which is booked by now; a split has none.
             return False
-        if theirs is None:
-            return self._give_up(held)
-        self._repair(held, theirs)
+        if held is None:
+            return self._adopted(theirs, is_agreed=is_agreed)
+        if not ((self.in_doubt and more) or is_agreed):
+            return False
+        return self._give_up(held) if theirs is None else self._repair(held, theirs)
+
+    def _adopted(self, theirs: BrokerPosition | None, *, is_agreed: bool) -> bool:
+        """Adopt what only the broker holds, unless it may be booked a moment later.
+
+        An order that can't be read yet may be, and a list that lags shows what we have just sold.
+        """
+        if theirs is None or theirs.symbol in self.settled:
+            return False
+        if self._may_have_order(theirs.symbol) and not is_agreed:
+            return False
+        self._adopt_position(theirs)
         return True
+
+    def _besides(self, difference: Break) -> BrokerPosition | None:
+        """The broker's position without what was there before; None where nothing is left."""
+        there = next(
+            (it for it in self.statement.positions if it.symbol == difference.subject), None
+        )
+        quantity = Decimal(difference.broker)
+        return None if there is None or not quantity else replace(there, quantity=quantity)
 
     def _adopt_position(self, theirs: BrokerPosition) -> None:
         now = self.ctx.now()
@@ -427,7 +409,7 @@ class _Reconciliation:
         self.counts["closed"] += 1
         return True
 
-    def _repair(self, held: Position, theirs: BrokerPosition) -> None:
+    def _repair(self, held: Position, theirs: BrokerPosition) -> bool:
         more = max(theirs.quantity - held.quantity, Decimal(0))
         changed = replace(
             held,
@@ -439,6 +421,7 @@ class _Reconciliation:
         self._event(held, "repaired", theirs.quantity - held.quantity)
         self.ctx.journal.went_wrong("position_repaired", account=self.ctx.name, symbol=held.symbol)
         self.counts["repaired"] += 1
+        return True
 
     def _earlier(self, difference: Break) -> EarlierBreak | None:
         """The earlier reading of this break.

@@ -7,6 +7,7 @@ from ops_pipeline.db import accounts
 from ops_pipeline.db.parameters import GuardRules, Versioned
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.accounts import Account
+from ops_pipeline.domain.market import new_york_day, new_york_time
 from ops_pipeline.domain.orders import OwnOrderId, read_client_order_id
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.execution.decisions.intents import IntentSource
@@ -50,6 +51,10 @@ class AccountContext:
 
     def now(self) -> datetime:
         return self.clock.now()
+
+    def day_start(self) -> datetime:
+        """Midnight in New York before now."""
+        return new_york_time(new_york_day(self.now()), 0)
 
     def intents(self) -> IntentSource:
         """The source of the orders decided on now."""

@@ -95,7 +95,14 @@ def _save(
 ) -> Taken:
     kept = dispatch.keep_verdicts(tx, recommendation.id, assessment.verdicts, assessment.sizing)
     if assessment.kill_switch is not None:
-        kill_switch.latch(tx, ctx.name, assessment.kill_switch, ctx.now())
+        kill_switch.latch_when_sure(
+            tx,
+            ctx.name,
+            assessment.kill_switch,
+            at_broker=assessment.loss_at_broker,
+            tick=ctx.tick,
+            now=ctx.now(),
+        )
     if not kept:
         # Ended since it was claimed, by the operator or by its time-out.
         return _SKIPPED

@@ -5,6 +5,7 @@ from functools import partial
 
 from ops_pipeline.db import facts, orders, positions
 from ops_pipeline.db.driver.connection import Transaction, log_message
+from ops_pipeline.db.holdings import external
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain import reconciliation
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
@@ -81,7 +82,11 @@ def _adopt(
         facts.lock_account(tx, ctx.name)
         if orders.find(tx, found.client_order_id) is not None:
             return
-        held = positions.find_open(tx, ctx.name, found.symbol)
+        before = external.find(tx, ctx.name, found.symbol)
+        held = None
+        if before is None or not before.quantity:
+            # Else what a person sells there is what was there before.
+            held = positions.find_open(tx, ctx.name, found.symbol)
         row = reconciliation.adopted_order(ctx.account, found, held)
         if row is not None:
             store(tx, gateway, row, found, fills)

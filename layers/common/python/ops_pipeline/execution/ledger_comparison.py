@@ -5,6 +5,7 @@ at once. Entries stay halted until an operator resumes.
 """
 
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 
 from ops_pipeline.db import accounts
@@ -15,8 +16,13 @@ from ops_pipeline.domain.legible import Listing
 from ops_pipeline.domain.orders import may_still_fill
 from ops_pipeline.errors import BrokerUnavailable, StageFailed
 from ops_pipeline.execution import adoption
-from ops_pipeline.execution.adoption import BrokerStatement, LedgerSymbols
 from ops_pipeline.execution.context import AccountContext
+from ops_pipeline.execution.holdings import first_look
+from ops_pipeline.execution.holdings.statement import (
+    BrokerStatement,
+    LedgerSymbols,
+    ledger_symbols,
+)
 from ops_pipeline.execution.lost_orders import OLDEST_RESTING
 from ops_pipeline.execution.order_gateway import OrderGateway
 from ops_pipeline.ports import Broker
@@ -47,8 +53,9 @@ def compare(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> Coun
     asked_at = ctx.now()
     with db.transaction() as tx:
         account = accounts.load(tx, ctx.name)
-        before = adoption.ledger_symbols(tx, ctx.name)
-    statement = _read(gateway.broker, account, asked_at, before)
+        before = ledger_symbols(tx, ctx.name)
+    look = first_look.read(ctx, db, gateway.broker)
+    statement = replace(_read(gateway.broker, account, asked_at, before), look=look)
     with db.transaction() as tx:
         counts, failures = adoption.reconcile(tx, ctx, gateway, statement)
     ctx.journal.happened("ledger_compared", account=ctx.name, **counts)

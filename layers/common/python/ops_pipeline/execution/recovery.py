@@ -11,6 +11,7 @@ from uuid import UUID
 
 from ops_pipeline.db import dispatch, orders, positions
 from ops_pipeline.db.driver.connection import log_message
+from ops_pipeline.db.holdings import external
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.broker import BrokerOrder
 from ops_pipeline.domain.orders import UNSETTLED, Order, disagreement, may_be_listed
@@ -182,7 +183,11 @@ class _Resolver:
             return [f"entries are refused: {self.ctx.parameter_fault}"]
         if not entry_is_fresh(order, market, self.ctx.rules.gates):
             return ["no longer wanted at its limit"]
-        snapshot = snapshots.market_snapshot(self.market, self.gateway.broker, [order.ticker])
+        with self.db.transaction() as tx:
+            before = external.read(tx, self.ctx.name, day_start=self.ctx.day_start())
+        snapshot = snapshots.market_snapshot(
+            self.market, self.gateway.broker, [order.ticker], before
+        )
         with self.db.transaction() as tx:
             recommendation = dispatch.lock(tx, recommended_as)
             return entry.refusals_of_resend(tx, self.ctx, order, recommendation, snapshot)

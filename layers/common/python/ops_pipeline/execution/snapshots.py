@@ -1,11 +1,16 @@
 """Fetches quotes and the broker's account and lists; None where unknown, so that gates refuse."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from ops_pipeline.domain.broker import BrokerAccount
+from ops_pipeline.db.holdings.external import HeldBefore
+from ops_pipeline.domain.broker import BrokerAccount, BrokerPosition
 from ops_pipeline.domain.cash import last_equity_as_of, net_deposits
+from ops_pipeline.domain.holdings.external import besides, day_change, quantities
+from ops_pipeline.domain.legible import Listing
+from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.snapshots import BrokerLists, BrokerSnapshot, MarketSnapshot
 from ops_pipeline.errors import BrokerUnavailable
 from ops_pipeline.execution.decisions.exposure import (
@@ -18,16 +23,17 @@ from ops_pipeline.ports import Broker
 
 # Of what has ended only the newest counts; what rests is asked for whatever its age.
 _LOOK_BACK = timedelta(days=4)
-_SIMULATED = BrokerSnapshot(account=None, deposits=Decimal(0), lists=None)
+_SIMULATED = BrokerSnapshot(account=None, deposits=Decimal(0), lists=None, external=Decimal(0))
 
 
 def market_snapshot(
-    market: MarketReader, broker: Broker | None, tickers: Sequence[str]
+    market: MarketReader, broker: Broker | None, tickers: Sequence[str], before: HeldBefore
 ) -> MarketSnapshot:
     """Read account, lists, deposits and quotes, in this order.
 
     Args:
         broker: None for a SIMULATED account.
+        before: What the account held before its first run.
     """
     session = market.session()
     previous = market.previous_session().day
@@ -35,25 +41,52 @@ def market_snapshot(
         tickers=tuple(tickers),
         session=session,
         previous_session=previous,
-        broker=_SIMULATED if broker is None else _broker_snapshot(market, broker),
+        broker=_SIMULATED if broker is None else _broker_snapshot(market, broker, before),
         quotes=market.quotes(tickers),
     )
 
 
-def _broker_snapshot(market: MarketReader, broker: Broker) -> BrokerSnapshot:
+def _broker_snapshot(market: MarketReader, broker: Broker, before: HeldBefore) -> BrokerSnapshot:
     account = _account(market, broker)
-    lists = _lists(market, broker)
-    return BrokerSnapshot(account, _deposits(market, broker), lists)
+    at = market.now()
+    held = _positions(market, broker)
+    lists = None if held is None else _lists(market, broker, held, before, at)
+    deposits = _deposits(market, broker)
+    return BrokerSnapshot(account, deposits, lists, _gained(market, held, before))
 
 
 def money_anew(
-    market: MarketReader, broker: Broker | None, before: BrokerSnapshot
+    market: MarketReader, broker: Broker | None, snapshot: BrokerSnapshot, before: HeldBefore
 ) -> BrokerSnapshot:
     """The snapshot with account and deposits read again, after an order."""
     if broker is None:
-        return before
+        return snapshot
     account = _account(market, broker)
-    return BrokerSnapshot(account, _deposits(market, broker), before.lists)
+    gained = snapshot.external
+    if before.holdings:
+        gained = _gained(market, _positions(market, broker), before)
+    return BrokerSnapshot(account, _deposits(market, broker), snapshot.lists, gained)
+
+
+def _gained(
+    market: MarketReader, held: Listing[BrokerPosition] | None, before: HeldBefore
+) -> Decimal | None:
+    """What was there before has gained today; None where that is not known."""
+    if held is None or (held.illegible and before.holdings):
+        return None
+    today = new_york_day(market.now())
+    return day_change(before.holdings, held, before.sold_today, today=today)
+
+
+def external_gain(market: MarketReader, broker: Broker, before: HeldBefore) -> Decimal | None:
+    """What holdings that are not ours have gained today, USD; None is unknown.
+
+    Ask for it after the account.
+
+    Raises:
+        BrokerUnavailable: the positions could not be read.
+    """
+    return _gained(market, broker.positions(), before)
 
 
 def deposits_today(market: MarketReader, broker: Broker) -> Decimal | None:
@@ -80,29 +113,45 @@ def _account(market: MarketReader, broker: Broker) -> BrokerAccount | None:
         return None
 
 
-def _lists(market: MarketReader, broker: Broker) -> BrokerLists | None:
-    """Positions and orders at the broker, or None: the gates that count them refuse."""
-    at = market.now()
+def _positions(market: MarketReader, broker: Broker) -> Listing[BrokerPosition] | None:
+    """The broker's positions, or None: the gates that count them refuse."""
     try:
-        return read_lists(broker, at)
+        return broker.positions()
     except BrokerUnavailable as error:
         _note(market, "broker_lists_unknown", error)
         return None
 
 
-def read_lists(broker: Broker, at: datetime) -> BrokerLists:
-    """Positions and orders at the broker. Raises BrokerUnavailable."""
-    held = broker.positions()
+def _lists(
+    market: MarketReader,
+    broker: Broker,
+    held: Listing[BrokerPosition],
+    before: HeldBefore,
+    at: datetime,
+) -> BrokerLists | None:
+    """Positions and orders at the broker, or None: the gates that count them refuse."""
+    try:
+        return read_lists(broker, held, before, at)
+    except BrokerUnavailable as error:
+        _note(market, "broker_lists_unknown", error)
+        return None
+
+
+def read_lists(
+    broker: Broker, held: Listing[BrokerPosition], before: HeldBefore, at: datetime
+) -> BrokerLists:
+    """Positions, which were just read, and orders at the broker. Raises BrokerUnavailable."""
     since = at - _LOOK_BACK
     orders = broker.orders_since(since)
     resting = broker.resting_orders()
     each = {order.broker_order_id: order for order in (*orders, *resting)}
+    traded = [order for order in each.values() if order.is_traded_here]
     illegible = {it.name: it for it in (*orders.illegible, *resting.illegible) if not it.has_ended}
     return BrokerLists(
         at=at,
-        positions={position.symbol: cost_of(position) for position in held},
-        buying=costs_of_resting_buys(each.values()),
-        shorting=costs_of_short_sales(each.values(), {it.symbol: it.quantity for it in held}),
+        positions=_costs(held, before),
+        buying=costs_of_resting_buys(traded),
+        shorting=costs_of_short_sales(traded, {it.symbol: it.quantity for it in held}),
         sold=frozenset(
             order.client_order_id
             for order in orders
@@ -112,6 +161,17 @@ def read_lists(broker: Broker, at: datetime) -> BrokerLists:
         since=min((order.submitted_at for order in resting), default=since),
         illegible=(*held.illegible, *illegible.values()),
     )
+
+
+def _costs(held: Iterable[BrokerPosition], before: HeldBefore) -> dict[str, Decimal]:
+    """Cost by symbol of what counts in the limits: all but what was there before."""
+    traded = {it.symbol: it for it in held if it.is_traded_here}
+    there = {symbol: it.quantity for symbol, it in traded.items()}
+    counted = besides(there, {}, quantities(before.holdings))
+    return {
+        symbol: cost_of(replace(traded[symbol], quantity=quantity))
+        for symbol, quantity in counted.items()
+    }
 
 
 def _deposits(market: MarketReader, broker: Broker) -> Decimal | None:

@@ -27,11 +27,16 @@ from ops_pipeline.stages.operating import feed_setup, watching
 from ops_pipeline.stages.operating.account_setup import AccountAction, AccountCommand
 from ops_pipeline.stages.operating.deployment_setup import ApplyCommand
 from ops_pipeline.stages.operating.feed_setup import FeedsWish
+from ops_pipeline.stages.operating.holding_adoption import (
+    HoldingAdoption,
+    HoldingCommand,
+    HoldingUse,
+)
 from ops_pipeline.stages.operating.watching import TickersWish
 from ops_pipeline.stages.rebuilding import RebuildCommand
 
 Action = Literal["halt", "resume", "close"]
-SetupAction = Literal["bind", "rebuild", "apply", "feeds", "tickers"]
+SetupAction = Literal["bind", "rebuild", "adopt_holding", "apply", "feeds", "tickers"]
 
 _WHO = ("operator", "reason")
 
@@ -80,8 +85,8 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     action: Action | SetupAction | AccountAction = Field(
-        description="halt, resume, close, bind, rebuild, apply, feeds, tickers, or a change of an"
-        " account."
+        description="halt, resume, close, bind, rebuild, apply, feeds, tickers, adopt_holding, or"
+        " a change of an account."
     )
     operator: str = Field(min_length=1, max_length=100, description="Who asks.")
     reason: str = Field(min_length=1, max_length=500, description="Why; it is kept.")
@@ -111,6 +116,11 @@ class Request(BaseModel):
     )
     tickers: TickersWish | None = Field(
         default=None, description="For tickers: what is watched, and what is not."
+    )
+
+    symbol: str | None = Field(default=None, max_length=200, description="For adopt_holding.")
+    use: HoldingUse | None = Field(
+        default=None, description="For adopt_holding: day_trade, swing or left_alone."
     )
 
     @model_validator(mode="after")
@@ -155,7 +165,9 @@ class Request(BaseModel):
         return ApplyCommand(**self._named(*_WHO, "file", "parameters", "confirm"))
 
     def setup(self, *, db: UnitsOfWork, clock: Clock) -> dict[str, Any] | None:
-        """Carry out what changes feeds or tickers; None where the action is another."""
+        """Carry out what changes feeds, tickers or holdings; None where the action is another."""
+        if self.action == "adopt_holding":
+            return HoldingAdoption(db=db, clock=clock).run(self.holding_command())
         if self.feeds is not None:
             command = self.feeds.command(self.operator, self.reason)
             return feed_setup.run(command, db=db, clock=clock)
@@ -163,6 +175,17 @@ class Request(BaseModel):
             wish = self.tickers.command(self.operator, self.reason)
             return watching.run(wish, db=db, clock=clock)
         return None
+
+    def holding_command(self) -> HoldingCommand:
+        """What becomes of what was there before the first run.
+
+        Raises:
+            InvalidInput: it does not say of which account, which symbol, or what.
+        """
+        for name in ("account", "symbol", "use"):
+            if getattr(self, name) is None:
+                raise InvalidInput(f"{name}: say which")
+        return HoldingCommand(**self._named(*_WHO, "account", "symbol", "use"))
 
     def _named(self, *fields: str) -> dict[str, Any]:
         return self.model_dump(include=set(fields))

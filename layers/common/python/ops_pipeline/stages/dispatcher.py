@@ -13,6 +13,8 @@ from uuid import UUID
 
 from ops_pipeline.db import dispatch, halts, orders
 from ops_pipeline.db.driver.connection import Transaction, log_message
+from ops_pipeline.db.holdings import external
+from ops_pipeline.db.holdings.external import HeldBefore
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.ids import stable_uuid
@@ -32,6 +34,7 @@ from ops_pipeline.execution import (
 )
 from ops_pipeline.execution import recovery as recoveries
 from ops_pipeline.execution.context import AccountContext
+from ops_pipeline.execution.holdings import first_look
 from ops_pipeline.execution.isolation import isolated
 from ops_pipeline.execution.market_reader import MarketReader
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
@@ -78,14 +81,15 @@ def run(
     counts: Counter[str] = Counter()
     summary: dict[str, object] = {"expired": expired, "recovered": recovery.settled}
     if tickers and not recovery.entries_blocked:
-        snapshot = snapshots.market_snapshot(market, gateway.broker, tickers)
+        before = _held_before(ctx, db, gateway, dry_run=request.dry_run)
+        snapshot = snapshots.market_snapshot(market, gateway.broker, tickers, before)
         _note_illegible(db, ctx, snapshot)
         account = snapshot.broker.account
         summary["equity"] = account.equity if account else None
         if account is not None and account.trading_blocked:
             with db.transaction() as tx:
                 account_standing.notice(tx, ctx.name, account, ctx.now())
-        dispatch_run = _Run(ctx, db, run_id, counts)
+        dispatch_run = _Run(ctx, db, run_id, counts, before)
         if request.dry_run:
             dispatch_run.rehearse(snapshot)
         elif _lost_orders_are_known(ctx, db, gateway, snapshot):
@@ -98,6 +102,16 @@ def run(
         recovered=recovery.settled,
         blocked=recovery.entries_blocked,
     )
+
+
+def _held_before(
+    ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway, *, dry_run: bool
+) -> HeldBefore:
+    """What was there before, found out now if it is not known; a gate refuses where it is not."""
+    if not dry_run:
+        first_look.take(ctx, db, gateway.broker)
+    with db.transaction() as tx:
+        return external.read(tx, ctx.name, day_start=ctx.day_start())
 
 
 def _lost_orders_are_known(
@@ -140,12 +154,17 @@ def _begin(tx: Transaction, ctx: AccountContext) -> tuple[UUID, int, list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One run: claims recommendations and counts their results."""
+    """One run: claims recommendations and counts their results.
+
+    Attributes:
+        before: What the account held before its first run.
+    """
 
     ctx: AccountContext
     db: UnitsOfWork
     run_id: UUID
     counts: Counter[str]
+    before: HeldBefore
 
     def dispatch(
         self, snapshot: MarketSnapshot, gateway: OrderGateway, market: MarketReader
@@ -165,7 +184,7 @@ class _Run:
             if status == "unknown":
                 # It may have been placed: no further entry until that is known.
                 return
-            broker = snapshots.money_anew(market, gateway.broker, snapshot.broker)
+            broker = snapshots.money_anew(market, gateway.broker, snapshot.broker, self.before)
             snapshot = replace(snapshot, broker=broker)
 
     def rehearse(self, snapshot: MarketSnapshot) -> None:

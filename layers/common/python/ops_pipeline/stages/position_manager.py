@@ -13,6 +13,7 @@ from functools import partial
 
 from ops_pipeline.db import close_requests, positions
 from ops_pipeline.db.driver.connection import Transaction, log_message
+from ops_pipeline.db.holdings import external
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain import exits
@@ -37,6 +38,7 @@ from ops_pipeline.execution import (
 from ops_pipeline.execution import recovery as recoveries
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.exit_orders import ExitOrders
+from ops_pipeline.execution.holdings import first_look
 from ops_pipeline.execution.isolation import isolated
 from ops_pipeline.execution.market_reader import MarketReader
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
@@ -86,6 +88,7 @@ def run(
     failures = list(synced.failures)
     session = market.session()
     if not request.dry_run:
+        failures += first_look.take(ctx, db, gateway.broker)
         failures += ledger_comparison.compare_if_in_doubt(ctx, db, gateway)
         failures += _carry_out_closes(ctx, db, gateway)
         failures += exit_orders.cancel_unwanted()
@@ -99,9 +102,7 @@ def run(
         guard = _PositionGuard(ctx, db, session, exit_orders, request.dry_run, counts)
         failures += _serve(guard, market, free)
         if held or synced.looked_at:
-            loss = kill_switch.broker_loss(market, gateway.broker)
-            with db.transaction() as tx:
-                kill_switch.watch(tx, ctx.name, loss, ctx.now())
+            _watch_loss(ctx, db, gateway, market)
     elif not request.dry_run:
         failures += _rest_stops(ctx, exit_orders, free)
     if failures:
@@ -116,6 +117,17 @@ def _note_parameters(tx: Transaction, ctx: AccountContext) -> None:
         alerts.resolve_kinds(tx, kinds=("parameters_invalid",), scope=EVERYTHING, now=now)
     else:
         alerts.open_alert(tx, parameters_invalid(fault, ctx.parameters.version), now=now)
+
+
+def _watch_loss(
+    ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway, market: MarketReader
+) -> None:
+    with db.transaction() as tx:
+        before = external.read(tx, ctx.name, day_start=ctx.day_start())
+    limit = ctx.account.max_daily_loss
+    loss = kill_switch.broker_loss(market, gateway.broker, before, limit)
+    with db.transaction() as tx:
+        kill_switch.watch(tx, ctx.name, loss, tick=ctx.tick, now=ctx.now())
 
 
 def _quotes(

@@ -18,6 +18,7 @@ from ops_pipeline.db.operations import comparisons
 from ops_pipeline.db.operations.invariants import SETTLED_WITHIN
 from ops_pipeline.db.parameters import GuardRules, Versioned
 from ops_pipeline.db.runs import UnitsOfWork
+from ops_pipeline.domain.holdings.first_look import FirstLook
 from ops_pipeline.domain.operations.invariants import Breach, BrokerRecords
 from ops_pipeline.domain.orders import WATCHED_FOR
 from ops_pipeline.errors import AccountNotConfigured, SettingsInvalid, StageFailed
@@ -29,9 +30,14 @@ from ops_pipeline.execution import (
     lost_orders,
     order_sync,
 )
-from ops_pipeline.execution.adoption import BrokerStatement, LedgerSymbols
 from ops_pipeline.execution.broker_comparison import Reading
 from ops_pipeline.execution.cash_check import CashBaseline
+from ops_pipeline.execution.holdings import first_look
+from ops_pipeline.execution.holdings.statement import (
+    BrokerStatement,
+    LedgerSymbols,
+    ledger_symbols,
+)
 from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.execution.order_gateway import OrderGateway
 from ops_pipeline.ports import Broker, Clock, Journal
@@ -197,11 +203,11 @@ def _reconcile(request: ReconcileRequest, db: UnitsOfWork, gateway: OrderGateway
         raise StageFailed("; ".join(synced.failures))
     lost = lost_orders.look_back(ctx, db, broker, again=True)
     with db.transaction() as tx:
-        before = adoption.ledger_symbols(tx, ctx.name)
+        before = ledger_symbols(tx, ctx.name)
         reading = broker_comparison.begin(tx, ctx.name, since=since, asked_at=asked_at)
     # What an order of ours did in these is not known: they are compared when it is.
     before = replace(before, live=before.live | synced.symbols)
-    statement = _read(broker, since, asked_at, before)
+    statement = _read(broker, since, asked_at, before, first_look.read(ctx, db, broker))
     with db.transaction() as tx:
         counts, failures = adoption.reconcile(tx, ctx, gateway, statement)
     # What was just adopted or repaired agrees now; a dry run, which undid that, tells of it.
@@ -241,6 +247,7 @@ def _keep(
 
 
 def _records(statement: BrokerStatement) -> BrokerRecords:
+    statement = statement.traded_here()
     return BrokerRecords(
         orders=statement.orders,
         positions=statement.positions_again,
@@ -250,7 +257,11 @@ def _records(statement: BrokerStatement) -> BrokerRecords:
 
 
 def _read(
-    broker: Broker, since: datetime, asked_at: datetime, before: LedgerSymbols
+    broker: Broker,
+    since: datetime,
+    asked_at: datetime,
+    before: LedgerSymbols,
+    look: FirstLook | None,
 ) -> BrokerStatement:
     """Read everything before anything is changed; positions twice, around all else.
 
@@ -274,6 +285,7 @@ def _read(
         orders=orders,
         fills=fills,
         positions_again=positions if agree else broker.positions(),
+        look=look,
     )
 
 

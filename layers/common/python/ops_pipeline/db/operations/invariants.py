@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.db.holdings import external
+from ops_pipeline.db.holdings.external import HELD as EXTERNAL
 from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.operations.invariants import (
     Breach,
@@ -270,4 +272,6 @@ def ledger_records(tx: Transaction, account: str, since: datetime | None = None)
         orders=[LedgerOrder(**row) for row in tx.rows(_ORDERS, account=account, since=since)],
         positions={row["symbol"]: row["quantity"] for row in tx.rows(_HELD, account=account)},
         fills={row["fill_id"]: row["executed_at"] for row in fills},
+        external={row["symbol"]: row["quantity"] for row in tx.rows(EXTERNAL, account=account)},
+        looked_at=external.looked_at(tx, account),
     )

@@ -51,6 +51,7 @@ ON CONFLICT (id) DO NOTHING
 
 OperatorAction = Literal[
     "add_account",
+    "adopt",
     "apply",
     "bind",
     "close",

@@ -58,6 +58,11 @@ SELECT account_name, symbol, quantity, entry_price, current_price, current_pnl_d
 FROM active_positions WHERE status <> 'closed'
 ORDER BY account_name COLLATE "C", symbol COLLATE "C"
 """
+_LEFT_ALONE = """
+SELECT account_name, symbol, asset_class, quantity, average_cost, price_found, price, found_at
+FROM external_holdings WHERE quantity <> 0
+ORDER BY account_name COLLATE "C", symbol COLLATE "C"
+"""
 _ORDERS_BY_HAND = """
 SELECT account_name, symbol, side, quantity, filled_qty, decided_at, client_order_id FROM orders
 WHERE purpose = 'adopted' AND is_live(status)
@@ -109,6 +114,11 @@ def failed_runs(tx: Transaction) -> list[Row]:
 def open_positions(tx: Transaction) -> list[Row]:
     """What is held or being sold."""
     return tx.rows(_OPEN_POSITIONS)
+
+
+def left_alone(tx: Transaction) -> list[Row]:
+    """What accounts held before their first run."""
+    return tx.rows(_LEFT_ALONE)
 
 
 def orders_by_hand(tx: Transaction) -> list[Row]:

@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder, BrokerPosition
+from ops_pipeline.domain.holdings.external import besides
 from ops_pipeline.domain.legible import IllegibleItem
+from ops_pipeline.domain.orders import is_own_kind, may_still_fill
 
 Invariant = Literal[
     "order_outcome_known",
@@ -126,24 +128,45 @@ class LedgerRecords:
         orders: Every order of the account, or of the period with some time before it.
         positions: Quantity by symbol, of positions that are not closed.
         fills: When each fill that the broker reported was executed, of the same time.
+        external: Quantity by symbol of what was there before the first run.
+        looked_at: When that was found out: what other hands had ordered and ended by then is
+            in it.
     """
 
     orders: Sequence[LedgerOrder]
     positions: Mapping[str, Decimal]
     fills: Mapping[str, datetime]
+    external: Mapping[str, Decimal] = field(default_factory=dict)
+    looked_at: datetime | None = None
+
+    def was_before(self, at: datetime) -> bool:
+        return self.looked_at is not None and at < self.looked_at
 
 
 def against_broker(
     account: str, own: LedgerRecords, broker: BrokerRecords, period: Period = AT_REST
 ) -> list[Breach]:
     """Differences between our rows and the broker's, but for what may still be moving."""
+    broker = _traded_here(broker)
     moving = _moving(own, broker, period)
     found = [
-        *_orders(account, own.orders, broker, period),
-        *_positions(account, own.positions, broker),
-        *_fills(account, own.fills, broker, period),
+        *_orders(account, own, broker, period),
+        *_positions(account, own, broker),
+        *_fills(account, own, broker, period),
     ]
     return [breach for breach in found if breach.subject not in moving]
+
+
+def _traded_here(broker: BrokerRecords) -> BrokerRecords:
+    """The records without asset classes that are not traded here."""
+    others = {order.broker_order_id for order in broker.orders if not order.is_traded_here}
+    fills = broker.fills
+    return replace(
+        broker,
+        orders=[it for it in broker.orders if it.is_traded_here],
+        positions=[it for it in broker.positions if it.is_traded_here],
+        fills=None if fills is None else [f for f in fills if f.broker_order_id not in others],
+    )
 
 
 def _moving(own: LedgerRecords, broker: BrokerRecords, period: Period) -> frozenset[str]:
@@ -161,13 +184,15 @@ def _moving(own: LedgerRecords, broker: BrokerRecords, period: Period) -> frozen
 
 
 def _orders(
-    account: str, own: Iterable[LedgerOrder], broker: BrokerRecords, period: Period
+    account: str, own: LedgerRecords, broker: BrokerRecords, period: Period
 ) -> Iterable[Breach]:
     listed = broker.orders
-    rows = {order.client_order_id: order for order in own}
+    rows = {order.client_order_id: order for order in own.orders}
     times = Counter(order.client_order_id for order in listed)
     for order in listed:
         row = rows.get(order.client_order_id)
+        if row is None and _made_what_was_before(order, own):
+            continue
         message = _difference(row, order, times[order.client_order_id])
         if message is not None:
             yield Breach("broker_order_has_one_row", account, order.client_order_id, message)
@@ -180,6 +205,12 @@ def _orders(
 
 def without_row(order: BrokerOrder) -> str:
     return f"the broker has this order ({order.symbol}, {order.status}), we have no row"
+
+
+def _made_what_was_before(order: BrokerOrder, own: LedgerRecords) -> bool:
+    """Whether somebody else's order had ended before the account was looked at first."""
+    by_hand = not is_own_kind(order.client_order_id)
+    return by_hand and not may_still_fill(order) and own.was_before(order.updated_at)
 
 
 def _difference(row: LedgerOrder | None, order: BrokerOrder, times: int) -> str | None:
@@ -196,28 +227,33 @@ def _difference(row: LedgerOrder | None, order: BrokerOrder, times: int) -> str 
     return None
 
 
-def _positions(account: str, own: Mapping[str, Decimal], broker: BrokerRecords) -> Iterable[Breach]:
-    theirs = {position.symbol: position.quantity for position in broker.positions}
-    for symbol in sorted({*own, *theirs}):
-        mine, held = own.get(symbol, Decimal(0)), theirs.get(symbol, Decimal(0))
+def _positions(account: str, own: LedgerRecords, broker: BrokerRecords) -> Iterable[Breach]:
+    """Ours and what was there before, of which the operator may have sold, are the broker's."""
+    there = {position.symbol: position.quantity for position in broker.positions}
+    theirs = besides(there, own.positions, own.external)
+    for symbol in sorted({*own.positions, *theirs}):
+        mine, held = own.positions.get(symbol, Decimal(0)), theirs.get(symbol, Decimal(0))
         if mine != held and not broker.may_hold(symbol):
             message = f"{mine} in our records, {held} at the broker"
             yield Breach("position_equals_the_broker", account, symbol, message)
 
 
 def _fills(
-    account: str,
-    own: Mapping[str, datetime],
-    broker: BrokerRecords,
-    period: Period,
+    account: str, own: LedgerRecords, broker: BrokerRecords, period: Period
 ) -> Iterable[Breach]:
     if broker.fills is None:
         return
     theirs = {fill.fill_id for fill in broker.fills}
-    due = {fill_id for fill_id, executed_at in own.items() if period.covers(executed_at)}
+    ours = {order.broker_order_id for order in own.orders}
+    before = {
+        fill.fill_id
+        for fill in broker.fills
+        if fill.broker_order_id not in ours and own.was_before(fill.executed_at)
+    }
+    due = {fill_id for fill_id, executed_at in own.fills.items() if period.covers(executed_at)}
     due = set() if broker.may_have_filled() else due
     for fill_id in sorted(due - theirs):
         yield Breach("fill_has_evidence", account, fill_id, "the broker has no such execution")
-    for fill_id in sorted(theirs - own.keys()):
+    for fill_id in sorted(theirs - own.fills.keys() - before):
         message = "the broker reports this execution, we have no row"
         yield Breach("order_equals_its_fills", account, fill_id, message)

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from ops_pipeline.domain import gates
@@ -23,6 +24,8 @@ class Assessment:
         sizing: Kept with the verdicts of an entry, as JSON.
         order: To be placed; None when a gate refused, and for a SELL.
         kill_switch: Why the account's entries halt for the rest of the session.
+        loss_at_broker: What of that only the broker's equity shows, USD: a second tick has to
+            show it too. None where our own ledger shows it.
         unlisted: Open positions missing from the broker's list.
     """
 
@@ -30,6 +33,7 @@ class Assessment:
     sizing: dict[str, Any] | None = None
     order: Order | None = None
     kill_switch: str | None = None
+    loss_at_broker: Decimal | None = None
     unlisted: frozenset[str] = frozenset()
 
     @property
@@ -57,6 +61,9 @@ def assess(
         sizing=_sizing(sized),
         order=_order(recommendation, ledger, sized, verdicts, intents),
         kill_switch=_loss_over_the_limit(verdicts),
+        loss_at_broker=gates.loss_at_broker_alone(
+            sized.facts.ledger_loss, sized.facts.broker_loss, sized.facts.limits.max_daily_loss
+        ),
         unlisted=sized.facts.unlisted,
     )
 

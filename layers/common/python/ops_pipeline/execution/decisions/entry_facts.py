@@ -79,6 +79,7 @@ def _facts(
         held_symbols=ledger.holdings.symbols,
         held_kinds=ledger.holdings.kinds,
         broker_symbols=_broker_symbols(ledger.account, snapshot.broker.lists),
+        left_alone=frozenset() if ledger.account.simulated else ledger.left_alone,
         unlisted=_unlisted(snapshot.broker.lists, ledger),
         illegible=_illegible(snapshot.broker.lists),
         exposure=exposure,
@@ -175,7 +176,7 @@ class _Money:
         broker = snapshot.account
         if broker is None or broker.trading_blocked:
             return cls(None, None, None)
-        loss = day_loss(broker, snapshot.deposits)
+        loss = day_loss(broker, snapshot.deposits, snapshot.external)
         return cls(broker.equity, loss, broker.buying_power - unacknowledged)
 
 
