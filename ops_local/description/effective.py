@@ -88,7 +88,7 @@ def _parameters(state: DeploymentState) -> Iterator[Row]:
     found = state.parameters
     of_file = found.version is not None and found.version == state.applied.parameter_version
     source = FILE if of_file else f"{_DATABASE}: {found.source}" if found.source else _DEFAULT
-    yield _row("parameters.version", str(found.version or "none"), source)
+    yield _row("parameters.version", str(found.version or "none yet: the defaults"), source)
     if found.fault is not None:
         yield _row("parameters", found.fault, source)
     for section, values in found.changed.items():

@@ -36,7 +36,7 @@ class ParameterState:
     """The parameters in force.
 
     Attributes:
-        version: None: there is none.
+        version: None: there is none yet, and the defaults will be the first.
         changed: What differs from the defaults, by section and name.
         fault: Why they cannot be used; None: they can.
     """
@@ -84,7 +84,7 @@ def _account(tx: Transaction, row: Row) -> AccountState:
 def _parameters(tx: Transaction) -> ParameterState:
     found = parameters.source_in_force(tx)
     if found is None:
-        return ParameterState(None, "", {}, "no version is in force")
+        return ParameterState(None, "", {})
     version, source = found
     try:
         rules = parameters.load_active(tx).rules

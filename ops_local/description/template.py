@@ -49,7 +49,9 @@ _TICKERS = """
 [tickers]
 """
 _PARAMETERS = """
-# What differs from the defaults, a table for each section, as [parameters.exits] stop_loss = 0.02.
+# What differs from the defaults, a table for each section:
+#     [parameters.exits]
+#     stop_loss = 0.015
 # Where learning, a rollback or a person has put others in force since, `ops apply` shows that and
 # leaves them; `ops apply --parameters` puts these in force.
 """

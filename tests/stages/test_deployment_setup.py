@@ -364,6 +364,29 @@ def test_sec_s_feed_needs_a_contact_and_an_odd_symbol_is_none(
     assert rows(db, "SELECT 1 FROM applied_deployment") == []
 
 
+def test_before_the_first_parameters_the_file_has_the_defaults(
+    postgres: EmbeddedPostgres,
+    database_urls: DatabaseUrls,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = target_from_url(database_urls.owner).database
+    url = local.url_for(postgres.url, database=name)
+    variables = {"DATABASE_URL": url, "OPS_HOME": str(tmp_path / "home")}
+    assert main(["config"], variables) == 0
+    assert "none yet: the defaults" in capsys.readouterr().out
+    assert main(["init"], variables) == 0
+    assert "\n[parameters]\n" in Path("ops.toml").read_text()
+    assert main(["apply", "--json"], variables) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["changed"] == [
+        "data.feed: not set -> iex"
+    ]
+    assert main(["apply"], variables) == 0
+    assert capsys.readouterr().out == "nothing to do\n"
+
+
 def test_config_says_where_each_value_comes_from(
     ops: Ops, capsys: pytest.CaptureFixture[str]
 ) -> None:
