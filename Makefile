@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test slow chaos mutation bench lint types contracts check lock docs asl new-stage clean \
+.PHONY: help setup demo test slow contract-live chaos mutation bench lint types contracts check lock docs asl new-stage clean \
 	infra layers weigh certs synth cdk infra-test e2e e2e-breaks sbom licences audit fuzz
 
 BIN := .venv/bin
@@ -26,6 +26,10 @@ test: $(READY) ## run all tests, on Postgres servers of their own (ARGS=--durati
 
 slow: $(READY) ## run the exhaustive tests: whole days twice, kills anywhere
 	@$(BIN)/pytest -q -m slow --timeout 3000 -o faulthandler_timeout=3600
+
+contract-live: $(READY) ## hold a transcript of ops check --order against the published API (TRANSCRIPT=file)
+	@test -n "$(TRANSCRIPT)" || { echo "say which: make contract-live TRANSCRIPT=file" >&2; exit 2; }
+	@TRANSCRIPT="$(abspath $(TRANSCRIPT))" $(BIN)/pytest -q -n 0 tests/contract/test_live_transcript.py
 
 chaos: $(READY) ## kill a run at every statement and every request, and look (twenty minutes)
 	@$(BIN)/pytest -q -s -m slow tests/chaos --timeout 7200 -o faulthandler_timeout=7800

@@ -12,7 +12,9 @@ from pathlib import Path
 from ops_local.commandline.command import Command, Exit, UsageError, VerbCall
 from ops_local.commandline.parser import build_parser
 from ops_local.visible import shown
+from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.errors import OpsError, SettingsInvalid
+from ops_pipeline.ports import Clock
 from ops_pipeline.runtime.settings import environment
 
 __all__ = ["build_parser", "main"]
@@ -24,19 +26,24 @@ LEAST_FREE_BYTES = 16 * 2**20
 _EXPECTED = (OpsError, OSError, UnicodeDecodeError)
 
 
-def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    variables: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+) -> int:
     """Run one verb and return its exit code.
 
     Args:
         arguments: The words after `ops`; this process's if left out.
         variables: The environment; this process's if left out.
+        clock: What time it is for `ops check`; the wall's if left out.
     """
     with (
         redirect_stdout(shown(sys.stdout)),
         redirect_stderr(shown(sys.stderr)),
         _private_files(),
     ):
-        return _run(arguments, variables)
+        return _run(arguments, variables, clock or WallClock())
 
 
 @contextmanager
@@ -49,14 +56,14 @@ def _private_files() -> Iterator[None]:
         os.umask(before)
 
 
-def _run(arguments: Sequence[str] | None, variables: Mapping[str, str] | None) -> int:
+def _run(arguments: Sequence[str] | None, variables: Mapping[str, str] | None, clock: Clock) -> int:
     # An unwritable log would print a traceback for each line; what ends the run says why.
     logging.raiseExceptions = False
     args = build_parser().parse_args(arguments)
     given = environment() if variables is None else variables
     command: Command = args.command
     expected: tuple[type[Exception], ...] = (*_EXPECTED, *command.expected)
-    call = VerbCall(args, {"MIGRATIONS_DIR": str(_MIGRATIONS), **given})
+    call = VerbCall(args, {"MIGRATIONS_DIR": str(_MIGRATIONS), **given}, clock)
     try:
         code = command.run(call)
         sys.stdout.flush()

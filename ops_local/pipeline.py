@@ -39,6 +39,10 @@ class LocalContext:
     function: Stage
     aws_request_id: str = "local"
 
+    @property
+    def invoked_function_arn(self) -> str:
+        return f"local:{self.function.name}"
+
     def get_remaining_time_in_millis(self) -> int:
         return self.function.timeout_s * 1000
 

@@ -1,4 +1,4 @@
-"""Carries out what an operator commands: halts, closes, bindings, and what is set up."""
+"""Carries out what an operator commands: halts, closes, bindings, checks, and what is set up."""
 
 from typing import Any
 
@@ -11,14 +11,19 @@ from ops_pipeline.stages import control
 def lambda_handler(request: control.Request, runtime: Runtime) -> dict[str, Any]:
     match request.action:
         case "bind":
-            return runtime.binder.run(request.bind_command())
+            done = runtime.binder.run(request.bind_command())
         case "rebuild":
-            return runtime.rebuilder.run(request.rebuild_command())
+            done = runtime.rebuilder.run(request.rebuild_command())
         case "add_account" | "switch_account" | "limit_account":
-            return runtime.account_setup.run(request.account_command())
+            done = runtime.account_setup.run(request.account_command())
         case "apply":
-            return runtime.deployment_setup.run(request.apply_command())
-    done = request.setup(db=runtime.database, clock=runtime.clock)
-    if done is not None:
-        return done
-    return control.run(request.command(), db=runtime.database, clock=runtime.clock)
+            done = runtime.deployment_setup.run(request.apply_command())
+        case "check":
+            done = runtime.checks.run(request.check_subject(), request.account)
+        case "check_order":
+            done = runtime.order_check.run(request.order_check_command())
+        case "feeds" | "tickers" | "adopt_holding":
+            done = request.set_up(db=runtime.database, clock=runtime.clock)
+        case _:
+            done = control.run(request.command(), db=runtime.database, clock=runtime.clock)
+    return done

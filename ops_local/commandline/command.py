@@ -4,12 +4,14 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from ops_local.commandline.target import Purpose, Target
 from ops_local.home import Home, home_of
+from ops_pipeline.adapters.clock import WallClock
+from ops_pipeline.ports import Clock
 from ops_pipeline.runtime.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class VerbCall:
 
     args: argparse.Namespace
     variables: Mapping[str, str]
+    clock: Clock = field(default_factory=WallClock)
 
     @property
     def json(self) -> bool:

@@ -140,6 +140,12 @@ VERBS = (
         "doctor:COMMAND",
         reaches=_ANY,
     ),
+    Verb(
+        "check",
+        "try everything that a trading day needs, one thing after the other",
+        "check:COMMAND",
+        reaches=_STACK,
+    ),
     Verb("halt", "stop new entries; exits continue", "control:HALT", reaches=_HERE_OR_STACK),
     Verb(
         "resume",

@@ -19,6 +19,7 @@ from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.errors import AccountMismatch, AccountNotConfigured, OpsError, SettingsInvalid
 from ops_pipeline.execution.isolation import what_failed
+from ops_pipeline.runtime.settings import is_real_money
 from ops_pipeline.runtime.wiring import Runtime
 
 # "finding": it works without; "failed": something does not work now; "fatal": nothing would.
@@ -31,7 +32,6 @@ _NOT_DURABLE = """
 SELECT name FROM pg_settings WHERE name = ANY(CAST(:names AS text[])) AND setting <> 'on'
 ORDER BY name COLLATE "C"
 """
-_REAL_MONEY = "api.alpaca.markets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def calendar(now: datetime) -> StartCheck:
 
 def address(host: str) -> StartCheck:
     """This version trades paper money alone."""
-    if host.rstrip(".").lower() == _REAL_MONEY:
+    if is_real_money(host):
         return StartCheck(
             "fatal", "broker's address", "ALPACA_TRADING_URL is that of real money: unset it"
         )

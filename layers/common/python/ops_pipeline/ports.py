@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ops_pipeline.domain.broker import (
     BrokerAccount,
@@ -13,6 +13,7 @@ from ops_pipeline.domain.broker import (
     BrokerPosition,
     OrderRequest,
 )
+from ops_pipeline.domain.deployment.transcript import HttpExchange
 from ops_pipeline.domain.legible import Listing
 from ops_pipeline.domain.market import Bar, Quotes, Session
 from ops_pipeline.domain.news.items import FeedDocument, FeedState, Sentiment
@@ -85,6 +86,23 @@ class Binding(Protocol):
 
     def require(self, account_number: str) -> None:
         """Raises AccountMismatch unless this is the bound account's number."""
+        ...
+
+
+# Told of each request of an adapter that was answered.
+Heard = Callable[[HttpExchange], None]
+
+
+@runtime_checkable
+class MarketHours(Protocol):
+    """A broker that tells the time and its trading days. Raises BrokerUnavailable."""
+
+    def market_time(self) -> datetime:
+        """The broker's own clock, UTC."""
+        ...
+
+    def market_days(self, first: date, last: date) -> Listing[Session]:
+        """Its regular sessions from first to last day, both included, oldest first."""
         ...
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -22,13 +22,14 @@ from ops_pipeline.domain.broker import (
     OrderRequest,
 )
 from ops_pipeline.domain.legible import IllegibleItem, ItemKind, Listing
+from ops_pipeline.domain.market import Session, new_york_time
 from ops_pipeline.errors import (
     BrokerOutcomeUnknown,
     BrokerRejected,
     BrokerUnavailable,
     OpsError,
 )
-from ops_pipeline.ports import Binding, send_always
+from ops_pipeline.ports import Binding, Heard, send_always
 
 T = TypeVar("T")
 
@@ -48,6 +49,7 @@ class AlpacaBroker:
             that account's: checked before anything else is asked, at each read of the
             account and whenever the keys have changed (AccountMismatch). Never logged.
         renew: Reads the keys anew when they were refused.
+        heard: Told of each request and its answer.
     """
 
     def __init__(
@@ -57,9 +59,11 @@ class AlpacaBroker:
         secret_key: str,
         account_number: str | Binding,
         renew: Renew | None = None,
+        *,
+        heard: Heard | None = None,
     ) -> None:
         binding = OneNumber(account_number) if isinstance(account_number, str) else account_number
-        self._wire = AccountWire(Wire(url, key_id, secret_key, renew), binding)
+        self._wire = AccountWire(Wire(url, key_id, secret_key, renew, heard), binding)
         self._long_only: dict[str, bool] = {}
 
     def account(self) -> BrokerAccount:
@@ -118,6 +122,14 @@ class AlpacaBroker:
                 raise BrokerUnavailable(f"cancel: {self._wire.said(refusal)}") from None
         except (NotSent, NoAnswer) as error:
             raise BrokerUnavailable(f"cancel: {error}") from None
+
+    def market_time(self) -> datetime:
+        return self._wire.read("/clock", {}, records.market_time)
+
+    def market_days(self, first: date, last: date) -> Listing[Session]:
+        asked = {"start": _noon(first), "end": _noon(last)}
+        items = self._wire.read("/calendar", asked, records.items_of)
+        return records.each("session", items, records.session)
 
     def fills_since(self, since: datetime) -> Listing[BrokerFill]:
         """Executions reported since then; one reported late may be older."""
@@ -214,6 +226,11 @@ def _last_submitted(page: list[object]) -> datetime:
         with suppress(Illegible):
             return understood(records.submitted_at, item)
     raise BrokerUnavailable("GET /orders: no time on a whole page is legible")
+
+
+def _noon(day: date) -> str:
+    """A moment that lies on that day in New York as well as in UTC."""
+    return _stamp(new_york_time(day, 12))
 
 
 def _stamp(moment: datetime) -> str:

@@ -6,7 +6,7 @@ is left alone.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ from ops_pipeline.domain.broker import (
     Side,
 )
 from ops_pipeline.domain.legible import IllegibleItem, ItemKind, Listing, is_legible
-from ops_pipeline.domain.market import new_york_time
+from ops_pipeline.domain.market import Session, new_york_time
 
 T = TypeVar("T")
 
@@ -215,6 +215,22 @@ def account(answer: object) -> BrokerAccount:
 def long_only(answer: object) -> bool:
     """Of the account's configuration: whether it may never go short."""
     return _flag(_record(answer), "no_shorting")
+
+
+def market_time(answer: object) -> datetime:
+    return _moment(_record(answer), "timestamp")
+
+
+def session(answer: object) -> Session:
+    """One day of the calendar; its hours are New York's."""
+    raw = _record(answer)
+    day = date.fromisoformat(_text(raw, "date"))
+    opens, closes = (time.fromisoformat(_text(raw, name)) for name in ("open", "close"))
+    return Session(
+        day,
+        new_york_time(day, opens.hour, opens.minute),
+        new_york_time(day, closes.hour, closes.minute),
+    )
 
 
 def _record(answer: object) -> Mapping[str, Any]:

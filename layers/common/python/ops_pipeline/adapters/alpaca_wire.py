@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
+from urllib.parse import urlsplit
 
 from alpaca.common.rest import RESTClient
 from requests import Response
@@ -20,7 +21,8 @@ from urllib3.exceptions import (
 )
 
 from ops_pipeline.adapters.bounded_answers import ExcessiveAnswer, bounded_body, bounded_json
-from ops_pipeline.ports import send_always
+from ops_pipeline.domain.deployment.transcript import HttpExchange
+from ops_pipeline.ports import Heard, send_always
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 10.0
@@ -72,6 +74,7 @@ class _Body:
     """
 
     def __init__(self, data: dict[str, str], before_sending: Callable[[], None]) -> None:
+        self.value = data
         self._bytes = BytesIO(json.dumps(data).encode())
         self._before_sending = before_sending
 
@@ -90,9 +93,10 @@ class _Client(RESTClient):
     Its TradingClient adds only models to this class, and brings pandas.
     """
 
-    def __init__(self, url: str, key_id: str, secret_key: str) -> None:
+    def __init__(self, url: str, key_id: str, secret_key: str, heard: Heard | None) -> None:
         super().__init__(url, key_id, secret_key, raw_data=True)
         self._retry = 0
+        self._heard = heard
 
     def _one_request(
         self,
@@ -106,9 +110,30 @@ class _Client(RESTClient):
             method, url, **{**_streamed(opts), "timeout": timeout, "stream": True}
         ) as answer:
             body = _body_of(answer)
+        if self._heard is not None:
+            self._heard(_as_heard(method, url, opts, answer.status_code, body))
         if answer.status_code >= _REFUSED:
             raise _refusal(answer.status_code, body)
         return _json_of(body) if body else None
+
+
+def _as_heard(
+    method: str, url: str, opts: dict[str, Any], status: int, body: bytes
+) -> HttpExchange:
+    """The exchange without its headers, which have the keys; an illegible answer as text."""
+    sent = opts.get("json")
+    try:
+        answer = bounded_json(body) if body else None
+    except ValueError:
+        answer = body.decode(errors="replace")
+    return HttpExchange(
+        method=method,
+        path=urlsplit(url).path,
+        query=dict(opts.get("params") or {}),
+        body=sent.value if isinstance(sent, _Body) else sent,
+        status=status,
+        answer=answer,
+    )
 
 
 def _streamed(opts: dict[str, Any]) -> dict[str, Any]:
@@ -123,14 +148,23 @@ def _streamed(opts: dict[str, Any]) -> dict[str, Any]:
 class Wire:
     """The requests of one pair of keys; every one is sent once.
 
+    `heard` is told of each request that was answered.
+
     Refused keys (`RequestRefused.is_about_keys`) mean that the request was not looked at any
     further. Whether to `renew` and ask again is the caller's to decide: the new pair may be
     another account's.
     """
 
-    def __init__(self, url: str, key_id: str, secret_key: str, renew: Renew | None = None) -> None:
-        self._client = _Client(url, key_id, secret_key)
-        self._url, self._pair, self._renew = url, (key_id, secret_key), renew
+    def __init__(
+        self,
+        url: str,
+        key_id: str,
+        secret_key: str,
+        renew: Renew | None = None,
+        heard: Heard | None = None,
+    ) -> None:
+        self._client = _Client(url, key_id, secret_key, heard)
+        self._url, self._pair, self._renew, self._heard = url, (key_id, secret_key), renew, heard
 
     def get(self, path: str, params: dict[str, str]) -> Any:
         """As `ask`; asked once more when a connection broke, since reading changes nothing."""
@@ -146,7 +180,7 @@ class Wire:
             self._pair = self._renew()
         if self._pair == before:
             return False
-        self._client = _Client(self._url, *self._pair)
+        self._client = _Client(self._url, *self._pair, self._heard)
         return True
 
     def ask(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ops_pipeline.errors import SettingsInvalid
-from ops_pipeline.ports import Binding, Broker, MarketData
+from ops_pipeline.ports import Binding, Broker, Heard, MarketData
 from ops_pipeline.runtime.settings import BrokerKeys, Settings
 
 T = TypeVar("T")
@@ -41,9 +41,11 @@ class BrokerAccess(Access):
 
     Attributes:
         binding: Must accept the account's number before anything else is asked or sent.
+        heard: Told of each request and its answer, by an adapter that can; None: nobody listens.
     """
 
     binding: Binding
+    heard: Heard | None = None
 
 
 BuildBroker = Callable[[BrokerAccess], Broker]
@@ -65,6 +67,7 @@ class BarVendor:
 def _alpaca_broker(access: BrokerAccess) -> Broker:
     from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 
+    access.settings.require_paper_money()
     keys = access.keys()
     return AlpacaBroker(
         url=str(access.settings.trading_url).rstrip("/"),
@@ -72,6 +75,7 @@ def _alpaca_broker(access: BrokerAccess) -> Broker:
         secret_key=keys.secret_key,
         account_number=access.binding,
         renew=access.key_pair,
+        heard=access.heard,
     )
 
 

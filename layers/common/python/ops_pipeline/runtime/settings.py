@@ -26,6 +26,14 @@ from ops_pipeline.errors import AccountNotConfigured, SettingsInvalid
 _WIDEST = {4: 8, 6: 7}
 
 
+# Where Alpaca trades real money; paper money has a host of its own.
+_REAL_MONEY = "api.alpaca.markets"
+
+
+def is_real_money(host: str) -> bool:
+    return host.rstrip(".").lower() == _REAL_MONEY
+
+
 def environment() -> Mapping[str, str]:
     return os.environ
 
@@ -111,6 +119,14 @@ class Settings(BaseModel):
             "control": self.database_control_url,
         }
         return of_group.get(login) if login else None
+
+    def require_paper_money(self) -> None:
+        """Raises SettingsInvalid where ALPACA_TRADING_URL is the address of real money."""
+        if is_real_money(self.trading_url.host or ""):
+            raise SettingsInvalid(
+                "ALPACA_TRADING_URL is that of real money, which this version does not trade: "
+                "unset it"
+            )
 
     def require_reader_url(self) -> str:
         return _required("DATABASE_READER_URL", self.database_reader_url)

@@ -6,14 +6,15 @@ uses (alpaca-py alone imports pandas).
 
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from time import sleep
+from typing import TYPE_CHECKING, Literal
 
 from ops_pipeline.db import accounts, bindings, data_feeds, schema
 from ops_pipeline.db.console.console import Console
@@ -23,6 +24,7 @@ from ops_pipeline.db.migrations.runner import LIMITS
 from ops_pipeline.db.parameters import GuardRules, Versioned, for_guard, in_force
 from ops_pipeline.db.roles import Role
 from ops_pipeline.db.runs import DryDatabase, FencedDatabase, Lease, UnitsOfWork
+from ops_pipeline.domain.deployment.ladder import why_not_offered
 from ops_pipeline.domain.feeds.polling import HostPace
 from ops_pipeline.domain.market import minute_of
 from ops_pipeline.domain.operations.manifest import stage_named
@@ -37,6 +39,7 @@ from ops_pipeline.ports import (
     Calendar,
     Classifier,
     Clock,
+    Heard,
     Journal,
     MarketData,
     NewsFeed,
@@ -44,6 +47,7 @@ from ops_pipeline.ports import (
 )
 from ops_pipeline.runtime import log
 from ops_pipeline.runtime.binding import KeysInUse, StoredBinding
+from ops_pipeline.runtime.check_orders import WithoutCheckOrders
 from ops_pipeline.runtime.registry import (
     ALPACA,
     Access,
@@ -66,7 +70,9 @@ if TYPE_CHECKING:
     from ops_pipeline.adapters.secrets import SecretsManager
     from ops_pipeline.stages.account_binding import Binder
     from ops_pipeline.stages.operating.account_setup import AccountSetup
+    from ops_pipeline.stages.operating.checks import Checks
     from ops_pipeline.stages.operating.deployment_setup import DeploymentSetup
+    from ops_pipeline.stages.operating.order_check import OrderCheck
     from ops_pipeline.stages.rebuilding import Rebuilder
 
 
@@ -225,14 +231,20 @@ class Runtime:
     @cached_property
     def market_data(self) -> MarketData:
         """Bars and quotes of MARKET_DATA_VENDOR, where they need keys by data_account's."""
-        vendor = self.settings.market_data_vendor
+        return self._market_data(self._data_settings)
+
+    def _market_data(self, settings: Settings) -> MarketData:
+        vendor = settings.market_data_vendor
         return bar_vendor_named(vendor).build(
             Access(
-                settings=self._data_settings,
+                settings=settings,
                 variables=self.variables,
                 keys=lambda: self.broker_keys(self.data_account, vendor),
             )
         )
+
+    def _market_data_of(self, feed: Literal["iex", "sip"]) -> MarketData:
+        return self._market_data(self._data_settings.model_copy(update={"data_feed": feed}))
 
     @cached_property
     def data_feed(self) -> str:
@@ -394,13 +406,76 @@ class Runtime:
             clock=self.clock,
             journal=log,
         )
-        broker = self.broker(ctx.name, ctx.account.broker)
+        broker = self.account_broker(ctx)
         return OrderGateway(ctx=ctx, db=self.database, broker=broker, calendar=self.calendar)
 
-    def _open_broker(self, held_at: str, keys: KeysInUse, binding: Binding) -> Broker:
+    def account_broker(self, ctx: AccountContext) -> Broker:
+        """The broker as a run of the account sees it, without the orders of `ops check`.
+
+        Raises:
+            SettingsInvalid: the account is to trade real money.
+        """
+        if (why := why_not_offered(ctx.account.execution_mode)) is not None:
+            raise SettingsInvalid(f"{ctx.name}: {why}")
+        broker = self.broker(ctx.name, ctx.account.broker)
+        return WithoutCheckOrders(broker, ctx.deployment, ctx.name)
+
+    @property
+    def checks(self) -> "Checks":
+        """Tries brokers and vendors one by one, and changes nothing."""
+        from ops_pipeline.stages.operating.checks import Checks
+
+        return Checks(
+            db=DryDatabase(self.database),
+            rules=lambda: for_guard(self.database, self.known_parameters),
+            open_broker=self.broker,
+            market_data=self._market_data_of,
+            data_feed=lambda: self._data_settings.data_feed,
+            vix=lambda: self.volatility_index,
+            calendar=self.calendar,
+            clock=self.clock,
+            deployment=self.settings.deployment,
+        )
+
+    @property
+    def order_check(self) -> "OrderCheck":
+        """Tries the way of an order to a paper account, without buying anything."""
+        from ops_pipeline.stages.operating.order_check import OrderCheck
+
+        return OrderCheck(
+            db=self.database,
+            open_broker=self._recorded_broker,
+            market_data=lambda: self.market_data,
+            calendar=self.calendar,
+            clock=self.clock,
+            rules=lambda: for_guard(self.database, self.known_parameters).rules,
+            deployment=self.settings.deployment,
+            address=self.settings.trading_url.host or "",
+            wait=sleep,
+        )
+
+    def _recorded_broker(
+        self, account: str, held_at: str, heard: Heard
+    ) -> tuple[Broker, Sequence[str]]:
+        """The bound account with a listener, and the texts that what it hears may not keep."""
+        keys = KeysInUse(lambda: self.broker_keys(account, held_at))
+        binding = StoredBinding(
+            lambda: bindings.find(self.database, account), account, held_at, keys
+        )
+        found = keys.read()
+        private = (found.key_id, found.secret_key, found.account_number)
+        return self._open_broker(held_at, keys, binding, heard), private
+
+    def _open_broker(
+        self, held_at: str, keys: KeysInUse, binding: Binding, heard: Heard | None = None
+    ) -> Broker:
         return broker_named(held_at)(
             BrokerAccess(
-                settings=self.settings, variables=self.variables, keys=keys.read, binding=binding
+                settings=self.settings,
+                variables=self.variables,
+                keys=keys.read,
+                binding=binding,
+                heard=heard,
             )
         )
 
@@ -486,9 +561,7 @@ class Deps:
             ctx=ctx,
             db=self.db,
             calendar=self.calendar,
-            broker=None
-            if ctx.account.simulated
-            else self.runtime.broker(ctx.name, ctx.account.broker),
+            broker=None if ctx.account.simulated else self.runtime.account_broker(ctx),
             # It is a promise of the server at ALPACA_TRADING_URL.
             read_after_write=self.runtime.settings.broker_read_after_write
             and ctx.account.broker == ALPACA,

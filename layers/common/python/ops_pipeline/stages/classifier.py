@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from ops_pipeline.db import news
 from ops_pipeline.db.runs import UnitsOfWork
@@ -26,6 +29,38 @@ _FIRST_ITEMS, FIRST_TOKENS, _SHARE = 8, 600, 0.5
 _MOST_TOKENS, _LETTERS_A_TOKEN, _TOKENS_ADDED = 512, 3, 2
 # A text that every working model can classify.
 _PLAIN_TEXT = "Profit rises"
+
+
+class Request(TickRequest):
+    """One tick, or one text to try the model with."""
+
+    trial: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=2_000,
+        description="With dry_run: only classify this text and say what the model made of it.",
+    )
+
+    @model_validator(mode="after")
+    def _stores_nothing(self) -> Self:
+        if self.trial is not None and not self.dry_run:
+            raise ValueError("trial: it needs dry_run, since nothing of it is stored")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTrial:
+    """What the model made of one text: its name and version, the label, and the score, -1 to 1."""
+
+    model: str
+    label: str
+    score: float
+
+
+def try_model(text: str, classifier: Classifier) -> ModelTrial:
+    """Raises ClassificationFailed."""
+    [found] = classifier.classify([text])
+    return ModelTrial(classifier.model, found.label, found.score)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from ops_pipeline.ports import Clock
 from ops_pipeline.stages.account_binding import BindCommand
 from ops_pipeline.stages.operating import feed_setup, watching
 from ops_pipeline.stages.operating.account_setup import AccountAction, AccountCommand
+from ops_pipeline.stages.operating.checks import Subject
 from ops_pipeline.stages.operating.deployment_setup import ApplyCommand
 from ops_pipeline.stages.operating.feed_setup import FeedsWish
 from ops_pipeline.stages.operating.holding_adoption import (
@@ -32,11 +33,14 @@ from ops_pipeline.stages.operating.holding_adoption import (
     HoldingCommand,
     HoldingUse,
 )
+from ops_pipeline.stages.operating.order_check import OrderCheckCommand
 from ops_pipeline.stages.operating.watching import TickersWish
 from ops_pipeline.stages.rebuilding import RebuildCommand
 
 Action = Literal["halt", "resume", "close"]
-SetupAction = Literal["bind", "rebuild", "adopt_holding", "apply", "feeds", "tickers"]
+SetupAction = Literal[
+    "bind", "rebuild", "check", "check_order", "adopt_holding", "apply", "feeds", "tickers"
+]
 
 _WHO = ("operator", "reason")
 
@@ -85,21 +89,24 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     action: Action | SetupAction | AccountAction = Field(
-        description="halt, resume, close, bind, rebuild, apply, feeds, tickers, adopt_holding, or"
-        " a change of an account."
+        description="halt, resume, close, bind, rebuild, check, check_order, apply, feeds, tickers,"
+        " adopt_holding, or a change of an account."
     )
     operator: str = Field(min_length=1, max_length=100, description="Who asks.")
     reason: str = Field(min_length=1, max_length=500, description="Why; it is kept.")
     account: str | None = Field(default=None, description="One account; all if left out.")
-    ticker: str | None = Field(default=None, description="For close: only this one.")
+    ticker: str | None = Field(
+        default=None, description="For close: only this one. For check_order: the symbol."
+    )
+    subject: Subject | None = Field(default=None, description="For check: what is tried.")
     number: str | None = Field(
         default=None, repr=False, description="For bind: the account's number at its broker."
     )
     reset: bool = Field(default=False, description="For bind: give up what is open here.")
     confirm: bool = Field(
         default=False,
-        description="For bind, rebuild and apply: do it; else only compare. Required for a whole"
-        " close, and to resume all accounts.",
+        description="For bind, rebuild, check_order and apply: do it; else only compare. Required"
+        " for a whole close, and to resume all accounts.",
     )
     broker: str = Field(default="alpaca", max_length=50, description="For add_account.")
     mode: str = Field(default="paper", description="For add_account: paper or simulated.")
@@ -161,11 +168,26 @@ class Request(BaseModel):
             **self._named("action", *_WHO, "account", "broker", "mode", "on", "limits")
         )
 
+    def check_subject(self) -> Subject:
+        """Raises InvalidInput where a check does not say of what."""
+        if self.subject is None:
+            raise InvalidInput("subject: say what to check")
+        return self.subject
+
+    def order_check_command(self) -> OrderCheckCommand:
+        """Raises InvalidInput where it does not say which account and symbol."""
+        if self.account is None or not (ticker := (self.ticker or "").strip().upper()):
+            raise InvalidInput("account, ticker: say which")
+        return OrderCheckCommand(
+            **self._named(*_WHO, "account", "confirm"),
+            ticker=ticker,
+        )
+
     def apply_command(self) -> ApplyCommand:
         return ApplyCommand(**self._named(*_WHO, "file", "parameters", "confirm"))
 
-    def setup(self, *, db: UnitsOfWork, clock: Clock) -> dict[str, Any] | None:
-        """Carry out what changes feeds, tickers or holdings; None where the action is another."""
+    def set_up(self, *, db: UnitsOfWork, clock: Clock) -> dict[str, Any]:
+        """Change feeds, tickers or holdings. Raises InvalidInput where it does not say what."""
         if self.action == "adopt_holding":
             return HoldingAdoption(db=db, clock=clock).run(self.holding_command())
         if self.feeds is not None:
@@ -174,7 +196,7 @@ class Request(BaseModel):
         if self.tickers is not None:
             wish = self.tickers.command(self.operator, self.reason)
             return watching.run(wish, db=db, clock=clock)
-        return None
+        raise InvalidInput("feeds, tickers: say what changes")
 
     def holding_command(self) -> HoldingCommand:
         """What becomes of what was there before the first run.

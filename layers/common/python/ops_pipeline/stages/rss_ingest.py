@@ -109,8 +109,9 @@ def run(
 def look(url: str, *, db: UnitsOfWork, feed: NewsFeed, clock: Clock) -> FeedTrial:
     """Fetch one feed, subscribed or not, and say what it serves; stores nothing."""
     with db.transaction() as tx:
-        contact = feeds.contact(tx)
-    return try_feed(url, feed=feed, clock=clock, contact=contact)
+        contact, known = feeds.contact(tx), feeds.stored(tx).get(url)
+    most_h = {} if known is None else {"max_age_h": known.spec.max_age_h}
+    return try_feed(url, feed=feed, clock=clock, contact=contact, **most_h)
 
 
 def _added(one: Outcome, other: Outcome) -> Outcome:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
@@ -49,11 +50,26 @@ ON CONFLICT (id) DO NOTHING
 """
 
 
+# What a check was going to send, without a record of how that ended.
+_UNFINISHED_CHECKS = """
+SELECT sent.details ->> 'client_order_id' AS client_order_id, min(sent.at) AS at
+FROM operator_actions AS sent
+WHERE sent.action = 'check_order' AND sent.scope = :account AND sent.at >= :since
+  AND NOT EXISTS (
+      SELECT 1 FROM operator_actions AS ended
+      WHERE ended.action = 'check_order_ended' AND ended.scope = sent.scope
+        AND ended.at >= :since
+        AND ended.details ->> 'client_order_id' = sent.details ->> 'client_order_id')
+GROUP BY 1 ORDER BY 2, 1
+"""
+
 OperatorAction = Literal[
     "add_account",
     "adopt",
     "apply",
     "bind",
+    "check_order",
+    "check_order_ended",
     "close",
     "feeds_add",
     "feeds_contact",
@@ -69,6 +85,14 @@ OperatorAction = Literal[
     "unwatch",
     "watch",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedCheck:
+    """A check order whose end is not known: it may rest at the broker, or was never placed."""
+
+    client_order_id: str
+    at: datetime
 
 
 _INVOCATION: ContextVar[Mapping[str, str] | None] = ContextVar("invocation", default=None)
@@ -119,6 +143,12 @@ def waiting_recommendations(tx: Transaction, *, account: str | None, ticker: str
     """How many recommendations to buy have no live or filled order."""
     row = tx.one(_COUNT_WAITING, account=account, ticker=ticker)
     return int(row["waiting"]) if row else 0
+
+
+def unfinished_checks(tx: Transaction, account: str, *, since: datetime) -> list[UnfinishedCheck]:
+    """Check orders recorded since then without an end, oldest first."""
+    rows = tx.rows(_UNFINISHED_CHECKS, account=account, since=since)
+    return [UnfinishedCheck(**row) for row in rows]
 
 
 def record(

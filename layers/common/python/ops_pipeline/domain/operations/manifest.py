@@ -294,14 +294,15 @@ STAGES = (
     ),
     Stage(
         name="control",
-        description="Halts, closes, binds, rebuilds or sets up accounts on the operator's command.",
-        # Binding and rebuilding ask a broker for each account.
+        description="Halts, closes, binds, rebuilds, checks and sets up on the operator's command.",
+        # Binding and rebuilding ask a broker for each account, checks ask vendors too.
         timeout_s=60,
         login="control",
         memory_mb=512,
         layers=_BROKER,
         accounts="all",
-        env=("DB_SECRET_ID", "ALPACA_TRADING_URL", "ALPACA_DATA_FEED", "DEPLOYED_ACCOUNTS"),
+        env=(*_TRADING_ENV, "VIX_URL", "DEPLOYED_ACCOUNTS"),
+        adapters=("calendar",),
         on_demand="the operator",
         monitoring=NotMonitored("It runs only when the operator calls it."),
     ),
