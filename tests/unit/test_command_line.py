@@ -52,6 +52,7 @@ FAILING = {
     "feeds test": (["feeds", "test", "https://a.example/f"], "no connection to Postgres"),
     "migrate": (["migrate", "status"], "no connection to Postgres"),
     "status": (["status"], "no connection to Postgres"),
+    "check": (["check"], " bad, "),
     "doctor": (["doctor"], "no connection to Postgres"),
     "halt": (["halt", "--reason", "r"], "no connection to Postgres"),
     "resume": (["resume", "--reason", "r"], "no connection to Postgres"),
