@@ -166,6 +166,20 @@ def test_a_bar_that_cannot_be_true_is_kept_aside_once_and_the_others_are_stored(
     ]
 
 
+def test_a_bar_whose_price_is_no_number_is_told_of_until_it_can_be_read(
+    db: Database, market: FakeMarketData
+) -> None:
+    watch(db, "AAA")
+    sound = bars_of("AAA", TICK - 3 * MINUTE, ["10", "11", "12"])
+    market.recorded_bars = [*sound[:2], replace(sound[2], close=Decimal("NaN"))]
+    assert fetch(db, market, TICK).illegible == 1
+    (alert,) = rows(db, "SELECT kind, subject, resolved_at FROM alerts")
+    assert (alert["kind"], alert["subject"]) == ("item_illegible", "bar AAA")
+    market.recorded_bars = sound
+    fetch(db, market, TICK + MINUTE)
+    assert rows(db, "SELECT 1 AS open FROM alerts WHERE resolved_at IS NULL") == []
+
+
 def test_a_jump_from_yesterdays_close_holds_the_ticker_back_with_one_alert(
     db: Database, market: FakeMarketData
 ) -> None:

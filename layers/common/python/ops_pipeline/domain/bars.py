@@ -7,8 +7,11 @@ from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
 
+from ops_pipeline.domain.legible import IllegibleItem
 from ops_pipeline.domain.market import MINUTE, Bar, new_york_day, new_york_time
 from ops_pipeline.domain.parameters import TelemetryRules
+
+NO_NUMBER = "a price is no number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def fault(bar: Bar) -> str | None:
     """What is wrong with a bar; None when it may be true."""
     prices = (bar.open, bar.high, bar.low, bar.close)
     if not all(price.is_finite() for price in prices):
-        return "a price is no number"
+        return NO_NUMBER
     checks = (
         (min(prices) > 0, "a price is not above 0"),
         (bar.high >= max(bar.open, bar.close), "high is under open or close"),
@@ -68,6 +71,21 @@ def fault(bar: Bar) -> str | None:
         (not bar.ts.second and not bar.ts.microsecond, "ts is not the start of a minute"),
     )
     return next((reason for passed, reason in checks if not passed), None)
+
+
+def illegible(rejected: Iterable[RejectedBar]) -> list[IllegibleItem]:
+    """Those of which a price could not be read: they differ from sound ones that are odd."""
+    return [
+        IllegibleItem(
+            kind="bar",
+            name=f"{each.bar.ticker} {each.bar.ts:%H:%M}",
+            reason=each.reason,
+            content="",
+            symbol=each.bar.ticker,
+        )
+        for each in rejected
+        if each.reason == NO_NUMBER
+    ]
 
 
 def validate(bars: Iterable[Bar], tickers: Iterable[str], tick: datetime) -> ValidatedBars:

@@ -60,6 +60,7 @@ def run(
         newest = telemetry.newest_bars(tx, tickers, bars.fetch_from(upto, None, rules), upto)
     fetched = _fetch(market_data, tickers, newest, upto, rules)
     validated = bars.validate(fetched, tickers, upto)
+    odd = [*fetched.illegible, *bars.illegible(validated.rejected)]
     now = clock.now()
     with db.transaction() as tx:
         telemetry.stage(tx, validated.sound)
@@ -67,13 +68,13 @@ def run(
         stored = telemetry.merge(tx, data_feed=data_feed, now=now)
         rejected = telemetry.quarantine(tx, validated.rejected, data_feed=data_feed, now=now)
         held = _hold_back(tx, jumped, new_york_day(upto), now)
-        illegible_items.update_market(tx, "bar", tickers, fetched.illegible, now)
+        illegible_items.update_market(tx, "bar", tickers, odd, now)
     return Outcome(
         tickers=len(tickers),
         fetched=len(fetched),
         stored=stored,
         rejected=rejected,
-        illegible=len(fetched.illegible),
+        illegible=len(odd),
         held=held,
     )
 
