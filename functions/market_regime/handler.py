@@ -11,7 +11,9 @@ def lambda_handler(request: TickRequest, deps: Deps) -> market_regime.Outcome:
     return market_regime.run(
         request,
         db=deps.db,
-        volatility_index=deps.runtime.volatility_index,
+        sources=deps.runtime.volatility_sources,
+        market=lambda: deps.runtime.market_data,
         calendar=deps.calendar,
         clock=deps.clock,
+        journal=deps.journal,
     )

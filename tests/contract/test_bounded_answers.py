@@ -5,7 +5,7 @@ import json
 import time
 import zlib
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -16,8 +16,10 @@ from ops_pipeline.adapters.bounded_answers import MOST_DEPTH, ExcessiveAnswer, b
 from ops_pipeline.adapters.vix import VixCsv
 from ops_pipeline.errors import FeedUnavailable, MarketDataUnavailable
 from tests.contract.stub_broker import Answer, serving
+from tests.support.fakes import regular_session
 from tests.support.feed_server import LOOPBACK, FeedServer, Page, feed_server
 
+LAST = regular_session(date(2026, 2, 3))
 GZIP = {"Content-Encoding": "gzip"}
 OVER = alpaca_wire.MOST_BYTES + 1
 
@@ -135,10 +137,10 @@ def test_a_volatility_that_cannot_be_is_refused_with_all_of_its_file(
 ) -> None:
     url = server.put("/vix.csv", Page(body))
     with pytest.raises(FeedUnavailable, match="VIX"):
-        VixCsv(url, LOOPBACK).readings()
+        VixCsv(url, LOOPBACK).readings(LAST)
 
 
 def test_a_packed_volatility_file_without_end_is_refused(server: FeedServer) -> None:
     url = server.put("/vix.csv", Page(gzip.compress(b"a" * 500_000_000, 1), headers=GZIP))
     with pytest.raises(FeedUnavailable, match="bytes"):
-        VixCsv(url, LOOPBACK).readings()
+        VixCsv(url, LOOPBACK).readings(LAST)

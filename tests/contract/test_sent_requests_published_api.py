@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,9 +10,11 @@ import pytest
 
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 from ops_pipeline.adapters.alpaca_data import AlpacaMarketData
+from ops_pipeline.adapters.alpaca_indices import AlpacaVix
 from ops_pipeline.domain.broker import OrderRequest
 from tests.contract.requests_published import Published
 from tests.contract.stub_broker import ACCOUNT, ACCOUNT_NUMBER, Answer, Sent, Stub, serving
+from tests.support.fakes import regular_session
 
 START = datetime(2026, 2, 4, 14, 30, 0, 5, tzinfo=UTC)
 END = START + timedelta(minutes=10)
@@ -81,6 +83,14 @@ ANSWERS = {
     ],
     "GET /v2/stocks/quotes/latest": [Answer(body={"quotes": {"BRK.B": QUOTE}})],
     "GET /v2/stocks/trades/latest": [Answer(body={"trades": {}})],
+    "GET /v1beta1/indices/values": [
+        Answer(
+            body={
+                "values": {"VIX": [{"t": "2026-02-04T21:14:46.354Z", "v": 18.45}]},
+                "next_page_token": None,
+            }
+        )
+    ],
 }
 
 
@@ -107,7 +117,7 @@ def stub() -> Iterator[Stub]:
 
 
 def ask_everything(stub: Stub) -> set[str]:
-    """Call each method of both adapters, with every kind of order; returns their names."""
+    """Call each method of the adapters, with every kind of order; returns their names."""
     ours = AlpacaBroker(stub.url, "key", "a secret", ACCOUNT_NUMBER)
     data = AlpacaMarketData(url=stub.url, key_id="key", secret_key="a secret", feed="iex")
     ours.account()
@@ -125,6 +135,8 @@ def ask_everything(stub: Stub) -> set[str]:
     ours.cash_activities_since(START)
     data.bars(["AAA", "BRK.B"], START, END)
     data.quotes(["AAA", "BRK.B"])
+    index = AlpacaVix(url=stub.url, key_id="key", secret_key="a secret")
+    index.readings(regular_session(date(2026, 2, 4)))
     return {
         "account",
         "positions",
@@ -140,6 +152,7 @@ def ask_everything(stub: Stub) -> set[str]:
         "cash_activities_since",
         "bars",
         "quotes",
+        "readings",
     }
 
 
@@ -159,7 +172,7 @@ def test_every_request_is_sent_as_it_is_published(stub: Stub, published: list[Pu
 def test_no_method_of_an_adapter_is_left_out(stub: Stub) -> None:
     methods = {
         name
-        for adapter in (AlpacaBroker, AlpacaMarketData)
+        for adapter in (AlpacaBroker, AlpacaMarketData, AlpacaVix)
         for name, _ in inspect.getmembers(adapter, inspect.isfunction)
         if not name.startswith("_")
     }

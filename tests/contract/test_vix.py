@@ -9,9 +9,11 @@ from ops_pipeline.adapters.vix import VixCsv
 from ops_pipeline.errors import FeedUnavailable
 from ops_pipeline.ports import VixReading
 from tests.contract.stub_broker import Answer, Stub, serving
+from tests.support.fakes import regular_session
 from tests.support.feed_server import LOOPBACK
 
 HEADER = b"DATE,OPEN,HIGH,LOW,CLOSE\n"
+LAST = regular_session(date(2026, 2, 3))
 PATH = "/VIX_History.csv"
 
 
@@ -23,7 +25,7 @@ def stub() -> Iterator[Stub]:
 
 def readings(stub: Stub, answer: Answer) -> list[VixReading]:
     stub.script(f"GET {PATH}", answer)
-    return VixCsv(stub.url + PATH, LOOPBACK).readings()
+    return VixCsv(stub.url + PATH, LOOPBACK).readings(LAST)
 
 
 @pytest.mark.parametrize("lines", [b"02/03/2026,17,19,16,18.2\n", b"2026-02-03,17,19,16,18.2\n"])

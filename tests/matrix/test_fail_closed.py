@@ -64,6 +64,12 @@ a side, or its mid is far from the last bar, the last trade and the quote before
 nothing, and after three ticks without one that is believed the alert is opened. An exit that is due
 whatever the price is goes out within a collar around the last trade or bar.
 
+The volatility index is asked for at 08:30, every five minutes until noon while the last session's
+close is not known, then twice an hour: Alpaca's indices, where the plan has them, then its
+publisher's file, each within bounds. Where neither has it, SPY's realised volatility stands in, of
+our own bars or of the vendor's; the row says which it is. From 45 minutes before the open
+`volatility_unknown` says that there is none, and entries wait for the next attempt.
+
 Without news a signal's confidence is what prices alone give it: stories lift or lower it, and none
 is not bad news. So entries go on, and what is missing is told instead: `no_feeds` at once,
 `feed_failing` after two hours without a feed in its answers (a web page, an empty answer and JSON

@@ -17,6 +17,7 @@ from ops_pipeline.domain.deployment.transcript import HttpExchange
 from ops_pipeline.domain.legible import Listing
 from ops_pipeline.domain.market import Bar, Quotes, Session
 from ops_pipeline.domain.news.items import FeedDocument, FeedState, Sentiment
+from ops_pipeline.domain.regime import RegimeSource
 
 
 class Clock(Protocol):
@@ -59,8 +60,16 @@ class VixReading:
 
 
 class VolatilityIndex(Protocol):
-    def readings(self) -> list[VixReading]:
-        """The published daily closes, oldest first. Raises FeedUnavailable."""
+    @property
+    def source(self) -> RegimeSource:
+        """As it stands in each reading that it gave."""
+        ...
+
+    def readings(self, last: Session) -> list[VixReading]:
+        """Daily closes, oldest first: that session's, and others if they come with it.
+
+        Raises FeedUnavailable.
+        """
         ...
 
 

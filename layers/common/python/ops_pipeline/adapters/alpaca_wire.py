@@ -93,8 +93,10 @@ class _Client(RESTClient):
     Its TradingClient adds only models to this class, and brings pandas.
     """
 
-    def __init__(self, url: str, key_id: str, secret_key: str, heard: Heard | None) -> None:
-        super().__init__(url, key_id, secret_key, raw_data=True)
+    def __init__(
+        self, url: str, key_id: str, secret_key: str, heard: Heard | None, version: str
+    ) -> None:
+        super().__init__(url, key_id, secret_key, api_version=version, raw_data=True)
         self._retry = 0
         self._heard = heard
 
@@ -162,9 +164,12 @@ class Wire:
         secret_key: str,
         renew: Renew | None = None,
         heard: Heard | None = None,
+        *,
+        version: str = "v2",
     ) -> None:
-        self._client = _Client(url, key_id, secret_key, heard)
+        self._client = _Client(url, key_id, secret_key, heard, version)
         self._url, self._pair, self._renew, self._heard = url, (key_id, secret_key), renew, heard
+        self._version = version
 
     def get(self, path: str, params: dict[str, str]) -> Any:
         """As `ask`; asked once more when a connection broke, since reading changes nothing."""
@@ -180,7 +185,7 @@ class Wire:
             self._pair = self._renew()
         if self._pair == before:
             return False
-        self._client = _Client(self._url, *self._pair, self._heard)
+        self._client = _Client(self._url, *self._pair, self._heard, self._version)
         return True
 
     def ask(
@@ -190,7 +195,7 @@ class Wire:
         data: dict[str, str] | None,
         before_sending: Callable[[], None] = send_always,
     ) -> Any:
-        """Send one request below /v2 and return its JSON, None for an empty body.
+        """Send one request below the version and return its JSON, None for an empty body.
 
         Args:
             before_sending: Called before anything leaves, and once more before a POST's body

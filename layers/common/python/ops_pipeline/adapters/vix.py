@@ -6,7 +6,8 @@ from datetime import date, datetime
 
 from ops_pipeline.adapters.feed_http import FeedHttp
 from ops_pipeline.adapters.permitted_addresses import Network, PermittedAddresses
-from ops_pipeline.domain.regime import is_plausible_vix
+from ops_pipeline.domain.market import Session
+from ops_pipeline.domain.regime import RegimeSource, is_plausible_vix
 from ops_pipeline.errors import FeedUnavailable
 from ops_pipeline.ports import VixReading
 
@@ -29,7 +30,9 @@ class VixCsv:
             permitted=PermittedAddresses(networks),
         )
 
-    def readings(self) -> list[VixReading]:
+    source: RegimeSource = "vix"
+
+    def readings(self, last: Session) -> list[VixReading]:  # noqa: ARG002 - its file has all days
         """The published daily closes, oldest first.
 
         Raises:

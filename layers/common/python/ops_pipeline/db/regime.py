@@ -9,7 +9,9 @@ from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.regime import RegimeSource
 from ops_pipeline.ports import VixReading
 
-# A substitute never replaces a reading of the index itself.
+STAND_IN_SOURCE: RegimeSource = "realised_volatility_spy"
+
+# The publisher's close replaces all others; a substitute replaces no reading of the index.
 _STORE = """
 INSERT INTO vix_history AS stored (day, close, source, fetched_at)
 SELECT day, close, :source, :now
@@ -17,7 +19,9 @@ FROM unnest(CAST(:days AS date[]), CAST(:closes AS double precision[])) AS readi
 ON CONFLICT (day) DO UPDATE SET
     close = excluded.close, source = excluded.source, fetched_at = excluded.fetched_at
 WHERE (stored.close, stored.source) IS DISTINCT FROM (excluded.close, excluded.source)
-    AND (excluded.source = 'vix' OR stored.source <> 'vix')
+    AND (excluded.source = 'vix'
+        OR (excluded.source = 'vix_alpaca' AND stored.source <> 'vix')
+        OR stored.source = 'realised_volatility_spy')
 """
 
 _DAILY_CLOSES = """

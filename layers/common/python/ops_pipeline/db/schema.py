@@ -39,6 +39,7 @@ VERSIONS = (
     "0047_describe_feeds",
     "0048_keep_the_deployment_file",
     "0049_keep_what_was_held_before",
+    "0050_name_the_source_of_the_index",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

@@ -8,7 +8,9 @@ from math import sqrt
 from statistics import stdev
 from typing import Literal
 
-RegimeSource = Literal["vix", "realised_volatility_spy"]
+# "vix" is its publisher's file of daily closes, "vix_alpaca" the last value that Alpaca has.
+RegimeSource = Literal["vix", "vix_alpaca", "realised_volatility_spy"]
+INDEX_SOURCES: tuple[RegimeSource, ...] = ("vix", "vix_alpaca")
 
 SESSIONS_A_YEAR = 252
 # The index looks 30 days ahead, about 21 sessions; the substitute looks as far back.

@@ -6,7 +6,7 @@ uses (alpaca-py alone imports pandas).
 
 import ssl
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -314,11 +314,29 @@ class Runtime:
 
         return LexiconClassifier()
 
-    @cached_property
-    def volatility_index(self) -> VolatilityIndex:
+    @property
+    def volatility_sources(self) -> "Sequence[Callable[[], VolatilityIndex]]":
+        """Who may have the volatility index, the quickest first; each is built when it is asked."""
+        if self.settings.market_data_vendor == ALPACA:
+            return (self._alpaca_vix, self._published_vix)
+        return (self._published_vix,)
+
+    def _published_vix(self) -> VolatilityIndex:
         from ops_pipeline.adapters.vix import VixCsv
 
         return VixCsv(str(self.settings.vix_url), self.settings.feed_allowed_networks)
+
+    def _alpaca_vix(self) -> VolatilityIndex:
+        """With the keys that read bars; whether their plan has indices shows when they ask."""
+        from ops_pipeline.adapters.alpaca_indices import AlpacaVix
+
+        def pair() -> tuple[str, str]:
+            keys = self.broker_keys(self.data_account, ALPACA)
+            return keys.key_id, keys.secret_key
+
+        key_id, secret_key = pair()
+        url = str(self.settings.data_url).rstrip("/")
+        return AlpacaVix(url=url, key_id=key_id, secret_key=secret_key, renew=pair)
 
     def broker(self, account: str, held_at: str = ALPACA) -> Broker:
         """One account at a broker, its number checked against the bound one.
@@ -431,7 +449,7 @@ class Runtime:
             open_broker=self.broker,
             market_data=self._market_data_of,
             data_feed=lambda: self._data_settings.data_feed,
-            vix=lambda: self.volatility_index,
+            vix=self.volatility_sources,
             calendar=self.calendar,
             clock=self.clock,
             deployment=self.settings.deployment,

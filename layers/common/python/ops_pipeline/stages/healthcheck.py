@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ops_pipeline.db import accounts
+from ops_pipeline.db import accounts, regime
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.operations import alerts, comparisons, health, invariants, news_health
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
@@ -27,6 +27,7 @@ from ops_pipeline.domain.operations.health import (
     stale_outputs,
     ticks_looked_at,
     unconfigured_accounts,
+    volatility_known,
 )
 from ops_pipeline.domain.operations.invariants import Breach
 from ops_pipeline.domain.operations.news_health import (
@@ -120,6 +121,7 @@ def _findings(tx: Transaction, request: TickRequest, calendar: Calendar) -> list
         *unconfigured_accounts(configured),
         *stale_outputs(tick, session, newest),
         *news,
+        *_volatility(tx, tick, session, calendar),
         classifier_backlog(health.waiting_items(tx, before=tick - LONGEST_WAIT)),
         *failing_accounts(final),
         *blocked_entries(health.refused_entries(tx, since=tick - _FAILURES_WITHIN)),
@@ -142,6 +144,13 @@ def _news(tx: Transaction, tick: datetime) -> list[Finding]:
     failed = {(it.kind, it.scope, it.subject) for it in found}
     told = [(kind, *alert) for kind in FEED_KINDS for alert in alerts.open_of_kind(tx, kind)]
     return [*found, *(ended(*alert) for alert in told if alert not in failed)]
+
+
+def _volatility(
+    tx: Transaction, tick: datetime, session: Session | None, calendar: Calendar
+) -> list[Finding]:
+    day = calendar.previous_session(new_york_day(tick)).day
+    return volatility_known(tick, session, day, regime.source_of(tx, day))
 
 
 def _overdue(tx: Transaction, request: TickRequest) -> list[Finding]:

@@ -1,66 +1,156 @@
-"""Stores the volatility index's closes for the regime gate, or a labelled substitute."""
+"""Stores the volatility index's closes for the regime gate, or a labelled substitute.
 
-from dataclasses import dataclass
+Each source is asked in turn until one has the session's close; a run that finds it stored asks
+nobody, so that it can be repeated all morning.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from decimal import Decimal
+from functools import partial
+from typing import TypeVar
 
 from ops_pipeline.db import regime as rows
-from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.runs import UnitsOfWork
-from ops_pipeline.domain.market import Session, new_york_day
-from ops_pipeline.domain.regime import SESSIONS_LOOKED_AT, realised_volatility, unbroken_run
-from ops_pipeline.errors import FeedUnavailable
-from ops_pipeline.ports import Calendar, Clock, VixReading, VolatilityIndex
+from ops_pipeline.domain.market import MINUTE, Session, new_york_day
+from ops_pipeline.domain.regime import (
+    INDEX_SOURCES,
+    SESSIONS_LOOKED_AT,
+    RegimeSource,
+    realised_volatility,
+    unbroken_run,
+)
+from ops_pipeline.errors import FeedUnavailable, SettingsInvalid
+from ops_pipeline.execution.isolation import isolated, what_failed
+from ops_pipeline.ports import Calendar, Clock, Journal, MarketData, VixReading, VolatilityIndex
 from ops_pipeline.stages.request import TickRequest
+
+T = TypeVar("T")
 
 STAND_IN = "SPY"
 # A year of sessions, enough to rank the current reading.
 _KEPT_READINGS = 260
+# The last trade of a quiet day's regular session is in its last minutes, even at one exchange.
+_LAST_MINUTES = 30 * MINUTE
+# Built when it is asked: one without keys must not keep the next from answering.
+OpenSource = Callable[[], VolatilityIndex]
+OpenMarket = Callable[[], MarketData]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """New or changed rows by source.
 
-    `unknown` is 1 when the last session has no reading at all, so that the gate refuses;
-    `feed_failed` is 1 when the index could not be read.
+    Attributes:
+        source: Where the last session's stored reading is from; None when there is none at all,
+            so that the gate refuses.
+        unknown: 1 when that would refuse entries today.
+        feed_failed: 1 when the index was asked for and no source had it.
     """
 
-    readings: int
-    stand_ins: int
-    feed_failed: int
-    unknown: int
+    readings: int = 0
+    stand_ins: int = 0
+    feed_failed: int = 0
+    unknown: int = 0
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Readings by the source that gave them, and whether one of them is of the session."""
+
+    readings: dict[RegimeSource, list[VixReading]]
+    answered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Vendor:
+    """Whom to ask for bars, of which sessions, and where to say what was not had."""
+
+    market: OpenMarket
+    calendar: Calendar
+    journal: Journal
+
+    def missed(self, what: str, day: date, why: Exception | None) -> None:
+        reason = "it is not published yet" if why is None else what_failed(why)
+        self.journal.happened("volatility_missed", what=what, day=str(day), reason=reason)
 
 
 def run(
     request: TickRequest,
     *,
     db: UnitsOfWork,
-    volatility_index: VolatilityIndex,
+    sources: Sequence[OpenSource],
+    market: OpenMarket,
     calendar: Calendar,
     clock: Clock,
+    journal: Journal,
 ) -> Outcome:
-    """Store readings, and a substitute if the last session before the tick's day has none."""
-    readings, failed = _read(volatility_index)
-    known = [each for each in readings if _was_over(each.day, request.tick, calendar)]
-    last = calendar.previous_session(new_york_day(request.tick))
+    """Store readings if the last session that is over has none, and a substitute without any."""
+    last = _last_closed(request.tick, calendar)
+    with db.transaction() as tx:
+        stored = rows.source_of(tx, last.day)
+    if stored in INDEX_SOURCES:
+        return Outcome(source=stored)
+    vendor = _Vendor(market, calendar, journal)
+    found = _asked(sources, last, request.tick, vendor)
     now = clock.now()
     with db.transaction() as tx:
-        stored = rows.store_readings(tx, known[-_KEPT_READINGS:], source="vix", now=now)
-        stand_ins = 0
-        if rows.source_of(tx, last.day) != "vix":
-            stand_ins = _stand_in(tx, last, calendar, now)
-        unknown = rows.source_of(tx, last.day) is None
-    return Outcome(
-        readings=stored, stand_ins=stand_ins, feed_failed=int(failed), unknown=int(unknown)
-    )
+        count = sum(
+            rows.store_readings(tx, readings[-_KEPT_READINGS:], source=source, now=now)
+            for source, readings in found.readings.items()
+        )
+        stored = rows.source_of(tx, last.day)
+    outcome = Outcome(readings=count, feed_failed=int(not found.answered), source=stored)
+    if stored is not None or last.day == new_york_day(request.tick):
+        # Nobody decides by this evening's close before tomorrow morning.
+        return outcome
+    volatility = _stand_in(last, db, vendor)
+    if volatility is None:
+        return replace(outcome, unknown=1)
+    with db.transaction() as tx:
+        count = rows.store_readings(
+            tx, [VixReading(last.day, volatility)], source=rows.STAND_IN_SOURCE, now=now
+        )
+    return replace(outcome, stand_ins=count, source=rows.STAND_IN_SOURCE)
 
 
-def _read(volatility_index: VolatilityIndex) -> tuple[list[VixReading], bool]:
+def _last_closed(tick: datetime, calendar: Calendar) -> Session:
+    today = calendar.session(new_york_day(tick))
+    if today is not None and today.closes_at <= tick:
+        return today
+    return calendar.previous_session(new_york_day(tick))
+
+
+def _asked(sources: Sequence[OpenSource], last: Session, tick: datetime, vendor: _Vendor) -> _Found:
+    """Ask each source until one has the session's close; why others have not is logged."""
+    readings: dict[RegimeSource, list[VixReading]] = {}
+    for opened in sources:
+        answer = isolated(partial(_read, opened, last))
+        if isinstance(answer, Exception):
+            vendor.missed("volatility index", last.day, answer)
+            continue
+        source, told = answer
+        known = [it for it in told if _was_over(it.day, tick, vendor.calendar)]
+        readings.setdefault(source, []).extend(known)
+        if any(it.day == last.day for it in known):
+            return _Found(readings, answered=True)
+        vendor.missed(source, last.day, None)
+    return _Found(readings, answered=False)
+
+
+def _read(opened: OpenSource, last: Session) -> tuple[RegimeSource, list[VixReading]]:
+    index = _opened(opened)
+    return index.source, index.readings(last)
+
+
+def _opened(build: Callable[[], T]) -> T:
+    """Raises FeedUnavailable where it lacks keys or a setting, which stops nothing else."""
     try:
-        return volatility_index.readings(), False
-    except FeedUnavailable:
-        # Not fatal: the substitute takes its place, or the gate refuses.
-        return [], True
+        return build()
+    except SettingsInvalid as error:
+        raise FeedUnavailable(str(error)) from error
 
 
 def _was_over(day: date, tick: datetime, calendar: Calendar) -> bool:
@@ -72,13 +162,36 @@ def _was_over(day: date, tick: datetime, calendar: Calendar) -> bool:
     return session is not None and session.closes_at <= tick
 
 
-def _stand_in(tx: Transaction, last: Session, calendar: Calendar, now: datetime) -> int:
+def _stand_in(last: Session, db: UnitsOfWork, vendor: _Vendor) -> float | None:
+    """The volatility of the stand-in up to that session; None where too little is known."""
     sessions = [last]
     while len(sessions) < SESSIONS_LOOKED_AT:
-        sessions.append(calendar.previous_session(sessions[-1].day))
-    closes = unbroken_run(rows.daily_closes(tx, STAND_IN, sessions))
-    volatility = realised_volatility(closes)
-    if volatility is None:
-        return 0
-    reading = VixReading(last.day, volatility)
-    return rows.store_readings(tx, [reading], source="realised_volatility_spy", now=now)
+        sessions.append(vendor.calendar.previous_session(sessions[-1].day))
+    with db.transaction() as tx:
+        closes = rows.daily_closes(tx, STAND_IN, sessions)
+    if (volatility := realised_volatility(unbroken_run(closes))) is not None:
+        return volatility
+    # A new database has no bars of the days before it; its vendor has.
+    return realised_volatility(unbroken_run(_completed(closes, sessions, vendor)))
+
+
+def _completed(
+    closes: Sequence[tuple[date, Decimal | None]], sessions: Sequence[Session], vendor: _Vendor
+) -> list[tuple[date, Decimal | None]]:
+    """With the vendor's closes where ours are missing: the newest first, until one is not had."""
+    known = dict(closes)
+    for session in sessions:
+        if known[session.day] is None:
+            close = isolated(partial(_vendor_close, vendor, session))
+            if close is None or isinstance(close, Exception):
+                vendor.missed(STAND_IN, session.day, close)
+                break
+            known[session.day] = close
+    return sorted(known.items())
+
+
+def _vendor_close(vendor: _Vendor, session: Session) -> Decimal | None:
+    """The last bar's close in the last minutes of a session; None without a bar."""
+    ends = session.closes_at
+    bars = _opened(vendor.market).bars([STAND_IN], ends - _LAST_MINUTES, ends)
+    return max(bars, key=lambda bar: bar.ts).close if bars else None

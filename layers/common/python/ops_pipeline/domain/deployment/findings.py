@@ -89,11 +89,13 @@ def _feed(name: str, why: str | None, configured: str) -> CheckResult:
     return CheckResult("note", subject, f"not allowed, and not used: {why}")
 
 
-def vix_age(newest: date | None, last_session: date, close: float | None) -> CheckResult:
-    """Whether the volatility index is read, up to the last session that has ended."""
+def vix_age(
+    newest: date | None, last_session: date, close: float | None, source: str | None = None
+) -> CheckResult:
+    """Whether the volatility index is read, up to the last session that has ended, and by whom."""
     if newest is None or close is None:
         return CheckResult("bad", "vix", "no reading", "entries need one: docs/operations.md")
-    found = f"{close:g} on {newest}"
+    found = f"{close:g} on {newest}" + (f", {source}" if source else "")
     if newest < last_session - timedelta(days=1):
         todo = f"its publisher is behind: the last session was {last_session}"
         return CheckResult("bad", "vix", found, todo)

@@ -55,6 +55,7 @@ AlertKind = Literal[
     "price_jump",
     "stage_failed",
     "stage_silent",
+    "volatility_unknown",
     "worker_died",
 ]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from types import MappingProxyType
 
 from ops_pipeline.domain.market import MINUTE, Session
@@ -269,6 +269,37 @@ def _output_finding(output: Output, tick: datetime, newest: datetime | None) -> 
         message=f"{state}; the limit is {limit_s:.0f} s",
         details={"age_s": age_s, "limit_s": limit_s},
     )
+
+
+# Long enough before the open to do something about it, and after the first attempts.
+VOLATILITY_DUE = timedelta(minutes=45)
+
+
+def volatility_known(
+    tick: datetime, session: Session | None, day: date, source: str | None
+) -> list[Finding]:
+    """From before the open to the close: whether there is a reading that entries can be judged by.
+
+    Args:
+        day: The session before this one.
+        source: Of that day's reading; None without any.
+    """
+    if session is None or not session.opens_at - VOLATILITY_DUE <= tick < session.closes_at:
+        return []
+    return [
+        Finding(
+            kind="volatility_unknown",
+            scope=EVERYTHING,
+            subject="vix_history",
+            passed=source is not None,
+            severity="warning",
+            message=(
+                f"No reading of the volatility index for {day}, nor of its stand-in: no entry is "
+                "allowed until there is one. market_regime asks again every few minutes"
+            ),
+            details={"day": day.isoformat()},
+        )
+    ]
 
 
 def failing_accounts(recommendations: Iterable[FinalRecommendations]) -> list[Finding]:

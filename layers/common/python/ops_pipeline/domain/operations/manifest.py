@@ -50,6 +50,16 @@ FIVE_MINUTES_OF_A_SESSION = StartTimes(
     "every 5 minutes of a session",
 )
 
+# After daily_cycle's 08:30.
+MORNING_RETRIES = StartTimes(
+    (
+        "cron(35-55/5 8 ? * MON-FRI *)",
+        "cron(0/5 9-11 ? * MON-FRI *)",
+        "cron(0/30 12-15 ? * MON-FRI *)",
+    ),
+    "every 5 minutes of the morning",
+)
+
 MACHINES = (
     Machine(
         name="daily_cycle",
@@ -87,6 +97,15 @@ MACHINES = (
         "Continues after the close, while orders still settle.",
         starts=SESSION_MINUTES,
         steps=("market_clock", "position_manager"),
+        timeout_s=150,
+    ),
+    Machine(
+        name="regime_cycle",
+        comment="Reads the volatility index again where the last session's close is not known "
+        "yet: before the open and through the morning, later twice an hour. A run that finds "
+        "it stored asks nobody.",
+        starts=MORNING_RETRIES,
+        steps=("market_regime",),
         timeout_s=150,
     ),
     Machine(
@@ -142,11 +161,14 @@ STAGES = (
     Stage(
         name="market_regime",
         description="Reads the volatility index and stores the market regime.",
-        timeout_s=20,
+        # Two sources of the index at most, then up to 22 requests for bars.
+        timeout_s=60,
         login="market",
-        env=("DB_SECRET_ID", "VIX_URL"),
+        memory_mb=512,
+        layers=_BROKER,
+        accounts="data",
+        env=(*_DATA_ENV, "VIX_URL"),
         adapters=("vix", "calendar"),
-        retried_errors=("FeedUnavailable",),
         monitoring=_TWICE_A_WEEKDAY,
         rows_in="readings",
         rows_out="readings",

@@ -26,7 +26,15 @@ from ops_pipeline.domain.deployment.findings import (
 from ops_pipeline.domain.deployment.ladder import rung_of, why_not_offered
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.errors import AccountNotConfigured, InvalidInput, MarketDataUnavailable, OpsError
-from ops_pipeline.ports import Broker, Calendar, Clock, MarketData, MarketHours, VolatilityIndex
+from ops_pipeline.ports import (
+    Broker,
+    Calendar,
+    Clock,
+    MarketData,
+    MarketHours,
+    VixReading,
+    VolatilityIndex,
+)
 
 Subject = Literal["account", "calendar", "clock", "database", "market data", "vix"]
 SUBJECTS: tuple[Subject, ...] = get_args(Subject)
@@ -45,6 +53,7 @@ class Checks:
     Attributes:
         market_data: A vendor's adapter for one feed.
         data_feed: The feed that the pipeline reads.
+        vix: Who may have the volatility index, in the order in which they are asked.
     """
 
     db: UnitsOfWork
@@ -52,7 +61,7 @@ class Checks:
     open_broker: Callable[[str, str], Broker]
     market_data: Callable[[Literal["iex", "sip"]], MarketData]
     data_feed: Callable[[], str]
-    vix: Callable[[], VolatilityIndex]
+    vix: Sequence[Callable[[], VolatilityIndex]]
     calendar: Calendar
     clock: Clock
     deployment: str
@@ -79,7 +88,7 @@ class Checks:
             case "market data":
                 return self._market_data()
             case "vix":
-                return [self._vix()]
+                return self._vix()
 
     def _account(self, name: str | None) -> Sequence[CheckResult]:
         """Keys and binding, what blocks orders, options, and what a check left there."""
@@ -195,13 +204,26 @@ class Checks:
             return str(error)
         return None
 
-    def _vix(self) -> CheckResult:
-        readings = self.vix().readings()
-        last = self.calendar.previous_session(new_york_day(self.clock.now())).day
-        newest = max(readings, key=lambda it: it.day, default=None)
+    def _vix(self) -> Sequence[CheckResult]:
+        """Which source has the last session's close, and why those before it have not."""
+        last = self.calendar.previous_session(new_york_day(self.clock.now()))
+        known: list[VixReading] = []
+        notes = []
+        for opened in self.vix:
+            try:
+                index = opened()
+                readings = index.readings(last)
+            except OpsError as error:
+                notes.append(CheckResult("note", "vix", str(error)))
+                continue
+            known += readings
+            if any(it.day == last.day for it in readings):
+                close = next(it.close for it in readings if it.day == last.day)
+                return [*notes, vix_age(last.day, last.day, close, index.source)]
+        newest = max(known, key=lambda it: it.day, default=None)
         if newest is None:
-            return vix_age(None, last, None)
-        return vix_age(newest.day, last, newest.close)
+            return [*notes, vix_age(None, last.day, None)]
+        return [*notes, vix_age(newest.day, last.day, newest.close)]
 
 
 def _options(account: Account, told: BrokerAccount) -> CheckResult:
