@@ -10,9 +10,11 @@ from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db import parameters, runs
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.operations import comparisons, retention
+from ops_pipeline.db.regime import store_readings
 from ops_pipeline.domain.market import MINUTE, new_york_time
 from ops_pipeline.domain.operations.health import LONGEST_GAPS, MONITORED_STAGES
 from ops_pipeline.domain.parameters import Parameters
+from ops_pipeline.ports import VixReading
 from ops_pipeline.stages import control, healthcheck, run_failure
 from ops_pipeline.stages.request import TickRequest
 from tests.support.builders_trading import TradingBench
@@ -84,8 +86,11 @@ def store_output(db: Database, newest: datetime) -> None:
 
 @pytest.fixture(autouse=True)
 def _subscribed(db: Database) -> None:
-    """News are looked at in tests of their own."""
+    """News and the volatility index are looked at in tests of their own."""
     subscribe_wire(db)
+    with db.transaction() as tx:
+        days = [date(2026, 1, 28) + number * DAY for number in range(30)]
+        store_readings(tx, [VixReading(day, 18.0) for day in days], source="vix", now=NOON)
 
 
 def open_alerts(db: Database) -> list[dict[str, Any]]:
@@ -120,7 +125,7 @@ def test_a_minute_in_which_all_ran_raises_nothing(db: Database) -> None:
     outcome = check(db, NOON)
 
     assert outcome.unwell == []
-    assert outcome.checked == 23
+    assert outcome.checked == 24
     assert open_alerts(db) == []
 
 

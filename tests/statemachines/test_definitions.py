@@ -27,6 +27,7 @@ MACHINE_LIMIT_S = {
     "trading_cycle": 240,
     "position_cycle": 240,
     "reconcile_cycle": 240,
+    "regime_cycle": 240,
     "daily_cycle": 600,
 }
 # What Lambda and Step Functions report themselves, as their documentation names it.
@@ -111,9 +112,9 @@ def ways_out(state: State) -> set[str]:
     }
 
 
-def test_the_five_machines_are_here() -> None:
+def test_the_six_machines_are_here() -> None:
     per_minute = {"news_cycle", "trading_cycle", "position_cycle"}
-    assert set(load_machines()) == per_minute | {"reconcile_cycle", "daily_cycle"}
+    assert set(load_machines()) == per_minute | {"reconcile_cycle", "regime_cycle", "daily_cycle"}
 
 
 @EACH_MACHINE

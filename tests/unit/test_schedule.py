@@ -159,6 +159,7 @@ def test_the_machines_of_one_minute_come_in_their_fixed_order() -> None:
         "news_cycle",
         "trading_cycle",
         "position_cycle",
+        "regime_cycle",
         "reconcile_cycle",
         "healthcheck",
     ]
@@ -174,6 +175,7 @@ def test_a_trading_day_starts_each_machine_as_often_as_the_design_says() -> None
         "trading_cycle": 6 * 60 + 46,
         "position_cycle": 6 * 60 + 46,
         "reconcile_cycle": 6 * 12 + 7,
+        "regime_cycle": 5 + 3 * 12 + 4 * 2,
     }
     compared = [tick.event["tick"] for tick in day if tick.target == "reconcile_cycle"]
     assert (compared[0], compared[-1]) == ("2026-02-04T14:30:00Z", "2026-02-04T21:00:00Z")
