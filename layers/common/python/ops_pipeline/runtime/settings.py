@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     HttpUrl,
     SecretStr,
+    StringConstraints,
     ValidationError,
     field_validator,
 )
@@ -38,6 +39,9 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
+AccountName = Annotated[str, StringConstraints(pattern="^[a-z0-9_]{1,50}$")]
+
+
 class Settings(BaseModel):
     """Settings of a stage; the alias is the variable's name."""
 
@@ -54,7 +58,9 @@ class Settings(BaseModel):
     data_account: str | None = Field(
         default=None, alias="DATA_ACCOUNT", pattern="^[a-z0-9_]{1,50}$"
     )
-    deployed_accounts: tuple[str, ...] | None = Field(default=None, alias="DEPLOYED_ACCOUNTS")
+    deployed_accounts: tuple[AccountName, ...] | None = Field(
+        default=None, alias="DEPLOYED_ACCOUNTS"
+    )
     data_feed: Literal["iex", "sip"] = Field(default="iex", alias="ALPACA_DATA_FEED")
     market_data_vendor: str = Field(
         default="alpaca", alias="MARKET_DATA_VENDOR", pattern="^[a-z][a-z0-9_]*$"
