@@ -13,7 +13,8 @@ from typing import Literal
 
 from ops_local.postgres.durability import DURABLE
 from ops_pipeline.adapters.calendar import NyseCalendar
-from ops_pipeline.db import accounts
+from ops_pipeline.db import accounts, tickers
+from ops_pipeline.db.operations import news_health
 from ops_pipeline.db.parameters import for_guard
 from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.market import new_york_day
@@ -21,6 +22,7 @@ from ops_pipeline.errors import AccountMismatch, AccountNotConfigured, OpsError,
 from ops_pipeline.execution.isolation import what_failed
 from ops_pipeline.runtime.settings import is_real_money
 from ops_pipeline.runtime.wiring import Runtime
+from ops_pipeline.stages.operating import watching
 
 # "finding": it works without; "failed": something does not work now; "fatal": nothing would.
 Verdict = Literal["good", "finding", "failed", "fatal"]
@@ -28,6 +30,7 @@ Verdict = Literal["good", "finding", "failed", "fatal"]
 LITTLE_DISK_BYTES = 2 * 2**30
 NO_DISK_BYTES = 64 * 2**20
 _DAYS_AHEAD = 14
+_SHOWN = 5
 _NOT_DURABLE = """
 SELECT name FROM pg_settings WHERE name = ANY(CAST(:names AS text[])) AND setting <> 'on'
 ORDER BY name COLLATE "C"
@@ -56,6 +59,8 @@ def run_all(runtime: Runtime, folder: Path) -> Iterator[StartCheck]:
         ("broker's address", lambda: address(runtime.settings.trading_url.host or "")),
         ("database", lambda: _database(runtime)),
         ("market data", lambda: _market_data(runtime)),
+        ("news", lambda: _news(runtime)),
+        ("tickers", lambda: _tickers(runtime)),
     )
     for subject, check in checks:
         yield _checked(subject, check)
@@ -122,6 +127,27 @@ def _market_data(runtime: Runtime) -> StartCheck:
     told = f"{runtime.settings.market_data_vendor}, {runtime.data_feed}"
     runtime.market_data  # noqa: B018 - opens it, with its account's keys
     return StartCheck("good", "market data", told)
+
+
+def _news(runtime: Runtime) -> StartCheck:
+    """How many feeds are on; without any it trades, without news."""
+    with runtime.database.transaction() as tx:
+        on = len(news_health.feeds_on(tx))
+    if not on:
+        return StartCheck("finding", "news", "no feed is on: ops feeds add --starter")
+    return StartCheck("good", "news", f"{on} feeds are on")
+
+
+def _tickers(runtime: Runtime) -> StartCheck:
+    """What is watched, and which of it no news can be found for."""
+    with runtime.database.transaction() as tx:
+        count, nameless = len(tickers.watched(tx)), watching.without_name(tx)
+    if not count:
+        return StartCheck("failed", "tickers", "nothing is watched: ops tickers add")
+    if nameless:
+        told = f"no news finds {', '.join(nameless[:_SHOWN])}, {len(nameless)} of {count} watched"
+        return StartCheck("finding", "tickers", f"{told}: ops tickers add --name")
+    return StartCheck("good", "tickers", f"{count} are watched, each with its name")
 
 
 def _accounts(runtime: Runtime) -> Iterator[StartCheck]:

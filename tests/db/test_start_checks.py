@@ -7,7 +7,9 @@ import pytest
 from ops_local.database import DatabaseUrls
 from ops_local.live import start_checks
 from ops_pipeline.runtime.wiring import Runtime
+from ops_pipeline.stages.operating import watching
 from tests.support.builders_trading import TradingBench
+from tests.support.subscribing import subscribe_wire
 
 KEYS = ("KEY_ID", "SECRET_KEY", "ACCOUNT_NUMBER")
 NOWHERE = "http://127.0.0.1:1"
@@ -61,3 +63,24 @@ def test_parameters_out_of_bounds_are_told_and_stop_no_guard(
     assert check.verdict == "failed"
     assert "exits.take_profit is -5" in check.found
     assert "entries are refused" in check.found
+
+
+def test_news_and_what_is_watched_are_told_before_the_first_minute(
+    in_force: TradingBench, database_urls: DatabaseUrls, tmp_path: Path
+) -> None:
+    with in_force.db.transaction() as tx:
+        watching.watch_only(tx, ["AAPL", "ZZX", "ZZY"])
+    checks = found(in_force, database_urls, tmp_path, "LARGE")
+    assert (checks["news"].verdict, checks["tickers"].verdict) == ("finding", "finding")
+    assert "no feed is on" in checks["news"].found
+    assert "no news finds ZZX, ZZY, 2 of 3 watched" in checks["tickers"].found
+
+    subscribe_wire(in_force.db)
+    with in_force.db.transaction() as tx:
+        watching.watch_only(tx, ["AAPL"])
+    checks = found(in_force, database_urls, tmp_path, "LARGE")
+    assert (checks["news"].verdict, checks["tickers"].verdict) == ("good", "good")
+
+    with in_force.db.transaction() as tx:
+        watching.watch_only(tx, [])
+    assert found(in_force, database_urls, tmp_path, "LARGE")["tickers"].verdict == "failed"

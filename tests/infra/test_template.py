@@ -332,6 +332,7 @@ def test_what_the_operator_must_hear_of_has_an_alarm(template: Template) -> None
     heard = {name for name in heard if not re.search("[0-9A-F]{8}$", name)}
     assert heard == {
         *("NewsCycle", "TradingCycle", "PositionCycle", "ReconcileCycle", "DailyCycle"),
+        "RegimeCycle",
         *("StagesSilent", "OutputsStale", "FailureRateHigh", "UnknownOrders", "InvariantsBroken"),
         *("ClassifierBacklog", "CriticalAlertsOpen", "HealthcheckSilent", "FailedStarts"),
         *("DatabaseStorage", "DatabaseConnections"),
