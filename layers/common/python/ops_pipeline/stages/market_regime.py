@@ -57,7 +57,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _IndexAnswer:
     """Readings by the source that gave them, and whether one of them is of the session."""
 
     readings: dict[RegimeSource, list[VixReading]]
@@ -65,7 +65,7 @@ class _Found:
 
 
 @dataclass(frozen=True, slots=True)
-class _Vendor:
+class _BarSource:
     """Whom to ask for bars, of which sessions, and where to say what was not had."""
 
     market: OpenMarket
@@ -93,7 +93,7 @@ def run(
         stored = rows.source_of(tx, last.day)
     if stored in INDEX_SOURCES:
         return Outcome(source=stored)
-    vendor = _Vendor(market, calendar, journal)
+    vendor = _BarSource(market, calendar, journal)
     found = _asked(sources, last, request.tick, vendor)
     now = clock.now()
     with db.transaction() as tx:
@@ -123,7 +123,9 @@ def _last_closed(tick: datetime, calendar: Calendar) -> Session:
     return calendar.previous_session(new_york_day(tick))
 
 
-def _asked(sources: Sequence[OpenSource], last: Session, tick: datetime, vendor: _Vendor) -> _Found:
+def _asked(
+    sources: Sequence[OpenSource], last: Session, tick: datetime, vendor: _BarSource
+) -> _IndexAnswer:
     """Ask each source until one has the session's close; why others have not is logged."""
     readings: dict[RegimeSource, list[VixReading]] = {}
     for opened in sources:
@@ -135,9 +137,9 @@ def _asked(sources: Sequence[OpenSource], last: Session, tick: datetime, vendor:
         known = [it for it in told if _was_over(it.day, tick, vendor.calendar)]
         readings.setdefault(source, []).extend(known)
         if any(it.day == last.day for it in known):
-            return _Found(readings, answered=True)
+            return _IndexAnswer(readings, answered=True)
         vendor.missed(source, last.day, None)
-    return _Found(readings, answered=False)
+    return _IndexAnswer(readings, answered=False)
 
 
 def _read(opened: OpenSource, last: Session) -> tuple[RegimeSource, list[VixReading]]:
@@ -162,7 +164,7 @@ def _was_over(day: date, tick: datetime, calendar: Calendar) -> bool:
     return session is not None and session.closes_at <= tick
 
 
-def _stand_in(last: Session, db: UnitsOfWork, vendor: _Vendor) -> float | None:
+def _stand_in(last: Session, db: UnitsOfWork, vendor: _BarSource) -> float | None:
     """The volatility of the stand-in up to that session; None where too little is known."""
     sessions = [last]
     while len(sessions) < SESSIONS_LOOKED_AT:
@@ -176,7 +178,7 @@ def _stand_in(last: Session, db: UnitsOfWork, vendor: _Vendor) -> float | None:
 
 
 def _completed(
-    closes: Sequence[tuple[date, Decimal | None]], sessions: Sequence[Session], vendor: _Vendor
+    closes: Sequence[tuple[date, Decimal | None]], sessions: Sequence[Session], vendor: _BarSource
 ) -> list[tuple[date, Decimal | None]]:
     """With the vendor's closes where ours are missing: the newest first, until one is not had."""
     known = dict(closes)
@@ -190,7 +192,7 @@ def _completed(
     return sorted(known.items())
 
 
-def _vendor_close(vendor: _Vendor, session: Session) -> Decimal | None:
+def _vendor_close(vendor: _BarSource, session: Session) -> Decimal | None:
     """The last bar's close in the last minutes of a session; None without a bar."""
     ends = session.closes_at
     bars = _opened(vendor.market).bars([STAND_IN], ends - _LAST_MINUTES, ends)
