@@ -28,6 +28,7 @@ from ops_local.recordings.tables import (
     write_bars,
     write_quotes,
 )
+from ops_pipeline.domain.legible import is_legible
 from ops_pipeline.domain.market import Bar, Quote
 from ops_pipeline.domain.regime import LEAST_VIX, MOST_VIX, is_plausible_vix
 
@@ -102,7 +103,7 @@ def load(folder: Path) -> Recording:
         day=day,
         tickers=tickers,
         synthetic=_fact(facts, "synthetic", bool, session_file),
-        source=_fact(facts, "source", str, session_file),
+        source=_stored(_fact(facts, "source", str, session_file), f"{session_file}: source"),
         vix_previous_close=_vix(facts, session_file),
         bars=read_bars(folder / "bars.csv.gz", day, tickers),
         quotes=quotes,
@@ -156,6 +157,12 @@ def _fact(facts: Mapping[str, object], name: str, kind: type[_Kind], file: Path)
     return value
 
 
+def _stored(text: str, place: str) -> str:
+    if not is_legible(text):
+        raise InvalidRecording(f"{place}: expected no NUL and no half of a surrogate pair")
+    return text
+
+
 def _day(facts: Mapping[str, object], file: Path) -> date:
     text = _fact(facts, "date", str, file)
     try:
@@ -201,6 +208,7 @@ def _news_item(line: str, place: str) -> RecordedNewsItem:
         if not isinstance(value, str) and (name in _NEVER_NULL or value is not None):
             null = "" if name in _NEVER_NULL else " or null"
             raise InvalidRecording(f"{place}: expected {name} as text{null}, not {value!r}")
+        _stored(str(value), f"{place}: {name}")
     try:
         times = {name: moment_of(str(facts[name])) for name in _TIMES if facts[name] is not None}
     except ValueError as error:

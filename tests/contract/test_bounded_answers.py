@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import time
 import zlib
 from collections.abc import Iterator
@@ -144,3 +145,10 @@ def test_a_packed_volatility_file_without_end_is_refused(server: FeedServer) -> 
     url = server.put("/vix.csv", Page(gzip.compress(b"a" * 500_000_000, 1), headers=GZIP))
     with pytest.raises(FeedUnavailable, match="bytes"):
         VixCsv(url, LOOPBACK).readings(LAST)
+
+
+def test_a_number_longer_than_any_costs_its_own_item_alone() -> None:
+    """Python reads no integer of over 4,300 digits: the whole answer would be lost."""
+    found = bounded_json(b'{"large": %b, "small": 7}' % (b"9" * 5_000))
+    assert found["small"] == 7
+    assert not math.isfinite(found["large"])

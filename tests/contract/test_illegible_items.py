@@ -190,8 +190,23 @@ def test_a_reply_that_nobody_foresaw_leaves_the_order_unknown(stub: Stub, at: st
 
 @pytest.mark.parametrize(
     "odd",
-    [7, "n/a", {}, {"bp": "n/a"}, {"t": None}, {"bs": None}, {"bs": "many"}, {"t": 12}],
-    ids=str,
+    [
+        7,
+        "n/a",
+        {},
+        {"bp": "n/a"},
+        {"bp": -1},
+        {"ap": 10**12},
+        {"t": None},
+        {"bs": None},
+        {"bs": "many"},
+        {"bs": True},
+        {"bs": "1_0"},
+        {"bs": -1},
+        {"as": 10**300},
+        {"t": 12},
+    ],
+    ids=lambda odd: str(odd)[:30],
 )
 def test_one_illegible_quote_unprices_its_own_symbol_alone(stub: Stub, odd: object) -> None:
     sound = {"t": "2026-02-04T14:30:07Z", "bp": 10, "bs": 2, "ap": 10.5, "as": 1}
@@ -204,7 +219,11 @@ def test_one_illegible_quote_unprices_its_own_symbol_alone(stub: Stub, odd: obje
     assert [(it.name, it.symbol) for it in found.illegible] == [("T7", "T7")]
 
 
-@pytest.mark.parametrize("odd", [7, None, {}, {"t": "yesterday"}, {"v": None}], ids=str)
+@pytest.mark.parametrize(
+    "odd",
+    [7, None, {}, {"t": "yesterday"}, {"v": None}, {"v": True}, {"v": "1_0"}, {"v": "\u0663"}],
+    ids=str,
+)
 def test_one_illegible_bar_costs_no_other(stub: Stub, odd: object) -> None:
     at = "2026-02-04T14:30:00Z"
     sound = {"t": at, "o": 10.5, "h": 11, "l": 10.25, "c": 10.75, "v": 300}

@@ -365,6 +365,8 @@ def test_no_statement_is_said_to_be_none(console: Console, sql: str) -> None:
         "PREPARE p AS SELECT pg_advisory_lock(1)",
         "SELECT query_to_xml('SELECT pg_advisory_lock(1)', true, false, '')",
         "SELECT ts_stat('SELECT pg_advisory_lock(1), to_tsvector(1::text)')",
+        "SELECT ts_rewrite('a', 'SELECT ''a''::tsquery, ''b''::tsquery FROM pg_notify(1, 2)')",
+        "SELECT ts_rewrite('a', $1)",
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity",
         "SELECT pg_cancel_backend(1)",
         "SELECT pg_logical_emit_message(false, 'a', 'b')",

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -277,3 +278,20 @@ def test_apple_is_held_back_on_the_day_of_its_split_and_time_warner_is_not(
         closes[-1] if len(days) > 1 else Decimal("645.57"),
         Decimal("92.42"),
     )
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"volume": 10**300}, {"volume": 2**63}, {"volume": -(2**70)}, {"close": Decimal("1E+308")}],
+)
+def test_a_bar_beyond_all_bounds_stops_no_other(
+    db: Database, market: FakeMarketData, odd: dict[str, Any]
+) -> None:
+    watch(db, "AAA", "BBB")
+    market.recorded_bars = [
+        *bars_of("AAA", OPEN, ["9", "10"]),
+        *(replace(bar, **odd) for bar in bars_of("BBB", OPEN, ["20"])),
+    ]
+    assert fetch(db, market, TICK).stored == 2
+    (kept,) = rows(db, "SELECT ticker, reason FROM lane_telemetry_rejected")
+    assert kept["ticker"] == "BBB"

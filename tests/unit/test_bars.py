@@ -54,6 +54,9 @@ def test_a_bar_of_a_ticker_nobody_asked_for_is_kept_aside() -> None:
         ({"high": Decimal("9.99")}, "high is under open or close"),
         ({"low": Decimal("10.01")}, "low is over open or close"),
         ({"volume": -1}, "volume is under 0"),
+        ({"volume": 2**63}, "volume is out of all bounds"),
+        ({"high": Decimal("1E+308")}, "a price is out of all bounds"),
+        ({"low": Decimal("1E-320")}, "a price is out of all bounds"),
         ({"ts": OPEN + timedelta(seconds=1)}, "ts is not the start of a minute"),
     ],
 )

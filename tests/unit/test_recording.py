@@ -272,3 +272,18 @@ def test_a_packed_table_without_end_is_refused(
     put(written.folder / "bars.csv.gz", "a" * 1_001)
     with pytest.raises(InvalidRecording, match="at most 1000 bytes unpacked"):
         recording.load(written.folder)
+
+
+@pytest.mark.parametrize("odd", ["\\u0000", "\\ud800"])
+@pytest.mark.parametrize("name", ["session.json", "news.jsonl"])
+def test_a_text_that_no_database_stores_is_refused_by_its_place(
+    written: Recording, name: str, odd: str
+) -> None:
+    """Written as an escape, a NUL is no NUL of the file."""
+    file = written.folder / name
+    text = file.read_text()
+    field = '"source": "' if name == "session.json" else '"title": "'
+    assert field in text
+    file.write_text(text.replace(field, field + odd, 1))
+    with pytest.raises(InvalidRecording, match=f"{name}.*NUL"):
+        recording.load(written.folder)

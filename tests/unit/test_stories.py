@@ -30,6 +30,16 @@ def same_story(one: NewsItem, other: NewsItem) -> bool:
     return len(set(assign_stories([one, other], []).values())) == 1
 
 
+def test_filings_of_a_company_on_one_day_are_stories_of_their_own() -> None:
+    """All have one headline: a later one would be old news with the first."""
+    title = "8-K - BOEING CO (0000012927) (Filer)"
+    link = "https://sec.example/archives/12927/1"
+    first = item("1", title, link=link)
+    assert not same_story(first, item("2", title, link="https://sec.example/archives/12927/2"))
+    assert not same_story(item("1", title), item("2", title))
+    assert same_story(first, item("2", title, link=link))
+
+
 @pytest.mark.parametrize(
     "title",
     [

@@ -144,6 +144,18 @@ def test_a_feed_without_a_domain_is_known_by_its_address() -> None:
     assert source_of("http://127.0.0.1:8000/f", "Wire") == "http://127.0.0.1:8000/f"
 
 
+@pytest.mark.parametrize("url", ["http://localhost/f", "http://[::1]:8000/f", "no address"])
+def test_feeds_of_this_machine_are_known_by_their_addresses(url: str) -> None:
+    assert source_of(url, "Wire") == url
+
+
+@pytest.mark.parametrize("host", ["192.0.2.7", "[2001:db8::7]", "co.uk", "s3.amazonaws.com"])
+def test_feeds_of_one_host_without_a_domain_are_one_source(host: str) -> None:
+    """One owner's number would else be as many sources as it has paths and ports."""
+    feeds = (f"http://{host}/a", f"https://{host}:8443/b?c", f"http://{host.upper()}/c")
+    assert {source_of(url, url) for url in feeds} == {host.strip("[]")}
+
+
 def test_feeds_of_one_registered_domain_are_one_source_whatever_they_call_themselves() -> None:
     feeds = ("https://a.wire.example/f", "https://b.wire.example/g", "https://wire.example./h")
     assert {source_of(url, url) for url in feeds} == {"wire.example"}

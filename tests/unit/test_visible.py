@@ -79,6 +79,8 @@ def test_json_shown_is_the_same_json(text: str) -> None:
         "@SUM(A1)",
         "\t=1",
         "\r=1",
+        "\n=1",
+        " \n+1",
         " =1",
         "\uff1d1+1",
     ],

@@ -22,6 +22,8 @@ _BARS_A_PAGE = 10_000
 _MOST_PAGES = 500
 # Keeps the request line well under what servers accept.
 _TICKERS_A_REQUEST = 200
+# Beyond it a price or a size is a mistake.
+_MOST = 10**12
 
 
 class AlpacaMarketData:
@@ -173,7 +175,7 @@ def _bar(ticker: str, item: Mapping[str, Any]) -> Bar:
         high=_price(item["h"]),
         low=_price(item["l"]),
         close=_price(item["c"]),
-        volume=int(item["v"]),
+        volume=_whole(item["v"]),
     )
 
 
@@ -181,7 +183,12 @@ def _quote(ticker: str, item: Mapping[str, Any]) -> Quote:
     bid, ask = _price(item["bp"]), _price(item["ap"])
     if not (bid.is_finite() and ask.is_finite()):
         raise ValueError("bid or ask is no number")
-    return Quote(ticker, _moment(item["t"]), bid, int(item["bs"]), ask, int(item["as"]))
+    bids, asks = _whole(item["bs"]), _whole(item["as"])
+    # No side of a quote is negative; an empty one is 0.
+    figures = (bid, ask, Decimal(bids), Decimal(asks))
+    if min(figures) < 0 or max(figures) >= _MOST:
+        raise ValueError("a price or a size is below 0 or out of all bounds")
+    return Quote(ticker, _moment(item["t"]), bid, bids, ask, asks)
 
 
 def _trade(ticker: str, item: Any) -> Trade | None:
@@ -200,6 +207,13 @@ def _price(value: object) -> Decimal:
     """The shortest decimal that reads back as the same float; NaN for anything else."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return Decimal(repr(value)) if number else Decimal("NaN")
+
+
+def _whole(value: object) -> int:
+    """A number of shares; no text, which would be read as leniently as Python reads its own."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError("a number of shares is no number")
+    return int(value)
 
 
 def _moment(text: str) -> datetime:

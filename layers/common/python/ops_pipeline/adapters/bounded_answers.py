@@ -1,6 +1,7 @@
 """Answers of foreign servers within bounds: bytes on the wire, bytes unpacked, time, JSON depth."""
 
 import json
+import math
 from time import monotonic
 from typing import Any
 
@@ -9,6 +10,7 @@ import urllib3
 _CHUNK = 65_536
 # An order with its legs is four deep.
 MOST_DEPTH = 32
+_MOST_DIGITS = 1_000
 
 
 class ExcessiveAnswer(ValueError):
@@ -53,7 +55,7 @@ def bounded_json(body: bytes, *, most_depth: int = MOST_DEPTH) -> Any:
         ValueError: no JSON.
     """
     try:
-        value = json.loads(body)
+        value = _read(body)
     except RecursionError:
         raise ExcessiveAnswer(f"the answer is nested over {most_depth} deep") from None
     level = [value]
@@ -62,6 +64,20 @@ def bounded_json(body: bytes, *, most_depth: int = MOST_DEPTH) -> Any:
         if not level:
             return value
     raise ExcessiveAnswer(f"the answer is nested over {most_depth} deep")
+
+
+def _read(body: bytes) -> Any:
+    """The value; an integer longer than Python reads is infinite, which nothing takes for one."""
+    try:
+        return json.loads(body)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        return json.loads(body, parse_int=_whole_or_infinite)
+
+
+def _whole_or_infinite(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MOST_DIGITS else math.inf
 
 
 def _children(value: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from ipaddress import (
     IPv6Address,
     IPv6Network,
     ip_address,
+    ip_network,
 )
 
 from urllib3.exceptions import HTTPError
@@ -23,6 +24,11 @@ Resolve = Callable[[str, int], Sequence[str]]
 
 # All unicast addresses that the world routes lie here; translated IPv4 ones lie elsewhere.
 _UNICAST = IPv6Network("2000::/3")
+# IANA's special ones that Python before 3.12 takes for public (RFC 6890, 7526, 9637), and the
+# address by which one cloud's machines reach their host.
+_SPECIAL = tuple(
+    ip_network(each) for each in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "3fff::/20")
+)
 # One after the other is tried, each with the time-out of a connection.
 _MOST_ADDRESSES = 4
 
@@ -71,6 +77,8 @@ class PermittedAddresses:
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
     """Whether it is anybody's in the world: not private, local, reserved, shared or a group's."""
+    if any(address in network for network in _SPECIAL):
+        return False
     if isinstance(address, IPv4Address):
         return address.is_global and not address.is_multicast
     # 6to4 and Teredo carry an IPv4 address inside.

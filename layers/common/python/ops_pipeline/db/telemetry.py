@@ -28,6 +28,8 @@ WHERE newest.ts IS NOT NULL
 # Emptied by whoever filled it, before the commit: no transaction sees another's rows.
 _CLEAR = "DELETE FROM staged_bars"
 
+_LARGEST = 2**63 - 1
+
 _COPY = "COPY staged_bars FROM STDIN"
 
 _LAST_CLOSES = """
@@ -183,5 +185,6 @@ def _rejected_row(rejected: RejectedBar) -> Mapping[str, object]:
         "high": str(bar.high),
         "low": str(bar.low),
         "close": str(bar.close),
-        "volume": bar.volume,
+        # What is kept aside may be anything, and its column ends here.
+        "volume": max(-_LARGEST, min(bar.volume, _LARGEST)),
     }

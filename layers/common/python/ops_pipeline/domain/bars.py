@@ -12,6 +12,9 @@ from ops_pipeline.domain.market import MINUTE, Bar, new_york_day, new_york_time
 from ops_pipeline.domain.parameters import TelemetryRules
 
 NO_NUMBER = "a price is no number"
+# Beyond these a figure is a mistake, whatever is sold in a minute, and no column should hold it.
+_PRICES = (Decimal("0.000001"), Decimal(10) ** 9)
+_MOST_SHARES = 10**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,9 @@ def fault(bar: Bar) -> str | None:
         (bar.high >= max(bar.open, bar.close), "high is under open or close"),
         (bar.low <= min(bar.open, bar.close), "low is over open or close"),
         (bar.volume >= 0, "volume is under 0"),
+        (bar.volume <= _MOST_SHARES, "volume is out of all bounds"),
+        (_PRICES[0] <= min(prices), "a price is out of all bounds"),
+        (max(prices) <= _PRICES[1], "a price is out of all bounds"),
         (not bar.ts.second and not bar.ts.microsecond, "ts is not the start of a minute"),
     )
     return next((reason for passed, reason in checks if not passed), None)

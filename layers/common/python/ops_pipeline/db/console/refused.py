@@ -32,7 +32,7 @@ _FUNCTIONS = re.compile(
     | pg_notify
     | lo_(creat|create|unlink|put|from_bytea|truncate|truncate64|import|export) | lowrite
     # These run SQL that is given as text.
-    | (query|cursor)_to_xml\w* | ts_stat | dblink\w*
+    | (query|cursor)_to_xml\w* | ts_stat | ts_rewrite | dblink\w*
     """,
     re.VERBOSE,
 )

@@ -30,6 +30,11 @@ class Filing:
     reason: str | None
 
 
+def is_filing(title: str) -> bool:
+    """Whether a headline is that of a filing: a company's filings of one form all have the same."""
+    return _TITLE.fullmatch(title) is not None
+
+
 def filing_of(title: str | None, summary: str | None) -> Filing | None:
     """The filing that an item announces; None when it is no item of SEC's feed.
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from ops_pipeline.domain.news.filings import is_filing
 from ops_pipeline.domain.news.headlines import is_correction, plain_text, title_key
 from ops_pipeline.domain.news.items import (
     FeedEntry,
@@ -152,6 +153,10 @@ def news_items(
     return [item for item in items if item is not None]
 
 
+def _story_key(title: str | None, source: str) -> str | None:
+    return None if title is None or is_filing(title) else title_key(title, source=source)
+
+
 def news_item(entry: FeedEntry, feed: FeedState, fetched_at: datetime) -> NewsItem | None:
     """One feed entry as it is kept, or None when nothing identifies it."""
     uid = event_uid(entry, feed.url)
@@ -171,7 +176,7 @@ def news_item(entry: FeedEntry, feed: FeedState, fetched_at: datetime) -> NewsIt
         link=link,
         summary=plain_text(entry.summary, LONGEST_SUMMARY),
         canonical_link=canonical_link(link),
-        title_key=None if title is None else title_key(title, source=feed.source),
+        title_key=_story_key(title, feed.source),
         publication=replace(judged, written=written, note=entry.time_note),
         fetched_at=fetched_at,
         source_site=source_of(feed.url, feed.source),

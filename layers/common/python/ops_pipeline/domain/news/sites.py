@@ -1,6 +1,7 @@
 """Who speaks: the registrable domain of an address, "reuters.com" of feeds.reuters.com."""
 
 import re
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from publicsuffixlist import PublicSuffixList
@@ -33,17 +34,27 @@ def site_of(address: str | None) -> str | None:
 def source_of(feed_url: str, name: str) -> str:
     """The source that a subscribed feed counts as in stories and sentiment.
 
-    Its registrable domain, or its address where it has none, as on loopback. A recording's
-    feeds share one address: they go by the name under which they were recorded.
+    Its registrable domain, or its host where it has none: a number is one owner's, whatever
+    the path. Feeds of this machine go by their addresses. A recording's feeds share one
+    address: they go by the name under which they were recorded.
     """
-    if _host_of(feed_url) == RECORDING_HOST:
+    host = _host_of(feed_url)
+    if host == RECORDING_HOST:
         return name
-    return site_of(feed_url) or feed_url
+    return site_of(feed_url) or (feed_url if _is_this_machine(host) else host)
 
 
 def has_login(address: str) -> bool:
     """Whether an address holds a name or a password; it would be stored and printed with it."""
     return "@" in re.split(r"[/?#]", address.partition("//")[2], maxsplit=1)[0]
+
+
+def _is_this_machine(host: str) -> bool:
+    """Also what is no host at all."""
+    try:
+        return not host or host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _host_of(address: str | None) -> str:
