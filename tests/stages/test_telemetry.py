@@ -13,7 +13,9 @@ from ops_local.recordings import recording
 from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.runs import DryDatabase
-from ops_pipeline.domain.market import MINUTE, Bar, new_york_time
+from ops_pipeline.db.telemetry import last_bars
+from ops_pipeline.domain.market import MINUTE, Bar, Quotes, new_york_time
+from ops_pipeline.domain.prices.bar_plausibility import FAR_OFF
 from ops_pipeline.errors import MarketDataUnavailable
 from ops_pipeline.stages import telemetry
 from ops_pipeline.stages.request import TickRequest
@@ -118,7 +120,7 @@ def test_a_corrected_bar_replaces_the_stored_one_and_others_are_not_touched(
     db: Database, market: FakeMarketData
 ) -> None:
     watch(db, "AAA")
-    market.recorded_bars = bars_of("AAA", TICK - 3 * MINUTE, ["10", "11", "12"])
+    market.recorded_bars = bars_of("AAA", TICK - 3 * MINUTE, ["10", "10.01", "10.02"])
     first = fetch(db, market, TICK)
     market.recorded_bars[1] = replace(market.recorded_bars[1], volume=101)
     again = fetch(db, market, TICK + MINUTE)
@@ -181,6 +183,122 @@ def test_a_bar_whose_price_is_no_number_is_told_of_until_it_can_be_read(
     assert rows(db, "SELECT 1 AS open FROM alerts WHERE resolved_at IS NULL") == []
 
 
+def odd_bar(db: Database, market: FakeMarketData, *closes: str) -> telemetry.Outcome:
+    """A quiet hour at 100, and then these closes, the last of which has just ended."""
+    watch(db, "AAA", "BBB")
+    since = TICK - 60 * MINUTE
+    market.recorded_bars = bars_of("AAA", since, ["100.00"] * 50)
+    market.recorded_bars += bars_of("BBB", since, ["20.00"] * (50 + len(closes)))
+    fetch(db, market, since + 50 * MINUTE)
+    market.recorded_bars += bars_of("AAA", since + 50 * MINUTE, list(closes))
+    return fetch(db, market, since + (50 + len(closes)) * MINUTE)
+
+
+def closes_of(db: Database, ticker: str = "AAA") -> list[str]:
+    found = rows(
+        db, "SELECT close FROM lane_telemetry WHERE ticker = :t ORDER BY ts DESC LIMIT 3", t=ticker
+    )
+    return [str(row["close"]) for row in found][::-1]
+
+
+@pytest.mark.parametrize("close", ["98.00", "102.50", "110", "70.00"])
+def test_a_bar_far_from_the_one_before_is_kept_aside_and_nothing_reads_it(
+    db: Database, market: FakeMarketData, close: str
+) -> None:
+    outcome = odd_bar(db, market, close)
+    assert (outcome.doubted, outcome.rejected, outcome.stored) == (1, 1, 1)
+    assert closes_of(db) == ["100.00"] * 3
+    (aside,) = rows(db, "SELECT ticker, close, reason, accepted_at FROM lane_telemetry_rejected")
+    assert (aside["ticker"], str(aside["close"]), aside["accepted_at"]) == ("AAA", close, None)
+    assert aside["reason"] == FAR_OFF
+    assert closes_of(db, "BBB") == ["20.00"] * 3
+    with db.transaction() as tx:
+        stored = last_bars(tx, ["AAA"], since=OPEN)
+    assert str(stored["AAA"].price) == "100.00"
+
+
+def test_when_the_market_goes_on_as_before_it_stays_aside(
+    db: Database, market: FakeMarketData
+) -> None:
+    odd_bar(db, market, "103.00")
+    market.recorded_bars += bars_of("AAA", TICK - 9 * MINUTE, ["100.02"])
+    again = fetch(db, market, TICK - 8 * MINUTE)
+    assert (again.doubted, again.rejected) == (1, 0)
+    assert closes_of(db) == ["100.00", "100.00", "100.02"]
+
+
+def test_a_move_that_the_next_bar_bears_out_is_stored_then_and_marked(
+    db: Database, market: FakeMarketData
+) -> None:
+    odd_bar(db, market, "103.00")
+    market.recorded_bars += bars_of("AAA", TICK - 9 * MINUTE, ["103.10"])
+    assert fetch(db, market, TICK - 8 * MINUTE).stored == 2
+    assert closes_of(db) == ["100.00", "103.00", "103.10"]
+    (aside,) = rows(db, "SELECT accepted_at FROM lane_telemetry_rejected")
+    assert aside["accepted_at"] is not None
+
+
+def test_a_quote_that_is_believed_bears_a_move_out_at_once(
+    db: Database, market: FakeMarketData
+) -> None:
+    market.clock.at = TICK - 9 * MINUTE
+    market.quote("AAA", "102.98", "103.02")
+    assert odd_bar(db, market, "103.00").doubted == 0
+    assert closes_of(db) == ["100.00", "100.00", "103.00"]
+
+
+@pytest.mark.parametrize(("bid", "ask"), [("99.98", "100.02"), ("90.00", "116.00")])
+def test_a_quote_of_another_price_or_a_wide_one_does_not(
+    db: Database, market: FakeMarketData, bid: str, ask: str
+) -> None:
+    market.clock.at = TICK - 9 * MINUTE
+    market.quote("AAA", bid, ask)
+    assert odd_bar(db, market, "103.00").doubted == 1
+
+
+def test_the_trade_that_made_the_bar_is_no_second_evidence(
+    db: Database, market: FakeMarketData
+) -> None:
+    market.clock.at = TICK - 10 * MINUTE - timedelta(seconds=20)
+    market.trade("AAA", "103.00")
+    assert odd_bar(db, market, "103.00").doubted == 1
+
+
+def test_a_correction_to_an_odd_price_leaves_the_stored_bar(
+    db: Database, market: FakeMarketData
+) -> None:
+    odd_bar(db, market, "100.01")
+    market.recorded_bars[-1] = replace(
+        market.recorded_bars[-1], high=Decimal(104), close=Decimal("103.00")
+    )
+    market.recorded_bars += bars_of("AAA", TICK - 9 * MINUTE, ["100.02"])
+    assert fetch(db, market, TICK - 8 * MINUTE).doubted == 1
+    assert closes_of(db) == ["100.00", "100.01", "100.02"]
+
+
+def test_bars_that_go_on_being_doubted_alert_until_one_is_believed(
+    db: Database, market: FakeMarketData
+) -> None:
+    odd_bar(db, market, "103.00", "97.00", "104.00")
+    (alert,) = rows(db, "SELECT subject, resolved_at FROM alerts WHERE kind = 'bars_doubted'")
+    assert (alert["subject"], alert["resolved_at"]) == ("AAA", None)
+    market.recorded_bars += bars_of("AAA", TICK - 7 * MINUTE, ["100.02"])
+    fetch(db, market, TICK - 6 * MINUTE)
+    (alert,) = rows(db, "SELECT resolved_at FROM alerts WHERE kind = 'bars_doubted'")
+    assert alert["resolved_at"] is not None
+
+
+def test_without_quotes_the_bars_are_judged_by_each_other(
+    db: Database, market: FakeMarketData
+) -> None:
+    def quotes(_: object) -> Quotes:
+        raise MarketDataUnavailable("503")
+
+    market.quotes = quotes  # type: ignore[method-assign,assignment]  # restored with the fixture
+    assert odd_bar(db, market, "103.00").doubted == 1
+    assert closes_of(db, "BBB") == ["20.00"] * 3
+
+
 def test_a_jump_from_yesterdays_close_holds_the_ticker_back_with_one_alert(
     db: Database, market: FakeMarketData
 ) -> None:
@@ -228,14 +346,14 @@ def test_the_session_s_last_bar_is_fetched_after_the_close_and_none_beyond(
 ) -> None:
     watch(db, "AAA")
     closes_at = OPEN + 390 * MINUTE
-    market.recorded_bars = bars_of("AAA", closes_at - 2 * MINUTE, ["10", "11", "12", "13"])
+    market.recorded_bars = bars_of("AAA", closes_at - 2 * MINUTE, ["10", "10.01", "10.02", "13"])
     fetch(db, market, closes_at + MINUTE)
     assert [row[1] for row in stored(db)] == [closes_at - 2 * MINUTE, closes_at - MINUTE]
 
 
 def test_a_minute_in_which_nothing_traded_is_no_error(db: Database, market: FakeMarketData) -> None:
     watch(db, "AAA")
-    assert fetch(db, market, TICK) == telemetry.Outcome(1, 0, 0, 0, 0, 0)
+    assert fetch(db, market, TICK) == telemetry.Outcome(1, 0, 0, 0, 0, 0, 0)
 
 
 def test_a_dry_run_keeps_nothing(db: Database, market: FakeMarketData) -> None:

@@ -9,6 +9,7 @@ from itertools import islice
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.domain.bars import Jump, RejectedBar
 from ops_pipeline.domain.market import MINUTE, Bar, new_york_day
+from ops_pipeline.domain.prices.bar_plausibility import FAR_OFF
 from ops_pipeline.domain.prices.plausibility import Evidence
 
 _ROWS_A_CHUNK = 1_000
@@ -64,6 +65,15 @@ FROM json_to_recordset(CAST(:rows AS json)) AS bar (
 ON CONFLICT (ticker, ts, reason) DO NOTHING
 """
 
+_BARS_BEFORE = """
+SELECT first.ticker AS symbol, bar.ts, bar.close
+FROM unnest(CAST(:tickers AS text[]), CAST(:firsts AS timestamptz[])) AS first (ticker, ts)
+CROSS JOIN LATERAL (
+    SELECT ts, close FROM lane_telemetry
+    WHERE ticker = first.ticker AND ts < first.ts ORDER BY ts DESC LIMIT 1
+) bar
+"""
+
 _LAST_BARS = """
 SELECT asked.symbol, bar.ts, bar.close
 FROM unnest(CAST(:symbols AS text[])) AS asked (symbol)
@@ -71,6 +81,21 @@ CROSS JOIN LATERAL (
     SELECT ts, close FROM lane_telemetry
     WHERE ticker = asked.symbol AND ts >= :since ORDER BY ts DESC LIMIT 1
 ) bar
+"""
+
+# Only what was kept aside for being far off: other reasons are of other values.
+_OPEN_DOUBT = f"r.ts >= :since AND r.reason = '{FAR_OFF}' AND r.accepted_at IS NULL"
+_ACCEPT = f"""
+UPDATE lane_telemetry_rejected AS r SET accepted_at = :now
+WHERE {_OPEN_DOUBT}
+  AND EXISTS (SELECT FROM lane_telemetry AS t
+              WHERE t.ticker = r.ticker AND t.ts = r.ts AND t.close = r.close)
+"""
+_DOUBTED = f"""
+SELECT r.ticker, count(*) AS count FROM lane_telemetry_rejected AS r
+WHERE {_OPEN_DOUBT}
+  AND NOT EXISTS (SELECT FROM lane_telemetry AS t WHERE t.ticker = r.ticker AND t.ts >= r.ts)
+GROUP BY r.ticker
 """
 
 _HOLD = """
@@ -107,6 +132,23 @@ def last_bars(tx: Transaction, symbols: Sequence[str], *, since: datetime) -> di
     """The close of each symbol's newest stored bar from `since` on; without one it is left out."""
     rows = tx.rows(_LAST_BARS, symbols=list(symbols), since=since)
     return {row["symbol"]: Evidence(row["close"], row["ts"] + MINUTE, "bar") for row in rows}
+
+
+def bars_before(tx: Transaction, firsts: Mapping[str, datetime]) -> dict[str, Evidence]:
+    """The close of each ticker's newest stored bar before that minute; none where it has none."""
+    rows = tx.rows(_BARS_BEFORE, tickers=list(firsts), firsts=list(firsts.values()))
+    return {row["symbol"]: Evidence(row["close"], row["ts"] + MINUTE, "bar") for row in rows}
+
+
+def accept(tx: Transaction, *, since: datetime, now: datetime) -> None:
+    """Mark the bars since then that were kept aside and are stored after all."""
+    tx.enqueue(_ACCEPT, since=since, now=now)
+
+
+def doubted_in_a_row(tx: Transaction, *, since: datetime) -> dict[str, int]:
+    """How many bars of each ticker were kept aside after its newest that is stored, since then."""
+    rows = tx.rows(_DOUBTED, since=since)
+    return {row["ticker"]: row["count"] for row in rows}
 
 
 def stage(tx: Transaction, bars: Iterable[Bar]) -> None:

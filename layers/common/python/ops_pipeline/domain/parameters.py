@@ -135,7 +135,8 @@ class PriceRules:
         distance, contract_distance: How far a mid may be off a trade, bar or earlier quote that
             is at most `distance_age_s` old; older ones count with the root of their age, and
             beyond `evidence_age_s` not at all.
-        opening_factor: On both, in the session's first `opening_minutes`.
+        bar_distance: How far a bar's close may be off the close a minute before; more for a gap.
+        opening_factor: On all of these, in the session's first `opening_minutes`.
         witness_age_s: How old the second evidence for a stop may be.
         unpriced_ticks: So many ticks without a believed quote open an alert.
         entry_collar, exit_collar: How far a limit may be off the price that vouches for it.
@@ -148,6 +149,7 @@ class PriceRules:
     contract_distance: float = 0.50
     distance_age_s: int = 120
     evidence_age_s: int = 1800
+    bar_distance: float = 0.01
     opening_minutes: int = 5
     opening_factor: float = 2.0
     witness_age_s: int = 180

@@ -27,6 +27,7 @@ AlertKind = Literal[
     BreakKind,
     "account_blocked",
     "account_not_configured",
+    "bars_doubted",
     "broker_status_unknown",
     "cash_differs",
     "classifier_backlog",

@@ -97,6 +97,7 @@ BOUNDS: Mapping[str, Bounds] = MappingProxyType(
         "prices.contract_distance": (0.01, 2),
         "prices.distance_age_s": (60, 600),
         "prices.evidence_age_s": (120, 23_400),
+        "prices.bar_distance": (0.001, 0.1),
         "prices.opening_minutes": (0, 30),
         "prices.opening_factor": (1, 4),
         "prices.witness_age_s": (60, 600),
