@@ -7,7 +7,7 @@ from ops_pipeline.db import telemetry
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.domain.market import Quotes, Session
 from ops_pipeline.domain.parameters import Parameters
-from ops_pipeline.domain.prices.plausibility import Evidence, JudgedQuote, judge
+from ops_pipeline.domain.prices.plausibility import Evidence, JudgedQuote, judge_of
 
 _NOTHING: Mapping[str, Sequence[Evidence]] = {}
 
@@ -28,18 +28,16 @@ def judge_quotes(
     """
     since = now - timedelta(seconds=rules.prices.evidence_age_s)
     bars = telemetry.last_bars(tx, sorted(quotes), since=since)
-    return {
-        symbol: judge(
-            quote,
-            [
-                *([bars[symbol]] if symbol in bars else []),
-                *([Evidence.of_trade(quotes.trades[symbol])] if symbol in quotes.trades else []),
-                *earlier.get(symbol, ()),
-            ],
+    judged = {
+        symbol: judge_of(
+            symbol,
+            quotes,
+            bars.get(symbol),
+            earlier.get(symbol, ()),
             now=now,
             session=session,
-            rules=rules.prices,
-            most_age_s=rules.gates.quote_age_s,
+            rules=rules,
         )
-        for symbol, quote in quotes.items()
+        for symbol in quotes
     }
+    return {symbol: quote for symbol, quote in judged.items() if quote is not None}

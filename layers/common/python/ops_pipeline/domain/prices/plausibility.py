@@ -12,9 +12,9 @@ from decimal import Decimal
 from typing import Literal
 
 from ops_pipeline.domain.broker import Side
-from ops_pipeline.domain.market import Bar, Quote, Session, Trade
+from ops_pipeline.domain.market import Bar, Quote, Quotes, Session, Trade
 from ops_pipeline.domain.orders import marketable_limit, price_step, within_collar
-from ops_pipeline.domain.parameters import PriceRules
+from ops_pipeline.domain.parameters import Parameters, PriceRules
 from ops_pipeline.domain.trading_terms import is_contract
 
 DoubtKind = Literal["one_sided", "size", "spread", "distance", "stale"]
@@ -111,6 +111,40 @@ def judge(
         doubt=doubt,
         anchor=None if nearest is None else nearest.price,
         witnesses=tuple(it.price for it in known if it.at >= oldest),
+    )
+
+
+def judge_of(
+    symbol: str,
+    quotes: Quotes,
+    bar: Evidence | None,
+    earlier: Iterable[Evidence] = (),
+    *,
+    now: datetime,
+    session: Session | None,
+    rules: Parameters,
+) -> JudgedQuote | None:
+    """A symbol's quote, judged beside its bar and trade; None without a quote.
+
+    Args:
+        bar: Its newest stored one, if there is any.
+        earlier: What its quotes of earlier ticks said.
+    """
+    quote, trade = quotes.get(symbol), quotes.trades.get(symbol)
+    if quote is None:
+        return None
+    evidence = [
+        *([] if bar is None else [bar]),
+        *([] if trade is None else [Evidence.of_trade(trade)]),
+        *earlier,
+    ]
+    return judge(
+        quote,
+        evidence,
+        now=now,
+        session=session,
+        rules=rules.prices,
+        most_age_s=rules.gates.quote_age_s,
     )
 
 

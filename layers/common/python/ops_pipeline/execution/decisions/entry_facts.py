@@ -11,7 +11,7 @@ from ops_pipeline.domain.gates import AccountLimits, GateFacts, Idea
 from ops_pipeline.domain.ledger import LedgerView
 from ops_pipeline.domain.market import MINUTE, new_york_day
 from ops_pipeline.domain.parameters import Parameters
-from ops_pipeline.domain.prices.plausibility import Evidence, JudgedQuote, judge
+from ops_pipeline.domain.prices.plausibility import Evidence, JudgedQuote, judge_of
 from ops_pipeline.domain.recommendations import Recommendation
 from ops_pipeline.domain.sizing import Size, SizingRoom
 from ops_pipeline.domain.snapshots import BrokerLists, BrokerSnapshot, MarketSnapshot
@@ -36,7 +36,7 @@ def gather(
 ) -> SizedFacts:
     """Collect the facts and size the entry."""
     money = _Money.of(ledger, snapshot.broker)
-    judged = judged_quote(recommendation.ticker, ledger, snapshot, rules=rules, now=now)
+    judged = _judged_quote(recommendation.ticker, ledger, snapshot, rules=rules, now=now)
     limit = _limit(judged, rules)
     exposure = _exposure(snapshot.broker.lists, ledger)
     size = _size(recommendation, ledger, money, limit, exposure=exposure, rules=rules)
@@ -180,24 +180,14 @@ class _Money:
         return cls(broker.equity, loss, broker.buying_power - unacknowledged)
 
 
-def judged_quote(
+def _judged_quote(
     ticker: str, ledger: LedgerView, snapshot: MarketSnapshot, *, rules: Parameters, now: datetime
 ) -> JudgedQuote | None:
     """The ticker's quote, judged beside its newest bar and trade; None without a quote."""
-    quote, trade = snapshot.quotes.get(ticker), snapshot.quotes.trades.get(ticker)
-    if quote is None:
-        return None
-    evidence = [] if trade is None else [Evidence.of_trade(trade)]
+    bar = None
     if ledger.bar_at is not None and ledger.bar_close is not None:
-        evidence.append(Evidence(ledger.bar_close, ledger.bar_at + MINUTE, "bar"))
-    return judge(
-        quote,
-        evidence,
-        now=now,
-        session=snapshot.session,
-        rules=rules.prices,
-        most_age_s=rules.gates.quote_age_s,
-    )
+        bar = Evidence(ledger.bar_close, ledger.bar_at + MINUTE, "bar")
+    return judge_of(ticker, snapshot.quotes, bar, now=now, session=snapshot.session, rules=rules)
 
 
 def _limit(judged: JudgedQuote | None, rules: Parameters) -> Decimal | None:
