@@ -1,6 +1,7 @@
 """A recorded or generated day in a folder: bars, quotes and news, read whole or refused.
 
-    session.json       date, tickers, synthetic, source, vix_previous_close (may be absent)
+    session.json       date, tickers, synthetic, source; vix_previous_close and quote_sizes may
+                       be absent
     bars.csv.gz        ticker, ts, open, high, low, close, volume
     quotes.csv.gz      ticker, ts, bid, bid_size, ask, ask_size (optional)
     news.jsonl         one NewsItem a line (optional)
@@ -35,6 +36,9 @@ from ops_pipeline.domain.regime import LEAST_VIX, MOST_VIX, is_plausible_vix
 __all__ = ["InvalidRecording", "RecordedNewsItem", "Recording", "load", "write"]
 
 NEWS_FIELDS = ("feed", "guid", "title", "link", "summary", "published_at", "available_at")
+# Until then Alpaca told sizes in round lots, which were of 100 shares.
+_IN_SHARES_SINCE = date(2025, 11, 3)
+_SHARES = {"shares": 1, "round_lots": 100}
 _NEVER_NULL = ("feed", "title", "available_at")
 _TIMES = ("published_at", "available_at")
 
@@ -69,8 +73,8 @@ class Recording:
     Attributes:
         folder: Its folder; a `feeds` folder in it is read by the feed server.
         vix_previous_close: Index points, or None if the recording has none.
-        bars, quotes: A list, maybe empty, for every ticker, ascending in `ts`. No quotes
-            at all means that none were recorded.
+        bars, quotes: A list, maybe empty, for every ticker, ascending in `ts`; sizes of quotes
+            in shares, whatever the file counts in. No quotes at all means that none were recorded.
         news: Ascending in `available_at`.
     """
 
@@ -96,8 +100,9 @@ def load(folder: Path) -> Recording:
     day, tickers = _day(facts, session_file), _tickers(facts, session_file)
     quotes_file, news_file = folder / "quotes.csv.gz", folder / "news.jsonl"
     quotes: dict[str, list[Quote]] = {ticker: [] for ticker in tickers}
+    lot = _lot(facts, day, session_file)
     if _is_there(quotes_file):
-        quotes = read_quotes(quotes_file, day, tickers)
+        quotes = read_quotes(quotes_file, day, tickers, lot=lot)
     return Recording(
         folder=folder,
         day=day,
@@ -128,6 +133,8 @@ def write(recording: Recording) -> None:
     }
     if recording.vix_previous_close is not None:
         facts["vix_previous_close"] = recording.vix_previous_close
+    if any(recording.quotes.values()):
+        facts["quote_sizes"] = "shares"
     (folder / "session.json").write_text(json.dumps(facts, indent=1) + "\n")
     write_bars(folder / "bars.csv.gz", recording.bars)
     if any(recording.quotes.values()):
@@ -177,6 +184,20 @@ def _tickers(facts: Mapping[str, object], file: Path) -> tuple[str, ...]:
     if not symbols or len(set(symbols)) < len(found):
         raise InvalidRecording(f"{file}: expected tickers as distinct symbols, not {found!r}")
     return symbols
+
+
+def _lot(facts: Mapping[str, object], day: date, file: Path) -> int:
+    """Shares that one unit of a quote's size stands for: Alpaca counted round lots once."""
+    unit = facts.get("quote_sizes", "shares")
+    if not isinstance(unit, str) or unit not in _SHARES:
+        raise InvalidRecording(
+            f"{file}: expected quote_sizes as {' or '.join(_SHARES)}, not {unit!r}"
+        )
+    if unit == "round_lots" and day >= _IN_SHARES_SINCE:
+        raise InvalidRecording(
+            f"{file}: expected quote_sizes in shares from {_IN_SHARES_SINCE} on, not in round lots"
+        )
+    return _SHARES[unit]
 
 
 def _vix(facts: Mapping[str, object], file: Path) -> float | None:

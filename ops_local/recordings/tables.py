@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from io import BytesIO
 from operator import attrgetter
 from pathlib import Path
@@ -34,8 +35,11 @@ def read_bars(file: Path, day: date, tickers: Sequence[str]) -> dict[str, list[B
     return _table(file, BAR_COLUMNS, _bar, day, tickers)
 
 
-def read_quotes(file: Path, day: date, tickers: Sequence[str]) -> dict[str, list[Quote]]:
-    return _table(file, QUOTE_COLUMNS, _quote, day, tickers)
+def read_quotes(
+    file: Path, day: date, tickers: Sequence[str], *, lot: int = 1
+) -> dict[str, list[Quote]]:
+    """Quotes with sizes in shares, of which one unit of the file's stands for `lot`."""
+    return _table(file, QUOTE_COLUMNS, partial(_quote, lot=lot), day, tickers)
 
 
 def write_bars(file: Path, bars: Mapping[str, Sequence[Bar]]) -> None:
@@ -175,9 +179,9 @@ def _bar(ticker: str, ts: datetime, values: Sequence[str]) -> Bar:
     return Bar(ticker, ts, _price(first), _price(high), _price(low), _price(last), int(volume))
 
 
-def _quote(ticker: str, ts: datetime, values: Sequence[str]) -> Quote:
+def _quote(ticker: str, ts: datetime, values: Sequence[str], *, lot: int) -> Quote:
     bid, bid_size, ask, ask_size = values
-    return Quote(ticker, ts, _price(bid), int(bid_size), _price(ask), int(ask_size))
+    return Quote(ticker, ts, _price(bid), int(bid_size) * lot, _price(ask), int(ask_size) * lot)
 
 
 def _price(text: str) -> Decimal:

@@ -91,6 +91,65 @@ def test_quotes_that_were_not_recorded_are_not_invented(written: Recording) -> N
     assert recording.load(written.folder).quotes == {"AAA": [], "BBB": []}
 
 
+def a_day_before(folder: Path) -> Recording:
+    """The same on a day on which Alpaca still counted round lots."""
+    back = timedelta(days=100)
+    day = a_recording(folder)
+    return replace(
+        day,
+        day=day.day - back,
+        bars={name: [replace(it, ts=it.ts - back) for it in its] for name, its in day.bars.items()},
+        quotes={
+            name: [replace(it, ts=it.ts - back) for it in its] for name, its in day.quotes.items()
+        },
+    )
+
+
+def sizes(day: Recording) -> tuple[int, int]:
+    (quote,) = day.quotes["AAA"]
+    return quote.bid_size, quote.ask_size
+
+
+def test_a_recording_says_that_its_sizes_are_shares(written: Recording) -> None:
+    facts = json.loads((written.folder / "session.json").read_text())
+    assert facts["quote_sizes"] == "shares"
+    assert sizes(recording.load(written.folder)) == (300, 100)
+
+
+def test_sizes_in_round_lots_are_read_as_shares(tmp_path: Path) -> None:
+    day = a_day_before(tmp_path / "lots")
+    recording.write(day)
+    put_session(day.folder, quote_sizes="round_lots")
+    read = recording.load(day.folder)
+    assert sizes(read) == (30_000, 10_000)
+    recording.write(replace(read, folder=tmp_path / "again"))
+    assert sizes(recording.load(tmp_path / "again")) == (30_000, 10_000)
+
+
+def test_a_recording_without_the_unit_counts_shares(written: Recording) -> None:
+    facts = json.loads((written.folder / "session.json").read_text())
+    del facts["quote_sizes"]
+    (written.folder / "session.json").write_text(json.dumps(facts))
+    assert sizes(recording.load(written.folder)) == (300, 100)
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        ("lots", "expected quote_sizes as shares or round_lots, not 'lots'"),
+        (100, "expected quote_sizes as shares or round_lots, not 100"),
+        (["shares"], "expected quote_sizes as shares or round_lots"),
+        ("round_lots", "expected quote_sizes in shares from 2025-11-03 on"),
+    ],
+)
+def test_a_unit_that_nobody_uses_is_refused(
+    written: Recording, unit: object, expected: str
+) -> None:
+    put_session(written.folder, quote_sizes=unit)
+    with pytest.raises(InvalidRecording, match=expected):
+        recording.load(written.folder)
+
+
 def test_an_unknown_vix_is_none_and_not_a_figure(tmp_path: Path) -> None:
     recording.write(replace(a_recording(tmp_path), vix_previous_close=None))
     assert "vix" not in (tmp_path / "session.json").read_text()

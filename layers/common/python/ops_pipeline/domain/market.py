@@ -31,7 +31,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The best bid and offer at `ts`; 0 means that this side is not quoted."""
+    """The best bid and offer at `ts`, sizes in shares; 0 means that this side is not quoted."""
 
     ticker: str
     ts: datetime
