@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 from holidays import financial_holidays
 
 from ops_local.feeds.documents import ATOM, RDF, RSS, Format, http_date
+from ops_local.feeds.odd_answers import ODD_ANSWERS, OddAnswer, OddAnswerName
 from ops_local.recordings.recording import InvalidRecording, RecordedNewsItem, Recording
 from ops_local.recordings.tables import bytes_of
 from ops_pipeline.domain.market import new_york_time
@@ -28,6 +29,8 @@ NEWEST = 50
 _STAMP = "%Y%m%dT%H%M%S"
 _ORIGIN = f"http://{RECORDING_HOST}"
 _VIX_PATH = "/vix/history.csv"
+# The VIX file's name beside those of the feeds, none of which is empty.
+VIX = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class FeedServer:
         pages = _feed_pages(recording)
         paths = {name: f"/feeds/{quote(name, safe='')}.xml" for name in pages}
         by_path = {paths[name]: page for name, page in pages.items()}
+        self._paths = {**paths, VIX: _VIX_PATH}
         self._server = _Server({**by_path, _VIX_PATH: _VixPage(recording)}, clock)
         root = f"http://127.0.0.1:{self._server.server_address[1]}"
         # URLs are stored with the news, so they must not contain a port that changes.
@@ -76,6 +80,18 @@ class FeedServer:
         self._thread = Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="feed-server"
         )
+
+    def answer_oddly(self, name: str, kind: OddAnswerName | None) -> None:
+        """Let one feed, or VIX, answer like that from now on; None: as it is recorded.
+
+        Raises:
+            KeyError: there is no such feed, or no such answer.
+        """
+        path = self._paths[name]
+        if kind is None:
+            self._server.odd.pop(path, None)
+        else:
+            self._server.odd[path] = ODD_ANSWERS[kind]
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -184,6 +200,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, pages: dict[str, Page], clock: Callable[[], datetime]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.pages, self.clock = pages, clock
+        self.odd: dict[str, OddAnswer] = {}
         self._connections: set[socket.socket] = set()
 
     def get_request(self) -> tuple[socket.socket, str]:
@@ -210,7 +227,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         server = cast("_Server", self.server)
-        page = server.pages.get(urlsplit(self.path).path)
+        path = urlsplit(self.path).path
+        if (odd := server.odd.get(path)) is not None:
+            return self._answer_oddly(odd)
+        page = server.pages.get(path)
         if page is None:
             return self._answer(HTTPStatus.NOT_FOUND)
         document = page.at(server.clock())
@@ -248,6 +268,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _answer_oddly(self, odd: OddAnswer) -> None:
+        """Whatever the client knows: no page of this kind answers "not modified"."""
+        self.send_response_only(odd.status)
+        self.send_header("Content-Type", f"{odd.media_type}; charset=utf-8")
+        self.send_header("Content-Length", str(len(odd.body)))
+        self.end_headers()
+        self.wfile.write(odd.body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its parent's name
         """Log nothing: the stages log what they fetch."""

@@ -9,15 +9,20 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 import feedparser
 import pytest
 
 from ops_local import synthetic
-from ops_local.feeds.server import NEWEST, FeedServer, previous_session_day
+from ops_local.feeds.odd_answers import ODD_ANSWERS, OddAnswerName
+from ops_local.feeds.server import NEWEST, VIX, FeedServer, previous_session_day
 from ops_local.recordings.recording import InvalidRecording, RecordedNewsItem, Recording
+from ops_pipeline.adapters.feed_parser import parse_feed
+from ops_pipeline.adapters.vix import VixCsv
+from ops_pipeline.errors import FeedUnavailable
+from tests.support.feed_server import LOOPBACK
 
 OPEN = datetime(2026, 2, 4, 14, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -174,6 +179,39 @@ def test_nothing_in_an_answer_depends_on_the_wall_clock(server: FeedServer) -> N
     assert "Date" not in answers[0].headers
     assert answers[0].body == answers[1].body
     assert answers[0].headers.items() == answers[1].headers.items()
+
+
+@pytest.mark.parametrize("kind", get_args(OddAnswerName))
+def test_a_feed_may_answer_with_what_is_no_feed_and_the_others_go_on(
+    server: FeedServer, kind: OddAnswerName
+) -> None:
+    before = get(server, server.feeds["one"])
+    server.answer_oddly("one", kind)
+    odd = get(server, server.feeds["one"], If_None_Match=before.headers["ETag"])
+    assert (odd.status, odd.body) == (ODD_ANSWERS[kind].status, ODD_ANSWERS[kind].body)
+    assert get(server, server.feeds["two"]).titles == ["two says 0"]
+    server.answer_oddly("one", None)
+    assert get(server, server.feeds["one"]).body == before.body
+
+
+@pytest.mark.parametrize("kind", ["block_page", "empty", "json"])
+def test_our_reader_takes_none_of_them_for_a_feed(server: FeedServer, kind: OddAnswerName) -> None:
+    server.answer_oddly("one", kind)
+    odd, url = get(server, server.feeds["one"]), server.feeds["one"]
+    with pytest.raises(FeedUnavailable):
+        parse_feed(odd.body, content_type=odd.headers["Content-Type"], url=url, most_entries=NEWEST)
+
+
+@pytest.mark.parametrize("kind", get_args(OddAnswerName))
+def test_a_vix_file_that_fails_until_later_is_read_then(
+    server: FeedServer, kind: OddAnswerName
+) -> None:
+    source = VixCsv(server.vix_url, LOOPBACK)
+    server.answer_oddly(VIX, kind)
+    with pytest.raises(FeedUnavailable):
+        source.readings()
+    server.answer_oddly(VIX, None)
+    assert [reading.close for reading in source.readings()] == [16.7]
 
 
 def test_an_unknown_path_is_404(server: FeedServer) -> None:

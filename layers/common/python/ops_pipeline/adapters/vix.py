@@ -49,6 +49,8 @@ class VixCsv:
 def _parsed(content: bytes) -> list[VixReading]:
     try:
         rows = csv.DictReader(content.decode("utf-8-sig").splitlines())
+        if not {"DATE", "CLOSE"} <= {*(rows.fieldnames or ())}:
+            raise FeedUnavailable("VIX: not the CSV that was expected (its columns are others)")
         readings = [VixReading(_day(row["DATE"]), float(row["CLOSE"])) for row in rows]
     except (csv.Error, KeyError, TypeError, ValueError) as error:
         raise FeedUnavailable(f"VIX: not the CSV that was expected ({error})") from error
