@@ -108,8 +108,11 @@ def _held_before(
     ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway, *, dry_run: bool
 ) -> HeldBefore:
     """What was there before, found out now if it is not known; a gate refuses where it is not."""
-    if not dry_run:
-        first_look.take(ctx, db, gateway.broker)
+    with db.transaction() as tx:
+        before = external.read(tx, ctx.name, day_start=ctx.day_start())
+    if dry_run or before.looked_at is not None:
+        return before
+    first_look.take(ctx, db, gateway.broker)
     with db.transaction() as tx:
         return external.read(tx, ctx.name, day_start=ctx.day_start())
 

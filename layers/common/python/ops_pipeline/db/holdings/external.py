@@ -55,9 +55,10 @@ VALUES (:account, :symbol, :at, :kind, :before, :quantity, CAST(:price AS numeri
         CAST(:day_change AS numeric))
 ON CONFLICT DO NOTHING
 """
-# None of them gained anything that is not known: NULL, where one is NULL.
-SOLD_TODAY = """
-SELECT CASE WHEN count(*) = count(day_change) THEN coalesce(sum(day_change), 0) END AS gained
+# What was sold gained an amount that is known only where it is of each of them: else NULL.
+_STANDING = f"""
+SELECT ({LOOKED_AT}) AS looked_at,
+    CASE WHEN count(*) = count(day_change) THEN coalesce(sum(day_change), 0) END AS gained
 FROM external_holding_events
 WHERE account_name = :account AND kind IN ('reduced', 'adopted') AND at >= :day_start
 """
@@ -93,13 +94,10 @@ def keep_look(tx: Transaction, account: str, *, looked_at: datetime, tick: datet
 
 def read(tx: Transaction, account: str, *, day_start: datetime) -> HeldBefore:
     """Every row of the account, ended ones too, and what was sold of them since then."""
-    row = tx.one(SOLD_TODAY, account=account, day_start=day_start)
-    gained = None if row is None else row["gained"]
-    return HeldBefore(
-        looked_at(tx, account),
-        tuple(all_of(tx, account)),
-        None if gained is None else Decimal(gained),
-    )
+    row = tx.one(_STANDING, account=account, day_start=day_start)
+    assert row is not None  # noqa: S101 - aggregates always give a row
+    gained = None if row["gained"] is None else Decimal(row["gained"])
+    return HeldBefore(row["looked_at"], tuple(all_of(tx, account)), gained)
 
 
 def all_of(tx: Transaction, account: str) -> list[ExternalHolding]:
