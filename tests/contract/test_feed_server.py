@@ -22,6 +22,7 @@ from ops_local.recordings.recording import InvalidRecording, RecordedNewsItem, R
 from ops_pipeline.adapters.feed_parser import parse_feed
 from ops_pipeline.adapters.vix import VixCsv
 from ops_pipeline.errors import FeedUnavailable
+from tests.support.fakes import regular_session
 from tests.support.feed_server import LOOPBACK
 
 OPEN = datetime(2026, 2, 4, 14, 30, tzinfo=UTC)
@@ -209,9 +210,11 @@ def test_a_vix_file_that_fails_until_later_is_read_then(
     source = VixCsv(server.vix_url, LOOPBACK)
     server.answer_oddly(VIX, kind)
     with pytest.raises(FeedUnavailable):
-        source.readings()
+        source.readings(regular_session(date(2026, 2, 3)))
     server.answer_oddly(VIX, None)
-    assert [reading.close for reading in source.readings()] == [16.7]
+    assert [reading.close for reading in source.readings(regular_session(date(2026, 2, 3)))] == [
+        16.7
+    ]
 
 
 def test_an_unknown_path_is_404(server: FeedServer) -> None:
