@@ -20,9 +20,9 @@ from ops_local.home import Home
 from ops_local.recordings.recording import Recording
 from ops_local.replay_environment import ACCOUNTS, ReplayPlan
 from ops_pipeline.db.driver.connection import Database, target_from_url
-from ops_pipeline.stages.operating import watching
+from ops_pipeline.domain.feeds.subscriptions import FeedSpec
+from ops_pipeline.stages.operating import feed_setup, watching
 from tests.e2e.cloud import REGION, STACK, Cloud
-from tests.support.subscribing import subscribe
 
 # The morning's daily cycle, without whose reading of the VIX nothing is bought, and ten
 # minutes in which the generated session of the default seed has entries in both accounts.
@@ -126,14 +126,16 @@ def deployed_session(
                 "ALPACA_DATA_URL": exchange.url,
                 "VIX_URL": served.vix_url,
                 "FEED_PROXY_URL": served.proxy_url,
+                "FEED_HOST_INTERVAL_S": "0",
                 "FEED_ALLOWED_NETWORKS": "127.0.0.0/8",
             }
         )
         database = Database(target_from_url(database_url), application_name="e2e")
         with closing(database), database.transaction() as tx:
             watching.watch_only(tx, recording.tickers)
-            for name, url in sorted(served.feeds.items()):
-                subscribe(tx, url=url, source=name)
+            # As the replay that it is compared with, and at the same moment.
+            offered = [FeedSpec(url, source) for source, url in sorted(served.feeds.items())]
+            feed_setup.apply(tx, feed_setup.plan_exactly(tx, offered), MORNING)
         cloud.ops("accounts", "bind", "--all", "--yes", "--reason", "e2e")
         session = DeployedSession(cloud, exchange, MORNING, [])
         yield session
