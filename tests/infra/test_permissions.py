@@ -116,9 +116,14 @@ def market(database_urls: DatabaseUrls) -> None:
         prepared(db, "AAA", "BBB")
 
 
+_HERE = {"tick": TICK, "ticker": "AAA"}
+
+
 def _events(stage: str) -> list[dict[str, Any]]:
     events = [
-        {**event, "tick": TICK} if "tick" in event else event for event in events_of(stage).values()
+        # A minute and a symbol that the small market has.
+        {**event, **{name: value for name, value in _HERE.items() if name in event}}
+        for event in events_of(stage).values()
     ]
     if FUNCTIONS[stage].accounts != "event":
         return events
