@@ -3,6 +3,8 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,10 @@ from ops_local.database import DatabaseUrls
 from ops_local.exchange.launcher import RunningExchange
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.deployment.findings import CheckResult
+from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.operations.manifest import stage_named
+from ops_pipeline.domain.regime import RegimeSource
+from ops_pipeline.ports import VixReading
 from ops_pipeline.runtime.wiring import Runtime
 from tests.contract.paper_street import LARGE, ask
 from tests.support.builders_market import rows
@@ -130,6 +135,32 @@ def test_a_broker_that_is_away_is_bad_for_its_own_checks_alone(
         *("vix", "feeds"),
     }
     assert found["model"]["verdict"] == "good"
+
+
+class Published:
+    """A source of the volatility index that has each session's close."""
+
+    source: RegimeSource = "vix"
+
+    def readings(self, last: Session) -> list[VixReading]:
+        return [VixReading(last.day, 17.2)]
+
+
+def _broken() -> Published:
+    raise RuntimeError("odd")
+
+
+def test_one_source_of_vix_that_breaks_keeps_no_other_from_answering(
+    variables: dict[str, str],
+) -> None:
+    runtime = Runtime(variables, FixedClock(NOW))
+    with closing(runtime), runtime.serving("control"):
+        checks = replace(runtime.checks, vix=(_broken, Published))
+        found = checks.run("vix", None)["checks"]
+    assert [(it["verdict"], it["found"]) for it in found] == [
+        ("note", "RuntimeError: odd"),
+        ("good", "17.2 on 2013-10-04, vix"),
+    ]
 
 
 def test_it_changes_nothing(check: Check, exchange: RunningExchange, db: Database) -> None:

@@ -26,6 +26,7 @@ from ops_pipeline.domain.deployment.findings import (
 from ops_pipeline.domain.deployment.ladder import rung_of, why_not_offered
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.errors import AccountNotConfigured, InvalidInput, MarketDataUnavailable, OpsError
+from ops_pipeline.execution.isolation import what_failed
 from ops_pipeline.ports import (
     Broker,
     Calendar,
@@ -175,8 +176,8 @@ class Checks:
             try:
                 broker = self.open_broker(account.account_name, account.broker)
                 broker.account()
-            except OpsError as error:
-                said.append(f"{account.account_name}: {error}")
+            except Exception as error:  # noqa: BLE001 - the next account may answer
+                said.append(f"{account.account_name}: {what_failed(error)}")
                 continue
             if isinstance(broker, MarketHours):
                 return broker
@@ -213,8 +214,8 @@ class Checks:
             try:
                 index = opened()
                 readings = index.readings(last)
-            except OpsError as error:
-                notes.append(CheckResult("note", "vix", str(error)))
+            except Exception as error:  # noqa: BLE001 - the next source may answer
+                notes.append(CheckResult("note", "vix", what_failed(error)))
                 continue
             known += readings
             if any(it.day == last.day for it in readings):
