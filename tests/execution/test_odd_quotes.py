@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from tests.execution.odd_items import odd
 from tests.support.builders_trading import TradingBench
 
 # Each cost money, or would have: the last is a share's offer of 198 beside a market at 183.
@@ -154,3 +155,19 @@ def test_what_is_due_waits_where_nothing_else_says_what_the_price_is(held: Tradi
     held.market.quote("AAA", "60", "100.02")
     held.guard()
     assert protected(held)
+
+
+def test_an_illegible_quote_stays_told_of_while_no_quote_can_be_read(held: TradingBench) -> None:
+    """Another account asks for it alone, and then the whole answer is of no use."""
+    held.market.illegible = [odd("quote", "AAA", symbol="AAA")]
+    held.next_minute()
+    held.guard()
+    assert "item_illegible" in held.alerts()
+    held.market.down = True
+    held.clock.advance(60)
+    held.guard()
+    assert "item_illegible" in held.alerts()
+    held.market.down, held.market.illegible = False, []
+    held.next_minute()
+    held.guard()
+    assert "item_illegible" not in held.alerts()

@@ -9,14 +9,16 @@ import pytest
 from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db import parameters, runs
 from ops_pipeline.db.driver.connection import Database
-from ops_pipeline.db.operations import comparisons, retention
+from ops_pipeline.db.operations import alerts, comparisons, retention
 from ops_pipeline.db.regime import store_readings
 from ops_pipeline.domain.market import MINUTE, new_york_time
+from ops_pipeline.domain.operations.alerts import item_illegible
 from ops_pipeline.domain.operations.health import LONGEST_GAPS, MONITORED_STAGES
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.ports import VixReading
 from ops_pipeline.stages import control, healthcheck, run_failure
 from ops_pipeline.stages.request import TickRequest
+from tests.execution.odd_items import odd
 from tests.support.builders_trading import TradingBench
 from tests.support.fakes import FixedClock
 from tests.support.subscribing import store_item, subscribe_wire
@@ -356,6 +358,22 @@ def test_a_failed_state_whose_stage_never_ran_again_stays_open(db: Database) -> 
     check(db, evening)
 
     assert [alert["kind"] for alert in open_alerts(db)] == ["stage_failed"]
+
+
+def test_an_illegible_quote_of_what_nobody_holds_is_told_of_for_some_minutes(
+    db: Database,
+) -> None:
+    """Nobody may ask for it again; what is held is asked for each minute."""
+    bench = TradingBench(db)
+    bench.buy("AAA")
+    healthy(db, NOON)
+    for ticker in ("AAA", "BBB"):
+        item = odd("quote", ticker, symbol=ticker)
+        with db.transaction() as tx:
+            alerts.open_alert(tx, item_illegible(runs.EVERYTHING, item), now=NOON - 6 * MINUTE)
+    check(db, NOON)
+    told = [it["subject"] for it in open_alerts(db) if it["kind"] == "item_illegible"]
+    assert told == ["quote AAA"]
 
 
 def test_a_broken_invariant_has_an_alert_that_names_the_row_until_it_is_whole_again(

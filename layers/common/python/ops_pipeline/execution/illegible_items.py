@@ -16,15 +16,20 @@ _MOST_ALERTS = 20
 def update_market(
     tx: Transaction,
     kind: ItemKind,
-    tickers: Iterable[str],
+    read: Iterable[str],
     items: Sequence[IllegibleItem],
     now: datetime,
 ) -> None:
-    """Alert on these, and resolve what has become legible of what was asked for these tickers."""
-    asked = {f"{kind} {ticker}" for ticker in tickers}
+    """Alert on these, and resolve what has become legible.
+
+    Args:
+        read: Tickers of which something was legible: one that is not told at all, as when the
+            whole answer could not be read, is not.
+    """
+    legible = {f"{kind} {ticker}" for ticker in read}
     still = {item.subject for item in items}
     for item in items[:_MOST_ALERTS]:
         alerts.open_alert(tx, item_illegible(EVERYTHING, item), now=now)
     for scope, subject in alerts.open_of_kind(tx, "item_illegible"):
-        if scope == EVERYTHING and subject in asked and subject not in still:
+        if scope == EVERYTHING and subject in legible and subject not in still:
             alerts.resolve_alert(tx, AlertKey("item_illegible", scope, subject), now=now)

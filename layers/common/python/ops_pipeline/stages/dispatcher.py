@@ -143,7 +143,7 @@ def _note_illegible(db: UnitsOfWork, ctx: AccountContext, snapshot: MarketSnapsh
     if odd or quotes.illegible:
         with db.transaction() as tx:
             unbooked_facts.note_illegible(tx, ctx.name, odd, now)
-            illegible_items.update_market(tx, "quote", snapshot.tickers, quotes.illegible, now)
+            illegible_items.update_market(tx, "quote", quotes, quotes.illegible, now)
 
 
 def _begin(tx: Transaction, ctx: AccountContext) -> tuple[UUID, int, list[str]]:

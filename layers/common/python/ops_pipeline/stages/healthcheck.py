@@ -201,8 +201,13 @@ def _resolve(tx: Transaction, finding: Finding, clock: Clock) -> bool:
 
 
 def _resolve_recovered(tx: Transaction, request: TickRequest, clock: Clock) -> int:
-    subjects = health.recovered_states(tx, quiet_since=request.tick - _QUIET_FOR)
-    return sum(
-        alerts.resolve_alert(tx, AlertKey("stage_failed", EVERYTHING, subject), now=clock.now())
-        for subject in subjects
-    )
+    quiet_since = request.tick - _QUIET_FOR
+    keys = [
+        AlertKey("stage_failed", EVERYTHING, subject)
+        for subject in health.recovered_states(tx, quiet_since=quiet_since)
+    ]
+    keys += [
+        AlertKey("item_illegible", EVERYTHING, subject)
+        for subject in health.unasked_quotes(tx, opened_before=quiet_since)
+    ]
+    return sum(alerts.resolve_alert(tx, key, now=clock.now()) for key in keys)

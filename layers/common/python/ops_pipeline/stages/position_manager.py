@@ -143,7 +143,7 @@ def _quotes(
     if not symbols:
         return {}
     with db.transaction() as tx:
-        illegible_items.update_market(tx, "quote", symbols, quotes.illegible, ctx.now())
+        illegible_items.update_market(tx, "quote", quotes, quotes.illegible, ctx.now())
         return price_check.judge_quotes(
             tx,
             quotes,

@@ -77,7 +77,8 @@ def run(
         rejected = telemetry.quarantine(tx, aside, data_feed=data_feed, now=now)
         _note_doubted(tx, parameters.rules.prices, upto, now)
         held = _hold_back(tx, jumped, new_york_day(upto), now)
-        illegible_items.update_market(tx, "bar", tickers, odd, now)
+        read = {bar.ticker for bar in validated.sound}
+        illegible_items.update_market(tx, "bar", read, odd, now)
     return Outcome(
         tickers=len(tickers),
         fetched=len(fetched),

@@ -113,6 +113,15 @@ WHERE alert.kind = 'stage_failed' AND alert.resolved_at IS NULL AND failed.tick 
 ORDER BY alert.subject COLLATE "C"
 """
 
+# The guard asks each minute for what is held; other quotes may never be asked for again.
+_UNASKED_QUOTES = """
+SELECT subject FROM alerts AS a
+WHERE kind = 'item_illegible' AND scope = '*' AND subject LIKE 'quote %'
+  AND resolved_at IS NULL AND opened_at < :opened_before
+  AND NOT EXISTS (SELECT 1 FROM active_positions AS p
+                  WHERE p.status <> 'closed' AND a.subject = 'quote ' || p.symbol)
+"""
+
 _WAITING = """
 SELECT count(*) AS waiting FROM inbound_events_raw
 WHERE processed_at IS NULL AND fetched_at < :before
@@ -200,6 +209,11 @@ def streaks(tx: Transaction) -> list[Streak]:
 def recovered_states(tx: Transaction, *, quiet_since: datetime) -> list[str]:
     """Subjects of open stage_failed alerts whose stage has succeeded since."""
     return [row["subject"] for row in tx.rows(_RECOVERED, quiet_since=quiet_since)]
+
+
+def unasked_quotes(tx: Transaction, *, opened_before: datetime) -> list[str]:
+    """Subjects of open alerts on illegible quotes of what nobody holds, opened before that."""
+    return [row["subject"] for row in tx.rows(_UNASKED_QUOTES, opened_before=opened_before)]
 
 
 def waiting_items(tx: Transaction, *, before: datetime) -> int:
