@@ -26,7 +26,7 @@ RUNS = {
     "signals": 390,
     "dispatcher": 2 * 390,
     "reconciler": 2 * (79 + 1),
-    "market_regime": 2,
+    "market_regime": 51,
     "discovery": 1,
     "report": 2,
     "retention": 2,
