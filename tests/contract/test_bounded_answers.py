@@ -85,6 +85,16 @@ def test_an_answer_that_drips_for_ever_is_left(
     assert time.monotonic() - began < 5
 
 
+def test_headers_that_drip_for_ever_are_left(
+    server: FeedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alpaca_wire, "ANSWER_TIME_S", 0.3)
+    began = time.monotonic()
+    with pytest.raises(NoAnswer, match="took over"):
+        asked(server, Page(b"{}", drip_headers_s=0.02))
+    assert time.monotonic() - began < 3
+
+
 def test_what_honest_servers_send_is_read_packed_or_not(server: FeedServer) -> None:
     assert asked(server, Page(b"")) is None
     assert asked(server, Page(b'{"a": [1]}')) == {"a": [1]}

@@ -1,9 +1,12 @@
 """The feed adapter against a real server on loopback, kind and unkind."""
 
 import gzip
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from threading import Thread
 
 import pytest
 
@@ -264,6 +267,49 @@ def test_a_server_that_drips_is_left_when_the_time_is_up(server: FeedServer) -> 
     began = time.monotonic()
     with pytest.raises(FeedUnavailable, match=r"took over 0\.3 s"):
         local_feed(total_s=0.3).fetch(state(url))
+    assert time.monotonic() - began < 2
+
+
+@contextmanager
+def dripping(*answers: bytes, drip: bytes) -> Iterator[int]:
+    """A port that sends one answer after each request, and behind the last drips for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with suppress(OSError):
+                connection, _ = listening.accept()
+                with connection:
+                    for answer in answers:
+                        connection.recv(65_536)
+                        connection.sendall(answer)
+                    while True:
+                        connection.sendall(drip)
+                        time.sleep(0.05)
+
+        Thread(target=serve, daemon=True).start()
+        yield listening.getsockname()[1]
+
+
+def test_a_kept_connection_that_drips_its_next_headers_is_left() -> None:
+    """A connection that is used again is not connected again."""
+    body = rss(item("News", guid="1"))
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with dripping(whole, b"HTTP/1.1 200 OK\r\nX: ", drip=b"a") as port:
+        feed = local_feed(total_s=0.5)
+        kept = state(f"http://127.0.0.1:{port}/f")
+        assert len(feed.fetch(kept).entries) == 1
+        began = time.monotonic()
+        with pytest.raises(FeedUnavailable, match=r"took over 0\.5 s"):
+            feed.fetch(kept)
+    assert time.monotonic() - began < 2
+
+
+def test_a_server_that_drips_its_handshake_is_left() -> None:
+    hello = b"\x16\x03\x03\x3f\xff\x02\x00\x3f\xfb"
+    with dripping(hello, drip=b"\0") as port:
+        began = time.monotonic()
+        with pytest.raises(FeedUnavailable, match=r"took over 0\.5 s"):
+            local_feed(total_s=0.5).fetch(state(f"https://127.0.0.1:{port}/f"))
     assert time.monotonic() - began < 2
 
 

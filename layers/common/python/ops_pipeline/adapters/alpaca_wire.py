@@ -1,7 +1,8 @@
 """Alpaca's trading API over HTTP: one request, and exactly what is known when it fails."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 
 from alpaca.common.rest import RESTClient
 from requests import Response
+from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectionError as ConnectionFailed
 from requests.exceptions import ConnectTimeout, RequestException, Timeout
 from urllib3.exceptions import (
@@ -21,6 +23,7 @@ from urllib3.exceptions import (
 )
 
 from ops_pipeline.adapters.bounded_answers import ExcessiveAnswer, bounded_body, bounded_json
+from ops_pipeline.adapters.in_time import HANGABLE_POOLS, in_time
 from ops_pipeline.domain.deployment.transcript import HttpExchange
 from ops_pipeline.ports import Heard, send_always
 
@@ -98,6 +101,8 @@ class _Client(RESTClient):
     ) -> None:
         super().__init__(url, key_id, secret_key, api_version=version, raw_data=True)
         self._retry = 0
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, _InTime())
         self._heard = heard
 
     def _one_request(
@@ -108,15 +113,42 @@ class _Client(RESTClient):
         retry: int,  # noqa: ARG002 - its parent's signature
     ) -> Any:
         timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
-        with self._session.request(
-            method, url, **{**_streamed(opts), "timeout": timeout, "stream": True}
-        ) as answer:
+        with (
+            _answered_in_time(),
+            self._session.request(
+                method, url, **{**_streamed(opts), "timeout": timeout, "stream": True}
+            ) as answer,
+        ):
             body = _body_of(answer)
         if self._heard is not None:
             self._heard(_as_heard(method, url, opts, answer.status_code, body))
         if answer.status_code >= _REFUSED:
             raise _refusal(answer.status_code, body)
         return _json_of(body) if body else None
+
+
+class _InTime(HTTPAdapter):
+    """Requests over connections that are hung up when the time is over."""
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = HANGABLE_POOLS
+
+
+@contextmanager
+def _answered_in_time() -> Iterator[None]:
+    """Around a request: all of it takes at most `ANSWER_TIME_S`, however its answer drips."""
+    late = NoAnswer(f"the answer is illegible: it took over {ANSWER_TIME_S:g} s")
+    with in_time(ANSWER_TIME_S) as guard:
+        try:
+            yield
+        except (RequestException, NoAnswer):
+            if guard.over:
+                raise late from None
+            raise
+        # Without a Content-Length a closed connection looks like the end of the body.
+        if guard.over:
+            raise late
 
 
 def _as_heard(

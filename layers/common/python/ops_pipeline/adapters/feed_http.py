@@ -9,17 +9,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from threading import Timer, local
+from threading import local
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.request import ACCEPT_ENCODING
 
 from ops_pipeline.adapters.bounded_answers import ExcessiveAnswer, bounded_body
 from ops_pipeline.adapters.feed_logins import FeedLogins, secret_of
+from ops_pipeline.adapters.in_time import Guard, Hangable, HangableSecurely, in_time
 from ops_pipeline.adapters.permitted_addresses import PermittedAddresses
 from ops_pipeline.domain.news.sites import has_login
 from ops_pipeline.errors import FeedUnavailable
@@ -60,34 +61,7 @@ class FeedResponse:
         return self.status == _NOT_MODIFIED
 
 
-class _Guard:
-    """Closes the connection when one feed takes too long, even while headers trickle in."""
-
-    def __init__(self) -> None:
-        self.over = False
-        self._sock: socket.socket | None = None
-
-    def watch(self, sock: socket.socket | None) -> None:
-        self._sock = sock
-        if self.over:
-            self.hang_up()
-
-    def hang_up(self) -> None:
-        self.over = True
-        if self._sock is not None:
-            # On the plain socket: TLS would first wait for a server that does not respond.
-            # An error means that it is closed already: the fetch has ended by itself.
-            with suppress(OSError):
-                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
-
-
 _of_thread = local()
-
-
-def _watch(sock: socket.socket | None) -> None:
-    guard: _Guard | None = getattr(_of_thread, "guard", None)
-    if guard is not None:
-        guard.watch(sock)
 
 
 class _Checked(HTTPConnection):
@@ -113,16 +87,12 @@ class _Checked(HTTPConnection):
             self._dns_host = name
 
 
-class _Connection(_Checked):
-    def connect(self) -> None:
-        super().connect()
-        _watch(self.sock)
+class _Connection(Hangable, _Checked):
+    pass
 
 
-class _SecureConnection(HTTPSConnection, _Checked):
-    def connect(self) -> None:
-        super().connect()
-        _watch(self.sock)
+class _SecureConnection(HangableSecurely, _Checked):
+    pass
 
 
 class _Pool(HTTPConnectionPool):
@@ -197,17 +167,13 @@ class FeedHttp:
             return answer
 
     @contextmanager
-    def _in_time(self) -> Iterator[_Guard]:
-        guard = _of_thread.guard = _Guard()
+    def _in_time(self) -> Iterator[Guard]:
         _of_thread.permitted = self._permitted
-        timer = Timer(self._total_s, guard.hang_up)
-        timer.daemon = True
-        timer.start()
         try:
-            yield guard
+            with in_time(self._total_s) as guard:
+                yield guard
         finally:
-            timer.cancel()
-            _of_thread.guard = _of_thread.permitted = None
+            _of_thread.permitted = None
 
     def _too_slow(self) -> FeedUnavailable:
         return FeedUnavailable(f"the answer took over {self._total_s:g} s")
