@@ -9,7 +9,7 @@ import pytest
 from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db import parameters, runs
 from ops_pipeline.db.driver.connection import Database
-from ops_pipeline.db.operations import alerts, comparisons, retention
+from ops_pipeline.db.operations import alerts, comparisons, invariants, retention
 from ops_pipeline.db.regime import store_readings
 from ops_pipeline.domain.market import MINUTE, new_york_time
 from ops_pipeline.domain.operations.alerts import item_illegible
@@ -419,6 +419,32 @@ def test_an_account_that_lost_five_times_in_a_row_alerts_until_it_is_resumed(db:
     control.run(wish, db=db, clock=bench.clock)
     check(db, bench.tick)
     assert "losing_streak" not in bench.alerts()
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        '{"gates": {"account_losing_streak": "many", "recommendation_age_s": "long"}}',
+        '{"gates": {"account_losing_streak": -3, "recommendation_age_s": null}}',
+        '{"gates": {"account_losing_streak": 1e30, "recommendation_age_s": 1e30}}',
+        '{"gates": {"account_losing_streak": 2.5, "recommendation_age_s": []}}',
+        '{"gates": 7}',
+        "[]",
+    ],
+)
+def test_parameters_of_no_use_do_not_stop_the_check_or_the_invariants(
+    db: Database, stored: str
+) -> None:
+    bench = TradingBench(db)
+    bench.buy()
+    bench.run(
+        "UPDATE parameter_versions SET parameters = CAST(:stored AS jsonb) WHERE active",
+        stored=stored,
+    )
+    check(db, bench.tick)
+    with db.transaction() as tx:
+        found = invariants.check(tx, now=bench.clock.now())
+    assert found == []
 
 
 def test_parameters_without_the_streak_are_read_as_shipped(db: Database) -> None:

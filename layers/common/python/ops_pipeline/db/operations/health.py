@@ -74,14 +74,17 @@ GROUP BY account.account_name, gate.key
 ORDER BY account.account_name COLLATE "C", gate.key COLLATE "C"
 """
 
-# The same trades as the gate counts: in the account's mode, since it was last resumed.
+# The same trades as the gate counts: in the account's mode, since it was last resumed. A limit
+# that is no number is another finding's, and hides no other account's streak.
 _STREAKS = """
 SELECT account.account_name AS account, rule.streak_limit,
     count(*) FILTER (WHERE trade.pnl_pct < 0) AS lost
 FROM accounts AS account
 CROSS JOIN (
-    SELECT coalesce(CAST(parameters -> 'gates' ->> 'account_losing_streak' AS integer),
-                    CAST(:shipped AS integer)) AS streak_limit
+    SELECT CAST(CASE WHEN jsonb_typeof(parameters #> '{gates,account_losing_streak}') = 'number'
+        THEN least(greatest(CAST(parameters #>> '{gates,account_losing_streak}' AS numeric), 1),
+                   1000)
+        ELSE CAST(:shipped AS integer) END AS integer) AS streak_limit
     FROM parameter_versions WHERE active
 ) AS rule
 LEFT JOIN LATERAL (

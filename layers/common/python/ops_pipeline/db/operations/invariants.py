@@ -20,6 +20,7 @@ from ops_pipeline.domain.operations.invariants import (
     LedgerRecords,
     against_broker,
 )
+from ops_pipeline.domain.parameters import GateRules
 
 # The run that writes a row, and two whole ticks to settle it.
 SETTLED_WITHIN = timedelta(minutes=3)
@@ -105,13 +106,17 @@ WHERE (held.symbols > a.max_positions OR held.cost > a.max_exposure)
 """
 
 # A recommendation with a live order is settled by that order.
-_NOT_FINAL = """
+# An age that is no number, which is another finding's, is taken for the shipped one.
+_NOT_FINAL = f"""
 SELECT r.account_name, CAST(r.id AS text) AS subject,
        format('%s %s %s since %s', r.status, r.action, r.ticker,
               r.created_at AT TIME ZONE 'UTC') AS message
 FROM dispatch_recommendations AS r JOIN parameter_versions AS v ON v.version = r.parameter_version
 WHERE r.status IN ('PENDING', 'PROCESSING')
-  AND r.created_at + CAST(v.parameters -> 'gates' ->> 'recommendation_age_s' AS double precision)
+  AND r.created_at + CAST(CASE
+          WHEN jsonb_typeof(v.parameters #> '{{gates,recommendation_age_s}}') = 'number'
+          THEN least(CAST(v.parameters #>> '{{gates,recommendation_age_s}}' AS numeric), 86400)
+          ELSE {GateRules().recommendation_age_s} END AS double precision)
       * interval '1 second' < :settled_before
   AND NOT EXISTS (SELECT 1 FROM orders AS o
                   WHERE o.recommendation_id = r.id AND is_live(o.status))
