@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -46,6 +46,11 @@ class StackReader(Transaction):
             StageFailed: the call failed, the statement was refused, or the answer was cut off.
         """
         return _rows_in(self._ask(sql, values))
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Nothing to undo: each statement is a unit of work of its own."""
+        yield
 
     def _ask(self, sql: str, values: Mapping[str, object]) -> str:
         # The console refuses a value that the statement does not use; pg8000 ignores it.

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from ops_local import deployed
 from ops_local.commandline.command import Command, VerbCall
@@ -20,10 +20,12 @@ from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import accounts, parameters, schema
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.db.operations import comparisons, invariants, overview
+from ops_pipeline.db.runs import EVERYTHING
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.operations.health import Finding
-from ops_pipeline.domain.operations.invariants import MEANINGS
+from ops_pipeline.domain.operations.invariants import MEANINGS, Breach
 from ops_pipeline.errors import SettingsInvalid
+from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.runtime import log, wiring
 from ops_pipeline.runtime.wiring import Runtime
 from ops_pipeline.stages.healthcheck import examine_news
@@ -34,6 +36,7 @@ _NOT_ASKED = (
     " what its last comparison found is shown.\n"
 )
 
+R = TypeVar("R")
 Ask = Callable[[Mapping[str, object]], Mapping[str, Any]]
 
 
@@ -60,20 +63,46 @@ def examine(tx: Transaction, present: Callable[[], datetime]) -> list[Part]:
     if missing:
         return [Part("Missing migrations", missing)]
     now = present()
+    looks: list[tuple[str, Callable[[], list[Row]]]] = [
+        ("Broken invariants", lambda: _broken(tx, now)),
+        ("News", lambda: [_row(it) for it in examine_news(tx, now) if not it.passed]),
+        ("Parameters that cannot be used", lambda: _unusable_parameters(tx)),
+        ("Last runs that failed", lambda: overview.failed_runs(tx)),
+        ("Orders of unknown outcome", lambda: overview.unknown_orders(tx)),
+        ("Open alerts", lambda: overview.open_alerts(tx)),
+        ("Logins that somebody altered", lambda: overview.altered_logins(tx)),
+    ]
+    return [Part("Missing migrations", []), *(Part(name, _alone(tx, it)) for name, it in looks)]
+
+
+def _tried(tx: Transaction, look: Callable[[], list[R]]) -> list[R] | Exception:
+    """What a look finds, or what it raised; the other looks go on."""
+
+    def within() -> list[R]:
+        with tx.savepoint():
+            return look()
+
+    return isolated(within)
+
+
+def _alone(tx: Transaction, look: Callable[[], list[Row]]) -> list[Row]:
+    """What a look finds; that it raised is a finding too."""
+    found = _tried(tx, look)
+    return (
+        [{"problem": f"not known: {what_failed(found)}"}] if isinstance(found, Exception) else found
+    )
+
+
+def _broken(tx: Transaction, now: datetime) -> list[Row]:
     session = NyseCalendar().session(new_york_day(now))
-    breaches = invariants.check(tx, now=now, session=session)
+    breaches: list[Breach] = []
+    for name, look in invariants.of_rows(tx, now=now, session=session):
+        found = _tried(tx, look)
+        if isinstance(found, Exception):
+            found = [Breach(name, EVERYTHING, "", f"not known: {what_failed(found)}")]
+        breaches += found
     return [
-        Part("Missing migrations", []),
-        Part(
-            "Broken invariants",
-            [{**asdict(breach), "meaning": MEANINGS[breach.invariant]} for breach in breaches],
-        ),
-        Part("News", [_row(it) for it in examine_news(tx, now) if not it.passed]),
-        Part("Parameters that cannot be used", _unusable_parameters(tx)),
-        Part("Last runs that failed", overview.failed_runs(tx)),
-        Part("Orders of unknown outcome", overview.unknown_orders(tx)),
-        Part("Open alerts", overview.open_alerts(tx)),
-        Part("Logins that somebody altered", overview.altered_logins(tx)),
+        {**asdict(breach), "meaning": MEANINGS[breach.invariant]} for breach in sorted(breaches)
     ]
 
 

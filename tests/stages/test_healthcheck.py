@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ops_local.commands.doctor import examine
 from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db import parameters, runs
 from ops_pipeline.db.driver.connection import Database
@@ -419,6 +420,43 @@ def test_an_account_that_lost_five_times_in_a_row_alerts_until_it_is_resumed(db:
     control.run(wish, db=db, clock=bench.clock)
     check(db, bench.tick)
     assert "losing_streak" not in bench.alerts()
+
+
+@pytest.mark.parametrize(
+    ("place", "check_of", "part"),
+    [
+        ("feed_state active", "news", "News"),
+        ("position_history pnl_pct", "losing_streaks", None),
+        ("dispatch_executions qty", "fill_has_evidence", "Broken invariants"),
+    ],
+)
+def test_a_check_that_cannot_be_made_is_an_alert_and_stops_no_other(
+    db: Database, owner_db: Database, place: str, check_of: str, part: str | None
+) -> None:
+    table, column = place.split()
+
+    def rename(before: str, after: str) -> None:
+        with owner_db.transaction() as tx:
+            tx.execute(f"ALTER TABLE {table} RENAME COLUMN {before} TO {after}")
+
+    ran(db, ALL_STAGES, last(NOON), without="tiny")
+    store_output(db, NOON - 2 * MINUTE)
+
+    rename(column, "gone")
+    outcome = check(db, NOON)
+    assert f"check_failed * {check_of}" in outcome.unwell
+    assert "stage_silent tiny position_manager" in outcome.unwell
+    told = {(it["kind"], it["subject"]): it["severity"] for it in open_alerts(db)}
+    assert told["check_failed", check_of] == "critical"
+    with db.transaction() as tx:
+        seen = {part.title: part.rows for part in examine(tx, lambda: NOON)}
+    unknown = [title for title, found in seen.items() if "not known: " in str(found)]
+    assert unknown == ([] if part is None else [part])
+    assert len(seen["Open alerts"]) == len(told)
+
+    rename("gone", column)
+    check(db, NOON)
+    assert "check_failed" not in {it["kind"] for it in open_alerts(db)}
 
 
 @pytest.mark.parametrize(

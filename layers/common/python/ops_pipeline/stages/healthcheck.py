@@ -1,8 +1,9 @@
 """Checks runs, output, failures and invariants; opens and resolves their alerts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from ops_pipeline.db import accounts, regime
 from ops_pipeline.db.driver.connection import Transaction
@@ -12,6 +13,7 @@ from ops_pipeline.domain.market import Session, new_york_day
 from ops_pipeline.domain.operations.alerts import Alert, AlertKey
 from ops_pipeline.domain.operations.health import (
     BETWEEN_COMPARISONS,
+    CHECK_FAILED,
     INVARIANT_BROKEN,
     LONGEST_GAPS,
     LONGEST_WAIT,
@@ -21,6 +23,7 @@ from ops_pipeline.domain.operations.health import (
     classifier_backlog,
     failing_accounts,
     losing_streaks,
+    not_made,
     old_comparisons,
     overdue_stages,
     silent_stages,
@@ -33,14 +36,16 @@ from ops_pipeline.domain.operations.invariants import Breach
 from ops_pipeline.domain.operations.news_health import (
     FEED_KINDS,
     NEWS_TABLE,
-    NO_FEEDS,
     ended,
     news_findings,
 )
 from ops_pipeline.domain.operations.refusals import blocked_entries
 from ops_pipeline.domain.operations.stage import RunScope
+from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.ports import Calendar, Clock
 from ops_pipeline.stages.request import TickRequest
+
+T = TypeVar("T")
 
 _FAILURES_WITHIN = timedelta(hours=1)
 _QUIET_FOR = timedelta(minutes=5)
@@ -58,17 +63,20 @@ class Outcome:
     orders_unknown: int
 
 
+# A check and its name. What it raises is a finding too, and the others are made.
+_Check = tuple[str, Callable[[], Iterable[Finding]]]
+
+
 def run(request: TickRequest, *, db: UnitsOfWork, calendar: Calendar, clock: Clock) -> Outcome:
     with db.transaction() as tx:
         findings = [
-            *_findings(tx, request, calendar),
-            *losing_streaks(health.streaks(tx)),
-            *broken_invariants(
-                _breaches(tx, request, calendar, clock), alerts.open_of_kind(tx, INVARIANT_BROKEN)
-            ),
+            finding
+            for name, check in _checks(tx, request, calendar, clock)
+            for finding in _alone(tx, name, check)
         ]
         opened = sum(_open(tx, finding, clock) for finding in findings if not finding.passed)
         resolved = sum(_resolve(tx, finding, clock) for finding in findings if finding.passed)
+        resolved += _resolve_made_again(tx, findings, clock)
         resolved += _resolve_recovered(tx, request, clock)
         return Outcome(
             checked=len(findings),
@@ -82,50 +90,108 @@ def run(request: TickRequest, *, db: UnitsOfWork, calendar: Calendar, clock: Clo
         )
 
 
-def _breaches(
+def _alone(tx: Transaction, name: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """What a check finds, or that it could not be made."""
+    found = _tried(tx, lambda: list(check()))
+    if isinstance(found, Exception):
+        yield not_made(name, what_failed(found))
+    else:
+        yield from found
+
+
+def _tried(tx: Transaction, work: Callable[[], T]) -> T | Exception:
+    """The result, or the error, after which the unit of work goes on."""
+
+    def within() -> T:
+        with tx.savepoint():
+            return work()
+
+    return isolated(within)
+
+
+def _checks(
     tx: Transaction, request: TickRequest, calendar: Calendar, clock: Clock
-) -> list[Breach]:
+) -> Iterator[_Check]:
+    tick = request.tick
+    if health.was_running(tx, tick=min(ticks_looked_at(tick))):
+        yield from _of_the_runs(tx, request, calendar)
+    yield "losing_streaks", lambda: losing_streaks(health.streaks(tx))
+    yield "invariants", lambda: _invariants(tx, request, calendar, clock)
+
+
+def _invariants(
+    tx: Transaction, request: TickRequest, calendar: Calendar, clock: Clock
+) -> Iterator[Finding]:
     """What the rows say, and what the newest comparison of each account with its broker found.
 
-    A difference stands until a later comparison no longer finds it.
+    A difference stands until a later comparison no longer finds it. An invariant that could
+    not be looked at resolves none of its alerts.
     """
     session = calendar.session(new_york_day(clock.now()))
-    compared = comparisons.newest(tx, until=request.tick).values()
+    breaches: list[Breach] = []
+    failed = set()
+    for name, look in invariants.of_rows(tx, now=clock.now(), session=session):
+        found = _tried(tx, look)
+        if isinstance(found, Exception):
+            failed.add(name)
+            yield not_made(name, what_failed(found))
+        else:
+            breaches += found
+    for comparison in comparisons.newest(tx, until=request.tick).values():
+        breaches += comparison.listed
+    told = alerts.open_of_kind(tx, INVARIANT_BROKEN)
+    yield from broken_invariants(breaches, [it for it in told if it[1] not in failed])
+
+
+def _of_the_runs(tx: Transaction, request: TickRequest, calendar: Calendar) -> list[_Check]:
+    """Checks of a pipeline that has been running for as long as they look back."""
+    tick = request.tick
+    session = calendar.session(new_york_day(tick))
     return [
-        *invariants.check(tx, now=clock.now(), session=session),
-        *(breach for comparison in compared for breach in comparison.listed),
+        ("silent_stages", lambda: _silent(tx, tick, session)),
+        ("overdue_stages", lambda: _overdue(tx, request)),
+        ("comparisons", lambda: _uncompared(tx, request, session)),
+        ("configured_accounts", lambda: unconfigured_accounts(_configured(tx, tick))),
+        ("outputs", lambda: _stale(tx, tick, session)),
+        ("news", lambda: _news(tx, tick)),
+        ("volatility", lambda: _volatility(tx, tick, session, calendar)),
+        ("classifier_backlog", lambda: [_backlog(tx, tick)]),
+        (
+            "failing_accounts",
+            lambda: failing_accounts(
+                health.final_recommendations(tx, since=tick - _FAILURES_WITHIN)
+            ),
+        ),
+        (
+            "refused_entries",
+            lambda: blocked_entries(health.refused_entries(tx, since=tick - _FAILURES_WITHIN)),
+        ),
     ]
 
 
-def _findings(tx: Transaction, request: TickRequest, calendar: Calendar) -> list[Finding]:
-    tick = request.tick
-    oldest = min(ticks_looked_at(tick))
-    if not health.was_running(tx, tick=oldest):
-        return []
-    session = calendar.session(new_york_day(tick))
+def _silent(tx: Transaction, tick: datetime, session: Session | None) -> list[Finding]:
     served: dict[RunScope, list[str]] = {
         "entry": accounts.entry_accounts(tx),
         "guard": accounts.guard_accounts(tx, tick),
     }
-    runs = health.succeeded_runs(tx, since=oldest)
-    newest, news = health.newest_minutes(tx, until=tick), _news(tx, tick)
-    if any(it.kind == NO_FEEDS and not it.passed for it in news):
+    runs = health.succeeded_runs(tx, since=min(ticks_looked_at(tick)))
+    return silent_stages(tick, session, served, runs)
+
+
+def _configured(tx: Transaction, tick: datetime) -> dict[str, bool]:
+    return health.configured_accounts(tx, until=tick)
+
+
+def _stale(tx: Transaction, tick: datetime, session: Session | None) -> list[Finding]:
+    newest = health.newest_minutes(tx, until=tick)
+    if not news_health.feeds_on(tx):
         # One alert says it.
         del newest[NEWS_TABLE]
-    final = health.final_recommendations(tx, since=tick - _FAILURES_WITHIN)
-    configured = health.configured_accounts(tx, until=tick)
-    return [
-        *silent_stages(tick, session, served, runs),
-        *_overdue(tx, request),
-        *_uncompared(tx, request, session, configured),
-        *unconfigured_accounts(configured),
-        *stale_outputs(tick, session, newest),
-        *news,
-        *_volatility(tx, tick, session, calendar),
-        classifier_backlog(health.waiting_items(tx, before=tick - LONGEST_WAIT)),
-        *failing_accounts(final),
-        *blocked_entries(health.refused_entries(tx, since=tick - _FAILURES_WITHIN)),
-    ]
+    return stale_outputs(tick, session, newest)
+
+
+def _backlog(tx: Transaction, tick: datetime) -> Finding:
+    return classifier_backlog(health.waiting_items(tx, before=tick - LONGEST_WAIT))
 
 
 def examine_news(tx: Transaction, tick: datetime) -> list[Finding]:
@@ -166,18 +232,14 @@ def _overdue(tx: Transaction, request: TickRequest) -> list[Finding]:
     return overdue_stages(request.tick, newest, limits)
 
 
-def _uncompared(
-    tx: Transaction,
-    request: TickRequest,
-    session: Session | None,
-    configured: Mapping[str, bool],
-) -> list[Finding]:
+def _uncompared(tx: Transaction, request: TickRequest, session: Session | None) -> list[Finding]:
     """Accounts without a recent comparison; a pipeline that just began owes none yet."""
     tick = request.tick
     if not health.was_running(tx, tick=tick - PERIODS * BETWEEN_COMPARISONS):
         return []
     known = comparisons.newest(tx, until=tick)
     newest = {account: comparison.tick for account, comparison in known.items()}
+    configured = _configured(tx, tick)
     owed = [it for it in accounts.compared_accounts(tx, tick) if configured.get(it, True)]
     return old_comparisons(tick, session, owed, newest)
 
@@ -197,6 +259,15 @@ def _open(tx: Transaction, finding: Finding, clock: Clock) -> bool:
 def _resolve(tx: Transaction, finding: Finding, clock: Clock) -> bool:
     return alerts.resolve_alert(
         tx, AlertKey(finding.kind, finding.scope, finding.subject), now=clock.now()
+    )
+
+
+def _resolve_made_again(tx: Transaction, findings: Sequence[Finding], clock: Clock) -> int:
+    """Of the checks that could not be made, those that could this time."""
+    failed = {finding.subject for finding in findings if finding.kind == CHECK_FAILED}
+    told = [it for it in alerts.open_of_kind(tx, CHECK_FAILED) if it[1] not in failed]
+    return sum(
+        alerts.resolve_alert(tx, AlertKey(CHECK_FAILED, *alert), now=clock.now()) for alert in told
     )
 
 

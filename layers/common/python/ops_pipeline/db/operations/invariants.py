@@ -4,8 +4,9 @@ A statement returns account_name, subject and message of the rows that break its
 rows younger than `:settled_before` may still be settling and do not count.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 
 from ops_pipeline.db.driver.connection import Transaction
@@ -252,18 +253,31 @@ def check(
             while nothing moves. execution/broker_comparison.py compares while something may.
         session: Today's; while it is under way, stock must be protected.
     """
+    found = [breach for _, look in of_rows(tx, now=now, session=session) for breach in look()]
+    for account, books in broker.items():
+        found += against_broker(account, ledger_records(tx, account), books)
+    return sorted(found)
+
+
+def of_rows(
+    tx: Transaction, *, now: datetime, session: Session | None = None
+) -> list[tuple[Invariant, Callable[[], list[Breach]]]]:
+    """Each invariant of the rows alone, by name, with the look that finds what breaks it.
+
+    One name may come twice. See `check` for the arguments.
+    """
     settled_before = now - SETTLED_WITHIN
     checks = list(_CHECKS)
     if session is not None and session.is_open(settled_before) and session.is_open(now):
         checks.append(("stock_is_protected", _UNPROTECTED))
-    found = [
-        Breach(invariant, row["account_name"], row["subject"], row["message"])
-        for invariant, statement in checks
-        for row in tx.rows(statement, settled_before=settled_before)
-    ]
-    for account, books in broker.items():
-        found += against_broker(account, ledger_records(tx, account), books)
-    return sorted(found)
+
+    def look(invariant: Invariant, statement: str) -> list[Breach]:
+        return [
+            Breach(invariant, row["account_name"], row["subject"], row["message"])
+            for row in tx.rows(statement, settled_before=settled_before)
+        ]
+
+    return [(name, partial(look, name, statement)) for name, statement in checks]
 
 
 def ledger_records(tx: Transaction, account: str, since: datetime | None = None) -> LedgerRecords:

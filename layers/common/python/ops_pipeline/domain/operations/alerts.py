@@ -30,6 +30,7 @@ AlertKind = Literal[
     "bars_doubted",
     "broker_status_unknown",
     "cash_differs",
+    "check_failed",
     "classifier_backlog",
     "entries_refused",
     "fact_unbooked",

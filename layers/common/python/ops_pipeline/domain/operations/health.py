@@ -86,6 +86,19 @@ class Finding:
     details: Mapping[str, object]
 
 
+def not_made(name: str, failed: str) -> Finding:
+    """A check of the healthcheck's own that raised; `failed` are the words of that."""
+    return Finding(
+        kind=CHECK_FAILED,
+        scope="*",
+        subject=name,
+        passed=False,
+        severity="critical",
+        message=f"the check {name} could not be made ({failed}): what it would find is not known",
+        details={"error": failed},
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A succeeded run."""
@@ -363,6 +376,7 @@ def classifier_backlog(waiting: int) -> Finding:
 # How many rows an alert lists; the message counts all of them.
 _NAMED = 20
 INVARIANT_BROKEN: AlertKind = "invariant_broken"
+CHECK_FAILED: AlertKind = "check_failed"
 
 
 def broken_invariants(
