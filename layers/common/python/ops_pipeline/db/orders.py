@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
+from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
 from uuid import UUID
@@ -28,7 +29,7 @@ UPDATE orders SET
     missed_at = CAST(:missed_at AS timestamptz),
     cancel_requested_at = CAST(:cancel_requested_at AS timestamptz),
     terminal_at = CAST(:terminal_at AS timestamptz),
-    overfilled_at = CAST(:overfilled_at AS timestamptz),
+    overfilled_at = CAST(:overfilled_at AS timestamptz), covered_qty = :covered_qty,
     reopened_at = coalesce(CAST(:reopened_at AS timestamptz), reopened_at),
     failure_reason = coalesce(CAST(:failure_reason AS text), failure_reason)
 WHERE client_order_id = :client_order_id
@@ -54,6 +55,15 @@ SELECT id FROM unnest(CAST(:ids AS text[])) AS listed (id)
 WHERE NOT EXISTS (SELECT 1 FROM orders AS o
                   WHERE o.client_order_id = listed.id AND o.account_name = :account)
 ORDER BY id COLLATE "C"
+"""
+# What sales beyond their positions left short, less what was bought to cover it.
+_SHORT = """
+SELECT coalesce((SELECT sum(CAST(e.details ->> 'quantity' AS numeric))
+                 FROM active_positions AS p JOIN position_events AS e ON e.position_id = p.id
+                 WHERE p.account_name = :account AND p.symbol = :symbol AND e.kind = 'oversold'), 0)
+     - coalesce((SELECT sum(covered_qty) FROM orders
+                 WHERE account_name = :account AND symbol = :symbol AND covered_qty > 0), 0)
+       AS quantity
 """
 _NEWEST = "SELECT max(decided_at) AS at FROM orders WHERE account_name = :account"
 _NEWEST_OWN = f"{_NEWEST} AND purpose <> 'adopted'"
@@ -189,6 +199,12 @@ def newest_acknowledged(tx: Transaction, account: str) -> str | None:
 def unstored(tx: Transaction, account: str, ids: Sequence[str]) -> list[str]:
     """Those of these client_order_ids that the account has no row for, sorted."""
     return [row["id"] for row in tx.rows(_UNSTORED, account=account, ids=list(ids))]
+
+
+def short_of(tx: Transaction, account: str, symbol: str) -> Decimal:
+    """Units that sales of ours, or beside them, sold beyond what was held, and nobody covered."""
+    row = tx.one(_SHORT, account=account, symbol=symbol)
+    return max(Decimal(row["quantity"]), Decimal(0)) if row else Decimal(0)
 
 
 def newest_at(tx: Transaction, account: str, *, own: bool = False) -> datetime | None:

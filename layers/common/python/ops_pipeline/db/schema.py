@@ -41,6 +41,7 @@ VERSIONS = (
     "0049_keep_what_was_held_before",
     "0050_name_the_source_of_the_index",
     "0051_keep_doubted_bars",
+    "0052_keep_covered_shorts",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

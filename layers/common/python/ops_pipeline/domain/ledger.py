@@ -155,6 +155,7 @@ class OrderView:
         sales: Every order that sells `position`, this one included.
         contained: What the order filled shows in `position` already, whose quantity was taken
             from the broker's list since.
+        short: What sales beyond their positions left short in the symbol, for a person's buy.
     """
 
     order: Order
@@ -162,3 +163,4 @@ class OrderView:
     strategy: Strategy | None = None
     sales: Sequence[Sale] = ()
     contained: bool = False
+    short: Decimal = Decimal(0)

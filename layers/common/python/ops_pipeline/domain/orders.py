@@ -80,6 +80,7 @@ class Order:
     terminal_at: datetime | None = None
     overfilled_at: datetime | None = None
     recovered_at: datetime | None = None
+    covered_qty: Decimal = Decimal(0)
 
     @property
     def live(self) -> bool:

@@ -110,6 +110,12 @@ def close_unproven(
 
 def _view(tx: Transaction, order: Order, *, grows: bool) -> OrderView:
     """The order with the rows that the booking may change, locked."""
+    if grows and order.purpose == "adopted" and order.side == "buy":
+        return OrderView(
+            order=order,
+            position=positions.find_open(tx, order.account_name, order.symbol),
+            short=orders.short_of(tx, order.account_name, order.symbol),
+        )
     if grows and order.side == "buy":
         held = positions.find_open(tx, order.account_name, order.symbol)
         if held is not None or order.recommendation_id is None:
@@ -150,6 +156,9 @@ def _save(tx: Transaction, booking: Booking, account: Account, now: datetime) ->
             now=now,
         )
     _save_position(tx, booking, now)
+    if booking.covers_all:
+        key = AlertKey("oversold", order.account_name, order.symbol)
+        alerts.resolve_alert(tx, key, now=now)
     for event in (booking.event, booking.oversold):
         if event is not None:
             _save_event(tx, order.account_name, event, now)

@@ -57,7 +57,7 @@ SELECT account_name, symbol AS subject,
 FROM (
     SELECT account_name, symbol, opened_quantity AS opened, 0 AS bought FROM active_positions
     UNION ALL
-    SELECT account_name, symbol, 0, filled_qty FROM orders
+    SELECT account_name, symbol, 0, filled_qty - covered_qty FROM orders
     WHERE purpose IN ('entry', 'adopted') AND side = 'buy'
     UNION ALL
     SELECT p.account_name, p.symbol, 0, CAST(e.details ->> 'quantity' AS numeric)

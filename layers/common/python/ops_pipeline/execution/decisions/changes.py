@@ -46,6 +46,7 @@ class Booking:
         execution: The position at the id of the entry's execution, to be stored with it.
         closing: How `position` ended; None while it is held.
         oversold: What the order sold beyond the position.
+        covers_all: A person bought back all that had been sold so.
     """
 
     order: Order
@@ -60,6 +61,7 @@ class Booking:
     closing: Closing | None = None
     event: PositionEvent | None = None
     oversold: PositionEvent | None = None
+    covers_all: bool = False
     recommendation: RecommendationEnd | None = None
     alerts: tuple[Alert, ...] = ()
 

@@ -17,10 +17,21 @@ _NONE = Decimal(0)
 
 
 def grown(booking: Booking, view: OrderView, report: ExecutionReport, rules: ExitRules) -> Booking:
-    """Book a buy's new fills: execution and position."""
-    before, after, held = view.order, booking.order, view.position
-    bought = after.filled_qty - before.filled_qty
-    value = _value(after) - _value(before)
+    """Book a buy's new fills: execution and position.
+
+    What covers a short, as only a person buys, is held by nobody: no position has it.
+    """
+    before, held = view.order, view.position
+    bought = booking.order.filled_qty - before.filled_qty
+    value = _value(booking.order) - _value(before)
+    if covering := min(bought, view.short):
+        covered = replace(booking.order, covered_qty=before.covered_qty + covering)
+        booking = replace(booking, order=covered, covers_all=covering == view.short)
+        value -= value * covering / bought
+        bought -= covering
+    after = booking.order
+    if bought == 0:
+        return booking
     details = {"order": after.client_order_id, "quantity": bought, "price": value / bought}
     if held is None:
         position = _opened(view, report, bought=bought, value=value, rules=rules)
