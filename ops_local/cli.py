@@ -36,7 +36,7 @@ def main(
     Args:
         arguments: The words after `ops`; this process's if left out.
         variables: The environment; this process's if left out.
-        clock: What time it is for `ops check`; the wall's if left out.
+        clock: What time it is; the wall's if left out.
     """
     with (
         redirect_stdout(shown(sys.stdout)),

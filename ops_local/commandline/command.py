@@ -59,7 +59,7 @@ class VerbCall:
     def target(self) -> Target:
         """The stack or database that --stack, --replay, --database-url and settings choose."""
         args = self.args
-        return Target(self.variables, args.stack, args.replay, args.database_url)
+        return Target(self.variables, args.stack, args.replay, args.database_url, clock=self.clock)
 
     @property
     def operator(self) -> str:

@@ -9,7 +9,7 @@ replay that is being played or finished last; a verb that acts has to be told wh
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -28,6 +28,7 @@ from ops_pipeline.db.driver.transaction import Transaction
 from ops_pipeline.db.operations import overview
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.errors import InvalidInput
+from ops_pipeline.ports import Clock
 from ops_pipeline.runtime.settings import Settings, read_settings
 
 STACK, REPLAY, DATABASE_URL = "stack", "replay", "database_url"
@@ -78,6 +79,7 @@ class Target:
     stack: str | None = None
     replay: str | None = None
     database_url: str | None = None
+    clock: Clock = field(default_factory=WallClock)
 
     @property
     def settings(self) -> Settings:
@@ -168,7 +170,7 @@ class Target:
 
         A replay's rows are older than any clock on the wall: its last run is its present.
         """
-        now = WallClock().now()
+        now = self.clock.now()
         place = self.place()
         if place.kind == "stack" or (place.kind == "live" and place.server is None):
             return now

@@ -13,7 +13,6 @@ from ops_local.commandline.command import Command, Exit, UsageError, VerbCall
 from ops_local.commandline.confirmation import confirmed
 from ops_local.commands.control import clock_of
 from ops_local.summary import Part
-from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.domain.deployment.account_limits import LIMITS
 from ops_pipeline.domain.deployment.modes import MODES
 from ops_pipeline.runtime.registry import ALPACA, broker_named
@@ -90,7 +89,7 @@ def _bind(call: VerbCall) -> int:
         return _asked(call, command, lambda wish: _at_stack(stack, wish))
     with call.target.urls("sets up", call.settings.migrations_dir) as urls:
         variables = {**call.variables, **urls.variables()}
-        with closing(Runtime(variables, WallClock())) as runtime:
+        with closing(Runtime(variables, call.clock)) as runtime:
             return _asked(call, command, lambda wish: runtime.binder.run(wish)["accounts"])
 
 

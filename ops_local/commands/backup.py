@@ -12,7 +12,6 @@ from ops_local.backups.restoring import Restore
 from ops_local.commandline.command import Command, Exit, VerbCall
 from ops_local.home import AlreadyUp
 from ops_local.postgres.server import EmbeddedPostgres
-from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db.driver.connection import target_from_url
 
 _MIB = 1 << 20
@@ -39,12 +38,11 @@ def _restore_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _backup(call: VerbCall) -> int:
     """Write the file and say its size and counts."""
-    clock = WallClock()
-    file = call.args.file or _default_file(call, clock)
+    file = call.args.file or _default_file(call)
     file.parent.mkdir(parents=True, exist_ok=True)
     sys.stderr.write(f"{call.target.place('acts').title}\n")
     with call.target.urls("acts") as urls:
-        manifest = back_up(urls.owner, file, data=_data(call), clock=clock)
+        manifest = back_up(urls.owner, file, data=_data(call), clock=call.clock)
     _tell(call, f"{file}: {file.stat().st_size / _MIB:.1f} MiB", file, manifest)
     return Exit.GOOD
 
@@ -57,7 +55,7 @@ def _restore(call: VerbCall) -> int:
             name=call.args.name or name,
             migrations=call.settings.migrations_dir,
             data=_data(call),
-            clock=WallClock(),
+            clock=call.clock,
             operator=call.operator,
             set_aside=call.args.set_aside,
         )
@@ -86,8 +84,8 @@ def _server(call: VerbCall) -> Iterator[tuple[str, str]]:
         yield server.url, str(place.name)
 
 
-def _default_file(call: VerbCall, clock: WallClock) -> Path:
-    return call.home.folder / "backups" / f"ops-{clock.now():%Y%m%dT%H%M%SZ}.backup"
+def _default_file(call: VerbCall) -> Path:
+    return call.home.folder / "backups" / f"ops-{call.clock.now():%Y%m%dT%H%M%SZ}.backup"
 
 
 def _data(call: VerbCall) -> Path:

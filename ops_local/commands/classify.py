@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ops_local.commandline.command import Command, VerbCall
-from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import news
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.news.company_names import NameIndex
@@ -32,7 +31,7 @@ def run(call: VerbCall) -> int:
     try:
         with ExitStack() as stack:
             lines = stack.enter_context(_opened(call.args.file))
-            classifier = Runtime(call.variables, WallClock()).classifier
+            classifier = Runtime(call.variables, call.clock).classifier
             migrations = call.settings.migrations_dir
             with call.target.reading("ops-classify", "tries", migrations) as tx:
                 index = news.name_index(tx)

@@ -10,7 +10,6 @@ from typing import Literal
 from ops_local import deployed
 from ops_local.commandline.command import Command, VerbCall
 from ops_local.commandline.confirmation import confirmed
-from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db.driver.transaction import Transaction
 from ops_pipeline.ports import Clock
 from ops_pipeline.stages import control
@@ -47,7 +46,7 @@ def clock_of(call: VerbCall, tx: Transaction | None) -> Clock:
     """The clock by which an action happens: a replay's own, else the wall's."""
     if tx is not None and call.target.place("acts").kind == "replay":
         return _ReplayMoment(call.target.present(tx))
-    return WallClock()
+    return call.clock
 
 
 def _resume_arguments(parser: argparse.ArgumentParser) -> None:

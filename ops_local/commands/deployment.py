@@ -16,7 +16,6 @@ from ops_local.description import effective, file
 from ops_local.description.state import DeploymentState, read_state
 from ops_local.description.template import render
 from ops_local.summary import Part
-from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import default_parameters
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.deployment.named_accounts import FILE
@@ -82,17 +81,17 @@ def _apply(call: VerbCall) -> int:
     if stack := call.target.stack:
         return _asked(call, command, lambda wish: _at_stack(stack, wish))
     with call.target.urls("sets up", _migrations(call)) as urls:
-        _ensure_parameters(urls.owner)
+        _ensure_parameters(call, urls.owner)
         variables = {**call.variables, **urls.variables()}
-        with closing(Runtime(variables, WallClock())) as runtime:
+        with closing(Runtime(variables, call.clock)) as runtime:
             return _asked(call, command, runtime.deployment_setup.run)
 
 
-def _ensure_parameters(owner_url: str) -> None:
+def _ensure_parameters(call: VerbCall, owner_url: str) -> None:
     """A database that was just made has none in force, and the file's stand on the defaults."""
     owner = Database(target_from_url(owner_url), application_name="ops-apply")
     with closing(owner), owner.transaction() as tx:
-        default_parameters.ensure(tx, now=WallClock().now())
+        default_parameters.ensure(tx, now=call.clock.now())
 
 
 def _at_stack(stack: str, command: ApplyCommand) -> dict[str, Any]:

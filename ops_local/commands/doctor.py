@@ -16,7 +16,6 @@ from ops_local.commands.status import late_parts
 from ops_local.pipeline import Pipeline
 from ops_local.summary import Part
 from ops_pipeline.adapters.calendar import NyseCalendar
-from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import accounts, parameters, schema
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.db.operations import comparisons, invariants, overview
@@ -144,7 +143,7 @@ def _asked(call: VerbCall, names: Sequence[str], known: list[Row]) -> list[Row]:
 def _here(call: VerbCall) -> Iterator[Ask]:
     """Calls the reconciler in this process, on the live pipeline's database; its log is dropped."""
     with _logins(call) as logins, log.written_to(io.StringIO()):
-        runtime = Runtime({**call.variables, **logins}, WallClock(), owner="console")
+        runtime = Runtime({**call.variables, **logins}, call.clock, owner="console")
         wiring.use(runtime)
         try:
             yield partial(Pipeline().invoke, "reconciler")

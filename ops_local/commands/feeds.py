@@ -15,7 +15,6 @@ from ops_local.commands.control import clock_of
 from ops_local.feeds.lists import read_list
 from ops_local.feeds.starter import starter_feeds
 from ops_local.summary import Part
-from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import feeds
 from ops_pipeline.db.driver.connection import Row
 from ops_pipeline.domain.feeds.subscriptions import FeedSpec
@@ -212,7 +211,7 @@ def _at_stack(call: VerbCall, stack: str) -> dict[str, Any]:
 
 def _from_here(call: VerbCall) -> Any:
     contact = call.args.contact or _stored_contact(call)
-    with closing(Runtime(call.variables, WallClock())) as runtime:
+    with closing(Runtime(call.variables, call.clock)) as runtime:
         return try_feed(call.args.url, feed=runtime.feed, clock=runtime.clock, contact=contact)
 
 

@@ -9,7 +9,6 @@ from infra.definitions import load_functions
 from ops_local import deployed
 from ops_local.commandline.command import Command, UsageError, VerbCall
 from ops_local.pipeline import Pipeline
-from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.runtime import log, wiring
 from ops_pipeline.runtime.wiring import Runtime
 
@@ -45,7 +44,7 @@ def _print(call: VerbCall, invoke: Callable[[], object]) -> int:
 def _invoke(call: VerbCall, stage: str, event: object) -> int:
     with call.target.urls("tries", call.settings.migrations_dir) as urls:
         variables = {**call.variables, **urls.variables()}
-        wiring.use(Runtime(variables, WallClock(), owner="console"))
+        wiring.use(Runtime(variables, call.clock, owner="console"))
         try:
             return _print(call, lambda: Pipeline().invoke(stage, event))
         finally:

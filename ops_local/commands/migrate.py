@@ -19,7 +19,6 @@ from ops_local import deployed
 from ops_local.commandline.command import Command, VerbCall
 from ops_local.commandline.numbers import not_negative
 from ops_local.commandline.target import Purpose, Target
-from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.migrations.files import number_of
 from ops_pipeline.db.migrations.runner import LIMITS, Adoption, Runner
@@ -77,7 +76,7 @@ def _here(call: VerbCall) -> Report:
         if args.verb == "up" and not args.dir:
             # Our own schema starts with the shipped parameters, as in AWS.
             request = db_migration.Request()
-            db_migration.run(request, database=database, folder=folder, clock=WallClock())
+            db_migration.run(request, database=database, folder=folder, clock=call.clock)
     return report
 
 

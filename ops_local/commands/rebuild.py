@@ -11,7 +11,6 @@ from ops_local import deployed
 from ops_local.commandline.command import Command, Exit, VerbCall
 from ops_local.commandline.confirmation import confirmed
 from ops_local.summary import Part
-from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import default_parameters
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.runtime import log
@@ -51,9 +50,9 @@ def _run(call: VerbCall) -> int:
     if stack := call.target.stack:
         return _asked(call, command, lambda wish: _at_stack(stack, wish))
     with call.target.urls("sets up", call.settings.migrations_dir) as urls:
-        _put_parameters_in_force(urls.owner)
+        _put_parameters_in_force(call, urls.owner)
         variables = {**call.variables, **urls.variables()}
-        with closing(Runtime(variables, WallClock())) as runtime, log.written_to(sys.stderr):
+        with closing(Runtime(variables, call.clock)) as runtime, log.written_to(sys.stderr):
             return _asked(call, command, lambda wish: runtime.rebuilder.run(wish)["accounts"])
 
 
@@ -62,11 +61,11 @@ def _at_stack(stack: str, command: RebuildCommand) -> list[dict[str, Any]]:
     return list(deployed.call(stack, "control", event)["accounts"])
 
 
-def _put_parameters_in_force(owner_url: str) -> None:
+def _put_parameters_in_force(call: VerbCall, owner_url: str) -> None:
     """An empty database has none; one that has some keeps them."""
     owner = Database(target_from_url(owner_url), application_name="ops-rebuild")
     with closing(owner), owner.transaction() as tx:
-        default_parameters.ensure(tx, now=WallClock().now())
+        default_parameters.ensure(tx, now=call.clock.now())
 
 
 def _show(call: VerbCall, title: str, found: list[dict[str, Any]]) -> None:

@@ -4,7 +4,6 @@ from ops_local import late_runs
 from ops_local.commandline.command import Command, VerbCall
 from ops_local.commandline.target import Target
 from ops_local.summary import Part
-from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db.driver.transaction import Transaction
 from ops_pipeline.db.operations import overview
 from ops_pipeline.domain.market import new_york_day
@@ -36,7 +35,7 @@ def late_parts(target: Target, tx: Transaction) -> list[Part]:
         return []
     # On the embedded server only an `ops up` of this state folder runs anything.
     is_up = place.server is not None or place.kind != "live" or target.home.is_up
-    return [Part("Overdue runs", late_runs.find(tx, WallClock().now(), is_up=is_up))]
+    return [Part("Overdue runs", late_runs.find(tx, target.clock.now(), is_up=is_up))]
 
 
 COMMAND = Command(run)

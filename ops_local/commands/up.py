@@ -22,11 +22,11 @@ from ops_local.interrupts import stopped_by_signals
 from ops_local.live import loop, start_checks
 from ops_local.live.events import EventLines
 from ops_local.live.log_file import KEPT, RotatedLog
+from ops_local.live.loop import Wall
 from ops_local.pipeline import Tally
 from ops_local.progress import shown
 from ops_local.replay import Interrupted, ReplayPlan, replay
 from ops_local.terminal import terminal
-from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import default_parameters
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.market import new_york_day, new_york_time
@@ -54,7 +54,7 @@ def run(call: VerbCall) -> int:
     console = terminal(stderr=call.json)
     with call.home.up() as playing, stopped_by_signals() as stop:
         if has_keys(call.variables):
-            return _trade(call, console, stop)
+            return trade(call, console, loop.WallUntil(call.clock, stop))
         return _play(call, console, stop, playing)
 
 
@@ -82,14 +82,14 @@ def _play(
     return 1 if done.tally.failures else 0
 
 
-def _trade(call: VerbCall, console: Console, stop: threading.Event) -> int:
-    """Run against Alpaca's paper API until a signal arrives; 1 if anything failed meanwhile."""
+def trade(call: VerbCall, console: Console, wall: Wall) -> int:
+    """Run against Alpaca's paper API until the wall's end; 1 if anything failed meanwhile."""
     if call.args.speed != 1.0:
         raise UsageError("--speed: the wall clock has one speed; leave it out where keys are set")
     place = call.target.place("sets up")
     console.print(f"{place.title}. {_SESSION}. Ctrl-C stops it.", markup=False, soft_wrap=True)
     with _logging(call.home, console):
-        tally = _live(call, console, place, stop)
+        tally = _live(call, console, place, wall)
     console.print(f"Stopped. {tally.failed_ever or 'No'} failures.", highlight=False)
     if call.json:
         call.print_json({"failures": [str(failure) for failure in tally.failures]})
@@ -107,9 +107,7 @@ def _logging(home: Home, console: Console) -> Iterator[None]:
         console.print(f"{stream.lost} lines of the log could not be written", highlight=False)
 
 
-def _live(call: VerbCall, console: Console, place: Place, stop: threading.Event) -> Tally:
-    clock = WallClock()
-
+def _live(call: VerbCall, console: Console, place: Place, wall: Wall) -> Tally:
     def say(line: str) -> None:
         """Whoever read it may have gone: that stops no worker."""
         with suppress(OSError, ValueError):
@@ -118,20 +116,20 @@ def _live(call: VerbCall, console: Console, place: Place, stop: threading.Event)
     tally = Tally(told=lambda failure: say(f"FAILED {failure}"))
     with call.target.urls("sets up", call.settings.migrations_dir) as urls:
         call.home.make_live(place.address)
-        _ensure_parameters(urls, clock)
+        _ensure_parameters(urls, wall)
         variables = {**call.variables, **urls.variables()}
-        _check(variables, clock, call.home.folder, say, tally)
-        day = new_york_day(clock.now())
+        _check(variables, wall, call.home.folder, say, tally)
+        day = new_york_day(wall.now())
         bounds = (new_york_time(day, 8, 25), new_york_time(day, 16, 25))
         reader = Database(target_from_url(urls.reader), application_name="ops-up", read_only=True)
-        events = EventLines(reader, clock.now(), say)
+        events = EventLines(reader, wall.now(), say)
         with closing(reader), shown(console, "Trading on paper", *bounds) as watch:
 
             def look(minute: datetime, sofar: Tally) -> None:
                 watch(minute, sofar)
-                events.look(clock.now())
+                events.look(wall.now())
 
-            return loop.run(variables, clock, wait=_wait(stop), watch=look, tally=tally)
+            return loop.run(variables, wall, watch=look, tally=tally)
 
 
 def _ensure_parameters(urls: DatabaseUrls, clock: Clock) -> None:
@@ -162,10 +160,6 @@ def _check(
                 fatal.append(f"{check.subject}: {check.found}")
     if fatal:
         raise SettingsInvalid("; ".join(fatal))
-
-
-def _wait(stop: threading.Event) -> Callable[[float], bool]:
-    return lambda seconds: stop.wait(max(seconds, 0))
 
 
 def _pace(speed: float, stop: threading.Event) -> Callable[[datetime], bool]:

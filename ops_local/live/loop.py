@@ -1,8 +1,11 @@
 """Runs the schedules on the wall clock: gives each minute's ticks to the workers."""
 
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from infra.definitions import load_schedules
 from infra.schedule import Schedule, ticks
@@ -19,23 +22,47 @@ from ops_pipeline.runtime.wiring import Runtime
 # Before each worker had its own.
 _FORMER_OWNER = "local"
 
-Wait = Callable[[float], bool]
+Idle = Callable[[], bool]
 Watch = Callable[[datetime, Tally], None]
+
+
+class Wall(Clock, Protocol):
+    """A clock that can be waited for: this machine's, or one that is faster."""
+
+    def wait(self, seconds: float, idle: Idle) -> bool:
+        """Return once so many of its seconds have passed, False, or at the end, True.
+
+        `idle` says whether all that was started has ended; this machine's clock does not ask.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WallUntil:
+    """A clock with its own pace until it is told to stop."""
+
+    clock: Clock
+    stop: threading.Event
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def wait(self, seconds: float, idle: Idle) -> bool:  # noqa: ARG002 - see `Wall`
+        return self.stop.wait(max(seconds, 0))
 
 
 def run(
     variables: Mapping[str, str],
-    clock: Clock,
+    wall: Wall,
     *,
-    wait: Wait,
     watch: Watch,
     tally: Tally | None = None,
 ) -> Tally:
-    """Start what is due each minute until `wait` returns True.
+    """Start what is due each minute until the wall's `wait` returns True.
 
     Args:
         variables: The environment of the handlers.
-        wait: Waits that many seconds; True means stop. Running ticks are finished first.
+        wall: What time it is, and how to wait. Running ticks are finished before it returns.
         watch: Called each minute with its time and the tally so far. Its errors are logged and
             stop nothing: whoever looked on may have gone.
         tally: Counts runs and failures; a new one if omitted.
@@ -44,19 +71,19 @@ def run(
     schedules = _guard_first(load_schedules())
     # Imports moto and parses the machines before the first tick; the workers reuse both.
     Pipeline().prepare()
-    _take_over(variables, clock, schedules)
-    workers = Workers(variables, clock, tally)
+    _take_over(variables, wall, schedules)
+    workers = Workers(variables, wall, tally)
     try:
         for schedule in schedules:
             workers.start(schedule.target)
-        minute = minute_of(clock.now()) + MINUTE
-        while not wait((minute - clock.now()).total_seconds()):
+        minute = minute_of(wall.now()) + MINUTE
+        while not wall.wait((minute - wall.now()).total_seconds(), workers.are_idle):
             for tick in ticks(schedules, minute, minute + MINUTE):
                 workers.give(tick)
             _watched(watch, minute, tally)
             minute += MINUTE
             # Minutes that the computer slept through are skipped, not made up for.
-            minute = max(minute, minute_of(clock.now() - timedelta(seconds=30)) + MINUTE)
+            minute = max(minute, minute_of(wall.now() - timedelta(seconds=30)) + MINUTE)
     finally:
         workers.end()
     return tally

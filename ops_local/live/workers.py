@@ -92,6 +92,7 @@ class Worker:
     Attributes:
         serving: Opens what a run needs, anew after each death.
         ended: Set when `ops up` stops: pauses are cut short.
+        given, finished: How many ticks it got, and how many it ran or gave up.
     """
 
     target: str
@@ -101,12 +102,19 @@ class Worker:
     alerts: DeathAlerts
     ended: threading.Event
     todo: "SimpleQueue[Tick | None]" = field(default_factory=SimpleQueue)
+    given: int = 0
+    finished: int = 0
     _tick: Tick | None = None
     _attempts: int = 0
     _deaths: int = 0
     _died_at: datetime | None = None
     _untold: Alert | None = None
     _settled: bool = False
+
+    def give(self, tick: Tick) -> None:
+        """Have it run this tick after those before it."""
+        self.given += 1
+        self.todo.put(tick)
 
     def run(self) -> None:
         """Serve until told to end; returns only then."""
@@ -127,10 +135,13 @@ class Worker:
             serve(tick)
             self._tick = None
             self._settle()
+            self.finished += 1
 
     def _next(self) -> Tick | None:
         """The tick that the last death cut off, once; else the next one."""
         if self._tick is None or self._attempts >= ATTEMPTS:
+            if self._tick is not None:
+                self.finished += 1
             self._tick, self._attempts = self.todo.get(), 0
         return self._tick
 
@@ -180,11 +191,15 @@ class Workers:
     def give(self, tick: Tick) -> None:
         """Have its worker run this tick; whatever prevents that concerns this target alone."""
         try:
-            self.start(tick.target).todo.put(tick)
+            self.start(tick.target).give(tick)
         except Exception as error:  # noqa: BLE001 - the other targets of this minute are due as well
             self._tally.note(
                 Failure(tick.at, tick.target, type(error).__name__, what_failed(error))
             )
+
+    def are_idle(self) -> bool:
+        """Whether each has done all that it was given."""
+        return all(worker.finished == worker.given for worker, _ in self._running.values())
 
     def end(self) -> None:
         """Let each finish what it was given, and wait for that."""

@@ -1,6 +1,5 @@
 """Workers of `ops up`: what dies on an unexpected error starts again, and somebody is told."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from ops_local.live import loop, workers
 from ops_local.pipeline import Pipeline, Tally
 from ops_pipeline.db.driver.connection import Database
 from tests.support.fakes import FixedClock
+from tests.support.fast_wall import FastWall
 
 # A Saturday: only what runs every minute or every five is due.
 NOON = datetime(2026, 2, 7, 17, 0, 20, tzinfo=UTC)
@@ -36,25 +36,11 @@ class Breaking:
         self.served.append((tick.target, tick.at))
 
 
-@dataclass
-class Minutes:
-    """A wall clock that jumps to the next minute once the last one's work had a moment."""
-
-    clock: FixedClock
-    left: int
-
-    def wait(self, seconds: float) -> bool:
-        time.sleep(0.15)
-        self.left -= 1
-        self.clock.advance(seconds)
-        return self.left < 0
-
-
 def run_up(
     urls: DatabaseUrls, minutes: int, watch: Callable[[datetime, Tally], None] = lambda _a, _t: None
 ) -> Tally:
-    clock = FixedClock(NOON)
-    return loop.run(urls.variables(), clock, wait=Minutes(clock, minutes).wait, watch=watch)
+    wall = FastWall(FixedClock(NOON), NOON + timedelta(minutes=minutes - 1))
+    return loop.run(urls.variables(), wall, watch=watch)
 
 
 @pytest.fixture(autouse=True)

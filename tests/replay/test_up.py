@@ -5,17 +5,16 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from ops_local import paper_accounts
 from ops_local.database import DatabaseUrls
-from ops_local.exchange.launcher import RunningExchange, start
+from ops_local.exchange.launcher import start
 from ops_local.feeds.server import FeedServer
 from ops_local.home import Home
 from ops_local.live import loop
@@ -27,6 +26,7 @@ from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.domain.market import new_york_time
 from tests.conftest import ROOT
 from tests.support.fakes import FixedClock
+from tests.support.fast_wall import FastWall
 
 
 @contextmanager
@@ -90,21 +90,6 @@ def test_a_speed_that_is_none_is_a_usage_error(home: Home, speed: str) -> None:
         assert process.wait(60) == 2
 
 
-class Wall:
-    """A wall clock that jumps from minute to minute once what was started has had a second."""
-
-    def __init__(self, clock: FixedClock, exchange: RunningExchange, last: datetime) -> None:
-        self.clock, self.exchange, self.last = clock, exchange, last
-
-    def wait(self, seconds: float) -> bool:
-        time.sleep(1)
-        if self.clock.at >= self.last:
-            return True
-        self.clock.at += timedelta(seconds=seconds)
-        self.exchange.set_clock(self.clock.at)
-        return False
-
-
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     return generate(tmp_path_factory.mktemp("session") / "generated", n_tickers=8)
@@ -123,11 +108,9 @@ def test_the_schedules_start_what_is_due_each_minute_on_the_wall_clock(
         start(session.folder, tmp_path / "store", ACCOUNTS, tmp_path / "log") as exchange,
     ):
         exchange.set_clock(begins)
-        wall = Wall(clock, exchange, new_york_time(session.day, 9, 32))
         tally = loop.run(
             variables(database_urls, exchange.url, served),
-            clock,
-            wait=wall.wait,
+            FastWall(clock, new_york_time(session.day, 9, 32), exchange),
             watch=lambda _at, _tally: None,
         )
     assert tally.failures == []

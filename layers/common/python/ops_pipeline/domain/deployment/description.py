@@ -13,7 +13,13 @@ from ops_pipeline.domain.deployment.account_limits import (
 from ops_pipeline.domain.deployment.modes import MODES, NO_REAL_MONEY, Mode
 from ops_pipeline.domain.deployment.secrets import secrets_in
 from ops_pipeline.domain.deployment.tables import TableReader
-from ops_pipeline.domain.feeds.subscriptions import FeedSpec, problem_with, problem_with_contact
+from ops_pipeline.domain.feeds.subscriptions import (
+    USUAL_AGE_H,
+    USUAL_POLL_S,
+    FeedSpec,
+    problem_with,
+    problem_with_contact,
+)
 from ops_pipeline.domain.legible import legible_values
 
 ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
@@ -153,8 +159,8 @@ def _feed(table: TableReader) -> FeedSpec:
         url=table.text("url"),
         source=table.text("source"),
         active=table.flag("on", default=True),
-        poll_every_s=table.whole("poll_every_s", 60),
-        max_age_h=table.whole("max_age_h", 72),
+        poll_every_s=table.whole("poll_every_s", USUAL_POLL_S),
+        max_age_h=table.whole("max_age_h", USUAL_AGE_H),
         terms=table.text("terms"),
     )
     table.done()

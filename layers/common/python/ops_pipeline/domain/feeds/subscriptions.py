@@ -26,6 +26,9 @@ _SWITCHED: Mapping[FeedStanding, Change] = {
     "removed": "remove",
 }
 
+# Where nobody says: a minute, and from a Friday evening over a Monday that is a holiday.
+USUAL_POLL_S, USUAL_AGE_H = 60, 96
+
 
 @dataclass(frozen=True, slots=True)
 class FeedSpec:
@@ -43,9 +46,8 @@ class FeedSpec:
     url: str
     source: str
     active: bool = True
-    poll_every_s: int = 60
-    # From a Friday evening over a Monday that is a holiday.
-    max_age_h: int = 96
+    poll_every_s: int = USUAL_POLL_S
+    max_age_h: int = USUAL_AGE_H
     terms: str = ""
 
 

@@ -17,7 +17,13 @@ from ops_pipeline.db.operations import operator as actions
 from ops_pipeline.db.operations.operator import OperatorAction
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain.feeds import subscriptions
-from ops_pipeline.domain.feeds.subscriptions import FeedChange, FeedSpec, FeedStanding
+from ops_pipeline.domain.feeds.subscriptions import (
+    USUAL_AGE_H,
+    USUAL_POLL_S,
+    FeedChange,
+    FeedSpec,
+    FeedStanding,
+)
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.ports import Clock
 
@@ -82,8 +88,8 @@ class FeedWish(BaseModel):
     url: str
     source: str
     active: bool = True
-    poll_every_s: int = 60
-    max_age_h: int = 96
+    poll_every_s: int = USUAL_POLL_S
+    max_age_h: int = USUAL_AGE_H
     terms: str = ""
 
 

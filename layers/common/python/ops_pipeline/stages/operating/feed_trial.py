@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from ops_pipeline.domain.feeds.subscriptions import USUAL_AGE_H
 from ops_pipeline.domain.news.identity import newest_claim, news_items
 from ops_pipeline.domain.news.items import FeedState, NewsItem
 from ops_pipeline.errors import FeedUnavailable
@@ -39,7 +40,7 @@ class FeedTrial:
 
 
 def try_feed(
-    url: str, *, feed: NewsFeed, clock: Clock, contact: str | None, max_age_h: int = 96
+    url: str, *, feed: NewsFeed, clock: Clock, contact: str | None, max_age_h: int = USUAL_AGE_H
 ) -> FeedTrial:
     """Fetch it as if it had never been fetched.
 
