@@ -176,8 +176,28 @@ def test_no_other_group_ends_a_run_or_takes_a_lease_of_trading(
 ) -> None:
     with as_login["trading"].transaction() as tx:
         tx.execute(_RUN.format("dispatcher"))
-    for change in ("status = 'succeeded', finished_at = now()", "stage = 'another'", "attempt = 2"):
-        assert _fails(as_login[login], f"UPDATE pipeline_runs SET {change}")
+    for change in ("status = 'succeeded', finished_at = now()", "attempt = 2"):
+        with as_login[login].transaction() as tx:
+            assert tx.execute(f"UPDATE pipeline_runs SET {change}") == 0
+    assert _fails(as_login[login], "UPDATE pipeline_runs SET stage = 'another'")
+
+
+@pytest.mark.parametrize("login", ["news", "market"])
+def test_no_group_holds_up_the_runs_of_another(as_login: dict[str, Database], login: str) -> None:
+    """What it could lock, a stage of the other would wait for: no exit would be decided."""
+    with as_login["trading"].transaction() as tx:
+        tx.execute(_RUN.format("position_manager"))
+    for table in ("pipeline_runs", "run_timings"):
+        for mode in ("ACCESS EXCLUSIVE", "EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE"):
+            assert _fails(as_login[login], f"LOCK TABLE {table} IN {mode} MODE")
+    for mode in ("UPDATE", "NO KEY UPDATE", "SHARE", "KEY SHARE"):
+        with as_login[login].transaction() as tx:
+            assert tx.rows(f"SELECT run_id FROM pipeline_runs FOR {mode}") == []
+    timing = "INSERT INTO run_timings SELECT run_id, attempt, 1 FROM pipeline_runs"
+    assert _fails(as_login[login], timing)
+    with as_login["trading"].transaction() as tx:
+        assert tx.rows("SELECT run_id FROM pipeline_runs FOR UPDATE")
+        assert tx.execute(timing) == 1
 
 
 @pytest.mark.parametrize(
@@ -261,6 +281,14 @@ def test_trading_halts_and_does_not_lift(as_login: dict[str, Database]) -> None:
         tx.execute("UPDATE accounts SET kill_switch = NULL, kill_switch_day = NULL")
 
 
+@pytest.mark.parametrize("table", ["position_events", "position_history"])
+def test_a_record_is_not_emptied_even_by_its_owner(
+    as_login: dict[str, Database], table: str
+) -> None:
+    with pytest.raises(DatabaseError, match=f"{table}: rows are added and never changed"):
+        as_login["owner"].session().execute_simple(f"TRUNCATE {table} CASCADE")
+
+
 @pytest.mark.parametrize("table", ["fills", "operator_actions", "position_events"])
 @pytest.mark.parametrize("verb", ["UPDATE {0} SET account_name = account_name", "DELETE FROM {0}"])
 def test_records_stand_even_for_their_owner(
@@ -326,6 +354,10 @@ def test_a_changed_login_is_mended_at_the_next_start(
         # No role can be kept from this.
         tx.execute("ALTER ROLE ops_pipeline_news PASSWORD 'taken'")
         tx.execute("ALTER ROLE ops_pipeline_news SET lock_timeout = '1h'")
+        here = tx.one("SELECT current_database() AS name") or {}
+        tx.execute(
+            f"ALTER ROLE ops_pipeline_news IN DATABASE {here['name']} SET search_path = pg_catalog"
+        )
     try:
         with admin_db.transaction() as tx:
             [found] = overview.altered_logins(tx)
@@ -334,7 +366,8 @@ def test_a_changed_login_is_mended_at_the_next_start(
         local.ensure_roles(postgres.url)
     again = Database(target_from_url(database_urls.news), application_name="tests")
     with closing(again), again.transaction() as tx:
-        assert tx.one("SELECT current_user AS who") == {"who": "ops_pipeline_news"}
+        mended = tx.one("SELECT current_user AS who, current_setting('search_path') AS path")
+        assert mended == {"who": "ops_pipeline_news", "path": '"$user", public'}
     with admin_db.transaction() as tx:
         assert overview.altered_logins(tx) == []
 

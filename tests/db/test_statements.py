@@ -4,20 +4,17 @@ The constants are discovered: a new statement is tested from the day it is writt
 """
 
 import ast
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from itertools import count
 from pathlib import Path
 
-import pg8000.native
 import pytest
 from pg8000.exceptions import DatabaseError
 
 import ops_pipeline.db
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db.driver.connection import Database, target_from_url
-from tests.support.statements import STATEMENTS
+from tests.support.statements import STATEMENTS, check
 
 # What the owner runs, and not the writer.
 BY_THE_OWNER = ("migrations.", "default_parameters")
@@ -26,11 +23,6 @@ ASKED = {"rows", "one", "execute", "copy_in"}
 COMPOSED = {"health.py", "roles.py"}
 # Its table is created by the statement before it, in the same transaction.
 MADE_ON_DEMAND = {("migrations.corrections", "_RECORD")}
-_PARAMETERS = """
-SELECT cardinality(parameter_types) AS n FROM pg_prepared_statements WHERE name = :name
-"""
-_SLOT = re.compile(r"\{\w+\}")
-_numbers = count()
 FOLDER = Path(ops_pipeline.db.__file__).parent
 
 
@@ -58,19 +50,6 @@ def logins(template_urls: DatabaseUrls) -> Iterator[dict[str, Database]]:
         }
 
 
-def _check(database: Database, sql: str) -> None:
-    """Prepare a statement and ask for its plan, for which a role needs the same privileges."""
-    # Where no parameter can stand, a statement has a slot for a literal.
-    statement, _ = pg8000.native.to_statement(_SLOT.sub("'orders'", sql))
-    # A name of its own: what was prepared outlives a failed transaction.
-    name = f"checked_{next(_numbers)}"
-    with database.transaction() as tx:
-        tx.script(f"PREPARE {name} AS {statement}")
-        (prepared,) = tx.rows(_PARAMETERS, name=name)
-        nulls = ", ".join(["NULL"] * prepared["n"])
-        tx.script(f"EXPLAIN EXECUTE {name}{f'({nulls})' if nulls else ''}")
-
-
 PREPARED = [each for each in STATEMENTS if each[:2] not in MADE_ON_DEMAND]
 
 
@@ -81,18 +60,18 @@ def test_it_can_be_prepared_and_its_role_may_run_it(
     logins: dict[str, Database], module: str, name: str, sql: str
 ) -> None:
     login = logins["owner" if module.startswith(BY_THE_OWNER) else "writer"]
-    _check(login, sql)
+    check(login, sql)
 
 
 def test_a_statement_that_names_a_missing_column_is_found(logins: dict[str, Database]) -> None:
     with pytest.raises(DatabaseError, match="account_nmae"):
-        _check(logins["writer"], "SELECT account_nmae FROM orders WHERE symbol = :symbol")
+        check(logins["writer"], "SELECT account_nmae FROM orders WHERE symbol = :symbol")
 
 
 def test_a_statement_that_its_role_may_not_run_is_found(logins: dict[str, Database]) -> None:
     (insert,) = [sql for module, name, sql in STATEMENTS if (module, name) == ("orders", "_INSERT")]
     with pytest.raises(DatabaseError, match="permission denied"):
-        _check(logins["reader"], insert)
+        check(logins["reader"], insert)
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,12 @@ _FACTS = """
 """
 _OWNER_VERIFIES = "SELECT rolcreatedb AS allowed FROM pg_roles WHERE rolname = :owner"
 _CONFIGURED = "SELECT coalesce(rolconfig, '{}') AS given FROM pg_roles WHERE rolname = :role"
+_SET_IN = """
+    SELECT d.datname AS name FROM pg_db_role_setting AS s
+    JOIN pg_database AS d ON d.oid = s.setdatabase
+    JOIN pg_roles AS r ON r.oid = s.setrole
+    WHERE r.rolname = :role ORDER BY d.datname
+"""
 _SESSIONS = "SELECT 1 AS one FROM pg_stat_activity WHERE usename = :role LIMIT 1"
 _EXISTING = "SELECT rolname FROM pg_roles WHERE rolname = ANY(CAST(:names AS text[]))"
 
@@ -99,9 +105,7 @@ def ensure(tx: Transaction, passwords: Mapping[Role, str]) -> None:
     for role in missing:
         tx.execute(f"CREATE ROLE {role} {'NOLOGIN' if role is Role.WRITER else 'LOGIN'}")
     for role, password in passwords.items():
-        # Whoever logs in as it may have given it settings; the password nobody can forbid either.
-        tx.execute(f"ALTER ROLE {role} RESET ALL")
-        tx.execute(f"ALTER ROLE {role} LOGIN PASSWORD {literal(password)}")
+        _mend(tx, role, password)
     if allowed:
         for name, value in _reader_settings(superuser=bool(login["superuser"])).items():
             tx.execute(f"ALTER ROLE {Role.READER} SET {name} = {literal(value)}")
@@ -110,6 +114,14 @@ def ensure(tx: Transaction, passwords: Mapping[Role, str]) -> None:
         if not login["superuser"] and not login["is_owner"]:
             # From Postgres 16 on only a member of a role may make it a database's owner.
             tx.execute(f"GRANT {Role.OWNER} TO CURRENT_USER")
+
+
+def _mend(tx: Transaction, role: Role, password: str) -> None:
+    """Whoever logs in as it may have given it settings; the password nobody can forbid either."""
+    tx.execute(f"ALTER ROLE {role} RESET ALL")
+    for row in tx.rows(_SET_IN, role=role.value):
+        tx.execute(f"ALTER ROLE {role} IN DATABASE {identifier(row['name'])} RESET ALL")
+    tx.execute(f"ALTER ROLE {role} LOGIN PASSWORD {literal(password)}")
 
 
 def reader_is_bounded(tx: Transaction) -> bool:

@@ -42,6 +42,7 @@ VERSIONS = (
     "0050_name_the_source_of_the_index",
     "0051_keep_doubted_bars",
     "0052_keep_covered_shorts",
+    "0053_keep_groups_out_of_each_others_locks",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

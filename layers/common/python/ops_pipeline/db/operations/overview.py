@@ -41,7 +41,9 @@ CROSS JOIN LATERAL (VALUES
      'is a member of another role'),
     (NOT r.rolcanlogin, 'may not log in'),
     (r.rolvaliduntil IS NOT NULL, 'has a password that ends'),
-    (r.rolname <> :reader AND r.rolconfig IS NOT NULL, 'has settings of its own'),
+    (r.rolname <> :reader AND r.rolconfig IS NOT NULL OR EXISTS (
+        SELECT FROM pg_db_role_setting AS s WHERE s.setrole = r.oid AND s.setdatabase <> 0
+    ), 'has settings of its own'),
     (r.rolname = :reader AND NOT coalesce(r.rolconfig, '{}') @> CAST(:settings AS text[]),
      'lacks a bound on what a question may cost')
 ) AS found (so, what)
