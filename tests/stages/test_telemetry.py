@@ -407,7 +407,7 @@ def test_a_bar_beyond_all_bounds_stops_no_other(
 ) -> None:
     watch(db, "AAA", "BBB")
     market.recorded_bars = [
-        *bars_of("AAA", OPEN, ["9", "10"]),
+        *bars_of("AAA", OPEN, ["9.99", "10"]),
         *(replace(bar, **odd) for bar in bars_of("BBB", OPEN, ["20"])),
     ]
     assert fetch(db, market, TICK).stored == 2

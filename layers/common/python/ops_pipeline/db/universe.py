@@ -10,6 +10,11 @@ from ops_pipeline.domain.discovery import Named, TickerProposal
 
 Decision = Literal["ACCEPTED", "REJECTED"]
 
+
+def decision(*, accepted: bool) -> Decision:
+    return "ACCEPTED" if accepted else "REJECTED"
+
+
 # Watched, inactive and already decided securities are no candidates.
 _NAMED = """
 SELECT named.ticker, count(DISTINCT verdict.story_id) AS stories
@@ -83,7 +88,7 @@ def save(tx: Transaction, proposals: Sequence[TickerProposal], now: datetime) ->
 
 def decide(tx: Transaction, tickers: Sequence[str], now: datetime, *, accepted: bool) -> None:
     """Store the operator's decision, also on securities that were not proposed."""
-    status: Decision = "ACCEPTED" if accepted else "REJECTED"
+    status = decision(accepted=accepted)
     tx.execute(_DECIDE, tickers=list(tickers), status=status, now=now)
 
 

@@ -112,7 +112,7 @@ def decide(
         )
     before = universe.statuses(tx, wanted)
     changed = set(watch(tx, wanted, watched=accepted))
-    status: universe.Decision = "ACCEPTED" if accepted else "REJECTED"
+    status = universe.decision(accepted=accepted)
     changed |= {symbol for symbol in wanted if before.get(symbol) != status}
     universe.decide(tx, sorted(changed), now, accepted=accepted)
     return _recorded(
