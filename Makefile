@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test slow contract-live chaos mutation bench lint types contracts check lock docs asl new-stage clean \
+.PHONY: help setup demo test slow first-run contract-live chaos mutation bench lint types contracts check lock docs asl new-stage clean \
 	infra layers weigh certs synth cdk infra-test e2e e2e-breaks sbom licences audit fuzz
 
 BIN := .venv/bin
@@ -31,6 +31,9 @@ contract-live: $(READY) ## hold a transcript of ops check --order against the pu
 	@test -n "$(TRANSCRIPT)" || { echo "say which: make contract-live TRANSCRIPT=file" >&2; exit 2; }
 	@TRANSCRIPT="$(abspath $(TRANSCRIPT))" $(BIN)/pytest -q -n 0 tests/contract/test_live_transcript.py
 
+first-run: $(READY) ## play docs/first-run.md again and see that it prints what the page shows
+	@$(BIN)/pytest -q -m slow tests/docs/test_first_run.py
+
 chaos: $(READY) ## kill a run at every statement and every request, and look (twenty minutes)
 	@$(BIN)/pytest -q -s -m slow tests/chaos --timeout 7200 -o faulthandler_timeout=7800
 
@@ -54,7 +57,7 @@ types: $(READY) ## mypy --strict
 contracts: $(READY) ## who may import whom
 	@said=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$said"; exit 1; }
 
-check: lint types contracts test ## style, types, import contracts and all tests; CI adds infra-test and e2e
+check: lint types contracts test ## style, types, import contracts and all tests; CI adds first-run, infra-test and e2e
 
 lock: $(READY) ## resolve pyproject.toml anew into requirements.lock, keeping what still fits
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -3,7 +3,12 @@
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from tests.docs.first_run import PAGE, render
+
+# Plays a whole session: a step of its own in CI, beside the other tests.
+pytestmark = pytest.mark.slow
 
 
 def test_the_first_run_prints_what_the_page_shows() -> None:

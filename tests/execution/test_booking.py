@@ -168,8 +168,28 @@ def test_a_sale_of_more_than_was_held_closes_at_the_price_of_what_was_and_alerts
     assert booking.closing.result.pnl_dollars == 12
     assert booking.event is not None
     assert booking.event.details["quantity"] == 4
+    excess = {"order": order.client_order_id, "quantity": Decimal(2), "rule": order.reason}
+    assert booking.oversold == PositionEvent(position.id, "oversold", excess)
+
+
+def test_half_a_share_sold_beyond_what_was_held_is_told_too() -> None:
+    position = replace(opened(), quantity=Decimal("3.5"), opened_quantity=Decimal("3.5"))
+    order = exit_of(position, 4)
+    booking = booked(OrderView(order=order, position=position), report(4, "103", order=order))
     assert booking.oversold is not None
-    assert booking.oversold.details["quantity"] == 2
+    assert booking.oversold.details["quantity"] == Decimal("0.5")
+
+
+def test_a_sale_that_the_position_shows_already_is_told_and_counted_once() -> None:
+    """The broker's positions told that the shares were gone before its list of orders did."""
+    position = opened(10)
+    order = exit_of(position, 4)
+    view = OrderView(order=order, position=position, contained=True)
+    booking = booked(view, report(4, order=order))
+    assert (booking.position, booking.closing, booking.oversold) == (None, None, None)
+    explained = {"order": order.client_order_id, "quantity": Decimal(4)}
+    assert booking.event == PositionEvent(position.id, "repaired", explained)
+    assert booking.order.filled_qty == 4
 
 
 def test_a_status_that_nobody_knows_changes_nothing_and_alerts() -> None:
