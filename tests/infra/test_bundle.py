@@ -36,7 +36,9 @@ SMALL = {"holidays", "dateutil", "tzdata"}
 
 
 def _events(stage: str) -> list[Any]:
-    return [json.loads(file.read_text()) for file in sorted((EVENTS / stage / "events").glob("*"))]
+    """The stage's test events; the small market of this exchange trades AAA, and no SPY."""
+    texts = [file.read_text() for file in sorted((EVENTS / stage / "events").glob("*"))]
+    return [json.loads(text.replace('"SPY"', '"AAA"')) for text in texts]
 
 
 @pytest.mark.parametrize("stage", sorted(FUNCTIONS))
