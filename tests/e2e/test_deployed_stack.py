@@ -23,7 +23,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 # What a deployment can't have in common with a replay: who ran a stage, and how long it took.
 # Each database has a salt of its own, and here a person binds the accounts.
 _OF_THE_DATABASE = {"account_bindings", "binding_salt", "operator_actions"}
-_OF_THE_RUN = {"pipeline_runs": {"owner", "lease_expires_at"}}
+_OF_THE_RUN = {
+    "pipeline_runs": {"owner", "lease_expires_at"},
+    "first_looks": {"number_mark"},  # the account's number under that salt
+}
 
 
 @pytest.fixture(scope="module")
