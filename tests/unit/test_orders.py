@@ -439,3 +439,41 @@ def test_an_order_may_be_an_illegible_item_by_its_ids_and_else_by_its_symbol() -
         assert not orders.may_be_listed(known, [other])
         same = replace(item, **{name: value})  # type: ignore[arg-type] # by name
         assert orders.may_be_listed(known, [other, same])
+
+
+@pytest.mark.parametrize(
+    ("side", "limit", "anchor", "room", "within"),
+    [
+        ("buy", "102", "100", 0.01, "101.00"),
+        ("buy", "100.50", "100", 0.01, "100.50"),
+        ("buy", "130.13", "99.99", 0.015, "101.48"),  # 101.48985: never above
+        ("sell", "98", "100", 0.01, "99.00"),
+        ("sell", "99.50", "100", 0.01, "99.50"),
+        ("sell", "59.88", "100.01", 0.015, "98.51"),  # 98.50985: never below
+        ("buy", "0.9", "0.50003", 0.02, "0.51"),  # below a dollar by hundredths of a cent
+        ("sell", "0.4", "0.50003", 0.02, "0.4901"),
+    ],
+)
+def test_a_limit_is_at_most_a_fraction_worse_than_the_last_trade(
+    side: Side, limit: str, anchor: str, room: float, within: str
+) -> None:
+    found = orders.within_collar(side, Decimal(limit), Decimal(anchor), room)
+    assert found == Decimal(within)
+
+
+@pytest.mark.parametrize(
+    ("text", "own"),
+    [
+        ("main-large-AAA-20260204T1600-entry-1", True),
+        ("another-deployment-tiny-BRK.B-20260204T1600-stop-12", True),
+        ("main-large-AAA-20260204T1600-close-1", False),
+        ("by hand", False),
+        ("", False),
+    ],
+)
+def test_an_id_of_some_deployment_of_ours_is_known_by_its_form(text: str, own: bool) -> None:
+    assert orders.is_own_kind(text) is own
+
+
+def test_an_order_covers_reserves_and_has_filled_nothing_unless_it_says_so() -> None:
+    assert (ORDER.covered_qty, ORDER.reserved_notional, ORDER.filled_qty) == (0, 0, 0)
