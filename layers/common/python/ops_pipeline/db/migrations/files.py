@@ -15,6 +15,7 @@ from ops_pipeline.errors import MigrationRefused
 MOST_BYTES = 64 * 1024 * 1024
 
 _NAME = re.compile(r"(?P<number>[0-9]{4,})_[^/]+\.sql")
+_DIGITS = re.compile(r"\d+")
 _DOWN_FILE = re.compile(r"(?P<stem>.+)\.(?:down|undo|rollback|revert)\.sql")
 # Ones that are not larger are read once and kept.
 _SMALL_BYTES = 128 * 1024
@@ -66,7 +67,10 @@ class MigrationFile:
 
 def number_of(version: str) -> int | None:
     """The leading number of a version, or None when it has none."""
-    digits = re.match(r"\d+", version)
+    before = version.partition("_")[0]
+    if before.isascii() and before.isdigit():
+        return int(before)
+    digits = _DIGITS.match(version)
     return int(digits.group()) if digits else None
 
 

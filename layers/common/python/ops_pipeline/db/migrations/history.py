@@ -184,9 +184,9 @@ def problems_of(
             )
         elif row is not None and row.checksum != file.checksum:
             yield f"{file.name} was edited after it was applied on {row.applied_at:%Y-%m-%d %H:%M}"
-    for version in history:
+    for version in sorted(history.keys() - versions):
         number = number_of(version)
-        if version not in versions and (number is None or number <= newest_file):
+        if number is None or number <= newest_file:
             yield f"{version}.sql is applied, but the file is missing"
     yield from _needless(files, history, allowed, newest_applied)
 
