@@ -476,4 +476,4 @@ def test_an_id_of_some_deployment_of_ours_is_known_by_its_form(text: str, own: b
 
 
 def test_an_order_covers_reserves_and_has_filled_nothing_unless_it_says_so() -> None:
-    assert (ORDER.covered_qty, ORDER.reserved_notional, ORDER.filled_qty) == (0, 0, 0)
+    assert {ORDER.covered_qty, ORDER.reserved_notional, ORDER.filled_qty} == {Decimal(0)}
