@@ -57,7 +57,7 @@ types: $(READY) ## mypy --strict
 contracts: $(READY) ## who may import whom
 	@said=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$said"; exit 1; }
 
-check: lint types contracts test ## style, types, import contracts and all tests; CI adds first-run, infra-test and e2e
+check: lint types contracts test ## style, types, import contracts and all tests; CI adds infra-test and e2e
 
 lock: $(READY) ## resolve pyproject.toml anew into requirements.lock, keeping what still fits
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -7,7 +7,7 @@ import pytest
 
 from tests.docs.first_run import PAGE, render
 
-# Plays a whole session: a step of its own in CI, beside the other tests.
+# Plays a whole session: `make first-run` and `make slow` do, after what changes the output.
 pytestmark = pytest.mark.slow
 
 
