@@ -23,18 +23,18 @@ _UNKNOWN = (
 
 def run(call: VerbCall, ask: Ask) -> int:
     """Return 0 if every step was as it should be and nothing is left, else 1."""
-    wish = {
+    event = {
         "action": "check_order",
         "account": call.args.order,
         "ticker": call.args.ticker,
         "operator": call.operator,
         "reason": call.args.reason,
     }
-    if not confirmed(_question(ask("control", wish)), yes=call.args.yes):
+    if not confirmed(_question(ask("control", event)), yes=call.args.yes):
         sys.stderr.write("Nothing was sent.\n")
         return Exit.WRONG
     try:
-        report = ask("control", {**wish, "confirm": True})
+        report = ask("control", {**event, "confirm": True})
     except BaseException:
         # Ctrl-C included: from here on an order may be there.
         sys.stderr.write(_UNKNOWN)

@@ -86,11 +86,11 @@ def _bind(call: VerbCall) -> int:
         raise UsageError("--reset: give the number of the new account, with --number")
     sys.stderr.write(f"{call.target.place('sets up').title}\n")
     if stack := call.target.stack:
-        return _asked(call, command, lambda wish: _at_stack(stack, wish))
+        return _asked(call, command, lambda given: _at_stack(stack, given))
     with call.target.urls("sets up", call.settings.migrations_dir) as urls:
         variables = {**call.variables, **urls.variables()}
         with closing(Runtime(variables, call.clock)) as runtime:
-            return _asked(call, command, lambda wish: runtime.binder.run(wish)["accounts"])
+            return _asked(call, command, lambda given: runtime.binder.run(given)["accounts"])
 
 
 def _at_stack(stack: str, command: BindCommand) -> list[dict[str, Any]]:

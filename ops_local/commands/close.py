@@ -88,7 +88,7 @@ def _reached(call: VerbCall) -> Iterator[_Pipeline]:
         sys.stderr.write(f"{target.place('acts').title}\n")
         yield _Pipeline(
             lambda: nullcontext(deployed.TypedStackReader(stack)),
-            lambda wish: deployed.call(stack, "control", {**asdict(wish), "confirm": True}),
+            lambda given: deployed.call(stack, "control", {**asdict(given), "confirm": True}),
             verbs.clock_of(call, None),
         )
         return
@@ -98,7 +98,7 @@ def _reached(call: VerbCall) -> Iterator[_Pipeline]:
             clock = verbs.clock_of(call, tx)
         yield _Pipeline(
             database.transaction,
-            lambda wish: control.run(wish, db=database, clock=clock),
+            lambda given: control.run(given, db=database, clock=clock),
             clock,
         )
 

@@ -79,7 +79,7 @@ def _apply(call: VerbCall) -> int:
     )
     sys.stderr.write(f"{call.target.place('sets up').title}\n")
     if stack := call.target.stack:
-        return _asked(call, command, lambda wish: _at_stack(stack, wish))
+        return _asked(call, command, lambda given: _at_stack(stack, given))
     with call.target.urls("sets up", _migrations(call)) as urls:
         _ensure_parameters(call, urls.owner)
         variables = {**call.variables, **urls.variables()}

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from ops_local import deployed
 from ops_local.commandline.command import Command, VerbCall
@@ -24,7 +24,7 @@ from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.operations.health import Finding
 from ops_pipeline.domain.operations.invariants import MEANINGS, Breach
 from ops_pipeline.errors import SettingsInvalid
-from ops_pipeline.execution.isolation import isolated, what_failed
+from ops_pipeline.execution.isolation import isolated_in, what_failed
 from ops_pipeline.runtime import log, wiring
 from ops_pipeline.runtime.wiring import Runtime
 from ops_pipeline.stages.healthcheck import examine_news
@@ -35,7 +35,6 @@ _NOT_ASKED = (
     " what its last comparison found is shown.\n"
 )
 
-R = TypeVar("R")
 Ask = Callable[[Mapping[str, object]], Mapping[str, Any]]
 
 
@@ -74,19 +73,9 @@ def examine(tx: Transaction, present: Callable[[], datetime]) -> list[Part]:
     return [Part("Missing migrations", []), *(Part(name, _alone(tx, it)) for name, it in looks)]
 
 
-def _tried(tx: Transaction, look: Callable[[], list[R]]) -> list[R] | Exception:
-    """What a look finds, or what it raised; the other looks go on."""
-
-    def within() -> list[R]:
-        with tx.savepoint():
-            return look()
-
-    return isolated(within)
-
-
 def _alone(tx: Transaction, look: Callable[[], list[Row]]) -> list[Row]:
     """What a look finds; that it raised is a finding too."""
-    found = _tried(tx, look)
+    found = isolated_in(tx, look)
     return (
         [{"problem": f"not known: {what_failed(found)}"}] if isinstance(found, Exception) else found
     )
@@ -96,7 +85,7 @@ def _broken(tx: Transaction, now: datetime) -> list[Row]:
     session = NyseCalendar().session(new_york_day(now))
     breaches: list[Breach] = []
     for name, look in invariants.of_rows(tx, now=now, session=session):
-        found = _tried(tx, look)
+        found = isolated_in(tx, look)
         if isinstance(found, Exception):
             found = [Breach(name, EVERYTHING, "", f"not known: {what_failed(found)}")]
         breaches += found

@@ -170,9 +170,10 @@ def _done(call: VerbCall, command: FeedsCommand) -> dict[str, Any]:
     target = call.target
     if target.stack:
         sys.stderr.write(f"{target.place('acts').title}\n")
-        wish = asdict(command)
-        event = {name: wish.pop(name) for name in ("operator", "reason")}
-        return deployed.call(target.stack, "control", {"action": "feeds", **event, "feeds": wish})
+        changes = asdict(command)
+        who = {name: changes.pop(name) for name in ("operator", "reason")}
+        event = {"action": "feeds", **who, "feeds": changes}
+        return deployed.call(target.stack, "control", event)
     with target.writing("ops-feeds", "sets up", _migrations(call)) as database:
         with database.transaction() as tx:
             call.announce(tx, "sets up")

@@ -62,8 +62,8 @@ def _run(call: VerbCall) -> int:
 def _done(call: VerbCall, command: HoldingCommand) -> dict[str, Any]:
     if stack := call.target.stack:
         sys.stderr.write(f"{call.target.place('sets up').title}\n")
-        wish = {"action": "adopt_holding", **asdict(command)}
-        return deployed.call(stack, "control", wish)
+        event = {"action": "adopt_holding", **asdict(command)}
+        return deployed.call(stack, "control", event)
     migrations = None if call.settings.database_url else call.settings.migrations_dir
     with call.target.writing("ops-accounts", "sets up", migrations) as database:
         with database.transaction() as tx:

@@ -48,12 +48,12 @@ def _run(call: VerbCall) -> int:
     )
     sys.stderr.write(f"{call.target.place('sets up').title}\n")
     if stack := call.target.stack:
-        return _asked(call, command, lambda wish: _at_stack(stack, wish))
+        return _asked(call, command, lambda given: _at_stack(stack, given))
     with call.target.urls("sets up", call.settings.migrations_dir) as urls:
         _put_parameters_in_force(call, urls.owner)
         variables = {**call.variables, **urls.variables()}
         with closing(Runtime(variables, call.clock)) as runtime, log.written_to(sys.stderr):
-            return _asked(call, command, lambda wish: runtime.rebuilder.run(wish)["accounts"])
+            return _asked(call, command, lambda given: runtime.rebuilder.run(given)["accounts"])
 
 
 def _at_stack(stack: str, command: RebuildCommand) -> list[dict[str, Any]]:

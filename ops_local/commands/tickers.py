@@ -94,8 +94,8 @@ def _done(call: VerbCall, command: TickersCommand) -> dict[str, Any]:
     target = call.target
     if target.stack:
         sys.stderr.write(f"{target.place('acts').title}\n")
-        wish = {"change": command.change, "tickers": command.tickers, "name": command.name}
-        event = {"operator": command.operator, "reason": command.reason, "tickers": wish}
+        changes = {"change": command.change, "tickers": command.tickers, "name": command.name}
+        event = {"operator": command.operator, "reason": command.reason, "tickers": changes}
         return deployed.call(target.stack, "control", {"action": "tickers", **event})
     with target.writing("ops-tickers", "sets up", _migrations(call)) as database:
         with database.transaction() as tx:

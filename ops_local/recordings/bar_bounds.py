@@ -11,16 +11,13 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from ops_local.recordings.recording import Recording, load
-from ops_pipeline.adapters.calendar import NyseCalendar
+from ops_local.recordings.quote_bounds import BASIS_POINTS, with_sessions
+from ops_local.recordings.recording import Recording
 from ops_pipeline.domain.market import Bar, Session
 from ops_pipeline.domain.parameters import PriceRules, TelemetryRules
 from ops_pipeline.domain.prices.bar_plausibility import judge_bars
 from ops_pipeline.domain.prices.plausibility import Evidence
-
-_BASIS_POINTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ def measure(recording: Recording, session: Session, rules: PriceRules) -> Iterat
 def _off(before: Bar, bar: Bar) -> float:
     minutes = max((bar.ts - before.ts).total_seconds() / 60, 1.0)
     off: float = float(abs(bar.close / before.close - 1)) / minutes**0.5
-    return off * _BASIS_POINTS
+    return off * BASIS_POINTS
 
 
 def _is_doubted(before: Bar, bars: Sequence[Bar], session: Session, rules: PriceRules) -> bool:
@@ -64,13 +61,9 @@ def _is_doubted(before: Bar, bars: Sequence[Bar], session: Session, rules: Price
 
 def main(folders: Sequence[str]) -> int:
     """Print a line for each recording."""
-    calendar, rules = NyseCalendar(), PriceRules()
+    rules = PriceRules()
     total: Counter[str] = Counter()
-    for folder in folders:
-        recording = load(Path(folder))
-        session = calendar.session(recording.day)
-        if session is None:
-            raise SystemExit(f"{folder}: no session on {recording.day}")
+    for folder, recording, session in with_sessions(folders):
         total += _print(folder, list(measure(recording, session, rules)))
     share = 100 / max(total["bars"], 1)
     sys.stdout.write(

@@ -30,6 +30,17 @@ class QuoteWidths:
     distance: float
 
 
+def with_sessions(folders: Sequence[str]) -> Iterator[tuple[str, Recording, Session]]:
+    """Each recording with the session of its day; ends the program where there was none."""
+    calendar = NyseCalendar()
+    for folder in folders:
+        recording = load(Path(folder))
+        session = calendar.session(recording.day)
+        if session is None:
+            raise SystemExit(f"{folder}: no session on {recording.day}")
+        yield folder, recording, session
+
+
 def measure(recording: Recording, session: Session, rules: PriceRules) -> Iterator[QuoteWidths]:
     """Judge every quote of the session."""
     most_age_s = GateRules().quote_age_s
@@ -68,13 +79,9 @@ def _widths(quote: Quote, judged: JudgedQuote) -> tuple[float, float]:
 
 def main(folders: Sequence[str]) -> int:
     """Print a line for each recording."""
-    calendar, rules = NyseCalendar(), PriceRules()
+    rules = PriceRules()
     total: Counter[str] = Counter()
-    for folder in folders:
-        recording = load(Path(folder))
-        session = calendar.session(recording.day)
-        if session is None:
-            raise SystemExit(f"{folder}: no session on {recording.day}")
+    for folder, recording, session in with_sessions(folders):
         total += _print(folder, list(measure(recording, session, rules)))
     sys.stdout.write(f"all: {dict(total)}\n")
     return 0

@@ -36,7 +36,7 @@ from ops_pipeline.execution.holdings.statement import (
     LedgerSymbols,
     ledger_symbols,
 )
-from ops_pipeline.execution.isolation import isolated, what_failed
+from ops_pipeline.execution.isolation import isolated_in, what_failed
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 
 _GONE: TradeReason = "missing_at_broker"
@@ -254,12 +254,7 @@ class _Reconciliation:
 
     def _alone(self, difference: Break, settle: Callable[[], bool]) -> bool:
         """Settle one break; whatever that raises undoes it alone, and the break remains."""
-
-        def settle_alone() -> bool:
-            with self.tx.savepoint():
-                return settle()
-
-        settled = isolated(settle_alone, passing=STOPS_THE_RUN)
+        settled = isolated_in(self.tx, settle, passing=STOPS_THE_RUN)
         if not isinstance(settled, Exception):
             return settled
         self._alert(difference)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import TypeVar
 
-from ops_pipeline.db.driver.connection import log_message
+from ops_pipeline.db.driver.connection import Transaction, log_message
 from ops_pipeline.domain.legible import legible
 from ops_pipeline.errors import (
     CommitUnknown,
@@ -60,3 +60,15 @@ def isolated(work: Callable[[], T], *, passing: tuple[type[Exception], ...] = ()
         raise
     except Exception as error:  # noqa: BLE001 - isolation by construction, see above
         return error
+
+
+def isolated_in(
+    tx: Transaction, work: Callable[[], T], *, passing: tuple[type[Exception], ...] = ()
+) -> T | Exception:
+    """As `isolated`; what failed work has written is undone, and the unit of work goes on."""
+
+    def within() -> T:
+        with tx.savepoint():
+            return work()
+
+    return isolated(within, passing=passing)

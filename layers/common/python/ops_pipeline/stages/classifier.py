@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ops_pipeline.db import news
 from ops_pipeline.db.runs import UnitsOfWork
@@ -15,7 +14,7 @@ from ops_pipeline.domain.news.items import Classified, WaitingItem
 from ops_pipeline.domain.news.reading import LineReading, judged, read
 from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.ports import Classifier, Clock
-from ops_pipeline.stages.request import TickRequest
+from ops_pipeline.stages.request import TickRequest, TrialRequest
 
 BATCH = 250
 # The rest waits for the next tick: the function's time-out is 25 s, loading the model
@@ -31,7 +30,7 @@ _MOST_TOKENS, _LETTERS_A_TOKEN, _TOKENS_ADDED = 512, 3, 2
 _PLAIN_TEXT = "Profit rises"
 
 
-class Request(TickRequest):
+class Request(TrialRequest):
     """One tick, or one text to try the model with."""
 
     trial: str | None = Field(
@@ -40,12 +39,6 @@ class Request(TickRequest):
         max_length=2_000,
         description="With dry_run: only classify this text and say what the model made of it.",
     )
-
-    @model_validator(mode="after")
-    def _stores_nothing(self) -> Self:
-        if self.trial is not None and not self.dry_run:
-            raise ValueError("trial: it needs dry_run, since nothing of it is stored")
-        return self
 
 
 @dataclass(frozen=True, slots=True)

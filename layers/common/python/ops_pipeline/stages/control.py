@@ -27,14 +27,14 @@ from ops_pipeline.stages.operating import feed_setup, watching
 from ops_pipeline.stages.operating.account_setup import AccountAction, AccountCommand
 from ops_pipeline.stages.operating.checks import Subject
 from ops_pipeline.stages.operating.deployment_setup import ApplyCommand
-from ops_pipeline.stages.operating.feed_setup import FeedsWish
+from ops_pipeline.stages.operating.feed_setup import RequestedFeeds
 from ops_pipeline.stages.operating.holding_adoption import (
     HoldingAdoption,
     HoldingCommand,
     HoldingUse,
 )
 from ops_pipeline.stages.operating.order_check import OrderCheckCommand
-from ops_pipeline.stages.operating.watching import TickersWish
+from ops_pipeline.stages.operating.watching import RequestedTickers
 from ops_pipeline.stages.rebuilding import RebuildCommand
 
 Action = Literal["halt", "resume", "close"]
@@ -118,10 +118,10 @@ class Request(BaseModel):
     parameters: bool = Field(
         default=False, description="For apply: also where other ones are in force than a file's."
     )
-    feeds: FeedsWish | None = Field(
+    feeds: RequestedFeeds | None = Field(
         default=None, description="For feeds: what changes in the list of feeds."
     )
-    tickers: TickersWish | None = Field(
+    tickers: RequestedTickers | None = Field(
         default=None, description="For tickers: what is watched, and what is not."
     )
 
@@ -191,11 +191,13 @@ class Request(BaseModel):
         if self.action == "adopt_holding":
             return HoldingAdoption(db=db, clock=clock).run(self.holding_command())
         if self.feeds is not None:
-            command = self.feeds.command(self.operator, self.reason)
-            return feed_setup.run(command, db=db, clock=clock)
+            return feed_setup.run(
+                self.feeds.command(self.operator, self.reason), db=db, clock=clock
+            )
         if self.tickers is not None:
-            wish = self.tickers.command(self.operator, self.reason)
-            return watching.run(wish, db=db, clock=clock)
+            return watching.run(
+                self.tickers.command(self.operator, self.reason), db=db, clock=clock
+            )
         raise InvalidInput("feeds, tickers: say what changes")
 
     def holding_command(self) -> HoldingCommand:

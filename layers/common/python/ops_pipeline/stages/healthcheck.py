@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from ops_pipeline.db import accounts, regime
 from ops_pipeline.db.driver.connection import Transaction
@@ -41,11 +40,9 @@ from ops_pipeline.domain.operations.news_health import (
 )
 from ops_pipeline.domain.operations.refusals import blocked_entries
 from ops_pipeline.domain.operations.stage import RunScope
-from ops_pipeline.execution.isolation import isolated, what_failed
+from ops_pipeline.execution.isolation import isolated_in, what_failed
 from ops_pipeline.ports import Calendar, Clock
 from ops_pipeline.stages.request import TickRequest
-
-T = TypeVar("T")
 
 _FAILURES_WITHIN = timedelta(hours=1)
 _QUIET_FOR = timedelta(minutes=5)
@@ -92,21 +89,11 @@ def run(request: TickRequest, *, db: UnitsOfWork, calendar: Calendar, clock: Clo
 
 def _alone(tx: Transaction, name: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
     """What a check finds, or that it could not be made."""
-    found = _tried(tx, lambda: list(check()))
+    found = isolated_in(tx, lambda: list(check()))
     if isinstance(found, Exception):
         yield not_made(name, what_failed(found))
     else:
         yield from found
-
-
-def _tried(tx: Transaction, work: Callable[[], T]) -> T | Exception:
-    """The result, or the error, after which the unit of work goes on."""
-
-    def within() -> T:
-        with tx.savepoint():
-            return work()
-
-    return isolated(within)
 
 
 def _checks(
@@ -131,7 +118,7 @@ def _invariants(
     breaches: list[Breach] = []
     failed = set()
     for name, look in invariants.of_rows(tx, now=clock.now(), session=session):
-        found = _tried(tx, look)
+        found = isolated_in(tx, look)
         if isinstance(found, Exception):
             failed.add(name)
             yield not_made(name, what_failed(found))

@@ -198,10 +198,10 @@ class Rebuilder:
             )
 
     def _bind(self, command: RebuildCommand, row: AccountRebuild) -> None:
-        wish = BindCommand(
+        binding = BindCommand(
             operator=command.operator, reason=command.reason, account=row.account, confirm=True
         )
-        (bound,) = self.binder.run(wish)["accounts"]
+        (bound,) = self.binder.run(binding)["accounts"]
         if bound["state"] == "refused":
             raise AccountMismatch(bound["why"])
 

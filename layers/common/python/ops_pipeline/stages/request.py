@@ -1,7 +1,7 @@
 """The events that stages accept; anything else is refused before anything is done."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
@@ -10,6 +10,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    model_validator,
 )
 
 from ops_pipeline.domain.market import minute_of
@@ -42,6 +43,18 @@ class TickRequest(BaseModel):
 
     tick: Tick = Field(description="The schedule's time, for example 2026-02-04T14:31:00Z.")
     dry_run: bool = Field(default=False, description="Decide everything, store nothing.")
+
+
+class TrialRequest(TickRequest):
+    """One tick, or one thing to try, of which nothing is stored."""
+
+    trial: str | None = Field(default=None, min_length=1, max_length=2_000)
+
+    @model_validator(mode="after")
+    def _stores_nothing(self) -> Self:
+        if self.trial is not None and not self.dry_run:
+            raise ValueError("trial: it needs dry_run, since nothing of it is stored")
+        return self
 
 
 class AccountRequest(TickRequest):

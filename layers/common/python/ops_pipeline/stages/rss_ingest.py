@@ -3,9 +3,8 @@
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ops_pipeline.db import feeds, news
 from ops_pipeline.db.driver.connection import Transaction
@@ -20,7 +19,7 @@ from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.ports import Clock, NewsFeed
 from ops_pipeline.stages.feed_fetching import fetched
 from ops_pipeline.stages.operating.feed_trial import FeedTrial, try_feed
-from ops_pipeline.stages.request import TickRequest
+from ops_pipeline.stages.request import TickRequest, TrialRequest
 
 # Together less than the function's time-out, so that what was fetched can still be stored.
 PATIENCE_S, BUDGET_S = 3.0, 16.0
@@ -29,7 +28,7 @@ PATIENCE_S, BUDGET_S = 3.0, 16.0
 MOST_ITEMS_A_DAY = 3_000
 
 
-class Request(TickRequest):
+class Request(TrialRequest):
     """One tick, or one feed to look at."""
 
     trial: str | None = Field(
@@ -38,12 +37,6 @@ class Request(TickRequest):
         max_length=2_000,
         description="With dry_run: only fetch the feed at this address and say what it serves.",
     )
-
-    @model_validator(mode="after")
-    def _stores_nothing(self) -> Self:
-        if self.trial is not None and not self.dry_run:
-            raise ValueError("trial: it needs dry_run, since nothing of it is stored")
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +65,7 @@ class Outcome:
 
 
 def run(
-    request: Request | TickRequest,
+    request: TickRequest,
     *,
     db: UnitsOfWork,
     feed: NewsFeed,

@@ -13,7 +13,7 @@ from ops_pipeline.domain import bars
 from ops_pipeline.domain.bars import Jump, RejectedBar
 from ops_pipeline.domain.legible import Listing
 from ops_pipeline.domain.market import Bar, Quote, Session, new_york_day
-from ops_pipeline.domain.operations.alerts import Alert, AlertKey
+from ops_pipeline.domain.operations.alerts import Alert, AlertKey, bars_doubted
 from ops_pipeline.domain.parameters import Parameters, PriceRules, TelemetryRules
 from ops_pipeline.domain.prices.bar_plausibility import FAR_OFF, BarVerdicts, judge_bars
 from ops_pipeline.domain.prices.plausibility import Evidence, judge
@@ -185,18 +185,7 @@ def _note_doubted(tx: Transaction, rules: PriceRules, upto: datetime, now: datet
             resolve_alert(tx, AlertKey("bars_doubted", scope, ticker), now=now)
     for ticker, count in counts.items():
         if count >= rules.unpriced_ticks:
-            open_alert(tx, _bars_doubted(ticker, count), now=now)
-
-
-def _bars_doubted(ticker: str, count: int) -> Alert:
-    return Alert(
-        kind="bars_doubted",
-        scope=EVERYTHING,
-        subject=ticker,
-        severity="warning",
-        message=f"{ticker}: its last {count} bars are not believed: {FAR_OFF}",
-        details={"bars": count},
-    )
+            open_alert(tx, bars_doubted(ticker, count, FAR_OFF), now=now)
 
 
 def _hold_back(tx: Transaction, jumped: list[Jump], day: date, now: datetime) -> int:

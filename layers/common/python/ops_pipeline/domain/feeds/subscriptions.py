@@ -1,4 +1,4 @@
-"""Subscribed feeds as an operator describes them, and what a wish would change."""
+"""Subscribed feeds as an operator describes them, and what a request would change."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence

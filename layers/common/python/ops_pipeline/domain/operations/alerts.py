@@ -158,6 +158,17 @@ def item_illegible(scope: str, item: IllegibleItem) -> Alert:
     )
 
 
+def bars_doubted(ticker: str, bars: int, why: str) -> Alert:
+    return Alert(
+        kind="bars_doubted",
+        scope="*",
+        subject=ticker,
+        severity="warning",
+        message=f"{ticker}: its last {bars} bars are not believed: {why}",
+        details={"bars": bars},
+    )
+
+
 def fact_unbooked(account: str, fact: UnbookedFact) -> Alert:
     """The broker tells what contradicts our ledger, or what nothing in it explains."""
     return Alert(

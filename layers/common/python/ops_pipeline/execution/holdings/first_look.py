@@ -19,7 +19,6 @@ from ops_pipeline.ports import Broker
 # No position of ours lives longer, and a stop that rests good till cancelled ends after 90 days.
 _OLDEST = timedelta(days=91)
 _LATELY = timedelta(minutes=10)
-NOT_DUE: FirstLook | None = None
 
 
 def read(ctx: AccountContext, db: UnitsOfWork, broker: Broker | None) -> FirstLook | None:
@@ -29,10 +28,10 @@ def read(ctx: AccountContext, db: UnitsOfWork, broker: Broker | None) -> FirstLo
         BrokerUnavailable: a list could not be read.
     """
     if broker is None:
-        return NOT_DUE
+        return None
     with db.transaction() as tx:
         if rows.looked_at(tx, ctx.name) is not None:
-            return NOT_DUE
+            return None
         held = {it.symbol: it.quantity for it in positions.held(tx, ctx.name)}
         live = orders.live(tx, ctx.name)
         moving = {it.symbol for it in live if it.purpose in ("entry", "exit")}

@@ -7,6 +7,7 @@ something.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from ops_pipeline.db import accounts, parameters
@@ -232,7 +233,7 @@ class _Application:
                     f" `ops close --account {name}` first, or name it with on = false"
                 )
             else:
-                self._note(name, lambda: self.setup.accounts.switch(self.tx, name, on=False))  # noqa: B023
+                self._note(name, partial(self.setup.accounts.switch, self.tx, name, on=False))
                 self.notes.append(f"accounts.{name}: not in the file: its history stays")
 
     def _note(self, name: str, change: Callable[[], AccountChange]) -> None:

@@ -80,7 +80,7 @@ class FeedsCommand:
     contact: str | None = None
 
 
-class FeedWish(BaseModel):
+class RequestedFeed(BaseModel):
     """One feed in an event; FeedSpec explains the fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -93,13 +93,13 @@ class FeedWish(BaseModel):
     terms: str = ""
 
 
-class FeedsWish(BaseModel):
+class RequestedFeeds(BaseModel):
     """A change of the list of feeds in an event; FeedsCommand explains the fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     change: FeedsChange
-    feeds: tuple[FeedWish, ...] = Field(default=(), max_length=MOST_AT_ONCE)
+    feeds: tuple[RequestedFeed, ...] = Field(default=(), max_length=MOST_AT_ONCE)
     urls: tuple[str, ...] = Field(default=(), max_length=MOST_AT_ONCE)
     contact: str | None = None
 

@@ -47,7 +47,7 @@ class TickersCommand:
         return self.change in ("add", "accept")
 
 
-class TickersWish(BaseModel):
+class RequestedTickers(BaseModel):
     """A change of what is watched in an event; TickersCommand explains the fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
