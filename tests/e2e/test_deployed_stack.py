@@ -135,6 +135,33 @@ def test_the_operator_s_verbs_reach_the_deployed_stack(session: DeployedSession)
     assert "Overdue runs" in stack.ops("doctor", code=1)
 
 
+def test_what_sets_a_deployment_up_reaches_the_deployed_stack(
+    session: DeployedSession, tmp_path: Path
+) -> None:
+    stack = session.cloud
+    why = ("--reason", "e2e")
+    assert "tiny" in stack.ops("accounts", "list", "--json")
+    assert "http" in stack.ops("feeds", "list", "--json")
+    assert "KO" in stack.ops("tickers", "list", "--json")
+    assert "max_exposure" in stack.ops("config", "--json")
+    stack.ops("accounts", "limits", "tiny", "max_orders_per_day=400", *why)
+    stack.ops("accounts", "limits", "tiny", "max_orders_per_day=400", *why, code=1)
+    stack.ops("accounts", "switch", "tiny", "off", *why)
+    stack.ops("accounts", "switch", "tiny", "on", *why)
+    stack.ops("feeds", "add", "https://feeds.example/e2e", "--source", "e2e", *why)
+    stack.ops("feeds", "pause", "https://feeds.example/e2e", *why)
+    stack.ops("tickers", "add", "ZZZZ", "--name", "Zeta", *why)
+    stack.ops("tickers", "remove", "ZZZZ", *why)
+
+    file = tmp_path / "ops.toml"
+    stack.ops("init", "--file", str(file))
+    assert "nothing to do" not in stack.ops("apply", "--plan", "--file", str(file))
+    stack.ops("apply", "--yes", "--file", str(file), *why)
+    assert "othing to do" in stack.ops("apply", "--yes", "--file", str(file), *why)
+
+    assert '"bad"' not in stack.ops("check", "--json")
+
+
 def test_a_role_that_loses_a_statement_is_denied(session: DeployedSession) -> None:
     """By the emulator's enforcement, as AWS's: of a function that no minute has warmed up."""
     stack = session.cloud

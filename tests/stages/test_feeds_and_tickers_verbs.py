@@ -209,6 +209,9 @@ def test_a_feed_is_tried_once_and_nothing_of_it_is_stored(ops: Verbs, server: Fe
     code, seen = ops("feeds", "test", server.put("/block", block))
     assert code == 1
     assert 'a web page titled "Undeclared tool"' in seen["failed"]
+
+    code, seen = ops("feeds", "test", "notaurl")
+    assert (code, seen["failed"]) == (1, "notaurl: it is no http address")
     assert ops.rows("SELECT 1 FROM feed_state UNION ALL SELECT 1 FROM inbound_events_raw") == []
     assert ops.actions() == []
 

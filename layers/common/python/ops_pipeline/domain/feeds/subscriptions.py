@@ -98,7 +98,7 @@ def problem_with(spec: FeedSpec, contact: str | None) -> str | None:
     Args:
         contact: The stored contact address, None without one.
     """
-    if (problem := _problem_with_url(spec.url) or _problem_with_words(spec)) is not None:
+    if (problem := problem_with_url(spec.url) or _problem_with_words(spec)) is not None:
         return problem
     if not LEAST_POLL_S <= spec.poll_every_s <= MOST_POLL_S:
         return f"it can be asked every {LEAST_POLL_S} to {MOST_POLL_S} seconds"
@@ -120,7 +120,8 @@ def _problem_with_words(spec: FeedSpec) -> str | None:
     return None
 
 
-def _problem_with_url(url: str) -> str | None:
+def problem_with_url(url: str) -> str | None:
+    """Why no feed can be asked at this address, None where one can."""
     try:
         parts = urlsplit(url)
         web = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

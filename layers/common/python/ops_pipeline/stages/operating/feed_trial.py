@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ops_pipeline.domain.feeds.subscriptions import USUAL_AGE_H
+from ops_pipeline.domain.feeds.subscriptions import USUAL_AGE_H, problem_with_url
 from ops_pipeline.domain.news.identity import newest_claim, news_items
 from ops_pipeline.domain.news.items import FeedState, NewsItem
 from ops_pipeline.errors import FeedUnavailable
@@ -48,6 +48,8 @@ def try_feed(
         contact: Whom its server may write to, None when nobody said.
         max_age_h: How old its newest item may be.
     """
+    if (why := problem_with_url(url)) is not None:
+        return FeedTrial(failed=f"{url}: {why}")
     state = FeedState(url=url, source="trial", contact=contact)
     try:
         document = feed.fetch(state)
