@@ -226,7 +226,7 @@ def test_a_sell_in_one_account_leaves_the_others_entry_alone(bench: TradingBench
     assert [(row["account_name"], row["rule"]) for row in requests(bench)] == [("large", "signal")]
 
 
-class Killed(Exception):
+class Killed(BaseException):
     """Stands for a process that died."""
 
 

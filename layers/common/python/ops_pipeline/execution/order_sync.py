@@ -74,13 +74,9 @@ def sync(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> Synced:
     """
     with db.transaction() as tx:
         watched = _watched(tx, ctx.name, ctx.now())
-    try:
-        lost_orders.look_back(ctx, db, gateway.broker)
-    except BrokerUnavailable as error:
-        ctx.journal.went_wrong("orders_not_synced", account=ctx.name, error=str(error))
-        return Synced(0, 0, (f"orders not synced: {error}",), listed=False)
+    unread = _look_back(ctx, db, gateway)
     if gateway.broker is None or not watched:
-        return NOTHING
+        return Synced(0, 0, tuple(unread), listed=not unread)
     asked_at = ctx.now()
     since = min(order.decided_at for order in (*watched.known, *watched.ended)) - _EARLIER
     try:
@@ -88,14 +84,15 @@ def sync(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> Synced:
     except BrokerUnavailable as error:
         ctx.journal.went_wrong("orders_not_synced", account=ctx.name, error=str(error))
         found = _looked_up(gateway.broker, watched)
-        return _synced(gateway, found, Listing(), watched, [f"orders not synced: {error}"])
+        unread.append(f"orders not synced: {error}")
+        return _synced(gateway, found, Listing(), watched, unread)
     try:
         fills = gateway.broker.fills_since(since)
-        unread = []
     except BrokerUnavailable as error:
         # What filled is booked all the same, and its fills when they are told.
         ctx.journal.went_wrong("fills_not_synced", account=ctx.name, error=str(error))
-        fills, unread = Listing(), [f"fills not synced: {error}"]
+        fills = Listing()
+        unread.append(f"fills not synced: {error}")
     names = {order.client_order_id for order in listed}
     with db.transaction() as tx:
         odd = (*listed.illegible, *fills.illegible)
@@ -107,6 +104,16 @@ def sync(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> Synced:
     synced = _synced(gateway, found, fills, watched, unread)
     _note_fills(ctx, db, listed, fills, asked_at)
     return synced
+
+
+def _look_back(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> list[str]:
+    """Why lost orders could not be looked for; what is known is synced all the same."""
+    found = isolated(partial(lost_orders.look_back, ctx, db, gateway.broker), passing=STOPS_THE_RUN)
+    if not isinstance(found, Exception):
+        return []
+    why = what_failed(found)
+    ctx.journal.went_wrong("orders_not_synced", account=ctx.name, error=why)
+    return [f"lost orders not looked for: {why}"]
 
 
 def _synced(

@@ -6,7 +6,7 @@ resting at the broker.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -39,7 +39,7 @@ from ops_pipeline.execution import recovery as recoveries
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.exit_orders import ExitOrders
 from ops_pipeline.execution.holdings import first_look
-from ops_pipeline.execution.isolation import isolated
+from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.execution.market_reader import MarketReader
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 from ops_pipeline.stages.request import AccountRequest
@@ -88,9 +88,7 @@ def run(
     failures = list(synced.failures)
     session = market.session()
     if not request.dry_run:
-        failures += first_look.take(ctx, db, gateway.broker)
-        failures += ledger_comparison.compare_if_in_doubt(ctx, db, gateway)
-        failures += _carry_out_closes(ctx, db, gateway)
+        failures += _before_serving(ctx, db, gateway)
         failures += exit_orders.cancel_unwanted()
     with db.transaction() as tx:
         _note_parameters(tx, ctx)
@@ -108,6 +106,20 @@ def run(
     if failures:
         raise StageFailed("; ".join(failures))
     return _outcome(recovery, synced, held, counts)
+
+
+def _before_serving(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> list[str]:
+    """Steps that come before the positions; whatever one raises, these are served."""
+    steps: dict[str, Callable[[], list[str]]] = {
+        "what was held before is not known": lambda: first_look.take(ctx, db, gateway.broker),
+        "ledger not compared": lambda: ledger_comparison.compare_if_in_doubt(ctx, db, gateway),
+        "closes not carried out": lambda: _carry_out_closes(ctx, db, gateway),
+    }
+    failures = []
+    for what, step in steps.items():
+        done = isolated(step, passing=STOPS_THE_RUN)
+        failures += [f"{what}: {what_failed(done)}"] if isinstance(done, Exception) else done
+    return failures
 
 
 def _note_parameters(tx: Transaction, ctx: AccountContext) -> None:
