@@ -14,6 +14,7 @@ from pg8000.native import identifier
 from ops_local.postgres.durability import make_durable
 from ops_local.postgres.server import EmbeddedPostgres
 from ops_pipeline.db import roles
+from ops_pipeline.db.driver import dropping
 from ops_pipeline.db.driver.connection import Database, target_from_url, values_of
 from ops_pipeline.db.driver.failures import sqlstate_of
 from ops_pipeline.db.migrations.history import Applied
@@ -179,7 +180,7 @@ def clone_database(admin: Database, template: str, name: str) -> None:
 
 def drop_database(admin: Database, name: str) -> None:
     """Drop a database if it exists, ending its sessions."""
-    _outside_transaction(admin, f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)")
+    dropping.drop_database(admin.session(), name)
 
 
 def migrate(owner_url: str, folder: Path) -> list[Applied]:

@@ -1,7 +1,8 @@
 """`verify` finds every object that is not as the migrations make it, and says which."""
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
+from threading import Timer
 
 import pytest
 
@@ -9,6 +10,7 @@ from ops_local import database as local
 from ops_local.database import DatabaseUrls
 from ops_local.postgres.server import EmbeddedPostgres
 from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.migrations import drift
 from ops_pipeline.db.migrations.cluster_wide import is_cluster_wide
 from ops_pipeline.db.migrations.lexer import split
 from ops_pipeline.db.migrations.runner import LIMITS, Runner
@@ -162,6 +164,19 @@ def test_our_own_migrations_make_what_they_made(owner_db: Database) -> None:
 
 def test_the_scratch_database_is_gone_afterwards(library: Runner, admin_db: Database) -> None:
     library.verify()
+    with admin_db.transaction() as tx:
+        assert tx.rows("SELECT datname FROM pg_database WHERE datname LIKE 'ops_verify_%'") == []
+
+
+def test_a_session_in_the_scratch_database_that_this_login_may_not_end_is_waited_for(
+    target_db: Database, admin_db: Database
+) -> None:
+    with ExitStack() as visit, drift._scratch(target_db) as scratch:
+        visitor = visit.enter_context(closing(_admin_in(admin_db, scratch._target.database)))
+        visitor.session()
+        leaving = Timer(0.5, visit.close)
+        leaving.start()
+    leaving.join()
     with admin_db.transaction() as tx:
         assert tx.rows("SELECT datname FROM pg_database WHERE datname LIKE 'ops_verify_%'") == []
 

@@ -13,6 +13,7 @@ from pg8000.exceptions import DatabaseError
 from pg8000.native import identifier
 
 from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.db.driver.dropping import drop_database
 from ops_pipeline.db.driver.failures import sqlstate_of
 from ops_pipeline.db.migrations.history import postgres_message
 from ops_pipeline.db.migrations.session import LIMITS
@@ -23,12 +24,12 @@ _SCRATCH = """
     SELECT 'ops_verify_' || oid AS name FROM pg_database WHERE datname = current_database()
 """
 _INSUFFICIENT_PRIVILEGE = "42501"
-# Made by the step that makes the roles, not by migrations.
 # What decides how constants in a file are read; a database may have its own.
 _READING = """
     SELECT current_setting('TimeZone') AS "TimeZone", current_setting('DateStyle') AS "DateStyle",
         current_setting('IntervalStyle') AS "IntervalStyle"
 """
+# Made by the step that makes the roles, not by migrations.
 _NOT_FROM_FILES = ("schema public",)
 
 
@@ -81,9 +82,8 @@ def _scratch(database: Database) -> Iterator[Database]:
     with database.transaction() as tx:
         name = str((tx.one(_SCRATCH) or {})["name"])
     session = database.session()
-    drop = f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)"
     try:
-        session.execute_simple(drop)
+        drop_database(session, name)
         session.execute_simple(f"CREATE DATABASE {identifier(name)} TEMPLATE template0")
     except DatabaseError as error:
         if sqlstate_of(error) != _INSUFFICIENT_PRIVILEGE:
@@ -98,7 +98,7 @@ def _scratch(database: Database) -> Iterator[Database]:
         with closing(_beside(database, name, reading)) as scratch:
             yield scratch
     finally:
-        database.session().execute_simple(drop)
+        drop_database(database.session(), name)
 
 
 def _beside(database: Database, name: str, settings: tuple[tuple[str, str], ...]) -> Database:
