@@ -13,6 +13,8 @@ from ops_local.database import DatabaseUrls
 from ops_local.postgres.server import EmbeddedPostgres
 from ops_pipeline.db import roles
 from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.db.driver.transaction import Transaction
+from ops_pipeline.db.migrations import history
 from ops_pipeline.db.migrations.runner import Runner
 from ops_pipeline.db.migrations.session import alone
 from ops_pipeline.errors import DatabaseUnavailable
@@ -85,6 +87,30 @@ def test_runs_that_start_together_apply_each_file_once(
             run.join()
     assert sorted(map(str, outcomes)) == ["0", "0", "0", "6"]
     assert len(applied_in(target_db)) == 6
+
+
+@pytest.mark.parametrize("step", ["run", "plan"])
+def test_a_run_that_another_one_overtakes_in_its_first_look_takes_it_for_no_stranger(
+    step: str,
+    empty_urls: DatabaseUrls,
+    target_db: Database,
+    write: Write,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = write(make="CREATE TABLE a (id int)")
+    looked = history.columns_of_history
+
+    def look_and_be_overtaken(tx: Transaction, place: str = history.HISTORY) -> set[str]:
+        columns = looked(tx, place)
+        monkeypatch.setattr(history, "columns_of_history", looked)
+        with closing(owner_of(empty_urls)) as other:
+            assert len(Runner(other, folder).up()) == 1
+        return columns
+
+    monkeypatch.setattr(history, "columns_of_history", look_and_be_overtaken)
+    runner = Runner(target_db, folder)
+    assert runner.up() == [] if step == "run" else len(runner.dry_run()) == 1
+    assert len(applied_in(target_db)) == 1
 
 
 def test_a_run_lets_go_of_its_lock(reader: Database, target_db: Database, write: Write) -> None:

@@ -13,7 +13,7 @@ from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.migrations.files import read_folder
 from ops_pipeline.db.migrations.plan import plan
 from ops_pipeline.db.migrations.runner import Runner
-from ops_pipeline.db.migrations.session import LOCK_WAIT_S, STATEMENT_S, alone
+from ops_pipeline.db.migrations.session import LIMITS, LOCK_WAIT_S, STATEMENT_S, alone
 from ops_pipeline.domain.operations.manifest import stage_named
 from ops_pipeline.errors import (
     CommitUnknown,
@@ -479,3 +479,15 @@ def test_our_own_migrations_are_in_order_and_the_writer_sees_themapplied_in(
     assert Runner(owner_db, MIGRATIONS).verify() == []
     with db.transaction() as tx:
         assert schema.missing_versions(tx) == ()
+
+
+def test_a_folder_that_is_not_in_order_is_told_though_the_database_does_not_answer(
+    tmp_path: Path,
+) -> None:
+    gone = target_from_url("postgresql://nobody@127.0.0.1:1/gone?sslmode=disable")
+    with closing(Database(gone, application_name="tests", limits=LIMITS)) as database:
+        with pytest.raises(MigrationRefused, match="holds no migration"):
+            Runner(database, tmp_path).up()
+        (tmp_path / "0001_a.sql").write_text("SELECT 1")
+        with pytest.raises(DatabaseUnavailable):
+            Runner(database, tmp_path).up()

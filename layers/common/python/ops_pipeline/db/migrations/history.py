@@ -51,6 +51,8 @@ _HISTORY_COLUMNS = """
 _ELSEWHERE = """
     SELECT CAST(to_regclass('schema_migrations') AS text) AS place
     WHERE to_regclass('schema_migrations') IS NOT NULL
+        -- Ours may have been made by another run since the look before.
+        AND to_regclass('schema_migrations') IS DISTINCT FROM to_regclass(:ours)
 """
 _UNSIGNED = "SELECT 1 AS found FROM public.schema_migrations WHERE checksum IS NULL LIMIT 1"
 # One value: a thousand rows take the driver longer than the server.
@@ -91,7 +93,7 @@ def read_history(tx: Transaction, *, create: bool = False) -> dict[str, Applied]
     """
     columns = columns_of_history(tx)
     if not columns:
-        for row in tx.rows(_ELSEWHERE):
+        for row in tx.rows(_ELSEWHERE, ours=HISTORY):
             raise MigrationRefused(_foreign(f"it is {row['place']}, ours is {HISTORY}"))
         if create:
             tx.script(_CREATE_HISTORY)

@@ -5,6 +5,7 @@ Lambda and the command line use this same code. One run at a time works on a dat
 
 import time
 from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +36,7 @@ from ops_pipeline.db.migrations.session import (
 )
 from ops_pipeline.db.migrations.state import (
     MigrationOptions,
+    State,
     plan_for,
     plans_for,
     problems_in,
@@ -143,8 +145,8 @@ class Runner:
             DatabaseUnavailable: no connection, or another run did not end in time.
             CommitUnknown: the connection broke at a COMMIT; the next run finds out.
         """
-        files = read_folder(self._folder)
-        if self._is_up_to_date(files):
+        files, state = self._read_both()
+        if self._is_up_to_date(files, state):
             return []
         with self._alone() as session:
             plans = plans_for(files, read_state(self._database), self._options)
@@ -174,17 +176,29 @@ class Runner:
                     f"baseline: {postgres_message(error)}; nothing changed"
                 ) from error
 
-    def _is_up_to_date(self, files: list[MigrationFile]) -> bool:
+    def _read_both(self) -> tuple[list[MigrationFile], State]:
+        """Folder and history, read side by side: most runs have nothing else to do.
+
+        What is wrong with the folder is told first, even when the database does not answer.
+        """
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            reading = beside.submit(read_folder, self._folder)
+            try:
+                with _own_failures():
+                    state = read_state(self._database)
+            finally:
+                files = reading.result()
+        return files, state
+
+    def _is_up_to_date(self, files: list[MigrationFile], state: State) -> bool:
         """Whether there is nothing to do, which takes no lock to see.
 
         Raises:
             MigrationRefused: nothing is pending, but files or history are not in order.
         """
-        with _own_failures():
-            state = read_state(self._database)
-            if self._database.pooled or any(file.version not in state.history for file in files):
-                return False
-            return not plans_for(files, state, self._options)
+        if self._database.pooled or any(file.version not in state.history for file in files):
+            return False
+        return not plans_for(files, state, self._options)
 
     @contextmanager
     def _alone(self) -> Iterator[MigrationSession]:

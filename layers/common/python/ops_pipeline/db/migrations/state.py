@@ -56,8 +56,9 @@ def read_state(database: Database, *, create: bool = False) -> State:
     try:
         with database.transaction() as tx:
             history = read_history(tx, create=create)
-            nothing = not history and not create and not columns_of_history(tx)
-            obstacle = what_is_there(tx) if nothing else None
+            obstacle = what_is_there(tx) if not history and not create else None
+            if obstacle is not None and columns_of_history(tx):
+                obstacle = None  # Ours: the history is there, or another run has just made it.
             state = State(history, partial_runs.read_partial_runs(tx), obstacle)
             if create:
                 partial_runs.ensure_table(tx)
