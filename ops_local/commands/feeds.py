@@ -17,6 +17,7 @@ from ops_local.feeds.starter import starter_feeds
 from ops_local.summary import Part
 from ops_pipeline.db import feeds
 from ops_pipeline.db.driver.connection import Row
+from ops_pipeline.domain.feeds.kinds import FEED_KINDS
 from ops_pipeline.domain.feeds.subscriptions import FeedSpec
 from ops_pipeline.runtime.wiring import Runtime
 from ops_pipeline.stages.operating import feed_setup
@@ -55,6 +56,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="hours after which its newest item is too old",
     )  # fmt: skip
     parser.add_argument("--terms", default="", help="what its publisher asks of readers")
+    parser.add_argument("--kind", choices=FEED_KINDS, default="news", help="what its document is")
     parser.add_argument("--off", action="store_true", help="do not fetch it yet")
     parser.add_argument("--contact", metavar="C", help='"Company Name admin@company.com"')
     _who_and_why(parser, "add")
@@ -81,6 +83,7 @@ def _contact_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _test_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", help="its address, subscribed or not")
+    parser.add_argument("--kind", choices=FEED_KINDS, default="news", help="what its document is")
     parser.add_argument("--contact", metavar="C", help="for this fetch; the stored one if omitted")
 
 
@@ -100,7 +103,8 @@ def _list(call: VerbCall) -> int:
 
 def _lines(row: Row) -> Iterator[str]:
     """A feed for a person; an address is too long for a column."""
-    yield f"{row['state']:<8}{row['source']}, every {row['poll_every_s']} s"
+    kind = "" if row["kind"] == "news" else f" ({row['kind']})"
+    yield f"{row['state']:<8}{row['source']}{kind}, every {row['poll_every_s']} s"
     yield f"        {row['url']}"
     if row["failures_in_a_row"]:
         yield f"        failed {row['failures_in_a_row']} times in a row: {row['last_error']}"
@@ -125,6 +129,7 @@ def _add(call: VerbCall) -> int:
         poll_every_s=args.poll_every,
         max_age_h=args.max_age,
         terms=args.terms,
+        kind=args.kind,
     )
     return _changed(call, "add", wanted=[spec], contact=args.contact)
 
@@ -213,7 +218,13 @@ def _at_stack(call: VerbCall, stack: str) -> dict[str, Any]:
 def _from_here(call: VerbCall) -> Any:
     contact = call.args.contact or _stored_contact(call)
     with closing(Runtime(call.variables, call.clock)) as runtime:
-        return try_feed(call.args.url, feed=runtime.feed, clock=runtime.clock, contact=contact)
+        return try_feed(
+            call.args.url,
+            feed=runtime.feed,
+            clock=runtime.clock,
+            contact=contact,
+            kind=call.args.kind,
+        )
 
 
 def _stored_contact(call: VerbCall) -> str | None:

@@ -113,6 +113,7 @@ def _feeds(state: DeploymentState) -> Iterator[str]:
             "poll_every_s": feed.poll_every_s,
             "max_age_h": feed.max_age_h,
             "terms": feed.terms,
+            "kind": feed.kind,
         }
         yield "[[feeds.feed]]\n"
         yield from (f"{name} = {_text(value)}\n" for name, value in said.items())

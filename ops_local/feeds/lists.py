@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers.expat import ExpatError, ParserCreate
 
+from ops_pipeline.domain.feeds.kinds import FEED_KINDS, FeedKind
 from ops_pipeline.domain.feeds.subscriptions import FeedSpec
 from ops_pipeline.errors import InvalidInput
 
-COLUMNS = ("url", "source", "active", "poll_every_s", "max_age_h", "terms")
+COLUMNS = ("url", "source", "active", "poll_every_s", "max_age_h", "terms", "kind")
 _YES, _NO = frozenset({"true", "yes", "1", ""}), frozenset({"false", "no", "0"})
 _MOST_BYTES = 4 * 2**20
 
@@ -70,8 +71,17 @@ def _spec(row: Mapping[str | None, str | None]) -> FeedSpec:
         source=text["source"],
         active=text["active"].casefold() in _YES,
         terms=text["terms"],
+        kind=_kind(text["kind"]),
         **numbers,
     )
+
+
+def _kind(written: str) -> FeedKind:
+    named = written.casefold() or "news"
+    for kind in FEED_KINDS:
+        if kind == named:
+            return kind
+    raise ValueError(f"kind: {written!r} is none of {', '.join(FEED_KINDS)}")
 
 
 def _opml(path: Path) -> FeedList:

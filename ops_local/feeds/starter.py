@@ -18,6 +18,7 @@ def starter_feeds() -> list[FeedSpec]:
             poll_every_s=feed["poll_every_s"],
             max_age_h=feed["max_age_h"],
             terms=feed["terms"],
+            kind=feed.get("kind", "news"),
         )
         for feed in tomllib.loads(_FILE.read_text(encoding="utf-8"))["feed"]
     ]

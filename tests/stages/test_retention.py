@@ -70,6 +70,11 @@ ROWS: Mapping[Table, str] = {
                 CAST(:at AS timestamptz), CAST(:at AS timestamptz))
             RETURNING run_id)
         INSERT INTO run_timings SELECT run_id, 1, 5 FROM run""",
+    "trading_halts": """
+        INSERT INTO trading_halts
+            (ticker, source, reason, halted_at, resumed_at, seen_at, listed_at)
+        VALUES ('SPY', 'nasdaq_halts', 'T1', CAST(:at AS timestamptz), CAST(:at AS timestamptz),
+            CAST(:at AS timestamptz), CAST(:at AS timestamptz))""",
     "unbooked_facts": """
         INSERT INTO unbooked_facts VALUES ('large', 'fill', md5(:at), 'SPY', 'unknown', '{}',
             CAST(:at AS timestamptz), CAST(:at AS timestamptz), CAST(:at AS timestamptz),

@@ -4,6 +4,7 @@ import hashlib
 from datetime import UTC, datetime
 
 from ops_pipeline.db.driver.connection import Database, Transaction
+from ops_pipeline.domain.feeds.kinds import FeedKind
 from ops_pipeline.domain.feeds.subscriptions import FeedSpec
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.errors import InvalidInput
@@ -42,13 +43,13 @@ def store_item(tx: Transaction, number: int, fetched_at: datetime, **fields: obj
     )
 
 
-def subscribe(tx: Transaction, *, url: str, source: str) -> None:
+def subscribe(tx: Transaction, *, url: str, source: str, kind: FeedKind = "news") -> None:
     """Add a feed, or switch it on again.
 
     Raises:
         InvalidInput: it is not taken.
     """
-    plan = feed_setup.plan_additions(tx, [FeedSpec(url, source)])
+    plan = feed_setup.plan_additions(tx, [FeedSpec(url, source, kind=kind)])
     if plan.refused:
         raise InvalidInput(plan.refused[url])
     feed_setup.apply(tx, plan, ADDED)

@@ -47,15 +47,10 @@ def parse_feed(body: bytes, *, content_type: str | None, url: str, most_entries:
     Raises:
         FeedUnavailable: the bytes are not a feed, or the parser failed.
     """
-    begins = body[:_BEGINNING].lstrip(b"\xef\xbb\xbf \t\r\n")
+    begins = _beginning(body)
     if begins[:1] in (b"{", b"["):
         return _newest(_json_entries(body), most_entries, 0)
-    if not begins and len(body) <= _BEGINNING:
-        raise FeedUnavailable("the answer is no feed: it is empty")
-    if _PAGE.match(begins):
-        raise FeedUnavailable(
-            f"the answer is no feed but a web page{_title(body)}, perhaps to block us"
-        )
+    _refuse_page(body, begins)
     headers = {"content-location": url} | ({"content-type": content_type} if content_type else {})
     few = bounded(body)
     try:
@@ -68,6 +63,27 @@ def parse_feed(body: bytes, *, content_type: str | None, url: str, most_entries:
     if not parsed.get("version") and not parsed.entries:
         raise FeedUnavailable("the answer is no feed")
     return _newest([_entry(entry) for entry in parsed.entries], most_entries, few.cut)
+
+
+def refuse_what_is_no_list(body: bytes) -> None:
+    """Refuse an empty answer, a web page and JSON. Raises FeedUnavailable."""
+    begins = _beginning(body)
+    if begins[:1] in (b"{", b"["):
+        raise FeedUnavailable("the answer is no feed: JSON of another kind")
+    _refuse_page(body, begins)
+
+
+def _beginning(body: bytes) -> bytes:
+    return body[:_BEGINNING].lstrip(b"\xef\xbb\xbf \t\r\n")
+
+
+def _refuse_page(body: bytes, begins: bytes) -> None:
+    if not begins and len(body) <= _BEGINNING:
+        raise FeedUnavailable("the answer is no feed: it is empty")
+    if _PAGE.match(begins):
+        raise FeedUnavailable(
+            f"the answer is no feed but a web page{_title(body)}, perhaps to block us"
+        )
 
 
 def _title(page: bytes) -> str:

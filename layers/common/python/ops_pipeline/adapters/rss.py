@@ -1,17 +1,24 @@
 """News feeds over HTTP: entries, or FeedUnavailable with the reason."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ops_pipeline.adapters.feed_http import FeedHttp, is_downgrade
 from ops_pipeline.adapters.feed_logins import FeedLogins
 from ops_pipeline.adapters.feed_parser import ParsedFeed, parse_feed
+from ops_pipeline.adapters.market_state.halt_documents import parse_nasdaq, parse_nyse
 from ops_pipeline.adapters.permitted_addresses import Network, PermittedAddresses, Resolve
+from ops_pipeline.domain.feeds.kinds import HaltFeedKind, lists_halts
 from ops_pipeline.domain.feeds.subscriptions import needs_contact
+from ops_pipeline.domain.market_state.trading_halts import HaltList
 from ops_pipeline.domain.news.items import FeedDocument, FeedState
 from ops_pipeline.domain.news.sites import has_login
 from ops_pipeline.errors import FeedUnavailable
 
 _LONGEST_VALIDATOR = 500
+_HALTS: Mapping[HaltFeedKind, Callable[[bytes], HaltList]] = {
+    "nasdaq_halts": parse_nasdaq,
+    "nyse_halts": parse_nyse,
+}
 
 
 class RssFeed:
@@ -73,16 +80,16 @@ class RssFeed:
             subscribed=state.url,
             contact=state.contact,
         )
-        parsed = (
-            ParsedFeed((), 0)
-            if answer.not_modified
-            else parse_feed(
+        parsed, halts = ParsedFeed((), 0), None
+        if not answer.not_modified and lists_halts(state.kind):
+            halts = _HALTS[state.kind](answer.body)
+        elif not answer.not_modified:
+            parsed = parse_feed(
                 answer.body,
                 content_type=answer.headers.get("Content-Type"),
                 url=state.url,
                 most_entries=self._most_entries,
             )
-        )
         return FeedDocument(
             parsed.entries,
             cut=parsed.cut,
@@ -90,6 +97,7 @@ class RssFeed:
             last_modified=_validator(answer.headers.get("Last-Modified")),
             not_modified=answer.not_modified,
             moved_to=answer.moved_to or moved_to,
+            halts=halts,
         )
 
 

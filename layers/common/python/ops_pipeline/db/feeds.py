@@ -11,11 +11,12 @@ from ops_pipeline.domain.news.items import FeedDocument, FeedState
 
 # Validators and what its server said last are kept; what keeps it from being asked is not.
 _WRITE = """
-INSERT INTO feed_state AS known (url, source, active, poll_every_s, max_age_h, terms, subscribed_at)
-VALUES (:url, :source, :active, :poll_every_s, :max_age_h, :terms, :now)
+INSERT INTO feed_state AS known
+    (url, source, active, poll_every_s, max_age_h, terms, kind, subscribed_at)
+VALUES (:url, :source, :active, :poll_every_s, :max_age_h, :terms, :kind, :now)
 ON CONFLICT (url) DO UPDATE SET source = excluded.source, active = excluded.active,
     removed = false, poll_every_s = excluded.poll_every_s, max_age_h = excluded.max_age_h,
-    terms = excluded.terms,
+    terms = excluded.terms, kind = excluded.kind,
     next_try_at = CASE WHEN known.active THEN known.next_try_at END,
     subscribed_at = CASE WHEN known.active OR NOT excluded.active
         THEN known.subscribed_at ELSE excluded.subscribed_at END
@@ -24,7 +25,7 @@ ON CONFLICT (url) DO UPDATE SET source = excluded.source, active = excluded.acti
 _REMOVE = "UPDATE feed_state SET active = false, removed = true WHERE url = :url"
 
 _STORED = """
-SELECT url, source, active, poll_every_s, max_age_h, terms, removed FROM feed_state
+SELECT url, source, active, poll_every_s, max_age_h, terms, kind, removed FROM feed_state
 ORDER BY url COLLATE "C"
 """
 
@@ -32,7 +33,7 @@ _LIST = """
 SELECT source, url,
     CASE WHEN removed THEN 'removed' WHEN active THEN 'on' ELSE 'off' END AS state,
     poll_every_s, max_age_h, last_succeeded_at, newest_item_at, last_items, failures_in_a_row,
-    last_error, next_try_at, terms
+    last_error, next_try_at, terms, kind
 FROM feed_state
 WHERE NOT removed OR CAST(:removed_too AS boolean)
 ORDER BY active DESC, removed, source COLLATE "C", url COLLATE "C"
@@ -47,7 +48,7 @@ ON CONFLICT (one_row) DO UPDATE SET contact = excluded.contact, set_at = exclude
 
 _DUE = """
 SELECT url, source, etag, last_modified, failures_in_a_row, moved_to, poll_every_s,
-    last_fetched_at, (SELECT contact FROM feed_contact) AS contact
+    last_fetched_at, kind, (SELECT contact FROM feed_contact) AS contact
 FROM feed_state
 WHERE active AND (next_try_at IS NULL OR next_try_at <= :tick)
 ORDER BY last_fetched_at NULLS FIRST, url COLLATE "C"
@@ -124,6 +125,7 @@ def feed_succeeded(
     Args:
         newest: The newest plausible publication time in the document; None without any.
     """
+    halts = document.halts
     tx.enqueue(
         _SUCCEEDED,
         url=url,
@@ -132,7 +134,7 @@ def feed_succeeded(
         etag=document.etag,
         last_modified=document.last_modified,
         moved_to=document.moved_to,
-        items=len(document.entries) + document.cut,
+        items=len(document.entries) + document.cut + (len(halts.notices) if halts else 0),
         newest=newest,
     )
 

@@ -8,6 +8,7 @@ from ops_pipeline.db import accounts, regime
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.operations import alerts, comparisons, health, invariants, news_health
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
+from ops_pipeline.domain.feeds.kinds import lists_halts
 from ops_pipeline.domain.market import Session, new_york_day
 from ops_pipeline.domain.operations.alerts import Alert, AlertKey
 from ops_pipeline.domain.operations.health import (
@@ -171,7 +172,7 @@ def _configured(tx: Transaction, tick: datetime) -> dict[str, bool]:
 
 def _stale(tx: Transaction, tick: datetime, session: Session | None) -> list[Finding]:
     newest = health.newest_minutes(tx, until=tick)
-    if not news_health.feeds_on(tx):
+    if all(lists_halts(feed.kind) for feed in news_health.feeds_on(tx)):
         # One alert says it.
         del newest[NEWS_TABLE]
     return stale_outputs(tick, session, newest)

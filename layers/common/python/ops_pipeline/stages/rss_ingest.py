@@ -9,6 +9,7 @@ from pydantic import Field
 from ops_pipeline.db import feeds, news
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.runs import UnitsOfWork
+from ops_pipeline.domain.feeds.kinds import lists_halts
 from ops_pipeline.domain.feeds.polling import NO_PACE, HostPace, is_due, starts
 from ops_pipeline.domain.news.feed_pauses import pause_after
 from ops_pipeline.domain.news.identity import newest_claim, news_items
@@ -18,6 +19,7 @@ from ops_pipeline.errors import FeedUnavailable
 from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.ports import Clock, NewsFeed
 from ops_pipeline.stages.feed_fetching import fetched
+from ops_pipeline.stages.market_state.halt_lists import HaltKeeper, KeptHalts
 from ops_pipeline.stages.operating.feed_trial import FeedTrial, try_feed
 from ops_pipeline.stages.request import TickRequest, TrialRequest
 
@@ -47,7 +49,8 @@ class Outcome:
     storing it fails, or, without guid, link and title, `unidentified`. Stored ones without
     a publication time are `undated` when the feed gives none, `implausible_times`
     otherwise. `postponed_feeds` were not reached in time; `cut` were left out of `seen`, as
-    a feed served more than are kept, at once or in a day.
+    a feed served more than are kept, at once or in a day. `halts` counts rows of trading
+    halts that are new, differ or stand, `halts_rejected` those that were not legible.
     """
 
     feeds: int = 0
@@ -62,6 +65,8 @@ class Outcome:
     cut: int = 0
     implausible_times: int = 0
     undated: int = 0
+    halts: int = 0
+    halts_rejected: int = 0
 
 
 def run(
@@ -91,6 +96,11 @@ def run(
     ):
         if answer is None:
             outcome = replace(outcome, postponed_feeds=outcome.postponed_feeds + 1)
+        elif isinstance(answer, FeedDocument) and lists_halts(state.kind):
+            kept = HaltKeeper(db, state, state.kind, answer, clock.now()).keep()
+            if kept.failed is not None:
+                _note_failure(db, state, kept.failed, request.tick, clock.now())
+            outcome = _added(outcome, _of_halts(answer, kept))
         elif isinstance(answer, FeedDocument):
             outcome = _added(outcome, _keep(db, state, answer, tick=request.tick, now=clock.now()))
         else:
@@ -103,8 +113,19 @@ def look(url: str, *, db: UnitsOfWork, feed: NewsFeed, clock: Clock) -> FeedTria
     """Fetch one feed, subscribed or not, and say what it serves; stores nothing."""
     with db.transaction() as tx:
         contact, known = feeds.contact(tx), feeds.stored(tx).get(url)
-    most_h = {} if known is None else {"max_age_h": known.spec.max_age_h}
-    return try_feed(url, feed=feed, clock=clock, contact=contact, **most_h)
+    if known is None:
+        return try_feed(url, feed=feed, clock=clock, contact=contact)
+    age_h, kind = known.spec.max_age_h, known.spec.kind
+    return try_feed(url, feed=feed, clock=clock, contact=contact, max_age_h=age_h, kind=kind)
+
+
+def _of_halts(document: FeedDocument, kept: KeptHalts) -> Outcome:
+    return Outcome(
+        not_modified=int(document.not_modified),
+        failed_feeds=int(kept.failed is not None),
+        halts=kept.stored,
+        halts_rejected=kept.rejected,
+    )
 
 
 def _added(one: Outcome, other: Outcome) -> Outcome:

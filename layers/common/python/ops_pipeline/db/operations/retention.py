@@ -67,6 +67,14 @@ DELETE FROM unbooked_facts WHERE ctid = ANY(ARRAY(
     WHERE resolved_at < :before ORDER BY resolved_at LIMIT :most))
 """
 
+# One that stands is still a reason to refuse.
+_TRADING_HALTS = """
+DELETE FROM trading_halts WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM trading_halts
+    WHERE seen_at < :before AND coalesce(resumed_at, unlisted_at) < :before
+    ORDER BY seen_at LIMIT :most))
+"""
+
 STATEMENTS: Mapping[Table, str] = {
     "broker_comparisons": _BROKER_COMPARISONS,
     "inbound_events_raw": _INBOUND_EVENTS,
@@ -78,6 +86,7 @@ STATEMENTS: Mapping[Table, str] = {
     "pipeline_runs": _PIPELINE_RUNS,
     "position_telemetry": _POSITION_TELEMETRY,
     "signal_evaluations": _SIGNAL_EVALUATIONS,
+    "trading_halts": _TRADING_HALTS,
     "unbooked_facts": _UNBOOKED_FACTS,
 }
 

@@ -13,6 +13,7 @@ from ops_pipeline.domain.deployment.account_limits import (
 from ops_pipeline.domain.deployment.modes import MODES, NO_REAL_MONEY, Mode
 from ops_pipeline.domain.deployment.secrets import secrets_in
 from ops_pipeline.domain.deployment.tables import TableReader
+from ops_pipeline.domain.feeds.kinds import FEED_KINDS, FeedKind
 from ops_pipeline.domain.feeds.subscriptions import (
     USUAL_AGE_H,
     USUAL_POLL_S,
@@ -162,6 +163,7 @@ def _feed(table: TableReader) -> FeedSpec:
         poll_every_s=table.whole("poll_every_s", USUAL_POLL_S),
         max_age_h=table.whole("max_age_h", USUAL_AGE_H),
         terms=table.text("terms"),
+        kind=_feed_kind(table),
     )
     table.done()
     # Whether its server wants a contact is asked where the stored one is known.
@@ -169,6 +171,11 @@ def _feed(table: TableReader) -> FeedSpec:
     if problem is not None:
         table.problems.append(f"{table.path}: {problem}")
     return feed
+
+
+def _feed_kind(table: TableReader) -> FeedKind:
+    named = table.text("kind", "news", one_of=FEED_KINDS)
+    return next((kind for kind in FEED_KINDS if kind == named), "news")
 
 
 def _tickers(file: TableReader) -> tuple[str, ...] | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
+from ops_pipeline.domain.feeds.kinds import FEED_KINDS, FeedKind
 from ops_pipeline.domain.legible import is_legible
 from ops_pipeline.domain.news.sites import has_login, site_of
 
@@ -41,6 +42,7 @@ class FeedSpec:
         poll_every_s: Shortest time between two fetches, seconds, from 60 to 86,400.
         max_age_h: Hours after which its newest item is too old for a feed that is alive.
         terms: What its publisher asks of readers, as far as known.
+        kind: What its document is.
     """
 
     url: str
@@ -49,6 +51,7 @@ class FeedSpec:
     poll_every_s: int = USUAL_POLL_S
     max_age_h: int = USUAL_AGE_H
     terms: str = ""
+    kind: FeedKind = "news"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,8 @@ def problem_with(spec: FeedSpec, contact: str | None) -> str | None:
     """
     if (problem := problem_with_url(spec.url) or _problem_with_words(spec)) is not None:
         return problem
+    if spec.kind not in FEED_KINDS:
+        return f"its kind must be one of {', '.join(FEED_KINDS)}"
     if not LEAST_POLL_S <= spec.poll_every_s <= MOST_POLL_S:
         return f"it can be asked every {LEAST_POLL_S} to {MOST_POLL_S} seconds"
     if not LEAST_AGE_H <= spec.max_age_h <= MOST_AGE_H:

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from ops_pipeline.domain.feeds.kinds import FeedKind
+from ops_pipeline.domain.market_state.trading_halts import HaltList
 from ops_pipeline.domain.news.time_zones import TimeNote, TimeProblem
 
 Label = Literal["positive", "neutral", "negative"]
@@ -31,6 +33,7 @@ class FeedState:
     poll_every_s: int = 60
     last_fetched_at: datetime | None = None
     contact: str | None = None
+    kind: FeedKind = "news"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,8 @@ class FeedEntry:
 class FeedDocument:
     """One response of a feed's server; `not_modified` means 304 and no entries.
 
-    `cut` counts older entries that were served and not kept.
+    `cut` counts older entries that were served and not kept. `halts` is what a feed of halts
+    serves in place of entries.
     """
 
     entries: tuple[FeedEntry, ...]
@@ -61,6 +65,7 @@ class FeedDocument:
     not_modified: bool = False
     moved_to: str | None = None
     cut: int = 0
+    halts: HaltList | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ops_pipeline.domain.feeds.kinds import FeedKind, lists_halts
 from ops_pipeline.domain.operations.alerts import AlertKind
 from ops_pipeline.domain.operations.health import EVERYTHING, Finding
 
@@ -37,6 +38,7 @@ class WatchedFeed:
     subscribed_at: datetime | None
     newest_item_at: datetime | None
     last_items: int | None
+    kind: FeedKind = "news"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def news_findings(
 ) -> list[Finding]:
     """One finding for each feed and check that fails, and whether there are feeds at all."""
     on = {feed.url: feed for feed in feeds}
-    found = [_no_feeds(len(feeds))]
+    found = [_no_feeds(len([it for it in feeds if not lists_halts(it.kind)]))]
     for feed in feeds:
         found += [it for it in (_failing(tick, feed), _old(tick, feed)) if it is not None]
     found += [_undated(on[it.url], it) for it in times if it.url in on and _tells_no_times(it)]

@@ -23,6 +23,7 @@ Table = Literal[
     "pipeline_runs",
     "position_telemetry",
     "signal_evaluations",
+    "trading_halts",
     "unbooked_facts",
 ]
 
@@ -44,6 +45,8 @@ KEPT_DAYS: Mapping[Table, int] = MappingProxyType(
         # Resolved ones.
         "unbooked_facts": 400,
         "broker_comparisons": 90,
+        # Those that have ended.
+        "trading_halts": 180,
     }
 )
 

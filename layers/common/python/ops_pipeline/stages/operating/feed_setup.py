@@ -17,6 +17,7 @@ from ops_pipeline.db.operations import operator as actions
 from ops_pipeline.db.operations.operator import OperatorAction
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain.feeds import subscriptions
+from ops_pipeline.domain.feeds.kinds import FeedKind
 from ops_pipeline.domain.feeds.subscriptions import (
     USUAL_AGE_H,
     USUAL_POLL_S,
@@ -91,6 +92,7 @@ class RequestedFeed(BaseModel):
     poll_every_s: int = USUAL_POLL_S
     max_age_h: int = USUAL_AGE_H
     terms: str = ""
+    kind: FeedKind = "news"
 
 
 class RequestedFeeds(BaseModel):

@@ -4,9 +4,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from ops_pipeline.domain.feeds.kinds import FeedKind
 from ops_pipeline.domain.feeds.subscriptions import USUAL_AGE_H, problem_with_url
+from ops_pipeline.domain.market_state.trading_halts import HaltList
 from ops_pipeline.domain.news.identity import newest_claim, news_items
-from ops_pipeline.domain.news.items import FeedState, NewsItem
+from ops_pipeline.domain.news.items import FeedDocument, FeedState, NewsItem
 from ops_pipeline.errors import FeedUnavailable
 from ops_pipeline.ports import Clock, NewsFeed
 
@@ -27,6 +29,7 @@ class FeedTrial:
         problems: What a person should look at before switching it on.
         headlines: The first ones.
         moved_to: Where it moved for good.
+        halts: Of a list of trading halts, how many it names; None where it is none.
     """
 
     failed: str | None = None
@@ -37,25 +40,35 @@ class FeedTrial:
     problems: list[str] = field(default_factory=list)
     headlines: list[str] = field(default_factory=list)
     moved_to: str | None = None
+    halts: int | None = None
 
 
 def try_feed(
-    url: str, *, feed: NewsFeed, clock: Clock, contact: str | None, max_age_h: int = USUAL_AGE_H
+    url: str,
+    *,
+    feed: NewsFeed,
+    clock: Clock,
+    contact: str | None,
+    max_age_h: int = USUAL_AGE_H,
+    kind: FeedKind = "news",
 ) -> FeedTrial:
     """Fetch it as if it had never been fetched.
 
     Args:
         contact: Whom its server may write to, None when nobody said.
         max_age_h: How old its newest item may be.
+        kind: What its document is taken for.
     """
     if (why := problem_with_url(url)) is not None:
         return FeedTrial(failed=f"{url}: {why}")
-    state = FeedState(url=url, source="trial", contact=contact)
+    state = FeedState(url=url, source="trial", contact=contact, kind=kind)
     try:
         document = feed.fetch(state)
     except FeedUnavailable as error:
         return FeedTrial(failed=str(error))
     now = clock.now()
+    if document.halts is not None:
+        return _of_halts(document, document.halts)
     items = news_items(document.entries, state, now)
     newest = newest_claim(items)
     undated = Counter(str(it.publication.reason) for it in items if it.publication.at is None)
@@ -67,6 +80,18 @@ def try_feed(
         problems=_problems(items, undated, newest, now - timedelta(hours=max_age_h)),
         headlines=[it.title for it in items if it.title][:_SHOWN],
         moved_to=document.moved_to,
+    )
+
+
+def _of_halts(document: FeedDocument, told: HaltList) -> FeedTrial:
+    newest = max((it.halted_at for it in told.notices), default=None)
+    return FeedTrial(
+        items=len(told.notices),
+        newest_at=newest.isoformat() if newest else None,
+        problems=[] if told.complete else [*told.illegible, "the list is not complete"],
+        headlines=[f"{it.ticker} {it.reason}" for it in told.notices[:_SHOWN]],
+        moved_to=document.moved_to,
+        halts=len(told.notices),
     )
 
 

@@ -1,0 +1,1 @@
+"""Halts of trading and dates of events, as they are stored."""

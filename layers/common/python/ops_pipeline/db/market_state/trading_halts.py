@@ -1,0 +1,139 @@
+"""Stored halts of trading: what exchanges list, and tickers that fell silent."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from ops_pipeline.db.driver.connection import Row, Transaction
+from ops_pipeline.domain.market_state.trading_halts import (
+    EVERY_TICKER,
+    HaltNotice,
+    HaltSource,
+    TradingHalt,
+)
+
+# A halt that has ended is told again each minute of the day and changes nothing.
+_LIST = """
+INSERT INTO trading_halts AS stored
+    (ticker, source, reason, halted_at, resumed_at, seen_at, listed_at, feed_url)
+SELECT ticker, :source, reason, halted_at, resumed_at, :now, :now, CAST(:feed_url AS text)
+FROM json_to_recordset(CAST(:rows AS json)) AS told (
+    ticker text, reason text, halted_at timestamptz, resumed_at timestamptz)
+ON CONFLICT (ticker, source, halted_at) DO UPDATE SET
+    reason = excluded.reason, resumed_at = excluded.resumed_at, listed_at = excluded.listed_at,
+    unlisted_at = NULL, feed_url = excluded.feed_url
+WHERE excluded.resumed_at IS NULL
+    OR (stored.reason, stored.resumed_at, stored.unlisted_at)
+        IS DISTINCT FROM (excluded.reason, excluded.resumed_at, NULL)
+"""
+
+_SAME = """
+UPDATE trading_halts SET listed_at = :now
+WHERE feed_url = :feed_url AND resumed_at IS NULL AND unlisted_at IS NULL
+"""
+
+_UNLIST = """
+UPDATE trading_halts SET unlisted_at = :now
+WHERE feed_url = :feed_url AND resumed_at IS NULL AND unlisted_at IS NULL AND listed_at < :now
+"""
+
+_SEEN = """
+SELECT count(*) AS seen FROM trading_halts WHERE feed_url = :feed_url AND seen_at > :since
+"""
+
+COLUMNS = "ticker, source, reason, halted_at, resumed_at, listed_at, unlisted_at"
+
+# Those that may hold, or ended a moment ago; whether they do is for the domain to say.
+_CURRENT = f"""
+SELECT {COLUMNS} FROM trading_halts
+WHERE ticker = ANY(CAST(:tickers AS text[]))
+  AND (coalesce(resumed_at, unlisted_at) IS NULL OR coalesce(resumed_at, unlisted_at) > :since)
+ORDER BY halted_at, ticker COLLATE "C", source COLLATE "C"
+"""
+
+_SILENCE_BEGINS = """
+INSERT INTO trading_halts (ticker, source, reason, halted_at, seen_at, listed_at)
+VALUES (:ticker, 'silence', :reason, :halted_at, :now, :now)
+ON CONFLICT (ticker, source, halted_at) DO UPDATE SET listed_at = excluded.listed_at
+"""
+
+_SILENCE_ENDS = """
+UPDATE trading_halts SET resumed_at = greatest(halted_at, CAST(:at AS timestamptz))
+WHERE ticker = :ticker AND source = 'silence' AND resumed_at IS NULL
+"""
+
+_SILENT = """
+SELECT ticker FROM trading_halts
+WHERE source = 'silence' AND resumed_at IS NULL AND unlisted_at IS NULL
+ORDER BY ticker COLLATE "C"
+"""
+
+
+def list_them(
+    tx: Transaction,
+    source: HaltSource,
+    feed_url: str,
+    notices: Sequence[HaltNotice],
+    *,
+    complete: bool,
+    now: datetime,
+) -> int:
+    """Store what an exchange lists; what a complete list lacks is listed no more.
+
+    Returns how many rows are new or differ; a halt that stands is counted each time.
+    """
+    rows = json.dumps([_row(notice) for notice in notices])
+    stored = tx.execute(_LIST, source=source, feed_url=feed_url, rows=rows, now=now)
+    if complete:
+        tx.enqueue(_UNLIST, feed_url=feed_url, now=now)
+    return stored
+
+
+def list_unchanged(tx: Transaction, feed_url: str, *, now: datetime) -> None:
+    """Its server says that the list is the one it sent last."""
+    tx.enqueue(_SAME, feed_url=feed_url, now=now)
+
+
+def seen_since(tx: Transaction, feed_url: str, since: datetime) -> int:
+    """How many halts of a feed were first read since then."""
+    row = tx.one(_SEEN, feed_url=feed_url, since=since)
+    return int(row["seen"]) if row else 0
+
+
+def current(
+    tx: Transaction, tickers: Iterable[str], *, now: datetime, cooling: timedelta = timedelta()
+) -> list[TradingHalt]:
+    """The halts of these tickers and of the whole market that hold, or ended within `cooling`."""
+    asked = sorted({*tickers, EVERY_TICKER})
+    rows = tx.rows(_CURRENT, tickers=asked, since=now - cooling)
+    found = [read(row) for row in rows]
+    return [halt for halt in found if halt.holds(now) or halt.cools(now, cooling)]
+
+
+def read(row: Row) -> TradingHalt:
+    return TradingHalt(**row)
+
+
+def silence_began(
+    tx: Transaction, ticker: str, *, reason: str, halted_at: datetime, now: datetime
+) -> None:
+    tx.enqueue(_SILENCE_BEGINS, ticker=ticker, reason=reason, halted_at=halted_at, now=now)
+
+
+def silence_ended(tx: Transaction, ticker: str, *, at: datetime) -> None:
+    tx.enqueue(_SILENCE_ENDS, ticker=ticker, at=at)
+
+
+def silent_tickers(tx: Transaction) -> list[str]:
+    """The tickers of which a silence stands."""
+    return [row["ticker"] for row in tx.rows(_SILENT)]
+
+
+def _row(notice: HaltNotice) -> dict[str, str | None]:
+    ends = notice.resumed_at
+    return {
+        "ticker": notice.ticker,
+        "reason": notice.reason,
+        "halted_at": notice.halted_at.isoformat(),
+        "resumed_at": None if ends is None else ends.isoformat(),
+    }

@@ -1,0 +1,1 @@
+"""Whether trading goes on: halts of tickers, silences, dates of events."""

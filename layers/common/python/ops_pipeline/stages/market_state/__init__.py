@@ -1,0 +1,1 @@
+"""Halts of trading: stored and watched."""

@@ -1,0 +1,186 @@
+"""Halt documents into trading_halts, through the code that fetches feeds."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ops_pipeline.db.driver.connection import Database, Row
+from ops_pipeline.db.market_state import trading_halts
+from ops_pipeline.domain.feeds.kinds import FeedKind
+from ops_pipeline.domain.market_state.trading_halts import HaltList, HaltNotice, TradingHalt
+from ops_pipeline.domain.news.items import FeedDocument, FeedState
+from ops_pipeline.stages import rss_ingest
+from ops_pipeline.stages.market_state.halt_lists import HaltKeeper
+from ops_pipeline.stages.request import TickRequest
+from tests.support.fakes import FixedClock
+from tests.support.feed_server import FeedServer, Page, feed_server, item, local_feed, rss
+from tests.support.halt_pages import HaltRow, nasdaq, nyse
+from tests.support.subscribing import subscribe
+
+TICK = datetime(2026, 2, 4, 14, 32, tzinfo=UTC)
+HALTED = datetime(2026, 2, 4, 14, 31, 5, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+URL = "https://halts.example/list"
+
+
+@pytest.fixture
+def server() -> Iterator[FeedServer]:
+    with feed_server() as running:
+        yield running
+
+
+def add(db: Database, server: FeedServer, page: Page, kind: FeedKind = "nasdaq_halts") -> str:
+    url = server.put(f"/{kind}", page)
+    with db.transaction() as tx:
+        subscribe(tx, url=url, source=kind, kind=kind)
+    return url
+
+
+def ingest(db: Database, minutes: int = 0) -> rss_ingest.Outcome:
+    tick = TICK + minutes * MINUTE
+    clock = FixedClock(tick + timedelta(seconds=2))
+    feed = local_feed(total_s=2)
+    return rss_ingest.run(TickRequest(tick=tick), db=db, feed=feed, clock=clock)
+
+
+def stored(db: Database) -> list[Row]:
+    with db.transaction() as tx:
+        return tx.rows(f"SELECT {trading_halts.COLUMNS} FROM trading_halts ORDER BY ticker, source")
+
+
+def holding(db: Database, ticker: str, minutes: int = 0) -> list[TradingHalt]:
+    with db.transaction() as tx:
+        return trading_halts.current(tx, [ticker], now=TICK + minutes * MINUTE)
+
+
+@pytest.mark.parametrize(("kind", "page"), [("nasdaq_halts", nasdaq), ("nyse_halts", nyse)])
+def test_a_halt_is_stored_with_reason_time_and_source(
+    db: Database, server: FeedServer, kind: FeedKind, page: Callable[[Sequence[HaltRow]], bytes]
+) -> None:
+    add(db, server, Page(page([HaltRow()])), kind)
+    assert ingest(db).halts == 1
+    [row] = stored(db)
+    assert (row["ticker"], row["reason"], row["halted_at"]) == ("AAA", "T1", HALTED)
+    assert (row["source"], row["resumed_at"]) == (kind, None)
+    assert [halt.ticker for halt in holding(db, "AAA")] == ["AAA"]
+    assert holding(db, "BBB") == []
+
+
+def test_the_same_list_again_stores_nothing_twice(db: Database, server: FeedServer) -> None:
+    add(db, server, Page(nasdaq([HaltRow()])))
+    ingest(db)
+    ingest(db, 1)
+    [row] = stored(db)
+    assert row["listed_at"] == TICK + MINUTE + timedelta(seconds=2)
+
+
+def test_a_resumption_ends_it_at_its_time(db: Database, server: FeedServer) -> None:
+    add(db, server, Page(nasdaq([HaltRow()])))
+    ingest(db)
+    resumes = HaltRow(resumption_day="02/04/2026", resumption_time="09:40:00")
+    server.put("/nasdaq_halts", Page(nasdaq([resumes])))
+    ingest(db, 1)
+    assert holding(db, "AAA", 7)
+    assert not holding(db, "AAA", 8)
+
+
+def test_a_halt_that_is_listed_no_more_has_ended(db: Database, server: FeedServer) -> None:
+    add(db, server, Page(nasdaq([HaltRow(), HaltRow("BBB")])))
+    ingest(db)
+    server.put("/nasdaq_halts", Page(nasdaq([HaltRow("BBB")])))
+    ingest(db, 1)
+    assert not holding(db, "AAA", 2)
+    assert holding(db, "BBB", 2)
+    server.put("/nasdaq_halts", Page(nasdaq([HaltRow(), HaltRow("BBB")])))
+    ingest(db, 2)
+    assert holding(db, "AAA", 3)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        Page(nasdaq([HaltRow("BBB"), HaltRow(day="?")])),
+        Page(nasdaq([HaltRow("BBB")], announced=2)),
+        Page(nasdaq([HaltRow("BBB"), HaltRow("CCC", day="01/01/1999")])),
+        Page(b"<html><title>Denied</title></html>"),
+        Page(status=503),
+    ],
+    ids=["illegible", "announced", "implausible", "block page", "503"],
+)
+def test_a_list_that_is_not_whole_ends_no_halt(
+    db: Database, server: FeedServer, page: Page
+) -> None:
+    add(db, server, Page(nasdaq([HaltRow()])))
+    ingest(db)
+    server.put("/nasdaq_halts", page)
+    ingest(db, 1)
+    assert holding(db, "AAA", 2)
+
+
+def test_not_modified_says_that_it_still_stands(db: Database, server: FeedServer) -> None:
+    add(db, server, Page(nasdaq([HaltRow()]), etag='"1"'))
+    ingest(db)
+    assert ingest(db, 5).not_modified == 1
+    [row] = stored(db)
+    assert row["listed_at"] == TICK + 5 * MINUTE + timedelta(seconds=2)
+
+
+def test_a_source_that_was_not_heard_for_a_day_vouches_for_nothing(
+    db: Database, server: FeedServer
+) -> None:
+    add(db, server, Page(nasdaq([HaltRow()])))
+    ingest(db)
+    assert holding(db, "AAA", 24 * 60)
+    assert not holding(db, "AAA", 24 * 60 + 1)
+
+
+def test_a_source_that_fails_stops_neither_the_other_nor_the_news(
+    db: Database, server: FeedServer
+) -> None:
+    add(db, server, Page(b"<html></html>"))
+    add(db, server, Page(nyse([HaltRow()])), "nyse_halts")
+    with db.transaction() as tx:
+        url = server.put("/news", Page(rss(item("Something happened", guid="1"))))
+        subscribe(tx, url=url, source="Wire")
+    outcome = ingest(db)
+    assert (outcome.failed_feeds, outcome.halts, outcome.stored) == (1, 1, 1)
+
+
+def test_one_halt_that_cannot_be_stored_keeps_no_other_from_it(db: Database) -> None:
+    with db.transaction() as tx:
+        subscribe(tx, url=URL, source="Nasdaq", kind="nasdaq_halts")
+    told = HaltList(tuple(HaltNotice(it, "T1", HALTED) for it in ("AAA", "B" * 30, "CCC")))
+    document = FeedDocument((), None, None, halts=told)
+    state = FeedState(URL, "Nasdaq", kind="nasdaq_halts")
+    kept = HaltKeeper(db, state, "nasdaq_halts", document, TICK).keep()
+    assert (kept.stored, kept.rejected) == (2, 1)
+    assert kept.failed is not None
+    assert [row["ticker"] for row in stored(db)] == ["AAA", "CCC"]
+
+
+def test_a_market_wide_halt_halts_every_ticker_until_the_last_resumes(
+    db: Database, server: FeedServer
+) -> None:
+    first = HaltRow("AAA", "MWC1", resumption_day="02/04/2026", resumption_time="09:46:05")
+    add(db, server, Page(nasdaq([first, HaltRow("BBB", "MWC1", time="09:31:06")])))
+    ingest(db)
+    assert [halt.ticker for halt in holding(db, "ZZZ")] == ["*"]
+    last = HaltRow(
+        "BBB", "MWCQ", time="09:31:06", resumption_day="02/04/2026", resumption_time="09:47:00"
+    )
+    server.put("/nasdaq_halts", Page(nasdaq([first, last])))
+    ingest(db, 1)
+    assert holding(db, "ZZZ", 14)
+    assert not holding(db, "ZZZ", 15)
+
+
+def test_a_flood_of_made_up_halts_is_refused(
+    db: Database, server: FeedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops_pipeline.stages.market_state.halt_lists.MOST_HALTS_A_DAY", 1)
+    add(db, server, Page(nasdaq([HaltRow()])))
+    ingest(db)
+    server.put("/nasdaq_halts", Page(nasdaq([HaltRow(f"T{n}") for n in range(5)])))
+    assert ingest(db, 1).failed_feeds == 1
+    assert len(stored(db)) == 1
