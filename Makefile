@@ -20,9 +20,10 @@ setup: $(READY) ## make .venv from requirements.lock; again only when that chang
 demo: $(READY) ## run a generated session through the whole pipeline, no keys needed
 	@$(BIN)/ops demo
 
-# A process for each core, up to four, each with a Postgres of its own.
+# A process for each core, up to four, each with a Postgres of its own. Bytecode is kept whatever
+# the environment says, for the processes and for the programs that tests start.
 test: $(READY) ## run all tests, on Postgres servers of their own (ARGS=--durations=20 to pass on to pytest)
-	@$(BIN)/pytest -q --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 slow: $(READY) ## run the exhaustive tests: whole days twice, kills anywhere
 	@$(BIN)/pytest -q -m slow --timeout 3000 -o faulthandler_timeout=3600
