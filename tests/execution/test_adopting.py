@@ -231,6 +231,94 @@ def test_an_entry_given_up_and_adopted_by_its_position_is_booked_once(
         assert invariants.check(tx, now=bench.clock.now()) == []
 
 
+def hide(bench: TradingBench, name: str) -> Callable[[], None]:
+    """Keep an order and its fills out of the lists until the returned function is called."""
+    broker, hidden = bench.broker, bench.broker.orders[name]
+    orders, fills = broker.orders_since, broker.fills_since
+    broker.orders_since = (  # type: ignore[method-assign]
+        lambda since: Listing([it for it in orders(since) if it.client_order_id != name])
+    )
+    broker.fills_since = (  # type: ignore[method-assign]
+        lambda since: Listing(
+            [it for it in fills(since) if it.broker_order_id != hidden.broker_order_id]
+        )
+    )
+
+    def show() -> None:
+        broker.orders_since, broker.fills_since = orders, fills  # type: ignore[method-assign]
+
+    return show
+
+
+def guarded(bench: TradingBench, minutes: int) -> None:
+    for _ in range(minutes):
+        later(bench, 1)
+        bench.guard()
+        bench.reconcile()
+
+
+def test_the_rest_of_an_entry_seen_in_positions_first_is_booked_once(bench: TradingBench) -> None:
+    """Some of it was booked and sold before the rest filled, after its end."""
+    bench.recommend()
+    bench.dispatch()
+    name = str(bench.order()["client_order_id"])
+    bench.broker.fill(name, "100.00", "3")
+    bench.broker.end(name, "canceled")
+    guarded(bench, 1)
+    bench.broker.fill(str(bench.order("stop")["client_order_id"]), "98.00")
+    guarded(bench, 1)
+    assert open_positions(bench) == []
+    bench.broker.fill_late(name, "100.00", "10")
+    show = hide(bench, name)
+    guarded(bench, 13)
+    assert open_positions(bench) == [10]
+    show()
+    guarded(bench, 3)
+    assert open_positions(bench) == [10]
+    assert bench.order()["filled_qty"] == 13
+    with bench.db.transaction() as tx:
+        assert invariants.check(tx, now=bench.clock.now()) == []
+
+
+@pytest.mark.parametrize("then", ["nothing is held", "others are held"])
+def test_what_was_adopted_and_sold_is_not_bought_again(bench: TradingBench, then: str) -> None:
+    """The list of orders tells of the purchase only once its shares are gone."""
+    bench.broker.trade_by_hand("mine", "AAA", "buy", "15")
+    show = hide(bench, "mine")
+    guarded(bench, 2)
+    assert open_positions(bench) == [15]
+    bench.broker.fill(str(bench.order("stop")["client_order_id"]), "98.00")
+    guarded(bench, 1)
+    held = [6] if then == "others are held" else []
+    if held:
+        bench.broker.trade_by_hand("others", "AAA", "buy", "6")
+        guarded(bench, 1)
+    assert open_positions(bench) == held
+    show()
+    guarded(bench, 3)
+    assert open_positions(bench) == held
+    with bench.db.transaction() as tx:
+        assert invariants.check(tx, now=bench.clock.now()) == []
+
+
+def test_a_purchase_and_a_sale_that_the_list_showed_the_rest_of_are_booked_once(
+    bench: TradingBench,
+) -> None:
+    """15 bought and 5 sold by hand: the list of positions showed 10 before both orders."""
+    bench.broker.trade_by_hand("bought", "AAA", "buy", "15")
+    bench.broker.trade_by_hand("sold", "AAA", "sell", "5")
+    bench.clock.advance(61)
+    shown = [hide(bench, name) for name in ("bought", "sold")]
+    guarded(bench, 2)
+    assert open_positions(bench) == [10]
+    for show in reversed(shown):
+        show()
+    guarded(bench, 3)
+    assert open_positions(bench) == [10]
+    with bench.db.transaction() as tx:
+        assert invariants.check(tx, now=bench.clock.now()) == []
+
+
 def test_a_sale_by_hand_seen_in_positions_before_the_order_list_is_booked_once(
     held: TradingBench,
 ) -> None:

@@ -14,6 +14,8 @@ from ops_pipeline.domain.broker import (
     BrokerOrder,
     BrokerPosition,
     OrderRequest,
+    OrderType,
+    Side,
 )
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.legible import IllegibleItem, ItemKind, Listing
@@ -200,6 +202,27 @@ class FakeBroker:
         """Call an order by one of Alpaca's words, or by one that nobody knows."""
         self._update(self.orders[client_order_id], word)
 
+    def place_by_hand(
+        self,
+        name: str,
+        symbol: str,
+        side: Side,
+        quantity: str,
+        *,
+        order_type: OrderType = "market",
+        price: str = "100",
+    ) -> None:
+        """Let a person place an order, which may sell what is not held; `fill` executes it."""
+        order = OrderRequest(name, symbol, side, Decimal(quantity), order_type, Decimal(price))
+        self._accept(order)
+
+    def trade_by_hand(
+        self, name: str, symbol: str, side: Side, quantity: str, price: str = "100"
+    ) -> None:
+        """Let a person buy or sell at once, what is not held included."""
+        self.place_by_hand(name, symbol, side, quantity)
+        self.fill(name, price)
+
     def hold(self, symbol: str, quantity: str, price: str, asset_class: str = "us_equity") -> None:
         """Give the account a position (negative: a short) that no order of ours opened."""
         self._holdings[symbol] = _Holding(Decimal(quantity), Decimal(price))
@@ -258,6 +281,9 @@ class FakeBroker:
         if request.client_order_id in self.orders:
             raise BrokerOutcomeUnknown("an order was placed under this id before: look it up")
         self._refuse_what_is_not_covered(request)
+        return self._accept(request)
+
+    def _accept(self, request: OrderRequest) -> BrokerOrder:
         now = self.clock.now()
         order = BrokerOrder(
             broker_order_id=str(stable_uuid("fake order", request.client_order_id)),
@@ -304,10 +330,13 @@ class FakeBroker:
     def _book(self, order: BrokerOrder, fill: BrokerFill) -> None:
         signed = fill.quantity if fill.side == "buy" else -fill.quantity
         held = self._holdings.setdefault(fill.symbol, _Holding(ZERO, ZERO))
-        if fill.side == "buy":
-            cost = held.quantity * held.average_price + fill.quantity * fill.price
-            held.average_price = cost / (held.quantity + fill.quantity)
-        held.quantity += signed
+        after = held.quantity + signed
+        if held.quantity * signed >= 0:
+            cost = held.quantity * held.average_price + signed * fill.price
+            held.average_price = cost / after
+        elif after * signed > 0:
+            held.average_price = fill.price
+        held.quantity = after
         self.cash -= signed * fill.price * _multiplier(fill.symbol)
         before = order.filled_quantity * (order.filled_average_price or ZERO)
         filled = order.filled_quantity + fill.quantity

@@ -30,6 +30,7 @@ UPDATE orders SET
     cancel_requested_at = CAST(:cancel_requested_at AS timestamptz),
     terminal_at = CAST(:terminal_at AS timestamptz),
     overfilled_at = CAST(:overfilled_at AS timestamptz), covered_qty = :covered_qty,
+    shorted_qty = :shorted_qty,
     reopened_at = coalesce(CAST(:reopened_at AS timestamptz), reopened_at),
     failure_reason = coalesce(CAST(:failure_reason AS text), failure_reason)
 WHERE client_order_id = :client_order_id
@@ -56,13 +57,16 @@ WHERE NOT EXISTS (SELECT 1 FROM orders AS o
                   WHERE o.client_order_id = listed.id AND o.account_name = :account)
 ORDER BY id COLLATE "C"
 """
-# What sales beyond their positions left short, less what was bought to cover it.
+# What was sold beyond what was held, less what covered it: another position's shares, or a
+# person's purchase.
 _SHORT = """
-SELECT coalesce((SELECT sum(CAST(e.details ->> 'quantity' AS numeric))
+SELECT coalesce((SELECT sum(CAST(e.details ->> 'quantity' AS numeric)
+                            * CASE e.kind WHEN 'oversold' THEN 1 ELSE -1 END)
                  FROM active_positions AS p JOIN position_events AS e ON e.position_id = p.id
-                 WHERE p.account_name = :account AND p.symbol = :symbol AND e.kind = 'oversold'), 0)
-     - coalesce((SELECT sum(covered_qty) FROM orders
-                 WHERE account_name = :account AND symbol = :symbol AND covered_qty > 0), 0)
+                 WHERE p.account_name = :account AND p.symbol = :symbol
+                   AND e.kind IN ('oversold', 'covered')), 0)
+     + coalesce((SELECT sum(shorted_qty - covered_qty) FROM orders
+                 WHERE account_name = :account AND symbol = :symbol AND purpose = 'adopted'), 0)
        AS quantity
 """
 _NEWEST = "SELECT max(decided_at) AS at FROM orders WHERE account_name = :account"
@@ -123,6 +127,13 @@ SELECT o.client_order_id, o.filled_qty, o.filled_avg_price, f.fill_id, f.quantit
 FROM orders AS o LEFT JOIN fills AS f USING (client_order_id)
 WHERE o.position_id = :position_id
 ORDER BY o.decided_at, o.client_order_id COLLATE "C", f.fill_id COLLATE "C"
+"""
+# What orders of an earlier position, or of none, sold of this one.
+_COVERED = """
+SELECT details ->> 'order' AS client_order_id,
+       CAST(details ->> 'quantity' AS numeric) AS filled_qty,
+       CAST(details ->> 'price' AS numeric) AS filled_avg_price
+FROM position_events WHERE position_id = :position_id AND kind = 'covered' ORDER BY seq
 """
 
 
@@ -249,9 +260,13 @@ def record_fills(
 
 
 def sales(tx: Transaction, position_id: UUID) -> list[Sale]:
-    """The sales of a position by order, with the fills recorded so far."""
+    """The sales of a position by order, with the fills recorded so far.
+
+    What an order of another position sold of it is a sale without fills of its own.
+    """
     rows = tx.rows(_SALES, position_id=position_id)
-    return [
+    covered = [Sale(**row, fills={}) for row in tx.rows(_COVERED, position_id=position_id)]
+    return covered + [
         Sale(
             client_order_id=name,
             filled_qty=fills[0]["filled_qty"],

@@ -1,16 +1,16 @@
 """Reads and writes positions with their events, marks and history."""
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 from ops_pipeline.db.driver.connection import Row, Transaction, values_of
-from ops_pipeline.domain.broker import Side
 from ops_pipeline.domain.exits import Closing, Mark, Position
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import Quote
+from ops_pipeline.domain.orders import Order
 from ops_pipeline.domain.trading_terms import PositionEventKind
 
 _COLUMNS = ", ".join(field.name for field in fields(Position))
@@ -70,14 +70,20 @@ SELECT min(at) AS at FROM position_events
 WHERE position_id = :position_id AND kind = 'exit_decided' AND details ->> 'rule' <> 'partial'
 """
 # An event that names an order: it turned up for what had been taken from the list.
+# Signed for a buy; a sale looks for what the list lacked.
 _TAKEN_FROM_LIST = """
 SELECT max(at) FILTER (WHERE explained IS NULL) AS at,
-    coalesce(sum(quantity) FILTER (WHERE (quantity > 0) = (explained IS NULL)), 0) AS bought,
-    coalesce(-sum(quantity) FILTER (WHERE (quantity < 0) = (explained IS NULL)), 0) AS sold
-FROM (SELECT at, CAST(details ->> 'quantity' AS numeric) AS quantity,
-          details ->> 'order' AS explained
-      FROM position_events
-      WHERE position_id = :position_id AND kind IN ('adopted', 'repaired')) AS listed
+    (array_agg(position_id ORDER BY at DESC) FILTER (WHERE explained IS NULL))[1] AS position_id,
+    least(
+        coalesce(sum(quantity) FILTER (WHERE (quantity > 0) = (explained IS NULL)), 0),
+        coalesce(sum(quantity) FILTER (WHERE quantity > 0 AND explained IS NULL
+                                         AND at >= CAST(:filled_at AS timestamptz)), 0)
+    ) AS quantity
+FROM (SELECT e.position_id, e.at, e.details ->> 'order' AS explained,
+          CAST(e.details ->> 'quantity' AS numeric) * CAST(:sign AS integer) AS quantity
+      FROM active_positions AS p JOIN position_events AS e ON e.position_id = p.id
+      WHERE p.account_name = :account AND p.symbol = :symbol
+        AND e.kind IN ('adopted', 'repaired')) AS listed
 """
 _NEXT_EVENT = """
 INSERT INTO position_events (position_id, seq, account_name, at, kind, details)
@@ -183,20 +189,36 @@ def closing_since(tx: Transaction, position_id: UUID) -> datetime | None:
     return row["at"] if row else None
 
 
-def taken_from_list(
-    tx: Transaction, position_id: UUID, side: Side
-) -> tuple[datetime | None, Decimal]:
-    """When a position's quantity was last taken from the broker's list, and how much of it.
+@dataclass(frozen=True, slots=True)
+class TakenFromList:
+    """What positions in a symbol were last given by the broker's list of positions.
 
-    None and 0 where only fills made it; what an order explains since does not count.
+    Attributes:
+        position_id: The position whose quantity was taken from it last.
+        at: When that was.
+        quantity: What the list showed in addition, or lacked, since a fill, and no order
+            explains yet.
+    """
+
+    position_id: UUID
+    at: datetime
+    quantity: Decimal
+
+
+def taken_from_list(tx: Transaction, order: Order, filled_at: datetime) -> TakenFromList | None:
+    """What the broker's list gave positions in the order's symbol; None where only fills did.
 
     Args:
-        side: "buy" for what the list showed in addition, "sell" for what it lacked.
+        filled_at: Of the order's newest fill.
     """
-    row = tx.one(_TAKEN_FROM_LIST, position_id=position_id)
-    if row is None:
-        return None, Decimal(0)
-    return row["at"], Decimal(row["bought" if side == "buy" else "sold"])
+    row = tx.one(
+        _TAKEN_FROM_LIST,
+        account=order.account_name,
+        symbol=order.symbol,
+        sign=1 if order.side == "buy" else -1,
+        filled_at=filled_at,
+    )
+    return None if row is None or row["at"] is None else TakenFromList(**row)
 
 
 def add_event(

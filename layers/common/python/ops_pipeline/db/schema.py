@@ -44,6 +44,7 @@ VERSIONS = (
     "0052_keep_covered_shorts",
     "0053_keep_groups_out_of_each_others_locks",
     "0054_keep_trading_halts",
+    "0055_keep_shorts_by_hand",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

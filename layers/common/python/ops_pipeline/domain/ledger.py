@@ -151,16 +151,21 @@ class OrderView:
     Attributes:
         position: The open position that a buy adds to, or the one that a sale sells, also
             when it is closed by now; None without one.
+        beside: The open position in the symbol where a sale's own is closed, or it has none:
+            what the sale sells beyond its own, it sells of this one.
         strategy: Of the recommendation that an entry executes.
-        sales: Every order that sells `position`, this one included.
-        contained: What the order filled shows in `position` already, whose quantity was taken
-            from the broker's list since.
-        short: What sales beyond their positions left short in the symbol, for a person's buy.
+        sales: Every order that sells the open one of them, this one included.
+        contained_in: The position that shows what the order filled already: its quantity was
+            taken from the broker's list since.
+        short: What was sold in the symbol and nobody held, for a person's buy to cover.
+        sells_of_others: What a person's sale sells is none of ours, nor is a short that it leaves.
     """
 
     order: Order
     position: Position | None = None
+    beside: Position | None = None
     strategy: Strategy | None = None
     sales: Sequence[Sale] = ()
-    contained: bool = False
+    contained_in: Position | None = None
     short: Decimal = Decimal(0)
+    sells_of_others: bool = False

@@ -81,6 +81,7 @@ class Order:
     overfilled_at: datetime | None = None
     recovered_at: datetime | None = None
     covered_qty: Decimal = Decimal(0)
+    shorted_qty: Decimal = Decimal(0)
 
     @property
     def live(self) -> bool:

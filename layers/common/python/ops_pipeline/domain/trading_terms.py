@@ -28,6 +28,7 @@ PositionEventKind = Literal[
     "added",
     "reduced",
     "oversold",
+    "covered",
     "closed",
     "exit_requested",
     "exit_decided",

@@ -4,25 +4,29 @@ One transaction under the account's row lock: load the view, decide, save the ch
 dispatcher and the position manager may both settle the same report: the result is the same.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 
-from ops_pipeline.db import dispatch, facts, orders, positions
+from ops_pipeline.db import accounts, dispatch, facts, orders, positions
 from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.db.holdings import external
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.exits import Closing, Position
-from ops_pipeline.domain.ledger import OrderView, Sale
+from ops_pipeline.domain.ledger import OrderView
 from ops_pipeline.domain.operations.alerts import ENDED_WITH_THE_POSITION, AlertKey
 from ops_pipeline.domain.orders import Order, Status, other_terms
 from ops_pipeline.domain.parameters import ExitRules
+from ops_pipeline.domain.reconciliation import AGREED_AFTER
 from ops_pipeline.domain.trading_terms import TradeReason
 from ops_pipeline.execution import limit_breach, unbooked_facts
 from ops_pipeline.execution.decisions import booking as decisions
 from ops_pipeline.execution.decisions.changes import Booking, PositionEvent, RecommendationEnd
 from ops_pipeline.execution.decisions.execution_reports import ExecutionReport, what_has_a_price
 from ops_pipeline.execution.decisions.sales import closing_of
+
+_NONE = Decimal(0)
 
 
 def settle(
@@ -44,9 +48,7 @@ def settle(
         unbooked_facts.note_disagreement(tx, order, report.found, why, now)
         return order
     report = _priced(tx, order, report, now)
-    view = _view(tx, order, grows=decisions.grows(order, report))
-    if view.position is not None and decisions.grows(order, report):
-        view = replace(view, contained=_is_contained(tx, view.position, order, report))
+    view = _view(tx, order, report if decisions.grows(order, report) else None)
     booking = decisions.book(view, report, rules=rules, now=now)
     _save(tx, booking, account, now)
     return booking.order
@@ -79,9 +81,7 @@ def close_unfilled(
     acknowledged, is not refused or not placed any more and stays as it is.
     """
     order = orders.lock(tx, client_order_id)
-    booking = decisions.book_unfilled(
-        _view(tx, order, grows=False), status=status, reason=reason, now=now
-    )
+    booking = decisions.book_unfilled(_view(tx, order), status=status, reason=reason, now=now)
     if booking is None:
         return order.status
     _save(tx, booking, account, now)
@@ -91,7 +91,7 @@ def close_unfilled(
 def vanish(tx: Transaction, order: Order, *, account: Account, now: datetime) -> None:
     """End an acknowledged order that the broker no longer knows; what had filled stays booked."""
     facts.lock_account(tx, account.account_name)
-    booking = decisions.book_vanished(_view(tx, order, grows=False), now=now)
+    booking = decisions.book_vanished(_view(tx, order), now=now)
     _save(tx, booking, account, now)
 
 
@@ -108,33 +108,70 @@ def close_unproven(
     _save_closing(tx, closed, closing, now)
 
 
-def _view(tx: Transaction, order: Order, *, grows: bool) -> OrderView:
-    """The order with the rows that the booking may change, locked."""
-    if grows and order.purpose == "adopted" and order.side == "buy":
-        return OrderView(
-            order=order,
-            position=positions.find_open(tx, order.account_name, order.symbol),
-            short=orders.short_of(tx, order.account_name, order.symbol),
-        )
-    if grows and order.side == "buy":
-        held = positions.find_open(tx, order.account_name, order.symbol)
-        if held is not None or order.recommendation_id is None:
-            return OrderView(order=order, position=held)
-        recommendation = dispatch.lock(tx, order.recommendation_id)
-        return OrderView(order=order, strategy=recommendation.strategy_type)
-    if order.position_id is None or not (grows or order.reason == "partial"):
-        return OrderView(order=order)
-    position = positions.lock(tx, order.position_id)
-    sales: Sequence[Sale] = orders.sales(tx, order.position_id) if grows else ()
-    return OrderView(order=order, position=position, sales=sales)
+def _view(tx: Transaction, order: Order, report: ExecutionReport | None = None) -> OrderView:
+    """The order with the rows that the booking may change, locked.
+
+    Args:
+        report: One with executions that are not booked yet.
+    """
+    if report is None:
+        partial = order.position_id is not None and order.reason == "partial"
+        held = positions.lock(tx, order.position_id) if partial and order.position_id else None
+        return OrderView(order=order, position=held)
+    if order.side == "buy":
+        return _view_of_buy(tx, order, report)
+    return _view_of_sale(tx, order, report)
 
 
-def _is_contained(tx: Transaction, held: Position, order: Order, report: ExecutionReport) -> bool:
-    """Whether the broker's positions showed an order before its list of orders did."""
-    listed_at, listed = positions.taken_from_list(tx, held.id, order.side)
-    if order.filled_qty > 0 or listed_at is None or report.last_fill_at() > listed_at:
-        return False
-    return report.found.filled_quantity <= listed
+def _view_of_buy(tx: Transaction, order: Order, report: ExecutionReport) -> OrderView:
+    adopted = order.purpose == "adopted"
+    short = orders.short_of(tx, order.account_name, order.symbol) if adopted else _NONE
+    held = positions.find_open(tx, order.account_name, order.symbol)
+    strategy = None
+    if order.recommendation_id is not None and held is None:
+        strategy = dispatch.lock(tx, order.recommendation_id).strategy_type
+    view = OrderView(order=order, position=held, strategy=strategy, short=short)
+    return replace(view, contained_in=_contained_in(tx, view, report))
+
+
+def _view_of_sale(tx: Transaction, order: Order, report: ExecutionReport) -> OrderView:
+    own = None if order.position_id is None else positions.lock(tx, order.position_id)
+    if own is None and _is_of_others(tx, order):
+        return OrderView(order=order, sells_of_others=True)
+    beside = None
+    if own is None or own.status == "closed":
+        beside = positions.find_open(tx, order.account_name, order.symbol)
+    view = OrderView(order=order, position=own, beside=beside)
+    shown = _contained_in(tx, view, report)
+    sold = beside or own
+    sales = [] if sold is None else orders.sales(tx, sold.id)
+    return replace(view, sales=sales, contained_in=shown)
+
+
+def _is_of_others(tx: Transaction, order: Order) -> bool:
+    """Whether a person's sale is of shares that are left alone, or of which rows were lost.
+
+    What a lost ledger held, its comparison with the broker tells.
+    """
+    before = external.find(tx, order.account_name, order.symbol)
+    if before is not None and before.quantity:
+        return True
+    return accounts.load(tx, order.account_name).ledger_in_doubt
+
+
+def _contained_in(tx: Transaction, view: OrderView, report: ExecutionReport) -> Position | None:
+    """The position that shows what an order filled, as the broker's list had it before.
+
+    A list read a minute after a fill had it; one read sooner where it showed as much.
+    """
+    order, filled_at = view.order, report.last_fill_at()
+    listed = positions.taken_from_list(tx, order, filled_at)
+    if listed is None or listed.at < filled_at:
+        return None
+    grown = report.found.filled_quantity - order.filled_qty
+    if listed.at < filled_at + AGREED_AFTER and grown - min(grown, view.short) > listed.quantity:
+        return None
+    return positions.lock(tx, listed.position_id)
 
 
 def _save(tx: Transaction, booking: Booking, account: Account, now: datetime) -> None:
@@ -159,7 +196,7 @@ def _save(tx: Transaction, booking: Booking, account: Account, now: datetime) ->
     if booking.covers_all:
         key = AlertKey("oversold", order.account_name, order.symbol)
         alerts.resolve_alert(tx, key, now=now)
-    for event in (booking.event, booking.oversold):
+    for event in (booking.event, booking.oversold, booking.covered):
         if event is not None:
             _save_event(tx, order.account_name, event, now)
     if booking.recommendation is not None:

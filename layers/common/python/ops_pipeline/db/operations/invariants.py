@@ -68,11 +68,13 @@ FROM (
 GROUP BY account_name, symbol HAVING sum(opened) <> sum(bought)
 """
 
-# What an order sold beyond its position is in position_events: a short, no part of the position.
+# What an order sold beyond its position is in position_events: a short, no part of the position;
+# and so is what orders of others sold of it.
 _HELD_DIFFERS = """
 SELECT p.account_name, CAST(p.id AS text) AS subject,
-       format('%s: holds %s, opened %s, sold %s and %s beyond, repaired by %s', p.symbol,
-              p.quantity, p.opened_quantity, sold.quantity, beyond.quantity, lost.quantity)
+       format('%s: holds %s, opened %s, sold %s and %s beyond, %s by others, repaired by %s',
+              p.symbol, p.quantity, p.opened_quantity, sold.quantity, beyond.quantity,
+              covered.quantity, lost.quantity)
        AS message
 FROM active_positions AS p
 CROSS JOIN LATERAL (SELECT coalesce(sum(filled_qty), 0) AS quantity FROM orders
@@ -85,7 +87,11 @@ CROSS JOIN LATERAL (SELECT coalesce(sum(CAST(details ->> 'quantity' AS numeric))
 CROSS JOIN LATERAL (SELECT coalesce(sum(CAST(details ->> 'quantity' AS numeric)), 0) AS quantity
                     FROM position_events
                     WHERE position_id = p.id AND kind = 'oversold') AS beyond
-WHERE p.quantity <> p.opened_quantity - sold.quantity + beyond.quantity + lost.quantity
+CROSS JOIN LATERAL (SELECT coalesce(sum(CAST(details ->> 'quantity' AS numeric)), 0) AS quantity
+                    FROM position_events
+                    WHERE position_id = p.id AND kind = 'covered') AS covered
+WHERE p.quantity <> p.opened_quantity - sold.quantity + beyond.quantity - covered.quantity
+                    + lost.quantity
 """
 
 _OVER_CAPS = """
@@ -150,8 +156,14 @@ CROSS JOIN LATERAL (
     FROM (SELECT f.quantity, f.price,
                  sum(f.quantity) OVER (ORDER BY f.price, f.fill_id) - f.quantity AS cheaper,
                  sum(f.quantity) OVER (ORDER BY f.price DESC, f.fill_id) - f.quantity AS dearer
-          FROM orders AS o JOIN fills AS f USING (client_order_id)
-          WHERE o.position_id = h.position_id AND f.side = 'sell') AS each) AS sold
+          FROM (SELECT f.quantity, f.price, f.fill_id
+                FROM orders AS o JOIN fills AS f USING (client_order_id)
+                WHERE o.position_id = h.position_id AND f.side = 'sell'
+                UNION ALL
+                SELECT CAST(details ->> 'quantity' AS numeric),
+                       CAST(details ->> 'price' AS numeric), CAST(seq AS text)
+                FROM position_events
+                WHERE position_id = h.position_id AND kind = 'covered') AS f) AS each) AS sold
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(CAST(details ->> 'quantity' AS numeric)), 0) AS quantity
     FROM position_events WHERE position_id = h.position_id AND kind = 'oversold') AS beyond

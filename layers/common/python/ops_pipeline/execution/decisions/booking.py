@@ -20,8 +20,8 @@ class EvidenceMismatch(ValueError):
 
 
 def grows(order: Order, report: ExecutionReport) -> bool:
-    """Whether the report has executions that the position does not show yet."""
-    return report.found.filled_quantity > order.filled_qty and not _sells_nothing_of_ours(order)
+    """Whether the report has executions that are not booked yet."""
+    return report.found.filled_quantity > order.filled_qty
 
 
 def book(
@@ -52,7 +52,7 @@ def book(
         recommendation=_recommendation_end(after),
         alerts=raised,
     )
-    if after.filled_qty > before.filled_qty and not _sells_nothing_of_ours(after):
+    if after.filled_qty > before.filled_qty:
         if after.side == "buy":
             return purchases.grown(booking, view, report, rules)
         return sales.reduced(booking, view, report)
@@ -86,11 +86,6 @@ def book_vanished(view: OrderView, *, now: datetime) -> Booking:
         recommendation=_recommendation_end(after),
     )
     return _partial_taken_back(booking, view)
-
-
-def _sells_nothing_of_ours(order: Order) -> bool:
-    """Whether this is an external sale of something never held here."""
-    return order.purpose == "adopted" and order.side == "sell" and order.position_id is None
 
 
 def _recommendation_end(order: Order) -> RecommendationEnd | None:

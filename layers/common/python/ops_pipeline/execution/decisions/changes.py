@@ -46,6 +46,7 @@ class Booking:
         execution: The position at the id of the entry's execution, to be stored with it.
         closing: How `position` ended; None while it is held.
         oversold: What the order sold beyond the position.
+        covered: What of that it sold of another position.
         covers_all: A person bought back all that had been sold so.
     """
 
@@ -61,6 +62,7 @@ class Booking:
     closing: Closing | None = None
     event: PositionEvent | None = None
     oversold: PositionEvent | None = None
+    covered: PositionEvent | None = None
     covers_all: bool = False
     recommendation: RecommendationEnd | None = None
     alerts: tuple[Alert, ...] = ()

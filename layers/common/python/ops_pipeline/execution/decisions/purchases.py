@@ -33,12 +33,12 @@ def grown(booking: Booking, view: OrderView, report: ExecutionReport, rules: Exi
     if bought == 0:
         return booking
     details = {"order": after.client_order_id, "quantity": bought, "price": value / bought}
+    if shown := view.contained_in:
+        taken_back = PositionEvent(shown.id, "repaired", {**details, "quantity": -bought})
+        return replace(booking, execution=_execution(after, shown), event=taken_back)
     if held is None:
         position = _opened(view, report, bought=bought, value=value, rules=rules)
         event = PositionEvent(position.id, "opened", details)
-    elif view.contained:
-        taken_back = PositionEvent(held.id, "repaired", {**details, "quantity": -bought})
-        return replace(booking, execution=_execution(after, held), event=taken_back)
     else:
         position = _added(held, bought, value, rules)
         event = PositionEvent(position.id, "added", details)

@@ -19,47 +19,111 @@ _NONE = Decimal(0)
 
 
 def reduced(booking: Booking, view: OrderView, report: ExecutionReport) -> Booking:
-    """Book a sale's new fills; the last one closes the position with its history."""
-    after, held = booking.order, view.position
-    if after.position_id is None:
-        raise ValueError(f"exit {after.client_order_id} sells no position")
-    if held is None:
-        raise LookupError(f"no position {after.position_id}")
+    """Book a sale's new fills; the last one closes the position with its history.
+
+    What it sells beyond its own position it sells of the open one in the symbol: the broker
+    knows shares, not whose they are. What nobody holds is a short.
+    """
+    after, own, shown = booking.order, view.position, view.contained_in
     sold = after.filled_qty - view.order.filled_qty
-    if view.contained:
-        explained = {"order": after.client_order_id, "quantity": sold}
-        return replace(booking, event=PositionEvent(held.id, "repaired", explained))
-    beyond = max(sold - held.quantity, _NONE)
-    if beyond > 0:
-        booking = _with_excess(booking, held, after, beyond)
-    if held.status == "closed":
+    if view.sells_of_others:
         return booking
-    details = {"order": after.client_order_id, "quantity": sold - beyond, "rule": after.reason}
+    if after.position_id is None and after.purpose != "adopted":
+        raise ValueError(f"exit {after.client_order_id} sells no position")
+    if after.position_id is not None and own is None:
+        raise LookupError(f"no position {after.position_id}")
+    if own is not None and shown is not None and own.id == shown.id:
+        return replace(booking, event=_explained(own, after, sold))
+    of_own = _NONE
+    if own is not None and own.status != "closed" and shown is None:
+        of_own = min(sold, own.quantity)
+        sales = _sales_with(view.sales, after, report.fills, beyond=sold - of_own)
+        booking = _less(booking, own, of_own, sales, report)
+    return _with_beyond(booking, view, report, sold - of_own) if of_own < sold else booking
+
+
+def _explained(position: Position, order: Order, sold: Decimal) -> PositionEvent:
+    """The event that an order sold what the broker's list lacked already."""
+    return PositionEvent(
+        position.id, "repaired", {"order": order.client_order_id, "quantity": sold}
+    )
+
+
+def _less(
+    booking: Booking,
+    held: Position,
+    sold: Decimal,
+    sales: Sequence[Sale],
+    report: ExecutionReport,
+) -> Booking:
+    """The booking with so many units less of a position, which is closed with the last."""
+    order = booking.order
+    details = {"order": order.client_order_id, "quantity": sold, "rule": order.reason}
     if sold < held.quantity:
         position = replace(held, quantity=held.quantity - sold)
         return replace(booking, position=position, event=PositionEvent(held.id, "reduced", details))
-    position, closing = closing_of(
-        held,
-        _sales_with(view.sales, after, report.fills, beyond=beyond),
-        reason=after.reason,
-        at=report.last_fill_at(),
-    )
-    return replace(
-        booking,
-        position=position,
-        closing=closing,
-        event=PositionEvent(held.id, "closed", details),
-    )
+    at = report.last_fill_at()
+    position, closing = closing_of(held, sales, reason=order.reason, at=at)
+    event = PositionEvent(held.id, "closed", details)
+    return replace(booking, position=position, closing=closing, event=event)
 
 
-def _with_excess(booking: Booking, held: Position, order: Order, beyond: Decimal) -> Booking:
-    """The booking with what the order sold beyond the position: a short that nobody decided on."""
+def _with_beyond(
+    booking: Booking, view: OrderView, report: ExecutionReport, beyond: Decimal
+) -> Booking:
+    """The booking with what the order sold beyond its own position."""
+    order, shown, beside, taken = booking.order, view.contained_in, view.beside, _NONE
+    price = _price_of_growth(view.order, order)
+    if shown is not None:
+        taken = beyond
+        booking = replace(
+            booking,
+            event=_explained(shown, order, taken),
+            covered=_covered(shown, order, taken, price),
+        )
+    elif beside is not None:
+        taken = min(beyond, beside.quantity)
+        sale = Sale(
+            client_order_id=order.client_order_id,
+            filled_qty=taken,
+            filled_avg_price=price,
+            fills={},
+        )
+        booking = _less(booking, beside, taken, (*view.sales, sale), report)
+        booking = replace(booking, covered=_covered(beside, order, taken, price))
+    return _with_short(booking, view.position, beyond, nobodys=beyond - taken)
+
+
+def _covered(position: Position, order: Order, sold: Decimal, price: Decimal) -> PositionEvent:
+    """The event that an order of another position, or of none, sold of this one."""
+    details = {"order": order.client_order_id, "quantity": sold, "price": price}
+    return PositionEvent(position.id, "covered", details)
+
+
+def _price_of_growth(before: Order, after: Order) -> Decimal:
+    """The average price of what an order filled since, USD a share."""
+    value = after.filled_qty * (after.filled_avg_price or _NONE)
+    value -= before.filled_qty * (before.filled_avg_price or _NONE)
+    return value / (after.filled_qty - before.filled_qty)
+
+
+def _with_short(
+    booking: Booking, own: Position | None, beyond: Decimal, *, nobodys: Decimal
+) -> Booking:
+    """The booking with what the order sold beyond its position, on the position or the order.
+
+    Args:
+        nobodys: What of it no position held: a short that nobody decided on. A person's own
+            is told by the comparison with the broker.
+    """
+    order = booking.order
+    if own is None:
+        shorted = replace(order, shorted_qty=order.shorted_qty + beyond)
+        return replace(booking, order=shorted)
     details = {"order": order.client_order_id, "quantity": beyond, "rule": order.reason}
-    return replace(
-        booking,
-        alerts=(*booking.alerts, alerts.oversold(held, order, beyond)),
-        oversold=PositionEvent(held.id, "oversold", details),
-    )
+    event = PositionEvent(own.id, "oversold", details)
+    raised = (alerts.oversold(own, order, nobodys),) if nobodys > 0 else ()
+    return replace(booking, alerts=(*booking.alerts, *raised), oversold=event)
 
 
 def _sales_with(
