@@ -152,6 +152,37 @@ def test_a_ticker_that_first_trades_late_is_fetched_from_the_start_of_its_day(
     assert fetch(db, market, TICK).stored == 61
 
 
+def test_bars_of_one_ticker_that_come_over_five_minutes_late_are_not_lost(
+    db: Database, market: FakeMarketData
+) -> None:
+    watch(db, "AAA", "BBB")
+    both = bars_of("AAA", OPEN, [10] * 80) + bars_of("BBB", OPEN, [20] * 80)
+    late = OPEN + 20 * MINUTE
+
+    def published(tick: datetime, minutes_late: int) -> list[Bar]:
+        since = tick - minutes_late * MINUTE
+        return [bar for bar in both if bar.ticker == "AAA" or bar.ts < late or since >= bar.ends_at]
+
+    for minutes in range(1, 80):
+        tick = OPEN + minutes * MINUTE
+        # BBB stops for 20 minutes, and catches up at once.
+        market.recorded_bars = published(tick, 20 if minutes < 40 else 0)
+        fetch(db, market, tick)
+    assert stored(db) == as_rows([bar for bar in both if bar.ends_at <= tick])
+
+
+def test_a_ticker_that_catches_up_after_an_hour_has_no_hole(
+    db: Database, market: FakeMarketData
+) -> None:
+    watch(db, "AAA", "BBB")
+    known, late = bars_of("BBB", OPEN, [20] * 5), bars_of("BBB", OPEN, [20] * 95)
+    others = bars_of("AAA", OPEN, [10] * 95)
+    for minutes in range(5, 96, 5):
+        market.recorded_bars = [*others, *(known if minutes < 95 else late)]
+        fetch(db, market, OPEN + minutes * MINUTE)
+    assert stored(db) == as_rows([*others, *late])
+
+
 def test_a_bar_that_cannot_be_true_is_kept_aside_once_and_the_others_are_stored(
     db: Database, market: FakeMarketData
 ) -> None:

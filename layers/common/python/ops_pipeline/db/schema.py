@@ -45,6 +45,7 @@ VERSIONS = (
     "0053_keep_groups_out_of_each_others_locks",
     "0054_keep_trading_halts",
     "0055_keep_shorts_by_hand",
+    "0056_know_which_minutes_were_asked_for",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

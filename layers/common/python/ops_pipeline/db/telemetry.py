@@ -104,6 +104,13 @@ VALUES (:ticker, :ts, :day, :reason, :previous_close, :close, :now)
 ON CONFLICT (ticker, ts) DO NOTHING
 """
 
+# The newest bars of a day come first: of one jump each request finds another bar.
+_MOVE_HOLD = """
+UPDATE price_holds SET ts = :ts, close = :close, reason = :reason
+WHERE ticker = :ticker AND day = :day AND previous_close = :previous_close AND ts > :ts
+RETURNING ticker
+"""
+
 _HELD = """
 SELECT DISTINCT ticker FROM price_holds WHERE day = :day AND resolved_at IS NULL
 """
@@ -179,20 +186,22 @@ def quarantine(
 
 
 def hold(tx: Transaction, jump: Jump, *, now: datetime) -> bool:
-    """Halt the ticker for the day of the jump; False when that jump was known already."""
+    """Halt the ticker for the day of the jump; False when that jump was known already.
+
+    An earlier bar that jumped from the same close is where a known jump really was.
+    """
     bar = jump.bar
-    return bool(
-        tx.execute(
-            _HOLD,
-            ticker=bar.ticker,
-            ts=bar.ts,
-            day=new_york_day(bar.ts),
-            reason=jump.reason,
-            previous_close=jump.previous_close,
-            close=bar.close,
-            now=now,
-        )
-    )
+    found = {
+        "ticker": bar.ticker,
+        "ts": bar.ts,
+        "day": new_york_day(bar.ts),
+        "reason": jump.reason,
+        "previous_close": jump.previous_close,
+        "close": bar.close,
+    }
+    if tx.rows(_MOVE_HOLD, **found):
+        return False
+    return bool(tx.execute(_HOLD, **found, now=now))
 
 
 def halted_tickers(tx: Transaction, day: date) -> frozenset[str]:

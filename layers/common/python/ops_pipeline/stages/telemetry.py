@@ -1,26 +1,37 @@
 """Fetches the newest bars, quarantines implausible ones and halts tickers whose price jumped."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
+from time import monotonic
 
 from ops_pipeline.db import telemetry
 from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.db.market_data import asked_bars
 from ops_pipeline.db.operations.alerts import open_alert, open_of_kind, resolve_alert
 from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain import bars
 from ops_pipeline.domain.bars import Jump, RejectedBar
-from ops_pipeline.domain.legible import Listing
-from ops_pipeline.domain.market import Bar, Quote, Session, new_york_day
-from ops_pipeline.domain.operations.alerts import Alert, AlertKey, bars_doubted
-from ops_pipeline.domain.parameters import Parameters, PriceRules, TelemetryRules
+from ops_pipeline.domain.legible import IllegibleItem, Listing
+from ops_pipeline.domain.market import MINUTE, Bar, Quote, Session, minute_of, new_york_day
+from ops_pipeline.domain.operations.alerts import Alert, AlertKey, bars_doubted, bars_missing
+from ops_pipeline.domain.parameters import Parameters, PriceRules
 from ops_pipeline.domain.prices.bar_plausibility import FAR_OFF, BarVerdicts, judge_bars
+from ops_pipeline.domain.prices.bar_slices import LONGEST, BarSlice, newest_slices, older_slices
 from ops_pipeline.domain.prices.plausibility import Evidence, judge
 from ops_pipeline.errors import MarketDataUnavailable
 from ops_pipeline.execution import illegible_items
+from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.ports import Calendar, Clock, MarketData
+from ops_pipeline.stages.bar_fetching import in_slices
 from ops_pipeline.stages.request import TickRequest
+
+# Together less than the function's time-out, so that what was fetched can still be stored.
+PATIENCE_S, BUDGET_S = 3.0, 16.0
+# Of the 200 requests a minute of Alpaca's free plan; the others are for quotes and retries.
+MOST_REQUESTS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +40,7 @@ class Outcome:
 
     `illegible` items of the vendor's lists are no bars at all; `rejected` are implausible ones,
     `doubted` those of them that are only far from the bars beside them, and may be believed yet.
+    Of the requests, `failed` had no answer that could be stored, and `postponed` had no time.
     """
 
     tickers: int
@@ -38,6 +50,8 @@ class Outcome:
     doubted: int
     illegible: int
     held: int
+    failed: int = 0
+    postponed: int = 0
 
 
 def run(
@@ -49,66 +63,149 @@ def run(
     clock: Clock,
     parameters: Versioned,
     data_feed: str,
+    budget_s: float = BUDGET_S,
+    most_requests: int = MOST_REQUESTS,
 ) -> Outcome:
     """Update lane_telemetry up to the tick, or to the end of its session.
 
+    The newest minutes of all tickers come first, then what is missing of the day. Each request's
+    bars are one transaction: a run that is killed or out of time keeps what it has, and the next
+    one goes on.
+
     Raises:
-        MarketDataUnavailable: nothing was stored; the next tick fetches what is missing.
+        MarketDataUnavailable: none of the newest minutes could be read.
     """
+    ends_at = monotonic() + budget_s
     rules = parameters.rules.telemetry
     # A tick given by hand may be ahead of the clock: no bar is final before now.
     upto = min(request.tick, clock.now())
     session = calendar.session(new_york_day(upto))
     if session is not None:
         upto = min(upto, session.closes_at)
+    upto, day_starts = minute_of(upto), bars.fetch_from(upto, None, rules)
     with db.transaction() as tx:
         tickers = telemetry.watched_tickers(tx)
-        newest = telemetry.newest_bars(tx, tickers, bars.fetch_from(upto, None, rules), upto)
-    fetched = _fetch(market_data, tickers, newest, upto, rules)
-    validated = bars.validate(fetched, tickers, upto)
-    odd = [*fetched.illegible, *bars.illegible(validated.rejected)]
-    judged = _Judge(db, market_data, session, parameters.rules, clock.now()).judge(validated.sound)
-    aside = [*validated.rejected, *(RejectedBar(bar, FAR_OFF) for bar in judged.doubted)]
-    now = clock.now()
+        newest = telemetry.newest_bars(tx, tickers, day_starts, upto)
+    keeper = _Keeper(db, market_data, clock, session, parameters.rules, data_feed, upto, newest)
+    first = newest_slices(tickers, newest, upto, rules)
+    keeper.keep_all(first, ends_at)
+    if first and keeper.failed == len(first):
+        raise MarketDataUnavailable(keeper.first_error)
     with db.transaction() as tx:
-        telemetry.stage(tx, judged.believed)
-        jumped = bars.jumps(judged.believed, telemetry.last_closes(tx), rules)
-        stored = telemetry.merge(tx, data_feed=data_feed, now=now)
-        rejected = telemetry.quarantine(tx, aside, data_feed=data_feed, now=now)
-        _note_doubted(tx, parameters.rules.prices, upto, now)
-        held = _hold_back(tx, jumped, new_york_day(upto), now)
-        read = {bar.ticker for bar in validated.sound}
-        illegible_items.update_market(tx, "bar", read, odd, now)
+        unasked = asked_bars.unasked(tx, tickers, keeper.day, day_starts, upto - LONGEST)
+    older = older_slices(unasked)
+    keeper.keep_all(older[: max(0, most_requests - len(first))], ends_at)
+    keeper.postponed += max(0, len(older) - max(0, most_requests - len(first)))
+    held = keeper.finish()
     return Outcome(
         tickers=len(tickers),
-        fetched=len(fetched),
-        stored=stored,
-        rejected=rejected,
-        doubted=len(judged.doubted),
-        illegible=len(odd),
+        fetched=keeper.fetched,
+        stored=keeper.stored,
+        rejected=keeper.rejected,
+        doubted=keeper.doubted,
+        illegible=len(keeper.illegible),
         held=held,
+        failed=keeper.failed,
+        postponed=keeper.postponed,
     )
 
 
-def _fetch(
-    market_data: MarketData,
-    tickers: list[str],
-    newest: dict[str, datetime],
-    upto: datetime,
-    rules: TelemetryRules,
-) -> Listing[Bar]:
-    """The last minutes of tickers that have bars today, the whole day so far of the others."""
-    begun = [ticker for ticker in tickers if ticker in newest]
-    others = [ticker for ticker in tickers if ticker not in newest]
-    asked = [
-        market_data.bars(names, bars.fetch_from(upto, since, rules), upto)
-        for names, since in ((begun, max(newest.values(), default=None)), (others, None))
-        if names
-    ]
-    return Listing(
-        [bar for found in asked for bar in found],
-        [item for found in asked for item in found.illegible],
-    )
+@dataclass(slots=True)
+class _Keeper:
+    """Stores what one run fetches, request by request, and counts it."""
+
+    db: UnitsOfWork
+    market_data: MarketData
+    clock: Clock
+    session: Session | None
+    rules: Parameters
+    data_feed: str
+    upto: datetime
+    newest: Mapping[str, datetime]
+    fetched: int = 0
+    stored: int = 0
+    rejected: int = 0
+    doubted: int = 0
+    failed: int = 0
+    postponed: int = 0
+    first_error: str = ""
+    illegible: list[IllegibleItem] = field(default_factory=list)
+    read: set[str] = field(default_factory=set)
+    held: set[str] = field(default_factory=set)
+
+    @property
+    def day(self) -> date:
+        return new_york_day(self.upto)
+
+    def keep_all(self, slices: Sequence[BarSlice], ends_at: float) -> None:
+        """Fetch and store these; one that fails stops no other."""
+        for part, answer in in_slices(
+            slices, self.market_data, patience_s=PATIENCE_S, ends_at=ends_at
+        ):
+            if answer is None:
+                self.postponed += 1
+                continue
+            kept = (
+                answer
+                if isinstance(answer, MarketDataUnavailable)
+                else isolated(partial(self._keep, part, answer))
+            )
+            if isinstance(kept, Exception):
+                self.failed += 1
+                known = isinstance(kept, MarketDataUnavailable)
+                self.first_error = self.first_error or (str(kept) if known else what_failed(kept))
+
+    def _keep(self, part: BarSlice, answer: Listing[Bar]) -> None:
+        validated = bars.validate(answer, part.tickers, self.upto)
+        judge = _Judge(self.db, self.market_data, self.session, self.rules, self.clock.now())
+        judged = judge.judge(validated.sound)
+        aside = [*validated.rejected, *(RejectedBar(bar, FAR_OFF) for bar in judged.doubted)]
+        now = self.clock.now()
+        with self.db.transaction() as tx:
+            telemetry.stage(tx, judged.believed)
+            jumped = bars.jumps(judged.believed, telemetry.last_closes(tx), self.rules.telemetry)
+            stored = telemetry.merge(tx, data_feed=self.data_feed, now=now)
+            rejected = telemetry.quarantine(tx, aside, data_feed=self.data_feed, now=now)
+            held = _hold_back(tx, jumped, now)
+            asked_bars.note_asked(tx, part, self.day)
+            asked_bars.ask_again(tx, self._silent(part, judged), part.start, self.day)
+        # Counted once it is committed.
+        self.held |= held
+        self.fetched += len(answer)
+        self.stored, self.rejected = self.stored + stored, self.rejected + rejected
+        self.doubted += len(judged.doubted)
+        self.illegible += [*answer.illegible, *bars.illegible(validated.rejected)]
+        self.read |= {bar.ticker for bar in validated.sound}
+
+    def _silent(self, part: BarSlice, judged: BarVerdicts) -> dict[str, datetime]:
+        """Tickers whose silence has ended with the newest bars, and when it began.
+
+        What was asked for in vain may have come late together with them.
+        """
+        if part.end < self.upto:
+            return {}
+        day_starts = bars.fetch_from(self.upto, None, self.rules.telemetry)
+        silent_since = {
+            ticker: self.newest[ticker] + MINUTE if ticker in self.newest else day_starts
+            for ticker in {bar.ticker for bar in judged.believed}
+        }
+        return {
+            ticker: since for ticker, since in sorted(silent_since.items()) if since < part.start
+        }
+
+    def finish(self) -> int:
+        """Alert on what the whole run has shown; return how many tickers are held back."""
+        now = self.clock.now()
+        with self.db.transaction() as tx:
+            _note_doubted(tx, self.rules.prices, self.upto, now)
+            for ticker in telemetry.release_past_holds(tx, self.day, now=now):
+                resolve_alert(tx, AlertKey("price_jump", EVERYTHING, ticker), now=now)
+            illegible_items.update_market(tx, "bar", self.read, self.illegible, now)
+            if self.failed:
+                open_alert(tx, bars_missing(self.failed, self.first_error), now=now)
+            else:
+                resolve_alert(tx, AlertKey("bars_missing", EVERYTHING, "telemetry"), now=now)
+            return len(telemetry.halted_tickers(tx, self.day) | self.held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,14 +285,12 @@ def _note_doubted(tx: Transaction, rules: PriceRules, upto: datetime, now: datet
             open_alert(tx, bars_doubted(ticker, count, FAR_OFF), now=now)
 
 
-def _hold_back(tx: Transaction, jumped: list[Jump], day: date, now: datetime) -> int:
-    """Halt what jumped, release what was halted on earlier days; return how many are halted."""
-    for ticker in telemetry.release_past_holds(tx, day, now=now):
-        resolve_alert(tx, AlertKey("price_jump", EVERYTHING, ticker), now=now)
-    for jump in jumped:
-        if telemetry.hold(tx, jump, now=now):
-            open_alert(tx, _price_jump(jump), now=now)
-    return len(telemetry.halted_tickers(tx, day))
+def _hold_back(tx: Transaction, jumped: Sequence[Jump], now: datetime) -> set[str]:
+    """Halt what jumped, for the day of the jump; return what was not halted for it before."""
+    new = [jump for jump in jumped if telemetry.hold(tx, jump, now=now)]
+    for jump in new:
+        open_alert(tx, _price_jump(jump), now=now)
+    return {jump.bar.ticker for jump in new}
 
 
 def _price_jump(jump: Jump) -> Alert:

@@ -28,6 +28,7 @@ AlertKind = Literal[
     "account_blocked",
     "account_not_configured",
     "bars_doubted",
+    "bars_missing",
     "broker_status_unknown",
     "cash_differs",
     "check_failed",
@@ -166,6 +167,18 @@ def bars_doubted(ticker: str, bars: int, why: str) -> Alert:
         severity="warning",
         message=f"{ticker}: its last {bars} bars are not believed: {why}",
         details={"bars": bars},
+    )
+
+
+def bars_missing(requests: int, error: str) -> Alert:
+    """Bars of some tickers could not be read or stored; they are asked for again each minute."""
+    return Alert(
+        kind="bars_missing",
+        scope="*",
+        subject="telemetry",
+        severity="warning",
+        message=f"{requests} requests for bars failed, the first with: {error}",
+        details={"requests": requests},
     )
 
 

@@ -1,0 +1,74 @@
+"""For which minutes of the day each ticker's bars were asked for."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.domain.prices.bar_slices import BarSlice, UnaskedMinutes
+
+_UNASKED = """
+SELECT wanted.ticker, lower(missing.minutes) AS since, upper(missing.minutes) AS until
+FROM unnest(CAST(:tickers AS text[])) AS wanted (ticker)
+LEFT JOIN telemetry_asked AS asked ON asked.ticker = wanted.ticker AND asked.day = :day
+CROSS JOIN LATERAL unnest(
+    tstzmultirange(tstzrange(CAST(:since AS timestamptz), CAST(:until AS timestamptz)))
+    - coalesce(asked.minutes, tstzmultirange())
+) AS missing (minutes)
+"""
+
+_ADD = """
+INSERT INTO telemetry_asked AS known (ticker, day, minutes)
+SELECT ticker, :day, tstzmultirange(tstzrange(CAST(:since AS timestamptz),
+                                              CAST(:until AS timestamptz)))
+FROM unnest(CAST(:tickers AS text[])) AS answered (ticker)
+ON CONFLICT (ticker) DO UPDATE SET
+    day = excluded.day,
+    minutes = CASE WHEN known.day = excluded.day THEN known.minutes + excluded.minutes
+                   ELSE excluded.minutes END
+"""
+
+_TAKE_BACK = """
+UPDATE telemetry_asked AS known
+SET minutes = known.minutes - tstzmultirange(tstzrange(silent.since, CAST(:until AS timestamptz)))
+FROM unnest(CAST(:tickers AS text[]), CAST(:sinces AS timestamptz[])) AS silent (ticker, since)
+WHERE known.ticker = silent.ticker AND known.day = :day AND silent.since < :until
+"""
+
+
+def unasked(
+    tx: Transaction, tickers: Sequence[str], day: date, since: datetime, until: datetime
+) -> list[UnaskedMinutes]:
+    """What was not asked for of since <= ts < until on that New York day."""
+    if since >= until:
+        return []
+    rows = tx.rows(_UNASKED, tickers=list(tickers), day=day, since=since, until=until)
+    return [UnaskedMinutes(row["ticker"], row["since"], row["until"]) for row in rows]
+
+
+def note_asked(tx: Transaction, answered: BarSlice, day: date) -> None:
+    """Remember what was answered, whether it had bars or not."""
+    tx.enqueue(
+        _ADD,
+        tickers=list(answered.tickers),
+        day=day,
+        since=answered.start,
+        until=answered.end,
+    )
+
+
+def ask_again(
+    tx: Transaction, silent_since: dict[str, datetime], until: datetime, day: date
+) -> None:
+    """Forget that these minutes of each ticker were asked for: what was late may be there now.
+
+    Args:
+        silent_since: The first minute of each; all end at `until`.
+    """
+    if silent_since:
+        tx.enqueue(
+            _TAKE_BACK,
+            tickers=list(silent_since),
+            sinces=list(silent_since.values()),
+            until=until,
+            day=day,
+        )
