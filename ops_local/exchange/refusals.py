@@ -15,12 +15,27 @@ UNPROCESSABLE = 42210000
 
 
 class ApiRefusal(Exception):
-    """A request that the exchange refuses; nothing of it is stored."""
+    """A request that the exchange refuses; nothing of it is stored.
 
-    def __init__(self, status: int, code: int, message: str, **facts: object) -> None:
+    Args:
+        code: None: the market data API gives none.
+        retry_after_s: What the header Retry-After says; None: nothing.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: int | None,
+        message: str,
+        *,
+        retry_after_s: int | None = None,
+        **facts: object,
+    ) -> None:
         super().__init__(message)
         self.status = status
-        self.body: dict[str, object] = {"code": code, "message": message, **facts}
+        known = {} if code is None else {"code": code}
+        self.body: dict[str, object] = {**known, "message": message, **facts}
+        self.headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
 
 
 def unauthorized() -> ApiRefusal:

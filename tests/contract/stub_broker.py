@@ -43,6 +43,7 @@ class Answer:
     hangs: bool = False
     hangs_up: bool = False
     closes: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
         self.send_response(answer.status)
         self.send_header("Content-Length", str(len(body)))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
         if answer.closes:
             self.send_header("Connection", "close")
         self.end_headers()

@@ -13,7 +13,7 @@ import pytest
 from ops_pipeline.adapters import alpaca_wire
 from ops_pipeline.adapters.alpaca_data import AlpacaMarketData
 from ops_pipeline.adapters.alpaca_wire import NoAnswer, RequestRefused, Wire
-from ops_pipeline.adapters.bounded_answers import MOST_DEPTH, ExcessiveAnswer, bounded_json
+from ops_pipeline.adapters.bounds.bounded_answers import MOST_DEPTH, ExcessiveAnswer, bounded_json
 from ops_pipeline.adapters.vix import VixCsv
 from ops_pipeline.errors import FeedUnavailable, MarketDataUnavailable
 from tests.contract.stub_broker import Answer, serving

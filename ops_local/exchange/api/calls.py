@@ -85,6 +85,7 @@ def endpoint(answer: Callable[[ApiCall], object]) -> Endpoint:
             response = _answered(exchange, request, body, answer, fault)
         except ApiRefusal as refused:
             response = json_response(refused.body, refused.status)
+            response.headers.update(refused.headers)
         if fault is not None and fault.kind == "slow":
             await asyncio.sleep(fault.seconds)
         return DroppedConnection() if fault is not None and fault.kind == "reply_lost" else response
@@ -105,7 +106,8 @@ def _answered(
     fault: Rule | None,
 ) -> Response:
     account = _account(exchange, request)
-    if refused := refusal(fault):
+    symbols = request.query_params.get("symbols", "").split(",")
+    if refused := refusal(fault, symbols):
         raise refused
     now = exchange.now()
     with exchange.store.transaction():

@@ -1,5 +1,7 @@
 """Injects a fault into one request: refuses it, garbles its response, drops the connection."""
 
+from collections.abc import Collection
+
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -20,16 +22,26 @@ class DroppedConnection(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": True})
 
 
-def refusal(rule: Rule | None) -> ApiRefusal | None:
-    """The refusal that this rule injects instead of carrying the request out, if it does."""
-    match rule.kind if rule else None:
-        case "too_many_requests":
-            return ApiRefusal(429, _BUSY, "too many requests.")
-        case "server_error":
-            return ApiRefusal(503, _BROKEN, "service temporarily unavailable")
-        case "halted_stock":
-            return ApiRefusal(422, _HALTED, "trading in this asset is halted")
-    return None
+def refusal(rule: Rule | None, symbols: Collection[str]) -> ApiRefusal | None:
+    """The refusal that this rule injects instead of carrying the request out, if it does.
+
+    Args:
+        symbols: Those that the request asks for.
+    """
+    refused: ApiRefusal | None = None
+    match rule:
+        case Rule(kind="too_many_requests", retry_after_s=again):
+            refused = ApiRefusal(429, _BUSY, "too many requests.", retry_after_s=again)
+        case Rule(kind="invalid_symbol", symbol=symbol) if symbol in symbols:
+            refused = ApiRefusal(400, None, f"invalid symbol: {symbol}")
+        case Rule(kind="no_subscription"):
+            words = "subscription does not permit querying recent SIP data"
+            refused = ApiRefusal(403, None, words)
+        case Rule(kind="server_error"):
+            refused = ApiRefusal(503, _BROKEN, "service temporarily unavailable")
+        case Rule(kind="halted_stock"):
+            refused = ApiRefusal(422, _HALTED, "trading in this asset is halted")
+    return refused
 
 
 def garbled(rule: Rule | None, text: bytes) -> bytes:

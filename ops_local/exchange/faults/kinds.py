@@ -39,6 +39,8 @@ ResponseFaultKind = Literal[
     "zero_quote",
     "illegible_quote",
     "illegible_bar",
+    "invalid_symbol",
+    "no_subscription",
 ]
 FaultKind = ResponseFaultKind | OrderFaultKind
 
@@ -51,6 +53,7 @@ _FILLS = r"GET /v2/account/activities.*"
 _POSITIONS = r"GET /v2/positions"
 _ACCOUNT = r"GET /v2/account"
 _QUOTES = r"GET /v2/stocks/quotes/latest"
+_STOCKS = r"GET /v2/stocks/.*"
 _BARS = r"GET /v2/stocks/bars"
 
 
@@ -75,7 +78,11 @@ _OF_ORDERS = ("symbol", "side")
 KINDS: Mapping[FaultKind, Fault] = {
     "not_heard": Fault(_ANY, "Nothing is done and the connection is closed without a response."),
     "reply_lost": Fault(_ANY, "The request is carried out, then the connection is closed."),
-    "too_many_requests": Fault(_ANY, "429; nothing is done."),
+    "too_many_requests": Fault(
+        _ANY,
+        "429; nothing is done. With `retry_after_s` it says for how long.",
+        ("retry_after_s",),
+    ),
     "server_error": Fault(_ANY, "503; nothing is done."),
     "malformed": Fault(_ANY, "Carried out; the response is an HTML page instead of JSON."),
     "truncated": Fault(_ANY, "Carried out; the response is cut off in the middle."),
@@ -135,6 +142,10 @@ KINDS: Mapping[FaultKind, Fault] = {
     "zero_quote": Fault(_QUOTES, "Nobody bids: bid price and size are 0.", _OF_ONE),
     "illegible_quote": Fault(_QUOTES, "One quote's prices are not numbers.", _OF_ONE),
     "illegible_bar": Fault(_BARS, "One bar's close is not a number.", _OF_ONE),
+    "invalid_symbol": Fault(
+        _STOCKS, "400 for every request that names `symbol`: the whole request is refused.", _OF_ONE
+    ),
+    "no_subscription": Fault(_STOCKS, "403: the plan does not include this feed's newest data."),
 }
 
 

@@ -14,6 +14,7 @@ OPTIONS = {
     "symbol": str,
     "side": str,
     "seconds": float,
+    "retry_after_s": int,
     "status": str,
     "bid_factor": float,
     "ask_factor": float,

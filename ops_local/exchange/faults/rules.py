@@ -32,6 +32,7 @@ class Rule:
             first one for kinds that alter one item.
         side: Only orders of this side.
         seconds: Delay of a slow response.
+        retry_after_s: What a 429 says in Retry-After; None: nothing.
         status: The word that unknown_status shows.
         bid_factor, ask_factor: What wide_quote multiplies the prices with.
         until: The end of `minutes`.
@@ -47,6 +48,7 @@ class Rule:
     symbol: str | None = None
     side: Side | None = None
     seconds: float = _SLOW_S
+    retry_after_s: int | None = None
     status: str = "pending_review"
     bid_factor: float = 0.6
     ask_factor: float = 1.0

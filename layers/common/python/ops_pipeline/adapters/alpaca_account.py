@@ -13,6 +13,10 @@ from ops_pipeline.ports import Binding, send_always
 T = TypeVar("T")
 
 
+class _NotThere(Exception):
+    """The broker's own 404, with its words."""
+
+
 class AccountWire:
     """A wire whose keys may be exchanged while it lives.
 
@@ -57,16 +61,19 @@ class AccountWire:
 
     def read(self, path: str, params: dict[str, str], understand: Callable[[Any], T]) -> T:
         """Read something that must be there. Raises as `account`."""
-        answer = self.read_if_there(path, params, understand)
-        if answer is None:
-            raise BrokerUnavailable(f"GET {path}: 404")
-        return answer
+        try:
+            return self._understood(path, understand, lambda: self._get(path, params))
+        except _NotThere as error:
+            raise BrokerUnavailable(str(error)) from None
 
     def read_if_there(
         self, path: str, params: dict[str, str], understand: Callable[[Any], T]
     ) -> T | None:
         """None is the broker's own 404; one without its words comes from somebody else."""
-        return self._understood(path, understand, lambda: self._get(path, params))
+        try:
+            return self._understood(path, understand, lambda: self._get(path, params))
+        except _NotThere:
+            return None
 
     def said(self, refusal: RequestRefused) -> str:
         """The broker's words, without the account's number."""
@@ -90,9 +97,11 @@ class AccountWire:
         return send()
 
     def _told(self) -> BrokerAccount:
-        account = self._understood("/account", records.account, self._get_account)
-        if account is None:
-            raise BrokerUnavailable("GET /account: 404")
+        try:
+            account = self._understood("/account", records.account, self._get_account)
+        except _NotThere as error:
+            # Never taken for the absence of what was asked for beside it.
+            raise BrokerUnavailable(str(error)) from None
         self._number = account.account_number
         return account
 
@@ -106,12 +115,12 @@ class AccountWire:
 
     def _understood(
         self, path: str, understand: Callable[[Any], T], answer: Callable[[], Any]
-    ) -> T | None:
+    ) -> T:
         try:
             return understood(understand, answer())
         except RequestRefused as refusal:
             if refusal.status == 404 and refusal.words is not None:
-                return None
+                raise _NotThere(f"GET {path}: {self.said(refusal)}") from None
             raise BrokerUnavailable(f"GET {path}: {self.said(refusal)}") from None
         except (NotSent, NoAnswer, Illegible) as error:
             raise BrokerUnavailable(f"GET {path}: {error}") from None

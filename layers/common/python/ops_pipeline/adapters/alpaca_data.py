@@ -4,6 +4,7 @@ alpaca-py's models bring pandas, and with them one unknown code in one item lose
 the others.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -24,6 +25,31 @@ _MOST_PAGES = 500
 _TICKERS_A_REQUEST = 200
 # Beyond it a price or a size is a mistake.
 _MOST = 10**12
+_BAD_REQUEST, _FORBIDDEN = 400, 403
+# Of the vendor's words only the list right behind these names symbols: "is" and "not" may be some.
+_REFUSED_SYMBOLS = re.compile(
+    r"invalid symbols?\W*([a-z0-9./-]+(?:\s*,\s*[a-z0-9./-]+)*)", re.IGNORECASE
+)
+
+
+class _InvalidSymbols(MarketDataUnavailable):
+    """A request that is refused for some of its symbols; caught before it leaves this module."""
+
+    def named(self, tickers: Sequence[str]) -> list[str]:
+        """Which of them the words name; the only one there was."""
+        if len(tickers) == 1:
+            return list(tickers)
+        found = _REFUSED_SYMBOLS.search(str(self))
+        words = set() if found is None else {it.strip().upper() for it in found[1].split(",")}
+        return [ticker for ticker in tickers if ticker in words]
+
+    def parts(self, tickers: Sequence[str]) -> list[Sequence[str]]:
+        """What to ask for instead: those not named, or where none is the two halves."""
+        if named := self.named(tickers):
+            left = [ticker for ticker in tickers if ticker not in named]
+            return [left] if left else []
+        half = len(tickers) // 2
+        return [tickers[:half], tickers[half:]]
 
 
 class AlpacaMarketData:
@@ -65,44 +91,49 @@ class AlpacaMarketData:
             "adjustment": "raw",
             "feed": self._feed,
         }
+        refused: list[IllegibleItem] = []
         found = _legible(
             "bar",
             _bar,
             (
                 (ticker, item)
-                for page in self._pages("/stocks/bars", tickers, question)
+                for page in self._pages("/stocks/bars", tickers, question, refused)
                 for ticker, items in _section(page, "bars")
                 for item in (items if isinstance(items, list) else [items])
                 if item is not None
             ),
         )
-        return Listing([bar for bar in found if start <= bar.ts < end], found.illegible)
+        bars = [bar for bar in found if start <= bar.ts < end]
+        return Listing(bars, [*found.illegible, *refused])
 
     def quotes(self, tickers: Sequence[str]) -> Quotes:
         """The latest quote of each ticker, the unquoted left out, and beside it the last trade.
 
         Raises as `bars` does for quotes. Without trades they are judged by less.
         """
+        refused: list[IllegibleItem] = []
+        asked = {"feed": self._feed}
         found = _legible(
             "quote",
             _quote,
             (
                 (ticker, item)
-                for page in self._pages("/stocks/quotes/latest", tickers, {"feed": self._feed})
+                for page in self._pages("/stocks/quotes/latest", tickers, asked, refused)
                 for ticker, item in _section(page, "quotes")
                 if item is not None
             ),
         )
         quoted = [quote.ticker for quote in found]
         trades, error = self._trades(quoted) if quoted else ({}, None)
-        return Quotes({quote.ticker: quote for quote in found}, found.illegible, trades, error)
+        illegible = [*found.illegible, *refused]
+        return Quotes({quote.ticker: quote for quote in found}, illegible, trades, error)
 
     def _trades(self, tickers: Sequence[str]) -> tuple[dict[str, Trade], str | None]:
         """The last trade of each ticker that has a valid one; why there are none."""
         try:
             found = [
                 trade
-                for page in self._pages("/stocks/trades/latest", tickers, {"feed": self._feed})
+                for page in self._pages("/stocks/trades/latest", tickers, {"feed": self._feed}, [])
                 for ticker, item in _section(page, "trades")
                 if (trade := _trade(ticker, item)) is not None
             ]
@@ -111,19 +142,40 @@ class AlpacaMarketData:
         return {trade.ticker: trade for trade in found}, None
 
     def _pages(
-        self, path: str, tickers: Sequence[str], question: Mapping[str, str]
+        self,
+        path: str,
+        tickers: Sequence[str],
+        question: Mapping[str, str],
+        refused: list[IllegibleItem],
     ) -> Iterator[Mapping[str, Any]]:
+        """All pages; tickers that are refused are added to `refused` and cost no other its own."""
         for first in range(0, len(tickers), _TICKERS_A_REQUEST):
-            symbols = ",".join(tickers[first : first + _TICKERS_A_REQUEST])
-            asked = {**question, "symbols": symbols}
-            for _ in range(_MOST_PAGES):
-                page = self._ask(path, asked)
-                yield page
-                if not (token := page.get("next_page_token")):
-                    break
-                asked["page_token"] = str(token)
-            else:
-                raise MarketDataUnavailable(f"{path}: more than {_MOST_PAGES} pages")
+            some = tickers[first : first + _TICKERS_A_REQUEST]
+            yield from self._of_valid(path, some, question, refused)
+
+    def _of_valid(
+        self,
+        path: str,
+        tickers: Sequence[str],
+        question: Mapping[str, str],
+        refused: list[IllegibleItem],
+    ) -> Iterator[Mapping[str, Any]]:
+        """The pages of one request; what is wrong with a ticker shows at the first page."""
+        try:
+            asked = {**question, "symbols": ",".join(tickers)}
+            page = self._ask(path, asked)
+        except _InvalidSymbols as error:
+            kind: ItemKind = "bar" if path.endswith("bars") else "quote"
+            refused += [_refused(kind, ticker, str(error)) for ticker in error.named(tickers)]
+            for part in error.parts(tickers):
+                yield from self._of_valid(path, part, question, refused)
+            return
+        for _ in range(_MOST_PAGES):
+            yield page
+            if not (token := page.get("next_page_token")):
+                return
+            page = self._ask(path, {**asked, "page_token": str(token)})
+        raise MarketDataUnavailable(f"{path}: more than {_MOST_PAGES} pages")
 
     def _get(self, path: str, question: dict[str, str]) -> Any:
         """Bars and quotes are no account's: any pair of keys that is taken may read them."""
@@ -134,14 +186,34 @@ class AlpacaMarketData:
                 raise
         return self._wire.get(path, question)
 
+    def _refusal(self, path: str, refusal: RequestRefused) -> MarketDataUnavailable:
+        """The vendor's words, and what to do where they are about the plan."""
+        said = f"{path}: {str(refusal)[:500]}"
+        words = (refusal.words or "").lower()
+        if refusal.status == _BAD_REQUEST and "invalid symbol" in words:
+            return _InvalidSymbols(said)
+        if refusal.status == _FORBIDDEN and "subscription" in words:
+            return MarketDataUnavailable(
+                f"{said}: the plan of these keys does not include the feed {self._feed}. Set "
+                "ALPACA_DATA_FEED, or feed under [data] of ops.toml, to one that it does (the free "
+                "plan has iex), or give DATA_ACCOUNT keys of another plan"
+            )
+        return MarketDataUnavailable(said)
+
     def _ask(self, path: str, question: Mapping[str, str]) -> Mapping[str, Any]:
         try:
             answer = self._get(path, dict(question))
-        except (RequestRefused, NotSent, NoAnswer) as error:
+        except RequestRefused as refusal:
+            raise self._refusal(path, refusal) from None
+        except (NotSent, NoAnswer) as error:
             raise MarketDataUnavailable(f"{path}: {str(error)[:500]}") from None
         if not isinstance(answer, dict):
             raise MarketDataUnavailable(f"{path}: the answer is no JSON object")
         return answer
+
+
+def _refused(kind: ItemKind, ticker: str, why: str) -> IllegibleItem:
+    return IllegibleItem(kind=kind, name=ticker, reason=why, content="", symbol=ticker)
 
 
 def _section(page: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
+from threading import Lock, local
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,8 +23,9 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from ops_pipeline.adapters.bounded_answers import ExcessiveAnswer, bounded_body, bounded_json
-from ops_pipeline.adapters.in_time import HANGABLE_POOLS, in_time
+from ops_pipeline.adapters.bounds.bounded_answers import ExcessiveAnswer, bounded_body, bounded_json
+from ops_pipeline.adapters.bounds.in_time import HANGABLE_POOLS, in_time
+from ops_pipeline.adapters.bounds.rate_limit import Pause, retry_after_s
 from ops_pipeline.domain.deployment.transcript import HttpExchange
 from ops_pipeline.ports import Heard, send_always
 
@@ -34,6 +36,9 @@ ANSWER_TIME_S = 20.0
 # A page of 10,000 bars has 1 MB, one of 500 orders less. JSON takes some twenty times its size.
 MOST_BYTES = 4 * 1024 * 1024
 _REFUSED = 400
+_BUSY = 429
+# A vendor that goes on refusing is left to the next run.
+_MOST_TRIES = 4
 
 # Reads an account's key and secret anew.
 Renew = Callable[[], tuple[str, str]]
@@ -41,11 +46,17 @@ Renew = Callable[[], tuple[str, str]]
 
 @dataclass(frozen=True)
 class RequestRefused(Exception):
-    """A status of 400 or more; `words` is None where the body says nothing legible."""
+    """A status of 400 or more.
+
+    Attributes:
+        words: None where the body says nothing legible.
+        retry_after_s: For how long a 429 asks to be left alone, where it says so.
+    """
 
     status: int
     code: int | None
     words: str | None
+    retry_after_s: float | None = None
 
     def __str__(self) -> str:
         said = self.words or "without legible words"
@@ -120,10 +131,11 @@ class _Client(RESTClient):
             ) as answer,
         ):
             body = _body_of(answer)
+            again_s = retry_after_s(answer.headers) if answer.status_code == _BUSY else None
         if self._heard is not None:
             self._heard(_as_heard(method, url, opts, answer.status_code, body))
         if answer.status_code >= _REFUSED:
-            raise _refusal(answer.status_code, body)
+            raise replace(_refusal(answer.status_code, body), retry_after_s=again_s)
         return _json_of(body) if body else None
 
 
@@ -201,24 +213,50 @@ class Wire:
     ) -> None:
         self._client = _Client(url, key_id, secret_key, heard, version)
         self._url, self._pair, self._renew, self._heard = url, (key_id, secret_key), renew, heard
-        self._version = version
+        self._version, self._pause, self._lock = version, Pause(), Lock()
+        # By thread, the keys of its last request: those that were refused.
+        self._used = local()
 
     def get(self, path: str, params: dict[str, str]) -> Any:
-        """As `ask`; asked once more when a connection broke, since reading changes nothing."""
+        """As `ask`; asked once more when a connection broke, since reading changes nothing.
+
+        A 429 that says how long it lasts is waited for, within bounds; all threads wait.
+        """
+        busy: RequestRefused | None = None
+        for _ in range(_MOST_TRIES):
+            if not self._pause.passed():
+                raise busy or self._asked_to_wait()
+            try:
+                return self._get_once(path, params)
+            except RequestRefused as refusal:
+                if refusal.status != _BUSY or refusal.retry_after_s is None:
+                    raise
+                self._pause.begin(refusal.retry_after_s)
+                busy = refusal
+        raise busy or self._asked_to_wait()
+
+    def _asked_to_wait(self) -> RequestRefused:
+        words = f"asked to wait for {self._pause.left_s:.0f} s more"
+        return RequestRefused(_BUSY, None, words, self._pause.left_s)
+
+    def _get_once(self, path: str, params: dict[str, str]) -> Any:
         try:
             return self.ask("GET", path, params)
         except ConnectionBroke:
             return self.ask("GET", path, params)
 
     def renew(self) -> bool:
-        """Read the keys again and use them from now on; whether they have changed."""
-        before = self._pair
-        if self._renew is not None:
-            self._pair = self._renew()
-        if self._pair == before:
-            return False
-        self._client = _Client(self._url, *self._pair, self._heard, self._version)
-        return True
+        """Read the keys again and use them from now on; whether the refused ones have changed."""
+        with self._lock:
+            refused = getattr(self._used, "pair", self._pair)
+            if self._pair != refused:
+                return True  # another thread has just read them
+            if self._renew is not None:
+                self._pair = self._renew()
+            if self._pair == refused:
+                return False
+            self._client = _Client(self._url, *self._pair, self._heard, self._version)
+            return True
 
     def ask(
         self,
@@ -239,9 +277,11 @@ class Wire:
             NoAnswer: it may have heard.
         """
         before_sending()
+        with self._lock:
+            client, self._used.pair = self._client, self._pair
         body: Any = _Body(data or {}, before_sending) if method == "POST" else data
         try:
-            return self._client._request(method, path, body)
+            return client._request(method, path, body)
         except Timeout as error:
             if isinstance(error, ConnectTimeout):
                 raise NotSent("no connection in time") from None

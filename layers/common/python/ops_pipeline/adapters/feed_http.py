@@ -18,9 +18,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.request import ACCEPT_ENCODING
 
-from ops_pipeline.adapters.bounded_answers import ExcessiveAnswer, bounded_body
+from ops_pipeline.adapters.bounds.bounded_answers import ExcessiveAnswer, bounded_body
+from ops_pipeline.adapters.bounds.in_time import Guard, Hangable, HangableSecurely, in_time
 from ops_pipeline.adapters.feed_logins import FeedLogins, secret_of
-from ops_pipeline.adapters.in_time import Guard, Hangable, HangableSecurely, in_time
 from ops_pipeline.adapters.permitted_addresses import PermittedAddresses
 from ops_pipeline.domain.news.sites import has_login
 from ops_pipeline.errors import FeedUnavailable

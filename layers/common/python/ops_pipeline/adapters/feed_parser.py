@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 
 import feedparser
 
-from ops_pipeline.adapters.bounded_answers import bounded_json
+from ops_pipeline.adapters.bounds.bounded_answers import bounded_json
 from ops_pipeline.adapters.feed_bounds import bounded
 from ops_pipeline.domain.news.headlines import plain_text
 from ops_pipeline.domain.news.items import FeedEntry

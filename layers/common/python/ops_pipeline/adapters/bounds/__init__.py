@@ -1,0 +1,1 @@
+"""How long, how large and how often requests over HTTP may be."""
