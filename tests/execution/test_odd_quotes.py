@@ -157,6 +157,38 @@ def test_what_is_due_waits_where_nothing_else_says_what_the_price_is(held: Tradi
     assert protected(held)
 
 
+@pytest.mark.parametrize(
+    ("bid", "ask"), [("60.00", "60.02"), ("102.50", "102.52"), ("200.00", "200.02")]
+)
+def test_a_quote_that_is_all_that_is_known_decides_nothing_by_itself(
+    held: TradingBench, bid: str, ask: str
+) -> None:
+    """As after a night, or in a share that nobody traded for half an hour."""
+    before = marked(held)
+    alone(held, bid, ask, after_s=3600)
+    assert held.guard().implausible == 1
+    assert (protected(held), marked(held), held.alerts()) == (True, before, [])
+    held.next_minute(AAA=("99.98", "100.00"))
+    assert held.guard().marked == 1
+    assert protected(held)
+
+
+def test_a_second_quote_bears_out_one_that_was_all_that_was_known(held: TradingBench) -> None:
+    """A gap over night is real where the next minute says so too."""
+    alone(held, "90.00", "90.02", after_s=3600)
+    assert held.guard().implausible == 1
+    alone(held, "90.02", "90.04", after_s=60)
+    assert held.guard().exits_sent == 1
+    assert held.order("exit")["reason"] == "stop_loss"
+
+
+def alone(bench: TradingBench, bid: str, ask: str, *, after_s: float) -> None:
+    """Only a quote tells the price, this long after the last that was known."""
+    bench.run("DELETE FROM lane_telemetry")
+    bench.clock.advance(after_s)
+    bench.market.quote("AAA", bid, ask)
+
+
 def test_an_illegible_quote_stays_told_of_while_no_quote_can_be_read(held: TradingBench) -> None:
     """Another account asks for it alone, and then the whole answer is of no use."""
     held.market.illegible = [odd("quote", "AAA", symbol="AAA")]

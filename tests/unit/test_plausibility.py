@@ -102,6 +102,12 @@ def test_one_of_bar_and_trade_is_enough() -> None:
     assert judged(seen, bar, trade).anchor == Decimal("95.02")
 
 
+def test_a_trade_that_a_later_bar_has_overtaken_vouches_for_nothing() -> None:
+    seen, bar = quote("59.98", "60.02"), evidence("100", age_s=10)
+    assert doubt(seen, bar, evidence("60", age_s=11, source="trade")) == "distance"
+    assert doubt(seen, bar, evidence("60", age_s=10, source="trade")) is None
+
+
 def test_an_earlier_quote_counts_until_something_is_traded() -> None:
     seen = quote("94.99", "95.01")
     earlier = evidence("95.03", age_s=60, source="quote")

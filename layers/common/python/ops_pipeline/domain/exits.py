@@ -15,7 +15,7 @@ from ops_pipeline.domain.accounts import ExecutionMode
 from ops_pipeline.domain.market import Quote, Session
 from ops_pipeline.domain.orders import stop_price, whole_units
 from ops_pipeline.domain.parameters import ExitRules
-from ops_pipeline.domain.prices.plausibility import Evidence, JudgedQuote
+from ops_pipeline.domain.prices.plausibility import UNCONFIRMED, Evidence, JudgedQuote
 from ops_pipeline.domain.trading_terms import (
     ExitRequest,
     ExitRule,
@@ -112,14 +112,15 @@ def earlier_quotes(position: Position) -> list[Evidence]:
 def unpriced(position: Position, judged: JudgedQuote | None) -> Position:
     """The position after a tick without a believed quote.
 
-    One that was only too far from the market is kept: it counts when the next one agrees.
+    One that was only too far from the market, or alone, is kept: it counts when the next agrees.
     """
-    far = judged is not None and judged.doubt is not None and judged.doubt.kind == "distance"
+    doubt = None if judged is None else judged.doubt
+    kept = judged.quote if judged and doubt and doubt.kind in UNCONFIRMED else None
     return replace(
         position,
         unpriced_ticks=position.unpriced_ticks + 1,
-        doubted_price=judged.quote.mid if judged is not None and far else None,
-        doubted_at=judged.quote.ts if judged is not None and far else None,
+        doubted_price=None if kept is None else kept.mid,
+        doubted_at=None if kept is None else kept.ts,
     )
 
 

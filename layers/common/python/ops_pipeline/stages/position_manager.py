@@ -24,7 +24,7 @@ from ops_pipeline.domain.operations.alerts import (
     parameters_invalid,
     position_unpriced,
 )
-from ops_pipeline.domain.prices.plausibility import IMPLAUSIBLE, JudgedQuote
+from ops_pipeline.domain.prices.plausibility import IMPLAUSIBLE, JudgedQuote, confirmed
 from ops_pipeline.errors import BrokerUnavailable, StageFailed
 from ops_pipeline.execution import (
     closing,
@@ -156,7 +156,7 @@ def _quotes(
         return {}
     with db.transaction() as tx:
         illegible_items.update_market(tx, "quote", quotes, quotes.illegible, ctx.now())
-        return price_check.judge_quotes(
+        judged = price_check.judge_quotes(
             tx,
             quotes,
             now=ctx.now(),
@@ -164,6 +164,7 @@ def _quotes(
             rules=ctx.rules,
             earlier={position.symbol: exits.earlier_quotes(position) for position in held},
         )
+    return {symbol: confirmed(quote) for symbol, quote in judged.items()}
 
 
 def _carry_out_closes(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> list[str]:

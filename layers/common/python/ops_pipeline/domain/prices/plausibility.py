@@ -6,7 +6,7 @@ are fractions of the quote's mid and were measured on recorded quotes (decision 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -17,9 +17,11 @@ from ops_pipeline.domain.orders import marketable_limit, price_step, within_coll
 from ops_pipeline.domain.parameters import Parameters, PriceRules
 from ops_pipeline.domain.trading_terms import is_contract
 
-DoubtKind = Literal["one_sided", "size", "spread", "distance", "stale"]
+DoubtKind = Literal["one_sided", "size", "spread", "distance", "alone", "stale"]
 # A quote is there and has two sides, but is not the market's: told of when it lasts.
-IMPLAUSIBLE: tuple[DoubtKind, ...] = ("size", "spread", "distance")
+IMPLAUSIBLE: tuple[DoubtKind, ...] = ("size", "spread", "distance", "alone")
+# Nothing is wrong with the quote itself: it counts once the next one agrees.
+UNCONFIRMED: tuple[DoubtKind, ...] = ("distance", "alone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,21 +150,31 @@ def judge_of(
     )
 
 
+def confirmed(judged: JudgedQuote) -> JudgedQuote:
+    """For what is held: a quote is not believed while it is all that is known of the price."""
+    if judged.doubt is not None or judged.anchor is not None:
+        return judged
+    reason = f"{_shown(judged.quote)} is the only price that is known"
+    return replace(judged, doubt=Doubt("alone", reason))
+
+
 def _relevant(
     evidence: Iterable[Evidence], quote: Quote, now: datetime, rules: PriceRules
 ) -> list[Evidence]:
     """What may speak for or against the quote.
 
-    The same quote once more is no second one, and an earlier quote says nothing once there was
-    a trade or a bar after it.
+    The same quote once more is no second one. An earlier quote says nothing once there was a
+    trade or a bar after it, nor does a trade after which a bar ended at another price.
     """
     oldest = now - timedelta(seconds=rules.evidence_age_s)
     recent = [it for it in evidence if it.price > 0 and it.at >= oldest]
-    traded_at = max((it.at for it in recent if it.source != "quote"), default=None)
+    bar_at = max((it.at for it in recent if it.source == "bar"), default=oldest)
+    traded_at = max((it.at for it in recent if it.source != "quote"), default=oldest)
+    since = {"bar": oldest, "trade": bar_at, "quote": traded_at}
     return [
         it
         for it in recent
-        if it.source != "quote" or (it.at < quote.ts and (traded_at is None or it.at >= traded_at))
+        if it.at >= since[it.source] and (it.source != "quote" or it.at < quote.ts)
     ]
 
 
