@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pg8000.native import identifier
+from pg8000.native import DatabaseError, identifier
 
 from ops_local.postgres.durability import make_durable
 from ops_local.postgres.server import EmbeddedPostgres
@@ -26,6 +26,8 @@ from ops_pipeline.errors import DatabaseUnavailable, InvalidInput, SettingsInval
 _ROUNDS = 100_000
 # insufficient_privilege: logged in, and this database is not for that role.
 _MAY_NOT_CONNECT = "42501"
+# duplicate_database, and unique_violation where two create it at the same moment.
+_IS_THERE = ("42P04", "23505")
 _EXISTS = "SELECT 1 AS found FROM pg_database WHERE datname = :name"
 _APPLICATION = "ops-local"
 
@@ -150,14 +152,22 @@ def ensure_database(admin_url: str, name: str, *, fresh: bool = False) -> None:
         with _admin(admin_url) as database:
             drop_database(database, name)
     if not has_database(admin_url, name):
-        with _admin(admin_url) as database:
-            _outside_transaction(
-                database,
-                f"CREATE DATABASE {identifier(name)} OWNER {Role.OWNER} TEMPLATE template0",
-            )
+        _create_database(admin_url, name)
     with _admin(url_for(admin_url, database=name)) as database, database.transaction() as tx:
+        roles.wait_for_others(tx)
         roles.grant_database(tx, name)
         roles.grant_schema(tx)
+
+
+def _create_database(admin_url: str, name: str) -> None:
+    """Create it, or find that another process has done so meanwhile."""
+    statement = f"CREATE DATABASE {identifier(name)} OWNER {Role.OWNER} TEMPLATE template0"
+    with _admin(admin_url) as database:
+        try:
+            _outside_transaction(database, statement)
+        except DatabaseError as error:
+            if sqlstate_of(error) not in _IS_THERE:
+                raise
 
 
 def has_database(admin_url: str, name: str) -> bool:

@@ -1,6 +1,7 @@
 """Making a database ready: roles, passwords, the database itself, its schema."""
 # ruff: noqa: SIM117 - the inner block is the unit of work, the outer ones its surroundings
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -53,6 +54,17 @@ def test_preparing_again_keeps_data_and_fresh_drops_it(
             with closing(Database(target_from_url(urls.writer), application_name="t")) as db:
                 with db.transaction() as tx:
                     tx.execute("INSERT INTO notes VALUES (1)")
+
+
+def test_verbs_that_start_at_the_same_moment_prepare_one_database(
+    postgres: EmbeddedPostgres, template_urls: DatabaseUrls
+) -> None:
+    """An `ops halt` beside an `ops status` must not fail, nor two that make the database."""
+    names = [f"at_once_{number}" for number in range(6) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda it: local.ensure_database(postgres.url, it), names)) == (
+            [None] * len(names)
+        )
 
 
 def test_every_home_on_a_server_comes_to_the_same_passwords(

@@ -60,9 +60,10 @@ stored version that is good, else by the shipped defaults; `parameters_invalid` 
 names the field.
 
 A quote is implausible when it is wider than its price and the time of day allow, has no shares on
-a side, or its mid is far from the last bar, the last trade and the quote before: it decides
-nothing, and after three ticks without one that is believed the alert is opened. An exit that is due
-whatever the price is goes out within a collar around the last trade or bar.
+a side, or its mid is far from the last bar, the last trade and the quote before, or, for what is
+held, nothing else is known of the price: it decides nothing, and after three ticks without one
+that is believed the alert is opened. An exit that is due whatever the price is goes out within a
+collar around the last trade or bar.
 
 The volatility index is asked for at 08:30, every five minutes until noon while the last session's
 close is not known, then twice an hour: Alpaca's indices, where the plan has them, then its

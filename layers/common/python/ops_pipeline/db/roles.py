@@ -96,7 +96,7 @@ def ensure(tx: Transaction, passwords: Mapping[Role, str]) -> None:
         SettingsInvalid: this login may not create roles; the message has the statements to
             be run by one that may.
     """
-    _wait_for_others(tx)
+    wait_for_others(tx)
     login = tx.one(_FACTS, owner=Role.OWNER.value) or {}
     allowed = bool(login.get("superuser") or login.get("creates_roles"))
     missing = missing_roles(tx)
@@ -136,8 +136,8 @@ def _reader_settings(*, superuser: bool) -> dict[str, str]:
     return {**READER_SETTINGS, **(READER_TEMP_FILES if superuser else {})}
 
 
-def _wait_for_others(tx: Transaction) -> None:
-    """Let another run that makes the roles end first; but any login may hold such a lock."""
+def wait_for_others(tx: Transaction) -> None:
+    """Let another run that grants the same end first; but any login may hold such a lock."""
     for _ in range(_LOCK_TRIES):
         if (tx.one("SELECT pg_try_advisory_xact_lock(:key) AS free", key=_LOCK) or {})["free"]:
             return
