@@ -68,8 +68,8 @@ def _run(arguments: Sequence[str] | None, variables: Mapping[str, str] | None, c
         code = command.run(call)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Who reads it, `head` say, has enough; at exit Python must not try to write the rest.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Who reads it, `head` say, has enough.
+        _write_no_more()
         return Exit.WRONG
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted\n")
@@ -84,7 +84,7 @@ def _run(arguments: Sequence[str] | None, variables: Mapping[str, str] | None, c
 
 def _failed(call: VerbCall, error: Exception) -> int:
     """Report an expected error: a line on stderr, and with --json an object on stdout."""
-    name, message = type(error).__name__, str(error)
+    name, message = type(error).__name__, _in_words(error)
     if isinstance(error, OSError) and (place := _unusable(call, error)) is not None:
         name = SettingsInvalid.__name__
         message = (
@@ -93,10 +93,26 @@ def _failed(call: VerbCall, error: Exception) -> int:
         )
     if (full := _full_disk(call)) is not None:
         message = f"{message} (the disk of {full} is full)"
-    sys.stderr.write(f"{name}: {message}\n")
-    if call.json:
-        call.print_json({"error": name, "message": message})
+    sys.stderr.write(f"ops: {message}\n")
+    try:
+        if call.json:
+            call.print_json({"error": name, "message": message})
+        sys.stdout.flush()
+    except OSError:
+        _write_no_more()
     return Exit.WRONG
+
+
+def _in_words(error: Exception) -> str:
+    """An error of ours is a sentence already; Python's own names a file last, and its class."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+
+
+def _write_no_more() -> None:
+    """At exit Python must not try to write what is left to a pipe or disk that takes no more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _unusable(call: VerbCall, error: OSError) -> Path | None:

@@ -1,13 +1,12 @@
 """Reads files of securities: SEC's company_tickers.json (or _exchange.json), and a user's CSV."""
 
-import csv
-import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from ops_local.given_files import csv_rows, json_of
 from ops_pipeline.domain.news.security_import import (
     EXCHANGES,
     KINDS,
@@ -41,11 +40,8 @@ def read_sec(path: Path) -> list[ListedSecurity]:
     Raises:
         InvalidInput: it has neither of SEC's two formats; names the entry that is wrong.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InvalidInput(f"{path.name}: not JSON: {error}") from error
-    listed = [_listed(path.name, at, entry) for at, entry in enumerate(_entries(document))]
+    entries = _entries(json_of(path))
+    listed = [_listed(path.name, at, entry) for at, entry in enumerate(entries)]
     if not listed:
         raise InvalidInput(f"{path.name}: no entries of SEC's company_tickers.json")
     return listed
@@ -57,15 +53,8 @@ def read_csv(path: Path) -> list[Security]:
     Raises:
         InvalidInput: names the line and what is wrong with it; nothing of the file is used.
     """
-    with path.open(encoding="utf-8-sig", newline="") as opened:
-        rows = csv.DictReader(opened)
-        columns = set(rows.fieldnames or ())
-        if not {"ticker", "name"} <= columns or not columns <= set(COLUMNS):
-            raise InvalidInput(
-                f"{path.name}: the header must have ticker and name, and may have "
-                f"{', '.join(COLUMNS[2:])}; it has {', '.join(sorted(columns)) or 'nothing'}"
-            )
-        found = [_security(f"{path.name}, line {rows.line_num}", row) for row in rows]
+    rows = csv_rows(path, columns=COLUMNS, required=COLUMNS[:2])
+    found = [_security(f"{path.name}, line {line}", row) for line, row in rows]
     times = Counter(one.ticker for one in found)
     twice = sorted(ticker for ticker, count in times.items() if count > 1)
     if twice:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 from ops_local import deployed
 from ops_local.pipeline import Pipeline
 from ops_pipeline.domain.deployment.findings import CheckResult
-from ops_pipeline.execution.isolation import what_failed
+from ops_pipeline.execution.isolation import in_words
 from ops_pipeline.ports import Clock
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
@@ -51,7 +51,7 @@ def tried(subject: str, work: Work, limit_s: float = LIMIT_S) -> Iterator[CheckR
     try:
         yield from within(limit_s, lambda: list(work()))
     except Exception as error:  # noqa: BLE001 - whatever it is, the other checks go on
-        yield CheckResult("bad", subject, what_failed(error))
+        yield CheckResult("bad", subject, in_words(error))
 
 
 def within(limit_s: float, work: Callable[[], T]) -> T:

@@ -21,6 +21,7 @@ from ops_pipeline.db.driver.transaction import Transaction
 from ops_pipeline.db.operations import overview
 from ops_pipeline.domain.deployment.findings import CheckResult
 from ops_pipeline.errors import InvalidInput, OpsError
+from ops_pipeline.execution.isolation import in_words
 from ops_pipeline.runtime import log
 
 _SIZE = "SELECT pg_database_size(current_database()) AS bytes"
@@ -100,9 +101,7 @@ def _known(call: VerbCall, found: list[CheckResult]) -> Known:
             schema.require_current(tx)
             return _read(tx)
     except (OpsError, OSError) as error:
-        found.append(
-            CheckResult("bad", "database", f"{type(error).__name__}: {error}", "`ops migrate`")
-        )
+        found.append(CheckResult("bad", "database", in_words(error), "`ops migrate`"))
         return Known((), (), (), 0)
 
 

@@ -24,7 +24,7 @@ from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.operations.health import Finding
 from ops_pipeline.domain.operations.invariants import MEANINGS, Breach
 from ops_pipeline.errors import SettingsInvalid
-from ops_pipeline.execution.isolation import isolated_in, what_failed
+from ops_pipeline.execution.isolation import in_words, isolated_in, what_failed
 from ops_pipeline.runtime import log, wiring
 from ops_pipeline.runtime.wiring import Runtime
 from ops_pipeline.stages.healthcheck import examine_news
@@ -166,7 +166,7 @@ def _differences(name: str, ask: Ask) -> list[str]:
         without = ["not configured: it has no keys"] * answer["not_configured"]
         return [*without, *answer["breaches"]]
     except Exception as error:  # noqa: BLE001 - as in AWS; an account that was not compared is not well
-        return [f"could not be compared: {type(error).__name__}: {error}"]
+        return [f"could not be compared: {in_words(error)}"]
 
 
 COMMAND = Command(run)

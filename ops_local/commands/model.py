@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ops_local.commandline.command import Command, VerbCall
+from ops_local.given_files import text_of
 from ops_local.model_build import build_both, check_packages
 from ops_local.model_download import download
 from ops_local.model_quality import (
@@ -102,7 +103,7 @@ def _say(facts: dict[str, Any], write: Callable[[str], Any]) -> None:
 def _verify(call: VerbCall) -> int:
     """Print the agreement as JSON; return 1 if it is below LEAST_AGREEMENT."""
     args = call.args
-    texts = [line for line in args.texts.read_text().splitlines() if line.strip()]
+    texts = [line for line in text_of(args.texts).splitlines() if line.strip()]
     small, large = (OnnxClassifier(path).classify(texts) for path in (args.int8, args.fp32))
     found = agreement(small, large)
     call.print_json(_agreement_facts(found))

@@ -2,7 +2,6 @@
 
 import argparse
 import errno
-import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from rich.console import Console
 from ops_local import page, summary
 from ops_local.commandline.command import Command, VerbCall
 from ops_local.exchange.launcher import ExchangeFailed
+from ops_local.given_files import json_of
 from ops_local.home import Home
 from ops_local.interrupts import stopped_by_signals
 from ops_local.progress import shown
@@ -142,10 +142,7 @@ def _report(
 def _overlay(file: Path | None) -> dict[str, Any] | None:
     if file is None:
         return None
-    try:
-        overlay = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise recordings.InvalidRecording(f"--params {file}: {error}") from error
+    overlay = json_of(file)
     if not isinstance(overlay, dict):
         raise recordings.InvalidRecording(f"--params {file}: expected a JSON object")
     return overlay

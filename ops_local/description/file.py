@@ -1,11 +1,10 @@
 """Reads ops.toml, and the accounts of the CDK context beside it."""
 
-import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ops_local.given_files import json_of, toml_of
 from ops_pipeline.domain.deployment.named_accounts import FILE, differing_accounts
 from ops_pipeline.errors import InvalidInput
 
@@ -21,12 +20,7 @@ def read(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise InvalidInput(f"there is no {path}: `ops init` writes one")
-    if path.stat().st_size > _MOST_BYTES:
-        raise InvalidInput(f"{path} is longer than {_MOST_BYTES} bytes")
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidInput(f"{path}: {error}") from None
+    return toml_of(path, most_bytes=_MOST_BYTES)
 
 
 def require_same_accounts(path: Path, values: Mapping[str, Any]) -> None:
@@ -50,8 +44,7 @@ def require_same_accounts(path: Path, values: Mapping[str, Any]) -> None:
 def _of_context(context: Path) -> list[str] | None:
     """The accounts that a CDK context names; None where it names none."""
     try:
-        held = json.loads(context.read_text(encoding="utf-8"))
-        named = held.get("context", {}).get("accounts")
-    except (ValueError, AttributeError):
+        named = json_of(context).get("context", {}).get("accounts")
+    except AttributeError:
         raise InvalidInput(f"{context} is no JSON object with a context") from None
     return named.split(",") if isinstance(named, str) else named

@@ -3,12 +3,12 @@
 A line that is no feed is left out with its reason, and the others are taken.
 """
 
-import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers.expat import ExpatError, ParserCreate
 
+from ops_local.given_files import csv_rows
 from ops_pipeline.domain.feeds.kinds import FEED_KINDS, FeedKind
 from ops_pipeline.domain.feeds.subscriptions import FeedSpec
 from ops_pipeline.errors import InvalidInput
@@ -42,23 +42,15 @@ def read_list(path: Path) -> FeedList:
 
 def _csv(path: Path) -> FeedList:
     found = FeedList()
-    with path.open(encoding="utf-8-sig", newline="") as opened:
-        rows = csv.DictReader(opened)
-        columns = set(rows.fieldnames or ())
-        if not {"url", "source"} <= columns or not columns <= set(COLUMNS):
-            raise InvalidInput(
-                f"{path.name}: the header must have url and source, and may have "
-                f"{', '.join(COLUMNS[2:])}; it has {', '.join(sorted(columns)) or 'nothing'}"
-            )
-        for row in rows:
-            try:
-                found.feeds.append(_spec(row))
-            except ValueError as error:
-                found.skipped[f"line {rows.line_num}"] = str(error)
+    for line, row in csv_rows(path, columns=COLUMNS, required=COLUMNS[:2]):
+        try:
+            found.feeds.append(_spec(row))
+        except ValueError as error:
+            found.skipped[f"line {line}"] = str(error)
     return found
 
 
-def _spec(row: Mapping[str | None, str | None]) -> FeedSpec:
+def _spec(row: Mapping[str, str | None]) -> FeedSpec:
     """Raises ValueError for what is no row of this table."""
     if None in row:
         raise ValueError("more fields than the header")

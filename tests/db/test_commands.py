@@ -89,7 +89,7 @@ def test_what_is_wrong_ends_with_1_and_says_so(
     _ops("migrate", *where)
     (folder / "0001_make.sql").write_text("CREATE TABLE notes (id bigint)")
     assert _ops("migrate", "up", *where) == 1
-    assert "MigrationRefused: 0001_make.sql was edited" in capsys.readouterr().err
+    assert "ops: 0001_make.sql was edited" in capsys.readouterr().err
     assert _ops("migrate", "verify", *where) == 1
     (folder / "0001_make.sql").write_text("CREATE TABLE notes (id int)")
     (folder / "0002_bad.sql").write_text("SELECT nothing")
@@ -239,4 +239,4 @@ def test_a_database_without_our_schema_is_named_in_a_sentence(
 ) -> None:
     empty = local.url_for(postgres.url, database=target_from_url(empty_urls.owner).database)
     assert _ops(*words, DATABASE_URL=empty, OPS_HOME="no-such-home") == 1
-    assert "SchemaBehind: the database lacks 0001_create_runs" in capsys.readouterr().err
+    assert "ops: the database lacks 0001_create_runs" in capsys.readouterr().err

@@ -54,6 +54,14 @@ def test_what_is_held_is_guarded_by_the_last_good_version_and_a_person_is_told(
     assert {row["parameter_version"] for row in held.orders("exit")} == {1}
 
 
+def test_a_stored_value_that_is_no_number_is_a_fault_too(bench: TradingBench) -> None:
+    bench.run(
+        "UPDATE parameter_versions"
+        " SET parameters = jsonb_set(parameters, '{exits,take_profit}', 'true')"
+    )
+    assert "exits.take_profit" in str(for_guard(bench.db, None).fault)
+
+
 def test_where_no_version_is_good_the_defaults_guard(held: TradingBench) -> None:
     spoil(held, all_versions=True)
     assert (held.parameters.version, held.parameters.rules) == (None, Parameters())

@@ -180,7 +180,7 @@ def test_an_unknown_number_ends_with_1_and_a_word_with_2(
     generated_morning: Day, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _ops(generated_morning, "7") == 1
-    assert "InvalidInput: there is no recommendation 7" in capsys.readouterr().err
+    assert "ops: there is no recommendation 7" in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
         _ops(generated_morning, "AAPL")
     assert ended.value.code == 2
@@ -216,9 +216,9 @@ def test_what_a_deployed_stack_can_t_tell_ends_with_1(
     stack: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _at(stack, "7") == 1
-    assert "InvalidInput: there is no recommendation 7" in capsys.readouterr().err
+    assert "ops: there is no recommendation 7" in capsys.readouterr().err
     assert _at("other") == 1
-    assert "StageFailed: other-db-query could not be called" in capsys.readouterr().err
+    assert "ops: other-db-query could not be called" in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
         _at(stack, "--replay", "morning")
     assert ended.value.code == 2

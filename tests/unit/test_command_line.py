@@ -33,7 +33,7 @@ FAILING = {
     "classify": (["classify", "no/such/file"], "no/such/file"),
     "invoke": (["invoke", "report"], "no connection to Postgres"),
     "query": (["query", "SELECT 1"], "no connection to Postgres"),
-    "model build": (["model", "build", "no/such/model", "to", "--name", "n"], "SettingsInvalid"),
+    "model build": (["model", "build", "no/such/model", "to", "--name", "n"], "model"),
     "model verify": (["model", "verify", "int8", "fp32", "no/such/texts"], "no/such/texts"),
     "tickers import": (["tickers", "import", "no.csv"], "no.csv"),
     "tickers list": (["tickers", "list"], "no connection to Postgres"),
@@ -233,6 +233,31 @@ def test_where_the_disk_is_full_the_error_says_so(
     monkeypatch.setattr(cli, "LEAST_FREE_BYTES", 2**70)
     assert main(["status"], variables) == 1
     assert f"(the disk of {variables['OPS_HOME']} is full)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["tickers", "import"], ["feeds", "import"], ["classify"]],
+    ids=" ".join,
+)
+def test_a_file_that_is_not_there_is_named_without_a_class(
+    words: list[str],
+    tmp_path: Path,
+    variables: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = str(tmp_path / "none.csv")
+    assert main([*words, file], variables) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == f"ops: {file}: No such file or directory"
+
+
+def test_an_error_is_a_sentence_without_the_name_of_its_class(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["status", "--json"], {"OPS_HOME": str(tmp_path)}) == 1
+    told = capsys.readouterr()
+    assert told.err.startswith("ops: there is no pipeline in ")
+    assert json.loads(told.out)["error"] == "InvalidInput"
 
 
 def test_a_state_folder_that_cannot_be_made_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,6 +55,13 @@ def test_no_number_is_within_no_bounds() -> None:
         overlay(Parameters(), {"exits": {"stop_loss": math.nan}})
 
 
+@pytest.mark.parametrize("value", [True, "0.04", [0.04], {"a": 1}, 10**400])
+def test_what_is_no_number_is_taken_for_none(value: object) -> None:
+    """True would be a profit of 100 %."""
+    with pytest.raises(InvalidInput, match=r"exits\.take_profit"):
+        overlay(Parameters(), {"exits": {"take_profit": value}})
+
+
 def test_an_item_of_a_list_is_named_by_its_place() -> None:
     tier = {"name": "any", "equity_up_to": None, "day_trade_risk": 5, "swing_trade_risk": 0.05}
     with pytest.raises(InvalidInput, match=r"sizing\.tiers\[0\]\.day_trade_risk is 5"):

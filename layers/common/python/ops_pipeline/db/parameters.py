@@ -114,7 +114,7 @@ def _newest_good(tx: Transaction, *, fault: str) -> GuardRules:
 def _loaded(row: Row) -> Versioned:
     """Raises SettingsInvalid where it does not fit the model or its bounds."""
     try:
-        rules = _ADAPTER.validate_python(row["parameters"])
+        rules = _strictly(row["parameters"])
     except ValidationError as error:
         first = _told(error.errors(include_input=False)[0])
         raise SettingsInvalid(f"parameter version {row['version']}: {first}") from None
@@ -165,7 +165,7 @@ def overlaid(base: Parameters, changes: Mapping[str, Any]) -> tuple[Parameters, 
     values = _ADAPTER.dump_python(base, mode="json")
     wrong = list(_merge(values, changes, path=""))
     try:
-        changed = _ADAPTER.validate_python(values)
+        changed = _strictly(values)
     except ValidationError as error:
         return base, [*wrong, *map(_told, error.errors(include_input=False))]
     wrong += out_of_bounds(changed)
@@ -190,6 +190,11 @@ def differences(before: Parameters, after: Parameters) -> list[str]:
         for path in {**first, **second}
         if first.get(path) != second.get(path)
     ]
+
+
+def _strictly(values: Any) -> Parameters:
+    """By JSON's own types: true is no number, nor is a text that looks like one."""
+    return _ADAPTER.validate_json(json.dumps(values, default=str), strict=True)
 
 
 def _require_bounds(parameters: Parameters) -> None:
@@ -220,4 +225,4 @@ def _leaves(values: Any, path: str = "") -> Iterator[tuple[str, object]]:
 
 
 def _told(item: ErrorDetails) -> str:
-    return f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
+    return ": ".join(filter(None, [".".join(map(str, item["loc"])), item["msg"]]))

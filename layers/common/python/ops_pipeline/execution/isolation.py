@@ -10,6 +10,7 @@ from ops_pipeline.errors import (
     CommitUnknown,
     DatabaseUnavailable,
     LeaseLost,
+    OpsError,
     SchemaBehind,
     SettingsInvalid,
 )
@@ -32,6 +33,13 @@ _LONGEST_REASON = 300
 def what_failed(error: BaseException) -> str:
     """An error in a few words that any column takes; of Postgres's own, no row and no value."""
     return legible(f"{type(error).__name__}: {log_message(error)}")[:_LONGEST_REASON]
+
+
+def in_words(error: BaseException) -> str:
+    """The same for a person: an error of ours is a sentence, without the name of its class."""
+    if not isinstance(error, OpsError):
+        return what_failed(error)
+    return legible(log_message(error))[:_LONGEST_REASON]
 
 
 def require_json(*values: object) -> None:

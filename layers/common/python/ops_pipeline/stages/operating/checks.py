@@ -26,7 +26,7 @@ from ops_pipeline.domain.deployment.findings import (
 from ops_pipeline.domain.deployment.ladder import rung_of, why_not_offered
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.errors import AccountNotConfigured, InvalidInput, MarketDataUnavailable, OpsError
-from ops_pipeline.execution.isolation import what_failed
+from ops_pipeline.execution.isolation import in_words
 from ops_pipeline.ports import (
     Broker,
     Calendar,
@@ -176,8 +176,11 @@ class Checks:
             try:
                 broker = self.open_broker(account.account_name, account.broker)
                 broker.account()
+            except AccountNotConfigured:
+                said.append(f"{account.account_name} has no keys")
+                continue
             except Exception as error:  # noqa: BLE001 - the next account may answer
-                said.append(f"{account.account_name}: {what_failed(error)}")
+                said.append(f"{account.account_name}: {in_words(error)}")
                 continue
             if isinstance(broker, MarketHours):
                 return broker
@@ -215,7 +218,7 @@ class Checks:
                 index = opened()
                 readings = index.readings(last)
             except Exception as error:  # noqa: BLE001 - the next source may answer
-                notes.append(CheckResult("note", "vix", what_failed(error)))
+                notes.append(CheckResult("note", "vix", in_words(error)))
                 continue
             known += readings
             if any(it.day == last.day for it in readings):
