@@ -27,7 +27,7 @@ from ops_pipeline.errors import SettingsInvalid
 from ops_pipeline.execution.isolation import in_words, isolated_in, what_failed
 from ops_pipeline.runtime import log, wiring
 from ops_pipeline.runtime.wiring import Runtime
-from ops_pipeline.stages.healthcheck import examine_news
+from ops_pipeline.stages.healthcheck import examine_halts, examine_news
 
 BROKER = "Differences from the broker"
 _NOT_ASKED = (
@@ -63,7 +63,7 @@ def examine(tx: Transaction, present: Callable[[], datetime]) -> list[Part]:
     now = present()
     looks: list[tuple[str, Callable[[], list[Row]]]] = [
         ("Broken invariants", lambda: _broken(tx, now)),
-        ("News", lambda: [_row(it) for it in examine_news(tx, now) if not it.passed]),
+        ("News", lambda: [_row(it) for it in _news_and_halts(tx, now) if not it.passed]),
         ("Parameters that cannot be used", lambda: _unusable_parameters(tx)),
         ("Last runs that failed", lambda: overview.failed_runs(tx)),
         ("Orders of unknown outcome", lambda: overview.unknown_orders(tx)),
@@ -71,6 +71,10 @@ def examine(tx: Transaction, present: Callable[[], datetime]) -> list[Part]:
         ("Logins that somebody altered", lambda: overview.altered_logins(tx)),
     ]
     return [Part("Missing migrations", []), *(Part(name, _alone(tx, it)) for name, it in looks)]
+
+
+def _news_and_halts(tx: Transaction, now: datetime) -> list[Finding]:
+    return [*examine_news(tx, now), *examine_halts(tx, now)]
 
 
 def _alone(tx: Transaction, look: Callable[[], list[Row]]) -> list[Row]:

@@ -16,6 +16,7 @@ from ops_pipeline.domain.gates import AccountLimits, GateFacts, Idea, Verdict
 from ops_pipeline.domain.ledger import Holdings, LedgerView
 from ops_pipeline.domain.legible import IllegibleItem, ItemKind
 from ops_pipeline.domain.market import Quote, Quotes, new_york_time
+from ops_pipeline.domain.market_state.trading_halts import TradingHalt
 from ops_pipeline.domain.orders import Order
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.domain.recommendations import Recommendation
@@ -53,6 +54,15 @@ ACCOUNT = Account(
     kill_switch_day=None,
     streak_counted_from=None,
 )
+# It ended long ago.
+HALT = TradingHalt(
+    ticker="AAA",
+    source="nasdaq_halts",
+    reason="T1",
+    halted_at=NOON - timedelta(hours=2),
+    resumed_at=NOON - timedelta(hours=1),
+    listed_at=NOON,
+)
 LEDGER = LedgerView(
     account=ACCOUNT,
     holdings=Holdings(
@@ -77,6 +87,7 @@ LEDGER = LedgerView(
     open_symbols=frozenset({"BBB"}),
     left_alone=frozenset({"OLD"}),
     closing=(),
+    trading_halts=(HALT,),
 )
 BROKER_ACCOUNT = BrokerAccount(
     account_number="PA-large",
@@ -108,6 +119,7 @@ SNAPSHOT = MarketSnapshot(
     broker=BrokerSnapshot(
         account=BROKER_ACCOUNT, deposits=Decimal(50), lists=LISTS, external=Decimal(0)
     ),
+    tradable={"AAA": True},
 )
 UNQUOTED = replace(SNAPSHOT, quotes=Quotes())
 RECOMMENDATION = Recommendation(
@@ -209,6 +221,8 @@ def test_each_fact_comes_from_where_it_is_known() -> None:
         ),
         tier=LARGE_TIER,
         active=True,
+        trading_halts=(HALT,),
+        tradable=True,
         closing=(),
         halts={},
         guard_ran_at=NOON - timedelta(seconds=70),

@@ -20,11 +20,11 @@ from ops_pipeline.db.driver.connection import ConnectionTarget, Database, target
 from ops_pipeline.domain.legible import Listing
 from ops_pipeline.errors import BrokerUnavailable, DatabaseUnavailable, StageFailed
 from ops_pipeline.stages import dispatcher, position_manager
-from ops_pipeline.stages.healthcheck import examine_news
+from ops_pipeline.stages.healthcheck import examine_halts, examine_news
 from ops_pipeline.stages.request import AccountRequest
 from tests.support.builders_trading import DAY, TradingBench
 from tests.support.fakes import FixedCalendar
-from tests.support.subscribing import subscribe_wire
+from tests.support.subscribing import subscribe, subscribe_wire
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "fail-closed.md"
 COLUMNS = ("no legible answer", "stale", "empty")
@@ -76,6 +76,13 @@ is not bad news. So entries go on, and what is missing is told instead: `no_feed
 `feed_failing` after two hours without a feed in its answers (a web page, an empty answer and JSON
 with status 200 are none), `feed_old` once its newest item is older than its `max_age_h`, and
 `output_stale` for inbound_events_raw when no feed at all had a new item for two hours of a session.
+
+While trading in a ticker is halted (`trading_halts`: the exchanges' lists, and the silence of one
+ticker on a live feed) its entries are refused, and for `gates.halt_cooling_minutes` after that.
+An exit waits as well, with the stop where it is, while an exchange's list of the last ten minutes
+names the ticker and no minute was traded since; a silence keeps no exit back. That no halt is known
+is no proof of none: `halts_unread` says after ten minutes that a list was not read, and quotes and
+bars are judged beside it.
 
 Beside what fails, an operator's word refuses entries: `account_active` while the account has
 `active = false`, `trading_state` while it is halted (by the pipeline itself too, where the database
@@ -161,6 +168,26 @@ def _no_fills(bench: TradingBench) -> None:
     bench.broker.fills_withheld = True
 
 
+def _untradable(bench: TradingBench) -> None:
+    bench.broker.untradable |= {"AAA", "BBB"}
+
+
+def _halted(bench: TradingBench) -> None:
+    """The exchange's list names both tickers and no time of resumption."""
+    for ticker in ("AAA", "BBB"):
+        bench.run(
+            """INSERT INTO trading_halts (ticker, source, reason, halted_at, seen_at, listed_at)
+            VALUES (:ticker, 'nasdaq_halts', 'T1', :now, :now, :now)""",
+            ticker=ticker,
+            now=bench.clock.now(),
+        )
+
+
+def _halts_unread(bench: TradingBench) -> None:
+    with bench.db.transaction() as tx:
+        subscribe(tx, url="https://halts.example/", source="Halts", kind="nasdaq_halts")
+
+
 def _no_news(bench: TradingBench) -> None:
     """The feeds are gone, and the newest story with them."""
     subscribe_wire(bench.db)
@@ -216,6 +243,10 @@ CELLS = (
     Cell("fills list", COLUMNS[0], _fails("fills_since")),
     Cell("fills list", COLUMNS[2], _no_fills),
     Cell("deposits and fees list", COLUMNS[0], _fails("cash_activities_since")),
+    Cell("asset status", COLUMNS[0], _fails("is_tradable")),
+    Cell("asset status", "not tradable", _untradable),
+    Cell("exchanges' halts", COLUMNS[0], _halts_unread),
+    Cell("exchanges' halts", "the ticker is named", _halted),
 )
 
 
@@ -227,7 +258,15 @@ def entries(cell: Cell, bench: TradingBench) -> str:
     gates = json.loads(gates) if isinstance(gates, str) else gates
     refused = sorted(name for name, verdict in gates.items() if not verdict["passed"])
     told = f"refused: {', '.join(refused)}" if refused else "as usual"
-    return told + (f", alert {_news_alert(bench)}" if cell.what == "news" else "")
+    if cell.what == "news":
+        return f"{told}, alert {_news_alert(bench)}"
+    return told + (f", alert {_halt_alert(bench)}" if cell.what == "exchanges' halts" else "")
+
+
+def _halt_alert(bench: TradingBench) -> str:
+    """What the healthcheck says of it, of tickers that are watched or held."""
+    with bench.db.transaction() as tx:
+        return ", ".join(sorted({it.kind for it in examine_halts(tx, bench.clock.now())}))
 
 
 def _news_alert(bench: TradingBench) -> str:
@@ -268,7 +307,9 @@ def test_no_entry_is_made_on_what_is_unknown_and_nothing_is_closed_without_evide
     table[f"{cell.what}, {cell.how}"] = (
         f"| {cell.what} | {cell.how} | {entries(cell, bench)} | {exits(bench)} |"
     )
-    assert len(bench.orders("entry")) == 1 or cell.what.endswith(("list", "look-up", "news"))
+    assert len(bench.orders("entry")) == 1 or cell.what.endswith(
+        ("list", "look-up", "news", "halts")
+    )
 
 
 def test_without_postgres_nothing_is_sent_and_the_resting_stop_is_left_alone(

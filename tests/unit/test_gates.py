@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ops_pipeline.domain import gates
 from ops_pipeline.domain.gates import AccountLimits, GateFacts, Idea, Verdict
 from ops_pipeline.domain.market import Quote, new_york_time
+from ops_pipeline.domain.market_state.trading_halts import TradingHalt
 from ops_pipeline.domain.parameters import GateRules, Parameters
 from ops_pipeline.domain.prices.plausibility import Doubt
 from tests.support.fakes import regular_session
@@ -42,6 +43,8 @@ CALM = GateFacts(
     ),
     tier=LARGE,
     active=True,
+    trading_halts=(),
+    tradable=True,
     closing=(),
     halts={},
     guard_ran_at=NOON - timedelta(minutes=1),
@@ -84,10 +87,68 @@ def verdict(gate: str, **changes: Any) -> Verdict:
     return gates.assess_entry(facts(**changes), RULES)[gate]
 
 
+HALT = TradingHalt(
+    ticker="AAA",
+    source="nasdaq_halts",
+    reason="T1",
+    halted_at=NOON - timedelta(minutes=20),
+    resumed_at=None,
+    listed_at=NOON - timedelta(seconds=30),
+)
+
+
+def halt_verdict(halt: TradingHalt, **changes: Any) -> Verdict:
+    return verdict("trading_halt", trading_halts=(halt,), **changes)
+
+
+def test_a_halted_ticker_is_not_entered_and_the_verdict_names_the_halt() -> None:
+    found = halt_verdict(HALT)
+    assert not found.passed
+    assert found.reason == (
+        "AAA halted since 2026-02-04 16:40:00 UTC (T1, news pending; nasdaq_halts)"
+    )
+    assert found.observed == {
+        "ticker": "AAA",
+        "source": "nasdaq_halts",
+        "reason": "T1",
+        "halted_at": "2026-02-04T16:40:00+00:00",
+        "ended_at": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "passes"),
+    [
+        ({"ticker": "*"}, False),
+        ({"source": "silence"}, False),
+        ({"halted_at": NOON + timedelta(seconds=1)}, True),
+        ({"halted_at": NOON}, False),
+        ({"resumed_at": NOON + timedelta(seconds=1)}, False),
+        ({"resumed_at": NOON}, False),
+        ({"resumed_at": NOON - timedelta(minutes=5) + timedelta(seconds=1)}, False),
+        ({"resumed_at": NOON - timedelta(minutes=5)}, True),
+        ({"unlisted_at": NOON - timedelta(minutes=4)}, False),
+        ({"unlisted_at": NOON - timedelta(minutes=5)}, True),
+        ({"listed_at": NOON - timedelta(days=1)}, False),
+        ({"listed_at": NOON - timedelta(days=1, seconds=1)}, True),
+    ],
+)
+def test_a_halt_refuses_while_it_holds_and_until_it_has_cooled(
+    changes: dict[str, Any], passes: bool
+) -> None:
+    assert halt_verdict(replace(HALT, **changes)).passed is passes
+
+
+def test_what_the_broker_does_not_trade_is_not_entered_nor_what_it_does_not_know() -> None:
+    assert verdict("trading_halt", tradable=False).reason == "AAA is not tradable at the broker"
+    assert verdict("trading_halt", tradable=None).reason.endswith("unknown: refused")
+    assert "halted since" in halt_verdict(HALT, tradable=None).reason
+
+
 def test_a_calm_idea_passes_every_gate() -> None:
     verdicts = gates.assess_entry(CALM, RULES)
     assert gates.refused(verdicts) == []
-    assert len(verdicts) == 24
+    assert len(verdicts) == 25
 
 
 def test_before_the_first_minutes_are_over_no_run_of_the_guard_is_due() -> None:
@@ -294,6 +355,7 @@ NEEDED = {
     "vix_close": {"vix_regime"},
     "vix_day": {"vix_regime"},
     "guard_ran_at": {"guard_alive"},
+    "tradable": {"trading_halt"},
     "bar_at": {"bar_freshness"},
     "features_at": {"feature_freshness"},
     "quote": {"quote_freshness", "quote_plausible"},
@@ -649,6 +711,7 @@ def test_the_gates_are_named_and_evaluated_in_this_order() -> None:
     assert list(gates.assess_entry(CALM, RULES)) == [
         "account_active",
         "trading_state",
+        "trading_halt",
         "closing_requested",
         "daily_loss",
         "vix_regime",

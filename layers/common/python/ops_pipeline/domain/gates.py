@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from ops_pipeline.domain.market import Quote, Session
+from ops_pipeline.domain.market_state.trading_halts import TradingHalt
 from ops_pipeline.domain.parameters import GateRules, Tier
 from ops_pipeline.domain.prices.plausibility import Doubt
 from ops_pipeline.domain.trading_terms import Action, Instrument
@@ -66,6 +67,8 @@ class GateFacts:
         illegible: Positions and open orders in the broker's lists that could not be read.
         guard_ran_at: Tick of the account's newest succeeded run of the position manager today;
             None if there is none.
+        trading_halts: Of the ticker and of the whole market, those that hold or just ended.
+        tradable: Whether the broker takes orders in the symbol; None is unknown.
         quote_doubt: Why the quote is not believed; None where it is, or where there is none.
         exposure: Entry cost open and in flight.
         cost: What this entry may cost at its limit.
@@ -80,6 +83,8 @@ class GateFacts:
     limits: AccountLimits
     tier: Tier | None
     active: bool
+    trading_halts: tuple[TradingHalt, ...]
+    tradable: bool | None
     closing: tuple[str, ...]
     halts: dict[str, str]
     guard_ran_at: datetime | None
@@ -169,6 +174,28 @@ def trading_state(facts: GateFacts, _: GateRules) -> Verdict:
         who, why = next(iter(facts.halts.items()))
         return Verdict(False, f"Halted by {who}: {why}", sorted(facts.halts), "no halt")
     return Verdict(True, "Trading", "no halt", "no halt")
+
+
+@register("trading_halt")
+def trading_halt(facts: GateFacts, rules: GateRules) -> Verdict:
+    """Refuses while trading in the ticker is halted, and for some minutes after that.
+
+    That no halt is known is no proof that there is none: quotes and bars are judged beside it.
+    """
+    cooling = timedelta(minutes=rules.halt_cooling_minutes)
+    for halt in facts.trading_halts:
+        if halt.holds(facts.now):
+            return Verdict(False, halt.told, halt.facts, "no halt")
+    if facts.tradable is None:
+        return _unknown("Asset status at the broker", "tradable")
+    if not facts.tradable:
+        symbol = facts.idea.symbol
+        return Verdict(False, f"{symbol} is not tradable at the broker", "not tradable", "tradable")
+    for halt in facts.trading_halts:
+        if halt.cools(facts.now, cooling):
+            reason = f"Under {rules.halt_cooling_minutes} minutes after: {halt.told}"
+            return Verdict(False, reason, halt.facts, rules.halt_cooling_minutes)
+    return Verdict(True, "No halt is known", "no halt", "no halt")
 
 
 @register("closing_requested")

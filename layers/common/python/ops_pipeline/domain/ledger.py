@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.exits import Position
+from ops_pipeline.domain.market_state.trading_halts import TradingHalt
 from ops_pipeline.domain.orders import Order
 from ops_pipeline.domain.trading_terms import Strategy
 
@@ -79,6 +80,7 @@ class LedgerView:
         open_symbols: Of positions that were stored before the broker was asked for its lists
             and are still open, except those of which a listed sale is not booked yet.
         left_alone: Symbols that the account held before its first run; None: not known yet.
+        trading_halts: Of the ticker and of the whole market: those that stand or ended lately.
         closing: Who asked to close the ticker or everything, and why; until it is done.
     """
 
@@ -100,6 +102,7 @@ class LedgerView:
     open_symbols: frozenset[str]
     left_alone: frozenset[str] | None
     closing: tuple[str, ...]
+    trading_halts: tuple[TradingHalt, ...]
 
     def without(self, entry: Order) -> "LedgerView":
         """The view as it was before an entry of this ticker, still unacknowledged, was made.

@@ -118,6 +118,7 @@ class GateRules:
     last_entry_minutes: int = 120
     quiet_before_close_s: int = 15
     guard_silence_s: int = 300
+    halt_cooling_minutes: int = 5
     entries_per_ticker: int = 2
     cooldown_minutes: int = 15
     ticker_losing_streak: int = 3

@@ -69,6 +69,7 @@ class MarketSnapshot:
 
     Attributes:
         tickers: Those that quotes were read for; the run decides on no others.
+        tradable: Whether the broker takes orders in them; one that it was not heard of is absent.
     """
 
     tickers: tuple[str, ...]
@@ -76,3 +77,4 @@ class MarketSnapshot:
     previous_session: date
     quotes: Quotes
     broker: BrokerSnapshot
+    tradable: Mapping[str, bool]

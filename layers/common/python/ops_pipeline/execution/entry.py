@@ -4,6 +4,7 @@ One unit of work under the account's row lock: read the ledger, assess, save.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 from ops_pipeline.db import accounts, dispatch, ledger, orders
@@ -82,6 +83,7 @@ def _ledger(
         now=now,
         listed_at=lists.at if lists else now,
         sold=lists.sold if lists else frozenset(),
+        halts_since=now - timedelta(minutes=ctx.rules.gates.halt_cooling_minutes),
         results=ctx.rules.sizing.kelly_window_trades,
     )
     return ledger.read(tx, query)

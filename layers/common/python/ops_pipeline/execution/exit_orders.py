@@ -1,7 +1,7 @@
 """Places exits and stops: cancels conflicting orders, then sells at most what is available."""
 
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,6 +13,7 @@ from ops_pipeline.db.driver.connection import Transaction, log_message
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.exits import Decision, Position, armed, closing
+from ops_pipeline.domain.market_state.trading_halts import TradingHalt
 from ops_pipeline.domain.operations.alerts import (
     exit_blocked,
     held_by_hand,
@@ -44,12 +45,15 @@ class ExitOrders:
     Attributes:
         counts: cancels_asked, exits_sent and stops_placed of the run.
         shares: What the broker holds, read once a run.
+        halted: By ticker the halt in which a sale would find no market: nothing that protects is
+            cancelled for one.
     """
 
     ctx: AccountContext
     db: UnitsOfWork
     gateway: OrderGateway
     counts: Counter[str]
+    halted: Mapping[str, TradingHalt] = field(default_factory=dict)
     shares: BrokerShares = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,6 +62,8 @@ class ExitOrders:
     def place(self, decision: Decision, quote: JudgedQuote) -> None:
         """Carry out the decision for one position; one step per tick while cancels are pending."""
         position, now = decision.position, self.ctx.now()
+        if decision.sell > 0 and (halt := self.halted.get(position.ticker)) is not None:
+            return self._wait_for_trading(position, halt)
         live, _ = self._live(position)
         if decision.sell > 0 and decision.rule is not None:
             in_the_way = [order for order in live if not _is_this_exit(order, decision, now)]
@@ -68,8 +74,14 @@ class ExitOrders:
                 self._exit(position, SalePlan("exit", decision.rule, decision.sell, price), quote)
             else:
                 self._watch_cancels(position, in_the_way)
-            return
-        self.protect(position, quote)
+            return None
+        return self.protect(position, quote)
+
+    def _wait_for_trading(self, position: Position, halt: TradingHalt) -> None:
+        """An exit is due and nothing can trade: what rests goes on resting, and it is told."""
+        with self.db.transaction() as tx:
+            alerts.open_alert(tx, not_sellable(position, halt.told), now=self.ctx.now())
+        self.protect_out_of_session(position)
 
     def _limit(self, quote: JudgedQuote) -> Decimal:
         rules = self.ctx.rules
@@ -82,24 +94,27 @@ class ExitOrders:
             quote: A believed one: a stop that the market has passed is sold at its bid;
                 without one at the stop price itself.
         """
+        if position.ticker in self.halted:
+            return self.protect_out_of_session(position)
         live, by_hand = self._live(position)
         if sales := _sales(by_hand):
             self._tell_of_what_is_held(position, sales)
         if quote is None and any(order.purpose == "exit" for order in live):
-            return  # priced again once there is a quote
+            return None  # priced again once there is a quote
         now = self.ctx.now()
         stale = [order for order in live if _is_stale(order, position, by_hand, now)]
         if any(order.purpose == "stop" for order in stale) and not self._may_be_sold(
             position, "stop_loss", stale
         ):
-            return  # the old stop protects better than none
+            return None  # the old stop protects better than none
         if not self._cleared_for(position, stale):
             self._watch_cancels(position, stale)
         elif len(stale) == len(live):
             self._rest_stop(position, quote, by_hand)
+        return None
 
     def protect_out_of_session(self, position: Position) -> None:
-        """Rest a stop for what an exit left without one: it is there when the next session opens.
+        """Rest a stop for what has none: it is there when trading goes on.
 
         Nothing is cancelled or sold meanwhile.
         """

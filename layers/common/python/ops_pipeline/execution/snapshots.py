@@ -23,13 +23,15 @@ from ops_pipeline.ports import Broker
 
 # Of what has ended only the newest counts; what rests is asked for whatever its age.
 _LOOK_BACK = timedelta(days=4)
+# One request each, of a run that has more to ask.
+_ASSETS_WITHIN = timedelta(seconds=5)
 _SIMULATED = BrokerSnapshot(account=None, deposits=Decimal(0), lists=None, external=Decimal(0))
 
 
 def market_snapshot(
     market: MarketReader, broker: Broker | None, tickers: Sequence[str], before: HeldBefore
 ) -> MarketSnapshot:
-    """Read account, lists, deposits and quotes, in this order.
+    """Read account, lists, deposits, asset statuses and quotes, in this order.
 
     Args:
         broker: None for a SIMULATED account.
@@ -42,8 +44,25 @@ def market_snapshot(
         session=session,
         previous_session=previous,
         broker=_SIMULATED if broker is None else _broker_snapshot(market, broker, before),
+        tradable={} if broker is None else _tradable(market, broker, tickers),
         quotes=market.quotes(tickers),
     )
+
+
+def _tradable(market: MarketReader, broker: Broker, tickers: Sequence[str]) -> dict[str, bool]:
+    """The broker's word on each; those that are left when it fails or is slow are unknown."""
+    found: dict[str, bool] = {}
+    began = market.now()
+    for ticker in tickers:
+        if market.now() - began > _ASSETS_WITHIN:
+            market.journal.went_wrong("assets_slow", account=market.account_name, read=len(found))
+            break
+        try:
+            found[ticker] = broker.is_tradable(ticker)
+        except BrokerUnavailable as error:
+            _note(market, "asset_unknown", error)
+            break
+    return found
 
 
 def _broker_snapshot(market: MarketReader, broker: Broker, before: HeldBefore) -> BrokerSnapshot:

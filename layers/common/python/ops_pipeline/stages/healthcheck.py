@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 
 from ops_pipeline.db import accounts, regime
 from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.db.market_state import trading_halts
 from ops_pipeline.db.operations import alerts, comparisons, health, invariants, news_health
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain.feeds.kinds import lists_halts
 from ops_pipeline.domain.market import Session, new_york_day
 from ops_pipeline.domain.operations.alerts import Alert, AlertKey
+from ops_pipeline.domain.operations.halt_health import HALT_KINDS, halt_findings
 from ops_pipeline.domain.operations.health import (
     BETWEEN_COMPARISONS,
     CHECK_FAILED,
@@ -142,6 +144,7 @@ def _of_the_runs(tx: Transaction, request: TickRequest, calendar: Calendar) -> l
         ("configured_accounts", lambda: unconfigured_accounts(_configured(tx, tick))),
         ("outputs", lambda: _stale(tx, tick, session)),
         ("news", lambda: _news(tx, tick)),
+        ("halts", lambda: _halts(tx, tick)),
         ("volatility", lambda: _volatility(tx, tick, session, calendar)),
         ("classifier_backlog", lambda: [_backlog(tx, tick)]),
         (
@@ -197,6 +200,20 @@ def _news(tx: Transaction, tick: datetime) -> list[Finding]:
     found = examine_news(tx, tick)
     failed = {(it.kind, it.scope, it.subject) for it in found}
     told = [(kind, *alert) for kind in FEED_KINDS for alert in alerts.open_of_kind(tx, kind)]
+    return [*found, *(ended(*alert) for alert in told if alert not in failed)]
+
+
+def examine_halts(tx: Transaction, tick: datetime) -> list[Finding]:
+    """What is halted of what is watched or held, and lists of halts that are not read."""
+    halts = trading_halts.of_concern(tx, now=tick)
+    return halt_findings(tick, news_health.feeds_on(tx), halts)
+
+
+def _halts(tx: Transaction, tick: datetime) -> list[Finding]:
+    """These and, passed, what open alerts tell of halts that have ended and lists that are read."""
+    found = examine_halts(tx, tick)
+    failed = {(it.kind, it.scope, it.subject) for it in found}
+    told = [(kind, *alert) for kind in HALT_KINDS for alert in alerts.open_of_kind(tx, kind)]
     return [*found, *(ended(*alert) for alert in told if alert not in failed)]
 
 

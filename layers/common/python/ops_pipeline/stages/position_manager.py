@@ -14,11 +14,13 @@ from functools import partial
 from ops_pipeline.db import close_requests, positions
 from ops_pipeline.db.driver.connection import Transaction, log_message
 from ops_pipeline.db.holdings import external
+from ops_pipeline.db.market_state import trading_halts
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain import exits
 from ops_pipeline.domain.exits import Decision, Position
 from ops_pipeline.domain.market import Session
+from ops_pipeline.domain.market_state.trading_halts import TradingHalt
 from ops_pipeline.domain.operations.alerts import (
     closing_overdue,
     parameters_invalid,
@@ -96,6 +98,7 @@ def run(
     if not request.dry_run:
         _watch_deadlines(ctx, db, held)
     free = [it for it in held if it.id not in recovery.blocked_positions]
+    exit_orders.halted = _halted(ctx, db, free)
     if session is not None and session.is_open(ctx.now()):
         guard = _PositionGuard(ctx, db, session, exit_orders, request.dry_run, counts)
         failures += _serve(guard, market, free)
@@ -106,6 +109,22 @@ def run(
     if failures:
         raise StageFailed("; ".join(failures))
     return _outcome(recovery, synced, held, counts)
+
+
+def _halted(
+    ctx: AccountContext, db: UnitsOfWork, held: Sequence[Position]
+) -> Mapping[str, TradingHalt]:
+    """Halts of what is held; where they can't be read exits go on as if there were none."""
+
+    def read() -> Mapping[str, TradingHalt]:
+        with db.transaction() as tx:
+            return trading_halts.holding_exits(tx, (it.ticker for it in held), now=ctx.now())
+
+    found = isolated(read, passing=STOPS_THE_RUN) if held else {}
+    if isinstance(found, Exception):
+        ctx.journal.went_wrong("halts_unknown", account=ctx.name, error=what_failed(found))
+        return {}
+    return found
 
 
 def _before_serving(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> list[str]:

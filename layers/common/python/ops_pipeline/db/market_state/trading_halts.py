@@ -1,8 +1,9 @@
 """Stored halts of trading: what exchanges list, and tickers that fell silent."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.domain.market_state.trading_halts import (
@@ -41,7 +42,18 @@ _SEEN = """
 SELECT count(*) AS seen FROM trading_halts WHERE feed_url = :feed_url AND seen_at > :since
 """
 
+_TIMES = ("halted_at", "resumed_at", "listed_at", "unlisted_at")
 COLUMNS = "ticker, source, reason, halted_at, resumed_at, listed_at, unlisted_at"
+
+# For a statement that reads more of a ticker.
+OF_TICKER = f"""
+SELECT coalesce(json_agg(halt ORDER BY halt.halted_at, halt.ticker COLLATE "C",
+                         halt.source COLLATE "C"), '[]')
+FROM (SELECT {COLUMNS} FROM trading_halts
+      WHERE ticker IN (:ticker, '{EVERY_TICKER}')
+        AND (coalesce(resumed_at, unlisted_at) IS NULL
+             OR coalesce(resumed_at, unlisted_at) > :halts_since)) AS halt
+"""
 
 # Those that may hold, or ended a moment ago; whether they do is for the domain to say.
 _CURRENT = f"""
@@ -66,6 +78,20 @@ _SILENT = """
 SELECT ticker FROM trading_halts
 WHERE source = 'silence' AND resumed_at IS NULL AND unlisted_at IS NULL
 ORDER BY ticker COLLATE "C"
+"""
+
+
+_CONCERNED = """
+SELECT ticker FROM tickers WHERE is_watched
+UNION SELECT ticker FROM active_positions WHERE status <> 'closed'
+"""
+
+# A minute that began after the halt and was traded: there is a market again, or was all along.
+_TRADED = """
+SELECT DISTINCT asked.ticker
+FROM unnest(CAST(:tickers AS text[]), CAST(:since AS timestamptz[])) AS asked (ticker, since)
+WHERE EXISTS (SELECT FROM lane_telemetry AS bar
+              WHERE bar.ticker = asked.ticker AND bar.ts >= asked.since AND bar.volume > 0)
 """
 
 
@@ -110,8 +136,40 @@ def current(
     return [halt for halt in found if halt.holds(now) or halt.cools(now, cooling)]
 
 
+def of_concern(tx: Transaction, *, now: datetime) -> list[TradingHalt]:
+    """The halts that hold, of tickers that are watched or held and of the whole market."""
+    tickers = [row["ticker"] for row in tx.rows(_CONCERNED)]
+    return current(tx, tickers, now=now)
+
+
+def holding_exits(
+    tx: Transaction, tickers: Iterable[str], *, now: datetime
+) -> dict[str, TradingHalt]:
+    """The halts in which a sale would find no market, by each of these tickers."""
+    asked = sorted(set(tickers))
+    found = [halt for halt in current(tx, asked, now=now) if halt.holds_exits(now)]
+    wide = next((halt for halt in found if halt.ticker == EVERY_TICKER), None)
+    halted = {ticker: wide for ticker in asked if wide is not None}
+    halted |= {halt.ticker: halt for halt in found if halt.ticker != EVERY_TICKER}
+    since = [halt.halted_at for halt in halted.values()]
+    traded = tx.rows(_TRADED, tickers=list(halted), since=since) if halted else []
+    return {it: halt for it, halt in halted.items() if {"ticker": it} not in traded}
+
+
 def read(row: Row) -> TradingHalt:
     return TradingHalt(**row)
+
+
+def of_json(rows: Iterable[Mapping[str, Any]]) -> tuple[TradingHalt, ...]:
+    """What OF_TICKER found: JSON has texts for times."""
+    return tuple(
+        read({name: _moment(it[name]) if name in _TIMES else it[name] for name in it})
+        for it in rows
+    )
+
+
+def _moment(told: str | None) -> datetime | None:
+    return None if told is None else datetime.fromisoformat(told)
 
 
 def silence_began(

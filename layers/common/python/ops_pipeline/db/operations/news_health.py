@@ -13,7 +13,7 @@ from ops_pipeline.domain.operations.news_health import (
 
 _ON = """
 SELECT url, source, max_age_h, failures_in_a_row, last_error, last_succeeded_at, subscribed_at,
-    newest_item_at, last_items, kind
+    newest_item_at, last_items, kind, poll_every_s
 FROM feed_state WHERE active ORDER BY url COLLATE "C"
 """
 

@@ -101,6 +101,18 @@ class TradingHalt:
         return ended is not None and self.halted_at <= ended <= now < ended + cooling
 
     @property
+    def facts(self) -> dict[str, str | None]:
+        """As it is stored beside a verdict."""
+        ended = self.ended_at
+        return {
+            "ticker": self.ticker,
+            "source": self.source,
+            "reason": self.reason,
+            "halted_at": self.halted_at.isoformat(),
+            "ended_at": None if ended is None else ended.isoformat(),
+        }
+
+    @property
     def told(self) -> str:
         """Ticker, reason, since when and by whom, for a person."""
         who = "the whole market" if self.ticker == EVERY_TICKER else self.ticker

@@ -41,6 +41,7 @@ AlertKind = Literal[
     "feed_old",
     "feed_undated",
     "fill_unpriced",
+    "halts_unread",
     "invariant_broken",
     "item_illegible",
     "kill_switch",
@@ -58,6 +59,7 @@ AlertKind = Literal[
     "price_jump",
     "stage_failed",
     "stage_silent",
+    "ticker_halted",
     "volatility_unknown",
     "worker_died",
 ]

@@ -39,6 +39,7 @@ class WatchedFeed:
     newest_item_at: datetime | None
     last_items: int | None
     kind: FeedKind = "news"
+    poll_every_s: int = 60
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,7 @@ BOUNDS: Mapping[str, Bounds] = MappingProxyType(
         "gates.last_entry_minutes": _SESSION_MINUTES,
         "gates.quiet_before_close_s": (0, 3600),
         "gates.guard_silence_s": (60, 3600),
+        "gates.halt_cooling_minutes": (1, 120),
         "gates.entries_per_ticker": _COUNT,
         "gates.cooldown_minutes": (0, 1440),
         "gates.ticker_losing_streak": _COUNT,

@@ -23,6 +23,7 @@ BLOCKING: Mapping[str, str] = MappingProxyType(
 # These refuse ideas as well, so they count only where what they ask for was unknown.
 BLOCKING_IF_UNKNOWN: Mapping[str, str] = MappingProxyType(
     {
+        "trading_halt": "the broker does not say whether the symbols can be traded",
         "buying_power": "the broker's account could not be read, or takes no orders",
         "daily_loss": "the day's loss is unknown: the broker's account or its deposits "
         "could not be read",

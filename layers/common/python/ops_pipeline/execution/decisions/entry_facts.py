@@ -66,6 +66,8 @@ def _facts(
         limits=_limits(ledger.account),
         tier=None,
         active=ledger.account.active,
+        trading_halts=ledger.trading_halts,
+        tradable=ledger.account.simulated or snapshot.tradable.get(recommendation.ticker),
         closing=ledger.closing,
         halts=ledger.account.halts(new_york_day(now)),
         guard_ran_at=ledger.guard_ran_at,
