@@ -33,11 +33,12 @@ def _inner(picture: str) -> set[tuple[str, str]]:
     return {(before, after) for before, after in _steps(picture) if "[*]" not in (before, after)}
 
 
-def _order(status: Status, *, heard: bool) -> Order:
+def _order(status: Status, *, heard: bool, missed: bool = False) -> Order:
     """An order of 10 in that state, as far filled as the state says.
 
     Args:
         heard: The broker acknowledged it.
+        missed: And showed it no more since.
     """
     filled = {"filled": 10, "partially_filled": 4}.get(status, 0)
     return Order(
@@ -47,6 +48,7 @@ def _order(status: Status, *, heard: bool) -> Order:
         multiplier=1, side="buy", quantity=Decimal(10), order_type="limit", price=Decimal(10),
         reason="signal", decided_at=NOON, tick=NOON, parameter_version=1, status=status,
         filled_qty=Decimal(filled), broker_order_id="b" if heard else None,
+        missed_at=NOON if missed else None,
     )  # fmt: skip
 
 
@@ -59,8 +61,9 @@ def _reachable() -> set[tuple[str, str]]:
         # A refusal may come with an order that the broker keeps, or without.
         for heard in {status not in NEVER_HEARD, status not in (*NEVER_HEARD, "rejected")}
     ]
-    for (before, heard), told, filled in product(states, get_args(Status), (0, 4, 7, 10)):
-        order = _order(before, heard=heard)
+    said = product(states, (False, True), get_args(Status), (0, 4, 7, 10))
+    for (before, heard), missed, told, filled in said:
+        order = _order(before, heard=heard, missed=missed)
         if Decimal(filled) < order.filled_qty or told in ("intended", "unknown", "not_placed"):
             continue
         after = status_after(order, told, Decimal(filled))

@@ -69,6 +69,10 @@ SELECT coalesce((SELECT sum(CAST(e.details ->> 'quantity' AS numeric)
                  WHERE account_name = :account AND symbol = :symbol AND purpose = 'adopted'), 0)
        AS quantity
 """
+_NEWEST_STOP = f"""
+SELECT {_COLUMNS} FROM orders WHERE position_id = :position_id AND purpose = 'stop'
+ORDER BY attempt DESC LIMIT 1
+"""
 _NEWEST = "SELECT max(decided_at) AS at FROM orders WHERE account_name = :account"
 _NEWEST_OWN = f"{_NEWEST} AND purpose <> 'adopted'"
 
@@ -105,10 +109,14 @@ WHERE account_name = :account AND symbol = :symbol AND is_live(status)
 """
 
 # What the broker's lists may not show yet. A fill counts from its execution, whenever it is told.
+# An order that the broker refused at once, or that was surely not sent, never was in them: a stop
+# that is refused each minute is no news.
 _SETTLED = """
 SELECT symbol, max(at) AS at FROM (
     SELECT symbol, terminal_at AS at FROM orders
     WHERE account_name = :account AND terminal_at >= :since AND purpose <> 'adopted'
+      AND (broker_order_id IS NOT NULL OR missed_at IS NOT NULL
+           OR status NOT IN ('rejected', 'not_placed'))
     UNION ALL
     SELECT symbol, executed_at FROM fills WHERE account_name = :account AND executed_at >= :since
 ) AS settled GROUP BY symbol
@@ -183,6 +191,11 @@ def live(tx: Transaction, account: str) -> list[Order]:
 
 def live_in_symbol(tx: Transaction, account: str, symbol: str) -> list[Order]:
     return [_order(row) for row in tx.rows(_LIVE_IN_SYMBOL, account=account, symbol=symbol)]
+
+
+def newest_stop(tx: Transaction, position_id: UUID) -> Order | None:
+    row = tx.one(_NEWEST_STOP, position_id=position_id)
+    return _order(row) if row else None
 
 
 def awaiting_fills(tx: Transaction, account: str, since: datetime) -> list[Order]:

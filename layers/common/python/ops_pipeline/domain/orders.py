@@ -88,6 +88,12 @@ class Order:
         return self.status in LIVE
 
     @property
+    def vanished(self) -> bool:
+        """Whether it ended because its broker showed it no more, and nothing was told since."""
+        acknowledged = self.broker_order_id is not None
+        return self.status == "canceled" and acknowledged and self.missed_at is not None
+
+    @property
     def simulated(self) -> bool:
         """Whether it fills at a quote here; no broker has it."""
         return self.execution_mode == "SIMULATED"
@@ -175,7 +181,7 @@ def status_after(order: Order, reported: Status, filled: Decimal) -> Status:
     """Our status after a report, which may be older than what we know.
 
     An ended order stays ended, unless the broker had never acknowledged it (refused or not
-    placed) and turns out to hold it.
+    placed) and turns out to hold it, or it had vanished and is there again.
 
     Args:
         reported: The broker's status in our terms.
@@ -183,7 +189,8 @@ def status_after(order: Order, reported: Status, filled: Decimal) -> Status:
     """
     if filled >= order.quantity:
         return "filled"
-    if not order.live and order.broker_order_id is not None:
+    there_again = order.vanished and reported in LIVE
+    if not order.live and order.broker_order_id is not None and not there_again:
         return order.status
     if reported in LIVE:
         return "partially_filled" if filled > 0 else "accepted"

@@ -15,12 +15,21 @@ from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.exits import Decision, Position, armed, closing
 from ops_pipeline.domain.market_state.trading_halts import TradingHalt
 from ops_pipeline.domain.operations.alerts import (
+    AlertKey,
+    PositionAlert,
     exit_blocked,
     held_by_hand,
     not_sellable,
     nothing_to_sell,
 )
-from ops_pipeline.domain.orders import Order, Status, marketable_limit, stop_price, whole_units
+from ops_pipeline.domain.orders import (
+    UNSETTLED,
+    Order,
+    Status,
+    marketable_limit,
+    stop_price,
+    whole_units,
+)
 from ops_pipeline.domain.prices.plausibility import JudgedQuote
 from ops_pipeline.domain.trading_terms import TradeReason
 from ops_pipeline.errors import BrokerUnavailable
@@ -34,6 +43,7 @@ from ops_pipeline.ports import Broker
 
 # A marketable order that has not filled by the next tick is behind the market.
 _REPRICE_AFTER = timedelta(seconds=55)
+_REFUSALS: tuple[PositionAlert, ...] = ("sale_not_executed", "nothing_to_sell")
 # A cancel is confirmed at once, or the order may be stuck between its two states.
 _CONFIRMED_WITHIN = timedelta(minutes=2)
 
@@ -75,7 +85,8 @@ class ExitOrders:
             else:
                 self._watch_cancels(position, in_the_way)
             return None
-        return self.protect(position, quote)
+        self.protect(position, quote)
+        return self._note_protected(position)
 
     def _wait_for_trading(self, position: Position, halt: TradingHalt) -> None:
         """An exit is due and nothing can trade: what rests goes on resting, and it is told."""
@@ -101,8 +112,8 @@ class ExitOrders:
             self._tell_of_what_is_held(position, sales)
         if quote is None and any(order.purpose == "exit" for order in live):
             return None  # priced again once there is a quote
-        now = self.ctx.now()
-        stale = [order for order in live if _is_stale(order, position, by_hand, now)]
+        now, wanted = self.ctx.now(), self._to_protect(position, live, by_hand)
+        stale = [order for order in live if _is_stale(order, position, wanted, now)]
         if any(order.purpose == "stop" for order in stale) and not self._may_be_sold(
             position, "stop_loss", stale
         ):
@@ -112,6 +123,19 @@ class ExitOrders:
         elif len(stale) == len(live):
             self._rest_stop(position, quote, by_hand)
         return None
+
+    def _note_protected(self, position: Position) -> None:
+        """End the alerts on refused sales once nothing is to be sold and a stop rests for all.
+
+        Left open they would stand for the position when nothing protects it later.
+        """
+        with self.db.transaction() as tx:
+            live = orders.live_in_symbol(tx, self.ctx.name, position.symbol)
+            stops = [order for order in live if order.purpose == "stop"]
+            if any(_covers(stop, position) for stop in stops):
+                for kind in _REFUSALS:
+                    key = AlertKey(kind, self.ctx.name, position.symbol)
+                    alerts.resolve_alert(tx, key, now=self.ctx.now())
 
     def protect_out_of_session(self, position: Position) -> None:
         """Rest a stop for what has none: it is there when trading goes on.
@@ -304,7 +328,7 @@ class ExitOrders:
     def _place_stop(self, position: Position, by_hand: Sequence[Order]) -> Status | None:
         """Keep a stop resting at the broker: it protects while the pipeline is down."""
         price = _stop_of(position)
-        quantity = _to_protect(position, by_hand)
+        quantity = self._to_protect(position, (), by_hand)
         if self.gateway.broker is None or price is None or quantity <= 0:
             return None
         if position.instrument_type != "STOCK":
@@ -313,6 +337,32 @@ class ExitOrders:
         status = self._commit_and_send(position, plan, None)
         self.counts["stops_placed"] += status is not None
         return status
+
+    def _to_protect(
+        self, position: Position, live: Sequence[Order], by_hand: Sequence[Order]
+    ) -> Decimal:
+        """The whole shares that a stop can sell: all but those under a person's own sales.
+
+        Where the broker refused a stop for all of them, it may have fewer: as many as it has.
+        """
+        wanted = _not_by_hand(position, by_hand)
+        if not self._fell_short(position, live, wanted):
+            return wanted
+        try:
+            free = whole_units(self.shares.of(position).free, fractional=False)
+        except BrokerUnavailable:
+            return wanted
+        return free if 0 < free < wanted else wanted
+
+    def _fell_short(self, position: Position, live: Sequence[Order], wanted: Decimal) -> bool:
+        """Whether the newest stop was refused, or the resting one is for less than is wanted."""
+        stop = next((order for order in live if order.purpose == "stop"), None)
+        if stop is None:
+            with self.db.transaction() as tx:
+                stop = orders.newest_stop(tx, position.id)
+        if stop is None or stop.live:
+            return stop is not None and stop.remaining < wanted
+        return stop.status == "rejected"
 
     def _commit_and_send(
         self, position: Position, plan: SalePlan, quote: JudgedQuote | None
@@ -372,23 +422,32 @@ def _is_this_exit(order: Order, decision: Decision, now: datetime) -> bool:
     )
 
 
+def _covers(stop: Order, position: Position) -> bool:
+    """Whether a stop that the broker has sells every whole share of a position."""
+    rests = stop.status not in UNSETTLED and stop.cancel_requested_at is None
+    return rests and stop.remaining >= _not_by_hand(position, ())
+
+
 def _sales(by_hand: Sequence[Order]) -> list[Order]:
     return [order for order in by_hand if order.side == "sell"]
 
 
-def _to_protect(position: Position, by_hand: Sequence[Order]) -> Decimal:
-    """The whole shares that a stop can sell: all but those under a person's own sales."""
+def _not_by_hand(position: Position, by_hand: Sequence[Order]) -> Decimal:
+    """The whole shares of a position that are not under a person's own sales."""
     taken = sum((order.remaining for order in _sales(by_hand)), Decimal(0))
     return whole_units(max(position.quantity - taken, Decimal(0)), fractional=False)
 
 
-def _is_stale(order: Order, position: Position, by_hand: Sequence[Order], now: datetime) -> bool:
+def _is_stale(order: Order, position: Position, wanted: Decimal, now: datetime) -> bool:
     """A stop at another price or quantity, or an entry or exit that is behind the market.
 
     And a stop whose cancel was requested: whether it still protects can't be known.
+
+    Args:
+        wanted: The shares that a stop should sell.
     """
     if order.purpose == "stop":
-        other = order.remaining != _to_protect(position, by_hand)
+        other = order.remaining != wanted
         return order.price != _stop_of(position) or other or order.cancel_requested_at is not None
     return _waited_long_enough(order, now)
 

@@ -11,7 +11,7 @@ from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.broker import BrokerOrder
 from ops_pipeline.domain.market import Quote, new_york_day
 from ops_pipeline.domain.operations.alerts import order_vanished, sale_not_executed
-from ops_pipeline.domain.orders import UNSETTLED, Order, Status
+from ops_pipeline.domain.orders import UNSETTLED, Order, Status, may_still_fill
 from ops_pipeline.domain.simulation import simulate
 from ops_pipeline.errors import (
     AccountMismatch,
@@ -228,6 +228,27 @@ class OrderGateway:
                 return
             settlement.vanish(tx, current, account=self.ctx.account, now=now)
             alerts.open_alert(tx, order_vanished(current), now=now)
+
+    def is_replaced(self, order: Order) -> bool:
+        """Whether another live order of ours took the place of one that had ended here."""
+        with self.db.transaction() as tx:
+            live = orders.live_in_symbol(tx, order.account_name, order.symbol)
+        same = (order.purpose, order.position_id)
+        return order.purpose != "adopted" and same in {(it.purpose, it.position_id) for it in live}
+
+    def end_replaced(self, order: Order, report: ExecutionReport) -> Order:
+        """Cancel an order that turned up beside the one in its place; booked once it has ended.
+
+        Raises BrokerUnavailable when it was not cancelled, or what came of it is not told.
+        """
+        if self.broker is None:
+            return order
+        self._require_lease()
+        self.broker.cancel(report.found.broker_order_id)
+        found = self.find(order)
+        if found is None or may_still_fill(found):
+            return order
+        return self.settle(order, replace(report, found=found))
 
     def look_up(self, order: Order) -> BrokerOrder | None:
         """The order as the broker reports it; None if the broker or the account has none."""

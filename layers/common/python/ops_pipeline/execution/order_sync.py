@@ -18,6 +18,7 @@ from ops_pipeline.domain.orders import (
     Order,
     disagreement,
     may_be_listed,
+    may_still_fill,
 )
 from ops_pipeline.errors import BrokerUnavailable
 from ops_pipeline.execution import lost_orders, unbooked_facts
@@ -179,13 +180,16 @@ def _settle_all(
 
 def _is_news(order: Order, report: ExecutionReport) -> bool:
     """Whether the broker tells of an ended order what is not booked; its known fills all are."""
-    return order.broker_order_id is None or report.found.filled_quantity > order.filled_qty
+    grown = report.found.filled_quantity > order.filled_qty
+    return order.broker_order_id is None or order.vanished or grown
 
 
 def _settled(gateway: OrderGateway, order: Order, report: ExecutionReport) -> Order:
     """The order after the report; one never acknowledged must also have been sent when ours was."""
     why = None if order.broker_order_id else disagreement(order, report.found)
     if why is None:
+        if not order.live and may_still_fill(report.found) and gateway.is_replaced(order):
+            return gateway.end_replaced(order, report)
         return gateway.settle(order, report)
     with gateway.db.transaction() as tx:
         unbooked_facts.note_disagreement(tx, order, report.found, why, gateway.ctx.now())

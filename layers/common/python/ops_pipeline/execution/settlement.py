@@ -193,9 +193,7 @@ def _save(tx: Transaction, booking: Booking, account: Account, now: datetime) ->
             now=now,
         )
     _save_position(tx, booking, now)
-    if booking.covers_all:
-        key = AlertKey("oversold", order.account_name, order.symbol)
-        alerts.resolve_alert(tx, key, now=now)
+    _resolve_over(tx, booking, now)
     for event in (booking.event, booking.oversold, booking.covered):
         if event is not None:
             _save_event(tx, order.account_name, event, now)
@@ -205,6 +203,18 @@ def _save(tx: Transaction, booking: Booking, account: Account, now: datetime) ->
         alerts.open_alert(tx, alert, now=now)
     if booking.may_exceed_limits:
         limit_breach.check(tx, account, now)
+
+
+def _resolve_over(tx: Transaction, booking: Booking, now: datetime) -> None:
+    """Resolve what an order that is there again, or a short that was covered, was told by."""
+    account = booking.order.account_name
+    over: list[AlertKey] = []
+    if booking.reopened:
+        over.append(AlertKey("order_vanished", account, booking.order.client_order_id))
+    if booking.covers_all:
+        over.append(AlertKey("oversold", account, booking.order.symbol))
+    for key in over:
+        alerts.resolve_alert(tx, key, now=now)
 
 
 def _save_position(tx: Transaction, booking: Booking, now: datetime) -> None:
