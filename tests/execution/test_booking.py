@@ -730,3 +730,41 @@ def test_a_reopened_sale_takes_no_room_and_one_told_again_is_not_reopened() -> N
     assert not again.may_exceed_limits
     live = booked(OrderView(order=ENTRY), report(0))
     assert not live.reopened
+
+
+BY_HAND = replace(
+    ENTRY,
+    client_order_id="hand-1",
+    purpose="adopted",
+    recommendation_id=None,
+    covered_qty=Decimal(1),
+)
+
+
+@pytest.mark.parametrize(
+    ("short", "bought", "covers_all"), [(3, 2, False), (3, 3, True), (2, 5, True)]
+)
+def test_a_person_s_purchase_covers_a_short_before_it_opens_anything(
+    short: int, bought: int, covers_all: bool
+) -> None:
+    view = OrderView(order=BY_HAND, short=Decimal(short))
+    booking = booked(view, report(bought, "50", order=BY_HAND))
+    covering = min(short, bought)
+    assert booking.order.filled_qty == bought
+    assert booking.order.covered_qty == 1 + covering
+    assert booking.covers_all is covers_all
+    if bought == covering:
+        assert (booking.position, booking.event, booking.opens) == (None, None, False)
+    else:
+        assert booking.position is not None
+        assert booking.position.quantity == bought - covering
+        assert booking.position.entry_price == 50
+        assert booking.event is not None
+        assert booking.event.details == {"order": "hand-1", "quantity": 3, "price": 50}
+
+
+def test_a_purchase_where_nothing_is_short_covers_nothing() -> None:
+    booking = booked(OrderView(order=BY_HAND), report(2, "50", order=BY_HAND))
+    assert booking.order.covered_qty == 1
+    assert not booking.covers_all
+    assert not Booking(order=ENTRY).covers_all

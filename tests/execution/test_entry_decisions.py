@@ -252,6 +252,54 @@ def test_each_fact_comes_from_where_it_is_known() -> None:
     )
 
 
+def test_a_quote_far_from_the_newest_bar_is_doubted_and_prices_nothing() -> None:
+    found = gathered(ledger(bar_close=Decimal(60)))
+    assert found.facts.quote_doubt is not None
+    assert found.facts.quote_doubt.kind == "distance"
+    assert "off the last bar, 60" in found.facts.quote_doubt.reason
+    assert (found.size, found.limit) == (None, None)
+
+
+def test_a_bar_speaks_from_the_end_of_its_minute_on_and_only_when_whole() -> None:
+    # Counted from its minute's start the bar would be too old to speak.
+    old = RULES.prices.evidence_age_s
+    just = NOON - timedelta(seconds=old + 60)
+    assert gathered(ledger(bar_close=Decimal(60), bar_at=just)).facts.quote_doubt is not None
+    past = just - timedelta(seconds=1)
+    assert gathered(ledger(bar_close=Decimal(60), bar_at=past)).facts.quote_doubt is None
+    assert gathered(ledger(bar_close=None)).facts.quote_doubt is None
+    assert gathered(ledger(bar_at=None, bar_close=Decimal(60))).facts.quote_doubt is None
+
+
+def test_a_quote_that_is_only_old_prices_the_entry_and_its_age_refuses() -> None:
+    aged = replace(QUOTE, ts=NOON - timedelta(seconds=RULES.gates.quote_age_s + 1))
+    found = gathered(seen=replace(SNAPSHOT, quotes=Quotes({"AAA": aged})))
+    assert found.facts.quote_doubt is not None
+    assert found.facts.quote_doubt.kind == "stale"
+    assert found.limit == Decimal("100.10")
+
+
+def test_the_first_minutes_of_the_session_have_wider_bounds() -> None:
+    opening = new_york_time(DAY, 9, 31)
+    quote = replace(QUOTE, ts=opening, bid=Decimal("99.60"), ask=Decimal("100.40"))
+    seen = replace(SNAPSHOT, quotes=Quotes({"AAA": quote}))
+    early = gather(RECOMMENDATION, ledger(bar_at=None), seen, rules=RULES, now=opening)
+    assert early.facts.quote_doubt is None
+    late = replace(SNAPSHOT, quotes=Quotes({"AAA": replace(quote, ts=NOON)}))
+    at_noon = gather(RECOMMENDATION, ledger(bar_at=None), late, rules=RULES, now=NOON)
+    assert at_noon.facts.quote_doubt is not None
+    assert at_noon.facts.quote_doubt.kind == "spread"
+
+
+def test_a_loss_that_only_the_broker_shows_waits_for_its_second_tick() -> None:
+    lost = replace(BROKER_ACCOUNT, equity=Decimal(99_000))
+    found = assessed(seen=at_broker(account=lost))
+    assert found.loss_at_broker == 1_050  # with the day's deposit of 50
+    both = assessed(ledger(pnl_today=Decimal(-500)), seen=at_broker(account=lost))
+    assert both.loss_at_broker is None
+    assert both.kill_switch is not None
+
+
 def test_what_an_operator_stopped_is_a_fact() -> None:
     halted = replace(ACCOUNT, active=False, operator_halt="lunch")
     facts = gathered(ledger(account=halted, closing=("ann: news",))).facts

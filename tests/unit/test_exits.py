@@ -440,6 +440,8 @@ def test_a_tick_without_a_price_is_counted_and_a_far_quote_kept() -> None:
     twice = exits.unpriced(once, judged("60", NOW, "spread"))
     assert (twice.unpriced_ticks, twice.doubted_price, twice.doubted_at) == (2, None, None)
     assert exits.unpriced(once, None) == twice
+    believed = exits.unpriced(once, judged("60", NOW, None))
+    assert (believed.doubted_price, believed.doubted_at) == (None, None)
     assert exits.priced(once) == replace(HELD, unpriced_ticks=0)
 
 
@@ -450,6 +452,9 @@ def test_what_earlier_quotes_said_is_evidence_of_quotes() -> None:
     assert exits.earlier_quotes(known) == [Evidence(Decimal(100), NOW, "quote")]
     both = replace(known, doubted_price=Decimal(60), doubted_at=later)
     assert exits.earlier_quotes(both)[1:] == [Evidence(Decimal(60), later, "quote")]
+    unpriced = replace(HELD, current_price=None, priced_at=None)
+    assert exits.earlier_quotes(replace(unpriced, current_price=Decimal(100))) == []
+    assert exits.earlier_quotes(replace(unpriced, priced_at=NOW)) == []
 
 
 def test_a_stop_applies_only_where_a_second_price_is_past_it_too() -> None:

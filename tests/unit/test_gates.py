@@ -602,6 +602,11 @@ CROSSED = Quote("AAA", NOON, Decimal(101), 1, Decimal(100), 1)
             {"left_alone": None},
             (False, "What was held before the first run unknown: refused", None, "AAA"),
         ),
+        (
+            "external_holding",
+            {"left_alone": frozenset({"AAA"})},
+            (False, "AAA was held before the first run", "AAA", "not held before"),
+        ),
         ("max_positions", {"held_symbols": frozenset("BC")}, (True, "Positions 2/5", 2, 5)),
         (
             "max_positions",
@@ -735,3 +740,22 @@ def test_the_gates_are_named_and_evaluated_in_this_order() -> None:
         "losing_streak",
         "size",
     ]
+
+
+@pytest.mark.parametrize(
+    ("ledger", "broker", "alone"),
+    [
+        (0, 500, True),  # at the limit by the broker alone
+        (None, 501, True),
+        (499, 900, True),
+        (500, 900, False),  # our own ledger shows it too
+        (0, 499, False),
+        (0, None, False),
+    ],
+)
+def test_a_loss_that_only_the_broker_shows_is_told_apart(
+    ledger: int | None, broker: int | None, alone: bool
+) -> None:
+    ours, theirs = (None if it is None else Decimal(it) for it in (ledger, broker))
+    found = gates.loss_at_broker_alone(ours, theirs, Decimal(500))
+    assert found == (theirs if alone else None)
