@@ -58,8 +58,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
     return _ByFile(config, log)
 
 
-# What each of these files needs is replayed once, in whichever process has them.
-_SHARED_REPLAYS = ("replayed", "generated_morning")
+# Files that name one of these stay in one process, in which its replay is run once.
+_SHARED_REPLAYS = ("killed_days", "lively_day", "generated_morning")
 
 
 class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no types
@@ -75,7 +75,7 @@ def _scope(path: str) -> str:
     if "/replay/" not in path:
         return path
     text = (ROOT / path).read_text(encoding="utf-8")
-    return next((name for name in _SHARED_REPLAYS if f"{name}:" in text), path)
+    return next((name for name in _SHARED_REPLAYS if name in text), path)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Replayed days: each is run once a session, into an embedded server of the session's own."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ops_local.comparison.databases import differences
 from ops_local.database import DatabaseUrls
 from ops_local.home import Home
 from ops_local.pipeline import Tally
@@ -35,6 +36,10 @@ REAL_DAYS = (
     pytest.param("2014-06-06", marks=pytest.mark.slow),
     "2014-06-09",
 )
+
+
+# Of the generated session: by then some trades have won, some lost, and some are open.
+MORNING_ENDS = (11, 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,18 @@ class Day:
 Replay = Callable[..., Day]
 
 
+def overlay_of(params: str) -> dict[str, Any]:
+    overlay: dict[str, Any] = json.loads((PARAMS / params).read_text())
+    return overlay
+
+
+def assert_the_same(once: Day, again: Day) -> None:
+    """No failure, and the same rows here and at the broker."""
+    assert once.tally.failures == again.tally.failures == []
+    assert differences(once.urls, again.urls) == []
+    assert once.broker_tables == again.broker_tables
+
+
 @contextmanager
 def server_home() -> Iterator[Home]:
     """A state folder with a server that runs until the block ends."""
@@ -79,13 +96,13 @@ def run_day(
     home: Home,
     recording: Recording,
     *,
-    params: str | None = None,
+    params: str | Mapping[str, Any] | None = None,
     first: datetime | None = None,
     last: datetime | None = None,
     watch: Callable[[datetime], None] = lambda _at: None,
 ) -> Day:
-    """Replay (a part of) a day into a new database of that home."""
-    overlay = json.loads((PARAMS / params).read_text()) if params else None
+    """Replay (a part of) a day into a new database of that home; `params`: a file's or its own."""
+    overlay = overlay_of(params) if isinstance(params, str) else params
     plan = ReplayPlan(recording, home, MIGRATIONS, overlay=overlay)
     plan = replace(plan, first=first, last=last)
     done = replay(plan, lambda at, _tally: watch(at), after=lambda urls: urls)
@@ -118,5 +135,16 @@ def replayed(home: Home, shared_data: Path) -> Replay:
 def generated_morning(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Day:
     """Eight tickers, news included, to 11:20: trades that won, lost and are still open."""
     recording = generate(tmp_path_factory.mktemp("recordings") / "morning", n_tickers=8)
-    last = new_york_time(recording.day, 11, 20)
+    last = new_york_time(recording.day, *MORNING_ENDS)
     return run_day(home, recording, params="lively.json", last=last)
+
+
+@pytest.fixture(scope="session")
+def lively_day(home: Home, shared_data: Path) -> Day:
+    """A real day with livelier figures that ends at noon: no entry after 11:45, all sold at 12."""
+    recording = recordings.load(shared_data / "2013-10-07")
+    overlay = overlay_of("lively.json")
+    overlay["gates"]["last_entry_minutes"] = 255
+    overlay["exits"]["session_end_minutes"] = 240
+    last = new_york_time(recording.day, 12, 15)
+    return run_day(home, recording, params=overlay, last=last)

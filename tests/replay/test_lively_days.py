@@ -4,16 +4,21 @@ import pytest
 
 from tests.replay.conftest import Day, Replay
 
-# All of them take minutes: a part in every run, the rest with make slow.
+# All of them take minutes: one that ends at noon in every run, whole ones with make slow.
 DAYS = (
-    "2013-10-07",
+    pytest.param(None, id="2013-10-07 to noon"),
+    pytest.param("2013-10-07", marks=pytest.mark.slow),
     pytest.param("2013-10-10", marks=pytest.mark.slow),
     pytest.param("2014-06-06", marks=pytest.mark.slow),
 )
 
 
 @pytest.fixture(scope="session", params=DAYS)
-def day(request: pytest.FixtureRequest, replayed: Replay) -> Day:
+def day(request: pytest.FixtureRequest) -> Day:
+    if request.param is None:
+        to_noon: Day = request.getfixturevalue("lively_day")
+        return to_noon
+    replayed: Replay = request.getfixturevalue("replayed")
     return replayed(request.param, "lively.json")
 
 

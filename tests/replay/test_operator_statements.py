@@ -10,7 +10,7 @@ import pytest
 from functions.db_query.handler import lambda_handler
 from ops_pipeline.runtime import wiring
 from ops_pipeline.runtime.wiring import Runtime
-from tests.replay.conftest import Day, Replay
+from tests.replay.conftest import Day
 from tests.support.fakes import FixedClock
 
 CHECKS = {
@@ -41,12 +41,11 @@ def ask(sql: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def day(replayed: Replay) -> Iterator[Day]:
-    replayed_day = replayed("2013-10-07", "lively.json")
-    variables = {"DATABASE_READER_URL": replayed_day.urls.reader}
+def day(lively_day: Day) -> Iterator[Day]:
+    variables = {"DATABASE_READER_URL": lively_day.urls.reader}
     runtime = Runtime(variables, FixedClock(datetime(2013, 10, 8, tzinfo=UTC)))
     wiring.use(runtime)
-    yield replayed_day
+    yield lively_day
     wiring.use(None)
     runtime.close()
 
