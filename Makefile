@@ -20,10 +20,13 @@ setup: $(READY) ## make .venv from requirements.lock; again only when that chang
 demo: $(READY) ## run a generated session through the whole pipeline, no keys needed
 	@$(BIN)/ops demo
 
-# A process for each core, up to four, each with a Postgres of its own. Bytecode is kept whatever
-# the environment says, for the processes and for the programs that tests start.
+# One process more than cores, up to four, each with a Postgres of its own: a test and its server
+# wait for each other in turn. Bytecode is kept whatever the environment says, for the processes
+# and for the programs that tests start.
+PROCESSES = $(shell n=$$(($$(nproc) + 1)); echo $$((n < 4 ? n : 4)))
+
 test: $(READY) ## run all tests, on Postgres servers of their own (ARGS=--durations=20 to pass on to pytest)
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 slow: $(READY) ## run the exhaustive tests: whole days twice, kills anywhere
 	@$(BIN)/pytest -q -m slow --timeout 3000 -o faulthandler_timeout=3600
