@@ -63,19 +63,12 @@ class Session:
     open_alerts: list[dict[str, Any]]
 
 
-def _rows(world: ReplayEnvironment, sql: str, **values: object) -> list[dict[str, Any]]:
-    database = Database(target_from_url(world.urls.owner), application_name="tests")
-    with closing(database), database.transaction() as tx:
-        return tx.rows(sql, **values)
-
-
-def _observe(world: ReplayEnvironment, seen: Observed) -> None:
+def _observe(db: Database, seen: Observed) -> None:
     until = seen.on + LASTS
     window = {"since": seen.on, "until": until}
     seen.bars = {
         row["ticker"]: row["n"]
-        for row in _rows(
-            world,
+        for row in db.read(
             "SELECT ticker, count(*) AS n FROM lane_telemetry"
             " WHERE ts >= :since AND ts < :until GROUP BY ticker",
             since=seen.on - timedelta(minutes=1),
@@ -84,8 +77,7 @@ def _observe(world: ReplayEnvironment, seen: Observed) -> None:
     }
     seen.stages = {
         row["stage"]: row["n"]
-        for row in _rows(
-            world,
+        for row in db.read(
             "SELECT stage, count(DISTINCT tick) AS n FROM pipeline_runs"
             " WHERE tick >= :since AND tick < :until AND status = 'succeeded' GROUP BY stage",
             **window,
@@ -93,14 +85,13 @@ def _observe(world: ReplayEnvironment, seen: Observed) -> None:
     }
 
 
-def _held(world: ReplayEnvironment) -> set[str]:
-    rows = _rows(world, "SELECT account_name, symbol FROM active_positions WHERE status = 'open'")
+def _held(db: Database) -> set[str]:
+    rows = db.read("SELECT account_name, symbol FROM active_positions WHERE status = 'open'")
     return {f"{row['account_name']} {row['symbol']}" for row in rows}
 
 
-def _marked(world: ReplayEnvironment, at: datetime) -> set[str]:
-    rows = _rows(
-        world,
+def _marked(db: Database, at: datetime) -> set[str]:
+    rows = db.read(
         "SELECT p.account_name, p.symbol FROM position_telemetry AS t"
         " JOIN active_positions AS p ON p.id = t.position_id WHERE t.ts = :at",
         at=at,
@@ -108,13 +99,11 @@ def _marked(world: ReplayEnvironment, at: datetime) -> set[str]:
     return {f"{row['account_name']} {row['symbol']}" for row in rows}
 
 
-def _alerts(world: ReplayEnvironment) -> list[dict[str, Any]]:
-    return _rows(
-        world, "SELECT kind, scope, subject, severity FROM alerts WHERE resolved_at IS NULL"
-    )
+def _alerts(db: Database) -> list[dict[str, Any]]:
+    return db.read("SELECT kind, scope, subject, severity FROM alerts WHERE resolved_at IS NULL")
 
 
-def _play(world: ReplayEnvironment, day: Any) -> dict[str, Observed]:
+def _play(world: ReplayEnvironment, db: Database, day: Any) -> dict[str, Observed]:
     observed: dict[str, Observed] = {}
     at = new_york_time(day, *FIRST)
     starts = {at + (LASTS + PEACE) * number: kind for number, kind in enumerate(SWITCHES)}
@@ -123,20 +112,21 @@ def _play(world: ReplayEnvironment, day: Any) -> dict[str, Observed]:
         if (kind := starts.get(tick.at)) is not None and kind not in observed:
             observed[kind] = Observed(tick.at)
             world.exchange.set_faults([{"kind": kind, "minutes": 10}], seed=1)
-        before = _held(world)
+        guards = tick.target == "position_cycle"
+        before = _held(db) if guards else set()
         world.pipeline.run(tick)
-        stayed = before & _held(world) if tick.target == "position_cycle" else set()
-        marked = _marked(world, tick.at)
+        stayed = before & _held(db) if guards else set()
+        marked = _marked(db, tick.at) if guards else set()
         for kind, seen in observed.items():
             if seen.on <= tick.at < seen.on + LASTS:
-                seen.alerts += _alerts(world)
+                seen.alerts += _alerts(db)
                 seen.injected = world.exchange.faults_injected().get(kind, 0)
                 seen.marked.update(stayed & marked)
                 seen.unmarked.update(stayed - marked)
             elif tick.at == seen.on + LASTS + PEACE - timedelta(minutes=1):
-                seen.left = _alerts(world)
+                seen.left = _alerts(db)
     for seen in observed.values():
-        _observe(world, seen)
+        _observe(db, seen)
     return observed
 
 
@@ -163,16 +153,19 @@ def _breaches(world: ReplayEnvironment) -> list[str]:
 def session(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     recording = generate(tmp_path_factory.mktemp("recordings") / "illegible", n_tickers=TICKERS)
     overlay = json.loads((PARAMS / "lively.json").read_text())
-    with opened(ReplayPlan(recording, home, MIGRATIONS, overlay=overlay)) as world:
-        observed = _play(world, recording.day)
+    with (
+        opened(ReplayPlan(recording, home, MIGRATIONS, overlay=overlay)) as world,
+        closing(Database(target_from_url(world.urls.owner), application_name="tests")) as db,
+    ):
+        observed = _play(world, db, recording.day)
         yield Session(
             observed=observed,
             breaches=_breaches(world),
-            trades=_rows(world, "SELECT count(*) AS n FROM fills")[0]["n"],
-            unbooked=_rows(
-                world, "SELECT kind, broker_id FROM unbooked_facts WHERE resolved_at IS NULL"
+            trades=db.read("SELECT count(*) AS n FROM fills")[0]["n"],
+            unbooked=db.read(
+                "SELECT kind, broker_id FROM unbooked_facts WHERE resolved_at IS NULL"
             ),
-            open_alerts=_alerts(world),
+            open_alerts=_alerts(db),
         )
 
 
