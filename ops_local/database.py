@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pg8000.native import DatabaseError, identifier
+from pg8000.exceptions import DatabaseError
+from pg8000.native import identifier
 
 from ops_local.postgres.durability import make_durable
 from ops_local.postgres.server import EmbeddedPostgres
