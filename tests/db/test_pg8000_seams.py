@@ -10,17 +10,20 @@ import io
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pg8000
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pg8000 import converters, core, native
 from pg8000.exceptions import DatabaseError
 
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db.driver.connection import Database, target_from_url
-from ops_pipeline.db.driver.wire import PipelinedSession
+from ops_pipeline.db.driver.wire import PipelinedSession, moment_in
 
 ROOT = Path(__file__).resolve().parents[2]
 WIRE = ROOT / "layers/common/python/ops_pipeline/db/driver/wire.py"
@@ -144,6 +147,33 @@ def test_a_statement_still_gets_its_columns_and_converters_when_it_is_parsed(
 def test_values_still_become_text_by_their_types(session: PipelinedSession) -> None:
     given = (1, None, True, [1, None], "a")
     assert converters.make_params(session.py_types, given) == ("1", None, "true", '{"1",NULL}', "a")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-02-04 15:00:00+00", "2026-02-04 15:00:00.5+00", "2026-02-04 15:00:00.000001+00",
+        "0001-01-01 00:00:00+00", "9999-12-31 23:59:59.999999+00", "10000-01-01 00:00:00+00",
+        "294276-12-31 00:00:00+00", "0044-03-15 00:00:00+00 BC", "infinity", "-infinity",
+        "2026-02-04 20:30:00+05:30", "2026-02-04 10:00:00-05", "2026-06-04 10:00:00.25-04",
+    ],
+)  # fmt: skip
+def test_a_moment_is_read_as_pg8000_reads_it(text: str) -> None:
+    ours, theirs = moment_in(text), converters.timestamptz_in(text)
+    assert ours == theirs
+    assert type(ours) is type(theirs)
+    assert str(ours) == str(theirs)
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_any_moment_of_a_session_in_utc_is_read_as_pg8000_reads_it(moment: datetime) -> None:
+    text = f"{moment:%Y-%m-%d %H:%M:%S}".rjust(19, "0")
+    text += f".{moment.microsecond:06}".rstrip("0") if moment.microsecond else ""
+    assert moment_in(f"{text}+00") == converters.timestamptz_in(f"{text}+00") == moment
+
+
+def test_moments_of_a_session_are_read_that_way(session: PipelinedSession) -> None:
+    assert session.pg_types[converters.TIMESTAMPTZ] is moment_in
 
 
 def test_placeholders_still_become_numbers() -> None:

@@ -17,7 +17,7 @@ from struct import pack, unpack_from
 from typing import Any, TypeAlias
 
 import pg8000.native
-from pg8000.converters import array_out, make_params
+from pg8000.converters import TIMESTAMPTZ, array_out, make_params, timestamptz_in
 from pg8000.core import (
     COMMAND_COMPLETE,
     DATA_ROW,
@@ -54,6 +54,14 @@ def numbered(sql: str) -> tuple[str, Callable[[dict[str, object]], tuple[object,
     return pg8000.native.to_statement(sql)  # type: ignore[no-any-return]
 
 
+def moment_in(text: str) -> object:
+    """What pg8000 makes of a timestamptz, in a tenth of the time where a year has four digits."""
+    if text[4:5] == "-" and text.endswith("+00"):
+        with suppress(ValueError):
+            return datetime.fromisoformat(text)
+    return timestamptz_in(text)
+
+
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     """A statement that the server has parsed already."""
@@ -71,6 +79,7 @@ class PipelinedSession(pg8000.native.Connection):  # type: ignore[misc]  # pg800
         self._prepared_by_text: dict[str, _Prepared] = {}
         self._keeps_statements = True
         self.register_out_adapter(list, _array_text)
+        self.register_in_adapter(TIMESTAMPTZ, moment_in)
 
     @property
     def announced_pid(self) -> int:
