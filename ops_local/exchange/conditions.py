@@ -14,13 +14,19 @@ OPTIONS_LEVEL = 3
 # In every other status Alpaca may refuse orders; paper accounts trade as PAPER_ONLY too.
 TRADING_STATUSES = ("ACTIVE", "PAPER_ONLY")
 
-BehaviourName = Literal["activities_order_id", "stop_through_market", "duplicate_client_order_id"]
+BehaviourName = Literal[
+    "activities_order_id",
+    "stop_through_market",
+    "duplicate_client_order_id",
+    "gtc_over_split",
+]
 
 # The values of each behaviour; the first is the default.
 BEHAVIOURS: Mapping[BehaviourName, tuple[str, ...]] = {
     "activities_order_id": ("ignored", "honoured"),
     "stop_through_market": ("trigger", "refuse", "reject"),
     "duplicate_client_order_id": ("must_be_unique", "already_exists"),
+    "gtc_over_split": ("canceled", "adjusted", "left"),
 }
 
 

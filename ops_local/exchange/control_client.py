@@ -57,6 +57,14 @@ class ControlClient:
         fields = {"account": account, "type": type_, "amount": amount, "symbol": symbol}
         self._request("POST", "/control/activities", fields)
 
+    def add_corporate_action(self, kind: str, symbol: str, ex_date: str, **terms: Any) -> str:
+        """Announce an action (see `corporate.announcing`); return its id.
+
+        It is carried out over night before its ex-date.
+        """
+        fields = {"kind": kind, "symbol": symbol, "ex_date": ex_date, **terms}
+        return str(self._request("POST", "/control/corporate-actions", fields)["id"])
+
     def add_holding(self, account: str, symbol: str, qty: str, price: str, **more: str) -> None:
         """Add a holding from before; `bought_on` and `asset_class` may be given as well."""
         fields = {"account": account, "symbol": symbol, "qty": qty, "price": price, **more}

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ops_local.exchange.accounts import KeyRing, PaperAccount
+from ops_local.exchange.corporate.processing import ActionProcessing
 from ops_local.exchange.faults.rules import Faults
 from ops_local.exchange.market.tape import Tape
 from ops_local.exchange.orders.order_ends import OrderEnds
@@ -40,7 +41,8 @@ class Exchange:
         self.order_events = OrderEvents(self.store, self.valuation, settlement, ends)
         parts = (self.store, self.tape, self.valuation, settlement, self.order_events)
         self.order_entry = OrderEntry(*parts)
-        self.session_clock = SessionClock(*parts)
+        actions = ActionProcessing(self.store, self.valuation, ends)
+        self.session_clock = SessionClock(*parts, actions=actions)
         with self.store.transaction():
             if self.store.now() is None:
                 self.store.set_now(new_york_time(day.day, 0))
@@ -54,8 +56,12 @@ class Exchange:
         return now
 
     def symbols(self) -> frozenset[str]:
-        """The shares that are known here: those of the recording, and those held from before."""
-        return frozenset((*self.tape.tickers, *self.store.transferred_symbols()))
+        """The shares that are known here: those of the recording, and those held from before.
+
+        And what a held one has become.
+        """
+        became = (it.new_symbol for it in self.store.announced_actions() if it.new_symbol)
+        return frozenset((*self.tape.tickers, *self.store.transferred_symbols(), *became))
 
     def close(self) -> None:
         self.store.close()

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from ops_local.exchange.words import (
+    AnnouncedKind,
     AssetClass,
     CashActivityType,
     FillStatus,
@@ -116,6 +117,43 @@ class CashActivity:
     net_amount: Decimal
     symbol: str | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedAction:
+    """A corporate action; days are New York's, YYYY-MM-DD.
+
+    Attributes:
+        old_rate, new_rate: So many shares become so many; None where the kind has none.
+        cash: USD for a share; of a stock dividend the shares for a share.
+        listed: Whether the market data API shows it.
+        processed_at: When it was carried out; None: it will be, on its ex-date.
+    """
+
+    action_id: str
+    kind: AnnouncedKind
+    symbol: str
+    new_symbol: str | None
+    old_rate: Decimal | None
+    new_rate: Decimal | None
+    cash: Decimal | None
+    ex_date: str
+    payable_date: str
+    listed: bool
+    announced_at: datetime
+    processed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DividendClaim:
+    """What an account is owed for the shares that it held on an ex-date, USD."""
+
+    action_id: str
+    account_number: str
+    symbol: str
+    amount: Decimal
+    payable_date: str
+    paid_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

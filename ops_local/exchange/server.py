@@ -17,6 +17,7 @@ from ops_local.exchange.api import (
     activity_routes,
     calendar_routes,
     control_routes,
+    corporate_routes,
     data_routes,
     trading_routes,
 )
@@ -46,6 +47,7 @@ def application(exchange: Exchange, *, port: int, control_token: str) -> Starlet
             *activity_routes.ROUTES,
             *calendar_routes.ROUTES,
             *data_routes.ROUTES,
+            *corporate_routes.ROUTES,
             *control_routes.ROUTES,
         ],
         exception_handlers={404: _no_such_route, 405: _no_such_route, 500: _failed},

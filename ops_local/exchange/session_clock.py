@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from ops_local.exchange.corporate.processing import ActionProcessing
 from ops_local.exchange.market.sessions import sessions_between
 from ops_local.exchange.market.tape import Tape
 from ops_local.exchange.orders.order_events import OrderEvents
@@ -28,12 +29,15 @@ class SessionClock:
         valuation: Valuation,
         settlement: Settlement,
         events: OrderEvents,
+        *,
+        actions: ActionProcessing,
     ) -> None:
         self._store = store
         self._tape = tape
         self._valuation = valuation
         self._settlement = settlement
         self._events = events
+        self._actions = actions
 
     def move(self, then: datetime, now: datetime) -> None:
         """Move from then to now; moving to the same moment twice changes nothing.
@@ -46,7 +50,9 @@ class SessionClock:
                 409, BAD_PARAMETER, f"the clock is at {then.isoformat()} and does not go back"
             )
         for session in sessions_between(new_york_day(then), new_york_day(now)):
+            self._actions.run_due(min(now, session.opens_at))
             self._run(session, then, now)
+        self._actions.run_due(now)
         if now > then:
             self._events.run_due(now)
             self._store.set_now(now)

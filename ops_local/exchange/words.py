@@ -22,7 +22,21 @@ OrderStatus = Literal[
 EndStatus = Literal["canceled", "expired", "rejected"]
 FillStatus = Literal["partially_filled", "filled"]
 PositionIntent = Literal["buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close"]
-# Alpaca's words for what moves cash alone; activities in options and securities have others.
+# Of the kinds that Alpaca announces, those that the exchange carries out, and one that it does not.
+AnnouncedKind = Literal[
+    "forward_split",
+    "reverse_split",
+    "stock_dividend",
+    "cash_dividend",
+    "name_change",
+    "cash_merger",
+    "stock_merger",
+    "stock_and_cash_merger",
+    "spin_off",
+    "worthless_removal",
+]
+# Alpaca's words for what moves cash, and for the corporate actions that are carried out here;
+# other activities in securities and options have others.
 CashActivityType = Literal[
     "CSD",
     "CSW",
@@ -44,6 +58,10 @@ CashActivityType = Literal[
     "CGD",
     "PTC",
     "PTR",
+    "MA",
+    "NC",
+    "SPIN",
+    "SPLIT",
 ]
 AssetClass = Literal["us_equity", "us_option", "crypto"]
 AssetStatus = Literal["active", "inactive"]

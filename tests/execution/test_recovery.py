@@ -166,6 +166,10 @@ RESEND_REFUSED: dict[str, Callable[[TradingBench], object]] = {
         "INSERT INTO close_requests (id, account_name, ticker, rule, symbols, asked_at, asked_by,"
         " reason) VALUES (gen_random_uuid(), 'large', NULL, 'operator', '{AAA}', now(), 'a', 'x')"
     ),
+    "corporate_action_pending": lambda bench: bench.run(
+        "INSERT INTO corporate_action_holds (account_name, symbol, reason, since, seen_at)"
+        " VALUES ('large', 'AAA', 'a split', now(), now())"
+    ),
     "account_active": lambda bench: bench.set_account(active=False),
     "trading_state": lambda bench: bench.set_account(books_halt="a break"),
     "daily_loss": lambda bench: setattr(bench.broker, "last_equity", Decimal(200_000)),

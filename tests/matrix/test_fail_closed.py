@@ -91,6 +91,14 @@ ticker, or of everything in the account, is not done (a SELL counts too). All ar
 account's lock, for each entry, and again before it is sent; recovery sends an entry anew only if
 every gate passes. Exits go on.
 
+`corporate_action_pending` refuses a ticker in which shares here and at the broker may not be the
+same (a split that one of them does not show, shares that nothing explains), that is renamed or
+merged within a day or was in the last five, or of which something is announced that is not
+understood. While shares differ so, nothing of that position is sold by price: the stop at the
+broker rests, the critical alert of that name says why, and a person's close goes on where both
+count the same. When the vendor's announcements cannot be read, what was announced before stands,
+`stage_failed` tells of it, and a split that only the broker's positions show decides nothing.
+
 | what fails | how | entries | exits |
 |---|---|---|---|
 """

@@ -21,14 +21,14 @@ FIRST_STAGE = {
     "trading_cycle": "market_clock",
     "position_cycle": "market_clock",
     "reconcile_cycle": "market_clock",
-    "daily_cycle": "reconciler",
+    "daily_cycle": "corporate_actions",
 }
 STAGES = {
     "news_cycle": ["rss_ingest", "classifier"],
     "trading_cycle": [*TRADING, "dispatcher"],
     "position_cycle": ["market_clock", "position_manager"],
     "reconcile_cycle": ["market_clock", "reconciler"],
-    "daily_cycle": ["reconciler", "market_regime", "report", "retention"],
+    "daily_cycle": ["corporate_actions", "reconciler", "market_regime", "report", "retention"],
 }
 # Of a trading minute nothing goes on without what came before; a day's stages stand alone.
 CHAINED = ["news_cycle", "trading_cycle", "position_cycle", "reconcile_cycle"]
@@ -227,10 +227,17 @@ def test_a_day_s_failing_stage_is_told_and_the_others_go_on(stage: str) -> None:
 
 
 def test_a_day_s_failures_are_all_told_and_the_first_names_the_error() -> None:
-    errors = [ArithmeticError("books"), LookupError("vix"), OSError("report"), KeyError("old")]
+    errors = [
+        ArithmeticError("actions"),
+        EOFError("books"),
+        LookupError("vix"),
+        OSError("report"),
+        KeyError("old"),
+    ]
     script = Script(**dict(zip(STAGES["daily_cycle"], errors, strict=True)))
     assert script.run("daily_cycle").error == "ArithmeticError"
     assert [event["state"] for event in script.events_of("run_failure")] == [
+        "CorporateActions",
         "Reconciler",
         "MarketRegime",
         "Report",
@@ -241,7 +248,12 @@ def test_a_day_s_failures_are_all_told_and_the_first_names_the_error() -> None:
 def test_a_day_goes_on_even_when_its_failure_can_not_be_told() -> None:
     script = Script(reconciler=ArithmeticError("first"), run_failure=LookupError("second"))
     assert script.run("daily_cycle").error == "ArithmeticError"
-    assert script.called == ["reconciler", "run_failure", "market_regime", "report", "retention"]
+    told = STAGES["daily_cycle"].index("reconciler") + 1
+    assert script.called == [
+        *STAGES["daily_cycle"][:told],
+        "run_failure",
+        *STAGES["daily_cycle"][told:],
+    ]
 
 
 @pytest.mark.parametrize("stage", STAGES["daily_cycle"])

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from typing import Any, Literal, TypeVar
 
 from ops_pipeline.adapters import alpaca_words
@@ -35,6 +35,7 @@ Call = Literal[
     "fills_since",
     "cash_activities_since",
 ]
+RestingOver = Literal["canceled", "adjusted", "left"]
 ENDED = ("filled", "canceled", "expired", "rejected")
 ZERO = Decimal(0)
 
@@ -131,7 +132,7 @@ class FakeBroker:
         found = [it for it in self.cash_activities if it.created_at >= since]
         return self._answer("cash_activities_since", lambda: self._listing("cash_activity", found))
 
-    def move_cash(self, kind: str, amount: str) -> None:
+    def move_cash(self, kind: str, amount: str, *, symbol: str | None = None) -> None:
         """Book a deposit (CSD), a withdrawal (CSW), a fee (FEE), a dividend (DIV), ..."""
         number = len(self.cash_activities) + 1
         moved = BrokerCashActivity(
@@ -140,6 +141,7 @@ class FakeBroker:
             raw_kind=kind,
             amount=Decimal(amount),
             created_at=self.clock.now(),
+            symbol=symbol,
         )
         self.cash_activities.append(moved)
         self.cash += moved.amount
@@ -227,6 +229,35 @@ class FakeBroker:
         """Give the account a position (negative: a short) that no order of ours opened."""
         self._holdings[symbol] = _Holding(Decimal(quantity), Decimal(price))
         self.asset_classes[symbol] = asset_class
+
+    def split(
+        self,
+        symbol: str,
+        new: str,
+        old: str,
+        *,
+        to: str | None = None,
+        resting: RestingOver = "canceled",
+    ) -> None:
+        """Turn `old` shares into `new` ones, under another symbol if it is given.
+
+        What is over whole shares is taken away; `resting` is what becomes of live orders.
+        """
+        held = self._holdings.pop(symbol)
+        ratio, cost = Decimal(new) / Decimal(old), held.quantity * held.average_price
+        left = (held.quantity * Decimal(new) / Decimal(old)).quantize(ZERO, rounding=ROUND_FLOOR)
+        if left:
+            share = left / (held.quantity * Decimal(new) / Decimal(old))
+            self._holdings[to or symbol] = _Holding(left, cost * share / left)
+        for order in [it for it in self.orders.values() if it.symbol == symbol]:
+            if order.status in ENDED or resting == "left":
+                continue
+            if resting == "canceled":
+                self._update(order, "canceled")
+                continue
+            stop = None if order.stop_price is None else order.stop_price / ratio
+            changes = {"quantity": left, "stop_price": stop, "symbol": to or symbol}
+            self._update(order, order.raw_status, **changes)
 
     def _listing(self, kind: ItemKind, found: list[T]) -> Listing[T]:
         """The items without those that an illegible one stands for."""

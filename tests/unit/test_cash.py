@@ -27,9 +27,13 @@ def filled(
 
 
 def test_only_money_brought_in_or_taken_out_is_a_deposit() -> None:
-    activities = [moved("CSD", "500"), moved("CSW", "-200"), moved("FEE", "-1"), moved("DIV", "9")]
+    activities = [moved("CSD", "500"), moved("CSW", "-200"), moved("FEE", "-1"), moved("INT", "9")]
     assert net_deposits(activities) == 300
     assert net_deposits([]) == 0
+
+
+def test_a_dividend_that_is_paid_is_no_gain_of_its_day() -> None:
+    assert net_deposits([moved("DIV", "9"), moved("DIVNRA", "-2"), moved("SPLIT", "5")]) == 7
 
 
 def test_securities_moved_in_kind_leave_it_unknown() -> None:

@@ -148,7 +148,7 @@ def test_what_the_broker_does_not_trade_is_not_entered_nor_what_it_does_not_know
 def test_a_calm_idea_passes_every_gate() -> None:
     verdicts = gates.assess_entry(CALM, RULES)
     assert gates.refused(verdicts) == []
-    assert len(verdicts) == 25
+    assert len(verdicts) == 26
 
 
 def test_before_the_first_minutes_are_over_no_run_of_the_guard_is_due() -> None:
@@ -188,6 +188,11 @@ def test_the_gates_of_the_rules_table_are_all_there() -> None:
             "closing_requested",
             {"closing": ("ann: news",)},
             "AAA is being closed, asked by ann: news",
+        ),
+        (
+            "corporate_action_pending",
+            {"corporate": ("cash merger on 2026-02-05",)},
+            "AAA: cash merger on 2026-02-05",
         ),
         ("trading_state", {"halts": {"operator": "lunch"}}, "Halted by operator: lunch"),
         ("trading_state", {"halts": {"books": "AAA differs"}}, "Halted by books: AAA differs"),
@@ -487,6 +492,16 @@ CROSSED = Quote("AAA", NOON, Decimal(101), 1, Decimal(100), 1)
             ),
         ),
         (
+            "corporate_action_pending",
+            {},
+            (True, "No corporate action is pending", "no action", "no action"),
+        ),
+        (
+            "corporate_action_pending",
+            {"corporate": ("a", "b")},
+            (False, "AAA: a", ["a", "b"], "no action"),
+        ),
+        (
             "daily_loss",
             {"ledger_loss": Decimal(20), "broker_loss": Decimal(30)},
             (True, "Daily loss $30 under $500", 30, 500),
@@ -718,6 +733,7 @@ def test_the_gates_are_named_and_evaluated_in_this_order() -> None:
         "trading_state",
         "trading_halt",
         "closing_requested",
+        "corporate_action_pending",
         "daily_loss",
         "vix_regime",
         "trading_hours",

@@ -16,6 +16,7 @@ from ops_local.exchange import cash_activities, set_conditions, transfers
 from ops_local.exchange.api import control_orders, order_answers
 from ops_local.exchange.api.calls import Endpoint, json_response
 from ops_local.exchange.api.wire import parse_timestamp, timestamp
+from ops_local.exchange.corporate import announcing
 from ops_local.exchange.exchange import Exchange
 from ops_local.exchange.faults import read_rules
 from ops_local.exchange.refusals import ApiRefusal, bad_json, forbidden, unauthorized
@@ -96,6 +97,11 @@ def add_activity(exchange: Exchange, body: bytes) -> object:
     return order_answers.cash_activity(booked)
 
 
+def add_action(exchange: Exchange, body: bytes) -> object:
+    """Announce a corporate action (see `announcing.announce`)."""
+    return {"id": announcing.announce(exchange.store, _json(body), exchange.now()).action_id}
+
+
 def get_tables(exchange: Exchange, _: bytes) -> object:
     """Every row of the store by table."""
     return exchange.store.tables()
@@ -148,6 +154,7 @@ ROUTES = [
     Route("/control/faults", control(get_faults), methods=["GET"]),
     Route("/control/faults", control(set_faults), methods=["POST"]),
     Route("/control/activities", control(add_activity), methods=["POST"]),
+    Route("/control/corporate-actions", control(add_action), methods=["POST"]),
     Route("/control/holdings", control(add_holding), methods=["POST"]),
     Route("/control/accounts", control(set_account), methods=["POST"]),
     Route("/control/keys", control(rotate_keys), methods=["POST"]),

@@ -9,9 +9,11 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from ops_local.exchange.conditions import AccountCondition, AssetCondition, Behaviour
 from ops_local.exchange.faults.order_faults import OrderFault, VanishedOrder
 from ops_local.exchange.records import (
+    AnnouncedAction,
     CashActivity,
     ClosingPrice,
     DayEnd,
+    DividendClaim,
     ExchangeFill,
     ExchangeLedger,
     ExchangeOrder,
@@ -23,6 +25,8 @@ Record = (
     ExchangeOrder
     | ExchangeFill
     | CashActivity
+    | AnnouncedAction
+    | DividendClaim
     | Holding
     | TransferredHolding
     | ExchangeLedger
@@ -40,6 +44,8 @@ TABLE_OF: dict[type, str] = {
     ExchangeOrder: "orders",
     ExchangeFill: "fills",
     CashActivity: "cash_activities",
+    AnnouncedAction: "announced_actions",
+    DividendClaim: "dividend_claims",
     Holding: "positions",
     TransferredHolding: "transferred_holdings",
     ExchangeLedger: "accounts",
@@ -55,6 +61,8 @@ _KEY_OF: dict[type, str] = {
     ExchangeOrder: "order_id",
     ExchangeFill: "activity_id",
     CashActivity: "activity_id",
+    AnnouncedAction: "action_id",
+    DividendClaim: "action_id, account_number",
     Holding: "account_number, symbol",
     TransferredHolding: "account_number, symbol",
     ExchangeLedger: "account_number",

@@ -95,6 +95,31 @@ CREATE TABLE IF NOT EXISTS cash_activities (
     UNIQUE (account_number, number)
 ) STRICT;
 
+CREATE TABLE IF NOT EXISTS announced_actions (
+    action_id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    new_symbol TEXT,
+    old_rate TEXT,
+    new_rate TEXT,
+    cash TEXT,
+    ex_date TEXT NOT NULL,
+    payable_date TEXT NOT NULL,
+    listed INTEGER NOT NULL,
+    announced_at TEXT NOT NULL,
+    processed_at TEXT
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS dividend_claims (
+    action_id TEXT NOT NULL REFERENCES announced_actions,
+    account_number TEXT NOT NULL REFERENCES accounts,
+    symbol TEXT NOT NULL,
+    amount TEXT NOT NULL,
+    payable_date TEXT NOT NULL,
+    paid_at TEXT,
+    PRIMARY KEY (action_id, account_number)
+) STRICT;
+
 CREATE TABLE IF NOT EXISTS positions (
     account_number TEXT NOT NULL REFERENCES accounts,
     symbol TEXT NOT NULL,
@@ -174,6 +199,8 @@ TABLES = {
     "orders": "account_number, number",
     "fills": "account_number, activity_id",
     "cash_activities": "account_number, number",
+    "announced_actions": "action_id",
+    "dividend_claims": "action_id, account_number",
     "positions": "account_number, symbol",
     "day_ends": "account_number, day",
     "closing_prices": "symbol, day",

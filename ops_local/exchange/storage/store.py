@@ -4,9 +4,11 @@ from datetime import date, datetime
 
 from ops_local.exchange.records import (
     LIVE,
+    AnnouncedAction,
     CashActivity,
     ClosingPrice,
     DayEnd,
+    DividendClaim,
     ExchangeFill,
     ExchangeLedger,
     ExchangeOrder,
@@ -95,6 +97,16 @@ class Store(SwitchStore):
     def cash_activities(self, account_number: str) -> list[CashActivity]:
         """Cash that moved without a trade, oldest first."""
         return self._all(CashActivity, "account_number = ? ORDER BY number", account_number)
+
+    def announced_actions(self) -> list[AnnouncedAction]:
+        """All corporate actions, by their day; a split before the renaming of the same day."""
+        return self._all(AnnouncedAction, "TRUE ORDER BY ex_date, kind = 'name_change', action_id")
+
+    def open_claims(self) -> list[DividendClaim]:
+        """Dividends that are not paid yet, the next one first."""
+        return self._all(
+            DividendClaim, "paid_at IS NULL ORDER BY payable_date, action_id, account_number"
+        )
 
     def fill_count(self, order_id: str) -> int:
         return self._number("SELECT count(*) FROM fills WHERE order_id = ?", order_id)

@@ -13,6 +13,7 @@ from ops_pipeline.domain.broker import (
     BrokerPosition,
     OrderRequest,
 )
+from ops_pipeline.domain.corporate.actions import CorporateAction
 from ops_pipeline.domain.deployment.transcript import HttpExchange
 from ops_pipeline.domain.legible import Listing
 from ops_pipeline.domain.market import Bar, Quotes, Session
@@ -48,6 +49,20 @@ class MarketData(Protocol):
 
     def quotes(self, tickers: Sequence[str]) -> Quotes:
         """The latest quote of each ticker; one that nobody quotes is left out."""
+        ...
+
+
+class CorporateActionFeed(Protocol):
+    """Announces splits, dividends, renamings and mergers. Raises MarketDataUnavailable."""
+
+    def announced(
+        self, symbols: Sequence[str], first: date, last: date
+    ) -> Listing[CorporateAction]:
+        """What is processed from the first to the last day of those symbols, all pages of it.
+
+        One whose kind or fields are not understood comes as such, with the reason; one that
+        names no symbol is illegible.
+        """
         ...
 
 

@@ -160,6 +160,7 @@ def cash_activity(answer: object) -> BrokerCashActivity:
         raw_kind=word,
         amount=_decimal(raw, "net_amount") if moved else Decimal(0),
         created_at=_moment(raw, "created_at") if raw.get("created_at") else _day(raw, "date"),
+        symbol=text_of(raw, "symbol"),
     )
 
 

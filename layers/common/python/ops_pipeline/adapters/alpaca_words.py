@@ -69,6 +69,22 @@ ENDED = frozenset(word for word, status in ORDER_STATUS.items() if status != "wo
 CASH_KIND: dict[str, CashKind] = {
     **dict.fromkeys(("ACATC", "CSD", "CSW", "JNL", "JNLC", "TRANS"), "capital"),
     **dict.fromkeys(("ACATS", "FOPT", "JNLS"), "in_kind"),
+    **dict.fromkeys(
+        (
+            "CGD",
+            "DIV",
+            "DIVCGL",
+            "DIVCGS",
+            "DIVFEE",
+            "DIVFT",
+            "DIVNRA",
+            "DIVROC",
+            "DIVTW",
+            "DIVTXEX",
+        ),
+        "dividend",
+    ),
+    **dict.fromkeys(("MA", "NC", "REORG", "SPIN", "SPLIT"), "corporate"),
 }
 
 

@@ -20,6 +20,8 @@ FROM orders
 WHERE account_name = :account AND purpose = 'entry' AND is_live(status)
 """
 
+# A share of what was sold cost what it did when shares were counted as then, and what corporate
+# actions paid for a position, or took in fractions of a share, is part of its result.
 # Real and simulated results stay apart: the account's own mode decides.
 PNL = """
 SELECT
@@ -27,10 +29,19 @@ SELECT
      WHERE account_name = :account AND execution_mode = :mode AND exit_time >= :day_start)
     + (SELECT coalesce(sum(current_pnl_dollars), 0) FROM active_positions
        WHERE account_name = :account AND status <> 'closed')
-    + (SELECT coalesce(sum(o.filled_qty * (o.filled_avg_price - p.entry_price) * p.multiplier), 0)
+    + (SELECT coalesce(sum((o.filled_qty * o.filled_avg_price
+                            - o.filled_qty * p.entry_price * p.opened_quantity
+                              / coalesce((SELECT a.opened_before FROM position_adjustments AS a
+                                          WHERE a.position_id = p.id
+                                            AND a.applied_at >= o.decided_at
+                                          ORDER BY a.applied_at LIMIT 1), p.opened_quantity))
+                           * p.multiplier), 0)
        FROM active_positions AS p JOIN orders AS o ON o.position_id = p.id
        WHERE p.account_name = :account AND p.status <> 'closed'
-         AND o.filled_qty > 0 AND o.decided_at >= :day_start) AS pnl
+         AND o.filled_qty > 0 AND o.decided_at >= :day_start)
+    + (SELECT coalesce(sum(coalesce(a.cash, 0) - a.fraction * p.entry_price), 0)
+       FROM active_positions AS p JOIN position_adjustments AS a ON a.position_id = p.id
+       WHERE p.account_name = :account AND p.status <> 'closed') AS pnl
 """
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from ops_pipeline.db.close_requests import CLOSING
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.db.facts import HELD, PNL
+from ops_pipeline.db.holdings.corporate_actions import UNSETTLED
 from ops_pipeline.db.holdings.external import HELD as EXTERNAL
 from ops_pipeline.db.holdings.external import LOOKED_AT
 from ops_pipeline.db.market_state import trading_halts
@@ -48,7 +49,7 @@ SELECT h.*, c.of_account, t.of_ticker, t.last_exit, pnl.pnl, e.entries_in_ticker
     (SELECT coalesce(max(attempt), 0) FROM orders
      WHERE recommendation_id = :recommendation_id) AS attempts,
     ({trading_halts.OF_TICKER}) AS trading_halts,
-    ({CLOSING}) AS closing, ({LOOKED_AT}) AS looked_at,
+    ({CLOSING}) AS closing, ({UNSETTLED}) AS corporate, ({LOOKED_AT}) AS looked_at,
     (SELECT coalesce(array_agg(symbol), '{{}}') FROM ({EXTERNAL}) AS x) AS external,
     (SELECT coalesce(array_agg(symbol), '{{}}') FROM active_positions AS p
      WHERE account_name = :account AND status = 'open' AND created_at < :listed_at
@@ -139,6 +140,7 @@ def read(tx: Transaction, query: LedgerQuery) -> LedgerView:
         left_alone=None if row["looked_at"] is None else frozenset(row["external"]),
         closing=tuple(row["closing"]),
         trading_halts=trading_halts.of_json(row["trading_halts"]),
+        corporate=tuple(row["corporate"]),
     )
 
 

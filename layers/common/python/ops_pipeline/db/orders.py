@@ -43,7 +43,11 @@ SELECT {_COLUMNS} FROM orders WHERE account_name = :account AND is_live(status)
 ORDER BY decided_at, client_order_id COLLATE "C"
 """
 _LIVE_IN_SYMBOL = f"""
-SELECT {_COLUMNS} FROM orders WHERE account_name = :account AND symbol = :symbol AND is_live(status)
+SELECT {_COLUMNS} FROM orders WHERE account_name = :account AND is_live(status)
+  AND (symbol = :symbol
+       OR position_id IN (SELECT id FROM active_positions
+                          WHERE account_name = :account AND symbol = :symbol
+                            AND status <> 'closed'))
 ORDER BY decided_at, client_order_id COLLATE "C"
 """
 # A recovered order has its number from its id: those before it may be lost.
@@ -190,6 +194,7 @@ def live(tx: Transaction, account: str) -> list[Order]:
 
 
 def live_in_symbol(tx: Transaction, account: str, symbol: str) -> list[Order]:
+    """Those of a position in it too that were sent under the symbol it had then."""
     return [_order(row) for row in tx.rows(_LIVE_IN_SYMBOL, account=account, symbol=symbol)]
 
 

@@ -46,6 +46,7 @@ VERSIONS = (
     "0054_keep_trading_halts",
     "0055_keep_shorts_by_hand",
     "0056_know_which_minutes_were_asked_for",
+    "0057_adjust_for_corporate_actions",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

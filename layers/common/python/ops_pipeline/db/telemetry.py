@@ -7,6 +7,7 @@ from decimal import Decimal
 from itertools import islice
 
 from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.db.holdings import corporate_actions
 from ops_pipeline.domain.bars import Jump, RejectedBar
 from ops_pipeline.domain.market import MINUTE, Bar, new_york_day
 from ops_pipeline.domain.prices.bar_plausibility import FAR_OFF
@@ -34,10 +35,10 @@ _LARGEST = 2**63 - 1
 _COPY = "COPY staged_bars FROM STDIN"
 
 _LAST_CLOSES = """
-SELECT first.ticker, last.close
+SELECT first.ticker, first.ts AS first_ts, last.ts, last.close
 FROM (SELECT ticker, min(ts) AS ts FROM staged_bars GROUP BY ticker) first
 CROSS JOIN LATERAL (
-    SELECT close FROM lane_telemetry
+    SELECT ts, close FROM lane_telemetry
     WHERE ticker = first.ticker AND ts < first.ts ORDER BY ts DESC LIMIT 1
 ) last
 """
@@ -164,8 +165,14 @@ def stage(tx: Transaction, bars: Iterable[Bar]) -> None:
 
 
 def last_closes(tx: Transaction) -> dict[str, Decimal]:
-    """Each staged ticker's last close stored before its first staged bar, USD."""
-    return {row["ticker"]: row["close"] for row in tx.rows(_LAST_CLOSES)}
+    """Each staged ticker's last close stored before its first staged bar, USD.
+
+    That of an earlier day is told in the shares of the later one (price_factor).
+    """
+    rows = tx.rows(_LAST_CLOSES)
+    days = {row["ticker"]: (new_york_day(row["ts"]), new_york_day(row["first_ts"])) for row in rows}
+    factors = corporate_actions.price_factors(tx, days)
+    return {row["ticker"]: row["close"] * factors.get(row["ticker"], 1) for row in rows}
 
 
 def merge(tx: Transaction, *, data_feed: str, now: datetime) -> int:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.domain.news.security_import import Security
@@ -62,6 +63,22 @@ FROM unnest(CAST(:tickers AS text[]), CAST(:ciks AS text[])) AS given (ticker, c
 WHERE known.ticker = given.ticker AND known.cik IS DISTINCT FROM given.cik
 """
 
+# Names and aliases go along; what the new symbol is known as already stands.
+_RENAME = """
+INSERT INTO tickers AS known (ticker, name, aliases, exchange, kind, is_watched, is_broker,
+    name_needs_context, cik, valid_from)
+SELECT :new, CASE name WHEN ticker THEN :new ELSE name END, aliases, exchange, kind, is_watched,
+    is_broker, name_needs_context, cik, CAST(:day AS date)
+FROM tickers WHERE ticker = :old AND active
+ON CONFLICT (ticker) DO UPDATE SET active = true,
+    is_watched = known.is_watched OR excluded.is_watched
+"""
+_RETIRE = """
+UPDATE tickers SET active = false, is_watched = false, valid_to = CAST(:day AS date),
+    renamed_to = :new
+WHERE ticker = :old AND active
+"""
+
 _SEARCH = """
 SELECT ticker, name, aliases, exchange, kind, active, is_watched, is_broker, name_needs_context,
     cik, valid_from, valid_to, renamed_to
@@ -115,6 +132,12 @@ def write(tx: Transaction, securities: Sequence[Security]) -> int:
     """
     rows = [asdict(one) for one in securities]
     return len(tx.rows(_WRITE, securities=json.dumps(rows, default=str)))
+
+
+def rename(tx: Transaction, old: str, new: str, *, day: date) -> bool:
+    """Let a new symbol take an old one's place from that day on; False: there is none to take."""
+    tx.execute(_RENAME, old=old, new=new, day=day)
+    return bool(tx.execute(_RETIRE, old=old, new=new, day=day))
 
 
 def set_ciks(tx: Transaction, ciks: Mapping[str, str]) -> None:

@@ -12,8 +12,9 @@ TimeInForce = Literal["day", "gtc"]
 # know: the order may be live or ended.
 BrokerStatus = Literal["working", "filled", "canceled", "expired", "rejected", "unknown"]
 # "capital" is a deposit or withdrawal; "in_kind" a transfer of securities of unknown value;
-# "other" counts as profit or loss: fees, dividends, interest.
-CashKind = Literal["capital", "in_kind", "other"]
+# "dividend" is counted on its ex-date, and not when it is paid; "corporate" books a split, a
+# merger, a renaming, with what it pays; "other" counts as profit or loss: fees, interest.
+CashKind = Literal["capital", "in_kind", "dividend", "corporate", "other"]
 # Asset classes that are traded here. Others, such as crypto, are never taken for stock.
 _TRADED_HERE = ("us_equity", "us_option")
 
@@ -77,10 +78,11 @@ class BrokerFill:
 
 @dataclass(frozen=True, slots=True)
 class BrokerCashActivity:
-    """Money that moved without a trade: a deposit, a fee, a dividend, interest.
+    """What moved money or shares without a trade: a deposit, a fee, a dividend, a split.
 
     `raw_kind` keeps the broker's own word; `amount` is USD, under 0 when the account paid,
-    0 for what moves no money; `activity_id` never repeats.
+    0 for what moves no money; `activity_id` never repeats. `symbol` is None where it concerns
+    no security.
     """
 
     activity_id: str
@@ -88,6 +90,7 @@ class BrokerCashActivity:
     raw_kind: str
     amount: Decimal
     created_at: datetime
+    symbol: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,14 +29,22 @@ def last_equity_as_of(previous: Session) -> datetime:
 
 
 def net_deposits(activities: Sequence[BrokerCashActivity]) -> Decimal | None:
-    """Deposits less withdrawals; None if securities were transferred."""
+    """Deposits less withdrawals; None if securities were transferred.
+
+    A dividend that is paid counts like a deposit: it was a gain on its ex-date (see `day_loss`),
+    and would hide a loss of the day that it is paid on.
+    """
     if any(it.kind == "in_kind" for it in activities):
         return None
-    return sum((it.amount for it in activities if it.kind == "capital"), Decimal(0))
+    kinds = ("capital", "dividend")
+    return sum((it.amount for it in activities if it.kind in kinds), Decimal(0))
 
 
 def day_loss(
-    account: BrokerAccount, deposits: Decimal | None, external: Decimal | None
+    account: BrokerAccount,
+    deposits: Decimal | None,
+    external: Decimal | None,
+    dividends: Decimal = Decimal(0),
 ) -> Decimal | None:
     """The account's loss since `last_equity_as_of`, USD, negative for a gain; None is unknown.
 
@@ -44,10 +52,12 @@ def day_loss(
 
     Args:
         external: What holdings that are not ours have gained since then; it is none of our loss.
+        dividends: Of our shares, gone ex since then: the price has lost them, and they are paid
+            some other day.
     """
     if deposits is None or external is None or account.trading_blocked:
         return None
-    return account.last_equity + deposits + external - account.equity
+    return account.last_equity + deposits + external - dividends - account.equity
 
 
 def unexplained(

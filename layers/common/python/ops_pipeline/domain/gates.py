@@ -59,6 +59,7 @@ class GateFacts:
     Attributes:
         active: Whether the operator lets the account enter at all.
         closing: Who asked to close the ticker or the whole account, and why.
+        corporate: What of corporate actions is not settled in the ticker, or may end it.
         halts: Reasons why entries are halted, by whom.
         held_symbols: Symbols open, closing or being entered.
         broker_symbols: Held or being bought by the broker's lists; None is unknown.
@@ -111,6 +112,7 @@ class GateFacts:
     ticker_results: tuple[float, ...]
     ticker_rests: bool
     account_results: tuple[float, ...]
+    corporate: tuple[str, ...] = ()
 
 
 # By name, in the order in which gates are evaluated and refusals listed.
@@ -204,6 +206,15 @@ def closing_requested(facts: GateFacts, _: GateRules) -> Verdict:
         reason = f"{facts.idea.ticker} is being closed, asked by {facts.closing[0]}"
         return Verdict(False, reason, list(facts.closing), "no close")
     return Verdict(True, "No close is asked for", "no close", "no close")
+
+
+@register("corporate_action_pending")
+def corporate_action_pending(facts: GateFacts, _: GateRules) -> Verdict:
+    """Refuses what may be other shares than it was, or may be none any more."""
+    if facts.corporate:
+        reason = f"{facts.idea.ticker}: {facts.corporate[0]}"
+        return Verdict(False, reason, list(facts.corporate), "no action")
+    return Verdict(True, "No corporate action is pending", "no action", "no action")
 
 
 @register("daily_loss")

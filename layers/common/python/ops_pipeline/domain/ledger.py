@@ -11,6 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from ops_pipeline.domain.accounts import Account
+from ops_pipeline.domain.corporate.adjustments import Adjustment
 from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.market_state.trading_halts import TradingHalt
 from ops_pipeline.domain.orders import Order
@@ -82,6 +83,7 @@ class LedgerView:
         left_alone: Symbols that the account held before its first run; None: not known yet.
         trading_halts: Of the ticker and of the whole market: those that stand or ended lately.
         closing: Who asked to close the ticker or everything, and why; until it is done.
+        corporate: What of corporate actions is not settled in the ticker, or may end it.
     """
 
     account: Account
@@ -103,6 +105,7 @@ class LedgerView:
     left_alone: frozenset[str] | None
     closing: tuple[str, ...]
     trading_halts: tuple[TradingHalt, ...]
+    corporate: tuple[str, ...] = ()
 
     def without(self, entry: Order) -> "LedgerView":
         """The view as it was before an entry of this ticker, still unacknowledged, was made.
@@ -162,6 +165,7 @@ class OrderView:
             taken from the broker's list since.
         short: What was sold in the symbol and nobody held, for a person's buy to cover.
         sells_of_others: What a person's sale sells is none of ours, nor is a short that it leaves.
+        adjustments: What corporate actions did to the open one of them, oldest first.
     """
 
     order: Order
@@ -172,3 +176,4 @@ class OrderView:
     contained_in: Position | None = None
     short: Decimal = Decimal(0)
     sells_of_others: bool = False
+    adjustments: Sequence[Adjustment] = ()

@@ -12,7 +12,9 @@ _ILLEGIBLE = re.compile("[\x00\ud800-\udfff]")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 T = TypeVar("T")
-ItemKind = Literal["order", "position", "fill", "cash_activity", "quote", "bar", "session"]
+ItemKind = Literal[
+    "order", "position", "fill", "cash_activity", "quote", "bar", "session", "corporate_action"
+]
 MARKET_ITEMS: tuple[ItemKind, ...] = ("quote", "bar")
 
 

@@ -55,12 +55,14 @@ class BrokerSnapshot:
     Attributes:
         deposits: Net deposits since the last session's close, USD.
         external: What holdings that are not ours have gained since then, USD.
+        dividends: Of our positions, gone ex since then, USD.
     """
 
     account: BrokerAccount | None
     deposits: Decimal | None
     lists: BrokerLists | None
     external: Decimal | None
+    dividends: Decimal = _NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

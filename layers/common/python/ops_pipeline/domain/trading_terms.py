@@ -16,8 +16,9 @@ ExitRule = Literal[
     "time",
     "partial",
 ]
-# Why an order was placed or a position closed: an exit rule, or the reconciler.
-TradeReason = Literal[ExitRule, "adopted", "missing_at_broker"]
+# Why an order was placed or a position closed: an exit rule, the reconciler, or
+# what became of the security.
+TradeReason = Literal[ExitRule, "adopted", "missing_at_broker", "corporate_action"]
 
 PositionStatus = Literal["open", "closing", "closed"]
 LifecycleState = Literal["initial", "breakeven", "partial", "adopted"]
@@ -34,6 +35,7 @@ PositionEventKind = Literal[
     "exit_decided",
     "adopted",
     "repaired",
+    "adjusted",
 ]
 
 # The source of a fill.

@@ -1,7 +1,7 @@
 """Adopts what only the broker holds and closes what it no longer holds, in one transaction."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -28,7 +28,12 @@ from ops_pipeline.execution import (
     unbooked_facts,
 )
 from ops_pipeline.execution.context import AccountContext
-from ops_pipeline.execution.holdings import first_look, left_alone
+from ops_pipeline.execution.holdings import (
+    corporate_actions,
+    first_look,
+    left_alone,
+    restated_holdings,
+)
 from ops_pipeline.execution.holdings.left_alone import Before
 from ops_pipeline.execution.holdings.statement import (
     OURS_FILLING,
@@ -57,6 +62,7 @@ def reconcile(
     """
     account = accounts.load_locked(tx, ctx.name)
     first_look.save(tx, ctx, statement.look)
+    restating = restated_holdings.adjust(tx, ctx, statement)
     before = left_alone.read(tx, ctx, statement)
     told, statement = statement, statement.traded_here()
     changed = _changed(statement, ledger_symbols(tx, ctx.name)) | before.undecided
@@ -70,9 +76,10 @@ def reconcile(
     run = _Reconciliation(
         tx, ctx, gateway, booked, before, changed, in_doubt, {} if in_doubt else settled
     )
-    unsettled = run.adopt_orders(rest) + run.settle_positions()
+    unsettled = run.adopt_orders(rest)
+    unsettled += run.settle_positions(run.count_anew())
     unsettled += run.adopt_resting_sales(resting) + run.adopted_and_live()
-    run.follow_what_is_left_alone(told)
+    run.follow_what_is_left_alone(told, restating)
     over = limit_breach.check(tx, ctx.account, ctx.now())
     unsettled += [over] if over else []
     reasons = [found.message for found in unsettled] + run.note_unbooked()
@@ -213,8 +220,32 @@ class _Reconciliation:
                 positions.save(self.tx, kept, now=self.ctx.now())
         return unsettled
 
-    def settle_positions(self) -> list[Break]:
-        """Bring each position to what the broker holds; returns the unconfirmed breaks."""
+    def count_anew(self) -> Set[str]:
+        """Adjust positions for corporate actions; the symbols of which nothing is concluded yet.
+
+        A cancel moves no shares: only what fills, or may have, leaves a symbol to the next run.
+        """
+        recently = self.statement.asked_at - AGREED_AFTER
+        live = orders.live(self.tx, self.ctx.name)
+        filling = {it.symbol for it in live if it.purpose in OURS_FILLING}
+        filled = {it.symbol for it in self.statement.fills if it.executed_at >= recently}
+        done = corporate_actions.settle(
+            self.tx,
+            self.ctx,
+            self.statement,
+            external=self.before.quantities,
+            moving=self.changed | filling | filled,
+        )
+        self.counts.update(done.counts)
+        self.failures.extend(done.failures)
+        return done.held_back
+
+    def settle_positions(self, held_back: Set[str]) -> list[Break]:
+        """Bring each position to what the broker holds; returns the unconfirmed breaks.
+
+        Args:
+            held_back: Symbols of which a corporate action has yet to be settled.
+        """
         ours = {it.symbol: it.quantity for it in positions.held(self.tx, self.ctx.name)}
         there = {it.symbol: it.quantity for it in self.statement.positions}
         theirs = besides(there, ours, self.before.quantities)
@@ -228,17 +259,22 @@ class _Reconciliation:
                 self.counts["left"] += 1
                 continue
             self.counts["differences"] += 1
+            if difference.subject in held_back:
+                self._alert(difference)
+                unsettled.append(difference)
+                continue
             if not self._alone(difference, partial(self._settled, difference)):
                 unsettled.append(difference)
         return unsettled
 
-    def follow_what_is_left_alone(self, told: BrokerStatement) -> None:
+    def follow_what_is_left_alone(self, told: BrokerStatement, restating: Set[str]) -> None:
         """Let the rows of what was there before follow what the operator sells of it.
 
         Args:
             told: The statement with all asset classes.
+            restating: Symbols of which a corporate action has yet to be settled.
         """
-        moving, odd = self._moving(), self.statement.illegible_positions
+        moving, odd = self._moving() | restating, self.statement.illegible_positions
         left_alone.follow(
             self.tx,
             self.ctx,

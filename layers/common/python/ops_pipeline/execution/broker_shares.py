@@ -20,10 +20,12 @@ class Shares:
     Attributes:
         held: Resting sales included; never below 0.
         free: What our orders may sell or sell already: all but what other sales hold.
+        cost: What one of those held cost on average, USD; None where the broker is not asked.
     """
 
     held: Decimal
     free: Decimal
+    cost: Decimal | None = None
 
 
 _NONE = Shares(_NOTHING, _NOTHING)
@@ -79,6 +81,7 @@ class BrokerShares:
             each.symbol: Shares(
                 held=max(each.quantity, _NOTHING),
                 free=max(min(each.available + ours[each.symbol], each.quantity), _NOTHING),
+                cost=each.average_entry_price,
             )
             for each in listed
         }

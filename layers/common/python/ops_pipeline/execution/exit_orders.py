@@ -10,13 +10,16 @@ from uuid import UUID
 
 from ops_pipeline.db import facts, orders, positions
 from ops_pipeline.db.driver.connection import Transaction, log_message
+from ops_pipeline.db.holdings import corporate_actions
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
+from ops_pipeline.domain.corporate.adjustments import is_restated, is_split_like
 from ops_pipeline.domain.exits import Decision, Position, armed, closing
 from ops_pipeline.domain.market_state.trading_halts import TradingHalt
 from ops_pipeline.domain.operations.alerts import (
     AlertKey,
     PositionAlert,
+    corporate_action_pending,
     exit_blocked,
     held_by_hand,
     not_sellable,
@@ -76,6 +79,8 @@ class ExitOrders:
             return self._wait_for_trading(position, halt)
         live, _ = self._live(position)
         if decision.sell > 0 and decision.rule is not None:
+            if self._counts_otherwise(position):
+                return None
             in_the_way = [order for order in live if not _is_this_exit(order, decision, now)]
             if in_the_way and not self._may_be_sold(position, decision.rule, in_the_way):
                 self.protect(position)
@@ -93,6 +98,29 @@ class ExitOrders:
         with self.db.transaction() as tx:
             alerts.open_alert(tx, not_sellable(position, halt.told), now=self.ctx.now())
         self.protect_out_of_session(position)
+
+    def _counts_otherwise(self, position: Position) -> bool:
+        """Whether the broker counts other shares that cost as much as ours: as after a split.
+
+        Nothing is decided by the price of one of them until the reconciler knows why.
+        """
+        try:
+            if self.shares.illegible(position) is not None:
+                return False
+            theirs = self.shares.of(position)
+        except BrokerUnavailable:
+            return False  # the sale asks again, and puts the stop back where nobody answers
+        if theirs.cost is None or not is_split_like(position, theirs.held, theirs.cost):
+            return False
+        now = self.ctx.now()
+        reason = (
+            f"the broker counts {theirs.held:f} at ${theirs.cost:f}, {position.quantity:f} here"
+        )
+        with self.db.transaction() as tx:
+            corporate_actions.hold(tx, self.ctx.name, position.symbol, reason, now=now)
+            alert = corporate_action_pending(self.ctx.name, position.symbol, reason)
+            alerts.open_alert(tx, alert, now=now)
+        return True
 
     def _limit(self, quote: JudgedQuote) -> Decimal:
         rules = self.ctx.rules
@@ -140,11 +168,31 @@ class ExitOrders:
     def protect_out_of_session(self, position: Position) -> None:
         """Rest a stop for what has none: it is there when trading goes on.
 
-        Nothing is cancelled or sold meanwhile.
+        Nothing is sold meanwhile, and nothing cancelled but a stop of before a corporate action,
+        whose price and number are those of other shares.
         """
         live, by_hand = self._live(position)
         if not live:
             self._place_stop(position, by_hand)
+            return
+        with self.db.transaction() as tx:
+            restated_at = corporate_actions.restated_at(tx, position.id)
+        if restated_at is None:
+            return
+        now, wanted = self.ctx.now(), self._to_protect(position, live, by_hand)
+        old = [
+            order
+            for order in live
+            if order.purpose == "stop"
+            and order.decided_at < restated_at
+            and _is_stale(order, position, wanted, now)
+        ]
+        if len(old) < len(live) or not self._may_be_sold(position, "stop_loss", old):
+            return
+        if self._cleared_for(position, old):
+            self._place_stop(position, by_hand)
+        else:
+            self._watch_cancels(position, old)
 
     def _live(self, position: Position) -> tuple[list[Order], list[Order]]:
         """The live orders in the symbol: ours, and those that a person placed."""
@@ -383,6 +431,8 @@ def _commit(
     current = positions.lock(tx, position.id)
     if current is None or current.status == "closed" or current.quantity < plan.quantity:
         return None
+    if is_restated(position, current):
+        return None
     attempt = orders.next_attempt(tx, position.id, plan.purpose)
     order = ctx.intents().sale(position, plan, attempt)
     orders.insert(tx, order)
@@ -439,7 +489,7 @@ def _not_by_hand(position: Position, by_hand: Sequence[Order]) -> Decimal:
 
 
 def _is_stale(order: Order, position: Position, wanted: Decimal, now: datetime) -> bool:
-    """A stop at another price or quantity, or an entry or exit that is behind the market.
+    """A stop at another price, quantity or symbol, or an entry or exit that is behind the market.
 
     And a stop whose cancel was requested: whether it still protects can't be known.
 
@@ -447,7 +497,7 @@ def _is_stale(order: Order, position: Position, wanted: Decimal, now: datetime) 
         wanted: The shares that a stop should sell.
     """
     if order.purpose == "stop":
-        other = order.remaining != wanted
+        other = order.remaining != wanted or order.symbol != position.symbol
         return order.price != _stop_of(position) or other or order.cancel_requested_at is not None
     return _waited_long_enough(order, now)
 

@@ -85,7 +85,7 @@ def broker_loss(
     are refused.
 
     Args:
-        before: What the account held before its first run.
+        before: What the account held before its first run, and our dividends of today.
         limit: Below it nobody needs to know what else the account holds.
     """
     if broker is None:
@@ -93,10 +93,11 @@ def broker_loss(
     try:
         account = broker.account()
         deposits = deposits_today(market, broker)
-        loss = day_loss(account, deposits, Decimal(0))
+        loss = day_loss(account, deposits, Decimal(0), before.dividends)
         if loss is None or (loss < limit and not before.holdings):
             return loss
-        return day_loss(account, deposits, external_gain(market, broker, before))
+        gained = external_gain(market, broker, before)
+        return day_loss(account, deposits, gained, before.dividends)
     except BrokerUnavailable as error:
         market.journal.went_wrong(
             "broker_loss_unknown", account=market.account_name, error=str(error)

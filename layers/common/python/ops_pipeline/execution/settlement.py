@@ -10,11 +10,13 @@ from decimal import Decimal
 
 from ops_pipeline.db import accounts, dispatch, facts, orders, positions
 from ops_pipeline.db.driver.connection import Transaction
-from ops_pipeline.db.holdings import external
+from ops_pipeline.db.holdings import corporate_actions, external
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.domain.accounts import Account
+from ops_pipeline.domain.corporate.adjustments import has_restated_terms
 from ops_pipeline.domain.exits import Closing, Position
 from ops_pipeline.domain.ledger import OrderView
+from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.operations.alerts import ENDED_WITH_THE_POSITION, AlertKey
 from ops_pipeline.domain.orders import Order, Status, other_terms
 from ops_pipeline.domain.parameters import ExitRules
@@ -44,7 +46,8 @@ def settle(
     """
     facts.lock_account(tx, account.account_name)
     order = orders.lock(tx, client_order_id)
-    if why := other_terms(order, report.found):
+    why = other_terms(order, report.found)
+    if why and not _has_restated_terms(tx, order, report, now):
         unbooked_facts.note_disagreement(tx, order, report.found, why, now)
         return order
     report = _priced(tx, order, report, now)
@@ -52,6 +55,21 @@ def settle(
     booking = decisions.book(view, report, rules=rules, now=now)
     _save(tx, booking, account, now)
     return booking.order
+
+
+def _has_restated_terms(
+    tx: Transaction, order: Order, report: ExecutionReport, now: datetime
+) -> bool:
+    """Whether the broker restated a resting order for a corporate action: it is still ours."""
+    if order.position_id is None:
+        return False
+    first, last = new_york_day(order.decided_at), new_york_day(now)
+    return has_restated_terms(
+        order,
+        report.found,
+        corporate_actions.of_position(tx, order.position_id),
+        corporate_actions.in_force(tx, [order.symbol], first=first, last=last),
+    )
 
 
 def _priced(
@@ -104,8 +122,16 @@ def close_unproven(
         orders.sales(tx, position.id),
         reason=reason,
         at=now,
+        adjustments=corporate_actions.of_position(tx, position.id),
     )
     _save_closing(tx, closed, closing, now)
+
+
+def close_adjusted(tx: Transaction, position: Position, *, now: datetime) -> None:
+    """Close a position that a corporate action has left no share of; its cash is the result."""
+    close_unproven(tx, position, "corporate_action", now=now)
+    details = {"quantity": _NONE, "evidence": "a corporate action"}
+    _save_event(tx, position.account_name, PositionEvent(position.id, "closed", details), now)
 
 
 def _view(tx: Transaction, order: Order, report: ExecutionReport | None = None) -> OrderView:
@@ -144,8 +170,14 @@ def _view_of_sale(tx: Transaction, order: Order, report: ExecutionReport) -> Ord
     view = OrderView(order=order, position=own, beside=beside)
     shown = _contained_in(tx, view, report)
     sold = beside or own
-    sales = [] if sold is None else orders.sales(tx, sold.id)
-    return replace(view, sales=sales, contained_in=shown)
+    if sold is None:
+        return replace(view, contained_in=shown)
+    return replace(
+        view,
+        sales=orders.sales(tx, sold.id),
+        adjustments=corporate_actions.of_position(tx, sold.id),
+        contained_in=shown,
+    )
 
 
 def _is_of_others(tx: Transaction, order: Order) -> bool:
@@ -232,6 +264,7 @@ def _save_position(tx: Transaction, booking: Booking, now: datetime) -> None:
 def _save_closing(tx: Transaction, closed: Position, closing: Closing, now: datetime) -> None:
     positions.save(tx, closed, now=now, closed_at=closing.at)
     positions.insert_history(tx, closed, closing)
+    corporate_actions.end_hold(tx, closed.account_name, closed.symbol, now=now)
     for kind in ENDED_WITH_THE_POSITION:
         alerts.resolve_alert(tx, AlertKey(kind, closed.account_name, closed.symbol), now=now)
 

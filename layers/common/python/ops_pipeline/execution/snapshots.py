@@ -71,7 +71,8 @@ def _broker_snapshot(market: MarketReader, broker: Broker, before: HeldBefore) -
     held = _positions(market, broker)
     lists = None if held is None else _lists(market, broker, held, before, at)
     deposits = _deposits(market, broker)
-    return BrokerSnapshot(account, deposits, lists, _gained(market, held, before))
+    gained = _gained(market, held, before)
+    return BrokerSnapshot(account, deposits, lists, gained, before.dividends)
 
 
 def money_anew(
@@ -84,7 +85,8 @@ def money_anew(
     gained = snapshot.external
     if before.holdings:
         gained = _gained(market, _positions(market, broker), before)
-    return BrokerSnapshot(account, _deposits(market, broker), snapshot.lists, gained)
+    deposits = _deposits(market, broker)
+    return BrokerSnapshot(account, deposits, snapshot.lists, gained, before.dividends)
 
 
 def _gained(
@@ -94,7 +96,9 @@ def _gained(
     if held is None or (held.illegible and before.holdings):
         return None
     today = new_york_day(market.now())
-    return day_change(before.holdings, held, before.sold_today, today=today)
+    return day_change(
+        before.holdings, held, before.sold_today, today=today, restated=before.restated
+    )
 
 
 def external_gain(market: MarketReader, broker: Broker, before: HeldBefore) -> Decimal | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ops_pipeline.errors import SettingsInvalid
-from ops_pipeline.ports import Binding, Broker, Heard, MarketData
+from ops_pipeline.ports import Binding, Broker, CorporateActionFeed, Heard, MarketData
 from ops_pipeline.runtime.settings import BrokerKeys, Settings
 
 T = TypeVar("T")
@@ -58,10 +58,12 @@ class BarVendor:
     Attributes:
         feed: Which feed it reads, as it stands in each bar.
         build: Its adapter.
+        actions: That of its corporate actions; None: it announces none.
     """
 
     feed: Callable[[Settings], str]
     build: Callable[[Access], MarketData]
+    actions: Callable[[Access], CorporateActionFeed] | None = None
 
 
 def _alpaca_broker(access: BrokerAccess) -> Broker:
@@ -92,9 +94,21 @@ def _alpaca_data(access: Access) -> MarketData:
     )
 
 
+def _alpaca_actions(access: Access) -> CorporateActionFeed:
+    from ops_pipeline.adapters.corporate.alpaca_actions import AlpacaCorporateActions
+
+    key_id, secret_key = access.key_pair()
+    url = str(access.settings.data_url).rstrip("/")
+    return AlpacaCorporateActions(
+        url=url, key_id=key_id, secret_key=secret_key, renew=access.key_pair
+    )
+
+
 _brokers: dict[str, BuildBroker] = {ALPACA: _alpaca_broker}
 _bar_vendors: dict[str, BarVendor] = {
-    ALPACA: BarVendor(feed=lambda settings: settings.data_feed, build=_alpaca_data)
+    ALPACA: BarVendor(
+        feed=lambda settings: settings.data_feed, build=_alpaca_data, actions=_alpaca_actions
+    )
 }
 
 

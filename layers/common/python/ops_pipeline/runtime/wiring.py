@@ -39,6 +39,7 @@ from ops_pipeline.ports import (
     Calendar,
     Classifier,
     Clock,
+    CorporateActionFeed,
     Heard,
     Journal,
     MarketData,
@@ -233,14 +234,20 @@ class Runtime:
         """Bars and quotes of MARKET_DATA_VENDOR, where they need keys by data_account's."""
         return self._market_data(self._data_settings)
 
+    @property
+    def corporate_actions(self) -> CorporateActionFeed | None:
+        """The announcements of MARKET_DATA_VENDOR; None where it has none."""
+        build = bar_vendor_named(self._data_settings.market_data_vendor).actions
+        return None if build is None else build(self._data_access(self._data_settings))
+
     def _market_data(self, settings: Settings) -> MarketData:
-        vendor = settings.market_data_vendor
-        return bar_vendor_named(vendor).build(
-            Access(
-                settings=settings,
-                variables=self.variables,
-                keys=lambda: self.broker_keys(self.data_account, vendor),
-            )
+        return bar_vendor_named(settings.market_data_vendor).build(self._data_access(settings))
+
+    def _data_access(self, settings: Settings) -> Access:
+        return Access(
+            settings=settings,
+            variables=self.variables,
+            keys=lambda: self.broker_keys(self.data_account, settings.market_data_vendor),
         )
 
     def _market_data_of(self, feed: Literal["iex", "sip"]) -> MarketData:

@@ -12,7 +12,9 @@ from functools import partial
 from typing import TypeVar
 
 from ops_pipeline.db import regime as rows
+from ops_pipeline.db.holdings import corporate_actions
 from ops_pipeline.db.runs import UnitsOfWork
+from ops_pipeline.domain.corporate.actions import CorporateAction, price_factor
 from ops_pipeline.domain.market import MINUTE, Session, new_york_day
 from ops_pipeline.domain.regime import (
     INDEX_SOURCES,
@@ -171,10 +173,25 @@ def _stand_in(last: Session, db: UnitsOfWork, vendor: _BarSource) -> float | Non
         sessions.append(vendor.calendar.previous_session(sessions[-1].day))
     with db.transaction() as tx:
         closes = rows.daily_closes(tx, STAND_IN, sessions)
-    if (volatility := realised_volatility(unbroken_run(closes))) is not None:
+        days = (sessions[-1].day, last.day)
+        actions = corporate_actions.in_force(tx, [STAND_IN], first=days[0], last=days[1])
+    if (volatility := _volatility(closes, actions, last.day)) is not None:
         return volatility
     # A new database has no bars of the days before it; its vendor has.
-    return realised_volatility(unbroken_run(_completed(closes, sessions, vendor)))
+    return _volatility(_completed(closes, sessions, vendor), actions, last.day)
+
+
+def _volatility(
+    closes: Sequence[tuple[date, Decimal | None]],
+    actions: Sequence[CorporateAction],
+    last: date,
+) -> float | None:
+    """Of closes as they were paid, told in the shares of the last day."""
+    restated = [
+        (day, close and close * price_factor(actions, STAND_IN, since=day, until=last))
+        for day, close in closes
+    ]
+    return realised_volatility(unbroken_run(restated))
 
 
 def _completed(

@@ -6,14 +6,14 @@ resting at the broker.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from ops_pipeline.db import close_requests, positions
 from ops_pipeline.db.driver.connection import Transaction, log_message
-from ops_pipeline.db.holdings import external
+from ops_pipeline.db.holdings import corporate_actions, external
 from ops_pipeline.db.market_state import trading_halts
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
@@ -95,9 +95,14 @@ def run(
     with db.transaction() as tx:
         _note_parameters(tx, ctx)
         held = positions.held(tx, ctx.name)
+        held_back = corporate_actions.holds(tx, ctx.name)
     if not request.dry_run:
         _watch_deadlines(ctx, db, held)
-    free = [it for it in held if it.id not in recovery.blocked_positions]
+    free = [
+        it
+        for it in held
+        if it.id not in recovery.blocked_positions and _may_be_decided(it, held_back)
+    ]
     exit_orders.halted = _halted(ctx, db, free)
     if session is not None and session.is_open(ctx.now()):
         guard = _PositionGuard(ctx, db, session, exit_orders, request.dry_run, counts)
@@ -125,6 +130,16 @@ def _halted(
         ctx.journal.went_wrong("halts_unknown", account=ctx.name, error=what_failed(found))
         return {}
     return found
+
+
+def _may_be_decided(position: Position, held_back: Container[str]) -> bool:
+    """Whether its price is that of the shares that are held here.
+
+    While that is not known the stop that rests at the broker is all that is left as it is; only
+    a person's word to sell goes on.
+    """
+    asked = position.exit_requested in ("operator", "emergency")
+    return asked or position.symbol not in held_back
 
 
 def _before_serving(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> list[str]:

@@ -18,10 +18,16 @@ from ops_pipeline.db.operations import comparisons
 from ops_pipeline.db.operations.invariants import SETTLED_WITHIN
 from ops_pipeline.db.parameters import GuardRules, Versioned
 from ops_pipeline.db.runs import UnitsOfWork
+from ops_pipeline.domain.broker import BrokerCashActivity
 from ops_pipeline.domain.holdings.first_look import FirstLook
 from ops_pipeline.domain.operations.invariants import Breach, BrokerRecords
 from ops_pipeline.domain.orders import WATCHED_FOR
-from ops_pipeline.errors import AccountNotConfigured, SettingsInvalid, StageFailed
+from ops_pipeline.errors import (
+    AccountNotConfigured,
+    BrokerUnavailable,
+    SettingsInvalid,
+    StageFailed,
+)
 from ops_pipeline.execution import (
     account_standing,
     adoption,
@@ -32,7 +38,8 @@ from ops_pipeline.execution import (
 )
 from ops_pipeline.execution.broker_comparison import Reading
 from ops_pipeline.execution.cash_check import CashBaseline
-from ops_pipeline.execution.holdings import first_look
+from ops_pipeline.execution.context import AccountContext
+from ops_pipeline.execution.holdings import corporate_actions, first_look
 from ops_pipeline.execution.holdings.statement import (
     BrokerStatement,
     LedgerSymbols,
@@ -208,6 +215,7 @@ def _reconcile(request: ReconcileRequest, db: UnitsOfWork, gateway: OrderGateway
     # What an order of ours did in these is not known: they are compared when it is.
     before = replace(before, live=before.live | synced.symbols)
     statement = _read(broker, since, asked_at, before, first_look.read(ctx, db, broker))
+    statement = replace(statement, activities=_activities(ctx, db, broker, statement))
     with db.transaction() as tx:
         counts, failures = adoption.reconcile(tx, ctx, gateway, statement)
     # What was just adopted or repaired agrees now; a dry run, which undid that, tells of it.
@@ -287,6 +295,24 @@ def _read(
         positions_again=positions if agree else broker.positions(),
         look=look,
     )
+
+
+def _activities(
+    ctx: AccountContext, db: UnitsOfWork, broker: Broker, statement: BrokerStatement
+) -> Sequence[BrokerCashActivity]:
+    """What the broker booked without a trade, where that may say why shares differ.
+
+    Without an answer nothing is proven by it: what waits for it is decided by another run.
+    """
+    with db.transaction() as tx:
+        wanted = corporate_actions.wants_activities(tx, ctx, statement.positions)
+    if not wanted:
+        return ()
+    try:
+        return broker.cash_activities_since(statement.since)
+    except BrokerUnavailable as error:
+        ctx.journal.went_wrong("activities_unknown", account=ctx.name, error=str(error))
+        return ()
 
 
 def _expire(db: UnitsOfWork, names: Sequence[str], now: datetime, age: timedelta) -> int:

@@ -18,7 +18,7 @@ from ops_pipeline.domain.news.stories import assign_stories, new_items
 from ops_pipeline.errors import FeedUnavailable
 from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.ports import Clock, NewsFeed
-from ops_pipeline.stages.feed_fetching import fetched
+from ops_pipeline.stages.feeds.feed_fetching import fetched
 from ops_pipeline.stages.market_state.halt_lists import HaltKeeper, KeptHalts
 from ops_pipeline.stages.operating.feed_trial import FeedTrial, try_feed
 from ops_pipeline.stages.request import TickRequest, TrialRequest

@@ -49,6 +49,8 @@ WHERE coalesce(f.quantity, 0) > greatest(o.quantity, o.filled_qty)
        AND coalesce(o.terminal_at, o.decided_at) < :settled_before)
 """
 
+# A corporate action counts the same shares anew (position_adjustments): what was bought under the
+# old symbol counts as bought under the new one, in so many shares as it became.
 # What the reconciler adopted or repaired without an order is in position_events, signed; an
 # order that turned up for it afterwards is named there with what it takes back of that.
 _BOUGHT_DIFFERS = """
@@ -64,6 +66,10 @@ FROM (
     FROM position_events AS e JOIN active_positions AS p ON p.id = e.position_id
     WHERE e.kind IN ('adopted', 'repaired')
       AND (CAST(e.details ->> 'quantity' AS numeric) > 0) = (e.details ->> 'order' IS NULL)
+    UNION ALL
+    SELECT account_name, symbol, 0, -opened_before FROM position_adjustments
+    UNION ALL
+    SELECT account_name, coalesce(new_symbol, symbol), 0, opened_after FROM position_adjustments
 ) AS booked
 GROUP BY account_name, symbol HAVING sum(opened) <> sum(bought)
 """
@@ -72,9 +78,10 @@ GROUP BY account_name, symbol HAVING sum(opened) <> sum(bought)
 # and so is what orders of others sold of it.
 _HELD_DIFFERS = """
 SELECT p.account_name, CAST(p.id AS text) AS subject,
-       format('%s: holds %s, opened %s, sold %s and %s beyond, %s by others, repaired by %s',
+       format('%s: holds %s, opened %s, sold %s and %s beyond, %s by others, repaired by %s, '
+              'adjusted by %s',
               p.symbol, p.quantity, p.opened_quantity, sold.quantity, beyond.quantity,
-              covered.quantity, lost.quantity)
+              covered.quantity, lost.quantity, adjusted.quantity)
        AS message
 FROM active_positions AS p
 CROSS JOIN LATERAL (SELECT coalesce(sum(filled_qty), 0) AS quantity FROM orders
@@ -90,8 +97,11 @@ CROSS JOIN LATERAL (SELECT coalesce(sum(CAST(details ->> 'quantity' AS numeric))
 CROSS JOIN LATERAL (SELECT coalesce(sum(CAST(details ->> 'quantity' AS numeric)), 0) AS quantity
                     FROM position_events
                     WHERE position_id = p.id AND kind = 'covered') AS covered
+CROSS JOIN LATERAL (SELECT coalesce(sum(quantity_after - quantity_before
+                                        - (opened_after - opened_before)), 0) AS quantity
+                    FROM position_adjustments WHERE position_id = p.id) AS adjusted
 WHERE p.quantity <> p.opened_quantity - sold.quantity + beyond.quantity - covered.quantity
-                    + lost.quantity
+                    + lost.quantity + adjusted.quantity
 """
 
 _OVER_CAPS = """
@@ -138,21 +148,28 @@ FROM active_positions AS p FULL JOIN position_history AS h ON h.position_id = p.
 WHERE (p.status = 'closed') IS DISTINCT FROM (h.id IS NOT NULL)
 """
 
+# Fills and what adjustments paid are the result, in the shares that the history counts.
 # Which of its fills sold beyond the position can't be told: the result is that of as many units,
 # so it lies between the cheapest and the dearest of them. Without any beyond it is exact.
 _HISTORY_DIFFERS = """
 SELECT h.account_name, CAST(h.position_id AS text) AS subject,
        format('%s: %s units, pnl %s; its fills are %s, %s of them beyond, and come to %s .. %s',
               h.ticker, h.quantity, h.pnl_dollars, sold.quantity, beyond.quantity,
-              (sold.cheapest - h.entry_price * h.quantity) * h.multiplier,
-              (sold.dearest - h.entry_price * h.quantity) * h.multiplier) AS message
+              (sold.cheapest + adjusted.cash - h.entry_price * h.quantity) * h.multiplier,
+              (sold.dearest + adjusted.cash - h.entry_price * h.quantity) * h.multiplier)
+       AS message
 FROM position_history AS h
 CROSS JOIN LATERAL (
+    SELECT h.quantity + coalesce(sum(quantity_after - quantity_before
+                                     - (opened_after - opened_before)), 0) AS sold,
+           coalesce(sum(cash), 0) AS cash
+    FROM position_adjustments WHERE position_id = h.position_id) AS adjusted
+CROSS JOIN LATERAL (
     SELECT coalesce(sum(each.quantity), 0) AS quantity,
-           coalesce(sum(each.price * greatest(least(each.quantity,
-                                                    h.quantity - each.cheaper), 0)), 0) AS cheapest,
-           coalesce(sum(each.price * greatest(least(each.quantity,
-                                                    h.quantity - each.dearer), 0)), 0) AS dearest
+           coalesce(sum(each.price * greatest(
+               least(each.quantity, adjusted.sold - each.cheaper), 0)), 0) AS cheapest,
+           coalesce(sum(each.price * greatest(
+               least(each.quantity, adjusted.sold - each.dearer), 0)), 0) AS dearest
     FROM (SELECT f.quantity, f.price,
                  sum(f.quantity) OVER (ORDER BY f.price, f.fill_id) - f.quantity AS cheaper,
                  sum(f.quantity) OVER (ORDER BY f.price DESC, f.fill_id) - f.quantity AS dearer
@@ -168,9 +185,11 @@ CROSS JOIN LATERAL (
     SELECT coalesce(sum(CAST(details ->> 'quantity' AS numeric)), 0) AS quantity
     FROM position_events WHERE position_id = h.position_id AND kind = 'oversold') AS beyond
 WHERE h.verified AND h.exit_time < :settled_before
-  AND (sold.quantity - beyond.quantity <> h.quantity
-       OR h.pnl_dollars < (sold.cheapest - h.entry_price * h.quantity) * h.multiplier - 0.01
-       OR h.pnl_dollars > (sold.dearest - h.entry_price * h.quantity) * h.multiplier + 0.01)
+  AND (sold.quantity - beyond.quantity <> adjusted.sold
+       OR h.pnl_dollars < (sold.cheapest + adjusted.cash - h.entry_price * h.quantity)
+                          * h.multiplier - 0.01
+       OR h.pnl_dollars > (sold.dearest + adjusted.cash - h.entry_price * h.quantity)
+                          * h.multiplier + 0.01)
 """
 
 _EVIDENCE_MISSING = """
@@ -201,6 +220,9 @@ SELECT o.account_name, o.client_order_id,
               p.symbol, p.account_name)
 FROM orders AS o JOIN active_positions AS p ON p.id = o.position_id
 WHERE (o.account_name, o.symbol) IS DISTINCT FROM (p.account_name, p.symbol)
+  AND NOT EXISTS (SELECT 1 FROM position_adjustments AS a
+                  WHERE a.position_id = p.id AND a.account_name = o.account_name
+                    AND a.symbol = o.symbol)
 """
 
 # Checked while a session is under way: nothing else is traded then. An order whose cancel was

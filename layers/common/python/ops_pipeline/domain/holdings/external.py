@@ -5,17 +5,19 @@ was there before is left alone, and what is more than both was bought by hand.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Literal
 
 from ops_pipeline.domain.broker import BrokerPosition
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.trading_terms import multiplier_of
 
-EndKind = Literal["sold", "adopted", "rebound"]
+EndKind = Literal["sold", "adopted", "rebound", "renamed"]
 _NONE = Decimal(0)
+_NOTHING: Mapping[str, Decimal] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,30 @@ def left_of(recorded: Decimal, there: Decimal) -> Decimal:
     return max(min(there, _NONE), recorded)
 
 
+def adjusted(holding: ExternalHolding, quantity: Decimal, ratio: Decimal) -> ExternalHolding:
+    """The holding in the shares after a corporate action: other numbers at the same cost.
+
+    Args:
+        quantity: Shares there are now.
+        ratio: New shares for an old one.
+    """
+
+    def restated(price: Decimal | None) -> Decimal | None:
+        return None if price is None else price / ratio
+
+    return replace(
+        holding,
+        quantity=quantity,
+        quantity_found=holding.quantity_found * ratio,
+        average_cost=holding.average_cost / ratio,
+        price_found=restated(holding.price_found),
+        price=restated(holding.price),
+        close_before=restated(holding.close_before),
+        less_quantity=None,
+        less_since=None,
+    )
+
+
 def besides(
     theirs: Mapping[str, Decimal], ours: Mapping[str, Decimal], external: Mapping[str, Decimal]
 ) -> dict[str, Decimal]:
@@ -117,6 +143,7 @@ def day_change(
     sold: Decimal | None,
     *,
     today: date,
+    restated: Mapping[str, Decimal] = _NOTHING,
 ) -> Decimal | None:
     """What was there before has gained since the last close, USD, below 0 for a loss.
 
@@ -126,6 +153,7 @@ def day_change(
     Args:
         sold: What those had gained that were sold or adopted today; None: it is not known.
         today: Their New York day.
+        restated: What makes yesterday's price one of today's shares, by symbol.
     """
     listed = {it.symbol: it for it in positions}
     parts = [sold] + [it.day_gain for it in positions if not it.is_traded_here]
@@ -133,12 +161,17 @@ def day_change(
         theirs = listed.get(holding.symbol)
         if not holding.quantity or (theirs is not None and not theirs.is_traded_here):
             continue
-        parts.append(None if theirs is None else _gain_of(holding, theirs, today))
+        factor = restated.get(holding.symbol)
+        parts.append(None if theirs is None else _gain_of(holding, theirs, today, factor))
     known = [part for part in parts if part is not None]
     return sum(known, _NONE) if len(known) == len(parts) else None
 
 
-def _gain_of(holding: ExternalHolding, theirs: BrokerPosition, today: date) -> Decimal | None:
+def _gain_of(
+    holding: ExternalHolding, theirs: BrokerPosition, today: date, factor: Decimal | None
+) -> Decimal | None:
+    if factor is not None:
+        return _gain_over_action(holding, theirs, factor)
     if left_of(holding.quantity, theirs.quantity) != holding.quantity:
         return None
     if theirs.quantity == holding.quantity and new_york_day(holding.found_at) == today:
@@ -148,3 +181,18 @@ def _gain_of(holding: ExternalHolding, theirs: BrokerPosition, today: date) -> D
         return theirs.day_gain if theirs.quantity == holding.quantity else None
     change = theirs.price - theirs.close_before
     return holding.quantity * change * multiplier_of(holding.symbol)
+
+
+def _gain_over_action(
+    holding: ExternalHolding, theirs: BrokerPosition, factor: Decimal
+) -> Decimal | None:
+    """The gain since the last close over a corporate action of today.
+
+    Brokers tell that close in the shares of then or of now: the one nearer to the price is meant.
+    None while the shares are not those of the row, which is adjusted first.
+    """
+    if theirs.price is None or theirs.close_before is None or theirs.quantity != holding.quantity:
+        return None
+    price, closes = theirs.price, (theirs.close_before, theirs.close_before * factor)
+    close = min(closes, key=lambda it: abs(it - price))
+    return holding.quantity * (price - close)

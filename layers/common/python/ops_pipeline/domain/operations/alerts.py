@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, get_args
 
 from ops_pipeline.domain.broker import BrokerAccount
 from ops_pipeline.domain.cash import CashReading
+from ops_pipeline.domain.corporate.actions import CorporateAction
 from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.legible import IllegibleItem
 from ops_pipeline.domain.operations.unbooked import UnbookedFact
@@ -17,6 +18,7 @@ from ops_pipeline.domain.reconciliation import Break, BreakKind
 Severity = Literal["info", "warning", "critical"]
 PositionAlert = Literal[
     "closing_overdue",
+    "corporate_action_pending",
     "exit_blocked",
     "nothing_to_sell",
     "position_unpriced",
@@ -33,6 +35,7 @@ AlertKind = Literal[
     "cash_differs",
     "check_failed",
     "classifier_backlog",
+    "corporate_action_announced",
     "entries_refused",
     "fact_unbooked",
     "failure_rate",
@@ -146,6 +149,30 @@ def fill_unpriced(order: Order, filled: Decimal) -> Alert:
         severity="critical",
         message=f"{order.client_order_id} filled {filled} {order.symbol}, at no price yet",
         details={"symbol": order.symbol, "filled": filled, "booked": order.filled_qty},
+    )
+
+
+def corporate_action_announced(symbol: str, actions: Sequence[CorporateAction]) -> Alert:
+    """Something is about to happen to what is held."""
+    return Alert(
+        kind="corporate_action_announced",
+        scope="*",
+        subject=symbol,
+        severity="info",
+        message=f"Announced: {'; '.join(map(str, actions))}",
+        details={"actions": [action.action_id for action in actions]},
+    )
+
+
+def corporate_action_pending(account: str, symbol: str, reason: str) -> Alert:
+    """What is announced, or found, and the broker's shares do not agree: nothing is decided."""
+    return Alert(
+        kind="corporate_action_pending",
+        scope=account,
+        subject=symbol,
+        severity="critical",
+        message=f"{symbol} may be other shares than here: {reason}",
+        details={"reason": reason},
     )
 
 

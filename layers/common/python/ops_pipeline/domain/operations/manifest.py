@@ -63,14 +63,15 @@ MORNING_RETRIES = StartTimes(
 MACHINES = (
     Machine(
         name="daily_cycle",
-        comment="Before the open and after the close: compare with the broker, read the "
-        "volatility index, report, delete old rows. A failed stage does not stop the others; "
-        "without a volatility reading no entry is allowed all day.",
+        comment="Before the open and after the close: read corporate actions, compare with the "
+        "broker, read the volatility index, report, delete old rows. A failed stage does not stop "
+        "the others; without a volatility reading no entry is allowed all day.",
         starts=StartTimes(
             ("cron(30 8 ? * MON-FRI *)", "cron(20 16 ? * MON-FRI *)"), "08:30 and 16:20"
         ),
-        steps=("reconciler", "market_regime", "report", "retention"),
-        timeout_s=480,
+        # What is announced is known before positions are compared with the broker's.
+        steps=("corporate_actions", "reconciler", "market_regime", "report", "retention"),
+        timeout_s=600,
         # Two runs a day, of minutes, whose history the console keeps for 90 days.
         kind="standard",
         after_failure="go_on",
@@ -172,6 +173,20 @@ STAGES = (
         monitoring=_TWICE_A_WEEKDAY,
         rows_in="readings",
         rows_out="readings",
+    ),
+    Stage(
+        name="corporate_actions",
+        description="Reads announced splits, dividends, renamings and mergers.",
+        timeout_s=30,
+        login="market",
+        memory_mb=512,
+        layers=_BROKER,
+        accounts="data",
+        env=_DATA_ENV,
+        retried_errors=("MarketDataUnavailable",),
+        monitoring=_TWICE_A_WEEKDAY,
+        rows_in="announced",
+        rows_out="announced",
     ),
     Stage(
         name="telemetry",

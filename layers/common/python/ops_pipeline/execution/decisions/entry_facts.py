@@ -69,6 +69,7 @@ def _facts(
         trading_halts=ledger.trading_halts,
         tradable=ledger.account.simulated or snapshot.tradable.get(recommendation.ticker),
         closing=ledger.closing,
+        corporate=ledger.corporate,
         halts=ledger.account.halts(new_york_day(now)),
         guard_ran_at=ledger.guard_ran_at,
         ledger_loss=-ledger.pnl_today,
@@ -178,7 +179,7 @@ class _Money:
         broker = snapshot.account
         if broker is None or broker.trading_blocked:
             return cls(None, None, None)
-        loss = day_loss(broker, snapshot.deposits, snapshot.external)
+        loss = day_loss(broker, snapshot.deposits, snapshot.external, snapshot.dividends)
         return cls(broker.equity, loss, broker.buying_power - unacknowledged)
 
 

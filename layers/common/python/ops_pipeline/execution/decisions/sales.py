@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from ops_pipeline.domain import exits
 from ops_pipeline.domain.broker import BrokerFill
+from ops_pipeline.domain.corporate.adjustments import Adjustment
 from ops_pipeline.domain.exits import Closing, Position
 from ops_pipeline.domain.ledger import OrderView, Sale
 from ops_pipeline.domain.operations import alerts
@@ -38,7 +39,7 @@ def reduced(booking: Booking, view: OrderView, report: ExecutionReport) -> Booki
     if own is not None and own.status != "closed" and shown is None:
         of_own = min(sold, own.quantity)
         sales = _sales_with(view.sales, after, report.fills, beyond=sold - of_own)
-        booking = _less(booking, own, of_own, sales, report)
+        booking = _less(booking, view, own, of_own, sales, at=report.last_fill_at())
     return _with_beyond(booking, view, report, sold - of_own) if of_own < sold else booking
 
 
@@ -51,10 +52,12 @@ def _explained(position: Position, order: Order, sold: Decimal) -> PositionEvent
 
 def _less(
     booking: Booking,
+    view: OrderView,
     held: Position,
     sold: Decimal,
     sales: Sequence[Sale],
-    report: ExecutionReport,
+    *,
+    at: datetime,
 ) -> Booking:
     """The booking with so many units less of a position, which is closed with the last."""
     order = booking.order
@@ -62,8 +65,9 @@ def _less(
     if sold < held.quantity:
         position = replace(held, quantity=held.quantity - sold)
         return replace(booking, position=position, event=PositionEvent(held.id, "reduced", details))
-    at = report.last_fill_at()
-    position, closing = closing_of(held, sales, reason=order.reason, at=at)
+    position, closing = closing_of(
+        held, sales, reason=order.reason, at=at, adjustments=view.adjustments
+    )
     event = PositionEvent(held.id, "closed", details)
     return replace(booking, position=position, closing=closing, event=event)
 
@@ -89,7 +93,7 @@ def _with_beyond(
             filled_avg_price=price,
             fills={},
         )
-        booking = _less(booking, beside, taken, (*view.sales, sale), report)
+        booking = _less(booking, view, beside, taken, (*view.sales, sale), at=report.last_fill_at())
         booking = replace(booking, covered=_covered(beside, order, taken, price))
     return _with_short(booking, view.position, beyond, nobodys=beyond - taken)
 
@@ -154,10 +158,19 @@ def closing_of(
     *,
     reason: TradeReason,
     at: datetime,
+    adjustments: Sequence[Adjustment] = (),
 ) -> tuple[Position, Closing]:
-    """The closed position and its history; no price if its sales do not add up."""
+    """The closed position and its history; no price if sales and adjustments do not add up.
+
+    What an adjustment paid is part of the result; while that is not told, nothing is proven.
+    """
     quantity = sum((sale.quantity for sale in sales), _NONE)
     value = sum((sale.value for sale in sales), _NONE)
+    for it in adjustments:
+        quantity -= it.units_elsewhere
+        value += it.cash or _NONE
+    if any(it.cash is None for it in adjustments):
+        quantity = _NONE
     result = exits.result(position, quantity, value)
     closed = replace(exits.closing(position, reason), quantity=_NONE, status="closed")
     return closed, Closing(reason=reason, at=at, mode=position.execution_mode, result=result)

@@ -1,13 +1,13 @@
 """One account as its broker reported it, beside our ledger of the same moment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
 from ops_pipeline.db import orders, positions
 from ops_pipeline.db.driver.connection import Transaction
-from ops_pipeline.domain.broker import BrokerFill, BrokerOrder, BrokerPosition
+from ops_pipeline.domain.broker import BrokerCashActivity, BrokerFill, BrokerOrder, BrokerPosition
 from ops_pipeline.domain.holdings.first_look import FirstLook
 from ops_pipeline.domain.legible import IllegibleItem, Listing
 
@@ -34,6 +34,7 @@ class BrokerStatement:
         since: It has all orders and fills from then on.
         before: Our ledger before the first of them was read.
         look: What was there before our first run, where this is that run.
+        activities: What moved cash or shares without a trade; none where it was not asked for.
     """
 
     asked_at: datetime
@@ -44,6 +45,7 @@ class BrokerStatement:
     fills: Listing[BrokerFill]
     positions_again: Listing[BrokerPosition]
     look: FirstLook | None = None
+    activities: Sequence[BrokerCashActivity] = ()
 
     @property
     def illegible_positions(self) -> tuple[IllegibleItem, ...]:

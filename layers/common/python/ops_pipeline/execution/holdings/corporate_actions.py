@@ -1,0 +1,249 @@
+"""Counts positions anew after a corporate action: where it and the broker's shares agree.
+
+One position is one unit of work: its adjustment, its row and its event. Where they do not agree
+nothing of it is decided by price any more, an alert says so, and what protects it stays.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from functools import partial
+
+from ops_pipeline.db import positions
+from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.db.holdings import corporate_actions as rows
+from ops_pipeline.db.operations import alerts
+from ops_pipeline.domain.broker import BrokerPosition
+from ops_pipeline.domain.corporate import adjustments
+from ops_pipeline.domain.corporate.actions import CorporateAction
+from ops_pipeline.domain.corporate.adjustments import Application, Pending
+from ops_pipeline.domain.exits import Position
+from ops_pipeline.domain.holdings.external import besides
+from ops_pipeline.domain.market import new_york_day
+from ops_pipeline.domain.operations.alerts import AlertKey, corporate_action_pending
+from ops_pipeline.execution import settlement
+from ops_pipeline.execution.context import AccountContext
+from ops_pipeline.execution.holdings.statement import BrokerStatement
+from ops_pipeline.execution.isolation import isolated_in, what_failed
+from ops_pipeline.execution.order_gateway import STOPS_THE_RUN
+
+_UNEXPLAINED = (
+    "the broker counts {theirs:f} at ${price:f}, {ours:f} are held here at ${entry:f}, "
+    "and no announcement and no activity says why"
+)
+
+
+@dataclass(slots=True)
+class Settled:
+    """What became of one account's positions.
+
+    Attributes:
+        held_back: Symbols whose shares may not be those of the ledger: nothing else is to be
+            concluded from their number.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    held_back: set[str] = field(default_factory=set)
+    failures: list[str] = field(default_factory=list)
+
+
+def settle(
+    tx: Transaction,
+    ctx: AccountContext,
+    statement: BrokerStatement,
+    *,
+    external: Mapping[str, Decimal],
+    moving: Set[str],
+) -> Settled:
+    """Adjust each position that an action concerns, under the account's row lock.
+
+    Args:
+        external: What was held before the first run, by symbol.
+        moving: Symbols that are left to the next run.
+    """
+    settled = Settled()
+    held = positions.held(tx, ctx.name)
+    one = _One(tx, ctx, statement, _without(statement, held, external), held, settled)
+    for position in held:
+        if position.instrument_type != "STOCK" or position.symbol in moving:
+            continue
+        if any(it.may_be_of(position.symbol) for it in statement.illegible_positions):
+            continue
+        done = isolated_in(tx, partial(one.settle, position), passing=STOPS_THE_RUN)
+        if isinstance(done, Exception):
+            one.hold_back(position, f"it could not be adjusted: {what_failed(done)}")
+            settled.failures.append(f"{position.symbol}: {what_failed(done)}")
+    return settled
+
+
+def _without(
+    statement: BrokerStatement, held: Sequence[Position], external: Mapping[str, Decimal]
+) -> dict[str, BrokerPosition]:
+    """The broker's positions without what was there before."""
+    there = {it.symbol: it for it in statement.positions}
+    quantities = {symbol: it.quantity for symbol, it in there.items()}
+    ours = {it.symbol: it.quantity for it in held}
+    counted = besides(quantities, ours, external)
+    return {
+        symbol: replace(there[symbol], quantity=quantity)
+        for symbol, quantity in counted.items()
+        if quantity
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _One:
+    """Settles one position after the other.
+
+    Attributes:
+        theirs: The broker's positions, without what was there before the first run.
+    """
+
+    tx: Transaction
+    ctx: AccountContext
+    statement: BrokerStatement
+    theirs: Mapping[str, BrokerPosition]
+    held: Sequence[Position]
+    settled: Settled
+
+    def settle(self, position: Position) -> None:
+        now = self.ctx.now()
+        current = positions.lock(self.tx, position.id)
+        if current is None or current.status == "closed":
+            return
+        actions = _due(self.tx, current, new_york_day(now))
+        outcome = self._outcome(current, actions)
+        if isinstance(outcome, Pending):
+            if self._holds_back(current, actions):
+                self.hold_back(current, outcome.reason, actions)
+            else:
+                self._tell(current, outcome.reason)
+            return
+        if outcome:
+            self._apply(current, outcome)
+        rows.end_hold(self.tx, self.ctx.name, current.symbol, now=now)
+        key = AlertKey("corporate_action_pending", self.ctx.name, current.symbol)
+        alerts.resolve_alert(self.tx, key, now=now)
+
+    def hold_back(
+        self, position: Position, reason: str, actions: Sequence[CorporateAction] = ()
+    ) -> None:
+        """Let nothing be decided by the price of what it may not be any more."""
+        now = self.ctx.now()
+        rows.hold(self.tx, self.ctx.name, position.symbol, reason, now=now)
+        self.settled.held_back |= {position.symbol, *(it.symbol_after for it in actions)}
+        self.settled.counts["pending"] += 1
+        self._tell(position, reason)
+
+    def _tell(self, position: Position, reason: str) -> None:
+        alert = corporate_action_pending(self.ctx.name, position.symbol, reason)
+        alerts.open_alert(self.tx, alert, now=self.ctx.now())
+
+    def _outcome(
+        self, position: Position, actions: Sequence[CorporateAction]
+    ) -> tuple[Application, ...] | Pending:
+        now, activities = self.ctx.now(), self.statement.activities
+        theirs = self.theirs.get(position.symbol)
+        if actions:
+            return self._unless_taken(
+                position, adjustments.judge(actions, position, self.theirs, activities, now=now)
+            )
+        if theirs is None or not adjustments.is_split_like(
+            position, theirs.quantity, theirs.average_entry_price
+        ):
+            return ()
+        for activity in activities:
+            found = adjustments.judge_activity(activity, position, theirs, activities, now=now)
+            if found is not None:
+                return (found,)
+        return Pending(
+            _UNEXPLAINED.format(
+                theirs=theirs.quantity,
+                price=theirs.average_entry_price,
+                ours=position.quantity,
+                entry=position.entry_price,
+            )
+        )
+
+    def _unless_taken(
+        self, position: Position, outcome: tuple[Application, ...] | Pending
+    ) -> tuple[Application, ...] | Pending:
+        """Nothing is renamed to what another position of the account is."""
+        if isinstance(outcome, Pending):
+            return outcome
+        taken = {it.symbol for it in self.held if it.id != position.id}
+        into = next((it.position.symbol for it in outcome if it.position.symbol in taken), None)
+        return outcome if into is None else Pending(f"{into}, which it becomes, is held already")
+
+    def _holds_back(self, position: Position, actions: Sequence[CorporateAction]) -> bool:
+        """Whether prices may be those of other shares than the ledger's: else exits go on."""
+        theirs = self.theirs.get(position.symbol)
+        differs = theirs is None or theirs.quantity != position.quantity
+        return differs or any(action.restates for action in actions)
+
+    def _apply(self, position: Position, done: Sequence[Application]) -> None:
+        now = self.ctx.now()
+        for step in done:
+            rows.add(self.tx, step.adjustment, tick=self.ctx.tick)
+            positions.add_event(
+                self.tx,
+                position_id=position.id,
+                account=self.ctx.name,
+                kind="adjusted",
+                details=_details(step),
+                now=now,
+            )
+        after = done[-1].position
+        if after.quantity == 0:
+            ended = replace(after, symbol=position.symbol, ticker=position.ticker)
+            settlement.close_adjusted(self.tx, ended, now=now)
+        else:
+            rows.restate(self.tx, after, now=now)
+        self.settled.counts["adjusted"] += 1
+        self.ctx.journal.happened(
+            "position_adjusted",
+            account=self.ctx.name,
+            symbol=position.symbol,
+            to=after.symbol,
+            quantity=str(after.quantity),
+        )
+
+
+def _details(step: Application) -> dict[str, object]:
+    it = step.adjustment
+    return {
+        "adjustment": it.id,
+        "kind": it.kind,
+        "symbol": it.new_symbol or it.symbol,
+        "quantity_before": it.quantity_before,
+        "quantity_after": it.quantity_after,
+        "entry_price": step.position.entry_price,
+        "stop_loss": step.position.stop_loss,
+    }
+
+
+def wants_activities(
+    tx: Transaction, ctx: AccountContext, theirs: Sequence[BrokerPosition]
+) -> bool:
+    """Whether the broker's activities may say something about what is held.
+
+    That is while an action is due, and where a position has another number of shares.
+    """
+    today = new_york_day(ctx.now())
+    there = {it.symbol: it.quantity for it in theirs}
+    return any(
+        there.get(it.symbol) != it.quantity or _due(tx, it, today)
+        for it in positions.held(tx, ctx.name)
+        if it.instrument_type == "STOCK"
+    )
+
+
+def _due(tx: Transaction, position: Position, today: date) -> list[CorporateAction]:
+    first = new_york_day(position.entry_time)
+    announced = rows.in_force(tx, [position.symbol], first=first, last=today)
+    if not announced:
+        return []
+    known = rows.of_position(tx, position.id)
+    return adjustments.due(announced, position, known, today=today)

@@ -1,0 +1,1 @@
+"""Corporate actions of the paper exchange: what is announced, and what it does over night."""
