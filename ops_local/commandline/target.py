@@ -118,7 +118,7 @@ class Target:
         if place.server is None and purpose not in _CREATE and not home.has_server:
             raise InvalidInput(
                 f"there is no pipeline in {home.folder} ({places(self.variables)}): "
-                "`ops up` or `ops demo` starts one"
+                "`ops demo` replays a session into one, `ops init` prepares a live one"
             )
         create = purpose in _CREATE and place.kind == "live"
         here = purpose == "sets up" and place.kind == "live" and place.server is None

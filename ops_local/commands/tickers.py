@@ -21,6 +21,8 @@ from ops_pipeline.stages.operating.watching import TickersChange, TickersCommand
 
 _NAME_IT = "give it one with ops tickers add --name, or import a list"
 
+_LISTED = ("ticker", "name", "exchange", "kind", "is_watched", "renamed_to")
+
 
 def _import_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -59,7 +61,9 @@ def _import(call: VerbCall) -> int:
 def _list(call: VerbCall) -> int:
     with _reading(call) as tx:
         rows = tickers.search(tx, call.args.word, most=call.args.most)
-    return _show(call, "Securities", rows)
+    # A terminal has room for these; --json has all.
+    shown = rows if call.json else [{name: row[name] for name in _LISTED} for row in rows]
+    return _show(call, "Securities", shown)
 
 
 def _proposals(call: VerbCall) -> int:

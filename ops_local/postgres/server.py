@@ -79,9 +79,10 @@ class EmbeddedPostgres:
                 self._port = self._running_port() or self._launch()
                 undo.pop_all()
         except PermissionError as error:
-            raise SettingsInvalid(f"no access to {error.filename}: choose another OPS_HOME") from (
-                error
-            )
+            raise SettingsInvalid(
+                f"no access to {error.filename}: run ops as the user who owns it, or choose "
+                "another OPS_HOME"
+            ) from error
         return self
 
     def stop(self) -> None:
