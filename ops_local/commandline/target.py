@@ -28,6 +28,7 @@ from ops_pipeline.db.driver.transaction import Transaction
 from ops_pipeline.db.operations import overview
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.errors import InvalidInput
+from ops_pipeline.execution.isolation import isolated_in
 from ops_pipeline.ports import Clock
 from ops_pipeline.runtime.settings import Settings, read_settings
 
@@ -174,11 +175,11 @@ class Target:
         place = self.place()
         if place.kind == "stack" or (place.kind == "live" and place.server is None):
             return now
-        return overview.last_run_at(tx) or now
+        return _last_run_at(tx) or now
 
     def heading(self, tx: Transaction, purpose: Purpose = "reads") -> str:
         """Which pipeline this is, of which kind, and the day of its last run."""
-        at = overview.last_run_at(tx)
+        at = _last_run_at(tx)
         day = f"last run on {new_york_day(at)}" if at else "no runs yet"
         return f"{self.place(purpose).title}, {day}"
 
@@ -234,6 +235,12 @@ class Target:
 
     def _live_here(self) -> Place:
         return Place("live", f"Live pipeline in {self.home.folder}", name=LIVE)
+
+
+def _last_run_at(tx: Transaction) -> datetime | None:
+    """None also where the runs cannot be read: a verb shows what it can all the same."""
+    found = isolated_in(tx, lambda: overview.last_run_at(tx))
+    return None if isinstance(found, Exception) else found
 
 
 def has_keys(variables: Mapping[str, str]) -> bool:

@@ -13,6 +13,7 @@ from ops_local import deployed
 from ops_local.commandline.command import Command, VerbCall
 from ops_local.commandline.target import has_keys
 from ops_local.commands.status import late_parts
+from ops_local.looks import Look, alone, looked
 from ops_local.pipeline import Pipeline
 from ops_local.summary import Part
 from ops_pipeline.adapters.calendar import NyseCalendar
@@ -24,7 +25,7 @@ from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.operations.health import Finding
 from ops_pipeline.domain.operations.invariants import MEANINGS, Breach
 from ops_pipeline.errors import SettingsInvalid
-from ops_pipeline.execution.isolation import in_words, isolated_in, what_failed
+from ops_pipeline.execution.isolation import in_words, isolated, isolated_in, what_failed
 from ops_pipeline.runtime import log, wiring
 from ops_pipeline.runtime.wiring import Runtime
 from ops_pipeline.stages.healthcheck import examine_halts, examine_news
@@ -47,10 +48,10 @@ def run(call: VerbCall) -> int:
             call.announce(tx)
         parts = examine(tx, lambda: target.present(tx))
         parts += late_parts(target, tx) if current else []
-        names = accounts.compared_accounts(tx, target.present(tx)) if current else []
-        known = _last_found(tx, target.present(tx)) if current else []
+        names = _names(tx, target.present(tx)) if current else []
+        known = alone(tx, lambda: _last_found(tx, target.present(tx))) if current else []
     if current:
-        parts.append(Part(BROKER, _asked(call, names, known)))
+        parts.append(Part(BROKER, _differing(call, names, known)))
     call.print_parts(parts)
     return 1 if any(part.rows for part in parts) else 0
 
@@ -61,7 +62,7 @@ def examine(tx: Transaction, present: Callable[[], datetime]) -> list[Part]:
     if missing:
         return [Part("Missing migrations", missing)]
     now = present()
-    looks: list[tuple[str, Callable[[], list[Row]]]] = [
+    looks: list[tuple[str, Look]] = [
         ("Broken invariants", lambda: _broken(tx, now)),
         ("News", lambda: [_row(it) for it in _news_and_halts(tx, now) if not it.passed]),
         ("Parameters that cannot be used", lambda: _unusable_parameters(tx)),
@@ -70,19 +71,11 @@ def examine(tx: Transaction, present: Callable[[], datetime]) -> list[Part]:
         ("Open alerts", lambda: overview.open_alerts(tx)),
         ("Logins that somebody altered", lambda: overview.altered_logins(tx)),
     ]
-    return [Part("Missing migrations", []), *(Part(name, _alone(tx, it)) for name, it in looks)]
+    return [Part("Missing migrations", []), *looked(tx, looks)]
 
 
 def _news_and_halts(tx: Transaction, now: datetime) -> list[Finding]:
     return [*examine_news(tx, now), *examine_halts(tx, now)]
-
-
-def _alone(tx: Transaction, look: Callable[[], list[Row]]) -> list[Row]:
-    """What a look finds; that it raised is a finding too."""
-    found = isolated_in(tx, look)
-    return (
-        [{"problem": f"not known: {what_failed(found)}"}] if isinstance(found, Exception) else found
-    )
 
 
 def _broken(tx: Transaction, now: datetime) -> list[Row]:
@@ -119,6 +112,18 @@ def _last_found(tx: Transaction, present: datetime) -> list[Row]:
         for account, comparison in comparisons.newest(tx, until=present).items()
         for it in comparison.listed
     ]
+
+
+def _names(tx: Transaction, present: datetime) -> list[str] | Exception:
+    return isolated_in(tx, lambda: accounts.compared_accounts(tx, present))
+
+
+def _differing(call: VerbCall, names: Sequence[str] | Exception, known: list[Row]) -> list[Row]:
+    """What differs from the broker's books; that it cannot be told is a row as well."""
+    found = names if isinstance(names, Exception) else isolated(lambda: _asked(call, names, known))
+    if isinstance(found, Exception):
+        return [*known, {"account": EVERYTHING, "difference": f"not known: {what_failed(found)}"}]
+    return found
 
 
 def _asked(call: VerbCall, names: Sequence[str], known: list[Row]) -> list[Row]:

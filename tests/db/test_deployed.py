@@ -79,7 +79,7 @@ def test_a_stack_that_is_not_there_is_told(stack: str, capsys: pytest.CaptureFix
     with pytest.raises(StageFailed, match="other-db-query could not be called"):
         deployed.call("other", "db_query", {"sql": "SELECT 1"})
     assert main(["query", "SELECT 1", "--stack", "other"]) == 1
-    assert "StageFailed" in capsys.readouterr().err
+    assert "ops: other-db-query could not be called" in capsys.readouterr().err
 
 
 def _answered(capsys: pytest.CaptureFixture[str]) -> Any:

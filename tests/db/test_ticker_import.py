@@ -123,7 +123,7 @@ def test_a_file_with_an_odd_line_is_refused_whole(
     before = row(urls, "AAPL")
     text = "ticker,name\nAAPL,Another\nappl3,Apple\n"
     assert main(["tickers", "import", written(environment, "mine.csv", text)]) == 1
-    assert "InvalidInput" in capsys.readouterr().err
+    assert "mine.csv, line 3: 'appl3' is not a symbol" in capsys.readouterr().err
     assert row(urls, "AAPL") == before
 
 

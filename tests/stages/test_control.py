@@ -1,13 +1,14 @@
 """The operator's hands and the kill switches: entries stop, exits never do."""
 
 import json
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from ops_local.cli import main
-from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.domain.operations.invariants import MEANINGS
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.stages import control
@@ -204,6 +205,40 @@ def test_the_doctor_misses_nothing_but_feeds_in_a_fresh_database(
     subscribe_wire(db)
     assert main(["doctor", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[BROKEN] == []
+
+
+@pytest.mark.parametrize(
+    ("table", "unknown"),
+    [
+        ("external_holdings", {"Held before the first run, left alone"}),
+        ("accounts", {"Accounts", "Overdue runs"}),
+        ("pipeline_runs", {"Last runs", "Overdue runs"}),
+        ("active_positions", {"Open positions", "Overdue runs"}),
+        ("alerts", {"Open alerts"}),
+    ],
+)
+def test_a_part_that_cannot_be_read_is_a_finding_and_the_others_are_shown(
+    bench: TradingBench,
+    admin_url: str,
+    capsys: pytest.CaptureFixture[str],
+    table: str,
+    unknown: set[str],
+) -> None:
+    variables = {"DATABASE_URL": admin_url}
+    bench.buy()
+    admin = Database(target_from_url(admin_url), application_name="tests")
+    with closing(admin), admin.transaction() as tx:
+        tx.execute(f"ALTER TABLE {table} RENAME TO gone")
+    assert main(["status", "--json"], variables) == 1
+    assert not_known(capsys) == unknown
+    assert main(["doctor", "--json"], variables) == 1
+    assert "Logins that somebody altered" not in not_known(capsys)
+
+
+def not_known(capsys: pytest.CaptureFixture[str]) -> set[str]:
+    """The titles of the parts that could not be read."""
+    found = json.loads(capsys.readouterr().out)
+    return {title for title, rows in found.items() if "not known: " in str(rows)}
 
 
 def test_the_doctor_names_the_row_and_the_command_line_halts(

@@ -264,6 +264,12 @@ def test_a_symbol_of_one_s_own_choice_is_watched_with_its_name_or_a_warning(ops:
     assert (code, done["without_name"]) == (0, ["ZZX"])
     assert watched(ops, "ZZX", "ZZY") == ["ZZX", "ZZY"]
     assert ops("tickers", "list", "Zyzzyva", "--json")[1][0]["ticker"] == "ZZY"
+    assert ops("tickers", "add", "ZZY", "--name", "Another", "--json", *WHY)[0] == 1
+    assert ops("tickers", "remove", "ZZX", "--json", *WHY)[0] == 0
+    assert ops("tickers", "remove", "ZZX", "--json", *WHY)[0] == 1
+    assert "nothing changed" in ops.told
+    assert watched(ops, "ZZX", "ZZY") == ["ZZY"]
+    assert [action for action, *_ in ops.actions()] == ["watch", "watch", "unwatch"]
 
 
 def test_a_list_of_securities_has_a_line_for_each(
@@ -273,9 +279,3 @@ def test_a_list_of_securities_has_a_line_for_each(
     assert main(["tickers", "list", "JPM", *ops.where], ops.variables) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if "JPM" in line]
     assert [line.split()[:3] for line in lines] == [["JPM", "JPMorgan", "NYSE"]]
-    assert ops("tickers", "add", "ZZY", "--name", "Another", "--json", *WHY)[0] == 1
-    assert ops("tickers", "remove", "ZZX", "--json", *WHY)[0] == 0
-    assert ops("tickers", "remove", "ZZX", "--json", *WHY)[0] == 1
-    assert "nothing changed" in ops.told
-    assert watched(ops, "ZZX", "ZZY") == ["ZZY"]
-    assert [action for action, *_ in ops.actions()] == ["watch", "watch", "unwatch"]
