@@ -196,3 +196,56 @@ def test_guarded_stock_is_never_unprotected(bench: TradingBench) -> None:
         bench.clock.advance(60)
         bench.guard()
         assert unprotected(bench) == []
+
+
+def rise(bench: TradingBench) -> None:
+    """Past two percent: 7 of the 19 are sold, and the guard is not heard of again."""
+    bench.next_minute(AAA=("102.10", "102.12"))
+    bench.guard()
+    assert bench.order("exit")["reason"] == "partial"
+
+
+def resting(bench: TradingBench) -> list[tuple[str, int]]:
+    found = bench.broker.resting_orders()
+    return sorted((it.order_type, int(it.quantity)) for it in found if it.side == "sell")
+
+
+def test_what_a_partial_exit_leaves_has_its_stop_in_the_same_tick(held: TradingBench) -> None:
+    rise(held)
+    assert resting(held) == [("limit", 7), ("stop", 12)]
+
+
+def test_a_partial_exit_that_filled_at_once_leaves_one_too(held: TradingBench) -> None:
+    held.broker.at_once["AAA"] = ("102.10", None)
+    rise(held)
+    assert resting(held) == [("stop", 12)]
+    held.next_minute(AAA=("102.10", "102.12"))
+    held.guard()
+    assert resting(held) == [("stop", 12)]
+    assert len(held.orders("stop")) == 2
+
+
+def test_a_partial_exit_that_is_priced_anew_leaves_no_minute_without_a_stop(
+    held: TradingBench,
+) -> None:
+    rise(held)
+    for _ in range(6):
+        held.next_minute(AAA=("102.10", "102.12"))
+        held.guard()
+        assert resting(held) in ([("limit", 7), ("stop", 12)], [("stop", 19)], [("stop", 12)])
+
+
+def test_the_rest_of_a_partial_exit_can_be_sold_whole(held: TradingBench) -> None:
+    rise(held)
+    held.run("UPDATE active_positions SET exit_requested = 'operator'")
+    for _ in range(2):
+        held.next_minute(AAA=("102.10", "102.12"))
+        held.guard()
+    assert resting(held) == [("limit", 19)]
+
+
+def test_a_partial_exit_that_is_refused_leaves_the_stop_for_all(held: TradingBench) -> None:
+    held.broker.fail("submit", BrokerRejected("halted"))
+    held.next_minute(AAA=("102.10", "102.12"))
+    held.guard()
+    assert resting(held) == [("stop", 19)]

@@ -140,7 +140,8 @@ class ExitOrders:
             self._tell_of_what_is_held(position, sales)
         if quote is None and any(order.purpose == "exit" for order in live):
             return None  # priced again once there is a quote
-        now, wanted = self.ctx.now(), self._to_protect(position, live, by_hand)
+        exits = [order for order in live if order.purpose == "exit"]
+        now, wanted = self.ctx.now(), self._to_protect(position, live, [*by_hand, *exits])
         stale = [order for order in live if _is_stale(order, position, wanted, now)]
         if any(order.purpose == "stop" for order in stale) and not self._may_be_sold(
             position, "stop_loss", stale
@@ -215,7 +216,19 @@ class ExitOrders:
         if unsent or status in ("rejected", "not_placed"):
             by_hand = self._blocking(position) if status == "rejected" else self._live(position)[1]
             self._place_stop(position, by_hand)
+        elif status is not None:
+            self._protect_rest(position)
         self.counts["exits_sent"] += status is not None
+
+    def _protect_rest(self, position: Position) -> None:
+        """Rest a stop for what the sale of a part leaves, in the same tick: it may be the last."""
+        with self.db.transaction() as tx:
+            current = positions.lock(tx, position.id)
+        if current is None or current.status != "open":
+            return
+        live, by_hand = self._live(current)
+        if all(order.purpose == "exit" for order in live):
+            self._place_stop(current, [*by_hand, *live])
 
     def _rest_stop(
         self, position: Position, quote: JudgedQuote | None, by_hand: Sequence[Order]
@@ -373,10 +386,14 @@ class ExitOrders:
             alerts.open_alert(tx, not_sellable(position, reason), now=self.ctx.now())
         raise BrokerUnavailable(f"{position.symbol}: {reason}")
 
-    def _place_stop(self, position: Position, by_hand: Sequence[Order]) -> Status | None:
-        """Keep a stop resting at the broker: it protects while the pipeline is down."""
+    def _place_stop(self, position: Position, others: Sequence[Order]) -> Status | None:
+        """Keep a stop resting at the broker: it protects while the pipeline is down.
+
+        Args:
+            others: Sales of shares that the stop cannot sell.
+        """
         price = _stop_of(position)
-        quantity = self._to_protect(position, (), by_hand)
+        quantity = self._to_protect(position, (), others)
         if self.gateway.broker is None or price is None or quantity <= 0:
             return None
         if position.instrument_type != "STOCK":
@@ -387,13 +404,13 @@ class ExitOrders:
         return status
 
     def _to_protect(
-        self, position: Position, live: Sequence[Order], by_hand: Sequence[Order]
+        self, position: Position, live: Sequence[Order], others: Sequence[Order]
     ) -> Decimal:
-        """The whole shares that a stop can sell: all but those under a person's own sales.
+        """The whole shares that a stop can sell: all but those under other sales.
 
         Where the broker refused a stop for all of them, it may have fewer: as many as it has.
         """
-        wanted = _not_by_hand(position, by_hand)
+        wanted = _not_sold_by(others, position)
         if not self._fell_short(position, live, wanted):
             return wanted
         try:
@@ -475,16 +492,16 @@ def _is_this_exit(order: Order, decision: Decision, now: datetime) -> bool:
 def _covers(stop: Order, position: Position) -> bool:
     """Whether a stop that the broker has sells every whole share of a position."""
     rests = stop.status not in UNSETTLED and stop.cancel_requested_at is None
-    return rests and stop.remaining >= _not_by_hand(position, ())
+    return rests and stop.remaining >= _not_sold_by((), position)
 
 
 def _sales(by_hand: Sequence[Order]) -> list[Order]:
     return [order for order in by_hand if order.side == "sell"]
 
 
-def _not_by_hand(position: Position, by_hand: Sequence[Order]) -> Decimal:
-    """The whole shares of a position that are not under a person's own sales."""
-    taken = sum((order.remaining for order in _sales(by_hand)), Decimal(0))
+def _not_sold_by(others: Sequence[Order], position: Position) -> Decimal:
+    """The whole shares of a position that are not under these orders' sales."""
+    taken = sum((order.remaining for order in _sales(others)), Decimal(0))
     return whole_units(max(position.quantity - taken, Decimal(0)), fractional=False)
 
 
