@@ -44,6 +44,7 @@ AlertKind = Literal[
     "feed_old",
     "feed_undated",
     "fill_unpriced",
+    "filled_beyond_limit",
     "halts_unread",
     "invariant_broken",
     "item_illegible",
@@ -137,6 +138,22 @@ def order_overfilled(order: Order) -> Alert:
         severity="critical",
         message=f"{order.client_order_id} filled {order.filled_qty}, ordered were {order.quantity}",
         details={"symbol": order.symbol, "filled": order.filled_qty, "ordered": order.quantity},
+    )
+
+
+def filled_beyond_limit(order: Order, price: Decimal) -> Alert:
+    """`price`: the worst that is told, of one execution or on average, USD."""
+    word = "above" if order.side == "buy" else "below"
+    return Alert(
+        kind="filled_beyond_limit",
+        scope=order.account_name,
+        subject=order.client_order_id,
+        severity="critical",
+        message=(
+            f"{order.client_order_id} {order.symbol} filled at {price}, {word} its limit of "
+            f"{order.price}: booked as it came, ask the broker"
+        ),
+        details={"symbol": order.symbol, "price": price, "limit": order.price},
     )
 
 

@@ -6,11 +6,12 @@ from decimal import Decimal
 
 from ops_pipeline.domain import exits
 from ops_pipeline.domain.ledger import OrderView
+from ops_pipeline.domain.operations.alerts import filled_beyond_limit
 from ops_pipeline.domain.orders import Order, Status
 from ops_pipeline.domain.parameters import ExitRules
 from ops_pipeline.execution.decisions import order_updates, purchases, sales
 from ops_pipeline.execution.decisions.changes import Booking, RecommendationEnd
-from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
+from ops_pipeline.execution.decisions.execution_reports import ExecutionReport, beyond_limit
 
 _NONE = Decimal(0)
 
@@ -43,6 +44,9 @@ def book(
     if before.simulated != report.simulated:
         raise EvidenceMismatch(f"{before.client_order_id} is {before.execution_mode}")
     after, raised = order_updates.updated(before, report.found, now)
+    worst = beyond_limit(before, report)
+    if worst is not None:
+        raised = (*raised, filled_beyond_limit(after, worst))
     booking = Booking(
         order=after,
         reopened=not before.live and after != before,

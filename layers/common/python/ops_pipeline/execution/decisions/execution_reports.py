@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
 from ops_pipeline.domain.operations.unbooked import why_not_of
+from ops_pipeline.domain.orders import Order
 from ops_pipeline.domain.trading_terms import Evidence
 
 _NONE = Decimal(0)
@@ -45,6 +46,23 @@ def report_of(found: BrokerOrder, fills: Sequence[BrokerFill]) -> ExecutionRepor
         value = sum((fill.quantity * fill.price for fill in own), _NONE)
         found = replace(found, filled_quantity=filled, filled_average_price=value / filled)
     return ExecutionReport(found=found, fills=own)
+
+
+def beyond_limit(order: Order, report: ExecutionReport) -> Decimal | None:
+    """The worst price that is worse than the order's limit, USD; None where all kept to it.
+
+    One execution counts by itself: the others may hide it in the average. Where executions are
+    not told yet the average counts.
+    """
+    if order.order_type != "limit" or order.price is None or report.found.filled_quantity <= 0:
+        return None
+    told = [fill.price for fill in report.fills]
+    average = report.found.filled_average_price
+    if sum((fill.quantity for fill in report.fills), _NONE) < report.found.filled_quantity:
+        told += [] if average is None else [average]
+    if order.side == "buy":
+        return max((price for price in told if price > order.price), default=None)
+    return min((price for price in told if price < order.price), default=None)
 
 
 def what_has_a_price(report: ExecutionReport) -> ExecutionReport:
