@@ -243,6 +243,7 @@ def _prepare(tx: Transaction, plan: ReplayPlan, served: FeedServer, now: datetim
     runs.abandon_owner(tx, owner=OWNER, now=now)
     watching.watch_only(tx, plan.recording.tickers)
     offered = [FeedSpec(url, source) for source, url in sorted(served.feeds.items())]
+    offered += [FeedSpec(url, kind, kind=kind) for kind, url in sorted(served.halts.items())]
     feed_setup.apply(tx, feed_setup.plan_exactly(tx, offered), now)
     first, _ = plan.bounds
     parameters.activate(tx, Parameters(), source="default", now=first)

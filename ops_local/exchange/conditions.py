@@ -6,6 +6,7 @@ any the exchange behaves as a healthy paper account does.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, TypeGuard, get_args
 
 from ops_local.exchange.words import AssetStatus
@@ -24,7 +25,7 @@ BehaviourName = Literal[
 # The values of each behaviour; the first is the default.
 BEHAVIOURS: Mapping[BehaviourName, tuple[str, ...]] = {
     "activities_order_id": ("ignored", "honoured"),
-    "stop_through_market": ("trigger", "refuse", "reject"),
+    "stop_through_market": ("refuse", "trigger", "reject"),
     "duplicate_client_order_id": ("must_be_unique", "already_exists"),
     "gtc_over_split": ("canceled", "adjusted", "left"),
 }
@@ -66,6 +67,18 @@ class AssetCondition:
     @property
     def trades(self) -> bool:
         return self.tradable and self.status == "active"
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolHalt:
+    """Trading in a symbol stands still from `halted_at` on, to `resumed_at` where that is known.
+
+    Its asset stays active and tradable: no interface of Alpaca's tells of a halt.
+    """
+
+    symbol: str
+    halted_at: datetime
+    resumed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

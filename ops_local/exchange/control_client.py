@@ -85,6 +85,10 @@ class ControlClient:
         """Set `status` (active, inactive) or `tradable` of an asset."""
         self._request("POST", "/control/assets", {"symbol": symbol, **condition})
 
+    def set_halt(self, symbol: str, *, halted: bool) -> None:
+        """Halt trading in a symbol from now on, or resume it."""
+        self._request("POST", "/control/halts", {"symbol": symbol, "halted": halted})
+
     def set_behaviour(self, name: BehaviourName, value: str) -> None:
         """Set a behaviour to one of its values (see `conditions.BEHAVIOURS`)."""
         self._request("POST", "/control/behaviours", {"name": name, "value": value})

@@ -17,6 +17,7 @@ from ops_local.exchange.session_clock import SessionClock
 from ops_local.exchange.storage.store import Store
 from ops_local.exchange.valuation import Valuation
 from ops_local.recordings import recording
+from ops_local.recordings.halts import RecordedHalt
 from ops_pipeline.domain.market import new_york_time
 
 
@@ -47,6 +48,14 @@ class Exchange:
             if self.store.now() is None:
                 self.store.set_now(new_york_time(day.day, 0))
             self._open_accounts(accounts)
+        for symbol in self.store.halted_symbols():
+            self.show_halts(symbol)
+
+    def show_halts(self, symbol: str) -> None:
+        """Let the market of a symbol stand still as the store says."""
+        halts = self.store.symbol_halts(symbol)
+        found = [RecordedHalt(symbol, it.halted_at, it.resumed_at, "switched on") for it in halts]
+        self.tape.set_halts(symbol, found)
 
     def now(self) -> datetime:
         """The exchange's current time, UTC; no other clock is read anywhere here."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from ops_local.exchange.accounts import KeyRing
@@ -11,6 +12,7 @@ from ops_local.exchange.conditions import (
     AccountCondition,
     AssetCondition,
     Behaviour,
+    SymbolHalt,
     is_behaviour,
 )
 from ops_local.exchange.refusals import ApiRefusal, bad_parameter
@@ -58,6 +60,27 @@ def set_asset(store: Store, asked: Any, symbols: frozenset[str]) -> AssetConditi
     changed = replace(store.asset_condition(symbol), **changes)
     store.save(changed)
     return changed
+
+
+def set_halt(store: Store, asked: Any, symbols: frozenset[str], now: datetime) -> str:
+    """Halt trading as `{"symbol": "AAA", "halted": true}` says, or resume it; return the symbol.
+
+    Raises:
+        ApiRefusal: no such asset, or a field is missing, unknown or malformed.
+    """
+    fields = _object(asked, {"symbol", "halted"}, "halt")
+    symbol, halted = fields.get("symbol"), fields.get("halted")
+    if symbol not in symbols or not isinstance(symbol, str):
+        raise bad_parameter(f"halt: no asset {symbol}")
+    if not isinstance(halted, bool):
+        raise bad_parameter("halt: halted is true or false")
+    standing = [it for it in store.symbol_halts(symbol) if it.resumed_at is None]
+    if halted and not standing:
+        store.save(SymbolHalt(symbol, now))
+    if not halted:
+        for halt in standing:
+            store.save(replace(halt, resumed_at=now))
+    return symbol
 
 
 def set_behaviour(store: Store, asked: Any) -> Behaviour:

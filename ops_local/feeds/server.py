@@ -3,9 +3,9 @@
 import hashlib
 import socket
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -18,11 +18,15 @@ from urllib.parse import quote, urlsplit
 
 from holidays import financial_holidays
 
+from ops_local.feeds import halt_documents
 from ops_local.feeds.documents import ATOM, RDF, RSS, Format, http_date
 from ops_local.feeds.odd_answers import ODD_ANSWERS, OddAnswer, OddAnswerName
+from ops_local.recordings.halts import RecordedHalt
 from ops_local.recordings.recording import InvalidRecording, RecordedNewsItem, Recording
 from ops_local.recordings.tables import bytes_of
+from ops_pipeline.domain.feeds.kinds import HaltFeedKind
 from ops_pipeline.domain.market import new_york_time
+from ops_pipeline.domain.market_state.trading_halts import EVERY_TICKER
 from ops_pipeline.domain.news.sites import RECORDING_HOST
 
 NEWEST = 50
@@ -58,6 +62,7 @@ class FeedServer:
     Attributes:
         feeds: URL of each feed by name, the same in every replay; fetch them by `proxy_url`.
         proxy_url: This server, as the HTTP proxy for these addresses.
+        halts: URL of each list of trading halts by kind; none without recorded halts.
         vix_url: CBOE's daily history: the previous session's row, or only the header
             if the recording has no close.
 
@@ -69,11 +74,16 @@ class FeedServer:
         pages = _feed_pages(recording)
         paths = {name: f"/feeds/{quote(name, safe='')}.xml" for name in pages}
         by_path = {paths[name]: page for name, page in pages.items()}
-        self._paths = {**paths, VIX: _VIX_PATH}
+        halts = _halt_pages(recording)
+        of_halts: dict[HaltFeedKind, str] = {kind: f"/halts/{kind}" for kind in halts}
+        self._paths: dict[str, str] = {**paths, VIX: _VIX_PATH}
+        self._paths |= {str(kind): path for kind, path in of_halts.items()}
+        by_path |= {of_halts[kind]: page for kind, page in halts.items()}
         self._server = _Server({**by_path, _VIX_PATH: _VixPage(recording)}, clock)
         root = f"http://127.0.0.1:{self._server.server_address[1]}"
         # URLs are stored with the news, so they must not contain a port that changes.
         self.feeds = {name: _ORIGIN + path for name, path in paths.items()}
+        self.halts = {kind: _ORIGIN + path for kind, path in of_halts.items()}
         self.proxy_url = root
         self.vix_url = root + _VIX_PATH
         # The poll interval is how long leaving the block may take.
@@ -137,6 +147,42 @@ def _feed_pages(recording: Recording) -> dict[str, Page]:
         name: _ItemsPage(name, items, formats.get(place, RSS), midnight)
         for place, (name, items) in enumerate(feeds.items())
     }
+
+
+def _halt_pages(recording: Recording) -> dict[HaltFeedKind, Page]:
+    if not recording.halts:
+        return {}
+    since = new_york_time(recording.day, 0)
+    # An exchange lists a halt of the whole market by ticker.
+    halts = [
+        replace(halt, ticker=ticker)
+        for halt in recording.halts
+        for ticker in (recording.tickers if halt.ticker == EVERY_TICKER else (halt.ticker,))
+    ]
+    return {
+        "nasdaq_halts": _HaltsPage(halts, halt_documents.nasdaq, "text/xml", since),
+        "nyse_halts": _HaltsPage(halts, halt_documents.nyse, "text/csv", since),
+    }
+
+
+class _HaltsPage:
+    """A list of the halts that had begun by then."""
+
+    def __init__(
+        self,
+        halts: Sequence[RecordedHalt],
+        render: Callable[[Sequence[RecordedHalt], datetime], bytes],
+        media_type: str,
+        since: datetime,
+    ) -> None:
+        self._halts, self._render = halts, render
+        self._media_type, self._since = media_type, since
+
+    def at(self, now: datetime) -> Document:
+        begun = [halt for halt in self._halts if halt.halted_at <= now]
+        moments = [it for halt in begun for it in (halt.halted_at, halt.resumed_at)]
+        changed = [self._since, *(it for it in moments if it is not None and it <= now)]
+        return Document(self._render(begun, now), self._media_type, max(changed))
 
 
 class _ItemsPage:

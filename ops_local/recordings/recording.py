@@ -5,6 +5,7 @@
     bars.csv.gz        ticker, ts, open, high, low, close, volume
     quotes.csv.gz      ticker, ts, bid, bid_size, ask, ask_size (optional)
     news.jsonl         one NewsItem a line (optional)
+    halts.csv          ticker, halted_at, resumed_at, reason (optional)
 
 `ts` is UTC and the start of a minute. A bar is final, and a quote (the last one of its
 minute) is known, only 60 s after that. Rows of one ticker ascend in `ts`. Implausible
@@ -13,12 +14,13 @@ values, such as a high below the low, are left for telemetry to reject.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
+from ops_local.recordings.halts import RecordedHalt, read_halts, write_halts
 from ops_local.recordings.tables import (
     InvalidRecording,
     iso,
@@ -76,6 +78,7 @@ class Recording:
         bars, quotes: A list, maybe empty, for every ticker, ascending in `ts`; sizes of quotes
             in shares, whatever the file counts in. No quotes at all means that none were recorded.
         news: Ascending in `available_at`.
+        halts: Ascending in `halted_at`.
     """
 
     folder: Path
@@ -87,6 +90,7 @@ class Recording:
     bars: dict[str, list[Bar]]
     quotes: dict[str, list[Quote]]
     news: list[RecordedNewsItem]
+    halts: list[RecordedHalt] = field(default_factory=list)
 
 
 def load(folder: Path) -> Recording:
@@ -99,6 +103,7 @@ def load(folder: Path) -> Recording:
     facts = _json_object(text_of(session_file), f"{session_file}")
     day, tickers = _day(facts, session_file), _tickers(facts, session_file)
     quotes_file, news_file = folder / "quotes.csv.gz", folder / "news.jsonl"
+    halts_file = folder / "halts.csv"
     quotes: dict[str, list[Quote]] = {ticker: [] for ticker in tickers}
     lot = _lot(facts, day, session_file)
     if _is_there(quotes_file):
@@ -113,6 +118,7 @@ def load(folder: Path) -> Recording:
         bars=read_bars(folder / "bars.csv.gz", day, tickers),
         quotes=quotes,
         news=_news(news_file) if _is_there(news_file) else [],
+        halts=read_halts(halts_file, tickers) if _is_there(halts_file) else [],
     )
 
 
@@ -143,6 +149,8 @@ def write(recording: Recording) -> None:
         in_order = sorted(recording.news, key=attrgetter("available_at"))
         lines = [json.dumps(asdict(item), default=iso) + "\n" for item in in_order]
         (folder / "news.jsonl").write_text("".join(lines))
+    if recording.halts:
+        write_halts(folder / "halts.csv", recording.halts)
 
 
 def _json_object(text: str, place: str) -> dict[str, object]:

@@ -146,23 +146,26 @@ def test_an_inactive_asset_is_listed_as_inactive_only(exchange: RunningExchange)
     assert (listed("active"), listed("inactive")) == (["BBB"], ["AAA"])
 
 
-def test_a_stop_through_the_market_triggers_at_once_by_default(exchange: RunningExchange) -> None:
+def test_a_stop_through_the_market_triggers_at_once_where_that_is_set(
+    exchange: RunningExchange,
+) -> None:
     own(exchange, 10)
+    exchange.set_behaviour("stop_through_market", "trigger")
     assert look(exchange, place(exchange, **SELL_STOP, stop_price="10.5"))["status"] == "filled"
 
 
 @pytest.mark.parametrize(
     ("side", "through", "fine"), [("sell", "10", "9.99"), ("buy", "10.02", "10.03")]
 )
-def test_a_stop_through_the_market_is_refused_where_that_is_set(
+def test_a_stop_through_the_market_is_refused_in_alpaca_s_words(
     exchange: RunningExchange, side: str, through: str, fine: str
 ) -> None:
     if side == "sell":
         own(exchange, 10)
-    exchange.set_behaviour("stop_through_market", "refuse")
     stop = {**SELL_STOP, "side": side}
-    status, message = placing(exchange, **stop, stop_price=through)
-    assert (status, "the market price" in message) == (422, True)
+    word = "less" if side == "sell" else "greater"
+    told = f"stop price must be {word} than current price"
+    assert placing(exchange, **stop, stop_price=through) == (422, told)
     assert look(exchange, place(exchange, **stop, stop_price=fine))["status"] == "new"
 
 
@@ -226,7 +229,7 @@ def test_conditions_and_behaviours_survive_a_restart_and_rotated_keys_do_not(
 ) -> None:
     with open_exchange(tmp_path) as exchange:
         exchange.set_account("large", status="ACCOUNT_UPDATED")
-        exchange.set_behaviour("stop_through_market", "refuse")
+        exchange.set_behaviour("stop_through_market", "reject")
         exchange.rotate_keys("large", "key-new", "secret-new")
         before = exchange.tables()
     with open_exchange(tmp_path) as again:

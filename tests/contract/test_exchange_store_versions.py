@@ -36,6 +36,7 @@ _SWITCHES = (
     "transferred_holdings",
     "account_conditions",
     "asset_conditions",
+    "symbol_halts",
     "behaviours",
     "order_faults",
     "vanished_orders",

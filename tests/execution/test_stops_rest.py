@@ -173,7 +173,7 @@ def test_a_vanished_exit_does_not_end_all_later_exits(held: TradingBench) -> Non
 
 def test_a_stop_through_the_market_is_sold_at_once(bench: TradingBench) -> None:
     hold_without_quotes(bench)
-    bench.broker.fail("submit", BrokerRejected("stop price must be below the market"))
+    bench.broker.fail("submit", BrokerRejected("stop price must be less than current price"))
     bench.guard()
     assert [order["reason"] for order in live(bench, "exit")] == ["stop_loss"]
 

@@ -56,6 +56,14 @@ def set_asset(exchange: Exchange, body: bytes) -> object:
     return {}
 
 
+def set_halt(exchange: Exchange, body: bytes) -> object:
+    """Halt or resume trading in a symbol (see `set_conditions.set_halt`)."""
+    asked = _json(body)
+    symbol = set_conditions.set_halt(exchange.store, asked, exchange.symbols(), exchange.now())
+    exchange.show_halts(symbol)
+    return {}
+
+
 def set_behaviour(exchange: Exchange, body: bytes) -> object:
     """Set a behaviour (see `set_conditions.set_behaviour`)."""
     set_conditions.set_behaviour(exchange.store, _json(body))
@@ -159,6 +167,7 @@ ROUTES = [
     Route("/control/accounts", control(set_account), methods=["POST"]),
     Route("/control/keys", control(rotate_keys), methods=["POST"]),
     Route("/control/assets", control(set_asset), methods=["POST"]),
+    Route("/control/halts", control(set_halt), methods=["POST"]),
     Route("/control/behaviours", control(set_behaviour), methods=["POST"]),
     Route("/control/orders", control(place_order), methods=["POST"]),
     Route("/control/orders/end", control(end_order), methods=["POST"]),

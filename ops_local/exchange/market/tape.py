@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from ops_local.recordings.halts import RecordedHalt
 from ops_local.recordings.recording import Recording
 from ops_pipeline.domain.market import MINUTE, Bar, Quote, Session, Trade, minute_of
 from ops_pipeline.domain.parameters import PriceRules
@@ -13,6 +14,7 @@ from ops_pipeline.domain.prices.plausibility import Evidence, judge
 # Orders do not fill against a quote that was not renewed for longer than this.
 QUOTE_STANDS = timedelta(minutes=5)
 _BOUNDS = PriceRules()
+_MOMENT = timedelta(microseconds=1)
 
 
 class Tape:
@@ -23,6 +25,8 @@ class Tape:
     """
 
     def __init__(self, recording: Recording) -> None:
+        self._halts: dict[str, list[RecordedHalt]] = {}
+        self._recorded_halts = recording.halts
         self._bars = recording.bars
         self._bar_starts = {
             ticker: [bar.ts for bar in bars] for ticker, bars in recording.bars.items()
@@ -36,28 +40,48 @@ class Tape:
         }
         self.tickers = tuple(sorted({*recording.tickers, *recording.bars, *recording.quotes}))
 
+    def set_halts(self, ticker: str, halts: list[RecordedHalt]) -> None:
+        """Halts beside those of the recording: quotes stand still and nothing trades."""
+        self._halts[ticker] = halts
+
+    def is_halted(self, ticker: str, moment: datetime) -> bool:
+        halts = self._halts.get(ticker)
+        if not halts and not self._recorded_halts:
+            return False
+        return any(it.covers(ticker, moment) for it in (*(halts or ()), *self._recorded_halts))
+
     def bars(self, ticker: str, start: datetime, end: datetime, now: datetime) -> list[Bar]:
         """The finished bars with start <= ts <= end, oldest first."""
         starts = self._bar_starts.get(ticker, [])
         first = bisect_left(starts, start)
         last = bisect_right(starts, min(end, now - MINUTE))
-        return self._bars[ticker][first:last] if first < last else []
+        found = self._bars[ticker][first:last] if first < last else []
+        if not self._halts and not self._recorded_halts:
+            return found
+        return [bar for bar in found if not self.is_halted(ticker, bar.ts)]
 
     def last_bar(self, ticker: str, now: datetime) -> Bar | None:
         """The newest finished bar."""
         known = bisect_right(self._bar_starts.get(ticker, []), now - MINUTE)
+        while known and self.is_halted(ticker, self._bars[ticker][known - 1].ts):
+            known -= 1
         return self._bars[ticker][known - 1] if known else None
 
     def last_quote(self, ticker: str, now: datetime) -> Quote | None:
         """The newest quote, however old, one-sided or crossed."""
         known = bisect_right(self._quote_times.get(ticker, []), now)
+        # One of the halt's very moment was made before it.
+        while known and self.is_halted(ticker, self._quotes[ticker][known - 1].ts - _MOMENT):
+            known -= 1
         return self._quotes[ticker][known - 1] if known else None
 
     def tradable_quote(self, ticker: str, now: datetime, session: Session) -> Quote | None:
         """The quote that orders may fill against, or None while they have to wait.
 
-        It is of this session, plausible beside the last bar, and recent enough.
+        It is of this session, plausible beside the last bar, recent enough, and not of a halt.
         """
+        if self.is_halted(ticker, now):
+            return None
         quote = self.plausible_quote(ticker, now, session)
         if quote is None or now - quote.ts > QUOTE_STANDS:
             return None
@@ -92,7 +116,8 @@ class Tape:
         A recording may hold implausible bars: a close of zero or less is skipped.
         """
         for known in range(bisect_right(self._bar_starts.get(ticker, []), now - MINUTE), 0, -1):
-            if self._bars[ticker][known - 1].close > 0:
-                return self._bars[ticker][known - 1].close
+            bar = self._bars[ticker][known - 1]
+            if bar.close > 0 and not self.is_halted(ticker, bar.ts):
+                return bar.close
         quote = self.plausible_quote(ticker, now, None)
         return None if quote is None else quote.mid

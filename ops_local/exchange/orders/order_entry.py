@@ -62,8 +62,8 @@ class OrderEntry:
         self._checks.order(order, now)
         through = self._through_the_market(order, now)
         if through == "refuse":
-            side = "below" if order.side == "sell" else "above"
-            raise unprocessable(f"stop price must be {side} the market price")
+            word = "less" if order.side == "sell" else "greater"
+            raise unprocessable(f"stop price must be {word} than current price")
         self._store.save(order)
         kinds = set(faults(order))
         self._events.mark(order, kinds, now)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from ops_local.exchange.conditions import AccountCondition, AssetCondition, Behaviour
+from ops_local.exchange.conditions import AccountCondition, AssetCondition, Behaviour, SymbolHalt
 from ops_local.exchange.faults.order_faults import OrderFault, VanishedOrder
 from ops_local.exchange.records import (
     AnnouncedAction,
@@ -34,6 +34,7 @@ Record = (
     | ClosingPrice
     | AccountCondition
     | AssetCondition
+    | SymbolHalt
     | Behaviour
     | OrderFault
     | VanishedOrder
@@ -53,6 +54,7 @@ TABLE_OF: dict[type, str] = {
     ClosingPrice: "closing_prices",
     AccountCondition: "account_conditions",
     AssetCondition: "asset_conditions",
+    SymbolHalt: "symbol_halts",
     Behaviour: "behaviours",
     OrderFault: "order_faults",
     VanishedOrder: "vanished_orders",
@@ -70,6 +72,7 @@ _KEY_OF: dict[type, str] = {
     ClosingPrice: "symbol, day",
     AccountCondition: "account_number",
     AssetCondition: "symbol",
+    SymbolHalt: "symbol, halted_at",
     Behaviour: "name",
     OrderFault: "order_id, kind",
     VanishedOrder: "order_id",

@@ -171,6 +171,13 @@ CREATE TABLE IF NOT EXISTS asset_conditions (
     tradable INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE IF NOT EXISTS symbol_halts (
+    symbol TEXT NOT NULL,
+    halted_at TEXT NOT NULL,
+    resumed_at TEXT,
+    PRIMARY KEY (symbol, halted_at)
+) STRICT;
+
 CREATE TABLE IF NOT EXISTS behaviours (
     name TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -207,6 +214,7 @@ TABLES = {
     "transferred_holdings": "account_number, symbol",
     "account_conditions": "account_number",
     "asset_conditions": "symbol",
+    "symbol_halts": "symbol, halted_at",
     "behaviours": "name",
     "order_faults": "order_id, kind",
     "vanished_orders": "order_id",

@@ -8,6 +8,7 @@ from ops_local.exchange.conditions import (
     AssetCondition,
     Behaviour,
     BehaviourName,
+    SymbolHalt,
 )
 from ops_local.exchange.faults.order_faults import OrderFault
 from ops_local.exchange.records import TransferredHolding
@@ -24,6 +25,15 @@ class SwitchStore(StoreFile):
 
     def asset_condition(self, symbol: str) -> AssetCondition:
         return self._first(AssetCondition, "symbol = ?", symbol) or AssetCondition(symbol)
+
+    def symbol_halts(self, symbol: str) -> list[SymbolHalt]:
+        """Those that were switched on, also ended ones, oldest first."""
+        return self._all(SymbolHalt, "symbol = ? ORDER BY halted_at", symbol)
+
+    def halted_symbols(self) -> list[str]:
+        """The symbols that somebody ever halted."""
+        rows = self._connection.execute("SELECT DISTINCT symbol FROM symbol_halts ORDER BY symbol")
+        return [row["symbol"] for row in rows]
 
     def behaviour(self, name: BehaviourName) -> str:
         found = self._first(Behaviour, "name = ?", name)
