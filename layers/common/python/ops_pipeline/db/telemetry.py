@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 
@@ -73,6 +73,14 @@ CROSS JOIN LATERAL (
     SELECT ts, close FROM lane_telemetry
     WHERE ticker = first.ticker AND ts < first.ts ORDER BY ts DESC LIMIT 1
 ) bar
+"""
+
+_BARS_UNTIL = """
+SELECT asked.ticker, count(bar.ts) AS bars
+FROM unnest(CAST(:tickers AS text[]), CAST(:ends AS timestamptz[])) AS asked (ticker, ts)
+JOIN lane_telemetry AS bar ON bar.ticker = asked.ticker AND bar.ts <= asked.ts
+    AND bar.ts > asked.ts - CAST(:within AS interval)
+GROUP BY asked.ticker
 """
 
 _LAST_BARS = """
@@ -146,6 +154,14 @@ def bars_before(tx: Transaction, firsts: Mapping[str, datetime]) -> dict[str, Ev
     """The close of each ticker's newest stored bar before that minute; none where it has none."""
     rows = tx.rows(_BARS_BEFORE, tickers=list(firsts), firsts=list(firsts.values()))
     return {row["symbol"]: Evidence(row["close"], row["ts"] + MINUTE, "bar") for row in rows}
+
+
+def bars_until(tx: Transaction, ends: Mapping[str, datetime], within: timedelta) -> dict[str, int]:
+    """How many bars each ticker has in that time, which ends with the start of the given one."""
+    rows = tx.rows(
+        _BARS_UNTIL, tickers=list(ends), ends=list(ends.values()), within=f"{within.seconds} s"
+    )
+    return {row["ticker"]: row["bars"] for row in rows}
 
 
 def accept(tx: Transaction, *, since: datetime, now: datetime) -> None:

@@ -24,6 +24,7 @@ class TelemetryRules:
     jump_fraction: float = 0.40
     first_fetch_hour_new_york: int = 4
     refetch_minutes: int = 5
+    silence_minutes: int = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

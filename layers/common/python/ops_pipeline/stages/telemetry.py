@@ -26,6 +26,7 @@ from ops_pipeline.execution import illegible_items
 from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.ports import Calendar, Clock, MarketData
 from ops_pipeline.stages.bar_fetching import in_slices
+from ops_pipeline.stages.market_state.silence_watch import SilenceWatch
 from ops_pipeline.stages.request import TickRequest
 
 # Together less than the function's time-out, so that what was fetched can still be stored.
@@ -41,6 +42,7 @@ class Outcome:
     `illegible` items of the vendor's lists are no bars at all; `rejected` are implausible ones,
     `doubted` those of them that are only far from the bars beside them, and may be believed yet.
     Of the requests, `failed` had no answer that could be stored, and `postponed` had no time.
+    `silent` tickers have no bar and no new quote while the rest of the feed lives.
     """
 
     tickers: int
@@ -52,6 +54,7 @@ class Outcome:
     held: int
     failed: int = 0
     postponed: int = 0
+    silent: int = 0
 
 
 def run(
@@ -96,6 +99,7 @@ def run(
     older = older_slices(unasked)
     keeper.keep_all(older[: max(0, most_requests - len(first))], ends_at)
     keeper.postponed += max(0, len(older) - max(0, most_requests - len(first)))
+    silent = _silent(keeper, tickers)
     held = keeper.finish()
     return Outcome(
         tickers=len(tickers),
@@ -107,7 +111,31 @@ def run(
         held=held,
         failed=keeper.failed,
         postponed=keeper.postponed,
+        silent=silent,
     )
+
+
+def _silent(keeper: "_Keeper", tickers: Sequence[str]) -> int:
+    """How many tickers are silent; none is while some of the minutes could not be asked for."""
+    session = keeper.session
+    if session is None or keeper.failed or keeper.postponed:
+        return 0
+    odd = {item.symbol for item in keeper.illegible}
+    watch = SilenceWatch(
+        db=keeper.db,
+        market_data=keeper.market_data,
+        session=session,
+        upto=keeper.upto,
+        after=timedelta(minutes=keeper.rules.telemetry.silence_minutes),
+        now=keeper.clock.now(),
+    )
+    found = isolated(lambda: watch.look([ticker for ticker in tickers if ticker not in odd]))
+    if isinstance(found, Exception):
+        # The bars are stored; that nobody looked is told with those that are missing.
+        keeper.failed += 1
+        keeper.first_error = f"silences not looked for: {what_failed(found)}"
+        return 0
+    return found
 
 
 @dataclass(slots=True)

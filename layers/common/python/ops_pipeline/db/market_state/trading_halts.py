@@ -66,7 +66,8 @@ ORDER BY halted_at, ticker COLLATE "C", source COLLATE "C"
 _SILENCE_BEGINS = """
 INSERT INTO trading_halts (ticker, source, reason, halted_at, seen_at, listed_at)
 VALUES (:ticker, 'silence', :reason, :halted_at, :now, :now)
-ON CONFLICT (ticker, source, halted_at) DO UPDATE SET listed_at = excluded.listed_at
+ON CONFLICT (ticker, source, halted_at) DO UPDATE SET
+    listed_at = excluded.listed_at, reason = excluded.reason
 """
 
 _SILENCE_ENDS = """
@@ -75,9 +76,8 @@ WHERE ticker = :ticker AND source = 'silence' AND resumed_at IS NULL
 """
 
 _SILENT = """
-SELECT ticker FROM trading_halts
-WHERE source = 'silence' AND resumed_at IS NULL AND unlisted_at IS NULL
-ORDER BY ticker COLLATE "C"
+SELECT ticker, max(halted_at) AS halted_at FROM trading_halts
+WHERE source = 'silence' AND resumed_at IS NULL GROUP BY ticker ORDER BY ticker COLLATE "C"
 """
 
 
@@ -182,9 +182,9 @@ def silence_ended(tx: Transaction, ticker: str, *, at: datetime) -> None:
     tx.enqueue(_SILENCE_ENDS, ticker=ticker, at=at)
 
 
-def silent_tickers(tx: Transaction) -> list[str]:
-    """The tickers of which a silence stands."""
-    return [row["ticker"] for row in tx.rows(_SILENT)]
+def silent_since(tx: Transaction) -> dict[str, datetime]:
+    """Since when each ticker is silent whose silence stands."""
+    return {row["ticker"]: row["halted_at"] for row in tx.rows(_SILENT)}
 
 
 def _row(notice: HaltNotice) -> dict[str, str | None]:

@@ -36,6 +36,8 @@ BOUNDS: Mapping[str, Bounds] = MappingProxyType(
         "telemetry.jump_fraction": (0.01, 10),
         "telemetry.first_fetch_hour_new_york": (0, 9),
         "telemetry.refetch_minutes": (1, 60),
+        # A volatility pause lasts five minutes.
+        "telemetry.silence_minutes": (3, 60),
         "features.window_bars": (20, 1000),
         "features.minimum_bars": (2, 1000),
         "features.trend_band": (0, 0.1),
