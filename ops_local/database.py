@@ -5,6 +5,7 @@ import hmac
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -142,9 +143,13 @@ def role_passwords(admin_url: str) -> dict[Role, str]:
     lock out the others. Slow on purpose, so that a weak administrator's password cannot be
     recovered from a role's.
     """
-    secret = (target_from_url(admin_url).password or "").encode()
-    key = hashlib.pbkdf2_hmac("sha256", secret, b"ops-pipeline roles", _ROUNDS)
+    key = _role_key(target_from_url(admin_url).password or "")
     return {role: hmac.new(key, role.encode(), hashlib.sha256).hexdigest() for role in Role}
+
+
+@lru_cache(maxsize=4)
+def _role_key(secret: str) -> bytes:
+    return hashlib.pbkdf2_hmac("sha256", secret.encode(), b"ops-pipeline roles", _ROUNDS)
 
 
 def ensure_database(admin_url: str, name: str, *, fresh: bool = False) -> None:

@@ -6,7 +6,6 @@ import os
 import stat
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -105,7 +104,8 @@ def _write_table(
     file: Path, columns: Sequence[str], table: Mapping[str, Sequence[Bar | Quote]]
 ) -> None:
     rows = sorted((row for rows in table.values() for row in rows), key=attrgetter("ts", "ticker"))
-    lines = [",".join(columns), *(",".join(map(_csv_field, astuple(row))) for row in rows)]
+    values = attrgetter(*columns)
+    lines = [",".join(columns), *(",".join(map(_csv_field, values(row))) for row in rows)]
     # GzipFile writes the same header on every version of Python: no file name, no time.
     with file.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
         packed.write(("\n".join(lines) + "\n").encode())
