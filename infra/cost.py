@@ -5,9 +5,10 @@ cold starts included, unless measured durations are given.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -66,7 +67,8 @@ def fargate_loop(prices: Mapping[str, Any]) -> float:
     return float(hours * (each_hour + usd["public_ipv4_hour"]))
 
 
-def starts_by_target() -> dict[str, list[datetime]]:
+@cache
+def starts_by_target() -> Mapping[str, Sequence[datetime]]:
     """When each machine and function starts in the month."""
     found: dict[str, list[datetime]] = {}
     for tick in ticks(load_schedules(), _FIRST, _FIRST + timedelta(days=_DAYS)):
@@ -164,7 +166,7 @@ def _moving(
 def _metrics(
     prices: Mapping[str, Any],
     per_run: Mapping[str, Mapping[str, int]],
-    starts: Mapping[str, list[datetime]],
+    starts: Mapping[str, Sequence[datetime]],
 ) -> float:
     """CloudWatch bills a metric for the hours in which it is written."""
     hours: dict[str, set[datetime]] = {}

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,14 +43,14 @@ def banned_names(source: str, banned: tuple[str, ...]) -> list[str]:
     A name that is banned bans what is in it: "random" bans random.shuffle. A generator
     that is given its seed is fine.
     """
-    tree = ast.parse(source)
-    imported = _imported_names(tree)
-    seeded = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args}
-    inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    annotations = {id(part) for note in _annotations(tree) for part in ast.walk(note)}
+    nodes = list(ast.walk(ast.parse(source)))
+    imported = _imported_names(nodes)
+    seeded = {id(node.func) for node in nodes if isinstance(node, ast.Call) and node.args}
+    inner = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    annotations = {id(part) for note in _annotations(nodes) for part in ast.walk(note)}
     found = []
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Name | ast.Attribute) or id(node) in inner:
+    for node in nodes:
+        if not isinstance(node, (ast.Name, ast.Attribute)) or id(node) in inner:
             continue
         name = _dotted(node, imported)
         if name is None or name in _HARMLESS or not _within(name, banned):
@@ -61,9 +61,9 @@ def banned_names(source: str, banned: tuple[str, ...]) -> list[str]:
     return found
 
 
-def _imported_names(tree: ast.Module) -> dict[str, str]:
+def _imported_names(nodes: Iterable[ast.AST]) -> dict[str, str]:
     names = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 top = alias.name.partition(".")[0]
@@ -84,8 +84,8 @@ def _dotted(node: ast.expr, imported: dict[str, str]) -> str | None:
     return None
 
 
-def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
-    for node in ast.walk(tree):
+def _annotations(nodes: Iterable[ast.AST]) -> Iterator[ast.expr]:
+    for node in nodes:
         if isinstance(node, ast.AnnAssign | ast.arg) and node.annotation is not None:
             yield node.annotation
         elif isinstance(node, ast.FunctionDef) and node.returns is not None:
@@ -109,9 +109,9 @@ def imported_modules(source: str) -> set[str]:
 
 def texts(source: str) -> Iterator[tuple[int, str]]:
     """Line and text of each string that is more than prose: docstrings are left out."""
-    tree = ast.parse(source)
-    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(ast.parse(source)))
+    prose = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
             yield node.lineno, node.value
 
