@@ -20,6 +20,8 @@ BehaviourName = Literal[
     "stop_through_market",
     "duplicate_client_order_id",
     "gtc_over_split",
+    "sip_feed",
+    "indices",
 ]
 
 # The values of each behaviour; the first is the default.
@@ -28,6 +30,8 @@ BEHAVIOURS: Mapping[BehaviourName, tuple[str, ...]] = {
     "stop_through_market": ("refuse", "trigger", "reject"),
     "duplicate_client_order_id": ("must_be_unique", "already_exists"),
     "gtc_over_split": ("canceled", "adjusted", "left"),
+    "sip_feed": ("served", "delayed"),
+    "indices": ("refused", "served"),
 }
 
 

@@ -66,6 +66,11 @@ def not_authorized_to_trade() -> ApiRefusal:
     return ApiRefusal(403, FORBIDDEN, "account is not authorized to trade")
 
 
+def not_subscribed(what: str) -> ApiRefusal:
+    """Of the market data API: the account's plan has no such data."""
+    return ApiRefusal(403, None, f"subscription does not permit querying {what}")
+
+
 def suspended_by_user() -> ApiRefusal:
     return ApiRefusal(403, FORBIDDEN, "new orders are rejected by user request")
 

@@ -19,6 +19,7 @@ from ops_local.exchange.api import (
     control_routes,
     corporate_routes,
     data_routes,
+    index_routes,
     trading_routes,
 )
 from ops_local.exchange.api.calls import json_response
@@ -47,6 +48,7 @@ def application(exchange: Exchange, *, port: int, control_token: str) -> Starlet
             *activity_routes.ROUTES,
             *calendar_routes.ROUTES,
             *data_routes.ROUTES,
+            *index_routes.ROUTES,
             *corporate_routes.ROUTES,
             *control_routes.ROUTES,
         ],

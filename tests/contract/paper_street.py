@@ -83,7 +83,7 @@ def write_market(
             tickers=tuple(tickers),
             synthetic=True,
             source="made for a test",
-            vix_previous_close=None,
+            vix_previous_close=16.7,
             bars=bars,
             quotes=quotes,
             news=[],

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,10 @@ import pytest
 
 from ops_local.exchange.conditions import BEHAVIOURS, TRADING_STATUSES
 from ops_local.exchange.launcher import ExchangeFailed, RunningExchange
+from ops_local.exchange.market.sessions import session_of
+from ops_pipeline.adapters.alpaca_indices import AlpacaVix
+from ops_pipeline.errors import FeedUnavailable
+from ops_pipeline.ports import VixReading
 from tests.contract.paper_street import (
     LARGE,
     TINY,
@@ -205,6 +210,51 @@ def test_a_repeated_id_is_refused_in_another_wording_where_that_is_set(
     assert placing(exchange, client_order_id="once") == (422, "client order id already exists")
 
 
+def test_a_free_plan_shows_what_all_venues_did_after_a_while(exchange: RunningExchange) -> None:
+    refused = (403, {"message": "subscription does not permit querying recent SIP data"})
+
+    def shown(route: str, feed: str = "sip", more: str = "") -> tuple[int, Any]:
+        return ask(exchange, "GET", f"/v2/stocks/{route}?symbols=AAA&feed={feed}{more}")
+
+    assert shown("quotes/latest")[0] == 200
+    exchange.set_behaviour("sip_feed", "delayed")
+    for route in ("quotes/latest", "trades/latest", "bars/latest", "snapshots"):
+        assert shown(route) == refused
+        assert shown(route, "iex")[0] == 200
+    assert shown("bars", more="&timeframe=1Min&end=2013-10-07T14:17:00Z") == refused
+    status, answer = shown("bars", more="&timeframe=1Min&limit=1&sort=desc")
+    assert (status, answer["bars"]["AAA"][0]["t"]) == (200, "2013-10-07T14:15:00Z")
+
+
+def test_indices_are_refused_or_the_one_before_the_day_is_served(exchange: RunningExchange) -> None:
+    def vix(more: str = "", symbols: str = "VIX") -> tuple[int, Any]:
+        return ask(exchange, "GET", f"/v1beta1/indices/values?symbols={symbols}{more}")
+
+    no_plan = {"message": "subscription does not permit querying index data"}
+    assert vix() == (403, no_plan)
+    assert ask(exchange, "GET", "/v1beta1/indices/latest/values?symbols=VIX") == (403, no_plan)
+    exchange.set_behaviour("indices", "served")
+    value = {"t": "2013-10-04T20:15:00Z", "v": 16.7}
+    assert vix() == (200, {"values": {"VIX": [value]}, "next_page_token": None})
+    assert vix(symbols="SPX,VIX")[1]["values"] == {"VIX": [value]}
+    assert vix(symbols="SPX")[1]["values"] == {}
+    assert vix(symbols="")[0] == 400
+    assert vix("&end=2013-10-04T20:14:00Z")[1]["values"] == {}
+    assert vix("&start=2013-10-04T20:16:00Z")[1]["values"] == {}
+    latest = ask(exchange, "GET", "/v1beta1/indices/latest/values?symbols=VIX")
+    assert latest == (200, {"values": {"VIX": value}})
+
+
+def test_the_pipelines_own_client_reads_the_index_there(exchange: RunningExchange) -> None:
+    index = AlpacaVix(url=exchange.url, key_id=LARGE.key_id, secret_key=LARGE.secret_key)
+    last = session_of(date(2013, 10, 4))
+    assert last is not None
+    with pytest.raises(FeedUnavailable, match="does not permit querying index data"):
+        index.readings(last)
+    exchange.set_behaviour("indices", "served")
+    assert index.readings(last) == [VixReading(last.day, 16.7)]
+
+
 def test_rotated_keys_open_another_account_and_the_old_ones_nothing(
     exchange: RunningExchange,
 ) -> None:
@@ -263,8 +313,10 @@ def test_what_can_not_be_set_is_refused(exchange: RunningExchange) -> None:
     assert account(exchange)["account_number"] == "PA-LARGE"
 
 
-def test_each_value_of_a_behaviour_stands_in_a_test_of_this_file() -> None:
-    text = Path(__file__).read_text(encoding="utf-8")
+def test_each_value_of_a_behaviour_stands_in_a_test_that_sets_it() -> None:
+    files = sorted(Path(__file__).parent.glob("test_exchange_*.py"))
+    texts = [file.read_text(encoding="utf-8") for file in files]
     for name, (_, *others) in BEHAVIOURS.items():
+        setting = [text for text in texts if f'set_behaviour("{name}", ' in text]
         for value in others:
-            assert f'"{name}", "{value}"' in text, (name, value)
+            assert any(f'"{value}"' in text for text in setting), (name, value)

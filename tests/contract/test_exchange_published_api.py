@@ -53,6 +53,8 @@ MARKET = [
     ("/v2/stocks/trades/latest?symbols=AAA,BBB", "stock_latest_trades_resp"),
     ("/v2/stocks/snapshots?symbols=AAA,BBB", "stock_snapshots_resp"),
     ("/v1beta1/news", "news_resp"),
+    ("/v1beta1/indices/values?symbols=SPX,VIX", "index_values_resp"),
+    ("/v1beta1/indices/latest/values?symbols=SPX,VIX", "index_latest_values_resp"),
 ]
 
 
@@ -80,6 +82,7 @@ def test_a_single_answer_is_as_published(exchange: RunningExchange, path: str, s
 
 @pytest.mark.parametrize(("path", "schema"), MARKET)
 def test_market_data_is_as_published(exchange: RunningExchange, path: str, schema: str) -> None:
+    exchange.set_behaviour("indices", "served")
     status, answer = ask(exchange, "GET", path)
 
     assert status == 200

@@ -2,31 +2,33 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from starlette.routing import Route
 
 from ops_local.exchange.api.calls import ApiCall, endpoint
 from ops_local.exchange.api.wire import parse_timestamp, timestamp
 from ops_local.exchange.market.sessions import session_of
-from ops_local.exchange.refusals import bad_query
+from ops_local.exchange.refusals import bad_query, not_subscribed
 from ops_pipeline.domain.market import Bar, Quote, Trade, new_york_day, new_york_time
 
 Answer = dict[str, object]
 
 _FEEDS = ("iex", "sip")
+# After which the free plan shows what all venues traded and quoted.
+_DELAY = timedelta(minutes=15)
 # A recording has no exchange codes; "V" is IEX, tape "B" regional exchanges.
 _VENUE, _TAPE = "V", "B"
 
 
 def list_bars(call: ApiCall) -> Answer:
     """One-minute bars ordered by symbol, then time, in pages of `limit` bars in total."""
-    call.one_of("feed", _FEEDS)
+    delayed = _is_delayed(call)
     call.one_of("timeframe", ("1Min", "1T"))
     call.one_of("adjustment", ("raw",))
     limit = call.whole_number("limit", default=1000, most=10_000)
     newest_first = call.one_of("sort", ("asc", "desc")) == "desc"
-    bars = _after_token(call.text("page_token", ""), _bars(call, newest_first))
+    bars = _after_token(call.text("page_token", ""), _bars(call, newest_first, delayed))
     page = bars[:limit]
     by_symbol: dict[str, list[Answer]] = {}
     for bar in page:
@@ -36,26 +38,26 @@ def list_bars(call: ApiCall) -> Answer:
 
 
 def latest_bars(call: ApiCall) -> Answer:
-    call.one_of("feed", _FEEDS)
+    _require_plan(call)
     bars = (call.exchange.tape.last_bar(symbol, call.now) for symbol in _symbols(call))
     return {"bars": {bar.ticker: _bar(bar) for bar in bars if bar is not None}}
 
 
 def latest_quotes(call: ApiCall) -> Answer:
-    call.one_of("feed", _FEEDS)
+    _require_plan(call)
     quotes = (call.exchange.tape.last_quote(symbol, call.now) for symbol in _symbols(call))
     return {"quotes": {quote.ticker: _quote(quote) for quote in quotes if quote is not None}}
 
 
 def latest_trades(call: ApiCall) -> Answer:
-    call.one_of("feed", _FEEDS)
+    _require_plan(call)
     trades = (call.exchange.tape.last_trade(symbol, call.now) for symbol in _symbols(call))
     return {"trades": {trade.ticker: _trade(trade) for trade in trades if trade is not None}}
 
 
 def snapshots(call: ApiCall) -> Answer:
     """Latest quote, minute bar and day bar; a recording has no trades and no previous day."""
-    call.one_of("feed", _FEEDS)
+    _require_plan(call)
     found = {symbol: _snapshot(call, symbol) for symbol in _symbols(call)}
     return {symbol: snapshot for symbol, snapshot in found.items() if snapshot}
 
@@ -73,14 +75,29 @@ def _symbols(call: ApiCall) -> list[str]:
     return symbols
 
 
-def _bars(call: ApiCall, newest_first: bool) -> list[Bar]:
+def _is_delayed(call: ApiCall) -> bool:
+    """Whether the account's plan has the feed only after a while."""
+    sip = call.one_of("feed", _FEEDS) == "sip"
+    return sip and call.exchange.store.behaviour("sip_feed") == "delayed"
+
+
+def _require_plan(call: ApiCall) -> None:
+    """Refuse what is of this moment where the plan shows it later."""
+    if _is_delayed(call):
+        raise not_subscribed("recent SIP data")
+
+
+def _bars(call: ApiCall, newest_first: bool, delayed: bool) -> list[Bar]:
     start = call.timestamp("start") or new_york_time(new_york_day(call.now), 0)
-    end = call.timestamp("end") or call.now
+    known = call.now - _DELAY if delayed else call.now
+    end = call.timestamp("end") or known
+    if end > known and delayed:
+        raise not_subscribed("recent SIP data")
     tape = call.exchange.tape
     return [
         bar
         for symbol in _symbols(call)
-        for bar in _in_order(tape.bars(symbol, start, end, call.now), newest_first)
+        for bar in _in_order(tape.bars(symbol, start, end, known), newest_first)
     ]
 
 

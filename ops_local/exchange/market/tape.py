@@ -22,9 +22,14 @@ class Tape:
 
     A bar becomes known when its minute is over. A recorded quote is the last one of
     its minute, so it becomes known one minute after the row's `ts` and is dated so.
+
+    Attributes:
+        vix_before: The volatility index at the close of the session before `day`, index points.
     """
 
     def __init__(self, recording: Recording) -> None:
+        self.day = recording.day
+        self.vix_before = recording.vix_previous_close
         self._halts: dict[str, list[RecordedHalt]] = {}
         self._recorded_halts = recording.halts
         self._bars = recording.bars
