@@ -336,3 +336,64 @@ def test_a_guard_that_read_the_position_before_rests_no_stop_of_the_old_shares(
         (now,) = positions.held(tx, "large")
     orders.protect_out_of_session(now)
     assert [row["price"] for row in swing.orders("stop")] == [98, 49]
+
+
+def test_a_simulated_position_is_counted_anew_by_the_announcement(bench: TradingBench) -> None:
+    bench.set_account(execution_mode="SIMULATED", broker="simulated")
+    bench.recommend()
+    bench.dispatch()
+    bench.run("UPDATE active_positions SET strategy_type = 'swing_trade', max_hold_minutes = NULL")
+    bench.clock.at = new_york_time(DAY_AFTER, 9, 25)
+    announce(bench, TWO_FOR_ONE)
+    for _ in range(2):
+        bench.guard()
+        bench.clock.advance(60)
+    assert (bench.position()["quantity"], bench.position()["stop_loss"]) == (38, 49)
+    at_open(bench, "50.20")
+    for _ in range(3):
+        bench.guard()
+        bench.next_minute()
+    assert bench.orders("exit") == []
+    assert bench.alerts() == []
+    sound(bench)
+
+
+def test_the_cash_of_a_fraction_may_be_told_days_later(swing: TradingBench) -> None:
+    announce(swing, ONE_FOR_TEN)
+    swing.broker.split("AAA", "1", "10")
+    swing.reconcile()
+    swing.clock.advance(3600)
+    swing.broker.move_cash("SPLIT", "900.00", symbol="AAA")
+    for _ in range(2):
+        swing.clock.advance(120)
+        swing.reconcile()
+    found = swing.rows("SELECT cash FROM position_adjustments ORDER BY applied_at")
+    assert [row["cash"] for row in found] == [None, 900]
+    at_open(swing, "1031.00")
+    swing.broker.at_once["AAA"] = ("1030.00", None)
+    for _ in range(4):
+        swing.guard()
+        swing.next_minute()
+    (history,) = swing.rows("SELECT * FROM position_history")
+    assert (history["verified"], history["pnl_dollars"]) == (True, 30)
+    sound(swing)
+
+
+def test_a_stop_that_the_broker_restated_and_filled_before_we_looked_is_booked(
+    swing: TradingBench,
+) -> None:
+    announce(swing, TWO_FOR_ONE)
+    swing.broker.split("AAA", "2", "1", resting="adjusted")
+    at_open(swing, "48.90")
+    swing.broker.fill(str(swing.order("stop")["client_order_id"]), "48.95")
+    for _ in range(2):
+        swing.guard()
+        swing.next_minute()
+    (history,) = swing.rows("SELECT * FROM position_history")
+    assert (history["verified"], history["quantity"]) == (True, 38)
+    assert history["pnl_dollars"] == 38 * Decimal("48.95") - 1900
+    swing.reconcile("large")
+    swing.clock.advance(120)
+    swing.reconcile("large")
+    assert swing.alerts() == []
+    sound(swing)

@@ -13,10 +13,14 @@ from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.holdings import corporate_actions, external
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.domain.accounts import Account
-from ops_pipeline.domain.corporate.adjustments import has_restated_terms
+from ops_pipeline.domain.corporate.adjustments import (
+    by_announcement,
+    due,
+    has_restated_terms,
+)
 from ops_pipeline.domain.exits import Closing, Position
 from ops_pipeline.domain.ledger import OrderView
-from ops_pipeline.domain.market import new_york_day
+from ops_pipeline.domain.market import minute_of, new_york_day
 from ops_pipeline.domain.operations.alerts import ENDED_WITH_THE_POSITION, AlertKey
 from ops_pipeline.domain.orders import Order, Status, other_terms
 from ops_pipeline.domain.parameters import ExitRules
@@ -27,6 +31,7 @@ from ops_pipeline.execution.decisions import booking as decisions
 from ops_pipeline.execution.decisions.changes import Booking, PositionEvent, RecommendationEnd
 from ops_pipeline.execution.decisions.execution_reports import ExecutionReport, what_has_a_price
 from ops_pipeline.execution.decisions.sales import closing_of
+from ops_pipeline.execution.holdings import adjusting
 
 _NONE = Decimal(0)
 
@@ -64,12 +69,18 @@ def _has_restated_terms(
     if order.position_id is None:
         return False
     first, last = new_york_day(order.decided_at), new_york_day(now)
-    return has_restated_terms(
-        order,
-        report.found,
-        corporate_actions.of_position(tx, order.position_id),
-        corporate_actions.in_force(tx, [order.symbol], first=first, last=last),
-    )
+    known = corporate_actions.of_position(tx, order.position_id)
+    announced = corporate_actions.in_force(tx, [order.symbol], first=first, last=last)
+    if not has_restated_terms(order, report.found, known, announced):
+        return False
+    position = positions.lock(tx, order.position_id)
+    if report.found.filled_quantity and position is not None and position.status != "closed":
+        # What it sold are shares as they are now.
+        actions = due(announced, position, known, today=last)
+        if actions and all(it.is_understood for it in actions):
+            steps = by_announcement(actions, position, now=now, whole=True)
+            adjusting.book(tx, steps, tick=minute_of(now), now=now)
+    return True
 
 
 def _priced(

@@ -40,6 +40,7 @@ from ops_pipeline.execution import (
 from ops_pipeline.execution import recovery as recoveries
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.exit_orders import ExitOrders
+from ops_pipeline.execution.holdings import corporate_actions as adjust_for_actions
 from ops_pipeline.execution.holdings import first_look
 from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.execution.market_reader import MarketReader
@@ -142,11 +143,19 @@ def _may_be_decided(position: Position, held_back: Container[str]) -> bool:
     return asked or position.symbol not in held_back
 
 
+def _count_anew(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> list[str]:
+    """Where no broker counts the shares; an account that has one is the reconciler's to adjust."""
+    if gateway.broker is not None:
+        return []
+    return adjust_for_actions.settle_simulated(ctx, db)
+
+
 def _before_serving(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> list[str]:
     """Steps that come before the positions; whatever one raises, these are served."""
     steps: dict[str, Callable[[], list[str]]] = {
         "what was held before is not known": lambda: first_look.take(ctx, db, gateway.broker),
         "ledger not compared": lambda: ledger_comparison.compare_if_in_doubt(ctx, db, gateway),
+        "corporate actions not counted": lambda: _count_anew(ctx, db, gateway),
         "closes not carried out": lambda: _carry_out_closes(ctx, db, gateway),
     }
     failures = []

@@ -225,6 +225,80 @@ def _terms(action: CorporateAction) -> Terms:
     )
 
 
+def by_announcement(
+    actions: Sequence[CorporateAction], position: Position, *, now: datetime, whole: bool = False
+) -> tuple[Application, ...]:
+    """Adjust a position for what is due and understood, where no broker's positions can be asked.
+
+    Args:
+        whole: What is over whole shares is paid out, in cash that is not told.
+    """
+    done: list[Application] = []
+    for action in actions:
+        terms = _terms(action)
+        held = position.quantity * terms.ratio
+        if action.kind == "cash_merger":
+            held = _NONE
+        elif whole:
+            held = held.to_integral_value(ROUND_FLOOR)
+        step = applied(terms, position, held, (), action_id=action.action_id, now=now)
+        if action.kind == "cash_merger":
+            paid = (terms.cash or _NONE) * position.quantity
+            step = replace(step, adjustment=replace(step.adjustment, cash=paid))
+        done.append(step)
+        position = step.position
+    return tuple(done)
+
+
+def awaited(known: Sequence[Adjustment]) -> Adjustment | None:
+    """An adjustment of which the cash for a fraction of a share is not told yet."""
+    return next((it for it in known if it.fraction and not _is_told(it, known)), None)
+
+
+def cash_is_told(known: Sequence[Adjustment]) -> bool:
+    """Whether all that adjustments paid is known, some of it perhaps by a later row."""
+    return all(_is_told(it, known) for it in known)
+
+
+def _is_told(it: Adjustment, known: Sequence[Adjustment]) -> bool:
+    later = (
+        other
+        for other in known
+        if other.activity_id is not None and other.ratio == _ONE and other.cash
+    )
+    same = any(other.kind == it.kind and other.effective_on == it.effective_on for other in later)
+    return it.cash is not None or bool(it.fraction and same)
+
+
+def paid_later(
+    position: Position,
+    known: Sequence[Adjustment],
+    activities: Sequence[BrokerCashActivity],
+    *,
+    now: datetime,
+) -> Application | None:
+    """The adjustment that tells what was paid for an earlier one's fraction of a share."""
+    earlier = awaited(known)
+    if earlier is None:
+        return None
+    terms = Terms(
+        kind=earlier.kind,
+        symbol=earlier.symbol,
+        new_symbol=earlier.new_symbol,
+        old_rate=_ONE,
+        new_rate=_ONE,
+        cash=None,
+        effective_on=earlier.effective_on,
+    )
+    paid = _paid(activities, terms)
+    if not paid:
+        return None
+    told = replace(terms, symbol=position.symbol, new_symbol=None)
+    later = applied(told, position, position.quantity, (), activity_id=paid[0].activity_id, now=now)
+    cash = sum((it.amount for it in paid), _NONE)
+    return replace(later, adjustment=replace(later.adjustment, cash=cash))
+
+
 def judge_activity(
     activity: BrokerCashActivity,
     position: Position,
@@ -295,7 +369,7 @@ def has_restated_terms(
 ) -> bool:
     """Whether the broker has changed the terms of a resting order for a corporate action.
 
-    By what is booked, or, while the order has filled nothing, by what is only announced.
+    By what is booked, or by what is announced: the broker's new terms confirm it.
 
     Args:
         known: What was done to the order's position.
@@ -310,7 +384,7 @@ def has_restated_terms(
         due = [it for it in announced if it.effective_on > day and it.is_understood]
         symbols = {it.symbol_after for it in due}
         steps = [it.ratio for it in due]
-    if not steps or (not booked and found.filled_quantity):
+    if not steps:
         return False
     ratio = math.prod(steps, start=_ONE)
     same = (order.side, order.broker_order_id or found.broker_order_id) == (

@@ -20,7 +20,9 @@ def updated(before: Order, found: BrokerOrder, now: datetime) -> tuple[Order, tu
         if found.filled_quantity <= before.filled_qty:
             return before, tuple(raised)
     after = _with_report(before, found, status or "partially_filled", now)
-    if after.filled_qty > after.quantity:
+    # A broker that restated the order for a corporate action told so in its quantity.
+    restated = _NONE if after.purpose == "adopted" else found.quantity
+    if after.filled_qty > max(after.quantity, restated):
         raised.append(alerts.order_overfilled(after))
     return after, tuple(raised)
 

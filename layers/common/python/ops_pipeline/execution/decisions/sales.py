@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from ops_pipeline.domain import exits
 from ops_pipeline.domain.broker import BrokerFill
-from ops_pipeline.domain.corporate.adjustments import Adjustment
+from ops_pipeline.domain.corporate.adjustments import Adjustment, cash_is_told
 from ops_pipeline.domain.exits import Closing, Position
 from ops_pipeline.domain.ledger import OrderView, Sale
 from ops_pipeline.domain.operations import alerts
@@ -169,7 +169,7 @@ def closing_of(
     for it in adjustments:
         quantity -= it.units_elsewhere
         value += it.cash or _NONE
-    if any(it.cash is None for it in adjustments):
+    if not cash_is_told(adjustments):
         quantity = _NONE
     result = exits.result(position, quantity, value)
     closed = replace(exits.closing(position, reason), quantity=_NONE, status="closed")

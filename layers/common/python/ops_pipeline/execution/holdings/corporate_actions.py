@@ -11,10 +11,11 @@ from datetime import date
 from decimal import Decimal
 from functools import partial
 
-from ops_pipeline.db import positions
+from ops_pipeline.db import facts, positions
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.holdings import corporate_actions as rows
 from ops_pipeline.db.operations import alerts
+from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.broker import BrokerPosition
 from ops_pipeline.domain.corporate import adjustments
 from ops_pipeline.domain.corporate.actions import CorporateAction
@@ -25,6 +26,7 @@ from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.operations.alerts import AlertKey, corporate_action_pending
 from ops_pipeline.execution import settlement
 from ops_pipeline.execution.context import AccountContext
+from ops_pipeline.execution.holdings import adjusting
 from ops_pipeline.execution.holdings.statement import BrokerStatement
 from ops_pipeline.execution.isolation import isolated_in, what_failed
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN
@@ -115,6 +117,8 @@ class _One:
             return
         actions = _due(self.tx, current, new_york_day(now))
         outcome = self._outcome(current, actions)
+        if not actions and outcome == ():
+            outcome = self._paid_later(current)
         if isinstance(outcome, Pending):
             if self._holds_back(current, actions):
                 self.hold_back(current, outcome.reason, actions)
@@ -167,6 +171,14 @@ class _One:
             )
         )
 
+    def _paid_later(self, position: Position) -> tuple[Application, ...]:
+        """The cash of an earlier fraction of a share, once the broker has booked it."""
+        known = rows.of_position(self.tx, position.id)
+        paid = adjustments.paid_later(
+            position, known, self.statement.activities, now=self.ctx.now()
+        )
+        return () if paid is None else (paid,)
+
     def _unless_taken(
         self, position: Position, outcome: tuple[Application, ...] | Pending
     ) -> tuple[Application, ...] | Pending:
@@ -184,44 +196,62 @@ class _One:
         return differs or any(action.restates for action in actions)
 
     def _apply(self, position: Position, done: Sequence[Application]) -> None:
-        now = self.ctx.now()
-        for step in done:
-            rows.add(self.tx, step.adjustment, tick=self.ctx.tick)
-            positions.add_event(
-                self.tx,
-                position_id=position.id,
-                account=self.ctx.name,
-                kind="adjusted",
-                details=_details(step),
-                now=now,
-            )
-        after = done[-1].position
-        if after.quantity == 0:
-            ended = replace(after, symbol=position.symbol, ticker=position.ticker)
-            settlement.close_adjusted(self.tx, ended, now=now)
-        else:
-            rows.restate(self.tx, after, now=now)
+        after = adjusting.book(self.tx, done, tick=self.ctx.tick, now=self.ctx.now())
+        if not after.quantity:
+            _end(self.tx, self.ctx, position, after)
         self.settled.counts["adjusted"] += 1
-        self.ctx.journal.happened(
-            "position_adjusted",
-            account=self.ctx.name,
-            symbol=position.symbol,
-            to=after.symbol,
-            quantity=str(after.quantity),
-        )
+        _note(self.ctx, position, after)
 
 
-def _details(step: Application) -> dict[str, object]:
-    it = step.adjustment
-    return {
-        "adjustment": it.id,
-        "kind": it.kind,
-        "symbol": it.new_symbol or it.symbol,
-        "quantity_before": it.quantity_before,
-        "quantity_after": it.quantity_after,
-        "entry_price": step.position.entry_price,
-        "stop_loss": step.position.stop_loss,
-    }
+def _end(tx: Transaction, ctx: AccountContext, position: Position, after: Position) -> None:
+    ended = replace(after, symbol=position.symbol, ticker=position.ticker)
+    settlement.close_adjusted(tx, ended, now=ctx.now())
+
+
+def _note(ctx: AccountContext, position: Position, after: Position) -> None:
+    ctx.journal.happened(
+        "position_adjusted",
+        account=ctx.name,
+        symbol=position.symbol,
+        to=after.symbol,
+        quantity=str(after.quantity),
+    )
+
+
+def settle_simulated(ctx: AccountContext, db: UnitsOfWork) -> list[str]:
+    """Adjust the positions of a SIMULATED account, which no broker has: by what is announced.
+
+    Returns what could not be adjusted, by position.
+    """
+    failures = []
+    with db.transaction() as tx:
+        facts.lock_account(tx, ctx.name)
+        for position in positions.held(tx, ctx.name):
+            if position.instrument_type != "STOCK":
+                continue
+            done = isolated_in(tx, partial(_simulated, tx, ctx, position), passing=STOPS_THE_RUN)
+            if isinstance(done, Exception):
+                failures.append(f"{position.symbol}: not adjusted: {what_failed(done)}")
+    return failures
+
+
+def _simulated(tx: Transaction, ctx: AccountContext, held: Position) -> None:
+    position, now = positions.lock(tx, held.id), ctx.now()
+    if position is None or position.status == "closed":
+        return
+    actions = _due(tx, position, new_york_day(now))
+    unclear = next((it for it in actions if not it.is_understood), None)
+    if unclear is not None:
+        alert = corporate_action_pending(ctx.name, position.symbol, str(unclear))
+        alerts.open_alert(tx, alert, now=now)
+    if unclear is not None or not actions:
+        return
+    after = adjusting.book(
+        tx, adjustments.by_announcement(actions, position, now=now), tick=ctx.tick, now=now
+    )
+    if not after.quantity:
+        _end(tx, ctx, position, after)
+    _note(ctx, position, after)
 
 
 def wants_activities(
@@ -229,12 +259,14 @@ def wants_activities(
 ) -> bool:
     """Whether the broker's activities may say something about what is held.
 
-    That is while an action is due, and where a position has another number of shares.
+    That is while an action is due or its cash is not told, and where shares differ in number.
     """
     today = new_york_day(ctx.now())
     there = {it.symbol: it.quantity for it in theirs}
     return any(
-        there.get(it.symbol) != it.quantity or _due(tx, it, today)
+        there.get(it.symbol) != it.quantity
+        or _due(tx, it, today)
+        or adjustments.awaited(rows.of_position(tx, it.id)) is not None
         for it in positions.held(tx, ctx.name)
         if it.instrument_type == "STOCK"
     )
