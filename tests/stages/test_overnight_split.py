@@ -397,3 +397,68 @@ def test_a_stop_that_the_broker_restated_and_filled_before_we_looked_is_booked(
     swing.reconcile("large")
     assert swing.alerts() == []
     sound(swing)
+
+
+def test_a_cancel_that_is_not_confirmed_leaves_one_stop_and_says_so(swing: TradingBench) -> None:
+    """Never two live, and none only beside a critical alert."""
+    announce(swing, TWO_FOR_ONE)
+    swing.broker.split("AAA", "2", "1", resting="left")
+    swing.reconcile()
+    swing.broker.cancels_pend = True
+    before_open(swing)
+    assert len(swing.orders("stop")) == 1
+    assert "exit_blocked" in swing.alerts()
+    swing.broker.cancels_pend = False
+    swing.broker.end(str(swing.order("stop")["client_order_id"]), "canceled")
+    swing.guard()
+    assert [(row["price"], row["status"]) for row in swing.orders("stop")] == [
+        (98, "canceled"),
+        (49, "accepted"),
+    ]
+    at_open(swing, "50.20")
+    swing.guard()
+    sound(swing)
+
+
+def test_a_guard_that_dies_between_cancel_and_stop_is_made_good_by_the_next(
+    swing: TradingBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announce(swing, TWO_FOR_ONE)
+    swing.broker.split("AAA", "2", "1", resting="left")
+    swing.reconcile()
+    swing.clock.at = new_york_time(DAY_AFTER, 9, 25)
+
+    def dies(*_: Any, **__: Any) -> Any:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ExitOrders, "_place_stop", dies)
+        with pytest.raises(Killed):
+            swing.guard()
+    assert [row["status"] for row in swing.orders("stop")] == ["canceled"]
+    swing.clock.advance(60)
+    swing.guard()
+    live = [it for it in swing.broker.orders.values() if it.status == "working"]
+    assert [(str(it.stop_price), str(it.quantity)) for it in live] == [("49.00", "38")]
+
+
+def test_a_split_that_is_told_in_the_session_rearms_the_stop_in_the_next_minutes(
+    swing: TradingBench,
+) -> None:
+    swing.broker.split("AAA", "2", "1", resting="left")
+    swing.reconcile()
+    at_open(swing, "50.20")
+    swing.guard()
+    assert swing.orders("exit") == []
+    announce(swing, TWO_FOR_ONE)
+    swing.next_minute()
+    swing.reconcile("large")
+    for _ in range(2):
+        swing.next_minute()
+        swing.guard()
+    live = [it for it in swing.broker.orders.values() if it.status == "working"]
+    assert [(str(it.stop_price), str(it.quantity)) for it in live] == [("49.00", "38")]
+    assert swing.orders("exit") == []
+    swing.reconcile("large")
+    assert (swing.alerts(), halt(swing)) == ([], None)
+    sound(swing)

@@ -188,3 +188,12 @@ def test_a_simulated_account_has_no_broker_to_compare_with(bench: TradingBench) 
     bench.set_account(execution_mode="SIMULATED")
     assert reconcile(bench).accounts == 1
     assert not bench.broker.calls
+
+
+def test_one_share_less_at_the_same_price_is_no_split(bench: TradingBench) -> None:
+    bench.buy()
+    bench.broker.hold("AAA", "18", "100.00")
+    reconcile(bench)
+    assert bench.alerts() == ["position_quantity_differs"]
+    assert reconcile(bench).repaired == 1
+    assert bench.rows("SELECT 1 FROM corporate_action_holds") == []

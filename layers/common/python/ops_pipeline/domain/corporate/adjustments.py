@@ -31,7 +31,7 @@ _PRICE = Decimal("0.0001")
 # The broker rounds its average price, and may round what a share cost.
 _COST_WITHIN = Decimal("0.01")
 _NO_TIME = timedelta(0)
-# Fewer or more shares by less than this are no split that anybody announces.
+# A change of numbers or prices by less than this is no split that anybody announces.
 _LEAST_CHANGE = Decimal("0.02")
 
 
@@ -342,13 +342,15 @@ def is_split_like(position: Position, held: Decimal, price: Decimal) -> bool:
     """
     if position.quantity <= 0 or held <= 0 or position.instrument_type != "STOCK":
         return False
-    change = abs(held / position.quantity - 1)
+    change, shift = held / position.quantity - 1, price / position.entry_price - 1
+    if min(abs(change), abs(shift)) < _LEAST_CHANGE or (change > 0) == (shift > 0):
+        return False
     ours = position.quantity * position.entry_price
     cost = held * price
     # What is over whole shares is paid out: at most one share's cost is missing.
     least = ours - price
     within = ours * _COST_WITHIN
-    return change >= _LEAST_CHANGE and least - within <= cost <= ours + within
+    return least - within <= cost <= ours + within
 
 
 def is_restated(before: Position, now: Position) -> bool:

@@ -1,0 +1,224 @@
+"""What an action does to a position: other shares at the same cost, all of it or none."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ops_pipeline.domain.broker import BrokerCashActivity, BrokerPosition
+from ops_pipeline.domain.corporate import adjustments
+from ops_pipeline.domain.corporate.actions import ActionKind, CorporateAction, price_factor
+from ops_pipeline.domain.corporate.adjustments import Adjustment, Application, Pending
+from ops_pipeline.domain.exits import Position
+
+DAY = date(2026, 2, 5)
+NOW = datetime(2026, 2, 5, 13, 30, tzinfo=UTC)
+POSITION = Position(
+    id=UUID(int=7),
+    execution_id=None,
+    account_name="large",
+    execution_mode="ALPACA_PAPER",
+    broker="alpaca",
+    ticker="AAA",
+    symbol="AAA",
+    instrument_type="STOCK",
+    strategy_type="swing_trade",
+    quantity=Decimal(19),
+    opened_quantity=Decimal(19),
+    multiplier=1,
+    entry_price=Decimal(100),
+    entry_time=NOW - timedelta(days=1),
+    stop_loss=Decimal(98),
+    take_profit=Decimal(103),
+    initial_risk=Decimal(2),
+    max_hold_minutes=None,
+    peak_price=Decimal(101),
+    trough_price=Decimal(99),
+    trailing_armed=False,
+    lifecycle_state="initial",
+    status="open",
+    close_reason=None,
+    exit_requested=None,
+    current_price=Decimal("100.5"),
+    priced_at=NOW - timedelta(days=1),
+)
+SPLIT = CorporateAction(
+    action_id="a1",
+    kind="forward_split",
+    symbol="AAA",
+    new_symbol=None,
+    old_rate=Decimal(1),
+    new_rate=Decimal(2),
+    cash=None,
+    effective_on=DAY,
+    process_on=DAY,
+    payable_on=None,
+    reason=None,
+    content="{}",
+)
+PLAIN = replace(SPLIT, old_rate=None, new_rate=None)
+
+
+def there(quantity: str, price: str = "50", symbol: str = "AAA") -> dict[str, BrokerPosition]:
+    held = Decimal(quantity)
+    return {symbol: BrokerPosition(symbol, held, held, Decimal(price))}
+
+
+def one(outcome: tuple[Application, ...] | Pending) -> Application:
+    assert not isinstance(outcome, Pending), outcome.reason
+    (found,) = outcome
+    return found
+
+
+def test_all_prices_and_numbers_are_of_the_new_shares() -> None:
+    after = one(adjustments.judge([SPLIT], POSITION, there("38"), (), now=NOW)).position
+    assert after.quantity == after.opened_quantity == 38
+    assert (after.entry_price, after.stop_loss) == (Decimal(50), Decimal(49))
+    assert (after.take_profit, after.initial_risk) == (Decimal("51.5"), Decimal(1))
+    assert (after.peak_price, after.trough_price) == (Decimal("50.5"), Decimal("49.5"))
+    assert after.current_price == Decimal("50.25")
+
+
+@given(
+    quantity=st.integers(1, 100_000),
+    price=st.decimals("0.01", "5000", places=2),
+    old=st.integers(1, 50),
+    new=st.integers(1, 50),
+    sold=st.integers(0, 99),
+)
+def test_whatever_the_ratio_the_cost_stays_and_the_units_add_up(
+    quantity: int, price: Decimal, old: int, new: int, sold: int
+) -> None:
+    left = max(quantity - sold, 1)
+    before = replace(
+        POSITION,
+        quantity=Decimal(left),
+        opened_quantity=Decimal(quantity),
+        entry_price=price,
+        stop_loss=None,
+    )
+    action = replace(SPLIT, old_rate=Decimal(old), new_rate=Decimal(new))
+    (step,) = adjustments.by_announcement([action], before, now=NOW, whole=True)
+    it, after = step.adjustment, step.position
+    cost = after.opened_quantity * after.entry_price
+    assert abs(cost - quantity * price) < Decimal("0.000001")
+    in_all_sold = quantity - left
+    assert after.opened_quantity - in_all_sold + it.units_elsewhere == after.quantity
+    exact = Decimal(left) * new / old
+    assert after.quantity + it.fraction == pytest.approx(exact, abs=Decimal("0.00000001"))
+    assert (it.cash is None) == bool(it.fraction)
+
+
+@pytest.mark.parametrize(
+    ("held", "fits"), [("1.9", True), ("1", True), ("2", False), ("19", False), ("0", False)]
+)
+def test_a_broker_holds_all_of_it_or_the_whole_shares(held: str, *, fits: bool) -> None:
+    action = replace(SPLIT, kind="reverse_split", old_rate=Decimal(10), new_rate=Decimal(1))
+    outcome = adjustments.judge([action], POSITION, there(held, "1000"), (), now=NOW)
+    assert isinstance(outcome, tuple) is fits
+
+
+@pytest.mark.parametrize(
+    ("held", "price", "like"),
+    [
+        ("38", "50", True),
+        ("1", "1900", True),
+        ("1", "1000", True),
+        ("18", "100", False),
+        ("18", "99", False),
+        ("20", "101", False),
+        ("19", "100", False),
+        ("38", "100", False),
+        ("12", "100", False),
+        ("19.2", "98.96", False),
+        ("0", "0", False),
+        ("-38", "50", False),
+    ],
+)
+def test_shares_that_cost_the_same_in_all_are_as_after_a_split(
+    held: str, price: str, *, like: bool
+) -> None:
+    assert adjustments.is_split_like(POSITION, Decimal(held), Decimal(price)) is like
+
+
+def test_nothing_is_due_twice_early_or_to_who_bought_later() -> None:
+    def due(*actions: CorporateAction, position: Position = POSITION) -> list[str]:
+        found = adjustments.due(actions, position, (), today=DAY)
+        return [it.action_id for it in found]
+
+    later = replace(SPLIT, action_id="a2", effective_on=DAY + timedelta(days=1))
+    other = replace(SPLIT, action_id="a3", symbol="BBB")
+    assert due(SPLIT, later, other, replace(SPLIT, action_id="a9")) == ["a1"]
+    assert due(SPLIT, position=replace(POSITION, entry_time=NOW)) == []
+    renamed = replace(PLAIN, action_id="a0", kind="name_change", new_symbol="CCC")
+    paid = replace(PLAIN, action_id="a7", kind="cash_dividend", cash=Decimal(1))
+    assert due(renamed, SPLIT, paid) == ["a7", "a1", "a0"]
+    special = replace(paid, action_id="a8", cash=Decimal(2))
+    assert due(paid, special) == ["a7", "a8"]
+
+
+def test_a_chain_of_a_day_is_judged_by_its_end() -> None:
+    renamed = replace(PLAIN, action_id="a0", kind="name_change", new_symbol="CCC")
+    outcome = adjustments.judge([SPLIT, renamed], POSITION, there("38", symbol="CCC"), (), now=NOW)
+    assert isinstance(outcome, tuple)
+    assert [it.position.symbol for it in outcome] == ["AAA", "CCC"]
+    split_only = adjustments.judge([SPLIT, renamed], POSITION, there("38"), (), now=NOW)
+    assert isinstance(split_only, Pending)
+
+
+@pytest.mark.parametrize("kind", ["unit_split", "redemption", "partial_call", "unknown"])
+def test_what_is_not_understood_decides_nothing(kind: ActionKind) -> None:
+    action = replace(PLAIN, kind=kind)
+    assert isinstance(adjustments.judge([action], POSITION, there("19"), (), now=NOW), Pending)
+    assert not action.restates
+    assert action.refuses_entries_on(DAY)
+    assert not action.refuses_entries_on(DAY + timedelta(days=6))
+    assert not action.refuses_entries_on(DAY - timedelta(days=2))
+    assert not SPLIT.refuses_entries_on(DAY)
+    assert replace(SPLIT, reason="odd").refuses_entries_on(DAY)
+
+
+def test_prices_of_two_days_are_told_in_the_shares_of_the_later() -> None:
+    reverse = replace(
+        SPLIT,
+        action_id="a2",
+        old_rate=Decimal(10),
+        new_rate=Decimal(1),
+        effective_on=DAY + timedelta(days=3),
+    )
+    known = [SPLIT, reverse, replace(SPLIT, symbol="BBB"), replace(SPLIT, reason="odd")]
+
+    def factor(since: int, until: int) -> Decimal:
+        first, last = DAY + timedelta(days=since), DAY + timedelta(days=until)
+        return price_factor(known, "AAA", since=first, until=last)
+
+    assert (factor(-1, 0), factor(0, 1), factor(-1, 3), factor(-9, -1)) == (
+        Decimal("0.5"),
+        Decimal(1),
+        Decimal(5),
+        Decimal(1),
+    )
+
+
+def test_what_was_paid_later_counts_once() -> None:
+    (step,) = adjustments.by_announcement(
+        [replace(SPLIT, old_rate=Decimal(10), new_rate=Decimal(1), kind="reverse_split")],
+        POSITION,
+        now=NOW,
+        whole=True,
+    )
+    known: list[Adjustment] = [step.adjustment]
+    assert not adjustments.cash_is_told(known)
+    paid = BrokerCashActivity("c1", "corporate", "SPLIT", Decimal(900), NOW, "AAA")
+    later = adjustments.paid_later(step.position, known, [paid], now=NOW)
+    assert later is not None
+    assert later.adjustment.cash == 900
+    assert later.adjustment.units_elsewhere == 0
+    assert later.position == step.position
+    known.append(later.adjustment)
+    assert adjustments.cash_is_told(known)
+    assert adjustments.paid_later(step.position, known, [paid], now=NOW) is None
