@@ -22,7 +22,7 @@ def lambda_handler(request: control.Request, runtime: Runtime) -> dict[str, Any]
             done = runtime.checks.run(request.check_subject(), request.account)
         case "check_order":
             done = runtime.order_check.run(request.order_check_command())
-        case "feeds" | "tickers" | "adopt_holding":
+        case "feeds" | "tickers" | "events" | "adopt_holding":
             done = request.set_up(db=runtime.database, clock=runtime.clock)
         case _:
             done = control.run(request.command(), db=runtime.database, clock=runtime.clock)

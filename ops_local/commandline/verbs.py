@@ -30,6 +30,7 @@ class Verb:
 
 GROUPS = {
     "accounts": "list, add, switch and bind accounts, and change their limits",
+    "events": "import, remove and list dates that entries may keep away from",
     "feeds": "list, add, pause, remove or try news feeds",
     "model": "build or verify a model folder",
     "tickers": "import, find and choose securities",
@@ -94,6 +95,14 @@ VERBS = (
         "tickers:REJECT",
         reaches=_HERE_OR_STACK,
     ),
+    Verb("events import", "add the dates of a CSV file", "events:IMPORT", reaches=_HERE_OR_STACK),
+    Verb(
+        "events remove",
+        "take off the dates of a CSV file",
+        "events:REMOVE",
+        reaches=_HERE_OR_STACK,
+    ),
+    Verb("events list", "dates to come", "events:LIST", reaches=_HERE_OR_STACK),
     Verb("feeds list", "feeds and what their servers said", "feeds:LIST", reaches=_HERE_OR_STACK),
     Verb("feeds add", "add a feed, or those to begin with", "feeds:ADD", reaches=_HERE_OR_STACK),
     Verb(

@@ -16,6 +16,7 @@ from ops_pipeline.domain.gates import AccountLimits, GateFacts, Idea, Verdict
 from ops_pipeline.domain.ledger import Holdings, LedgerView
 from ops_pipeline.domain.legible import IllegibleItem, ItemKind
 from ops_pipeline.domain.market import Quote, Quotes, new_york_time
+from ops_pipeline.domain.market_state.event_dates import EventDate
 from ops_pipeline.domain.market_state.trading_halts import TradingHalt
 from ops_pipeline.domain.orders import Order
 from ops_pipeline.domain.parameters import Parameters
@@ -63,6 +64,7 @@ HALT = TradingHalt(
     resumed_at=NOON - timedelta(hours=1),
     listed_at=NOON,
 )
+EVENT = EventDate("AAA", "earnings", NOON + timedelta(hours=5), "a calendar")
 LEDGER = LedgerView(
     account=ACCOUNT,
     holdings=Holdings(
@@ -88,6 +90,7 @@ LEDGER = LedgerView(
     left_alone=frozenset({"OLD"}),
     closing=(),
     trading_halts=(HALT,),
+    events=(EVENT,),
 )
 BROKER_ACCOUNT = BrokerAccount(
     account_number="PA-large",
@@ -222,6 +225,7 @@ def test_each_fact_comes_from_where_it_is_known() -> None:
         tier=LARGE_TIER,
         active=True,
         trading_halts=(HALT,),
+        events=(EVENT,),
         tradable=True,
         closing=(),
         halts={},

@@ -279,3 +279,17 @@ def test_a_list_of_securities_has_a_line_for_each(
     assert main(["tickers", "list", "JPM", *ops.where], ops.variables) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if "JPM" in line]
     assert [line.split()[:3] for line in lines] == [["JPM", "JPMorgan", "NYSE"]]
+
+
+def test_dates_of_events_are_imported_listed_and_removed(ops: Verbs, tmp_path: Path) -> None:
+    file = tmp_path / "dates.csv"
+    file.write_text("ticker,kind,at,source\naaa,earnings,2099-02-04T21:05:00Z,a calendar\n")
+    assert ops("events", "import", str(file), *WHY) == (0, {"changed": 1, "events": 1})
+    assert ops("events", "import", str(file), *WHY)[0] == 1
+    code, listed = ops("events", "list", "aaa", "--json")
+    assert (code, [(row["ticker"], row["kind"]) for row in listed]) == (0, [("AAA", "earnings")])
+    assert ops("events", "remove", str(file), *WHY)[0] == 0
+    assert ops("events", "list", "--json")[1] == []
+    assert ops.actions() == [
+        (action, "ann", "our list") for action in ("events_add", "events_remove")
+    ]

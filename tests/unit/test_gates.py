@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ops_pipeline.domain import gates
 from ops_pipeline.domain.gates import AccountLimits, GateFacts, Idea, Verdict
 from ops_pipeline.domain.market import Quote, new_york_time
+from ops_pipeline.domain.market_state.event_dates import EVENT_KINDS, EventDate
 from ops_pipeline.domain.market_state.trading_halts import TradingHalt
 from ops_pipeline.domain.parameters import GateRules, Parameters
 from ops_pipeline.domain.prices.plausibility import Doubt
@@ -44,6 +45,7 @@ CALM = GateFacts(
     tier=LARGE,
     active=True,
     trading_halts=(),
+    events=(),
     tradable=True,
     closing=(),
     halts={},
@@ -139,6 +141,39 @@ def test_a_halt_refuses_while_it_holds_and_until_it_has_cooled(
     assert halt_verdict(replace(HALT, **changes)).passed is passes
 
 
+EARNINGS = EventDate("AAA", "earnings", NOON, "a calendar")
+AROUND = replace(RULES, earnings_before_minutes=60, earnings_after_minutes=30)
+
+
+def blackout(event: EventDate, rules: GateRules = AROUND) -> Verdict:
+    return gates.assess_entry(facts(events=(event,)), rules)["event_blackout"]
+
+
+def test_events_refuse_nothing_unless_somebody_says_how_long() -> None:
+    assert blackout(EARNINGS, RULES).passed
+
+
+@pytest.mark.parametrize(
+    ("minutes", "passes"), [(61, True), (60, False), (0, False), (-30, False), (-31, True)]
+)
+def test_around_an_event_of_its_kind_an_entry_is_refused(minutes: int, passes: bool) -> None:
+    event = replace(EARNINGS, at=NOON + timedelta(minutes=minutes))
+    found = blackout(event)
+    assert found.passed is passes
+    assert passes or (found.observed, "earnings of AAA" in found.reason) == (event.facts, True)
+
+
+def test_each_kind_has_minutes_of_its_own() -> None:
+    for kind in EVENT_KINDS:
+        event = EventDate("*", kind, NOON + timedelta(minutes=10), "a calendar")
+        assert blackout(event).passed is (kind != "earnings")
+        name = "other_event" if kind == "other" else kind
+        before = {f"{name}_before_minutes": 10}
+        after = {f"{name}_after_minutes": 10}
+        assert not blackout(event, replace(RULES, **before)).passed
+        assert blackout(event, replace(RULES, **after)).passed
+
+
 def test_what_the_broker_does_not_trade_is_not_entered_nor_what_it_does_not_know() -> None:
     assert verdict("trading_halt", tradable=False).reason == "AAA is not tradable at the broker"
     assert verdict("trading_halt", tradable=None).reason.endswith("unknown: refused")
@@ -148,7 +183,7 @@ def test_what_the_broker_does_not_trade_is_not_entered_nor_what_it_does_not_know
 def test_a_calm_idea_passes_every_gate() -> None:
     verdicts = gates.assess_entry(CALM, RULES)
     assert gates.refused(verdicts) == []
-    assert len(verdicts) == 26
+    assert len(verdicts) == 27
 
 
 def test_before_the_first_minutes_are_over_no_run_of_the_guard_is_due() -> None:
@@ -732,6 +767,7 @@ def test_the_gates_are_named_and_evaluated_in_this_order() -> None:
         "account_active",
         "trading_state",
         "trading_halt",
+        "event_blackout",
         "closing_requested",
         "corporate_action_pending",
         "daily_loss",

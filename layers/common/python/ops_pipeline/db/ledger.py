@@ -14,7 +14,7 @@ from ops_pipeline.db.facts import HELD, PNL
 from ops_pipeline.db.holdings.corporate_actions import UNSETTLED
 from ops_pipeline.db.holdings.external import HELD as EXTERNAL
 from ops_pipeline.db.holdings.external import LOOKED_AT
-from ops_pipeline.db.market_state import trading_halts
+from ops_pipeline.db.market_state import event_dates, trading_halts
 from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.ledger import Holdings, LedgerView, costs_by_symbol
 from ops_pipeline.domain.market import new_york_day, new_york_time
@@ -48,7 +48,7 @@ SELECT h.*, c.of_account, t.of_ticker, t.last_exit, pnl.pnl, e.entries_in_ticker
        AND tick >= CAST(:day_start AS timestamptz)) AS guard_ran_at,
     (SELECT coalesce(max(attempt), 0) FROM orders
      WHERE recommendation_id = :recommendation_id) AS attempts,
-    ({trading_halts.OF_TICKER}) AS trading_halts,
+    ({trading_halts.OF_TICKER}) AS trading_halts, ({event_dates.OF_TICKER}) AS events,
     ({CLOSING}) AS closing, ({UNSETTLED}) AS corporate, ({LOOKED_AT}) AS looked_at,
     (SELECT coalesce(array_agg(symbol), '{{}}') FROM ({EXTERNAL}) AS x) AS external,
     (SELECT coalesce(array_agg(symbol), '{{}}') FROM active_positions AS p
@@ -89,6 +89,7 @@ class LedgerQuery:
         listed_at: When the broker was asked for its lists, by our clock.
         sold: client_order_ids of sales with a fill in those lists.
         halts_since: Halts that ended before that do not count any more.
+        events: The first and the last moment of events to read.
         results: The most closed trades to return, of the account and of the ticker.
     """
 
@@ -99,6 +100,7 @@ class LedgerQuery:
     listed_at: datetime
     sold: Collection[str]
     halts_since: datetime
+    events: tuple[datetime, datetime]
     results: int
 
 
@@ -118,6 +120,8 @@ def read(tx: Transaction, query: LedgerQuery) -> LedgerView:
         since=account.streak_counted_from,
         limit=query.results,
         halts_since=query.halts_since,
+        events_from=query.events[0],
+        events_until=query.events[1],
     )
     assert row is not None  # noqa: S101 - aggregates always give a row
     return LedgerView(
@@ -140,6 +144,7 @@ def read(tx: Transaction, query: LedgerQuery) -> LedgerView:
         left_alone=None if row["looked_at"] is None else frozenset(row["external"]),
         closing=tuple(row["closing"]),
         trading_halts=trading_halts.of_json(row["trading_halts"]),
+        events=event_dates.of_json(row["events"]),
         corporate=tuple(row["corporate"]),
     )
 

@@ -48,6 +48,7 @@ VERSIONS = (
     "0056_know_which_minutes_were_asked_for",
     "0057_adjust_for_corporate_actions",
     "0058_keep_alerts_on_corporate_actions",
+    "0059_keep_event_dates",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from ops_pipeline.domain.market import Quote, Session
+from ops_pipeline.domain.market_state.event_dates import EventDate, near
 from ops_pipeline.domain.market_state.trading_halts import TradingHalt
 from ops_pipeline.domain.parameters import GateRules, Tier
 from ops_pipeline.domain.prices.plausibility import Doubt
@@ -69,6 +70,7 @@ class GateFacts:
         guard_ran_at: Tick of the account's newest succeeded run of the position manager today;
             None if there is none.
         trading_halts: Of the ticker and of the whole market, those that hold or just ended.
+        events: Of the ticker and of the whole market, those that may be near enough.
         tradable: Whether the broker takes orders in the symbol; None is unknown.
         quote_doubt: Why the quote is not believed; None where it is, or where there is none.
         exposure: Entry cost open and in flight.
@@ -85,6 +87,7 @@ class GateFacts:
     tier: Tier | None
     active: bool
     trading_halts: tuple[TradingHalt, ...]
+    events: tuple[EventDate, ...]
     tradable: bool | None
     closing: tuple[str, ...]
     halts: dict[str, str]
@@ -198,6 +201,17 @@ def trading_halt(facts: GateFacts, rules: GateRules) -> Verdict:
             reason = f"Under {rules.halt_cooling_minutes} minutes after: {halt.told}"
             return Verdict(False, reason, halt.facts, rules.halt_cooling_minutes)
     return Verdict(True, "No halt is known", "no halt", "no halt")
+
+
+@register("event_blackout")
+def event_blackout(facts: GateFacts, rules: GateRules) -> Verdict:
+    """Refuses around dates that an operator imported; by default nothing."""
+    found = near(facts.events, rules, facts.now)
+    if found:
+        event = found[0]
+        reason = f"Near {event.kind} of {event.ticker}, {event.at.isoformat()} ({event.source})"
+        return Verdict(False, reason, event.facts, "no event near")
+    return Verdict(True, "No event near", "no event near", "no event near")
 
 
 @register("closing_requested")

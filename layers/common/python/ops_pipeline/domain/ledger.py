@@ -13,6 +13,7 @@ from decimal import Decimal
 from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.corporate.adjustments import Adjustment
 from ops_pipeline.domain.exits import Position
+from ops_pipeline.domain.market_state.event_dates import EventDate
 from ops_pipeline.domain.market_state.trading_halts import TradingHalt
 from ops_pipeline.domain.orders import Order
 from ops_pipeline.domain.trading_terms import Strategy
@@ -82,6 +83,7 @@ class LedgerView:
             and are still open, except those of which a listed sale is not booked yet.
         left_alone: Symbols that the account held before its first run; None: not known yet.
         trading_halts: Of the ticker and of the whole market: those that stand or ended lately.
+        events: Of the ticker and of the whole market, within what the query asked for.
         closing: Who asked to close the ticker or everything, and why; until it is done.
         corporate: What of corporate actions is not settled in the ticker, or may end it.
     """
@@ -105,6 +107,7 @@ class LedgerView:
     left_alone: frozenset[str] | None
     closing: tuple[str, ...]
     trading_halts: tuple[TradingHalt, ...]
+    events: tuple[EventDate, ...]
     corporate: tuple[str, ...] = ()
 
     def without(self, entry: Order) -> "LedgerView":

@@ -120,6 +120,14 @@ class GateRules:
     quiet_before_close_s: int = 15
     guard_silence_s: int = 300
     halt_cooling_minutes: int = 5
+    earnings_before_minutes: int = 0
+    earnings_after_minutes: int = 0
+    fomc_before_minutes: int = 0
+    fomc_after_minutes: int = 0
+    cpi_before_minutes: int = 0
+    cpi_after_minutes: int = 0
+    other_event_before_minutes: int = 0
+    other_event_after_minutes: int = 0
     entries_per_ticker: int = 2
     cooldown_minutes: int = 15
     ticker_losing_streak: int = 3

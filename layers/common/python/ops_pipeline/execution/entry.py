@@ -13,6 +13,7 @@ from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.ledger import LedgerQuery
 from ops_pipeline.domain import gates
 from ops_pipeline.domain.ledger import LedgerView
+from ops_pipeline.domain.market_state.event_dates import looked_at
 from ops_pipeline.domain.orders import Order
 from ops_pipeline.domain.recommendations import Recommendation
 from ops_pipeline.domain.snapshots import MarketSnapshot
@@ -84,6 +85,7 @@ def _ledger(
         listed_at=lists.at if lists else now,
         sold=lists.sold if lists else frozenset(),
         halts_since=now - timedelta(minutes=ctx.rules.gates.halt_cooling_minutes),
+        events=looked_at(ctx.rules.gates, now),
         results=ctx.rules.sizing.kelly_window_trades,
     )
     return ledger.read(tx, query)

@@ -23,10 +23,11 @@ from ops_pipeline.errors import InvalidInput
 from ops_pipeline.execution import closing
 from ops_pipeline.ports import Clock
 from ops_pipeline.stages.account_binding import BindCommand
-from ops_pipeline.stages.operating import feed_setup, watching
+from ops_pipeline.stages.operating import event_setup, feed_setup, watching
 from ops_pipeline.stages.operating.account_setup import AccountAction, AccountCommand
 from ops_pipeline.stages.operating.checks import Subject
 from ops_pipeline.stages.operating.deployment_setup import ApplyCommand
+from ops_pipeline.stages.operating.event_setup import RequestedEvents
 from ops_pipeline.stages.operating.feed_setup import RequestedFeeds
 from ops_pipeline.stages.operating.holding_adoption import (
     HoldingAdoption,
@@ -39,7 +40,15 @@ from ops_pipeline.stages.rebuilding import RebuildCommand
 
 Action = Literal["halt", "resume", "close"]
 SetupAction = Literal[
-    "bind", "rebuild", "check", "check_order", "adopt_holding", "apply", "feeds", "tickers"
+    "bind",
+    "rebuild",
+    "check",
+    "check_order",
+    "adopt_holding",
+    "apply",
+    "feeds",
+    "tickers",
+    "events",
 ]
 
 _WHO = ("operator", "reason")
@@ -90,7 +99,7 @@ class Request(BaseModel):
 
     action: Action | SetupAction | AccountAction = Field(
         description="halt, resume, close, bind, rebuild, check, check_order, apply, feeds, tickers,"
-        " adopt_holding, or a change of an account."
+        " events, adopt_holding, or a change of an account."
     )
     operator: str = Field(min_length=1, max_length=100, description="Who asks.")
     reason: str = Field(min_length=1, max_length=500, description="Why; it is kept.")
@@ -125,6 +134,9 @@ class Request(BaseModel):
         default=None, description="For tickers: what is watched, and what is not."
     )
 
+    events: RequestedEvents | None = Field(
+        default=None, description="For events: which dates are added or removed."
+    )
     symbol: str | None = Field(default=None, max_length=200, description="For adopt_holding.")
     use: HoldingUse | None = Field(
         default=None, description="For adopt_holding: day_trade, swing or left_alone."
@@ -132,7 +144,7 @@ class Request(BaseModel):
 
     @model_validator(mode="after")
     def _says_what_changes(self) -> Self:
-        for name in ("feeds", "tickers"):
+        for name in ("feeds", "tickers", "events"):
             if (self.action == name) != (getattr(self, name) is not None):
                 raise ValueError(f"{name}: for the action {name}, and only for that")
         return self
@@ -198,7 +210,11 @@ class Request(BaseModel):
             return watching.run(
                 self.tickers.command(self.operator, self.reason), db=db, clock=clock
             )
-        raise InvalidInput("feeds, tickers: say what changes")
+        if self.events is not None:
+            return event_setup.run(
+                self.events.command(self.operator, self.reason), db=db, clock=clock
+            )
+        raise InvalidInput("feeds, tickers, events: say what changes")
 
     def holding_command(self) -> HoldingCommand:
         """What becomes of what was there before the first run.

@@ -71,6 +71,8 @@ OperatorAction = Literal[
     "check_order",
     "check_order_ended",
     "close",
+    "events_add",
+    "events_remove",
     "feeds_add",
     "feeds_contact",
     "feeds_pause",

@@ -24,6 +24,8 @@ _SLIPPAGE: Bounds = (0, 0.05)
 _RATIO: Bounds = (0, 100)
 _SESSION_MINUTES: Bounds = (0, 390)
 _AGE_S: Bounds = (1, 3600)
+# A week: longer is a decision about the ticker.
+_EVENT_MINUTES: Bounds = (0, 10_080)
 _COUNT: Bounds = (1, 1000)
 
 BOUNDS: Mapping[str, Bounds] = MappingProxyType(
@@ -118,6 +120,14 @@ BOUNDS: Mapping[str, Bounds] = MappingProxyType(
         "gates.quiet_before_close_s": (0, 3600),
         "gates.guard_silence_s": (60, 3600),
         "gates.halt_cooling_minutes": (1, 120),
+        "gates.earnings_before_minutes": _EVENT_MINUTES,
+        "gates.earnings_after_minutes": _EVENT_MINUTES,
+        "gates.fomc_before_minutes": _EVENT_MINUTES,
+        "gates.fomc_after_minutes": _EVENT_MINUTES,
+        "gates.cpi_before_minutes": _EVENT_MINUTES,
+        "gates.cpi_after_minutes": _EVENT_MINUTES,
+        "gates.other_event_before_minutes": _EVENT_MINUTES,
+        "gates.other_event_after_minutes": _EVENT_MINUTES,
         "gates.entries_per_ticker": _COUNT,
         "gates.cooldown_minutes": (0, 1440),
         "gates.ticker_losing_streak": _COUNT,

@@ -67,6 +67,7 @@ def _facts(
         tier=None,
         active=ledger.account.active,
         trading_halts=ledger.trading_halts,
+        events=ledger.events,
         tradable=ledger.account.simulated or snapshot.tradable.get(recommendation.ticker),
         closing=ledger.closing,
         corporate=ledger.corporate,
