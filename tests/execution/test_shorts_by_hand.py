@@ -127,3 +127,16 @@ def test_a_sale_from_nothing_that_goes_on_sells_what_was_bought_since(
     minutes(bench, 1)
     assert open_positions(bench) == at_the_broker(bench) == [14]
     assert breaches(bench) == []
+
+
+def test_a_position_where_the_broker_is_short_is_given_up(held: TradingBench) -> None:
+    """A person's sales took all of it and more, and no list of orders tells of them."""
+    held.broker.end(str(held.order("stop")["client_order_id"]), "canceled")
+    held.broker.hold("AAA", "-6", "100")
+    minutes(held, 16)
+    assert open_positions(held) == []
+    assert "position_unknown_to_us" in held.alerts()
+    sent = len(held.broker.submitted)
+    minutes(held, 3)
+    assert len(held.broker.submitted) == sent
+    assert breaches(held) == []

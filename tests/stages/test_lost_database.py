@@ -16,7 +16,7 @@ from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.driver.wire import COMMIT, PipelinedSession
 from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.broker import OrderRequest
-from ops_pipeline.domain.legible import IllegibleItem
+from ops_pipeline.domain.legible import IllegibleItem, Listing
 from ops_pipeline.errors import BrokerUnavailable, OpsError
 from tests.conftest import TEMPLATE
 from tests.execution.odd_items import odd
@@ -363,6 +363,28 @@ def test_a_stop_that_filled_in_part_is_booked_once(empty: TradingBench) -> None:
     assert held(empty) == at_broker(empty)
     with empty.db.transaction() as tx:
         assert invariants.check(tx, now=empty.clock.now()) == []
+
+
+def test_a_stop_that_filled_some_minutes_ago_is_booked_though_its_entry_is_not_listed(
+    empty: TradingBench,
+) -> None:
+    """Its position is adopted with what it sold, since that is booked after it."""
+    broker = empty.broker
+    entry, stop = (it for it in broker.orders.values() if it.symbol == "AAA")
+    broker.fill(stop.client_order_id, "98.00", "7")
+    for _ in range(2):
+        empty.next_minute()
+    listed = broker.orders_since
+    broker.orders_since = (  # type: ignore[method-assign]
+        lambda since: Listing([it for it in listed(since) if it != entry])
+    )
+    rebuild(empty)
+    broker.orders_since = listed  # type: ignore[method-assign]
+    assert held(empty)["AAA"] == at_broker(empty)["AAA"] == 12
+    for _ in range(6):
+        empty.next_minute()
+        empty.guard()
+    assert held(empty)["AAA"] == 12
 
 
 def test_an_order_of_another_deployment_or_by_hand_is_not_ours(empty: TradingBench) -> None:

@@ -185,12 +185,17 @@ class _Reconciliation:
         halting = {*self.statement.illegible_positions, *self.statement.illegible_orders}
         return [f"Not legible at the broker: {it}" for it in found if it in halting]
 
-    def adopt_orders(self, external: Sequence[BrokerOrder]) -> list[Break]:
+    def adopt_orders(
+        self, external: Sequence[BrokerOrder], *, may_be_shown: bool = True
+    ) -> list[Break]:
         """Give each external order a row and book its fills; returns the breaks that remain.
 
         Oldest first, so that a buy is booked before the sale of it. An external order that may
         still fill stays a break: it is not ours to decide on. One of ours, by its id, was lost
         with its row: it gets its row back.
+
+        Args:
+            may_be_shown: Whether positions may show their fills already.
         """
         fills: defaultdict[str, list[BrokerFill]] = defaultdict(list)
         for fill in self.statement.fills:
@@ -201,17 +206,20 @@ class _Reconciliation:
             self.counts["differences"] += 1
             if self.ctx.own_order(found.client_order_id) is None:
                 self._alert(difference)
-            if self._alone(
-                difference, partial(self._adopt_order, found, fills[found.broker_order_id])
-            ):
+            its = fills[found.broker_order_id]
+            adopt = partial(self._adopt_order, found, its, may_be_shown=may_be_shown)
+            if self._alone(difference, adopt):
                 self.counts["adopted"] += 1
             else:
                 unsettled.append(difference)
         return unsettled
 
     def adopt_resting_sales(self, resting: Sequence[BrokerOrder]) -> list[Break]:
-        """Give resting sales of ours their rows: a stop protects its position as before."""
-        unsettled = self.adopt_orders(resting)
+        """Give resting sales of ours their rows: a stop protects its position as before.
+
+        The positions were settled as if these had filled nothing yet.
+        """
+        unsettled = self.adopt_orders(resting, may_be_shown=False)
         for found in resting:
             order = orders.find(self.tx, found.client_order_id)
             held = positions.find_open(self.tx, self.ctx.name, found.symbol)
@@ -308,13 +316,15 @@ class _Reconciliation:
         """Whether an illegible order may be one in the symbol that still fills."""
         return any(it.may_be_of(symbol) for it in self.statement.illegible_orders)
 
-    def _adopt_order(self, found: BrokerOrder, fills: Sequence[BrokerFill]) -> bool:
+    def _adopt_order(
+        self, found: BrokerOrder, fills: Sequence[BrokerFill], *, may_be_shown: bool
+    ) -> bool:
         if orders.find(self.tx, found.client_order_id) is not None:
             return False
         row = self._row_of(found)
         if row is None:
             return False
-        external_orders.store(self.tx, self.gateway, row, found, fills)
+        external_orders.store(self.tx, self.gateway, row, found, fills, may_be_shown=may_be_shown)
         return True
 
     def _row_of(self, found: BrokerOrder) -> Order | None:
@@ -378,6 +388,8 @@ class _Reconciliation:
         is_agreed = reconciliation.is_agreed(difference, earlier, self.ctx.now())
         more = theirs is not None and (held is None or theirs.quantity > held.quantity)
         if theirs and not reconciliation.is_adoptable(theirs):
+            if held is not None and theirs.quantity < 0 and is_agreed:
+                self._give_up(held)  # what is left of the break is the short
             return False
         if more and difference.subject in self.before.guarded and not self.in_doubt:
             # A purchase has an order, which is booked by now; a split has none.

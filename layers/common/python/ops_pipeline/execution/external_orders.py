@@ -22,15 +22,21 @@ def store(
     row: Order,
     found: BrokerOrder,
     fills: Sequence[BrokerFill],
+    *,
+    may_be_shown: bool = True,
 ) -> None:
     """Store a row for an order at the broker that had none, and book its fills.
 
     A fill that contradicts the order is not booked on it.
+
+    Args:
+        may_be_shown: Whether a position may show its fills already, being taken from the
+            broker's list.
     """
     ctx = gateway.ctx
     orders.insert(tx, row)
     report = ExecutionReport(found=found, fills=own_fills(found, fills))
-    gateway.settle_in(tx, row.client_order_id, report)
+    gateway.settle_in(tx, row.client_order_id, report, may_be_shown=may_be_shown)
     ctx.journal.happened("order_adopted", account=ctx.name, order=row.client_order_id)
 
 

@@ -148,8 +148,15 @@ class OrderGateway:
         with self.db.transaction() as tx:
             return self.settle_in(tx, order.client_order_id, report)
 
-    def settle_in(self, tx: Transaction, client_order_id: str, report: ExecutionReport) -> Order:
-        """As `settle`, within a transaction."""
+    def settle_in(
+        self,
+        tx: Transaction,
+        client_order_id: str,
+        report: ExecutionReport,
+        *,
+        may_be_shown: bool = True,
+    ) -> Order:
+        """As `settle`, within a transaction; see `settlement.settle` for the arguments."""
         return settlement.settle(
             tx,
             client_order_id,
@@ -157,6 +164,7 @@ class OrderGateway:
             account=self.ctx.account,
             rules=self.ctx.rules.exits,
             now=self.ctx.now(),
+            may_be_shown=may_be_shown,
         )
 
     def close(self, order: Order, status: Status, reason: str) -> Status:

@@ -44,10 +44,15 @@ def settle(
     account: Account,
     rules: ExitRules,
     now: datetime,
+    may_be_shown: bool = True,
 ) -> Order:
     """Update one order and all that depends on it from a report; returns the order.
 
     A report on an order of other terms than ours is not booked: it is kept, and alerted.
+
+    Args:
+        may_be_shown: Whether a position may show its fills already, being taken from the
+            broker's list.
     """
     facts.lock_account(tx, account.account_name)
     order = orders.lock(tx, client_order_id)
@@ -57,6 +62,8 @@ def settle(
         return order
     report = _priced(tx, order, report, now)
     view = _view(tx, order, report if decisions.grows(order, report) else None)
+    if not may_be_shown:
+        view = replace(view, contained_in=None)
     booking = decisions.book(view, report, rules=rules, now=now)
     _save(tx, booking, account, now)
     return booking.order
