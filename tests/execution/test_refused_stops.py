@@ -116,6 +116,30 @@ def test_the_alert_on_a_refused_exit_stays_though_the_stop_rests_again(held: Tra
     assert "sale_not_executed" in held.alerts()
 
 
+def test_the_alert_on_a_blocked_exit_ends_once_no_exit_is_due(held: TradingBench) -> None:
+    """The price was under the stop while the symbol could not be traded; the stop rests on."""
+    held.broker.untradable.add("AAA")
+    held.market.trade("AAA", "97.50")
+    held.next_minute(AAA=("97.48", "97.50"))
+    held.guard()
+    assert "exit_blocked" in held.alerts()
+    held.broker.untradable.clear()
+    held.market.trades.clear()
+    for _ in range(2):
+        held.next_minute(AAA=("99.98", "100.00"))
+        held.guard()
+    assert resting(held) == [19]
+    assert held.alerts() == []
+
+
+def test_the_alert_on_a_persons_order_stays_while_it_rests(held: TradingBench) -> None:
+    held.broker.end(str(held.order("stop")["client_order_id"]), "canceled")
+    held.broker.place_by_hand("theirs", "AAA", "sell", "5", order_type="limit", price="120")
+    minutes(held, 6)
+    assert resting(held) == [5, 14]
+    assert "exit_blocked" in held.alerts()
+
+
 def test_a_refusal_for_another_reason_is_tried_whole_again(held: TradingBench) -> None:
     held.broker.end(str(held.order("stop")["client_order_id"]), "canceled")
     refuse(held, 2)

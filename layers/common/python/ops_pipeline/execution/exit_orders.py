@@ -46,7 +46,7 @@ from ops_pipeline.ports import Broker
 
 # A marketable order that has not filled by the next tick is behind the market.
 _REPRICE_AFTER = timedelta(seconds=55)
-_REFUSALS: tuple[PositionAlert, ...] = ("sale_not_executed", "nothing_to_sell")
+_NOT_SOLD: tuple[PositionAlert, ...] = ("exit_blocked", "nothing_to_sell", "sale_not_executed")
 # A cancel is confirmed at once, or the order may be stuck between its two states.
 _CONFIRMED_WITHIN = timedelta(minutes=2)
 
@@ -154,17 +154,18 @@ class ExitOrders:
         return None
 
     def _note_protected(self, position: Position) -> None:
-        """End the alerts on refused sales once nothing is to be sold and a stop rests for all.
+        """End the alerts on sales that could not be made: none is due, and a stop rests for all.
 
-        Left open they would stand for the position when nothing protects it later.
+        Left open they would stand for the position when nothing protects it later. One that
+        names a person's order stays while that rests.
         """
+        live, by_hand = self._live(position)
+        if by_hand or not any(_covers(order, position) for order in live):
+            return
         with self.db.transaction() as tx:
-            live = orders.live_in_symbol(tx, self.ctx.name, position.symbol)
-            stops = [order for order in live if order.purpose == "stop"]
-            if any(_covers(stop, position) for stop in stops):
-                for kind in _REFUSALS:
-                    key = AlertKey(kind, self.ctx.name, position.symbol)
-                    alerts.resolve_alert(tx, key, now=self.ctx.now())
+            for kind in _NOT_SOLD:
+                key = AlertKey(kind, self.ctx.name, position.symbol)
+                alerts.resolve_alert(tx, key, now=self.ctx.now())
 
     def protect_out_of_session(self, position: Position) -> None:
         """Rest a stop for what has none: it is there when trading goes on.
@@ -489,10 +490,10 @@ def _is_this_exit(order: Order, decision: Decision, now: datetime) -> bool:
     )
 
 
-def _covers(stop: Order, position: Position) -> bool:
-    """Whether a stop that the broker has sells every whole share of a position."""
-    rests = stop.status not in UNSETTLED and stop.cancel_requested_at is None
-    return rests and stop.remaining >= _not_sold_by((), position)
+def _covers(order: Order, position: Position) -> bool:
+    """Whether it is a stop that the broker has, and sells every whole share of a position."""
+    rests = order.status not in UNSETTLED and order.cancel_requested_at is None
+    return order.purpose == "stop" and rests and order.remaining >= _not_sold_by((), position)
 
 
 def _sales(by_hand: Sequence[Order]) -> list[Order]:
