@@ -49,6 +49,7 @@ VERSIONS = (
     "0057_adjust_for_corporate_actions",
     "0058_keep_alerts_on_corporate_actions",
     "0059_keep_event_dates",
+    "0060_keep_alerts_on_halts",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"
