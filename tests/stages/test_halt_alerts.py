@@ -79,8 +79,9 @@ def test_the_alert_ends_with_the_halt(running: Database) -> None:
 
 
 def test_a_halt_of_the_whole_market_is_critical(running: Database) -> None:
-    halt(running, "*", reason="MWC1")
-    assert halt_alerts(running)["*"][0] == "critical"
+    for ticker in ("*", "AAA"):
+        halt(running, ticker, reason="MWC1")
+    assert [(subject, it[0]) for subject, it in halt_alerts(running).items()] == [("*", "critical")]
 
 
 def test_what_an_exchange_says_goes_before_what_a_silence_suggests(running: Database) -> None:

@@ -4,7 +4,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from ops_pipeline.domain.feeds.kinds import lists_halts
-from ops_pipeline.domain.market_state.trading_halts import EVERY_TICKER, TradingHalt
+from ops_pipeline.domain.market_state.trading_halts import (
+    EVERY_TICKER,
+    TradingHalt,
+    is_market_wide,
+)
 from ops_pipeline.domain.operations.alerts import AlertKind
 from ops_pipeline.domain.operations.health import EVERYTHING, Finding
 from ops_pipeline.domain.operations.news_health import WatchedFeed
@@ -26,6 +30,13 @@ def halt_findings(
     by_ticker: dict[str, list[TradingHalt]] = {}
     for halt in halts:
         by_ticker.setdefault(halt.ticker, []).append(halt)
+    if EVERY_TICKER in by_ticker:
+        # One alert says it of all.
+        by_ticker = {
+            ticker: told
+            for ticker, told in by_ticker.items()
+            if ticker == EVERY_TICKER or not all(is_market_wide(it.reason) for it in told)
+        }
     unread = [it for it in feeds if lists_halts(it.kind) and _is_unread(it, tick)]
     return [
         *(_halted(ticker, found) for ticker, found in sorted(by_ticker.items())),
