@@ -212,6 +212,8 @@ def _test(call: VerbCall) -> int:
 def _at_stack(call: VerbCall, stack: str) -> dict[str, Any]:
     if call.args.contact is not None:
         raise UsageError("--contact: a stack sends its own; set it with ops feeds contact")
+    if call.args.kind != "news":
+        raise UsageError("--kind: a stack takes it from its list; add the feed first, with --off")
     return deployed.call(stack, "rss_ingest", {"trial": call.args.url, "dry_run": True})
 
 

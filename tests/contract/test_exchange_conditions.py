@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 from ops_local.exchange.conditions import BEHAVIOURS, TRADING_STATUSES
 from ops_local.exchange.launcher import ExchangeFailed, RunningExchange
 from ops_local.exchange.market.sessions import session_of
+from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 from ops_pipeline.adapters.alpaca_indices import AlpacaVix
-from ops_pipeline.errors import FeedUnavailable
+from ops_pipeline.domain.broker import OrderRequest
+from ops_pipeline.errors import BrokerRejected, FeedUnavailable
 from ops_pipeline.ports import VixReading
 from tests.contract.paper_street import (
     LARGE,
@@ -172,6 +175,23 @@ def test_a_stop_through_the_market_is_refused_in_alpaca_s_words(
     told = f"stop price must be {word} than current price"
     assert placing(exchange, **stop, stop_price=through) == (422, told)
     assert look(exchange, place(exchange, **stop, stop_price=fine))["status"] == "new"
+
+
+def test_our_adapter_takes_that_refusal_for_a_no(exchange: RunningExchange) -> None:
+    own(exchange, 10)
+    broker = AlpacaBroker(exchange.url, LARGE.key_id, LARGE.secret_key, LARGE.account_number)
+    stop = OrderRequest(
+        client_order_id="ours",
+        symbol="AAA",
+        side="sell",
+        quantity=Decimal(10),
+        order_type="stop",
+        price=Decimal("10.5"),
+        time_in_force="gtc",
+    )
+    with pytest.raises(BrokerRejected, match="stop price must be less than current price"):
+        broker.submit(stop)
+    assert broker.order_by_client_id("ours") is None
 
 
 def test_a_stop_through_the_market_is_accepted_and_then_rejected_where_that_is_set(
