@@ -337,8 +337,17 @@ def test_an_answer_that_breaks_off_is_unavailable(server: FeedServer) -> None:
 def test_a_server_that_is_not_there_is_unavailable() -> None:
     with feed_server() as server:
         url = server.root + "/f"
-    with pytest.raises(FeedUnavailable, match="NewConnectionError"):
+    with pytest.raises(FeedUnavailable, match=r"^no connection: Connection refused$"):
         local_feed().fetch(state(url))
+
+
+def test_a_name_that_nobody_knows_is_said_in_words() -> None:
+    def resolve(host: str, port: int) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    feed = local_feed(resolve=resolve)
+    with pytest.raises(FeedUnavailable, match=r"^no connection: Name or service not known$"):
+        feed.fetch(FeedState("https://wire.example/f", "Wire"))
 
 
 def test_entities_that_multiply_or_reach_outside_are_not_expanded(server: FeedServer) -> None:

@@ -57,6 +57,9 @@ def test_the_feed_that_is_used_must_be_allowed_and_the_other_is_a_note() -> None
     free = {"iex": None, "sip": "403: subscription does not permit"}
     assert [it.verdict for it in data_plan("iex", free)] == ["good", "note"]
     assert [it.verdict for it in data_plan("sip", free)] == ["good", "bad"]
+    # A plan that forbids it and a vendor who is silent are two things: what it said is told.
+    silent = data_plan("iex", {"iex": None, "sip": "no answer in time"})
+    assert silent[1].found == "no quote, and not used: no answer in time"
     paid = {"iex": None, "sip": None}
     assert [it.verdict for it in data_plan("iex", paid)] == ["good", "note"]
     assert [it.verdict for it in data_plan("sip", paid)] == ["good", "good"]

@@ -21,7 +21,7 @@ from urllib3.util.request import ACCEPT_ENCODING
 from ops_pipeline.adapters.bounds.bounded_answers import ExcessiveAnswer, bounded_body
 from ops_pipeline.adapters.bounds.in_time import Guard, Hangable, HangableSecurely, in_time
 from ops_pipeline.adapters.feed_logins import FeedLogins, secret_of
-from ops_pipeline.adapters.permitted_addresses import PermittedAddresses
+from ops_pipeline.adapters.permitted_addresses import ForbiddenAddress, PermittedAddresses
 from ops_pipeline.domain.news.sites import has_login
 from ops_pipeline.errors import FeedUnavailable
 
@@ -297,4 +297,9 @@ def _aware(moment: datetime) -> datetime:
 def _words(error: Exception) -> str:
     """The cause in a few words, without the address, which is in feed_state already."""
     reason = getattr(error, "reason", None) or error
+    if isinstance(reason, ForbiddenAddress):
+        return str(reason)
+    for cause in (reason, *reason.args, reason.__cause__):
+        if isinstance(cause, OSError) and cause.strerror:
+            return f"no connection: {cause.strerror}"[:300]
     return f"{type(reason).__name__}: {reason}"[:300]

@@ -86,7 +86,7 @@ def _feed(name: str, why: str | None, configured: str) -> CheckResult:
     if used:
         todo = "use a feed that the plan allows (ALPACA_DATA_FEED), or mend the keys"
         return CheckResult("bad", subject, why, todo)
-    return CheckResult("note", subject, f"not allowed, and not used: {why}")
+    return CheckResult("note", subject, f"no quote, and not used: {why}")
 
 
 def vix_age(
