@@ -462,3 +462,37 @@ def test_a_split_that_is_told_in_the_session_rearms_the_stop_in_the_next_minutes
     swing.reconcile("large")
     assert (swing.alerts(), halt(swing)) == ([], None)
     sound(swing)
+
+
+def test_no_stop_rests_anew_at_the_price_of_other_shares(swing: TradingBench) -> None:
+    """Nobody announced it, and the broker ended the stop after the morning's comparison."""
+    swing.reconcile()
+    swing.clock.advance(1800)
+    swing.broker.split("AAA", "2", "1")
+    before_open(swing)
+    assert [row["status"] for row in swing.orders("stop")] == ["canceled"]
+    assert "corporate_action_pending" in swing.alerts()
+    at_open(swing, "50.00")
+    swing.guard()
+    swing.next_minute()
+    assert swing.orders("exit") == []
+    swing.broker.move_cash("SPLIT", "0", symbol="AAA")
+    swing.reconcile("large")
+    swing.next_minute()
+    swing.guard()
+    assert [row["price"] for row in swing.orders("stop")] == [98, 49]
+    sound(swing)
+
+
+def test_a_stop_that_fills_while_shares_differ_proves_no_loss(swing: TradingBench) -> None:
+    swing.broker.split("AAA", "2", "1", resting="left")
+    swing.reconcile()
+    at_open(swing, "50.00")
+    swing.broker.fill(str(swing.order("stop")["client_order_id"]), "50.00")
+    for _ in range(2):
+        swing.guard()
+        swing.next_minute()
+    (history,) = swing.rows("SELECT * FROM position_history")
+    assert (history["verified"], history["pnl_dollars"]) == (False, None)
+    assert swing.rows("SELECT 1 FROM accounts WHERE kill_switch IS NOT NULL") == []
+    sound(swing)

@@ -169,6 +169,7 @@ class OrderView:
         short: What was sold in the symbol and nobody held, for a person's buy to cover.
         sells_of_others: What a person's sale sells is none of ours, nor is a short that it leaves.
         adjustments: What corporate actions did to the open one of them, oldest first.
+        held_back: Its shares may not be those at the broker, so that nothing proves a result.
     """
 
     order: Order
@@ -180,3 +181,4 @@ class OrderView:
     short: Decimal = Decimal(0)
     sells_of_others: bool = False
     adjustments: Sequence[Adjustment] = ()
+    held_back: bool = False

@@ -99,6 +99,12 @@ class ExitOrders:
             alerts.open_alert(tx, not_sellable(position, halt.told), now=self.ctx.now())
         self.protect_out_of_session(position)
 
+    def _is_of_other_shares(self, position: Position) -> bool:
+        """Whether a stop that was there before would rest anew at the price of other shares."""
+        with self.db.transaction() as tx:
+            is_first = orders.newest_stop(tx, position.id) is None
+        return not is_first and self._counts_otherwise(position)
+
     def _counts_otherwise(self, position: Position) -> bool:
         """Whether the broker counts other shares that cost as much as ours: as after a split.
 
@@ -397,7 +403,7 @@ class ExitOrders:
         quantity = self._to_protect(position, (), others)
         if self.gateway.broker is None or price is None or quantity <= 0:
             return None
-        if position.instrument_type != "STOCK":
+        if position.instrument_type != "STOCK" or self._is_of_other_shares(position):
             return None
         plan = SalePlan("stop", "stop_loss", quantity, price)
         status = self._commit_and_send(position, plan, None)

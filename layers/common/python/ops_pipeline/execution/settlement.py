@@ -194,6 +194,7 @@ def _view_of_sale(tx: Transaction, order: Order, report: ExecutionReport) -> Ord
         view,
         sales=orders.sales(tx, sold.id),
         adjustments=corporate_actions.of_position(tx, sold.id),
+        held_back=sold.symbol in corporate_actions.holds(tx, order.account_name),
         contained_in=shown,
     )
 

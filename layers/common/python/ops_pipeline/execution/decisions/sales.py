@@ -65,8 +65,10 @@ def _less(
     if sold < held.quantity:
         position = replace(held, quantity=held.quantity - sold)
         return replace(booking, position=position, event=PositionEvent(held.id, "reduced", details))
+    # Of shares that are counted otherwise at the broker, no number sold proves a result.
+    proof = () if view.held_back else sales
     position, closing = closing_of(
-        held, sales, reason=order.reason, at=at, adjustments=view.adjustments
+        held, proof, reason=order.reason, at=at, adjustments=view.adjustments
     )
     event = PositionEvent(held.id, "closed", details)
     return replace(booking, position=position, closing=closing, event=event)
