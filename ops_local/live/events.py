@@ -24,11 +24,14 @@ SELECT at, key, line FROM (
                                             event.details ->> 'price')
                WHEN 'closed' THEN format(', %s, P&L %s', history.exit_reason,
                                          coalesce(CAST(history.pnl_dollars AS text), 'unknown'))
+               WHEN 'adjusted' THEN format(': %s, %s are %s now', event.details ->> 'kind',
+                                           event.details ->> 'quantity_before',
+                                           event.details ->> 'quantity_after')
                ELSE '' END)
     FROM position_events AS event
     JOIN active_positions AS position ON position.id = event.position_id
     LEFT JOIN position_history AS history ON history.position_id = event.position_id
-    WHERE event.at >= :since AND event.kind IN ('opened', 'added', 'reduced', 'closed')
+    WHERE event.at >= :since AND event.kind IN ('opened', 'added', 'reduced', 'closed', 'adjusted')
     UNION ALL
     SELECT at, 'action ' || id, format('%s by %s, %s: %s', action, operator, scope, reason)
     FROM operator_actions WHERE at >= :since

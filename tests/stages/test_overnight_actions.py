@@ -323,3 +323,23 @@ def test_what_was_held_before_takes_its_new_symbol(swing: TradingBench) -> None:
     assert [tuple(row.values()) for row in found] == [("NEW", 100, None), ("OLD", 0, "renamed")]
     assert (swing.alerts(), halt(swing)) == ([], None)
     assert swing.rows("SELECT 1 FROM active_positions WHERE symbol = 'NEW'") == []
+
+
+def test_a_stop_that_the_broker_renamed_and_filled_is_booked_under_the_new_symbol(
+    swing: TradingBench,
+) -> None:
+    announce(swing, RENAMING)
+    swing.broker.split("AAA", "1", "1", to="BBB", resting="adjusted")
+    at_open(swing, "97.90", "BBB")
+    swing.broker.fill(str(swing.order("stop")["client_order_id"]), "97.95")
+    for _ in range(2):
+        swing.guard()
+        swing.next_minute()
+    (history,) = swing.rows("SELECT ticker, verified, pnl_dollars FROM position_history")
+    assert history["ticker"] == "BBB"
+    assert (history["verified"], history["pnl_dollars"]) == (True, 19 * Decimal("-2.05"))
+    for _ in range(2):
+        swing.reconcile("large")
+        swing.clock.advance(300)
+    assert (swing.alerts(), halt(swing)) == ([], None)
+    sound(swing)

@@ -214,6 +214,9 @@ SELECT f.account_name, f.fill_id AS subject,
               o.side, o.symbol) AS message
 FROM fills AS f JOIN orders AS o USING (client_order_id)
 WHERE (f.account_name, f.symbol, f.side) IS DISTINCT FROM (o.account_name, o.symbol, o.side)
+  AND NOT EXISTS (SELECT 1 FROM position_adjustments AS a
+                  WHERE a.position_id = o.position_id AND a.account_name = f.account_name
+                    AND (a.symbol, a.new_symbol) = (o.symbol, f.symbol) AND f.side = o.side)
 UNION ALL
 SELECT o.account_name, o.client_order_id,
        format('order for %s of %s on a position in %s of %s', o.symbol, o.account_name,
