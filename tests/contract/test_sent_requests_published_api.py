@@ -11,6 +11,7 @@ import pytest
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 from ops_pipeline.adapters.alpaca_data import AlpacaMarketData
 from ops_pipeline.adapters.alpaca_indices import AlpacaVix
+from ops_pipeline.adapters.corporate.alpaca_actions import AlpacaCorporateActions
 from ops_pipeline.domain.broker import OrderRequest
 from tests.contract.requests_published import Published
 from tests.contract.stub_broker import ACCOUNT, ACCOUNT_NUMBER, Answer, Sent, Stub, serving
@@ -83,6 +84,10 @@ ANSWERS = {
     ],
     "GET /v2/stocks/quotes/latest": [Answer(body={"quotes": {"BRK.B": QUOTE}})],
     "GET /v2/stocks/trades/latest": [Answer(body={"trades": {}})],
+    "GET /v1/corporate-actions": [
+        Answer(body={"corporate_actions": {}, "next_page_token": "QUFBfE18"}),
+        Answer(body={"corporate_actions": {}, "next_page_token": None}),
+    ],
     "GET /v1beta1/indices/values": [
         Answer(
             body={
@@ -137,7 +142,10 @@ def ask_everything(stub: Stub) -> set[str]:
     data.quotes(["AAA", "BRK.B"])
     index = AlpacaVix(url=stub.url, key_id="key", secret_key="a secret")
     index.readings(regular_session(date(2026, 2, 4)))
+    actions = AlpacaCorporateActions(url=stub.url, key_id="key", secret_key="a secret")
+    actions.announced(["AAA", "BRK.B"], START.date(), END.date())
     return {
+        "announced",
         "account",
         "positions",
         "is_tradable",
@@ -166,13 +174,13 @@ def test_every_request_is_sent_as_it_is_published(stub: Stub, published: list[Pu
     assert wrong == {}
     assert {f"{sent.method} {sent.path}" for sent in stub.sent} == set(ANSWERS)
     paged = [sent.path for sent in stub.sent if {"page_token", "after"} & set(sent.query)]
-    assert len(paged) == 7
+    assert len(paged) == 8
 
 
 def test_no_method_of_an_adapter_is_left_out(stub: Stub) -> None:
     methods = {
         name
-        for adapter in (AlpacaBroker, AlpacaMarketData, AlpacaVix)
+        for adapter in (AlpacaBroker, AlpacaMarketData, AlpacaVix, AlpacaCorporateActions)
         for name, _ in inspect.getmembers(adapter, inspect.isfunction)
         if not name.startswith("_")
     }
