@@ -21,7 +21,8 @@ WHERE account_name = :account AND purpose = 'entry' AND is_live(status)
 """
 
 # A share of what was sold cost what it did when shares were counted as then, and what corporate
-# actions paid for a position, or took in fractions of a share, is part of its result.
+# actions paid for a position, or took in fractions of a share, is part of its result, as is what
+# orders of other positions sold of it.
 # Real and simulated results stay apart: the account's own mode decides.
 PNL = """
 SELECT
@@ -39,6 +40,12 @@ SELECT
        FROM active_positions AS p JOIN orders AS o ON o.position_id = p.id
        WHERE p.account_name = :account AND p.status <> 'closed'
          AND o.filled_qty > 0 AND o.decided_at >= :day_start)
+    + (SELECT coalesce(sum(CAST(e.details ->> 'quantity' AS numeric)
+                           * (CAST(e.details ->> 'price' AS numeric) - p.entry_price)
+                           * p.multiplier), 0)
+       FROM active_positions AS p JOIN position_events AS e ON e.position_id = p.id
+       WHERE p.account_name = :account AND p.status <> 'closed'
+         AND e.kind = 'covered' AND e.at >= :day_start)
     + (SELECT coalesce(sum(coalesce(a.cash, 0) - a.fraction * p.entry_price), 0)
        FROM active_positions AS p JOIN position_adjustments AS a ON a.position_id = p.id
        WHERE p.account_name = :account AND p.status <> 'closed') AS pnl
