@@ -249,3 +249,18 @@ def test_a_partial_exit_that_is_refused_leaves_the_stop_for_all(held: TradingBen
     held.next_minute(AAA=("102.10", "102.12"))
     held.guard()
     assert resting(held) == [("stop", 19)]
+
+
+@pytest.mark.parametrize(("trade", "exits"), [("97.95", 1), ("98.40", 0)])
+def test_a_stop_refused_after_a_trade_beyond_it_is_sold_though_the_bid_is_above(
+    bench: TradingBench, trade: str, exits: int
+) -> None:
+    """The broker compares a stop with the last trade, not with the bid."""
+    hold_without_quotes(bench)
+    bench.market.quote("AAA", "98.05", "98.07")
+    bench.market.trade("AAA", trade)
+    told = BrokerRejected("stop price must be less than current price")
+    bench.broker.fail("submit", told)
+    bench.guard()
+    assert [order["status"] for order in bench.orders("stop")] == ["rejected"]
+    assert len(live(bench, "exit")) == exits

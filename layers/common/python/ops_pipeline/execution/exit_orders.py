@@ -248,10 +248,9 @@ class ExitOrders:
         if status == "accepted" and not _sales(by_hand):
             with self.db.transaction() as tx:
                 alerts.resolve_alert(tx, held_by_hand(position, by_hand).key, now=self.ctx.now())
-        passed = quote is not None and quote.quote.bid <= (position.stop_loss or Decimal(0))
         if status != "rejected" or self._blocking(position):
             return
-        if position.stop_loss is not None and (passed or quote is None):
+        if position.stop_loss is not None and _is_passed(position.stop_loss, quote):
             slippage = self.ctx.rules.exits.limit_slippage
             price = marketable_limit("sell", position.stop_loss, slippage)
             if quote is not None:
@@ -485,6 +484,13 @@ def _is_unwanted(order: Order, held: Set[UUID], now: datetime) -> bool:
     if order.purpose == "entry":
         return order.cancel_requested_at is not None or _waited_long_enough(order, now)
     return order.position_id not in held
+
+
+def _is_passed(stop: Decimal, quote: JudgedQuote | None) -> bool:
+    """Whether a stop that was refused may be past the market: its broker looks at trades too."""
+    if quote is None:
+        return True
+    return min((quote.quote.bid, *quote.witnesses)) <= stop
 
 
 def _is_this_exit(order: Order, decision: Decision, now: datetime) -> bool:
