@@ -17,6 +17,7 @@ BYTES = {
     "pipeline_runs": 695,
     # Including its inbound_events_classified row.
     "inbound_events_raw": 2_360,
+    "quote_samples": 230,
     "dispatch_recommendations": 6_270,
     "dispatcher_runs": 420,
 }
@@ -25,6 +26,8 @@ _BARS_A_SESSION = 730
 _FEATURES_A_SESSION = 340
 # Of the watchlist, however many tickers are watched.
 _EVALUATIONS_A_SESSION = 30 * 390
+# Of the watchlist and what is held beside it.
+_QUOTES_A_SESSION = 40 * 406
 _RUNS_A_DAY = 2 * 1440 + 290
 _RUNS_A_SESSION = 2 * 406 + 4 * 391 + 4 * 400 + 3 * 79 + 8
 # A busy day.
@@ -69,6 +72,7 @@ def _fixed() -> float:
         "signal_evaluations": _EVALUATIONS_A_SESSION * SESSIONS_A_DAY,
         "pipeline_runs": _RUNS_A_DAY + _RUNS_A_SESSION * SESSIONS_A_DAY,
         "inbound_events_raw": _NEWS_A_DAY,
+        "quote_samples": _QUOTES_A_SESSION * SESSIONS_A_DAY,
     }
     return sum(_kept(table, rows, BYTES[table]) for table, rows in rows_a_day.items())
 

@@ -63,6 +63,11 @@ ROWS: Mapping[Table, str] = {
     "position_telemetry": """
         INSERT INTO position_telemetry
         SELECT id, CAST(:at AS timestamptz), account_name, 1, 1, 1, 0, 0 FROM active_positions""",
+    "quote_samples": """
+        WITH fetched AS (
+            INSERT INTO quote_fetches VALUES (CAST(:at AS timestamptz), CAST(:at AS timestamptz)))
+        INSERT INTO quote_samples (symbol, fetched_at, data_feed)
+        VALUES ('SPY', CAST(:at AS timestamptz), 'iex')""",
     "pipeline_runs": """
         WITH run AS (
             INSERT INTO pipeline_runs VALUES (CAST(md5(:at) AS uuid), 'report',

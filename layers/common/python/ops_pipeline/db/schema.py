@@ -50,6 +50,7 @@ VERSIONS = (
     "0058_keep_alerts_on_corporate_actions",
     "0059_keep_event_dates",
     "0060_keep_alerts_on_halts",
+    "0061_share_quotes",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

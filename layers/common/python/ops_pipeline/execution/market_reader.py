@@ -6,18 +6,24 @@ from datetime import datetime
 
 from ops_pipeline.domain.market import Quotes, Session, new_york_day
 from ops_pipeline.errors import MarketDataUnavailable
+from ops_pipeline.execution.market.shared_quotes import SharedQuotes
 from ops_pipeline.ports import Calendar, Clock, Journal, MarketData
 
 
 @dataclass(frozen=True, slots=True)
 class MarketReader:
-    """Prices and sessions for one account's run."""
+    """Prices and sessions for one account's run.
+
+    Attributes:
+        shared: Where quotes of all accounts are fetched together; None: from `data` alone.
+    """
 
     account_name: str
     data: MarketData
     calendar: Calendar
     clock: Clock
     journal: Journal
+    shared: SharedQuotes | None = None
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -35,7 +41,7 @@ class MarketReader:
         if not wanted:
             return Quotes()
         try:
-            found = self.data.quotes(wanted)
+            found = (self.shared or self.data).quotes(wanted)
         except MarketDataUnavailable as error:
             self.journal.went_wrong("quotes_unknown", account=self.account_name, error=str(error))
             return Quotes()

@@ -31,6 +31,7 @@ from ops_pipeline.domain.operations.manifest import stage_named
 from ops_pipeline.domain.operations.stage import Login
 from ops_pipeline.errors import SettingsInvalid
 from ops_pipeline.execution.context import AccountContext, open_context
+from ops_pipeline.execution.market.shared_quotes import SharedQuotes
 from ops_pipeline.execution.market_reader import MarketReader
 from ops_pipeline.execution.order_gateway import OrderGateway
 from ops_pipeline.ports import (
@@ -254,10 +255,14 @@ class Runtime:
         return self._market_data(self._data_settings.model_copy(update={"data_feed": feed}))
 
     @cached_property
+    def feed_in_use(self) -> str:
+        """The feed that bars and quotes come from."""
+        return bar_vendor_named(self.settings.market_data_vendor).feed(self._data_settings)
+
+    @cached_property
     def data_feed(self) -> str:
-        """The feed that bars come from, known to the database from now on."""
-        vendor = self.settings.market_data_vendor
-        feed = bar_vendor_named(vendor).feed(self._data_settings)
+        """The same, known to the database from now on."""
+        vendor, feed = self.settings.market_data_vendor, self.feed_in_use
         with self.database.transaction() as tx:
             data_feeds.ensure(tx, feed=feed, vendor=vendor)
         return feed
@@ -593,12 +598,14 @@ class Deps:
         )
 
     def market_reader(self, ctx: AccountContext) -> MarketReader:
+        data = self.runtime.market_data
         return MarketReader(
             account_name=ctx.name,
-            data=self.runtime.market_data,
+            data=data,
             calendar=self.calendar,
             clock=self.clock,
             journal=self.journal,
+            shared=SharedQuotes(self.db, data, self.clock, self.journal, self.runtime.feed_in_use),
         )
 
 

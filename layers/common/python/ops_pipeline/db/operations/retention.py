@@ -41,6 +41,13 @@ DELETE FROM position_telemetry WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM position_telemetry WHERE ts < :before ORDER BY ts LIMIT :most))
 """
 
+_QUOTE_SAMPLES = """
+WITH fetches AS (DELETE FROM quote_fetches WHERE minute < :before)
+DELETE FROM quote_samples WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM quote_samples
+    WHERE fetched_at < :before ORDER BY fetched_at LIMIT :most))
+"""
+
 # An item that still waits for the classifier is a failure to investigate, not an old row.
 _INBOUND_EVENTS = """
 WITH old AS (
@@ -85,6 +92,7 @@ STATEMENTS: Mapping[Table, str] = {
     "option_bars": _OPTION_BARS,
     "pipeline_runs": _PIPELINE_RUNS,
     "position_telemetry": _POSITION_TELEMETRY,
+    "quote_samples": _QUOTE_SAMPLES,
     "signal_evaluations": _SIGNAL_EVALUATIONS,
     "trading_halts": _TRADING_HALTS,
     "unbooked_facts": _UNBOOKED_FACTS,

@@ -22,6 +22,7 @@ Table = Literal[
     "option_bars",
     "pipeline_runs",
     "position_telemetry",
+    "quote_samples",
     "signal_evaluations",
     "trading_halts",
     "unbooked_facts",
@@ -40,6 +41,8 @@ KEPT_DAYS: Mapping[Table, int] = MappingProxyType(
         "option_bars": 90,
         "iv_surface": 400,
         "position_telemetry": 180,
+        # Together with quote_fetches.
+        "quote_samples": 30,
         # Together with run_timings.
         "pipeline_runs": 30,
         # Resolved ones.

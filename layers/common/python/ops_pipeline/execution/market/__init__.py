@@ -1,0 +1,1 @@
+"""Prices that all accounts share."""
