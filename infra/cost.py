@@ -15,6 +15,7 @@ from typing import Any
 from infra.definitions import FOLDER, load_functions, load_machines, load_schedules
 from infra.deployment import Deployment
 from infra.schedule import ticks
+from ops_pipeline.domain.bars import BAR_OFFSET_S
 from ops_pipeline.domain.operations.manifest import MACHINES
 from ops_pipeline.domain.operations.stage import ROLES
 from ops_pipeline.runtime import metric_names
@@ -93,6 +94,12 @@ def calls_of(machine: str, accounts: int) -> dict[str, int]:
     return counted
 
 
+def waits_s_of(machine: str) -> int:
+    """How long one run of a machine waits: what is billed for is its time, also while it waits."""
+    states = load_machines()[machine]["States"].values()
+    return sum(BAR_OFFSET_S for state in states if state["Type"] == "Wait")
+
+
 def _standing(deployment: Deployment, prices: Mapping[str, Any]) -> list[Line]:
     """Costs that do not depend on use."""
     usd, hours, free = prices["usd"], prices["hours_in_month"], prices["free"]
@@ -145,7 +152,8 @@ def _moving(
     )
     express_runs = sum(runs[name] for name in machines - _STANDARD)
     express_s = sum(
-        runs[name] * sum(count * took[stage] for stage, count in per_run[name].items())
+        runs[name]
+        * (waits_s_of(name) + sum(count * took[stage] for stage, count in per_run[name].items()))
         for name in machines - _STANDARD
     )
     transitions = sum(runs[name] for name in _STANDARD) * assumed["transitions_per_daily_run"]

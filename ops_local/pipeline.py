@@ -116,6 +116,7 @@ class Pipeline:
     Args:
         elapsed_s: Monotonic seconds for time-outs; None disables them.
         wait_scale: Factor on the seconds that machines wait between attempts.
+        wait: Passes the seconds that a machine waits for; by default nobody waits.
         tally: Counts runs and failures; a new one if omitted.
     """
 
@@ -124,11 +125,12 @@ class Pipeline:
         *,
         elapsed_s: Callable[[], float] | None = None,
         wait_scale: float = 0.0,
+        wait: Callable[[float], None] = lambda _seconds: None,
         tally: Tally | None = None,
     ) -> None:
         self.tally = Tally() if tally is None else tally
         self._functions = load_functions()
-        self._wait_scale = wait_scale
+        self._wait_scale, self._wait = wait_scale, wait
         self._elapsed_s = elapsed_s
 
     @cached_property
@@ -136,7 +138,7 @@ class Pipeline:
         # Imported here (PLC0415): moto takes two seconds, and calling one handler needs none of it.
         from ops_local.engine.engine import Engine  # noqa: PLC0415
 
-        return Engine(load_machines(), self.invoke, self._wait_scale, self._elapsed_s)
+        return Engine(load_machines(), self.invoke, self._wait_scale, self._elapsed_s, self._wait)
 
     def prepare(self) -> None:
         """Parse the machines now: it takes seconds, which the first tick should not wait for."""

@@ -10,7 +10,7 @@ from infra.schedule import Tick, ticks
 from ops_local.database import DatabaseUrls
 from ops_local.pipeline import Tally
 from ops_local.replay_environment import ReplayEnvironment, ReplayPlan, Watch, opened
-from ops_pipeline.domain.market import NEW_YORK
+from ops_pipeline.domain.market import NEW_YORK, minute_of
 from ops_pipeline.errors import CommitUnknown, DatabaseUnavailable
 
 __all__ = ["Interrupted", "ReplayPlan", "Replayed", "replay"]
@@ -58,12 +58,14 @@ def replay(
     """
     with opened(plan) as environment:
         _, last = plan.bounds
-        for tick in ticks(load_schedules(), environment.clock.now(), last):
-            if tick.at != environment.clock.at and not pace(tick.at):
+        # Resumed within a minute: what of it was done says so, and is not done again.
+        first = minute_of(environment.clock.now())
+        for tick in ticks(load_schedules(), first, last):
+            if tick.at > environment.clock.at and not pace(tick.at):
                 raise Interrupted(f"stopped at {_local(environment.clock.at)}")
             environment.advance(tick.at, watch)
             _run(environment, tick)
-        watch(environment.clock.now(), environment.pipeline.tally)
+        watch(minute_of(environment.clock.now()), environment.pipeline.tally)
         return Replayed(
             environment.pipeline.tally,
             environment.exchange.tables(),

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from ops_local.recordings.tables import bytes_of
 from ops_pipeline.db import parameters, runs
 from ops_pipeline.db.driver.connection import Database, Transaction, target_from_url
 from ops_pipeline.domain.feeds.subscriptions import FeedSpec
-from ops_pipeline.domain.market import new_york_time
+from ops_pipeline.domain.market import minute_of, new_york_time
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.errors import InvalidInput
 from ops_pipeline.runtime import log, wiring
@@ -128,11 +128,15 @@ class ReplayEnvironment:
 
     def advance(self, to: datetime, watch: Watch) -> None:
         """Move both clocks, the exchange's first: it fills resting orders on the way."""
-        if to == self.clock.at:
+        if to <= self.clock.at:
             return
-        watch(self.clock.at, self.pipeline.tally)
-        self.exchange.set_clock(to)
-        self.clock.at = to
+        watch(minute_of(self.clock.at), self.pipeline.tally)
+        _move(self.exchange, self.clock, to)
+
+
+def _move(exchange: RunningExchange, clock: ReplayClock, to: datetime) -> None:
+    exchange.set_clock(to)
+    clock.at = to
 
 
 @contextmanager
@@ -160,6 +164,8 @@ def opened(plan: ReplayPlan) -> Iterator[ReplayEnvironment]:
                 folder / "exchange.log",
             )
         )
+        # Bars come as late as the vendor's (decision 67).
+        exchange.set_behaviour("bar_publication", "late")
         clock = ReplayClock(_begin(plan, exchange, resumed=resumed))
         served = stack.enter_context(FeedServer(plan.recording, clock.now))
         written = stack.enter_context(
@@ -173,7 +179,10 @@ def opened(plan: ReplayPlan) -> Iterator[ReplayEnvironment]:
             _prepare(tx, plan, served, clock.at)
         wiring.use(runtime)
         stack.callback(wiring.use, None)
-        yield ReplayEnvironment(urls, exchange, clock, Pipeline(), resumed, handlers_see)
+        pipeline = Pipeline(
+            wait=lambda seconds: _move(exchange, clock, clock.at + timedelta(seconds=seconds))
+        )
+        yield ReplayEnvironment(urls, exchange, clock, pipeline, resumed, handlers_see)
         # Reached only without an error: a replay that failed or was stopped is resumed next time.
         marker.unlink()
         if plan.database_url is None:

@@ -8,4 +8,10 @@ from ops_pipeline.stages.request import ClockRequest
 
 @entrypoint("market_clock", request=ClockRequest, first_in_machine=True, repeatable=True)
 def lambda_handler(request: ClockRequest, deps: Deps) -> market_clock.Outcome:
-    return market_clock.run(request, db=deps.db, calendar=deps.calendar)
+    return market_clock.run(
+        request,
+        db=deps.db,
+        calendar=deps.calendar,
+        clock=deps.clock,
+        bar_offset_s=deps.runtime.settings.bar_offset_s,
+    )

@@ -5,11 +5,13 @@ from typing import Any
 from infra.asl import chain, independent
 from infra.asl.chain import Special, done_rule, ending_rules, result_of
 from infra.asl.states import DONE, State, is_missing, is_one_of, rule
+from ops_pipeline.domain.bars import MOST_WAIT_S
 from ops_pipeline.domain.operations.manifest import stage_named
 from ops_pipeline.domain.operations.stage import Machine
 
 # As many as fit into the time-out of news_cycle.
 MOST_PASSES = 3
+AWAIT_BARS = "AwaitBars"
 _CLOCK, _TELEMETRY = stage_named("market_clock"), stage_named("telemetry")
 _CLASSIFIER = stage_named("classifier")
 _SESSION = f"{result_of(_CLOCK)}.session"
@@ -107,9 +109,26 @@ def _check_backlog() -> State:
     }
 
 
+def _wait_for_the_bars() -> State:
+    return {
+        "Type": "Wait",
+        "Comment": f"At most {MOST_WAIT_S} s, until the bars of the last minute are published.",
+        "SecondsPath": f"{result_of(_CLOCK)}.wait_s",
+        "Next": _TELEMETRY.state,
+    }
+
+
+def _go_on_to_the_wait(_: str) -> list[State]:
+    wait = f"{result_of(_CLOCK)}.wait_s"
+    *before, goes_on = _go_on_in_a_session(AWAIT_BARS)
+    return [*before, rule(is_missing(wait), chain.UNKNOWN_STATUS), goes_on]
+
+
 # By machine and stage.
 SPECIALS: chain.Specials = {
-    ("trading_cycle", "market_clock"): Special(rules=_go_on_in_a_session),
+    ("trading_cycle", "market_clock"): Special(
+        rules=_go_on_to_the_wait, after={AWAIT_BARS: _wait_for_the_bars()}
+    ),
     ("reconcile_cycle", "market_clock"): Special(rules=_go_on_in_a_session),
     ("trading_cycle", "telemetry"): Special(rules=_stop_after_the_last_bars),
     ("news_cycle", "classifier"): Special(

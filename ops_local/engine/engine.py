@@ -61,10 +61,11 @@ class Engine:
     Args:
         machines: Definitions by name, with their `${Token}`s.
         invoke: Called with a stage's name and its event, in the calling thread.
-        wait_scale: Factor on the seconds of Wait and Retry; 0 means no waiting.
+        wait_scale: Factor on the seconds between attempts; 0 means no waiting.
         elapsed_s: Monotonic seconds for time-outs; None disables them. A call cannot be
             interrupted here: a task that took too long raises States.Timeout once it
             returns, and its result is dropped, as in AWS.
+        wait: Passes the seconds of a Wait; by default nobody waits.
 
     Raises:
         ValueError: a machine calls a function that the manifest does not list.
@@ -76,10 +77,11 @@ class Engine:
         invoke: Invoke,
         wait_scale: float = 0.0,
         elapsed_s: Callable[[], float] | None = None,
+        wait: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         self._invoke = invoke
         self._elapsed_s = elapsed_s
-        wiring = states.Wiring(call=self._call, wait_scale=wait_scale)
+        wiring = states.Wiring(call=self._call, wait_scale=wait_scale, wait=wait)
         self._programs = {
             name: moto_parser.build(json.dumps(with_arns(machine, local_arns())), wiring)
             for name, machine in machines.items()

@@ -6,7 +6,6 @@ a fixed order, without waiting. Everything not overridden here is moto's.
 tests/statemachines/test_moto_seams.py tests each override.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -45,11 +44,13 @@ class Wiring:
     """What the components of one machine need from outside.
 
     `call` returns a function's result as JSON or raises one of the errors that moto knows (see
-    `reported` and `timed_out`). Its last argument is the task's time-out in seconds.
+    `reported` and `timed_out`). Its last argument is the task's time-out in seconds. `wait` passes
+    the seconds of a Wait; `wait_scale` is for those between attempts.
     """
 
     call: Callable[[str, Any, float], Any]
     wait_scale: float
+    wait: Callable[[float], None]
 
 
 def reported(payload: str) -> Exception:
@@ -170,7 +171,7 @@ class LocalWait(StateWait):
     wiring: Wiring
 
     def _eval_state(self, env: Environment) -> None:
-        time.sleep(self.wait_function._get_wait_seconds(env=env) * self.wiring.wait_scale)
+        self.wiring.wait(self.wait_function._get_wait_seconds(env=env))
 
 
 class LocalFail(StateFail):

@@ -22,6 +22,8 @@ BehaviourName = Literal[
     "gtc_over_split",
     "sip_feed",
     "indices",
+    "bar_publication",
+    "venue",
 ]
 
 # The values of each behaviour; the first is the default.
@@ -32,6 +34,8 @@ BEHAVIOURS: Mapping[BehaviourName, tuple[str, ...]] = {
     "gtc_over_split": ("canceled", "adjusted", "left"),
     "sip_feed": ("served", "delayed"),
     "indices": ("refused", "served"),
+    "bar_publication": ("at_once", "late", "late_and_recalculated"),
+    "venue": ("whole_market", "one_venue"),
 }
 
 

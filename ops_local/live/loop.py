@@ -36,6 +36,10 @@ class Wall(Clock, Protocol):
         """
         ...
 
+    def rest(self, seconds: float) -> None:
+        """Let one worker wait so long, or until the end."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class WallUntil:
@@ -49,6 +53,9 @@ class WallUntil:
 
     def wait(self, seconds: float, idle: Idle) -> bool:  # noqa: ARG002 - see `Wall`
         return self.stop.wait(max(seconds, 0))
+
+    def rest(self, seconds: float) -> None:
+        self.stop.wait(seconds)
 
 
 def run(
@@ -72,7 +79,7 @@ def run(
     # Imports moto and parses the machines before the first tick; the workers reuse both.
     Pipeline().prepare()
     _take_over(variables, wall, schedules)
-    workers = Workers(variables, wall, tally)
+    workers = Workers(variables, wall, tally, wall.rest)
     try:
         for schedule in schedules:
             workers.start(schedule.target)

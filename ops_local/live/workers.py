@@ -171,8 +171,14 @@ class Worker:
 class Workers:
     """The workers of all targets, each in a thread; a thread that ended is replaced."""
 
-    def __init__(self, variables: Mapping[str, str], clock: Clock, tally: Tally) -> None:
-        self._variables, self._clock, self._tally = variables, clock, tally
+    def __init__(
+        self,
+        variables: Mapping[str, str],
+        clock: Clock,
+        tally: Tally,
+        rest: Callable[[float], None],
+    ) -> None:
+        self._variables, self._clock, self._tally, self._rest = variables, clock, tally, rest
         self._alerts = DeathAlerts(variables, clock)
         self._ended = threading.Event()
         self._running: dict[str, tuple[Worker, threading.Thread]] = {}
@@ -225,4 +231,6 @@ class Workers:
         owner = owner_of(target)
         with closing(Runtime(self._variables, self._clock, owner=owner)) as runtime:
             wiring.use_in_thread(runtime)
-            yield Pipeline(elapsed_s=perf_counter, wait_scale=1.0, tally=self._tally).run
+            yield Pipeline(
+                elapsed_s=perf_counter, wait_scale=1.0, wait=self._rest, tally=self._tally
+            ).run

@@ -22,6 +22,7 @@ def answer(stage: str, _event: dict[str, Any]) -> dict[str, Any]:
     return {
         "status": "run",
         "session": "open",
+        "wait_s": 0,
         "accounts_entry": ACCOUNTS,
         "accounts_guard": ACCOUNTS,
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,16 @@ from ops_local.exchange.conditions import BEHAVIOURS, TRADING_STATUSES
 from ops_local.exchange.launcher import ExchangeFailed, RunningExchange
 from ops_local.exchange.market.sessions import session_of
 from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
+from ops_pipeline.adapters.alpaca_data import AlpacaMarketData
 from ops_pipeline.adapters.alpaca_indices import AlpacaVix
 from ops_pipeline.domain.broker import OrderRequest
+from ops_pipeline.domain.market import NEW_YORK
 from ops_pipeline.errors import BrokerRejected, FeedUnavailable
 from ops_pipeline.ports import VixReading
 from tests.contract.paper_street import (
     LARGE,
     TINY,
+    Minute,
     ask,
     at,
     look,
@@ -340,3 +343,52 @@ def test_each_value_of_a_behaviour_stands_in_a_test_that_sets_it() -> None:
         setting = [text for text in texts if f'set_behaviour("{name}", ' in text]
         for value in others:
             assert any(f'"{value}"' in text for text in setting), (name, value)
+
+
+def served(exchange: RunningExchange, *, until: str) -> dict[str, int]:
+    """Volume by minute of what the vendor serves of AAA's last five minutes."""
+    vendor = AlpacaMarketData(
+        url=exchange.url, key_id=LARGE.key_id, secret_key=LARGE.secret_key, feed="iex"
+    )
+    bars = vendor.bars(["AAA"], at("10:25"), at(until))
+    return {f"{bar.ts.astimezone(NEW_YORK):%H:%M}": bar.volume for bar in bars}
+
+
+def test_a_minute_may_be_published_a_few_seconds_late(exchange: RunningExchange) -> None:
+    assert "10:30" in served(exchange, until="10:31")
+    exchange.set_behaviour("bar_publication", "late")
+    assert "10:30" not in served(exchange, until="10:31")
+    assert "10:29" in served(exchange, until="10:31")
+    exchange.set_clock(at("10:31") + timedelta(seconds=2.9))
+    assert "10:30" not in served(exchange, until="10:31")
+    exchange.set_clock(at("10:31") + timedelta(seconds=6))
+    assert "10:30" in served(exchange, until="10:31")
+
+
+def test_a_late_minute_may_be_recalculated_half_a_minute_later(exchange: RunningExchange) -> None:
+    whole = served(exchange, until="10:31")["10:30"]
+    exchange.set_behaviour("bar_publication", "late_and_recalculated")
+    exchange.set_clock(at("10:31") + timedelta(seconds=6))
+    first = served(exchange, until="10:31")
+    assert first["10:30"] == whole - whole // 10
+    assert first["10:29"] == whole
+    exchange.set_clock(at("10:31") + timedelta(seconds=30))
+    assert served(exchange, until="10:31")["10:30"] == whole
+
+
+def test_one_venue_sees_a_thin_and_gappy_share_of_the_volume_and_the_same_each_time(
+    tmp_path: Path,
+) -> None:
+    quiet = {("AAA", f"10:{minute:02}"): Minute(volume=900) for minute in range(31)}
+    with open_exchange(tmp_path, quiet) as exchange:
+        exchange.set_clock(at("10:31"))
+        vendor = AlpacaMarketData(
+            url=exchange.url, key_id=LARGE.key_id, secret_key=LARGE.secret_key, feed="iex"
+        )
+        whole = vendor.bars(["AAA"], at("10:00"), at("10:31"))
+        exchange.set_behaviour("venue", "one_venue")
+        thin = vendor.bars(["AAA"], at("10:00"), at("10:31"))
+        again = vendor.bars(["AAA"], at("10:00"), at("10:31"))
+    assert thin == again
+    assert 0 < len(thin) < len(whole) == 31
+    assert {bar.volume for bar in thin} == {round(900 / 40)}

@@ -13,6 +13,7 @@ from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.stages import market_clock
 from ops_pipeline.stages.request import ClockRequest
 from tests.support.builders_trading import TradingBench
+from tests.support.fakes import FixedClock
 
 PRESIDENTS_DAY = date(2026, 2, 16)
 DAY_AFTER_THANKSGIVING = date(2026, 11, 27)
@@ -25,7 +26,8 @@ def utc(year: int, month: int, day: int, hour: int, minute: int) -> datetime:
 
 def session_at(db: Database, tick: datetime) -> str:
     """What the market clock tells a state machine."""
-    return market_clock.run(ClockRequest(tick=tick), db=db, calendar=NyseCalendar()).session
+    clock, request = FixedClock(tick), ClockRequest(tick=tick)
+    return market_clock.run(request, db=db, calendar=NyseCalendar(), clock=clock).session
 
 
 def desk_at(db: Database, day: date, hour: int, minute: int) -> TradingBench:

@@ -12,13 +12,32 @@ from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.errors import InvalidInput, StaleData
 from ops_pipeline.stages import market_clock
 from ops_pipeline.stages.request import ClockRequest
+from tests.support.fakes import FixedClock
 
 WEDNESDAY = date(2026, 2, 4)
 NOW = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
 
 
-def ask(db: Database, tick: datetime) -> market_clock.Outcome:
-    return market_clock.run(ClockRequest(tick=tick), db=db, calendar=NyseCalendar())
+def ask(db: Database, tick: datetime, *, late_s: float = 0) -> market_clock.Outcome:
+    clock = FixedClock(tick + timedelta(seconds=late_s))
+    return market_clock.run(ClockRequest(tick=tick), db=db, calendar=NyseCalendar(), clock=clock)
+
+
+@pytest.mark.parametrize(
+    ("late_s", "wait_s", "started_after_s"),
+    [(0, 6, 0), (0.3, 6, 0), (2.5, 4, 2), (6, 0, 6), (58, 0, 58), (-40, 10, 0)],
+)
+def test_the_wait_for_bars_ends_six_seconds_after_the_tick_wherever_in_the_minute_it_starts(
+    db: Database, late_s: float, wait_s: int, started_after_s: int
+) -> None:
+    outcome = ask(db, NOW, late_s=late_s)
+    assert (outcome.wait_s, outcome.started_after_s) == (wait_s, started_after_s)
+
+
+def test_of_two_starts_in_one_minute_each_waits_for_its_own_tick(db: Database) -> None:
+    """The scheduler starts a tick at :58, and the next one two seconds later."""
+    assert ask(db, NOW, late_s=58).wait_s == 0
+    assert ask(db, NOW + timedelta(minutes=1)).wait_s == 6
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ import pytest
 
 from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.db.market_data import asked_bars
 from ops_pipeline.domain.legible import Listing
 from ops_pipeline.domain.market import MINUTE, Bar
+from ops_pipeline.domain.prices.bar_age import BarCoverage
 from ops_pipeline.errors import MarketDataUnavailable
 from ops_pipeline.stages import bar_fetching, telemetry
 from ops_pipeline.stages.request import TickRequest
@@ -176,6 +178,19 @@ def test_a_refused_request_is_told_of_and_asked_again_while_the_others_are_store
     assert fetch(db, vendor, NOON + MINUTE).failed == 0
     assert count(db) == len(NAMES) * 15
     assert rows(db, "SELECT 1 AS open FROM alerts WHERE resolved_at IS NULL") == []
+
+
+def test_until_when_a_ticker_s_minutes_are_known_is_stored_with_its_bars(
+    db: Database, vendor: Vendor
+) -> None:
+    watch(db, "AAA", "QUIET")
+    fetch(db, vendor)
+    vendor.refuses = frozenset({"AAA"})
+    day_start = NOON - timedelta(hours=12)
+    with db.transaction() as tx:
+        found = asked_bars.coverage(tx, ["AAA", "NEVER"], day_start=day_start)
+    assert found["AAA"] == BarCoverage(NOON, NOON - 9 * MINUTE)
+    assert found["NEVER"].asked_until is None
 
 
 def test_when_nothing_can_be_read_the_run_fails(db: Database, vendor: Vendor) -> None:

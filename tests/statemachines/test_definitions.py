@@ -19,6 +19,7 @@ from infra.definitions import (
 )
 from infra.deployment import Deployment
 from ops_pipeline import errors
+from ops_pipeline.domain.bars import MOST_WAIT_S
 from ops_pipeline.runtime.entrypoint import LEASE_WITHOUT_CONTEXT_S
 
 # An Express machine ends at 300 s whatever it says; a Standard one (infra/stacks) may take longer.
@@ -96,6 +97,9 @@ def longest_s(machine: State, passes: int) -> float:
             return 0.0
         state, now = states[name], entered + Counter([name])
         own_s = task_s(state) if state["Type"] == "Task" else 0.0
+        if state["Type"] == "Wait":
+            # How long is told at run time, within this bound.
+            own_s = float(state.get("Seconds", MOST_WAIT_S))
         if state["Type"] == "Map":
             own_s = longest_s(state["ItemProcessor"], passes)
         return own_s + max((from_here(to, now) for to in ways_out(state)), default=0.0)
@@ -164,7 +168,7 @@ def test_the_longest_path_ends_before_the_machine_and_the_machine_before_its_lim
 def test_the_longest_path_counts_retries_items_and_passes() -> None:
     task = {"Type": "Task", "TimeoutSeconds": 10, "Next": "B"}
     retry = [{"MaxAttempts": 2, "IntervalSeconds": 1, "BackoffRate": 2.0}]
-    machine = {
+    machine: State = {
         "StartAt": "A",
         "States": {
             "A": {**task, "Retry": retry, "Catch": [{"Next": "C"}]},
@@ -174,6 +178,9 @@ def test_the_longest_path_counts_retries_items_and_passes() -> None:
     }
     assert longest_s(machine, passes=1) == 33
     assert longest_s(machine, passes=2) == 66
+    waiting = {**machine["States"], "C": {"Type": "Wait", "SecondsPath": "$.s", "Next": "D"}}
+    waiting["D"] = {"Type": "Succeed"}
+    assert longest_s({"StartAt": "A", "States": waiting}, passes=1) == 33 + MOST_WAIT_S
     over = {"StartAt": "M", "States": {"M": {"Type": "Map", "ItemProcessor": machine}}}
     assert longest_s(over, passes=1) == 33
 

@@ -19,7 +19,13 @@ from ops_pipeline.domain.operations.stage import Machine
 
 TICK = {"tick": "2026-02-04T14:31:00Z"}
 BY_NAME = {machine.name: machine for machine in MACHINES}
-OPEN = {"status": "run", "session": "open", "accounts_entry": ["large"], "accounts_guard": []}
+OPEN = {
+    "status": "run",
+    "session": "open",
+    "accounts_entry": ["large"],
+    "accounts_guard": [],
+    "wait_s": 6,
+}
 
 
 def test_the_files_are_what_make_asl_would_write() -> None:

@@ -76,7 +76,9 @@ def built(definition: dict[str, Any] = EVERY_KIND) -> Any:
     def call(*_: Any) -> dict[str, list[int]]:
         return {"items": [1, 2]}
 
-    return moto_parser.build(json.dumps(definition), our_states.Wiring(call, wait_scale=0.0))
+    return moto_parser.build(
+        json.dumps(definition), our_states.Wiring(call, wait_scale=0.0, wait=lambda _seconds: None)
+    )
 
 
 def test_no_other_module_of_ours_imports_moto() -> None:
@@ -196,7 +198,7 @@ def test_moto_still_hands_a_task_its_payload_and_its_functions_name() -> None:
         heard.append(facts)
         return {"items": []}
 
-    wiring = our_states.Wiring(call, wait_scale=0.0)
+    wiring = our_states.Wiring(call, wait_scale=0.0, wait=lambda _seconds: None)
     moto_parser.evaluate(moto_parser.build(json.dumps(EVERY_KIND), wiring), "probe", {"a": 1})
     assert heard == [("report", {"a": 1}, 5)]
 
@@ -205,7 +207,7 @@ def test_moto_still_takes_a_lambda_errors_name_from_its_error_type() -> None:
     def call(*_: Any) -> None:
         raise our_states.reported('{"errorType": "Named", "errorMessage": ""}')
 
-    wiring = our_states.Wiring(call, wait_scale=0.0)
+    wiring = our_states.Wiring(call, wait_scale=0.0, wait=lambda _seconds: None)
     program = moto_parser.build(json.dumps(EVERY_KIND), wiring)
     assert moto_parser.evaluate(program, "probe", {})[1]["error"] == "Named"
 

@@ -14,6 +14,7 @@ OPEN = {
     "session": "open",
     "accounts_entry": ["large", "tiny"],
     "accounts_guard": ["large", "tiny"],
+    "wait_s": 6,
 }
 TRADING = ["market_clock", "telemetry", "features", "watchlist", "signals"]
 FIRST_STAGE = {
@@ -99,6 +100,36 @@ def test_a_trading_tick_goes_from_the_clock_to_every_account() -> None:
         {**TICK, "account": "large"},
         {**TICK, "account": "tiny"},
     ]
+
+
+@pytest.mark.parametrize(("wait_s", "waits"), [(6, [6]), (0, [0])])
+def test_a_trading_tick_waits_for_the_bars_between_the_clock_and_telemetry(
+    wait_s: int, waits: list[float]
+) -> None:
+    script = Script(market_clock={**OPEN, "wait_s": wait_s})
+    heard: list[tuple[float, list[str]]] = []
+    engine = Engine(MACHINES, script, wait=lambda s: heard.append((s, list(script.called))))
+    assert engine.run("trading_cycle", TICK).status == "SUCCEEDED"
+    assert heard == [(wait_s, ["market_clock"])]
+
+
+@pytest.mark.parametrize("machine", ["position_cycle", "reconcile_cycle", "news_cycle"])
+def test_no_other_machine_waits(machine: str) -> None:
+    heard: list[float] = []
+    assert Engine(MACHINES, Script(), wait=heard.append).run(machine, TICK).status == "SUCCEEDED"
+    assert heard == []
+
+
+def test_a_closed_session_is_not_waited_for() -> None:
+    heard: list[float] = []
+    script = Script(market_clock={**OPEN, "session": "closed"})
+    Engine(MACHINES, script, wait=heard.append).run("trading_cycle", TICK)
+    assert heard == []
+
+
+def test_a_clock_that_names_no_wait_is_no_success() -> None:
+    script = Script(market_clock={it: value for it, value in OPEN.items() if it != "wait_s"})
+    assert script.run("trading_cycle").error == "StageFailed"
 
 
 def test_a_position_tick_guards_every_account() -> None:

@@ -30,6 +30,9 @@ class FastWall:
     def now(self) -> datetime:
         return self.clock.at
 
+    def rest(self, seconds: float) -> None:
+        """Nobody waits."""
+
     def wait(self, seconds: float, idle: Callable[[], bool]) -> bool:
         hangs_at = time.monotonic() + _HANGS_S
         while not idle():

@@ -15,6 +15,7 @@ from ops_pipeline.domain.market import Quote, new_york_time
 from ops_pipeline.domain.market_state.event_dates import EVENT_KINDS, EventDate
 from ops_pipeline.domain.market_state.trading_halts import TradingHalt
 from ops_pipeline.domain.parameters import GateRules, Parameters
+from ops_pipeline.domain.prices.bar_age import BarCoverage
 from ops_pipeline.domain.prices.plausibility import Doubt
 from tests.support.fakes import regular_session
 
@@ -425,6 +426,16 @@ def test_whatever_is_unknown_refuses_every_gate_that_needs_it(unknown: set[str])
     refused = {gate for gate, found in verdicts.items() if not found.passed}
     assert refused == set().union(*(NEEDED[name] for name in unknown))
     assert all(verdicts[gate].reason for gate in refused)
+
+
+def test_a_thin_ticker_s_missing_minutes_are_no_staleness_while_the_feed_lives() -> None:
+    living = BarCoverage(NOON - timedelta(seconds=6), NOON - timedelta(seconds=6))
+    quiet = {"bar_at": NOON - timedelta(seconds=301)}
+    assert verdict("bar_freshness", **quiet).reason == "Bar age 241s > 120s"
+    found = verdict("bar_freshness", **quiet, bar_coverage=living)
+    assert (found.passed, found.reason) == (True, "Bar age 241s <= 300s")
+    silent = {"bar_at": NOON - timedelta(seconds=361)}
+    assert not verdict("bar_freshness", **silent, bar_coverage=living).passed
 
 
 def test_an_unknown_fact_is_named_in_the_refusal() -> None:

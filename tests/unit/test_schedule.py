@@ -157,10 +157,10 @@ def test_the_machines_of_one_minute_come_in_their_fixed_order() -> None:
     at_noon = list(ticks(schedules, noon, noon + minute))
     assert [tick.target for tick in at_noon] == [
         "news_cycle",
-        "trading_cycle",
         "position_cycle",
         "regime_cycle",
         "reconcile_cycle",
+        "trading_cycle",
         "healthcheck",
     ]
     assert [tick.order for tick in at_noon] == sorted(tick.order for tick in at_noon)

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from ops_local.exchange.api.calls import ApiCall, endpoint
 from ops_local.exchange.api.wire import parse_timestamp, timestamp
+from ops_local.exchange.market.publication import PublishedBars
 from ops_local.exchange.market.sessions import session_of
 from ops_local.exchange.refusals import bad_query, not_subscribed
 from ops_pipeline.domain.market import Bar, Quote, Trade, new_york_day, new_york_time
@@ -39,7 +40,8 @@ def list_bars(call: ApiCall) -> Answer:
 
 def latest_bars(call: ApiCall) -> Answer:
     _require_plan(call)
-    bars = (call.exchange.tape.last_bar(symbol, call.now) for symbol in _symbols(call))
+    published = _published(call)
+    bars = (published.last_bar(symbol, call.now) for symbol in _symbols(call))
     return {"bars": {bar.ticker: _bar(bar) for bar in bars if bar is not None}}
 
 
@@ -68,6 +70,13 @@ def list_news(call: ApiCall) -> Answer:
     return {"news": [], "next_page_token": None}
 
 
+def _published(call: ApiCall) -> PublishedBars:
+    store = call.exchange.store
+    return PublishedBars(
+        call.exchange.tape, store.behaviour("bar_publication"), store.behaviour("venue")
+    )
+
+
 def _symbols(call: ApiCall) -> list[str]:
     symbols = call.symbols()
     if not symbols:
@@ -93,11 +102,11 @@ def _bars(call: ApiCall, newest_first: bool, delayed: bool) -> list[Bar]:
     end = call.timestamp("end") or known
     if end > known and delayed:
         raise not_subscribed("recent SIP data")
-    tape = call.exchange.tape
+    published = _published(call)
     return [
         bar
         for symbol in _symbols(call)
-        for bar in _in_order(tape.bars(symbol, start, end, known), newest_first)
+        for bar in _in_order(published.bars(symbol, start, end, known), newest_first)
     ]
 
 
@@ -172,7 +181,8 @@ def _trade(trade: Trade) -> Answer:
 
 def _snapshot(call: ApiCall, symbol: str) -> Answer:
     tape = call.exchange.tape
-    quote, bar = tape.last_quote(symbol, call.now), tape.last_bar(symbol, call.now)
+    quote = tape.last_quote(symbol, call.now)
+    bar = _published(call).last_bar(symbol, call.now)
     day = _day_bar(call, symbol)
     return {
         **({} if quote is None else {"latestQuote": _quote(quote)}),
@@ -187,7 +197,7 @@ def _day_bar(call: ApiCall, symbol: str) -> Bar | None:
     session = session_of(today)
     if session is None:
         return None
-    bars = call.exchange.tape.bars(symbol, session.opens_at, session.closes_at, call.now)
+    bars = _published(call).bars(symbol, session.opens_at, session.closes_at, call.now)
     bars = [bar for bar in bars if bar.ts < session.closes_at]
     if not bars:
         return None

@@ -18,6 +18,7 @@ from ops_pipeline.db.market_state import event_dates, trading_halts
 from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.ledger import Holdings, LedgerView, costs_by_symbol
 from ops_pipeline.domain.market import new_york_day, new_york_time
+from ops_pipeline.domain.prices.bar_age import BarCoverage
 
 # Closed, verified trades of the account's own mode, oldest first: real and simulated results
 # stay apart. Fills may be listed a tick or two after what they did.
@@ -40,6 +41,9 @@ SELECT h.*, c.of_account, t.of_ticker, t.last_exit, pnl.pnl, e.entries_in_ticker
         (SELECT max(greatest(entry_time, closed_at)) FROM active_positions
          WHERE account_name = :account AND ticker = :ticker))) AS last_trade_at,
     bar.ts AS bar_at, bar.close AS bar_close,
+    (SELECT upper(minutes) FROM telemetry_asked WHERE ticker = :ticker) AS asked_until,
+    (SELECT ts + interval '1 minute' FROM lane_telemetry
+     WHERE ts >= CAST(:day_start AS timestamptz) ORDER BY ts DESC LIMIT 1) AS market_until,
     (SELECT computed_at FROM lane_features
      WHERE ticker = :ticker AND ts >= CAST(:day_start AS timestamptz)
      ORDER BY ts DESC LIMIT 1) AS features_at,
@@ -146,6 +150,7 @@ def read(tx: Transaction, query: LedgerQuery) -> LedgerView:
         trading_halts=trading_halts.of_json(row["trading_halts"]),
         events=event_dates.of_json(row["events"]),
         corporate=tuple(row["corporate"]),
+        bar_coverage=BarCoverage(row["asked_until"], row["market_until"]),
     )
 
 

@@ -1,5 +1,6 @@
 """Which bars are final, which can't be true, and which jumped as no market moves."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +13,9 @@ from ops_pipeline.domain.market import MINUTE, Bar, new_york_day, new_york_time
 from ops_pipeline.domain.parameters import TelemetryRules
 
 NO_NUMBER = "a price is no number"
+# Alpaca publishes the bars of a minute some seconds after its end.
+BAR_OFFSET_S = 6
+MOST_WAIT_S = 10
 # Beyond these a figure is a mistake, whatever is sold in a minute, and no column should hold it.
 _PRICES = (Decimal("0.000001"), Decimal(10) ** 9)
 _MOST_SHARES = 10**12
@@ -43,6 +47,16 @@ class Jump:
     bar: Bar
     previous_close: Decimal
     reason: str
+
+
+def seconds_until_bars(tick: datetime, now: datetime, offset_s: int = BAR_OFFSET_S) -> int:
+    """Whole seconds until `offset_s` after the tick, rounded up; 0 when that has passed.
+
+    EventBridge Scheduler starts a machine at any moment of its minute. A tick that is ahead of
+    the clock is waited for `MOST_WAIT_S` at most.
+    """
+    left_s = (tick - now).total_seconds() + offset_s
+    return min(max(math.ceil(left_s), 0), MOST_WAIT_S)
 
 
 def fetch_from(tick: datetime, newest: datetime | None, rules: TelemetryRules) -> datetime:

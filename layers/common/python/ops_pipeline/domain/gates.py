@@ -13,6 +13,7 @@ from ops_pipeline.domain.market import Quote, Session
 from ops_pipeline.domain.market_state.event_dates import EventDate, near
 from ops_pipeline.domain.market_state.trading_halts import TradingHalt
 from ops_pipeline.domain.parameters import GateRules, Tier
+from ops_pipeline.domain.prices.bar_age import UNCOVERED, BarCoverage, bar_age_limit_s
 from ops_pipeline.domain.prices.plausibility import Doubt
 from ops_pipeline.domain.trading_terms import Action, Instrument
 
@@ -77,6 +78,7 @@ class GateFacts:
         cost: What this entry may cost at its limit.
         buying_power: The broker's, less orders it has not acknowledged.
         ticker_results, account_results: P&L of closed trades, newest last.
+        bar_coverage: Whether minutes without a bar are known to be without trades.
     """
 
     now: datetime
@@ -116,6 +118,7 @@ class GateFacts:
     ticker_rests: bool
     account_results: tuple[float, ...]
     corporate: tuple[str, ...] = ()
+    bar_coverage: BarCoverage = UNCOVERED
 
 
 # By name, in the order in which gates are evaluated and refusals listed.
@@ -322,9 +325,10 @@ def feature_freshness(facts: GateFacts, rules: GateRules) -> Verdict:
 
 @register("bar_freshness")
 def bar_freshness(facts: GateFacts, rules: GateRules) -> Verdict:
-    """A bar's age counts from the end of its minute."""
+    """A bar's age counts from the end of its minute; a minute without trades is no staleness."""
     ended = None if facts.bar_at is None else facts.bar_at + timedelta(minutes=1)
-    return _fresh("Bar", ended, facts.now, rules.bar_age_s)
+    limit_s = bar_age_limit_s(facts.bar_coverage, facts.now, rules)
+    return _fresh("Bar", ended, facts.now, limit_s)
 
 
 @register("quote_freshness")

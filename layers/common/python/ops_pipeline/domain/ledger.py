@@ -16,6 +16,7 @@ from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.market_state.event_dates import EventDate
 from ops_pipeline.domain.market_state.trading_halts import TradingHalt
 from ops_pipeline.domain.orders import Order
+from ops_pipeline.domain.prices.bar_age import UNCOVERED, BarCoverage
 from ops_pipeline.domain.trading_terms import Strategy
 
 
@@ -86,6 +87,7 @@ class LedgerView:
         events: Of the ticker and of the whole market, within what the query asked for.
         closing: Who asked to close the ticker or everything, and why; until it is done.
         corporate: What of corporate actions is not settled in the ticker, or may end it.
+        bar_coverage: Up to when the ticker's bars were asked for, and the market's newest bar.
     """
 
     account: Account
@@ -109,6 +111,7 @@ class LedgerView:
     trading_halts: tuple[TradingHalt, ...]
     events: tuple[EventDate, ...]
     corporate: tuple[str, ...] = ()
+    bar_coverage: BarCoverage = UNCOVERED
 
     def without(self, entry: Order) -> "LedgerView":
         """The view as it was before an entry of this ticker, still unacknowledged, was made.

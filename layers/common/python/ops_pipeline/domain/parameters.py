@@ -112,6 +112,7 @@ class GateRules:
     recommendation_age_s: int = 300
     feature_age_s: int = 300
     bar_age_s: int = 120
+    thin_bar_age_s: int = 300
     quote_age_s: int = 60
     vix_halves_from: float = 25.0
     vix_refuses_from: float = 40.0

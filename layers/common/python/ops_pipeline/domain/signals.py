@@ -18,6 +18,7 @@ from ops_pipeline.domain.features import Features
 from ops_pipeline.domain.market import MINUTE
 from ops_pipeline.domain.news.ticker_sentiment import Pressure
 from ops_pipeline.domain.parameters import Parameters, SignalRules
+from ops_pipeline.domain.prices.bar_age import UNCOVERED, BarCoverage, bar_age_limit_s
 from ops_pipeline.domain.trading_terms import Action, Instrument, Strategy
 
 
@@ -29,12 +30,14 @@ class Circumstances:
         last_signal_at: Tick of its last signal before this one, None when none is near.
         buyers: Accounts that may enter.
         holders: Accounts that hold stock of the ticker, active or not.
+        bar_coverage: Whether minutes without a bar are known to be without trades.
     """
 
     tick: datetime
     last_signal_at: datetime | None
     buyers: Collection[str]
     holders: Collection[str]
+    bar_coverage: BarCoverage = UNCOVERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +193,13 @@ def _hold_reason(
     )
     # A gate would refuse it too, but only after the ticker's rest period had begun.
     bar_age_s = (circumstances.tick - features.ts - MINUTE).total_seconds()
+    most_age_s = bar_age_limit_s(circumstances.bar_coverage, circumstances.tick, parameters.gates)
     if choice is None:
         return f"Confidence {confidence:.2f} < {parameters.signals.stock_confidence:.2f}"
     if circumstances.tick < rest_ends:
         return f"Rests until {rest_ends:%H:%M} UTC after its last signal"
-    if bar_age_s > parameters.gates.bar_age_s:
-        return f"Bar age {bar_age_s:.0f}s > {parameters.gates.bar_age_s}s"
+    if bar_age_s > most_age_s:
+        return f"Bar age {bar_age_s:.0f}s > {most_age_s}s"
     if not proposals:
         buyers = len(circumstances.buyers)
         return f"Nobody to act on it: {choice.reason}, {buyers} may buy, none holds it"

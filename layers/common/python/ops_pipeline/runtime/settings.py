@@ -21,6 +21,7 @@ from pydantic import (
     field_validator,
 )
 
+from ops_pipeline.domain.bars import BAR_OFFSET_S, MOST_WAIT_S
 from ops_pipeline.domain.operations.stage import Login
 from ops_pipeline.errors import AccountNotConfigured, SettingsInvalid
 
@@ -62,6 +63,7 @@ class Settings(BaseModel):
         default=None, alias="DEPLOYED_ACCOUNTS"
     )
     data_feed: Literal["iex", "sip"] = Field(default="iex", alias="ALPACA_DATA_FEED")
+    bar_offset_s: int = Field(default=BAR_OFFSET_S, alias="BAR_OFFSET_S", ge=0, le=MOST_WAIT_S)
     market_data_vendor: str = Field(
         default="alpaca", alias="MARKET_DATA_VENDOR", pattern="^[a-z][a-z0-9_]*$"
     )

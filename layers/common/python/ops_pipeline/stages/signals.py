@@ -7,9 +7,11 @@ from ops_pipeline.db import recommendations as rows
 from ops_pipeline.db import watchlist
 from ops_pipeline.db.accounts import entry_accounts
 from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.db.market_data import asked_bars
 from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.db.recommendations import Decided, SignalInputs
 from ops_pipeline.db.runs import UnitsOfWork
+from ops_pipeline.domain.market import new_york_day, new_york_time
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.domain.signals import Circumstances, Evaluation, evaluate, unevaluated
 from ops_pipeline.execution.isolation import isolated, require_json, what_failed
@@ -53,6 +55,7 @@ def _decide(tx: Transaction, rules: Parameters, *, tick: datetime, now: datetime
     signalled = rows.last_signals(tx, list(known), since=since, tick=tick)
     holders = rows.stock_holders(tx, list(known))
     buyers = entry_accounts(tx)
+    covered = asked_bars.coverage(tx, list(known), day_start=new_york_time(new_york_day(tick), 0))
     decided = []
     for ticker, each in known.items():
         circumstances = Circumstances(
@@ -60,6 +63,7 @@ def _decide(tx: Transaction, rules: Parameters, *, tick: datetime, now: datetime
             last_signal_at=signalled.get(ticker),
             buyers=buyers,
             holders=holders.get(ticker, ()),
+            bar_coverage=covered[ticker],
         )
         decided.append(Decided(_evaluated(each, rules, circumstances), each))
     return decided

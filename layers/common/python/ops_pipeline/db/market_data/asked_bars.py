@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.domain.prices.bar_age import BarCoverage
 from ops_pipeline.domain.prices.bar_slices import BarSlice, UnaskedMinutes
 
 _UNASKED = """
@@ -33,6 +34,22 @@ SET minutes = known.minutes - tstzmultirange(tstzrange(silent.since, CAST(:until
 FROM unnest(CAST(:tickers AS text[]), CAST(:sinces AS timestamptz[])) AS silent (ticker, since)
 WHERE known.ticker = silent.ticker AND known.day = :day AND silent.since < :until
 """
+
+_COVERAGE = """
+SELECT wanted.ticker, upper(asked.minutes) AS asked_until, market.until AS market_until
+FROM unnest(CAST(:tickers AS text[])) AS wanted (ticker)
+LEFT JOIN telemetry_asked AS asked ON asked.ticker = wanted.ticker
+LEFT JOIN (SELECT ts + interval '1 minute' AS until FROM lane_telemetry
+           WHERE ts >= :day_start ORDER BY ts DESC LIMIT 1) AS market ON true
+"""
+
+
+def coverage(
+    tx: Transaction, tickers: Sequence[str], *, day_start: datetime
+) -> dict[str, BarCoverage]:
+    """Of each ticker up to when its bars were asked for, and the newest bar of that day of any."""
+    rows = tx.rows(_COVERAGE, tickers=list(tickers), day_start=day_start)
+    return {row["ticker"]: BarCoverage(row["asked_until"], row["market_until"]) for row in rows}
 
 
 def unasked(

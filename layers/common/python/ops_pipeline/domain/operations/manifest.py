@@ -85,14 +85,6 @@ MACHINES = (
         timeout_s=235,
     ),
     Machine(
-        name="trading_cycle",
-        comment="From new bars to orders, once a minute. Nothing here protects open positions: "
-        "position_cycle does, independently.",
-        starts=SESSION_MINUTES,
-        steps=("market_clock", "telemetry", "features", "watchlist", "signals", "dispatcher"),
-        timeout_s=235,
-    ),
-    Machine(
         name="position_cycle",
         comment="Guards open positions once a minute, even when news, bars or signals fail. "
         "Continues after the close, while orders still settle.",
@@ -117,6 +109,15 @@ MACHINES = (
         starts=FIVE_MINUTES_OF_A_SESSION,
         steps=("market_clock", "reconciler"),
         timeout_s=150,
+    ),
+    # It waits for the minute's bars: the others of the minute have started meanwhile.
+    Machine(
+        name="trading_cycle",
+        comment="From new bars to orders, once a minute: it waits some seconds for the bars. "
+        "Nothing here protects open positions: position_cycle does, independently.",
+        starts=SESSION_MINUTES,
+        steps=("market_clock", "telemetry", "features", "watchlist", "signals", "dispatcher"),
+        timeout_s=239,
     ),
 )
 

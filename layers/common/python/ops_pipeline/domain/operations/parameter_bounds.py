@@ -112,6 +112,7 @@ BOUNDS: Mapping[str, Bounds] = MappingProxyType(
         "gates.recommendation_age_s": _AGE_S,
         "gates.feature_age_s": _AGE_S,
         "gates.bar_age_s": _AGE_S,
+        "gates.thin_bar_age_s": _AGE_S,
         "gates.quote_age_s": _AGE_S,
         "gates.vix_halves_from": (1, 200),
         "gates.vix_refuses_from": (1, 200),

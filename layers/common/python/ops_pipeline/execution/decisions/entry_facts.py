@@ -78,6 +78,7 @@ def _facts(
         vix_close=ledger.vix[1] if ledger.vix else None,
         vix_day=ledger.vix[0] if ledger.vix else None,
         bar_at=ledger.bar_at,
+        bar_coverage=ledger.bar_coverage,
         quote=snapshot.quotes.get(recommendation.ticker),
         quote_doubt=None,
         held_symbols=ledger.holdings.symbols,
