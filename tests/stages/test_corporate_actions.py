@@ -9,15 +9,18 @@ import pytest
 
 from functions.corporate_actions.handler import lambda_handler
 from ops_local.database import DatabaseUrls
+from ops_pipeline.db import telemetry
 from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.domain.bars import Jump
 from ops_pipeline.domain.corporate.actions import CorporateAction
 from ops_pipeline.domain.legible import IllegibleItem, Listing
+from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.errors import MarketDataUnavailable
 from ops_pipeline.runtime.wiring import Runtime
 from ops_pipeline.stages import corporate_actions as stage
 from ops_pipeline.stages.request import TickRequest
-from tests.support.builders_market import rows
-from tests.support.builders_trading import DAY_AFTER, TradingBench
+from tests.support.builders_market import bars_of, rows
+from tests.support.builders_trading import DAY, DAY_AFTER, TradingBench
 from tests.support.fakes import FixedClock
 from tests.support.stand_ins import in_process
 
@@ -155,6 +158,21 @@ def test_a_symbol_that_has_no_place_in_the_list_is_left_as_it_is(
     feed.actions = [replace(odd, effective_on=DAY_AFTER - timedelta(days=1)), DIVIDEND]
     assert (read(bench, feed).renamed, len(stored(bench))) == (0, 2)
     assert bench.rows("SELECT active FROM tickers WHERE ticker = 'AAA'") == [{"active": True}]
+
+
+@pytest.mark.parametrize(("close", "held"), [("50.30", False), ("20.00", True)])
+def test_a_jump_that_a_split_explains_holds_its_ticker_back_no_longer(
+    bench: TradingBench, feed: Feed, close: str, *, held: bool
+) -> None:
+    (bar,) = bars_of("AAA", new_york_time(DAY, 9, 30), [close])
+    with bench.db.transaction() as tx:
+        assert telemetry.hold(tx, Jump(bar, Decimal(100), "a jump"), now=bench.clock.now())
+    split = replace(DIVIDEND, action_id="s1", kind="forward_split", effective_on=DAY, cash=None)
+    feed.actions = [replace(split, old_rate=Decimal(1), new_rate=Decimal(2))]
+    assert read(bench, feed).explained == int(not held)
+    assert read(bench, feed).explained == 0
+    with bench.db.transaction() as tx:
+        assert telemetry.halted_tickers(tx, DAY) == ({"AAA"} if held else set())
 
 
 def test_a_tick_is_done_once(db: Database, database_urls: DatabaseUrls) -> None:

@@ -131,6 +131,15 @@ RETURNING ticker
 """
 
 
+# What is left of the jump once it is told in the shares of after the action, at most.
+_EXPLAIN = """
+UPDATE price_holds SET resolved_at = :now
+WHERE ticker = :ticker AND day = :day AND resolved_at IS NULL
+  AND abs(close * CAST(:ratio AS numeric) / previous_close - 1) < 0.2
+RETURNING ticker
+"""
+
+
 def watched_tickers(tx: Transaction) -> list[str]:
     """The tickers whose bars are fetched, in alphabetical order."""
     return [row["ticker"] for row in tx.rows(_WATCHED)]
@@ -230,6 +239,11 @@ def hold(tx: Transaction, jump: Jump, *, now: datetime) -> bool:
 def halted_tickers(tx: Transaction, day: date) -> frozenset[str]:
     """The tickers halted on that New York day."""
     return frozenset(row["ticker"] for row in tx.rows(_HELD, day=day))
+
+
+def explain_hold(tx: Transaction, ticker: str, day: date, *, ratio: Decimal, now: datetime) -> bool:
+    """End the halt of a jump of that day that so many new shares for an old one explain."""
+    return bool(tx.rows(_EXPLAIN, ticker=ticker, day=day, ratio=ratio, now=now))
 
 
 def release_past_holds(tx: Transaction, day: date, *, now: datetime) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from ops_pipeline.db import tickers
+from ops_pipeline.db import telemetry, tickers
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.holdings import corporate_actions
 from ops_pipeline.db.operations import alerts
@@ -37,6 +37,7 @@ class Outcome:
         announced: Actions read, of which `unclear` decide nothing.
         withdrawn: Actions that are not announced any more.
         renamed: Symbols that another one has taken the place of.
+        explained: Tickers held back for a jump of their price that a split explains.
     """
 
     symbols: int
@@ -44,6 +45,7 @@ class Outcome:
     unclear: int
     withdrawn: int
     renamed: int
+    explained: int
     illegible: int
 
 
@@ -65,7 +67,7 @@ def run(
     with db.transaction() as tx:
         symbols = corporate_actions.concerned(tx)
     if feed is None or not symbols:
-        return Outcome(len(symbols), 0, 0, 0, 0, 0)
+        return Outcome(len(symbols), 0, 0, 0, 0, 0, 0)
     found = feed.announced(symbols, first, last)
     now = clock.now()
     with db.transaction() as tx:
@@ -77,12 +79,14 @@ def run(
         in_force = corporate_actions.in_force(tx, symbols, first=first, last=last)
         renamed = sum(_renamed(tx, it, today, journal) for it in in_force)
         _tell(tx, in_force, today, now)
+        explained = sum(_explained(tx, it, now) for it in in_force)
     return Outcome(
         symbols=len(symbols),
         announced=len(found),
         unclear=sum(not it.is_understood for it in found),
         withdrawn=len(withdrawn),
         renamed=renamed,
+        explained=explained,
         illegible=len(found.illegible),
     )
 
@@ -112,6 +116,16 @@ def _renamed(tx: Transaction, action: CorporateAction, today: date, journal: Jou
     if done:
         journal.happened("ticker_renamed", ticker=old, to=new)
     return done
+
+
+def _explained(tx: Transaction, action: CorporateAction, now: datetime) -> bool:
+    """Let a ticker go on whose price only seemed to jump."""
+    if not action.restates or not telemetry.explain_hold(
+        tx, action.symbol, action.effective_on, ratio=action.ratio, now=now
+    ):
+        return False
+    alerts.resolve_alert(tx, AlertKey("price_jump", EVERYTHING, action.symbol), now=now)
+    return True
 
 
 def _tell(tx: Transaction, actions: Sequence[CorporateAction], today: date, now: datetime) -> None:
