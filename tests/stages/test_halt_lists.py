@@ -184,3 +184,14 @@ def test_a_flood_of_made_up_halts_is_refused(
     server.put("/nasdaq_halts", Page(nasdaq([HaltRow(f"T{n}") for n in range(5)])))
     assert ingest(db, 1).failed_feeds == 1
     assert len(stored(db)) == 1
+
+
+def test_a_market_wide_halt_names_each_ticker_and_is_read_whole(
+    db: Database, server: FeedServer
+) -> None:
+    rows = [HaltRow(f"T{number}", "MWC1") for number in range(11_000)]
+    page = Page(nasdaq(rows))
+    assert len(page.body) > 3 * 2**20
+    add(db, server, page)
+    outcome = ingest(db)
+    assert (outcome.failed_feeds, outcome.halts) == (0, len(rows) + 1)

@@ -30,6 +30,7 @@ class RssFeed:
         total_s: Longest time for one feed, from the request to its last byte, redirects
             included. Name resolution is left to the system and not included.
         most_bytes: Largest body after decompression.
+        most_halt_bytes: The same of a list of halts: a market-wide one names each ticker.
         most_entries: Number of entries kept, the newest ones.
         proxy_url: HTTP proxy for all requests, which resolves their names; None for none.
         networks: Where feeds may lie beside public addresses.
@@ -44,6 +45,7 @@ class RssFeed:
         read_s: float = 5.0,
         total_s: float = 10.0,
         most_bytes: int = 3 * 1024 * 1024,
+        most_halt_bytes: int = 24 * 1024 * 1024,
         most_entries: int = 500,
         proxy_url: str | None = None,
         networks: Sequence[Network] = (),
@@ -51,14 +53,18 @@ class RssFeed:
         logins: FeedLogins | None = None,
     ) -> None:
         self._most_entries = most_entries
-        self._http = FeedHttp(
-            connect_s=connect_s,
-            read_s=read_s,
-            total_s=total_s,
-            most_bytes=most_bytes,
-            proxy_url=proxy_url,
-            permitted=PermittedAddresses(networks, resolve),
-            logins=logins,
+        permitted = PermittedAddresses(networks, resolve)
+        self._http, self._halts_http = (
+            FeedHttp(
+                connect_s=connect_s,
+                read_s=read_s,
+                total_s=total_s,
+                most_bytes=most,
+                proxy_url=proxy_url,
+                permitted=permitted,
+                logins=logins,
+            )
+            for most in (most_bytes, most_halt_bytes)
         )
 
     def fetch(self, state: FeedState) -> FeedDocument:
@@ -74,7 +80,8 @@ class RssFeed:
             raise FeedUnavailable("not asked: its server wants a contact address, feeds.contact")
         validators = {"If-None-Match": state.etag, "If-Modified-Since": state.last_modified}
         moved_to = _remembered(state)
-        answer = self._http.get(
+        http = self._halts_http if lists_halts(state.kind) else self._http
+        answer = http.get(
             moved_to or state.url,
             {name: v for name, v in validators.items() if v},
             subscribed=state.url,

@@ -20,6 +20,7 @@ INSERT INTO trading_halts AS stored
 SELECT ticker, :source, reason, halted_at, resumed_at, :now, :now, CAST(:feed_url AS text)
 FROM json_to_recordset(CAST(:rows AS json)) AS told (
     ticker text, reason text, halted_at timestamptz, resumed_at timestamptz)
+ORDER BY ticker COLLATE "C", halted_at
 ON CONFLICT (ticker, source, halted_at) DO UPDATE SET
     reason = excluded.reason, resumed_at = excluded.resumed_at, listed_at = excluded.listed_at,
     unlisted_at = NULL, feed_url = excluded.feed_url
