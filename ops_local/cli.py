@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ from ops_pipeline.runtime.settings import environment
 __all__ = ["build_parser", "main"]
 
 _MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+# How Python keeps bytes of a command that are no UTF-8: no database takes them.
+_SURROGATES = re.compile("[\ud800-\udfff]")
 # Postgres stops where it cannot write another segment of its log.
 LEAST_FREE_BYTES = 16 * 2**20
 # A person can mend these without reading code, so they get a sentence and no traceback.
@@ -59,7 +62,11 @@ def _private_files() -> Iterator[None]:
 def _run(arguments: Sequence[str] | None, variables: Mapping[str, str] | None, clock: Clock) -> int:
     # An unwritable log would print a traceback for each line; what ends the run says why.
     logging.raiseExceptions = False
-    args = build_parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if any(_SURROGATES.search(word) for word in words):
+        sys.stderr.write("ops: a word of the command is no UTF-8\n")
+        return Exit.USAGE
+    args = build_parser().parse_args(words)
     given = environment() if variables is None else variables
     command: Command = args.command
     expected: tuple[type[Exception], ...] = (*_EXPECTED, *command.expected)

@@ -13,17 +13,30 @@ from ops_pipeline.errors import InvalidInput
 _MIB = 2**20
 
 
-def text_of(path: Path, *, most_bytes: int = 256 * _MIB) -> str:
+def bytes_of(path: Path, *, most_bytes: int) -> bytes:
+    """What is in a file, or comes from a pipe or device, whose length nobody tells before.
+
+    Raises:
+        InvalidInput: it is longer than that.
+        OSError: it is not there or may not be read.
+    """
+    with path.open("rb") as opened:
+        content = opened.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise InvalidInput(f"{path} is longer than {most_bytes} bytes")
+    return content
+
+
+def text_of(path: Path, *, most_bytes: int = 64 * _MIB) -> str:
     """The text of a UTF-8 file, without the mark that some editors put before it.
 
     Raises:
         InvalidInput: it is longer than that, or no UTF-8.
         OSError: it is not there or may not be read.
     """
-    if path.stat().st_size > most_bytes:
-        raise InvalidInput(f"{path} is longer than {most_bytes} bytes")
+    content = bytes_of(path, most_bytes=most_bytes)
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{path}: no UTF-8 text at byte {error.start}") from None
 

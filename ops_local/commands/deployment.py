@@ -108,7 +108,7 @@ def _asked(call: VerbCall, command: ApplyCommand, apply: Apply) -> int:
     if not confirmed("Apply this?", yes=call.args.yes):
         sys.stderr.write("Nothing was changed.\n")
         return Exit.WRONG
-    done = apply(replace(command, confirm=True))
+    done = apply(replace(command, confirm=True, shown=plan["changed"]))
     _show(call, done, "Changed", notes=done["notes"] != plan["notes"])
     return Exit.GOOD
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers.expat import ExpatError, ParserCreate
 
-from ops_local.given_files import csv_rows
+from ops_local.given_files import bytes_of, csv_rows
 from ops_pipeline.domain.feeds.kinds import FEED_KINDS, FeedKind
 from ops_pipeline.domain.feeds.subscriptions import FeedSpec
 from ops_pipeline.errors import InvalidInput
@@ -32,8 +32,6 @@ def read_list(path: Path) -> FeedList:
     Raises:
         InvalidInput: it is neither, or larger than any list of feeds.
     """
-    if path.stat().st_size > _MOST_BYTES:
-        raise InvalidInput(f"{path.name}: over {_MOST_BYTES // 2**20} MiB")
     found = _csv(path) if path.suffix.casefold() == ".csv" else _opml(path)
     if not found.feeds and not found.skipped:
         raise InvalidInput(f"{path.name}: it names no feed")
@@ -42,7 +40,7 @@ def read_list(path: Path) -> FeedList:
 
 def _csv(path: Path) -> FeedList:
     found = FeedList()
-    for line, row in csv_rows(path, columns=COLUMNS, required=COLUMNS[:2]):
+    for line, row in csv_rows(path, columns=COLUMNS, required=COLUMNS[:2], most_bytes=_MOST_BYTES):
         try:
             found.feeds.append(_spec(row))
         except ValueError as error:
@@ -80,7 +78,7 @@ def _opml(path: Path) -> FeedList:
     """Each outline with an xmlUrl, in whatever folder of the reader it lies."""
     found, root = FeedList(), ""
     try:
-        for name, attributes in _elements(path.read_bytes()):
+        for name, attributes in _elements(bytes_of(path, most_bytes=_MOST_BYTES)):
             root = root or name
             if name.casefold() != "outline":
                 continue

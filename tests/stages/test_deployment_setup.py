@@ -10,6 +10,7 @@ import pytest
 from functions.control.handler import lambda_handler
 from ops_local import database as local
 from ops_local.cli import main
+from ops_local.commands import deployment
 from ops_local.database import DatabaseUrls
 from ops_local.postgres.server import EmbeddedPostgres
 from ops_pipeline.db import parameters
@@ -140,6 +141,30 @@ def test_a_plan_shows_and_changes_nothing_and_applying_does_it_in_one_audited_st
     assert active == {"version": 2, "source": "operator"}
     assert ops("apply") == 0
     assert capsys.readouterr().out == "nothing to do\n"
+
+
+def test_what_was_not_shown_is_not_applied(
+    ops: Ops,
+    db: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Another hand switches an account off while a person reads the plan, and is not overruled."""
+
+    def meanwhile(*_: object, **__: object) -> bool:
+        with db.transaction() as tx:
+            tx.execute("UPDATE accounts SET active = false WHERE account_name = 'large'")
+        return True
+
+    write("[accounts.large]\nmax_positions = 4\non = true\n[accounts.tiny]\n")
+    monkeypatch.setattr(deployment, "confirmed", meanwhile)
+    assert ops("apply") == 1
+    assert "is no longer what was shown" in capsys.readouterr().err
+    found = rows(db, "SELECT active, max_positions FROM accounts WHERE account_name = 'large'")
+    assert found == [{"active": False, "max_positions": 5}]
+    assert actions(db) == []
+    assert ops("apply") == 0
+    assert "accounts.large: switched on" in capsys.readouterr().out
 
 
 def test_all_that_is_wrong_is_said_at_once_and_nothing_is_changed(

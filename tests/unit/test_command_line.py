@@ -50,6 +50,9 @@ FAILING = {
     "feeds resume": (["feeds", "resume", "https://a.example/f"], "no connection to Postgres"),
     "feeds contact": (["feeds", "contact", "A a@a.example"], "no connection to Postgres"),
     "feeds test": (["feeds", "test", "https://a.example/f"], "no connection to Postgres"),
+    "events list": (["events", "list"], "no connection to Postgres"),
+    "events import": (["events", "import", "no.csv"], "no.csv"),
+    "events remove": (["events", "remove", "no.csv"], "no.csv"),
     "migrate": (["migrate", "status"], "no connection to Postgres"),
     "status": (["status"], "no connection to Postgres"),
     "check": (["check"], " bad, "),
@@ -258,6 +261,11 @@ def test_an_error_is_a_sentence_without_the_name_of_its_class(
     told = capsys.readouterr()
     assert told.err.startswith("ops: there is no pipeline in ")
     assert json.loads(told.out)["error"] == "InvalidInput"
+
+
+def test_a_word_that_is_no_utf_8_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["close", "--ticker", "A\udcff", "--yes"], {}) == 2
+    assert capsys.readouterr().err == "ops: a word of the command is no UTF-8\n"
 
 
 def test_a_state_folder_that_cannot_be_made_is_named(capsys: pytest.CaptureFixture[str]) -> None:

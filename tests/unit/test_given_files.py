@@ -42,6 +42,12 @@ def test_an_odd_file_is_refused_in_words_with_its_name(
         read(file)
 
 
+@pytest.mark.parametrize("read", [read_list, read_sec], ids=lambda it: it.__name__)
+def test_what_never_ends_is_not_read_to_its_end(read: Callable[[Path], object]) -> None:
+    with pytest.raises(InvalidInput, match="/dev/zero is longer than"):
+        read(Path("/dev/zero"))
+
+
 def test_the_mark_that_editors_put_before_a_text_is_none_of_it(tmp_path: Path) -> None:
     file = tmp_path / "ops.toml"
     file.write_bytes(b'\xef\xbb\xbfstrategy = "news"\n')

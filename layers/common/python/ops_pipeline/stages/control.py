@@ -127,6 +127,9 @@ class Request(BaseModel):
     parameters: bool = Field(
         default=False, description="For apply: also where other ones are in force than a file's."
     )
+    shown: list[str] | None = Field(
+        default=None, description="For apply: what was agreed to; anything else is refused."
+    )
     feeds: RequestedFeeds | None = Field(
         default=None, description="For feeds: what changes in the list of feeds."
     )
@@ -196,7 +199,7 @@ class Request(BaseModel):
         )
 
     def apply_command(self) -> ApplyCommand:
-        return ApplyCommand(**self._named(*_WHO, "file", "parameters", "confirm"))
+        return ApplyCommand(**self._named(*_WHO, "file", "parameters", "confirm", "shown"))
 
     def set_up(self, *, db: UnitsOfWork, clock: Clock) -> dict[str, Any]:
         """Change feeds, tickers or holdings. Raises InvalidInput where it does not say what."""

@@ -5,7 +5,7 @@ that is not in the file any more is switched off, and nothing changes while one 
 something.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -40,6 +40,7 @@ class ApplyCommand:
         parameters: Put the file's parameters in force also where others came from learning, from
             a rollback or from another hand.
         confirm: False only shows what would change.
+        shown: What a person agreed to: anything else is refused. None: whatever it comes to.
     """
 
     operator: str
@@ -47,6 +48,7 @@ class ApplyCommand:
     file: Mapping[str, Any]
     parameters: bool = False
     confirm: bool = False
+    shown: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,7 @@ class DeploymentSetup:
             work.run()
             _require(work.refused)
             if work.changed:
+                _require_shown(command, work.changed)
                 self._record(tx, command, work)
         return {
             "action": "apply",
@@ -135,6 +138,14 @@ def _of_feed(change: FeedChange) -> str:
         f", {name}: {before} -> {after}" for name, (before, after) in change.changed.items()
     )
     return f"feeds.feed: {change.change} {change.spec.url} ({change.spec.source}){details}"
+
+
+def _require_shown(command: ApplyCommand, changed: list[str]) -> None:
+    """Somebody else may have changed something since; their word is not overruled unseen."""
+    if command.shown is not None and list(command.shown) != changed:
+        raise InvalidInput(
+            "what would change is no longer what was shown, and nothing was changed: look again"
+        )
 
 
 def _require(wrong: list[str]) -> None:
