@@ -145,3 +145,43 @@ def test_a_symbol_that_changes_over_night_is_guarded_under_the_new_one(days: Day
     assert days.alerts() == []
     watched = rows(days.db, "SELECT ticker FROM tickers WHERE is_watched")
     assert watched == [{"ticker": "BBB"}]
+
+
+def test_a_cash_merger_over_night_ends_the_position_with_what_was_paid(days: Days) -> None:
+    with open_exchange(days.folder, day=TUESDAY) as tuesday:
+        tuesday.add_corporate_action("cash_merger", "AAA", TUESDAY.isoformat(), cash="12")
+        with in_process(days.day(tuesday)):
+            days.morning(tuesday)
+            days.clock.at = at("09:31", TUESDAY)
+            days.minutes(tuesday, 4)
+    (history,) = rows(days.db, "SELECT exit_reason, pnl_dollars, verified FROM position_history")
+    assert (history["exit_reason"], history["verified"]) == ("corporate_action", True)
+    assert float(history["pnl_dollars"]) == pytest.approx(20 * (12 - 10.02))
+    assert days.alerts() == []
+
+
+def test_an_ex_dividend_over_night_is_noted_and_the_stop_stays(days: Days) -> None:
+    with open_exchange(days.folder, day=TUESDAY) as tuesday:
+        later = (TUESDAY + timedelta(days=20)).isoformat()
+        tuesday.add_corporate_action(
+            "cash_dividend", "AAA", TUESDAY.isoformat(), cash="0.05", payable_date=later
+        )
+        with in_process(days.day(tuesday)):
+            days.morning(tuesday)
+            assert days.position() == ("AAA", 20, 10.02, 9.81)
+            assert resting(tuesday) == [("AAA", "20", "9.81")]
+    (row,) = rows(days.db, "SELECT kind, cash, fraction FROM position_adjustments")
+    assert (row["kind"], float(row["cash"]), row["fraction"]) == ("cash_dividend", 1.0, 0)
+    assert days.alerts() == []
+
+
+def test_a_split_that_the_broker_never_books_is_told_and_decides_nothing(days: Days) -> None:
+    with open_exchange(days.folder, HALF, day=TUESDAY) as tuesday:
+        tuesday.add_corporate_action(
+            "forward_split", "AAA", TUESDAY.isoformat(), **RATES, processed=False
+        )
+        with in_process(days.day(tuesday)):
+            days.morning(tuesday)
+    assert days.position() == ("AAA", 20, 10.02, 9.81)
+    assert days.alerts() == ["corporate_action_pending"]
+    assert rows(days.db, "SELECT 1 FROM orders WHERE purpose = 'exit'") == []
