@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 from ops_local.exchange.launcher import ExchangeFailed, RunningExchange
-from tests.contract.paper_street import LARGE, TINY, ask, at, look, open_exchange, own, place
+from tests.contract.paper_street import (
+    LARGE,
+    TINY,
+    Minute,
+    ask,
+    at,
+    look,
+    open_exchange,
+    own,
+    place,
+)
 from tests.contract.published import TRADING, complaints, require_published
 
 RESTING: dict[str, Any] = {"limit_price": "9"}
@@ -212,6 +222,23 @@ def test_a_filled_order_is_filled_once_more(exchange: RunningExchange) -> None:
     bought = place(exchange)
     told = exchange.fill_order("large", bought, 1)
     assert (told["status"], told["filled_qty"]) == ("filled", "11")
+
+
+@pytest.mark.parametrize("late", [4, 10])
+def test_a_resting_sale_of_what_a_late_fill_sold_is_canceled(tmp_path: Path, late: int) -> None:
+    """Nothing is sold short, and the clock goes on."""
+    rise = {("AAA", f"10:{minute}"): Minute("12.00", "12.02") for minute in range(40, 50)}
+    with open_exchange(tmp_path, rise) as exchange:
+        exchange.set_clock(at("10:31"))
+        place(exchange)
+        first = place(exchange, side="sell", limit_price="12.00")
+        exchange.end_order("large", first, "canceled")
+        second = place(exchange, side="sell", limit_price="12.00")
+        exchange.fill_order("large", first, late, "10.00")
+        exchange.set_clock(at("10:45"))
+        told = look(exchange, second)
+        assert (told["status"], told["filled_qty"]) == ("canceled", str(10 - late))
+        assert ask(exchange, "GET", "/v2/positions/AAA")[0] == 404
 
 
 def test_an_order_is_forgotten_by_hand_unless_it_has_fills(exchange: RunningExchange) -> None:

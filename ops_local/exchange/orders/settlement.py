@@ -87,7 +87,22 @@ class Settlement:
         trade = execution(after, quote, volume=volume, taken=taken)
         if trade is None:
             return after
+        held = self._held(after)
+        if after.side == "sell" and held < trade.qty:
+            return self._sell_what_is_held(after, trade.price, held, now)
         return self.book(after, self._with_fault(after, trade), now)
+
+    def _held(self, order: ExchangeOrder) -> int:
+        held = self._store.holding(order.account_number, order.symbol)
+        return 0 if held is None else held.qty
+
+    def _sell_what_is_held(
+        self, order: ExchangeOrder, price: Decimal, held: int, now: datetime
+    ) -> ExchangeOrder:
+        """Sell the shares that a late fill of another order left, and cancel the rest."""
+        if held:
+            order = self.book(order, TradeExecution(held, price), now)
+        return self._ends.end(order, "canceled", now) if order.live else order
 
     def _with_fault(self, order: ExchangeOrder, trade: TradeExecution) -> TradeExecution:
         """One share more in the last fill of an order that overfills.
