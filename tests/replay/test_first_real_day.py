@@ -7,11 +7,13 @@ a volatility index that does not answer, a feed that serves a block page.
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
 from ops_local.synthetic import generate
 from ops_pipeline.domain.market import MINUTE
+from ops_pipeline.domain.parameters import Parameters
 from tests.replay import first_day
 from tests.replay.conftest import server_home
 from tests.replay.first_day import BLOCKED_FEED, HELD, KEYED, FirstDay
@@ -125,9 +127,11 @@ def test_the_alerts_are_those_that_a_person_wants_and_no_other(day: FirstDay) ->
     lasting = ("position_unpriced", KEYED.name, day.lasting)
     volatility = ("volatility_unknown", "*", "vix_history")
     no_keys, feed = ("account_not_configured", "tiny", "tiny"), ("feed_failing", "*", blocked)
+    # The generated session has one ticker without bars and quotes for nine minutes.
+    silent = [("ticker_halted", "*", ticker) for ticker in silent_tickers(day)]
     # Only where ideas came before the index.
     refused = [("entries_refused", KEYED.name, KEYED.name)] * (day.vix_from > day.at(10, 20))
-    assert sorted(told) == sorted([no_keys, feed, volatility, lasting, *refused])
+    assert sorted(told) == sorted([no_keys, feed, volatility, lasting, *silent, *refused])
     assert [told[key]["details"]["gates"] for key in refused] == [["vix_regime"]] * len(refused)
     assert len(alerts) == len(told)
     assert {row["severity"] for row in alerts} == {"warning"}
@@ -136,6 +140,21 @@ def test_the_alerts_are_those_that_a_person_wants_and_no_other(day: FirstDay) ->
     assert told[volatility]["opened_at"] == day.at(8, 45)
     assert told[volatility]["resolved_at"] - day.vix_from <= timedelta(minutes=5)
     assert 'a web page titled "Just a moment..."' in told[feed]["message"]
+
+
+def silent_tickers(day: FirstDay) -> list[str]:
+    """Those that had neither a bar nor a quote for longer than `silence_minutes` so far."""
+    after = timedelta(minutes=Parameters().telemetry.silence_minutes + 1)
+    opens, now = day.at(9, 30), min(day.clock.now(), day.at(16, 0))
+    return [
+        ticker
+        for ticker, bars in day.recording.bars.items()
+        if any(
+            later.ts - bar.ts > after
+            and not any(bar.ts + MINUTE < it.ts < later.ts for it in day.recording.quotes[ticker])
+            for bar, later in pairwise(it for it in bars if opens <= it.ts < now)
+        )
+    ]
 
 
 def test_a_person_who_watches_reads_of_each_alert_and_each_trade(day: FirstDay) -> None:

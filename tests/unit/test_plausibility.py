@@ -126,6 +126,17 @@ def test_sizes_and_age_count_too() -> None:
     assert doubt(quote("99.98", "100.00", age_s=61)) == "stale"
 
 
+def test_what_is_dated_ahead_of_the_clock_says_nothing() -> None:
+    year_s = 365 * 86_400
+    assert doubt(quote("99.98", "100.00", age_s=-60)) is None
+    for ahead_s in (61, year_s):
+        assert doubt(quote("99.98", "100.00", age_s=-ahead_s)) == "stale"
+        # A trade of next year vouches for no odd quote, and overtakes no bar.
+        odd = evidence("80", age_s=-ahead_s, source="trade")
+        assert doubt(quote("79.99", "80.01"), odd, evidence("100")) == "distance"
+        assert doubt(quote("99.99", "100.01"), odd, evidence("100", source="trade")) is None
+
+
 def test_a_contract_may_be_wider() -> None:
     contract = "SPY260220C00500000"
     assert doubt(quote("2.00", "2.40", symbol=contract)) is None

@@ -94,11 +94,13 @@ def judge(
     """Believe a quote or say why not.
 
     Args:
-        evidence: What else is known of the symbol's price; what is too old is left out.
+        evidence: What else is known of the symbol's price; what is too old, or dated ahead by
+            more than a quote may be old, is left out.
         session: Today's; its first minutes have wider bounds.
         most_age_s: The oldest quote that counts, seconds.
     """
-    known = _relevant(evidence, quote, now, rules)
+    latest = now + timedelta(seconds=most_age_s)
+    known = _relevant((it for it in evidence if it.at <= latest), quote, now, rules)
     nearest = min(known, key=lambda it: abs(it.price - quote.mid), default=None)
     factor = Decimal(1) if _settled(now, session, rules) else _number(rules.opening_factor)
     doubt = (
@@ -229,7 +231,9 @@ def _agrees(quote: Quote, it: Evidence, now: datetime, factor: Decimal, rules: P
 
 def _stale(quote: Quote, now: datetime, most_age_s: int) -> Doubt | None:
     age_s = quote.age_s(now)
-    return Doubt("stale", f"{age_s:.0f} s old") if age_s > most_age_s else None
+    if abs(age_s) <= most_age_s:
+        return None
+    return Doubt("stale", f"{age_s:.0f} s old" if age_s > 0 else f"{-age_s:.0f} s ahead")
 
 
 def _shown(quote: Quote) -> str:
