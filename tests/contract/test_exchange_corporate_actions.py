@@ -207,7 +207,7 @@ def test_the_broker_tells_of_it_as_of_no_gain(exchange: RunningExchange) -> None
     over_night(exchange)
     broker = AlpacaBroker(exchange.url, LARGE.key_id, LARGE.secret_key, LARGE.account_number)
     (booked,) = broker.cash_activities_since(at("09:30"))
-    assert (booked.kind, booked.raw_kind, booked.symbol) == ("corporate", "SPLIT", "AAA")
+    assert (booked.kind, booked.raw_kind, booked.symbol) == ("split", "SPLIT", "AAA")
 
 
 def test_nothing_is_read_where_nobody_answers() -> None:

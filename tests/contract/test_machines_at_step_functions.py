@@ -116,7 +116,7 @@ def test_news_position_and_daily_cycle_run_to_their_ends(
     ran = {stage for stage, _ in stages_of(db)}
     assert ran == {
         *("rss_ingest", "classifier", "market_clock", "position_manager"),
-        *("reconciler", "market_regime", "report", "retention"),
+        *("corporate_actions", "reconciler", "market_regime", "report", "retention"),
     }
 
 

@@ -37,6 +37,7 @@ ODD = {
     "MODEL_S3_URI": "https://models/finbert",
     "MODEL_SHA256": "0123abcd",
     "BROKER_READ_AFTER_WRITE": "perhaps",
+    "BAR_OFFSET_S": "later",
 }
 KEYS = {
     "ALPACA_LARGE_KEY_ID": "an id",

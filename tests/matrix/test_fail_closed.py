@@ -49,6 +49,13 @@ is not adopted or repaired halts the account's entries. Where the broker cannot 
 comparison is kept, what the last one found stands, and after ten minutes an alert names the
 account. One account's failure stops no other's.
 
+Where the broker's lists contradict each other the list of positions counts, once it was read a
+minute after the last fill: shares it shows before the list of orders does are protected and counted
+once, shares it lacks are given up after two readings, and where it has fewer than a position a stop
+rests for as many as there are. What was sold and nobody held, by a late fill or by hand, is a short
+until something covers it; its cover is no position. An order that no list showed for two looks has
+ended here, and is followed again if it is back.
+
 An account without keys does not trade and fails no run: `account_not_configured` says so. With
 positions or live orders and no keys each of its runs fails, since nobody guards them; resting stops
 protect. An account whose broker takes no orders gets no entries, and `account_blocked` says why and

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 from ops_local.home import Home
@@ -25,6 +26,20 @@ def minutes_until_killed(process: subprocess.Popen[str], minutes: int, delay_s: 
     for _ in range(minutes):
         if not process.stdout.readline():
             return process.wait() != 0
+    return _is_killed(process, delay_s)
+
+
+def killed_at(process: subprocess.Popen[str], moment: datetime, delay_s: float) -> bool:
+    """Kill the process within the minute of `moment`; False when it ended before."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if datetime.fromisoformat(line.strip()) >= moment:
+            break
+    return _is_killed(process, delay_s)
+
+
+def _is_killed(process: subprocess.Popen[str], delay_s: float) -> bool:
+    assert process.stdout is not None
     try:
         process.wait(delay_s)
     except subprocess.TimeoutExpired:

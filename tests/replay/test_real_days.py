@@ -28,6 +28,7 @@ RUNS = {
     "reconciler": 2 * (79 + 1),
     "market_regime": 51,
     "discovery": 1,
+    "corporate_actions": 2,
     "report": 2,
     "retention": 2,
     "healthcheck": 96,

@@ -34,7 +34,9 @@ _HARMLESS = ("numpy.random.Generator",)
 
 
 def python_files(*folders: Path) -> list[Path]:
-    return sorted(file for folder in folders for file in folder.rglob("*.py"))
+    """The files below the folders, but for those of installed packages of Node's."""
+    found = (file for folder in folders for file in folder.rglob("*.py"))
+    return sorted(file for file in found if "node_modules" not in file.parts)
 
 
 def banned_names(source: str, banned: tuple[str, ...]) -> list[str]:

@@ -78,8 +78,8 @@ def test_tests_that_take_longer_than_they_may_fail(ci: Ci) -> None:
     assert "may take 0 s" in done.stderr
 
 
-def test_fifteen_minutes_are_allowed_unless_told_otherwise_and_longer_on_a_slower_machine() -> None:
-    assert '"${1:-900}"' in (ROOT / ".ci" / "run").read_text()
+def test_nine_minutes_are_allowed_unless_told_otherwise_and_longer_on_a_slower_machine() -> None:
+    assert '"${1:-540}"' in (ROOT / ".ci" / "run").read_text()
     told = subprocess.run(
         [sys.executable, ROOT / "tests" / "support" / "machine.py", "540"],
         capture_output=True,

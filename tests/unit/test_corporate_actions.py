@@ -213,7 +213,7 @@ def test_what_was_paid_later_counts_once() -> None:
     )
     known: list[Adjustment] = [step.adjustment]
     assert not adjustments.cash_is_told(known)
-    paid = BrokerCashActivity("c1", "corporate", "SPLIT", Decimal(900), NOW, "AAA")
+    paid = BrokerCashActivity("c1", "split", "SPLIT", Decimal(900), NOW, "AAA")
     later = adjustments.paid_later(step.position, known, [paid], now=NOW)
     assert later is not None
     assert later.adjustment.cash == 900

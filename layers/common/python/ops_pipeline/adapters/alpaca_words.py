@@ -84,7 +84,8 @@ CASH_KIND: dict[str, CashKind] = {
         ),
         "dividend",
     ),
-    **dict.fromkeys(("MA", "NC", "REORG", "SPIN", "SPLIT"), "corporate"),
+    **dict.fromkeys(("MA", "NC", "REORG", "SPIN"), "corporate"),
+    "SPLIT": "split",
 }
 
 

@@ -12,9 +12,10 @@ TimeInForce = Literal["day", "gtc"]
 # know: the order may be live or ended.
 BrokerStatus = Literal["working", "filled", "canceled", "expired", "rejected", "unknown"]
 # "capital" is a deposit or withdrawal; "in_kind" a transfer of securities of unknown value;
-# "dividend" is counted on its ex-date, and not when it is paid; "corporate" books a split, a
-# merger, a renaming, with what it pays; "other" counts as profit or loss: fees, interest.
-CashKind = Literal["capital", "in_kind", "dividend", "corporate", "other"]
+# "dividend" is counted on its ex-date, and not when it is paid; "split" and "corporate", such as
+# a merger or a renaming, book shares with what is paid for them; "other" counts as profit or
+# loss: fees, interest.
+CashKind = Literal["capital", "in_kind", "dividend", "split", "corporate", "other"]
 # Asset classes that are traded here. Others, such as crypto, are never taken for stock.
 _TRADED_HERE = ("us_equity", "us_option")
 

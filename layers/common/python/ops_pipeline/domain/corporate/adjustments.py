@@ -313,7 +313,7 @@ def judge_activity(
     """
     if theirs is None or not is_split_like(position, theirs.quantity, theirs.average_entry_price):
         return None
-    if activity.raw_kind != "SPLIT" or activity.symbol != position.symbol:
+    if activity.kind != "split" or activity.symbol != position.symbol:
         return None
     effective_on = new_york_day(activity.created_at)
     if new_york_day(position.entry_time) >= effective_on:
@@ -506,7 +506,7 @@ def _paid(activities: Iterable[BrokerCashActivity], terms: Terms) -> list[Broker
     return [
         it
         for it in activities
-        if it.kind == "corporate"
+        if it.kind in ("split", "corporate")
         and it.symbol in (terms.symbol, terms.new_symbol)
         and it.amount
         and new_york_day(it.created_at) >= terms.effective_on
