@@ -1,7 +1,9 @@
 """Minutes of the generated session, played by the deployed machines and by the local replay."""
 
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +22,7 @@ from ops_local.home import Home
 from ops_local.recordings.recording import Recording
 from ops_local.replay_environment import ACCOUNTS, ReplayPlan
 from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.domain.bars import BAR_OFFSET_S
 from ops_pipeline.domain.feeds.subscriptions import FeedSpec
 from ops_pipeline.stages.operating import feed_setup, watching
 from tests.e2e.cloud import REGION, STACK, Cloud
@@ -32,6 +35,8 @@ MINUTES = (MORNING, *(FIRST + timedelta(minutes=number) for number in range(10))
 _MINUTE = timedelta(minutes=1)
 # Standard machines are started and looked at; the others answer.
 _STANDARD = ("daily_cycle",)
+# Waits for the bars of the minute, as soon as its clock has been read.
+_WAITING = "trading_cycle"
 _TIMEOUT_S = 300
 
 
@@ -43,17 +48,39 @@ class DeployedSession:
     exchange: RunningExchange
     now: datetime
     failures: list[str]
+    database_url: str
 
     def play(self, minutes: tuple[datetime, ...] = MINUTES) -> None:
         """Start what is due in each minute, in the local clock's order; failures are kept."""
         for minute in minutes:
-            self.now = minute
-            self.exchange.set_clock(minute)
-            self.cloud.set_clock(minute)
+            self._set_clocks(minute)
             for tick in ticks(load_schedules(), minute, minute + _MINUTE):
-                outcome = self._start(tick)
+                waits = tick.target == _WAITING
+                outcome = self._start_and_wait(tick) if waits else self._start(tick)
                 if outcome is not None:
                     self.failures.append(f"{minute:%H:%M} {tick.target}: {outcome}")
+
+    def _set_clocks(self, moment: datetime) -> None:
+        self.now = moment
+        self.exchange.set_clock(moment)
+        self.cloud.set_clock(moment)
+
+    def _start_and_wait(self, tick: Tick) -> str | None:
+        """Start it, and move the clocks on while it waits, which takes its seconds for real."""
+        before = self._clocks_read()
+        with ThreadPoolExecutor(1) as beside:
+            running = beside.submit(self._start, tick)
+            while not running.done() and self._clocks_read() == before:
+                time.sleep(0.1)
+            self._set_clocks(self.now + timedelta(seconds=BAR_OFFSET_S))
+            return running.result()
+
+    def _clocks_read(self) -> int:
+        """How often a machine's first stage has run."""
+        database = Database(target_from_url(self.database_url), application_name="e2e")
+        with closing(database), database.transaction() as tx:
+            [row] = tx.rows("SELECT count(*) AS n FROM pipeline_runs WHERE stage = 'market_clock'")
+            return int(row["n"])
 
     def _start(self, tick: Tick) -> str | None:
         """Return what went wrong."""
@@ -120,6 +147,7 @@ def deployed_session(
         ) as exchange,
         FeedServer(recording, now) as served,
     ):
+        exchange.set_behaviour("bar_publication", "late")  # as in a replay
         cloud.set_variables(
             {
                 "ALPACA_TRADING_URL": exchange.url,
@@ -137,7 +165,7 @@ def deployed_session(
             offered = [FeedSpec(url, source) for source, url in sorted(served.feeds.items())]
             feed_setup.apply(tx, feed_setup.plan_exactly(tx, offered), MORNING)
         cloud.ops("accounts", "bind", "--all", "--yes", "--reason", "e2e")
-        session = DeployedSession(cloud, exchange, MORNING, [])
+        session = DeployedSession(cloud, exchange, MORNING, [], database_url)
         yield session
 
 
