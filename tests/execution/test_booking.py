@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder, BrokerStatus
+from ops_pipeline.domain.corporate.adjustments import Adjustment
 from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.ledger import OrderView, Sale
@@ -768,3 +769,165 @@ def test_a_purchase_where_nothing_is_short_covers_nothing() -> None:
     assert booking.order.covered_qty == 1
     assert not booking.covers_all
     assert not Booking(order=ENTRY).covers_all
+
+
+def test_a_fill_beyond_its_limit_is_told_beside_what_else_is() -> None:
+    booking = booked(OrderView(order=ENTRY, strategy="day_trade"), report(11, "101"))
+    over, beyond = booking.alerts
+    assert over == alerts.order_overfilled(booking.order)
+    assert beyond == alerts.filled_beyond_limit(booking.order, Decimal(101))
+
+
+@pytest.mark.parametrize(("restated", "told"), [(20, False), (19, True), (10, True)])
+def test_an_order_that_its_broker_restated_is_overfilled_beyond_the_larger_quantity(
+    restated: int, told: bool
+) -> None:
+    answer = report(20)
+    answer = replace(answer, found=replace(answer.found, quantity=Decimal(restated)))
+    booking = booked(OrderView(order=ENTRY, strategy="day_trade"), answer)
+    assert (booking.alerts == (alerts.order_overfilled(booking.order),)) is told
+    by_hand = replace(ENTRY, purpose="adopted", recommendation_id=None)
+    assert alerts.order_overfilled(ENTRY).kind in {
+        it.kind for it in booked(OrderView(order=by_hand), answer).alerts
+    }
+
+
+# An old position, closed, whose stop fills late, and the one that was opened since.
+OLD = replace(opened(), quantity=Decimal(0), status="closed")
+NEW = replace(opened(5), id=stable_uuid("position", "new"))
+
+
+def late_sale(filled: int, price: str = "103") -> tuple[Order, ExecutionReport]:
+    """A sale of the old position that had sold 2 at 100 before."""
+    order = replace(exit_of(OLD, 8), filled_qty=Decimal(2), filled_avg_price=Decimal(100))
+    return order, report(filled, price, order=order)
+
+
+def test_a_late_sale_takes_the_new_position_s_shares_at_the_price_of_its_growth() -> None:
+    # 5 at 101.80 on average: the 3 that are new came at 103.
+    order, answer = late_sale(5, "101.80")
+    view = OrderView(order=order, position=OLD, beside=NEW)
+    booking = booked(view, answer)
+    details = {"order": "exit-1", "quantity": 3, "rule": "take_profit"}
+    assert booking.position == replace(NEW, quantity=Decimal(2))
+    assert booking.event == PositionEvent(NEW.id, "reduced", details)
+    taken = {"order": "exit-1", "quantity": 3, "price": Decimal(103)}
+    assert booking.covered == PositionEvent(NEW.id, "covered", taken)
+    # It is told of as sold beyond its own position, and nothing of it is nobody's.
+    assert booking.oversold == PositionEvent(OLD.id, "oversold", details)
+    assert booking.alerts == ()
+
+
+def test_a_late_sale_that_takes_all_of_the_new_position_closes_it_with_all_its_sales() -> None:
+    order, answer = late_sale(6, "102")  # 4 more at 103
+    earlier = Sale(
+        client_order_id="exit-0",
+        filled_qty=Decimal(1),
+        filled_avg_price=Decimal(110),
+        fills={},
+    )
+    held = replace(NEW, quantity=Decimal(4))
+    view = OrderView(order=order, position=OLD, beside=held, sales=(earlier,))
+    booking = booked(view, answer)
+    assert booking.closing is not None
+    assert booking.closing.result.pnl_dollars == 10 + 4 * 3
+    assert booking.closing.at == NOON + timedelta(seconds=5)
+    assert booking.position is not None
+    assert (booking.position.id, booking.position.status) == (NEW.id, "closed")
+    # Of a position whose shares may be others nothing is proven.
+    unproven = booked(replace(view, held_back=True), answer).closing
+    assert unproven is not None
+    assert unproven.result.pnl_dollars is None
+
+
+def test_of_a_late_sale_s_shares_only_what_nobody_held_is_a_short_to_tell() -> None:
+    order, answer = late_sale(8)
+    booking = booked(OrderView(order=order, position=OLD, beside=NEW), answer)
+    assert booking.covered is not None
+    assert booking.covered.details["quantity"] == 5
+    assert booking.alerts[-1] == alerts.oversold(OLD, booking.order, Decimal(1))
+    assert booking.oversold is not None
+    assert booking.oversold.details["quantity"] == 6
+
+
+def test_what_the_list_lacked_already_is_explained_by_the_sale_that_turns_up() -> None:
+    order, answer = late_sale(5, "101.80")
+    view = OrderView(order=order, position=OLD, beside=NEW, contained_in=NEW)
+    booking = booked(view, answer)
+    explained = {"order": "exit-1", "quantity": 3}
+    assert booking.event == PositionEvent(NEW.id, "repaired", explained)
+    assert booking.covered == PositionEvent(NEW.id, "covered", {**explained, "price": Decimal(103)})
+    assert (booking.position, booking.closing, booking.alerts) == (None, None, ())
+    assert booking.oversold is not None
+    # By its own position's list it changes nothing else.
+    own = replace(view, position=replace(NEW), beside=None, contained_in=NEW)
+    assert booked(own, answer).event == PositionEvent(NEW.id, "repaired", explained)
+    assert (booked(own, answer).covered, booked(own, answer).oversold) == (None, None)
+
+
+def test_a_sale_while_another_position_shows_it_takes_nothing_of_its_own() -> None:
+    own = replace(opened(9), id=stable_uuid("position", "own"))
+    order = exit_of(own, 3)
+    view = OrderView(order=order, position=own, contained_in=NEW)
+    booking = booked(view, report(3, order=order))
+    assert booking.position is None
+    assert booking.covered is not None
+
+
+def test_a_person_s_sale_that_a_position_shows_already_is_explained_and_is_no_short_of_it() -> None:
+    sale = replace(ENTRY, purpose="adopted", side="sell", recommendation_id=None)
+    booking = booked(OrderView(order=sale, contained_in=NEW), report(3, order=sale))
+    assert booking.event == PositionEvent(NEW.id, "repaired", {"order": "entry-1", "quantity": 3})
+    assert booking.order.shorted_qty == 3
+    assert booking.oversold is None
+
+
+def test_a_person_s_sale_of_what_is_none_of_ours_leaves_no_short_of_ours() -> None:
+    sale = replace(ENTRY, purpose="adopted", side="sell", recommendation_id=None)
+    booking = booked(OrderView(order=sale, sells_of_others=True), report(3, order=sale))
+    assert booking.order.filled_qty == 3
+    assert booking.order.shorted_qty == 0
+
+
+def test_a_sale_of_nothing_more_than_its_position_has_no_excess() -> None:
+    position = opened()
+    order = exit_of(position, 10)
+    booking = booked(OrderView(order=order, position=position), report(10, order=order))
+    assert (booking.covered, booking.oversold, booking.alerts) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("cash", "pnl"), [(Decimal("1.50"), Decimal("31.50")), (Decimal(0), 30), (None, None)]
+)
+def test_what_an_adjustment_paid_is_part_of_the_result_and_while_untold_nothing_is(
+    cash: Decimal | None, pnl: Decimal | int | None
+) -> None:
+    position = opened()
+    order = exit_of(position, 10)
+    paid = Adjustment(
+        id=stable_uuid("adjustment", "1"), position_id=position.id, account_name="large",
+        kind="spin_off", action_id="a1", activity_id=None, symbol="AAA", new_symbol=None,
+        old_rate=Decimal(1), new_rate=Decimal(1), quantity_before=Decimal(10),
+        quantity_after=Decimal(10), opened_before=Decimal(10), opened_after=Decimal(10),
+        fraction=Decimal(0), cash=cash, effective_on=NOON.date(), applied_at=NOON,
+    )  # fmt: skip
+    view = OrderView(order=order, position=position, adjustments=(paid,))
+    closing = booked(view, report(10, "103", order=order)).closing
+    assert closing is not None
+    assert closing.result.pnl_dollars == pnl
+
+
+def test_shares_that_went_elsewhere_count_as_sold() -> None:
+    position = replace(opened(), quantity=Decimal(9))
+    order = exit_of(position, 9)
+    fraction = Adjustment(
+        id=stable_uuid("adjustment", "2"), position_id=position.id, account_name="large",
+        kind="reverse_split", action_id="a2", activity_id=None, symbol="AAA", new_symbol=None,
+        old_rate=Decimal(1), new_rate=Decimal(1), quantity_before=Decimal(10),
+        quantity_after=Decimal(9), opened_before=Decimal(10), opened_after=Decimal(10),
+        fraction=Decimal(1), cash=Decimal(100), effective_on=NOON.date(), applied_at=NOON,
+    )  # fmt: skip
+    view = OrderView(order=order, position=position, adjustments=(fraction,))
+    closing = booked(view, report(9, "103", order=order)).closing
+    assert closing is not None
+    assert closing.result.pnl_dollars == 27

@@ -423,6 +423,14 @@ def test_a_position_that_may_be_an_illegible_one_is_not_missing(
     assert gathered(seen=at_broker(lists=None)).facts.illegible == ()
 
 
+def test_whether_a_ticker_is_tradable_is_the_broker_s_word_which_a_simulation_needs_not() -> None:
+    assert gathered().facts.tradable is SNAPSHOT.tradable.get("AAA")
+    unknown = replace(SNAPSHOT, tradable={})
+    assert gathered(seen=unknown).facts.tradable is None
+    simulated = ledger(account=SIMULATED)
+    assert gathered(simulated, unknown).facts.tradable is True
+
+
 def test_a_simulated_account_has_no_broker_and_may_spend_its_exposure_limit() -> None:
     """Its equity is the limit too: 10,000 is the medium tier, which risks 4 % of it."""
     view = ledger(account=SIMULATED)

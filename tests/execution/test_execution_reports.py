@@ -6,9 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from ops_pipeline.domain.broker import BrokerFill, BrokerOrder
+from ops_pipeline.domain.broker import BrokerFill, BrokerOrder, Side
+from ops_pipeline.domain.orders import Order
 from ops_pipeline.execution.decisions.execution_reports import (
     ExecutionReport,
+    beyond_limit,
     report_of,
     what_has_a_price,
 )
@@ -130,3 +132,52 @@ def test_of_what_filled_without_a_price_the_part_whose_fills_are_told_counts() -
     assert (report.found.status, report.found.filled_quantity) == ("working", Decimal(3))
     assert report.found.filled_average_price == 102
     assert report.fills == fills
+
+
+LIMIT = Order(
+    client_order_id="entry-1", account_name="large", execution_mode="ALPACA_PAPER",
+    broker="alpaca", purpose="entry", recommendation_id=7, position_id=None, attempt=1,
+    ticker="AAA", symbol="AAA", instrument_type="STOCK", multiplier=1, side="buy",
+    quantity=Decimal(10), order_type="limit", price=Decimal(100), reason="signal",
+    decided_at=NOON, tick=NOON, parameter_version=1,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("side", "fills", "average", "worst"),
+    [
+        ("buy", ["99", "101", "102"], "100.67", "102"),
+        ("buy", ["100", "99.5", "99"], "99.5", None),
+        ("buy", [], "100.01", "100.01"),  # its fills are not told yet
+        ("buy", ["99"], "101", "101"),  # nor are these, all of them
+        ("buy", [], "100", None),
+        ("sell", ["101", "99", "98"], "99.33", "98"),
+        ("sell", ["100", "101", "101"], "100.67", None),
+        ("sell", [], "99.99", "99.99"),
+        ("sell", [], "100", None),
+        ("buy", ["99", "99", "99"], "150", None),  # told whole, the average says nothing more
+        ("sell", [], None, None),
+    ],
+)
+def test_the_worst_price_beyond_a_limit_is_found(
+    side: Side, fills: list[str], average: str | None, worst: str | None
+) -> None:
+    found = replace(
+        FOUND,
+        filled_quantity=Decimal(3),
+        filled_average_price=None if average is None else Decimal(average),
+    )
+    told = ExecutionReport(found=found, fills=[fill(n, 1, price) for n, price in enumerate(fills)])
+    wanted = None if worst is None else Decimal(worst)
+    order = replace(LIMIT, side=side)
+    assert beyond_limit(order, told) == wanted
+    assert beyond_limit(replace(order, order_type="stop"), told) is None
+    assert beyond_limit(replace(order, price=None), told) is None
+
+
+def test_of_a_single_share_the_price_counts_and_of_nothing_filled_none() -> None:
+    far = [fill(1, 1, "150")]
+    one = ExecutionReport(found=replace(FOUND, filled_quantity=Decimal(1)), fills=far)
+    assert beyond_limit(LIMIT, one) == 150
+    none = ExecutionReport(found=replace(FOUND, filled_quantity=Decimal(0)), fills=far)
+    assert beyond_limit(LIMIT, none) is None

@@ -822,3 +822,26 @@ def test_a_loss_that_only_the_broker_shows_is_told_apart(
     ours, theirs = (None if it is None else Decimal(it) for it in (ledger, broker))
     found = gates.loss_at_broker_alone(ours, theirs, Decimal(500))
     assert found == (theirs if alone else None)
+
+
+def test_verdicts_on_halts_say_what_was_seen_and_what_was_wanted() -> None:
+    calm = verdict("trading_halt")
+    assert calm == Verdict(True, "No halt is known", "no halt", "no halt")
+    halted = halt_verdict(HALT)
+    assert (halted.observed, halted.limit) == (HALT.facts, "no halt")
+    unknown = verdict("trading_halt", tradable=None)
+    assert unknown.reason == "Asset status at the broker unknown: refused"
+    assert (unknown.passed, unknown.limit) == (False, "tradable")
+    refused = verdict("trading_halt", tradable=False)
+    assert (refused.passed, refused.observed, refused.limit) == (False, "not tradable", "tradable")
+    over = replace(HALT, resumed_at=NOON - timedelta(minutes=1))
+    cooling = halt_verdict(over)
+    assert cooling.reason == f"Under 5 minutes after: {over.told}"
+    assert (cooling.passed, cooling.observed, cooling.limit) == (False, over.facts, 5)
+
+
+def test_verdicts_on_events_say_what_was_seen_and_what_was_wanted() -> None:
+    calm = verdict("event_blackout")
+    assert calm == Verdict(True, "No event near", "no event near", "no event near")
+    near = replace(EARNINGS, at=NOON)
+    assert (blackout(near).observed, blackout(near).limit) == (near.facts, "no event near")

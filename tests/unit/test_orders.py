@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -366,6 +367,25 @@ def test_an_end_is_taken_back_only_if_the_broker_had_never_acknowledged_the_orde
 ) -> None:
     order = replace(ORDER, status=status, broker_order_id="b-1" if known_at_broker else None)
     assert orders.status_after(order, told, Decimal(filled)) == expected
+
+
+GONE = replace(ORDER, status="canceled", broker_order_id="b-1", missed_at=NOW)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"status": "rejected"}, {"broker_order_id": None}, {"missed_at": None}]
+)
+def test_an_order_vanished_where_its_broker_showed_it_no_more(changes: dict[str, Any]) -> None:
+    assert GONE.vanished is True
+    assert replace(GONE, **changes).vanished is False
+    # One that is there again is followed again; its end, told late, changes nothing.
+    assert orders.status_after(GONE, "accepted", Decimal(0)) == "accepted"
+    assert orders.status_after(GONE, "expired", Decimal(0)) == "canceled"
+
+
+def test_an_order_fills_covers_and_shorts_nothing_unless_it_says_so() -> None:
+    amounts = {ORDER.reserved_notional, ORDER.filled_qty, ORDER.covered_qty, ORDER.shorted_qty}
+    assert amounts == {Decimal(0)}
 
 
 def test_an_adopted_order_has_whatever_quantity_the_broker_says() -> None:
