@@ -63,6 +63,15 @@ def at_open(bench: TradingBench, price: str, symbol: str = "AAA") -> None:
     bench.quote(symbol, str(Decimal(price) - Decimal("0.02")), price)
 
 
+def guarded(bench: TradingBench, minutes: int, *, compared: str | None = None) -> None:
+    """Let so many minutes pass with the guard, and with an account's comparison where named."""
+    for _ in range(minutes):
+        bench.guard()
+        if compared is not None:
+            bench.reconcile(compared)
+        bench.next_minute()
+
+
 def sound(bench: TradingBench) -> None:
     now = bench.clock.now()
     session = bench.calendar.session(DAY_AFTER)

@@ -14,6 +14,7 @@ from tests.stages.over_night import (
     announce,
     at_open,
     before_open,
+    guarded,
     sound,
     swing,
 )
@@ -62,9 +63,7 @@ def test_a_symbol_that_changes_takes_position_stop_and_history_along(
     assert [(it.symbol, str(it.quantity)) for it in live] == [("BBB", "19")]
     at_open(swing, "103.20", "BBB")
     swing.broker.at_once["BBB"] = ("103.10", None)
-    for _ in range(4):
-        swing.guard()
-        swing.next_minute()
+    guarded(swing, 4)
     (history,) = swing.rows("SELECT ticker, pnl_dollars, verified FROM position_history")
     assert history["ticker"] == "BBB"
     assert (history["verified"], history["pnl_dollars"]) == (True, 19 * Decimal("3.10"))
@@ -156,9 +155,7 @@ def test_a_dividend_is_part_of_the_result_and_counts_once(swing: TradingBench) -
     assert len(swing.rows("SELECT 1 FROM position_adjustments")) == 1
     at_open(swing, "103.20")
     swing.broker.at_once["AAA"] = ("103.10", None)
-    for _ in range(4):
-        swing.guard()
-        swing.next_minute()
+    guarded(swing, 4)
     (history,) = swing.rows("SELECT * FROM position_history")
     assert (history["verified"], history["pnl_dollars"]) == (True, 19 * Decimal("4.60"))
     sound(swing)
@@ -213,9 +210,7 @@ def test_what_is_spun_off_proves_no_result_and_its_shares_are_adopted(swing: Tra
     assert swing.position("CCC")["lifecycle_state"] == "adopted"
     at_open(swing, "103.20")
     swing.broker.at_once["AAA"] = ("103.10", None)
-    for _ in range(4):
-        swing.guard()
-        swing.next_minute()
+    guarded(swing, 4)
     (history,) = swing.rows("SELECT verified FROM position_history WHERE ticker = 'AAA'")
     assert not history["verified"]
     sound(swing)
@@ -235,9 +230,7 @@ def test_what_is_not_understood_refuses_entries_and_keeps_exits(
     swing.dispatch("tiny")
     assert not swing.verdict(number, "corporate_action_pending")["passed"]
     swing.broker.at_once["AAA"] = ("96.90", None)
-    for _ in range(3):
-        swing.guard()
-        swing.next_minute()
+    guarded(swing, 3)
     assert swing.position()["status"] == "closed"
     assert "corporate_action_pending" not in swing.alerts()
 
@@ -306,9 +299,7 @@ def test_what_was_held_before_the_first_run_is_counted_anew_and_is_no_loss(
     assert (swing.alerts(), halt(swing)) == ([], None)
     swing.set_account(max_daily_loss=50)
     at_open(swing, "100.00")
-    for _ in range(3):
-        swing.guard()
-        swing.next_minute()
+    guarded(swing, 3)
     assert swing.rows("SELECT 1 FROM accounts WHERE kill_switch IS NOT NULL") == []
 
 
@@ -332,9 +323,7 @@ def test_a_stop_that_the_broker_renamed_and_filled_is_booked_under_the_new_symbo
     swing.broker.split("AAA", "1", "1", to="BBB", resting="adjusted")
     at_open(swing, "97.90", "BBB")
     swing.broker.fill(str(swing.order("stop")["client_order_id"]), "97.95")
-    for _ in range(2):
-        swing.guard()
-        swing.next_minute()
+    guarded(swing, 2)
     (history,) = swing.rows("SELECT ticker, verified, pnl_dollars FROM position_history")
     assert history["ticker"] == "BBB"
     assert (history["verified"], history["pnl_dollars"]) == (True, 19 * Decimal("-2.05"))

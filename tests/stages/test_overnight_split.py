@@ -18,6 +18,7 @@ from tests.stages.over_night import (
     announce,
     at_open,
     before_open,
+    guarded,
     sound,
     swing,
 )
@@ -34,10 +35,7 @@ def test_a_split_that_nobody_announced_sells_nothing_and_latches_nothing(
     swing.broker.split("AAA", "2", "1")
     swing.reconcile()
     at_open(swing, "50.00")
-    for _ in range(3):
-        swing.guard()
-        swing.reconcile("large")
-        swing.next_minute()
+    guarded(swing, 3, compared="large")
     assert swing.orders("exit") == []
     assert swing.rows("SELECT 1 FROM position_history") == []
     assert swing.rows("SELECT 1 FROM accounts WHERE kill_switch IS NOT NULL") == []
@@ -53,10 +51,7 @@ def test_a_reverse_split_that_nobody_announced_takes_no_profit_and_is_not_stuck(
     swing.broker.split("AAA", "1", "19")
     swing.reconcile()
     at_open(swing, "1900.00")
-    for _ in range(3):
-        swing.guard()
-        swing.reconcile("large")
-        swing.next_minute()
+    guarded(swing, 3, compared="large")
     assert swing.orders("exit") == []
     assert (swing.position()["status"], swing.position()["quantity"]) == ("open", 19)
     assert "corporate_action_pending" in swing.alerts()
@@ -112,9 +107,7 @@ def test_what_is_sold_after_a_split_has_the_result_of_the_shares_as_they_are_now
     before_open(swing)
     at_open(swing, "51.60")
     swing.broker.at_once["AAA"] = ("51.58", None)
-    for _ in range(4):
-        swing.guard()
-        swing.next_minute()
+    guarded(swing, 4)
     assert swing.rows("SELECT kind FROM position_events WHERE kind = 'adjusted'")
     (history,) = swing.rows("SELECT * FROM position_history")
     assert (history["quantity"], history["verified"]) == (38, True)
@@ -170,9 +163,7 @@ def test_the_fraction_of_a_reverse_split_is_sold_for_what_the_broker_paid(
     before_open(swing)
     at_open(swing, "1031.00")
     swing.broker.at_once["AAA"] = ("1030.00", None)
-    for _ in range(4):
-        swing.guard()
-        swing.next_minute()
+    guarded(swing, 4)
     (history,) = swing.rows("SELECT * FROM position_history")
     assert (history["verified"], history["pnl_dollars"]) == (True, 30)
     swing.reconcile("large")
@@ -185,9 +176,7 @@ def test_a_fraction_of_which_nobody_tells_the_price_proves_no_result(swing: Trad
     swing.reconcile()
     at_open(swing, "1031.00")
     swing.broker.at_once["AAA"] = ("1030.00", None)
-    for _ in range(4):
-        swing.guard()
-        swing.next_minute()
+    guarded(swing, 4)
     (history,) = swing.rows("SELECT * FROM position_history")
     assert (history["verified"], history["pnl_dollars"]) == (False, None)
     sound(swing)
@@ -220,9 +209,7 @@ def test_an_exit_that_was_stuck_over_a_split_sells_the_shares_as_they_are_now(
     before_open(swing)
     at_open(swing, "50.50")
     swing.broker.at_once["AAA"] = ("50.40", None)
-    for _ in range(4):
-        swing.guard()
-        swing.next_minute()
+    guarded(swing, 4)
     (history,) = swing.rows("SELECT * FROM position_history")
     assert (history["quantity"], history["verified"]) == (38, True)
     assert history["pnl_dollars"] == 38 * Decimal("0.40")
@@ -233,9 +220,7 @@ def test_a_position_sold_in_part_before_a_split_keeps_its_result(swing: TradingB
     swing.clock.at = new_york_time(DAY_AFTER - timedelta(days=1), 15, 0)
     swing.quote("AAA", "102.10", "102.12")
     swing.broker.at_once["AAA"] = ("102.00", None)
-    for _ in range(3):
-        swing.guard()
-        swing.next_minute()
+    guarded(swing, 3)
     sold = sum(row["filled_qty"] for row in swing.orders("exit"))
     left = 19 - sold
     assert 0 < sold < 19
@@ -248,9 +233,7 @@ def test_a_position_sold_in_part_before_a_split_keeps_its_result(swing: TradingB
     before_open(swing)
     at_open(swing, "51.60")
     swing.broker.at_once["AAA"] = ("51.50", None)
-    for _ in range(4):
-        swing.guard()
-        swing.next_minute()
+    guarded(swing, 4)
     (history,) = swing.rows("SELECT * FROM position_history")
     assert history["verified"]
     assert history["pnl_dollars"] == sold * 2 + 2 * left * Decimal("1.5")
@@ -371,9 +354,7 @@ def test_the_cash_of_a_fraction_may_be_told_days_later(swing: TradingBench) -> N
     assert [row["cash"] for row in found] == [None, 900]
     at_open(swing, "1031.00")
     swing.broker.at_once["AAA"] = ("1030.00", None)
-    for _ in range(4):
-        swing.guard()
-        swing.next_minute()
+    guarded(swing, 4)
     (history,) = swing.rows("SELECT * FROM position_history")
     assert (history["verified"], history["pnl_dollars"]) == (True, 30)
     sound(swing)
@@ -386,9 +367,7 @@ def test_a_stop_that_the_broker_restated_and_filled_before_we_looked_is_booked(
     swing.broker.split("AAA", "2", "1", resting="adjusted")
     at_open(swing, "48.90")
     swing.broker.fill(str(swing.order("stop")["client_order_id"]), "48.95")
-    for _ in range(2):
-        swing.guard()
-        swing.next_minute()
+    guarded(swing, 2)
     (history,) = swing.rows("SELECT * FROM position_history")
     assert (history["verified"], history["quantity"]) == (True, 38)
     assert history["pnl_dollars"] == 38 * Decimal("48.95") - 1900
@@ -489,9 +468,7 @@ def test_a_stop_that_fills_while_shares_differ_proves_no_loss(swing: TradingBenc
     swing.reconcile()
     at_open(swing, "50.00")
     swing.broker.fill(str(swing.order("stop")["client_order_id"]), "50.00")
-    for _ in range(2):
-        swing.guard()
-        swing.next_minute()
+    guarded(swing, 2)
     (history,) = swing.rows("SELECT * FROM position_history")
     assert (history["verified"], history["pnl_dollars"]) == (False, None)
     assert swing.rows("SELECT 1 FROM accounts WHERE kill_switch IS NOT NULL") == []
