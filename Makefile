@@ -25,10 +25,18 @@ demo: $(READY) ## run a generated session through the whole pipeline, no keys ne
 # and for the programs that tests start.
 PROCESSES = $(shell n=$$(($$(nproc) + 1)); echo $$((n < 4 ? n : 4)))
 
-test: $(READY) ## run all tests, on Postgres servers of their own (ARGS=--durations=20 to pass on to pytest)
+ORACLES := .venv/oracles
+
+# Into .venv, but not by setup: nothing that a demo or a deployment needs is among them.
+$(ORACLES): requirements-oracles.lock $(READY)
+	@echo "installing requirements-oracles.lock"
+	@$(PIP) install --quiet --require-hashes -r requirements-oracles.lock
+	@touch $@
+
+test: $(ORACLES) ## run all tests, on Postgres servers of their own (ARGS=--durations=20 to pass on to pytest)
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-slow: $(READY) ## run the exhaustive tests: whole days twice, kills anywhere
+slow: $(ORACLES) ## run the exhaustive tests: whole days twice, kills anywhere
 	@$(BIN)/pytest -q -m slow --timeout 3000 -o faulthandler_timeout=3600
 
 contract-live: $(READY) ## hold a transcript of ops check --order against the published API (TRANSCRIPT=file)
@@ -72,6 +80,8 @@ lock: $(READY) ## resolve pyproject.toml anew into requirements.lock, keeping wh
 		--no-emit-index-url tests/e2e/requirements.txt -o requirements-e2e.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url infra/supply/requirements.txt -o requirements-audit.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url -c requirements.lock tests/oracles/requirements.txt -o requirements-oracles.lock
 
 docs: $(READY) ## write docs/data-dictionary.md from the migrations, docs/stages.md from the manifest
 	@$(BIN)/python -m ops_local.data_dictionary > docs/data-dictionary.new
@@ -114,7 +124,7 @@ licences: $(READY) ## list the licences of what the layers are made of; fails on
 	@$(BIN)/python -m infra.supply.licences
 
 AUDIT := .venv-audit/ready
-LOCKS := requirements.lock requirements-infra.lock requirements-e2e.lock
+LOCKS := requirements.lock requirements-infra.lock requirements-e2e.lock requirements-oracles.lock
 
 $(AUDIT): requirements-audit.lock | $(READY)
 	@$(BIN)/python -m venv --clear .venv-audit

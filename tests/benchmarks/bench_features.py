@@ -109,7 +109,7 @@ def measured(urls: DatabaseUrls, tickers: int, ticks: int = TICKS) -> dict[str, 
 
 def by_pandas(urls: DatabaseUrls) -> int:
     """The same figures, as a data frame gives them; nothing is written back."""
-    import pandas as pd  # type: ignore[import-untyped]  # noqa: PLC0415 - not in the handler's process
+    import pandas as pd  # noqa: PLC0415 - not in the handler's process
 
     # Over a million rows of Python objects take longer than a statement may.
     unhurried = SessionLimits(statement_ms=300_000)

@@ -1,0 +1,1 @@
+"""What trading came to: returns, drawdowns, statistics of trades, each with its uncertainty."""
