@@ -4,52 +4,27 @@ alpaca-py's models bring pandas, and with them one unknown code in one item lose
 the others.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any, Literal, TypeVar
 
+from ops_pipeline.adapters.alpaca_symbols import InvalidSymbols, SymbolRequests
 from ops_pipeline.adapters.alpaca_wire import NoAnswer, NotSent, Renew, RequestRefused, Wire
 from ops_pipeline.adapters.items import described, read_each, text_of
-from ops_pipeline.domain.legible import IllegibleItem, ItemKind, Listing
+from ops_pipeline.domain.legible import IllegibleItem, ItemKind, Listing, is_legible
 from ops_pipeline.domain.market import Bar, Quote, Quotes, Trade
 from ops_pipeline.errors import MarketDataUnavailable
 
 T = TypeVar("T")
 
 _BARS_A_PAGE = 10_000
-_MOST_PAGES = 500
-# Keeps the request line well under what servers accept.
-_TICKERS_A_REQUEST = 200
+# Beside as many as bars of each minute fill: pages may be short.
+_SPARE_PAGES = 10
 # Beyond it a price or a size is a mistake.
 _MOST = 10**12
-_BAD_REQUEST, _FORBIDDEN = 400, 403
-# Of the vendor's words only the list right behind these names symbols: "is" and "not" may be some.
-_REFUSED_SYMBOLS = re.compile(
-    r"invalid symbols?\W*([a-z0-9./-]+(?:\s*,\s*[a-z0-9./-]+)*)", re.IGNORECASE
-)
-
-
-class _InvalidSymbols(MarketDataUnavailable):
-    """A request that is refused for some of its symbols; caught before it leaves this module."""
-
-    def named(self, tickers: Sequence[str]) -> list[str]:
-        """Which of them the words name; the only one there was."""
-        if len(tickers) == 1:
-            return list(tickers)
-        found = _REFUSED_SYMBOLS.search(str(self))
-        words = set() if found is None else {it.strip().upper() for it in found[1].split(",")}
-        return [ticker for ticker in tickers if ticker in words]
-
-    def parts(self, tickers: Sequence[str]) -> list[Sequence[str]]:
-        """What to ask for instead: those not named, or where none is the two halves."""
-        if named := self.named(tickers):
-            left = [ticker for ticker in tickers if ticker not in named]
-            return [left] if left else []
-        half = len(tickers) // 2
-        return [tickers[:half], tickers[half:]]
+_BAD_REQUEST, _FORBIDDEN, _UNPROCESSABLE = 400, 403, 422
 
 
 class AlpacaMarketData:
@@ -91,41 +66,42 @@ class AlpacaMarketData:
             "adjustment": "raw",
             "feed": self._feed,
         }
-        refused: list[IllegibleItem] = []
+        minutes = (end - start).total_seconds() / 60
+        most_pages = _SPARE_PAGES + int(2 * len(tickers) * minutes / _BARS_A_PAGE)
+        requests = SymbolRequests("/stocks/bars", question, self._ask, most_pages)
         found = _legible(
             "bar",
             _bar,
             (
                 (ticker, item)
-                for page in self._pages("/stocks/bars", tickers, question, refused)
+                for page in requests.pages(tickers)
                 for ticker, items in _section(page, "bars")
                 for item in (items if isinstance(items, list) else [items])
                 if item is not None
             ),
         )
         bars = [bar for bar in found if start <= bar.ts < end]
-        return Listing(bars, [*found.illegible, *refused])
+        return Listing(bars, [*found.illegible, *_refused("bar", requests)])
 
     def quotes(self, tickers: Sequence[str]) -> Quotes:
         """The latest quote of each ticker, the unquoted left out, and beside it the last trade.
 
         Raises as `bars` does for quotes. Without trades they are judged by less.
         """
-        refused: list[IllegibleItem] = []
-        asked = {"feed": self._feed}
+        requests, asked = self._latest("/stocks/quotes/latest"), frozenset(tickers)
         found = _legible(
             "quote",
             _quote,
             (
                 (ticker, item)
-                for page in self._pages("/stocks/quotes/latest", tickers, asked, refused)
+                for page in requests.pages(tickers)
                 for ticker, item in _section(page, "quotes")
-                if item is not None
+                if item is not None and ticker in asked
             ),
         )
         quoted = [quote.ticker for quote in found]
         trades, error = self._trades(quoted) if quoted else ({}, None)
-        illegible = [*found.illegible, *refused]
+        illegible = [*found.illegible, *_refused("quote", requests)]
         return Quotes({quote.ticker: quote for quote in found}, illegible, trades, error)
 
     def _trades(self, tickers: Sequence[str]) -> tuple[dict[str, Trade], str | None]:
@@ -133,56 +109,24 @@ class AlpacaMarketData:
         try:
             found = [
                 trade
-                for page in self._pages("/stocks/trades/latest", tickers, {"feed": self._feed}, [])
+                for page in self._latest("/stocks/trades/latest").pages(tickers)
                 for ticker, item in _section(page, "trades")
-                if (trade := _trade(ticker, item)) is not None
+                if ticker in tickers and (trade := _trade(ticker, item)) is not None
             ]
         except MarketDataUnavailable as error:
             return {}, str(error)
         return {trade.ticker: trade for trade in found}, None
 
-    def _pages(
-        self,
-        path: str,
-        tickers: Sequence[str],
-        question: Mapping[str, str],
-        refused: list[IllegibleItem],
-    ) -> Iterator[Mapping[str, Any]]:
-        """All pages; tickers that are refused are added to `refused` and cost no other its own."""
-        for first in range(0, len(tickers), _TICKERS_A_REQUEST):
-            some = tickers[first : first + _TICKERS_A_REQUEST]
-            yield from self._of_valid(path, some, question, refused)
-
-    def _of_valid(
-        self,
-        path: str,
-        tickers: Sequence[str],
-        question: Mapping[str, str],
-        refused: list[IllegibleItem],
-    ) -> Iterator[Mapping[str, Any]]:
-        """The pages of one request; what is wrong with a ticker shows at the first page."""
-        try:
-            asked = {**question, "symbols": ",".join(tickers)}
-            page = self._ask(path, asked)
-        except _InvalidSymbols as error:
-            kind: ItemKind = "bar" if path.endswith("bars") else "quote"
-            refused += [_refused(kind, ticker, str(error)) for ticker in error.named(tickers)]
-            for part in error.parts(tickers):
-                yield from self._of_valid(path, part, question, refused)
-            return
-        for _ in range(_MOST_PAGES):
-            yield page
-            if not (token := page.get("next_page_token")):
-                return
-            page = self._ask(path, {**asked, "page_token": str(token)})
-        raise MarketDataUnavailable(f"{path}: more than {_MOST_PAGES} pages")
+    def _latest(self, path: str) -> SymbolRequests:
+        return SymbolRequests(path, {"feed": self._feed}, self._ask, _SPARE_PAGES)
 
     def _get(self, path: str, question: dict[str, str]) -> Any:
         """Bars and quotes are no account's: any pair of keys that is taken may read them."""
         try:
             return self._wire.get(path, question)
         except RequestRefused as refusal:
-            if not (refusal.is_about_keys and self._wire.renew()):
+            of_keys = refusal.is_about_keys and not _is_about_the_plan(refusal)
+            if not (of_keys and self._wire.renew()):
                 raise
         return self._wire.get(path, question)
 
@@ -190,13 +134,18 @@ class AlpacaMarketData:
         """The vendor's words, and what to do where they are about the plan."""
         said = f"{path}: {str(refusal)[:500]}"
         words = (refusal.words or "").lower()
-        if refusal.status == _BAD_REQUEST and "invalid symbol" in words:
-            return _InvalidSymbols(said)
-        if refusal.status == _FORBIDDEN and "subscription" in words:
+        if refusal.status in (_BAD_REQUEST, _UNPROCESSABLE) and "invalid symbol" in words:
+            return InvalidSymbols(said)
+        if _is_about_the_plan(refusal):
             return MarketDataUnavailable(
                 f"{said}: the plan of these keys does not include the feed {self._feed}. Set "
                 "ALPACA_DATA_FEED, or feed under [data] of ops.toml, to one that it does (the free "
                 "plan has iex), or give DATA_ACCOUNT keys of another plan"
+            )
+        if refusal.is_about_keys:
+            return MarketDataUnavailable(
+                f"{said}: the keys that read market data are refused. Renew them, or set "
+                "DATA_ACCOUNT to an account whose keys are taken"
             )
         return MarketDataUnavailable(said)
 
@@ -212,8 +161,13 @@ class AlpacaMarketData:
         return answer
 
 
-def _refused(kind: ItemKind, ticker: str, why: str) -> IllegibleItem:
-    return IllegibleItem(kind=kind, name=ticker, reason=why, content="", symbol=ticker)
+def _is_about_the_plan(refusal: RequestRefused) -> bool:
+    return refusal.status == _FORBIDDEN and "subscription" in (refusal.words or "").lower()
+
+
+def _refused(kind: ItemKind, requests: SymbolRequests) -> Iterator[IllegibleItem]:
+    for ticker, why in requests.refused.items():
+        yield IllegibleItem(kind=kind, name=ticker, reason=why, content="", symbol=ticker)
 
 
 def _section(page: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
@@ -240,6 +194,8 @@ def _described(kind: ItemKind, pair: Any, reason: str) -> IllegibleItem:
 
 
 def _bar(ticker: str, item: Mapping[str, Any]) -> Bar:
+    if not is_legible(ticker):
+        raise ValueError("its ticker is no legible text")
     return Bar(
         ticker=ticker,
         ts=_moment(item["t"]),
@@ -272,7 +228,7 @@ def _trade(ticker: str, item: Any) -> Trade | None:
         seen = _moment(str(item.get("t")))
     except ValueError:
         return None
-    return Trade(ticker, seen, price) if price.is_finite() and price > 0 else None
+    return Trade(ticker, seen, price) if price.is_finite() and 0 < price < _MOST else None
 
 
 def _price(value: object) -> Decimal:
@@ -289,7 +245,10 @@ def _whole(value: object) -> int:
 
 
 def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time has no zone")
+    return moment.astimezone(UTC)
 
 
 def _text(moment: datetime) -> str:

@@ -1,6 +1,7 @@
 """How long a vendor that answered 429 is left alone, by all threads that ask it."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from threading import Lock
 from time import monotonic, sleep
@@ -34,7 +35,9 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 def _epoch_s(date: str) -> float | None:
     try:
-        return parsedate_to_datetime(date).timestamp()
+        moment = parsedate_to_datetime(date)
+        # A date in a header is UTC, also where it says so by a zone of -0000.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (TypeError, ValueError, OverflowError):
         return None
 
