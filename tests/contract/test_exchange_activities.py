@@ -140,6 +140,16 @@ def test_an_activity_is_read_as_it_is_published(
         assert at_ is None or found.created_at == at_
 
 
+@pytest.mark.parametrize("word", ["SPLIT", "MA", "DIV", "ACATS", "CSD"])
+def test_what_the_broker_canceled_explains_nothing(word: str) -> None:
+    with serving() as stub:
+        stub.script("GET /v2/account", Answer(body=ACCOUNT))
+        stub.script(ALL, Answer(body=[{**RAW, "activity_type": word, "status": "canceled"}]))
+        ours = AlpacaBroker(stub.url, "key", "a secret", ACCOUNT_NUMBER)
+        (found,) = ours.cash_activities_since(datetime(2026, 2, 4, tzinfo=UTC))
+    assert (found.kind, found.raw_kind, found.amount) == ("other", word, 0)
+
+
 @pytest.mark.parametrize(
     "raw",
     [{**RAW, "net_amount": "much"}, {**RAW, "date": "soon"}, {**RAW, "id": None}, "no record"],

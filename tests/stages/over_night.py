@@ -9,7 +9,7 @@ from ops_pipeline.db.holdings import corporate_actions
 from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.corporate.actions import CorporateAction
 from ops_pipeline.domain.market import new_york_time
-from tests.support.builders_trading import DAY_AFTER, TradingBench
+from tests.support.builders_trading import DAY, DAY_AFTER, TradingBench
 
 TWO_FOR_ONE = CorporateAction(
     action_id="split-1",
@@ -77,3 +77,14 @@ def sound(bench: TradingBench) -> None:
     session = bench.calendar.session(DAY_AFTER)
     with bench.db.transaction() as tx:
         assert invariants.check(tx, now=now, session=session) == []
+
+
+def held_before(bench: TradingBench) -> None:
+    """100 OLD from before the first run, at $100 each."""
+    bench.broker.hold("OLD", "100", "100.00")
+    bench.run(
+        "INSERT INTO external_holdings (account_name, symbol, asset_class, quantity,"
+        " quantity_found, average_cost, found_at, tick)"
+        " VALUES ('large', 'OLD', 'us_equity', 100, 100, 100, :at, :at)",
+        at=new_york_time(DAY, 11),
+    )

@@ -15,6 +15,7 @@ from tests.stages.over_night import (
     at_open,
     before_open,
     guarded,
+    held_before,
     sound,
     swing,
 )
@@ -34,17 +35,6 @@ def pnl_today(bench: TradingBench) -> Decimal:
     with bench.db.transaction() as tx:
         start = new_york_time(DAY_AFTER, 0)
         return facts.day_pnl(tx, account="large", mode="ALPACA_PAPER", day_start=start)
-
-
-def held_before(bench: TradingBench) -> None:
-    """100 OLD from before the first run, at $100 each."""
-    bench.broker.hold("OLD", "100", "100.00")
-    bench.run(
-        "INSERT INTO external_holdings (account_name, symbol, asset_class, quantity,"
-        " quantity_found, average_cost, found_at, tick)"
-        " VALUES ('large', 'OLD', 'us_equity', 100, 100, 100, :at, :at)",
-        at=new_york_time(DAY, 11),
-    )
 
 
 @pytest.mark.parametrize("resting", ["canceled", "adjusted", "left"])

@@ -13,6 +13,7 @@ from ops_pipeline.domain.broker import BrokerCashActivity, BrokerPosition
 from ops_pipeline.domain.corporate import adjustments
 from ops_pipeline.domain.corporate.actions import ActionKind, CorporateAction, price_factor
 from ops_pipeline.domain.corporate.adjustments import Adjustment, Application, Pending
+from ops_pipeline.domain.corporate.shares_shown import is_split_like, rates_shown
 from ops_pipeline.domain.exits import Position
 
 DAY = date(2026, 2, 5)
@@ -142,7 +143,7 @@ def test_a_broker_holds_all_of_it_or_the_whole_shares(held: str, *, fits: bool) 
 def test_shares_that_cost_the_same_in_all_are_as_after_a_split(
     held: str, price: str, *, like: bool
 ) -> None:
-    assert adjustments.is_split_like(POSITION, Decimal(held), Decimal(price)) is like
+    assert is_split_like(POSITION, Decimal(held), Decimal(price)) is like
 
 
 def test_nothing_is_due_twice_early_or_to_who_bought_later() -> None:
@@ -222,3 +223,112 @@ def test_what_was_paid_later_counts_once() -> None:
     known.append(later.adjustment)
     assert adjustments.cash_is_told(known)
     assert adjustments.paid_later(step.position, known, [paid], now=NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("quantity", "held", "price", "rates"),
+    [
+        ("19", "38", "50", (1, 2)),
+        ("19", "1", "1000", (10, 1)),
+        ("19", "1", "1900", (19, 1)),
+        ("19", "28", "66.67", (2, 3)),
+        ("19", "28.5", "66.6667", (2, 3)),
+        ("1000", "7", "14285.71", (1000, 7)),
+        ("3000", "20", "15000", (150, 1)),
+        # No ratio of small numbers, and no share's price that fits the number.
+        ("19", "20", "96", None),
+    ],
+)
+def test_a_ratio_is_told_by_the_price_of_a_share(
+    quantity: str, held: str, price: str, rates: tuple[int, int] | None
+) -> None:
+    position = replace(POSITION, quantity=Decimal(quantity))
+    assert rates_shown(position, Decimal(held), Decimal(price)) == rates
+
+
+def split_booked(at: datetime = NOW) -> BrokerCashActivity:
+    return BrokerCashActivity("c1", "split", "SPLIT", Decimal(0), at, "AAA")
+
+
+def test_an_activity_explains_one_split_and_no_list_of_before_it() -> None:
+    (theirs,) = there("38").values()
+
+    def explained(
+        it: BrokerCashActivity, position: Position, shown: BrokerPosition, *known: Adjustment
+    ) -> Application | None:
+        return adjustments.judge_activity(it, position, shown, [it], known, now=NOW)
+
+    step = explained(split_booked(), POSITION, theirs)
+    assert step is not None
+    assert (step.adjustment.old_rate, step.adjustment.new_rate) == (1, 2)
+    (before,) = there("19", "100").values()
+    (thrice,) = there("114", "16.67").values()
+    after, done = step.position, step.adjustment
+    later = replace(split_booked(NOW + timedelta(hours=1)), activity_id="c2")
+    assert explained(split_booked(), after, before, done) is None
+    assert explained(later, after, before, done) is None
+    assert explained(replace(later, created_at=NOW), after, thrice, done) is None
+    again = explained(later, after, thrice, done)
+    assert again is not None
+    assert again.position.quantity == 114
+
+
+def test_a_split_that_an_activity_told_of_first_is_done_when_it_is_announced() -> None:
+    for held, price in (("1", "1000"), ("2", "950")):
+        (theirs,) = there(held, price).values()
+        it = split_booked()
+        step = adjustments.judge_activity(it, POSITION, theirs, [it], (), now=NOW)
+        assert step is not None
+        reverse = replace(SPLIT, kind="reverse_split", old_rate=Decimal(10), new_rate=Decimal(1))
+        known = [step.adjustment]
+        assert adjustments.due([reverse], step.position, known, today=DAY) == []
+        other = replace(reverse, old_rate=Decimal(3))
+        assert adjustments.due([other], step.position, known, today=DAY) == [other]
+
+
+def test_a_fraction_is_rounded_up_where_the_cost_is_the_same() -> None:
+    action = replace(SPLIT, kind="reverse_split", old_rate=Decimal(10), new_rate=Decimal(1))
+    after = one(adjustments.judge([action], POSITION, there("2", "950"), (), now=NOW))
+    assert (after.position.quantity, after.position.entry_price) == (2, 1000)
+    assert (after.adjustment.fraction, after.adjustment.cash) == (0, 0)
+    bought = adjustments.judge([action], POSITION, there("2", "1000"), (), now=NOW)
+    assert isinstance(bought, Pending)
+
+
+def test_a_reverse_split_that_pays_small_holders_out_comes_before_the_forward_one() -> None:
+    reverse = replace(
+        SPLIT, action_id="b1", kind="reverse_split", old_rate=Decimal(10), new_rate=Decimal(1)
+    )
+    forward = replace(SPLIT, new_rate=Decimal(10))
+    actions = adjustments.due([forward, reverse], POSITION, (), today=DAY)
+    assert actions == [reverse, forward]
+    outcome = adjustments.judge(actions, POSITION, there("10", "100"), (), now=NOW)
+    assert isinstance(outcome, tuple)
+    assert [it.position.quantity for it in outcome] == [1, 10]
+    assert [it.adjustment.fraction for it in outcome] == [Decimal("0.9"), 0]
+    exact = adjustments.judge(actions, POSITION, there("19", "100"), (), now=NOW)
+    assert isinstance(exact, tuple)
+    few = replace(POSITION, quantity=Decimal(9), opened_quantity=Decimal(9))
+    assert isinstance(adjustments.judge(actions, few, there("10", "90"), (), now=NOW), Pending)
+
+
+def test_what_is_given_counts_once_though_it_is_told_again_for_another_day() -> None:
+    paid = replace(PLAIN, kind="cash_dividend", cash=Decimal("0.333333"))
+    (step,) = adjustments.by_announcement([paid], POSITION, now=NOW)
+    moved = replace(paid, action_id="a2", effective_on=DAY + timedelta(days=1))
+    known, tomorrow = [step.adjustment], DAY + timedelta(days=9)
+
+    def due(action: CorporateAction) -> bool:
+        return adjustments.due([action], step.position, known, today=tomorrow) == [action]
+
+    assert not due(moved)
+    assert due(replace(moved, cash=Decimal("0.33")))
+    assert due(replace(moved, effective_on=DAY + timedelta(days=6)))
+    assert adjustments.due([paid, moved], POSITION, (), today=tomorrow) == [paid]
+
+
+def test_money_that_is_booked_for_no_security_pays_for_none() -> None:
+    action = replace(SPLIT, kind="reverse_split", old_rate=Decimal(10), new_rate=Decimal(1))
+    odd = BrokerCashActivity("c1", "corporate", "REORG", Decimal(77), NOW, None)
+    after = one(adjustments.judge([action], POSITION, there("1", "1000"), [odd], now=NOW))
+    assert after.adjustment.cash is None

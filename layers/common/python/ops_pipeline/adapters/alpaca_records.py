@@ -149,14 +149,15 @@ def fill(answer: object) -> BrokerFill:
 def cash_activity(answer: object) -> BrokerCashActivity:
     """What moved money without a trade; one without an amount moved securities alone.
 
-    One that the broker canceled moved nothing after all.
+    One that the broker canceled moved nothing after all, and says nothing of any shares.
     """
     raw = _record(answer)
-    moved = raw.get("net_amount") is not None and raw.get("status") != "canceled"
+    stands = raw.get("status") != "canceled"
+    moved = raw.get("net_amount") is not None and stands
     word = _text(raw, "activity_type")
     return BrokerCashActivity(
         activity_id=_text(raw, "id"),
-        kind=alpaca_words.cash_kind(word),
+        kind=alpaca_words.cash_kind(word) if stands else "other",
         raw_kind=word,
         amount=_decimal(raw, "net_amount") if moved else Decimal(0),
         created_at=_moment(raw, "created_at") if raw.get("created_at") else _day(raw, "date"),

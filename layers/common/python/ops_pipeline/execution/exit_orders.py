@@ -13,7 +13,8 @@ from ops_pipeline.db.driver.connection import Transaction, log_message
 from ops_pipeline.db.holdings import corporate_actions
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
-from ops_pipeline.domain.corporate.adjustments import is_restated, is_split_like
+from ops_pipeline.domain.corporate.adjustments import is_restated
+from ops_pipeline.domain.corporate.shares_shown import is_split_like
 from ops_pipeline.domain.exits import Decision, Position, armed, closing
 from ops_pipeline.domain.market_state.trading_halts import TradingHalt
 from ops_pipeline.domain.operations.alerts import (

@@ -7,8 +7,8 @@ nothing, and shares at the broker that no action and no activity explain are nob
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from decimal import ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from datetime import date, datetime
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from uuid import UUID
 
 from ops_pipeline.domain.broker import BrokerCashActivity, BrokerOrder, BrokerPosition
@@ -19,6 +19,13 @@ from ops_pipeline.domain.corporate.actions import (
     ActionKind,
     CorporateAction,
 )
+from ops_pipeline.domain.corporate.shares_shown import (
+    COST_WITHIN,
+    is_rounded_up,
+    is_split_like,
+    possible_quantities,
+    rates_shown,
+)
 from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.market import new_york_day
@@ -28,11 +35,8 @@ _NONE, _ONE = Decimal(0), Decimal(1)
 # Brokers round fractions of shares; prices here are as fine as active_positions has them.
 _UNITS = Decimal("0.000000001")
 _PRICE = Decimal("0.0001")
-# The broker rounds its average price, and may round what a share cost.
-_COST_WITHIN = Decimal("0.01")
-_NO_TIME = timedelta(0)
-# A change of numbers or prices by less than this is no split that anybody announces.
-_LEAST_CHANGE = Decimal("0.02")
+# Amounts a share that differ by less are the same, but for rounding.
+_SAME_AMOUNT = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +128,23 @@ def _same(action: CorporateAction, it: Adjustment) -> bool:
         return False
     if action.kind in GIVING:
         per_share = None if it.cash is None else it.cash / it.quantity_before
-        return action.effective_on == it.effective_on and per_share == action.cash
-    return action.symbol == it.symbol and abs(action.ratio - it.ratio) <= _COST_WITHIN * it.ratio
+        return _same_amount(per_share, action.cash)
+    return action.symbol == it.symbol and _same_ratio(action, it)
+
+
+def _same_ratio(action: CorporateAction, it: Adjustment) -> bool:
+    """Whether both made the same of the shares: what an activity alone told of may be rounded."""
+    wanted = it.quantity_before * action.ratio
+    rounded = {*possible_quantities(wanted), wanted.to_integral_value(ROUND_CEILING)}
+    if it.action_id is None and it.quantity_after in rounded:
+        return True
+    return abs(action.ratio - it.ratio) <= COST_WITHIN * it.ratio
+
+
+def _same_amount(one: Decimal | None, other: Decimal | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return abs(one - other) < _SAME_AMOUNT
 
 
 def due(
@@ -138,10 +157,12 @@ def due(
     """The actions that the position has still to be adjusted for, in the order to do it in.
 
     What is given on a day is given for the shares before that day's split, and a split comes
-    before the renaming of the same day.
+    before the renaming of the same day. A forward split beside a reverse one follows it: so
+    issuers pay out small holders.
     """
     found = [it for it in actions if concerns(it, position, today) and not is_done(it, adjustments)]
-    order = (*sorted(GIVING), *sorted(RESTATING - {"name_change"}), "name_change")
+    last = ("forward_split", "name_change")
+    order = (*sorted(GIVING), *sorted(RESTATING - {*last}), *last)
     found.sort(
         key=lambda it: (
             it.effective_on,
@@ -154,10 +175,9 @@ def due(
 
 def _alike(one: CorporateAction, other: CorporateAction) -> bool:
     """Whether two announcements are of the same action."""
-    restating = {one.kind, other.kind} <= RESTATING
-    if not (restating or one.kind == other.kind):
+    if not ({one.kind, other.kind} <= RESTATING or one.kind == other.kind):
         return False
-    if abs(one.effective_on - other.effective_on) > (SAME_WITHIN if restating else _NO_TIME):
+    if abs(one.effective_on - other.effective_on) > SAME_WITHIN:
         return False
     return (one.ratio, one.cash, one.new_symbol) == (other.ratio, other.cash, other.new_symbol)
 
@@ -180,12 +200,32 @@ def judge(
     unclear = next((it for it in actions if not it.is_understood), None)
     if unclear is not None:
         return Pending(f"{unclear}: {unclear.reason or 'what it does to shares is not told'}")
+    outcome = _judged(actions, position, theirs, activities, now, whole=False)
+    if isinstance(outcome, Pending) and len(actions) > 1:
+        # Between two actions what was over whole shares may have been paid out.
+        whole = _judged(actions, position, theirs, activities, now, whole=True)
+        return outcome if isinstance(whole, Pending) else whole
+    return outcome
+
+
+def _judged(
+    actions: Sequence[CorporateAction],
+    position: Position,
+    theirs: Mapping[str, BrokerPosition],
+    activities: Sequence[BrokerCashActivity],
+    now: datetime,
+    *,
+    whole: bool,
+) -> tuple[Application, ...] | Pending:
+    """All steps; the broker shows only what came of the last."""
     done: list[Application] = []
     for action in actions:
         if action.kind == "cash_merger":
             return _ended(action, position, theirs.get(action.symbol), activities, now)
-        last = action is actions[-1]
-        step = _one(action, position, theirs if last else None, activities, now)
+        if action is actions[-1]:
+            step = _last(action, position, theirs, activities, now)
+        else:
+            step = _between(action, position, now, whole=whole)
         if isinstance(step, Pending):
             return step
         done.append(step)
@@ -193,21 +233,34 @@ def judge(
     return tuple(done)
 
 
-def _one(
+def _between(
+    action: CorporateAction, position: Position, now: datetime, *, whole: bool
+) -> Application | Pending:
+    terms = _terms(action)
+    held = position.quantity * terms.ratio
+    if whole:
+        held = held.to_integral_value(ROUND_FLOOR)
+    if not held:
+        return Pending(f"{action}: it leaves none of {position.quantity:f}")
+    return applied(terms, position, held, (), action_id=action.action_id, now=now)
+
+
+def _last(
     action: CorporateAction,
     position: Position,
-    theirs: Mapping[str, BrokerPosition] | None,
+    theirs: Mapping[str, BrokerPosition],
     activities: Sequence[BrokerCashActivity],
     now: datetime,
 ) -> Application | Pending:
-    """One step of several; the broker shows only what came of the last."""
     terms = _terms(action)
     wanted = position.quantity * terms.ratio
-    if theirs is None:
-        return applied(terms, position, wanted, (), action_id=action.action_id, now=now)
     there = theirs.get(action.symbol_after)
     held = _NONE if there is None else there.quantity
-    if held not in possible_quantities(wanted) or (held == 0 and not _paid(activities, terms)):
+    cost = position.quantity * position.entry_price
+    fits = held in possible_quantities(wanted)
+    if there is not None and not fits:
+        fits = is_rounded_up(wanted, held, cost, held * there.average_entry_price)
+    if not fits or (held == 0 and not _paid(activities, terms)):
         shown = f"{held:f} {action.symbol_after}"
         return Pending(f"{action}: of {position.quantity:f} held here the broker shows {shown}")
     return applied(terms, position, held, activities, action_id=action.action_id, now=now)
@@ -304,27 +357,35 @@ def judge_activity(
     position: Position,
     theirs: BrokerPosition | None,
     activities: Sequence[BrokerCashActivity],
+    known: Sequence[Adjustment],
     *,
     now: datetime,
 ) -> Application | None:
     """Adjust for a split that the broker booked and nobody announced; None: it explains nothing.
 
-    Its shares must have cost as much as ours, in all: a split moves no money.
+    Its shares must have cost as much as ours, in all: a split moves no money. A list that lags
+    behind a split shows the shares of before it: those are explained by none.
+
+    Args:
+        known: What the position was adjusted for.
     """
     if theirs is None or not is_split_like(position, theirs.quantity, theirs.average_entry_price):
         return None
     if activity.kind != "split" or activity.symbol != position.symbol:
         return None
     effective_on = new_york_day(activity.created_at)
-    if new_york_day(position.entry_time) >= effective_on:
+    if new_york_day(position.entry_time) >= effective_on or _is_counted(activity, theirs, known):
         return None
-    forward = theirs.quantity > position.quantity
+    rates = rates_shown(position, theirs.quantity, theirs.average_entry_price)
+    if rates is None:
+        return None
+    old_rate, new_rate = rates
     terms = Terms(
-        kind="forward_split" if forward else "reverse_split",
+        kind="forward_split" if new_rate > old_rate else "reverse_split",
         symbol=position.symbol,
         new_symbol=None,
-        old_rate=position.quantity,
-        new_rate=theirs.quantity,
+        old_rate=old_rate,
+        new_rate=new_rate,
         cash=None,
         effective_on=effective_on,
     )
@@ -333,24 +394,17 @@ def judge_activity(
     )
 
 
-def is_split_like(position: Position, held: Decimal, price: Decimal) -> bool:
-    """Whether the broker counts other shares that cost the same in all: as after a split.
-
-    Args:
-        held: Shares at the broker.
-        price: What one of them cost on average by the broker, USD.
-    """
-    if position.quantity <= 0 or held <= 0 or position.instrument_type != "STOCK":
-        return False
-    change, shift = held / position.quantity - 1, price / position.entry_price - 1
-    if min(abs(change), abs(shift)) < _LEAST_CHANGE or (change > 0) == (shift > 0):
-        return False
-    ours = position.quantity * position.entry_price
-    cost = held * price
-    # What is over whole shares is paid out: at most one share's cost is missing.
-    least = ours - price
-    within = ours * _COST_WITHIN
-    return least - within <= cost <= ours + within
+def _is_counted(
+    activity: BrokerCashActivity, theirs: BrokerPosition, known: Iterable[Adjustment]
+) -> bool:
+    """Whether the position was adjusted for it, or the broker shows it as before that."""
+    splits = [it for it in known if it.ratio != _ONE]
+    return any(
+        it.activity_id == activity.activity_id
+        or activity.created_at <= it.applied_at
+        or theirs.quantity == it.quantity_before
+        for it in splits
+    )
 
 
 def is_restated(before: Position, now: Position) -> bool:
@@ -393,7 +447,9 @@ def has_restated_terms(
         found.side,
         found.broker_order_id,
     )
-    quantities = {order.quantity, *possible_quantities(order.quantity * ratio)}
+    wanted = order.quantity * ratio
+    up = wanted.to_integral_value(ROUND_CEILING)
+    quantities = {order.quantity, *possible_quantities(wanted), up}
     return same and found.symbol in {order.symbol, *symbols} and found.quantity in quantities
 
 
@@ -507,19 +563,11 @@ def _paid(activities: Iterable[BrokerCashActivity], terms: Terms) -> list[Broker
         it
         for it in activities
         if it.kind in ("split", "corporate")
+        and it.symbol is not None
         and it.symbol in (terms.symbol, terms.new_symbol)
         and it.amount
         and new_york_day(it.created_at) >= terms.effective_on
     ]
-
-
-def possible_quantities(wanted: Decimal) -> frozenset[Decimal]:
-    """What a broker may hold of so many shares: all, the whole ones, or a rounded fraction."""
-    places = (_UNITS, Decimal("0.000001"), Decimal("0.0001"))
-    rounded = {
-        wanted.quantize(step, mode) for step in places for mode in (ROUND_DOWN, ROUND_HALF_EVEN)
-    }
-    return frozenset({wanted, wanted.to_integral_value(ROUND_FLOOR), *rounded})
 
 
 def _rounded(units: Decimal) -> Decimal:

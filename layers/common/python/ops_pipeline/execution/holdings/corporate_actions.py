@@ -18,8 +18,9 @@ from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.broker import BrokerPosition
 from ops_pipeline.domain.corporate import adjustments
-from ops_pipeline.domain.corporate.actions import CorporateAction
+from ops_pipeline.domain.corporate.actions import SAME_WITHIN, CorporateAction
 from ops_pipeline.domain.corporate.adjustments import Application, Pending
+from ops_pipeline.domain.corporate.shares_shown import is_split_like
 from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.holdings.external import besides
 from ops_pipeline.domain.market import new_york_day
@@ -120,7 +121,10 @@ class _One:
         if not actions and outcome == ():
             outcome = self._paid_later(current)
         if isinstance(outcome, Pending):
-            if self._holds_back(current, actions):
+            if self._is_given_up(actions):
+                rows.end_hold(self.tx, self.ctx.name, current.symbol, now=now)
+                self._tell(current, outcome.reason)
+            elif self._holds_back(current, actions):
                 self.hold_back(current, outcome.reason, actions)
             else:
                 self._tell(current, outcome.reason)
@@ -154,12 +158,15 @@ class _One:
             return self._unless_taken(
                 position, adjustments.judge(actions, position, self.theirs, activities, now=now)
             )
-        if theirs is None or not adjustments.is_split_like(
+        if theirs is None or not is_split_like(
             position, theirs.quantity, theirs.average_entry_price
         ):
             return ()
+        known = rows.of_position(self.tx, position.id)
         for activity in activities:
-            found = adjustments.judge_activity(activity, position, theirs, activities, now=now)
+            found = adjustments.judge_activity(
+                activity, position, theirs, activities, known, now=now
+            )
             if found is not None:
                 return (found,)
         return Pending(
@@ -188,6 +195,17 @@ class _One:
         taken = {it.symbol for it in self.held if it.id != position.id}
         into = next((it.position.symbol for it in outcome if it.position.symbol in taken), None)
         return outcome if into is None else Pending(f"{into}, which it becomes, is held already")
+
+    def _is_given_up(self, actions: Sequence[CorporateAction]) -> bool:
+        """Whether the shares are gone and no booking is waited for that would say what they paid.
+
+        Then the position ends as one that the broker lists no more: without a price, unverified.
+        """
+        if not actions or any({it.symbol, it.symbol_after} & {*self.theirs} for it in actions):
+            return False
+        waited = max(it.effective_on for it in actions) + SAME_WITHIN
+        is_late = new_york_day(self.ctx.now()) > waited
+        return is_late or any(not it.is_understood for it in actions)
 
     def _holds_back(self, position: Position, actions: Sequence[CorporateAction]) -> bool:
         """Whether prices may be those of other shares than the ledger's: else exits go on."""

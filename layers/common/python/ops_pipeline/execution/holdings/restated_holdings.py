@@ -1,6 +1,6 @@
 """Counts what was held before the first run anew after a corporate action."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -9,8 +9,9 @@ from functools import partial
 from ops_pipeline.db import positions
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.holdings import corporate_actions, external
+from ops_pipeline.domain.broker import BrokerPosition
 from ops_pipeline.domain.corporate.actions import RESTATING, CorporateAction
-from ops_pipeline.domain.corporate.adjustments import possible_quantities
+from ops_pipeline.domain.corporate.shares_shown import is_rounded_up, possible_quantities
 from ops_pipeline.domain.holdings.external import ExternalHolding, adjusted
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.execution.context import AccountContext
@@ -27,7 +28,7 @@ def adjust(tx: Transaction, ctx: AccountContext, statement: BrokerStatement) -> 
     Returns the symbols of which one has yet to be settled: what seems to be sold of them is
     nothing that their owner sold.
     """
-    there = {it.symbol: it.quantity for it in statement.positions}
+    there = {it.symbol: it for it in statement.positions}
     ours = {it.symbol for it in positions.held(tx, ctx.name)}
     pending = set()
     for holding in external.all_of(tx, ctx.name):
@@ -48,17 +49,28 @@ def _settled(
     tx: Transaction,
     ctx: AccountContext,
     holding: ExternalHolding,
-    there: dict[str, Decimal],
+    there: Mapping[str, BrokerPosition],
     *,
     ours: bool,
 ) -> bool:
     """Whether nothing is due any more; shares that are in part ours are a person's to count."""
     for action in _due(tx, holding, new_york_day(ctx.now())):
-        held = there.get(action.symbol_after, _NONE)
-        if ours or held == 0 or held not in possible_quantities(holding.quantity * action.ratio):
+        theirs = there.get(action.symbol_after)
+        if ours or theirs is None or not _fits(holding, action, theirs):
             return False
-        holding = _adjust_for(tx, ctx, holding, action, held)
+        holding = _adjust_for(tx, ctx, holding, action, theirs.quantity)
     return True
+
+
+def _fits(holding: ExternalHolding, action: CorporateAction, theirs: BrokerPosition) -> bool:
+    """Whether the broker shows what comes of the action."""
+    wanted = holding.quantity * action.ratio
+    if theirs.quantity in possible_quantities(wanted):
+        return theirs.quantity != 0
+    cost = holding.quantity * holding.average_cost
+    return is_rounded_up(
+        wanted, theirs.quantity, cost, theirs.quantity * theirs.average_entry_price
+    )
 
 
 def _due(tx: Transaction, holding: ExternalHolding, today: date) -> Sequence[CorporateAction]:
