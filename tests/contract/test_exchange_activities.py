@@ -147,7 +147,7 @@ def test_what_the_broker_canceled_explains_nothing(word: str) -> None:
         stub.script(ALL, Answer(body=[{**RAW, "activity_type": word, "status": "canceled"}]))
         ours = AlpacaBroker(stub.url, "key", "a secret", ACCOUNT_NUMBER)
         (found,) = ours.cash_activities_since(datetime(2026, 2, 4, tzinfo=UTC))
-    assert (found.kind, found.raw_kind, found.amount) == ("other", word, 0)
+    assert (found.kind, found.raw_kind, found.amount) == ("other", word, Decimal(0))
 
 
 @pytest.mark.parametrize(

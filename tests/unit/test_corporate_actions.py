@@ -243,7 +243,8 @@ def test_a_ratio_is_told_by_the_price_of_a_share(
     quantity: str, held: str, price: str, rates: tuple[int, int] | None
 ) -> None:
     position = replace(POSITION, quantity=Decimal(quantity))
-    assert rates_shown(position, Decimal(held), Decimal(price)) == rates
+    expected = None if rates is None else tuple(map(Decimal, rates))
+    assert rates_shown(position, Decimal(held), Decimal(price)) == expected
 
 
 def split_booked(at: datetime = NOW) -> BrokerCashActivity:
@@ -289,8 +290,8 @@ def test_a_split_that_an_activity_told_of_first_is_done_when_it_is_announced() -
 def test_a_fraction_is_rounded_up_where_the_cost_is_the_same() -> None:
     action = replace(SPLIT, kind="reverse_split", old_rate=Decimal(10), new_rate=Decimal(1))
     after = one(adjustments.judge([action], POSITION, there("2", "950"), (), now=NOW))
-    assert (after.position.quantity, after.position.entry_price) == (2, 1000)
-    assert (after.adjustment.fraction, after.adjustment.cash) == (0, 0)
+    assert (after.position.quantity, after.position.entry_price) == (Decimal(2), Decimal(1000))
+    assert (after.adjustment.fraction, after.adjustment.cash) == (Decimal(0), Decimal(0))
     bought = adjustments.judge([action], POSITION, there("2", "1000"), (), now=NOW)
     assert isinstance(bought, Pending)
 
