@@ -261,7 +261,7 @@ def test_an_activity_explains_one_split_and_no_list_of_before_it() -> None:
 
     step = explained(split_booked(), POSITION, theirs)
     assert step is not None
-    assert (step.adjustment.old_rate, step.adjustment.new_rate) == (1, 2)
+    assert step.adjustment.ratio == 2
     (before,) = there("19", "100").values()
     (thrice,) = there("114", "16.67").values()
     after, done = step.position, step.adjustment
