@@ -51,6 +51,12 @@ VERBS = (
         "explain:COMMAND",
         reaches=_ANY,
     ),
+    Verb(
+        "tca",
+        "what orders cost against the quotes they were decided on",
+        "tca:COMMAND",
+        reaches=_ANY,
+    ),
     Verb("compare", "compare two replays", "compare:COMMAND"),
     Verb("classify", "classify texts, one on each line", "classify:COMMAND"),
     Verb("invoke", "call one function with an event", "invoke:COMMAND", reaches=_STACK),

@@ -54,6 +54,7 @@ FAILING = {
     "events import": (["events", "import", "no.csv"], "no.csv"),
     "events remove": (["events", "remove", "no.csv"], "no.csv"),
     "migrate": (["migrate", "status"], "no connection to Postgres"),
+    "tca": (["tca"], "no connection to Postgres"),
     "status": (["status"], "no connection to Postgres"),
     "check": (["check"], " bad, "),
     "doctor": (["doctor"], "no connection to Postgres"),
