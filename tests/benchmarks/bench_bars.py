@@ -64,7 +64,7 @@ def by_telemetry(db: Database, bars: list[Bar]) -> None:
     """The statements of the telemetry stage, in its order."""
     with db.transaction() as tx:
         bars_table.stage(tx, bars)
-        bars_table.last_closes(tx)
+        bars_table.last_closes(tx, {bar.ticker: bar.ts for bar in reversed(bars)})
         bars_table.merge(tx, data_feed="iex", now=NOW)
 
 

@@ -263,7 +263,7 @@ def test_a_close_of_before_a_split_is_no_jump(swing: TradingBench) -> None:
     fresh = bars_of("AAA", opens, ["50.10", "50.20"])
     with swing.db.transaction() as tx:
         telemetry.stage(tx, fresh)
-        closes = telemetry.last_closes(tx)
+        closes = telemetry.last_closes(tx, {"AAA": opens})
         telemetry.merge(tx, data_feed="iex", now=opens + 5 * MINUTE)
     assert closes == {"AAA": 50}
     rules = swing.parameters.rules.telemetry

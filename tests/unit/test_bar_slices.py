@@ -11,7 +11,9 @@ from ops_pipeline.domain.parameters import TelemetryRules
 from ops_pipeline.domain.prices.bar_slices import (
     LONGEST,
     TICKERS_A_SLICE,
+    BarSlice,
     UnaskedMinutes,
+    in_turn,
     newest_slices,
     older_slices,
 )
@@ -39,6 +41,15 @@ def test_nothing_is_asked_for_before_the_day_begins() -> None:
     assert newest_slices(["AAA"], {}, four, RULES) == []
     (part,) = newest_slices(["AAA"], {}, four + 2 * MINUTE, RULES)
     assert part.start == four + timedelta(0)
+
+
+def test_each_minute_begins_with_other_tickers_so_that_none_is_always_last() -> None:
+    slices = [BarSlice((f"T{number}",), TEN, TEN + MINUTE) for number in range(20)]
+    turns = [in_turn(slices, TEN + minute * MINUTE) for minute in range(5)]
+    assert all(sorted(turn, key=slices.index) == slices for turn in turns)
+    assert {slices.index(part) for turn in turns for part in turn[:8]} == set(range(20))
+    assert in_turn(slices[:1], TEN) == slices[:1]
+    assert in_turn([], TEN) == []
 
 
 def test_what_is_missing_is_asked_for_by_half_hours_the_newest_first() -> None:

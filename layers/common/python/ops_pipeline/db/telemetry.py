@@ -9,11 +9,13 @@ from itertools import islice
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.holdings import corporate_actions
 from ops_pipeline.domain.bars import Jump, RejectedBar
+from ops_pipeline.domain.legible import legible
 from ops_pipeline.domain.market import MINUTE, Bar, new_york_day
 from ops_pipeline.domain.prices.bar_plausibility import FAR_OFF
 from ops_pipeline.domain.prices.plausibility import Evidence
 
 _ROWS_A_CHUNK = 1_000
+_LONGEST_NAME = 100
 
 _WATCHED = 'SELECT ticker FROM tickers WHERE is_watched ORDER BY ticker COLLATE "C"'
 
@@ -33,15 +35,6 @@ _CLEAR = "DELETE FROM staged_bars"
 _LARGEST = 2**63 - 1
 
 _COPY = "COPY staged_bars FROM STDIN"
-
-_LAST_CLOSES = """
-SELECT first.ticker, first.ts AS first_ts, last.ts, last.close
-FROM (SELECT ticker, min(ts) AS ts FROM staged_bars GROUP BY ticker) first
-CROSS JOIN LATERAL (
-    SELECT ts, close FROM lane_telemetry
-    WHERE ticker = first.ticker AND ts < first.ts ORDER BY ts DESC LIMIT 1
-) last
-"""
 
 # Only new or different bars are written: fetching a minute again leaves no dead row.
 _MERGE = """
@@ -67,7 +60,7 @@ ON CONFLICT (ticker, ts, reason) DO NOTHING
 """
 
 _BARS_BEFORE = """
-SELECT first.ticker AS symbol, bar.ts, bar.close
+SELECT first.ticker AS symbol, first.ts AS first_ts, bar.ts, bar.close
 FROM unnest(CAST(:tickers AS text[]), CAST(:firsts AS timestamptz[])) AS first (ticker, ts)
 CROSS JOIN LATERAL (
     SELECT ts, close FROM lane_telemetry
@@ -189,15 +182,17 @@ def stage(tx: Transaction, bars: Iterable[Bar]) -> None:
     tx.copy_in(_COPY, _chunks(bars))
 
 
-def last_closes(tx: Transaction) -> dict[str, Decimal]:
-    """Each staged ticker's last close stored before its first staged bar, USD.
+def last_closes(tx: Transaction, firsts: Mapping[str, datetime]) -> dict[str, Decimal]:
+    """Each ticker's last close stored before that minute, USD; without one it is left out.
 
-    That of an earlier day is told in the shares of the later one (price_factor).
+    That of an earlier day is told in the shares of the later one (price_factor). The minutes are
+    given: a statement without values keeps the plan of its first use, which may be that of an
+    empty table.
     """
-    rows = tx.rows(_LAST_CLOSES)
-    days = {row["ticker"]: (new_york_day(row["ts"]), new_york_day(row["first_ts"])) for row in rows}
+    rows = tx.rows(_BARS_BEFORE, tickers=list(firsts), firsts=list(firsts.values()))
+    days = {row["symbol"]: (new_york_day(row["ts"]), new_york_day(row["first_ts"])) for row in rows}
     factors = corporate_actions.price_factors(tx, days)
-    return {row["ticker"]: row["close"] * factors.get(row["ticker"], 1) for row in rows}
+    return {row["symbol"]: row["close"] * factors.get(row["symbol"], 1) for row in rows}
 
 
 def merge(tx: Transaction, *, data_feed: str, now: datetime) -> int:
@@ -266,7 +261,8 @@ def _line(bar: Bar) -> str:
 def _rejected_row(rejected: RejectedBar) -> Mapping[str, object]:
     bar = rejected.bar
     return {
-        "ticker": bar.ticker,
+        # A stranger's name may be anything too.
+        "ticker": legible(bar.ticker)[:_LONGEST_NAME],
         "ts": bar.ts.isoformat(),
         "reason": rejected.reason,
         "open": str(bar.open),

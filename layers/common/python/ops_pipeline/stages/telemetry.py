@@ -1,6 +1,6 @@
 """Fetches the newest bars, quarantines implausible ones and halts tickers whose price jumped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -15,15 +15,22 @@ from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
 from ops_pipeline.domain import bars
 from ops_pipeline.domain.bars import Jump, RejectedBar
 from ops_pipeline.domain.legible import IllegibleItem, Listing
-from ops_pipeline.domain.market import MINUTE, Bar, Quote, Session, minute_of, new_york_day
+from ops_pipeline.domain.market import MINUTE, Bar, Quote, Quotes, Session, minute_of, new_york_day
 from ops_pipeline.domain.operations.alerts import Alert, AlertKey, bars_doubted, bars_missing
 from ops_pipeline.domain.parameters import Parameters, PriceRules
 from ops_pipeline.domain.prices.bar_plausibility import FAR_OFF, BarVerdicts, judge_bars
-from ops_pipeline.domain.prices.bar_slices import LONGEST, BarSlice, newest_slices, older_slices
+from ops_pipeline.domain.prices.bar_slices import (
+    LONGEST,
+    BarSlice,
+    in_turn,
+    newest_slices,
+    older_slices,
+)
 from ops_pipeline.domain.prices.plausibility import Evidence, judge
 from ops_pipeline.errors import MarketDataUnavailable
 from ops_pipeline.execution import illegible_items
 from ops_pipeline.execution.isolation import isolated, what_failed
+from ops_pipeline.execution.market.patience import Patience
 from ops_pipeline.ports import Calendar, Clock, MarketData
 from ops_pipeline.stages.bar_fetching import in_slices
 from ops_pipeline.stages.market_state.silence_watch import SilenceWatch
@@ -31,6 +38,8 @@ from ops_pipeline.stages.request import TickRequest
 
 # Together less than the function's time-out, so that what was fetched can still be stored.
 PATIENCE_S, BUDGET_S = 3.0, 16.0
+# Of them for quotes beside odd bars and silent tickers.
+QUOTES_WITHIN_S = 3.0
 # Of the 200 requests a minute of Alpaca's free plan; the others are for quotes and retries.
 MOST_REQUESTS = 120
 
@@ -90,9 +99,10 @@ def run(
         tickers = telemetry.watched_tickers(tx)
         newest = telemetry.newest_bars(tx, tickers, day_starts, upto)
     keeper = _Keeper(db, market_data, clock, session, parameters.rules, data_feed, upto, newest)
-    first = newest_slices(tickers, newest, upto, rules)
+    first = in_turn(newest_slices(tickers, newest, upto, rules), upto)
     keeper.keep_all(first, ends_at)
-    if first and keeper.failed == len(first):
+    keeper.note_late(budget_s)
+    if first and keeper.failed + keeper.late == len(first):
         raise MarketDataUnavailable(keeper.first_error)
     with db.transaction() as tx:
         unasked = asked_bars.unasked(tx, tickers, keeper.day, day_starts, upto - LONGEST)
@@ -123,7 +133,7 @@ def _silent(keeper: "_Keeper", tickers: Sequence[str]) -> int:
     odd = {item.symbol for item in keeper.illegible}
     watch = SilenceWatch(
         db=keeper.db,
-        market_data=keeper.market_data,
+        quotes=keeper.quotes,
         session=session,
         upto=keeper.upto,
         after=timedelta(minutes=keeper.rules.telemetry.silence_minutes),
@@ -140,7 +150,10 @@ def _silent(keeper: "_Keeper", tickers: Sequence[str]) -> int:
 
 @dataclass(slots=True)
 class _Keeper:
-    """Stores what one run fetches, request by request, and counts it."""
+    """Stores what one run fetches, request by request, and counts it.
+
+    `late` requests are those of the newest minutes that were not answered in time.
+    """
 
     db: UnitsOfWork
     market_data: MarketData
@@ -156,7 +169,9 @@ class _Keeper:
     doubted: int = 0
     failed: int = 0
     postponed: int = 0
+    late: int = 0
     first_error: str = ""
+    patience: Patience = field(default_factory=lambda: Patience(QUOTES_WITHIN_S))
     illegible: list[IllegibleItem] = field(default_factory=list)
     read: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
@@ -183,15 +198,26 @@ class _Keeper:
                 known = isinstance(kept, MarketDataUnavailable)
                 self.first_error = self.first_error or (str(kept) if known else what_failed(kept))
 
+    def note_late(self, within_s: float) -> None:
+        """What was postponed so far is late."""
+        self.late = self.postponed
+        if self.late:
+            self.first_error = self.first_error or f"no answer within {within_s:g} s"
+
+    def quotes(self, tickers: Sequence[str]) -> Quotes:
+        """Raises MarketDataUnavailable, also when this run has no more time for quotes."""
+        return self.patience.ask(partial(self.market_data.quotes, tickers))
+
     def _keep(self, part: BarSlice, answer: Listing[Bar]) -> None:
         validated = bars.validate(answer, part.tickers, self.upto)
-        judge = _Judge(self.db, self.market_data, self.session, self.rules, self.clock.now())
+        judge = _Judge(self.db, self.quotes, self.session, self.rules, self.clock.now())
         judged = judge.judge(validated.sound)
         aside = [*validated.rejected, *(RejectedBar(bar, FAR_OFF) for bar in judged.doubted)]
         now = self.clock.now()
         with self.db.transaction() as tx:
             telemetry.stage(tx, judged.believed)
-            jumped = bars.jumps(judged.believed, telemetry.last_closes(tx), self.rules.telemetry)
+            closes = telemetry.last_closes(tx, _firsts(judged.believed))
+            jumped = bars.jumps(judged.believed, closes, self.rules.telemetry)
             stored = telemetry.merge(tx, data_feed=self.data_feed, now=now)
             rejected = telemetry.quarantine(tx, aside, data_feed=self.data_feed, now=now)
             held = _hold_back(tx, jumped, now)
@@ -229,8 +255,8 @@ class _Keeper:
             for ticker in telemetry.release_past_holds(tx, self.day, now=now):
                 resolve_alert(tx, AlertKey("price_jump", EVERYTHING, ticker), now=now)
             illegible_items.update_market(tx, "bar", self.read, self.illegible, now)
-            if self.failed:
-                open_alert(tx, bars_missing(self.failed, self.first_error), now=now)
+            if unread := self.failed + self.late:
+                open_alert(tx, bars_missing(unread, self.first_error), now=now)
             else:
                 resolve_alert(tx, AlertKey("bars_missing", EVERYTHING, "telemetry"), now=now)
             return len(telemetry.halted_tickers(tx, self.day) | self.held)
@@ -241,19 +267,21 @@ class _Judge:
     """Judges the bars of one fetch beside what is stored, and quotes where that leaves a doubt."""
 
     db: UnitsOfWork
-    market_data: MarketData
+    quotes: Callable[[Sequence[str]], Quotes]
     session: Session | None
     rules: Parameters
     now: datetime
 
     def judge(self, sound: Sequence[Bar]) -> BarVerdicts:
-        firsts = {bar.ticker: bar.ts for bar in reversed(sound)}
+        firsts = _firsts(sound)
         with self.db.transaction() as tx:
             before = telemetry.bars_before(tx, firsts) if firsts else {}
         found = self._judged(sound, before, {})
-        if not found.doubted:
+        # What is known now says nothing of bars of long before.
+        since = self.now - timedelta(seconds=self.rules.prices.evidence_age_s)
+        tickers = sorted({bar.ticker for bar in found.doubted if bar.ts >= since})
+        if not tickers:
             return found
-        tickers = sorted({bar.ticker for bar in found.doubted})
         return self._judged(sound, before, self._quoted(tickers))
 
     def _judged(
@@ -274,7 +302,7 @@ class _Judge:
     def _quoted(self, tickers: Sequence[str]) -> dict[str, list[Evidence]]:
         """What trades say now, and quotes whose width and sizes are plausible."""
         try:
-            quotes = self.market_data.quotes(tickers)
+            quotes = self.quotes(tickers)
         except MarketDataUnavailable:
             # Then only the next bar can bear them out.
             return {}
@@ -298,6 +326,11 @@ class _Judge:
             most_age_s=self.rules.gates.quote_age_s,
         )
         return judged.believed
+
+
+def _firsts(in_order: Sequence[Bar]) -> dict[str, datetime]:
+    """The first minute of each ticker."""
+    return {bar.ticker: bar.ts for bar in reversed(in_order)}
 
 
 def _note_doubted(tx: Transaction, rules: PriceRules, upto: datetime, now: datetime) -> None:

@@ -11,6 +11,8 @@ from ops_pipeline.domain.parameters import TelemetryRules
 # Together 6,000 bars, which fit one page of Alpaca's answer.
 TICKERS_A_SLICE = 200
 LONGEST = timedelta(minutes=30)
+# So many are asked for at a time.
+_A_TURN = 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -56,6 +58,18 @@ def newest_slices(
         for some in _in_requests(in_order)
     )
     return [each for each in found if each.start < each.end]
+
+
+def in_turn(slices: Sequence[BarSlice], tick: datetime) -> list[BarSlice]:
+    """The same, begun elsewhere each minute.
+
+    Where the time does not suffice for all of them it is not for ever the same that have none.
+    """
+    if not slices:
+        return []
+    minute = int((tick - _EPOCH) / timedelta(minutes=1))
+    first = minute * _A_TURN % len(slices)
+    return [*slices[first:], *slices[:first]]
 
 
 def older_slices(unasked: Iterable[UnaskedMinutes]) -> list[BarSlice]:

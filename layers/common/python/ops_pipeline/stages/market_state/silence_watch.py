@@ -1,6 +1,6 @@
 """Watches for tickers that fall silent on a live feed, and for the end of their silence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,10 +8,9 @@ from ops_pipeline.db import telemetry
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.market_state import trading_halts
 from ops_pipeline.db.runs import UnitsOfWork
-from ops_pipeline.domain.market import Session
+from ops_pipeline.domain.market import Quotes, Session
 from ops_pipeline.domain.market_state.silence import LOOKED_BACK, Silence, silences, suspects
 from ops_pipeline.errors import MarketDataUnavailable
-from ops_pipeline.ports import MarketData
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,7 @@ class SilenceWatch:
     """
 
     db: UnitsOfWork
-    market_data: MarketData
+    quotes: Callable[[Sequence[str]], Quotes]
     session: Session
     upto: datetime
     after: timedelta
@@ -60,7 +59,7 @@ class SilenceWatch:
         with self.db.transaction() as tx:
             bars = telemetry.bars_until(tx, ends, LOOKED_BACK)
         try:
-            quotes = self.market_data.quotes(asked)
+            quotes = self.quotes(asked)
         except MarketDataUnavailable:
             # Whether they are quoted is not known: nothing is concluded.
             return []

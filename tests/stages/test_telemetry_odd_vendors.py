@@ -1,0 +1,160 @@
+"""A vendor that is slow, odd or late in part: what it costs, and that it is told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from hashlib import sha256
+from threading import Event
+from time import monotonic
+
+import pytest
+
+from ops_pipeline.adapters.calendar import NyseCalendar
+from ops_pipeline.db.driver.connection import Database
+from ops_pipeline.domain.legible import Listing
+from ops_pipeline.domain.market import MINUTE, Bar, Quotes
+from ops_pipeline.errors import MarketDataUnavailable
+from ops_pipeline.stages import telemetry
+from ops_pipeline.stages.request import TickRequest
+from tests.support.builders_market import bars_of, in_force, rows, watch
+from tests.support.fakes import FakeMarketData, FixedClock
+
+OPEN = datetime(2026, 2, 4, 14, 30, tzinfo=UTC)
+NOON = datetime(2026, 2, 4, 17, 0, tzinfo=UTC)
+NAMES = [f"A{chr(65 + number // 26)}{chr(65 + number % 26)}" for number in range(230)]
+ODD = "10.50"
+# Longer than an index takes, however it is packed.
+LONG = "".join(sha256(str(number).encode()).hexdigest() for number in range(300))
+
+
+@dataclass
+class Vendor(FakeMarketData):
+    """Has what a test gives it; is slow for those it is told to be."""
+
+    hangs: frozenset[str] = frozenset()
+    quotes_hang: bool = False
+    requests: list[tuple[str, ...]] = field(default_factory=list)
+    quoted: list[tuple[str, ...]] = field(default_factory=list)
+    released: Event = field(default_factory=Event)
+
+    def bars(self, tickers: Sequence[str], start: datetime, end: datetime) -> Listing[Bar]:
+        self.requests.append(tuple(tickers))
+        if self.hangs & set(tickers):
+            self.released.wait(20)
+        return super().bars(tickers, start, end)
+
+    def quotes(self, tickers: Sequence[str]) -> Quotes:
+        self.quoted.append(tuple(tickers))
+        if self.quotes_hang:
+            self.released.wait(20)
+        return super().quotes(tickers)
+
+
+@pytest.fixture
+def vendor() -> Vendor:
+    return Vendor(FixedClock(NOON))
+
+
+def fetch(
+    db: Database, vendor: Vendor, tick: datetime = NOON, *, budget_s: float = 16.0
+) -> telemetry.Outcome:
+    vendor.clock.at = tick + timedelta(seconds=6)
+    try:
+        return telemetry.run(
+            TickRequest(tick=tick),
+            db=db,
+            market_data=vendor,
+            calendar=NyseCalendar(),
+            clock=vendor.clock,
+            parameters=in_force(db),
+            data_feed="iex",
+            budget_s=budget_s,
+        )
+    finally:
+        vendor.released.set()
+
+
+def open_alerts(db: Database) -> list[str]:
+    found = rows(db, "SELECT kind FROM alerts WHERE resolved_at IS NULL ORDER BY kind")
+    return [row["kind"] for row in found]
+
+
+@pytest.mark.parametrize("name", ["A\x00", "\ud800", LONG, ""])
+def test_a_bar_under_an_odd_name_costs_no_other_its_own(
+    db: Database, vendor: Vendor, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch(db, "AAA")
+    ten = Decimal(10)
+    stranger = Bar(name, NOON - MINUTE, ten, ten, ten, ten, 5)
+    told = Listing([*bars_of("AAA", NOON - 5 * MINUTE, [10] * 5), stranger])
+    monkeypatch.setattr(vendor, "bars", lambda *_: told)
+    assert fetch(db, vendor).stored == 5
+
+
+def test_newest_minutes_that_had_no_answer_in_time_are_told_of(
+    db: Database, vendor: Vendor
+) -> None:
+    watch(db, *NAMES)
+    vendor.recorded_bars = bars_of(NAMES[0], OPEN, [10] * 150)
+    vendor.hangs = frozenset(NAMES[-1:])
+    assert fetch(db, vendor, budget_s=1.0).stored > 0
+    assert open_alerts(db) == ["bars_missing"]
+    vendor.hangs = frozenset()
+    fetch(db, vendor, NOON + MINUTE)
+    assert open_alerts(db) == []
+
+
+def test_when_none_of_the_newest_minutes_is_answered_in_time_the_run_fails(
+    db: Database, vendor: Vendor
+) -> None:
+    watch(db, *NAMES)
+    vendor.hangs = frozenset(NAMES)
+    with pytest.raises(MarketDataUnavailable, match="no answer"):
+        fetch(db, vendor, budget_s=0.5)
+
+
+def test_quotes_are_asked_only_where_they_can_bear_a_bar_out(db: Database, vendor: Vendor) -> None:
+    watch(db, "AAA")
+    vendor.recorded_bars = bars_of("AAA", OPEN, ["10"] * 149 + [ODD])
+    assert fetch(db, vendor).doubted == 1
+    assert vendor.quoted == [("AAA",)]
+
+
+def test_an_odd_bar_of_the_morning_asks_for_no_quote_at_noon(db: Database, vendor: Vendor) -> None:
+    watch(db, "AAA")
+    vendor.recorded_bars = [
+        bar
+        for start in (OPEN, OPEN + timedelta(minutes=30), OPEN + timedelta(minutes=60))
+        for bar in bars_of("AAA", start, ["10"] * 29 + [ODD])
+    ]
+    assert fetch(db, vendor).doubted > 0
+    assert vendor.quoted == []
+
+
+def test_quotes_that_hang_keep_no_bars_from_being_stored(db: Database, vendor: Vendor) -> None:
+    watch(db, *NAMES)
+    odd = ["10"] * 149 + [ODD]
+    vendor.recorded_bars = [*bars_of(NAMES[0], OPEN, odd), *bars_of(NAMES[-1], OPEN, odd)]
+    vendor.quotes_hang = True
+    began = monotonic()
+    found = fetch(db, vendor)
+    assert found.doubted == 2
+    assert len(vendor.quoted) == 1
+    assert monotonic() - began < telemetry.QUOTES_WITHIN_S + 2
+
+
+def test_a_fetch_into_an_empty_table_reads_no_more_of_it_for_each_ticker(
+    db: Database, vendor: Vendor
+) -> None:
+    """A plan made for the empty table would read all of it once a ticker."""
+    watch(db, *NAMES)
+    vendor.recorded_bars = [
+        bar for name in NAMES for bar in bars_of(name, OPEN - timedelta(hours=1), [10] * 210)
+    ]
+    fetch(db, vendor)
+    with db.transaction() as tx:
+        tx.rows("SELECT pg_stat_force_next_flush()")
+    read = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'lane_telemetry'"
+    (found,) = rows(db, read)
+    assert found["seq_tup_read"] < 230 * 210 * 10
