@@ -159,7 +159,9 @@ def _have_asked(db: Database, names: list[str]) -> None:
     """As if the day were whole before its last minutes."""
     four = AT.replace(hour=9)
     with db.transaction() as tx:
-        asked_bars.note_asked(tx, BarSlice(tuple(names), four, AT), new_york_day(AT))
+        asked_bars.note_asked(
+            tx, BarSlice(tuple(names), four, AT), new_york_day(AT), settled_until=AT
+        )
 
 
 def _login(url: str) -> Database:

@@ -12,7 +12,8 @@ import pytest
 
 from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db.driver.connection import Database
-from ops_pipeline.domain.legible import Listing
+from ops_pipeline.db.market_data import asked_bars
+from ops_pipeline.domain.legible import IllegibleItem, Listing
 from ops_pipeline.domain.market import MINUTE, Bar, Quotes
 from ops_pipeline.errors import MarketDataUnavailable
 from ops_pipeline.stages import telemetry
@@ -158,3 +159,72 @@ def test_a_fetch_into_an_empty_table_reads_no_more_of_it_for_each_ticker(
     read = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'lane_telemetry'"
     (found,) = rows(db, read)
     assert found["seq_tup_read"] < 230 * 210 * 10
+
+
+def known_until(db: Database, ticker: str) -> datetime | None:
+    with db.transaction() as tx:
+        return asked_bars.coverage(tx, [ticker], day_start=OPEN)[ticker].asked_until
+
+
+@pytest.mark.parametrize("late_minutes", [8, 25])
+def test_a_bar_that_comes_late_while_its_ticker_trades_is_stored(
+    db: Database, vendor: Vendor, late_minutes: int
+) -> None:
+    watch(db, "AAA")
+    there = bars_of("AAA", OPEN, [10] * 240)
+    late = [bar for bar in there if bar.ts == NOON]
+    for minute in range(1, 62):
+        tick = NOON + minute * MINUTE
+        vendor.recorded_bars = [it for it in there if minute >= late_minutes or it not in late]
+        fetch(db, vendor, tick)
+    assert rows(db, f"SELECT 1 AS there FROM lane_telemetry WHERE ts = '{NOON}'") != []
+
+
+def test_a_correction_of_long_ago_is_taken(db: Database, vendor: Vendor) -> None:
+    watch(db, "AAA")
+    vendor.recorded_bars = bars_of("AAA", OPEN, [10] * 150)
+    fetch(db, vendor)
+    vendor.recorded_bars = bars_of("AAA", OPEN, [*[10] * 140, "10.01", *[10] * 99])
+    for minute in (1, 31, 60):
+        fetch(db, vendor, NOON + minute * MINUTE)
+    changed = "SELECT ts FROM lane_telemetry WHERE close = 10.01"
+    assert [row["ts"] for row in rows(db, changed)] == [OPEN + 140 * MINUTE]
+
+
+def test_a_half_hour_is_looked_at_once_more_and_not_for_ever(db: Database, vendor: Vendor) -> None:
+    watch(db, "AAA")
+    vendor.recorded_bars = bars_of("AAA", OPEN, [10] * 300)
+    fetch(db, vendor)
+    requests = []
+    for minute in range(1, 62):
+        vendor.requests = []
+        fetch(db, vendor, NOON + minute * MINUTE)
+        requests.append(len(vendor.requests))
+    assert (requests.count(2), max(requests)) == (2, 2)
+
+
+@pytest.mark.parametrize("case", ["refused", "illegible", "doubted", "impossible"])
+def test_minutes_in_which_something_could_not_be_read_or_believed_are_not_known(
+    db: Database, vendor: Vendor, case: str
+) -> None:
+    """Else its missing bar would count as a minute without a trade (gates.thin_bar_age_s)."""
+    watch(db, "AAA", "BBB")
+    vendor.recorded_bars = [*bars_of("AAA", OPEN, [10] * 145), *bars_of("BBB", OPEN, [10] * 200)]
+    last = OPEN + 145 * MINUTE
+    if case == "doubted":
+        vendor.recorded_bars += bars_of("AAA", last, [ODD])
+    elif case == "impossible":
+        vendor.recorded_bars += bars_of("AAA", last, ["-10"])
+    else:
+        symbol = "AAA" if case == "refused" else None
+        vendor.illegible = [
+            IllegibleItem(kind="bar", name="AAA", reason="odd", content="", symbol=symbol)
+        ]
+    fetch(db, vendor)
+    until = known_until(db, "AAA")
+    assert until is None or until <= NOON - timedelta(minutes=30)
+    assert known_until(db, "BBB") == (until if case == "illegible" else NOON)
+    vendor.illegible = []
+    vendor.recorded_bars = [*bars_of("AAA", OPEN, [10] * 200), *bars_of("BBB", OPEN, [10] * 200)]
+    fetch(db, vendor, NOON + MINUTE)
+    assert known_until(db, "AAA") == NOON + MINUTE

@@ -205,7 +205,8 @@ def test_a_quiet_ticker_costs_one_request_a_minute_and_not_its_whole_silence(
 ) -> None:
     watch(db, "QUIET")
     vendor.recorded_bars = []
-    fetch(db, vendor, OPEN - MINUTE)
+    tick = OPEN - 10 * MINUTE
+    fetch(db, vendor, tick - MINUTE)
     vendor.asked = []
-    fetch(db, vendor, OPEN)
-    assert vendor.asked == [(("QUIET",), OPEN - timedelta(minutes=30), OPEN)]
+    fetch(db, vendor, tick)
+    assert vendor.asked == [(("QUIET",), tick - timedelta(minutes=30), tick)]

@@ -13,6 +13,7 @@ from ops_pipeline.domain.prices.bar_slices import (
     TICKERS_A_SLICE,
     BarSlice,
     UnaskedMinutes,
+    asked_twice_until,
     in_turn,
     newest_slices,
     older_slices,
@@ -87,3 +88,9 @@ def test_slices_cover_every_missing_minute_within_their_bounds(
     assert all(part.end - part.start <= LONGEST for part in parts)
     assert all(len(set(part.tickers)) == len(part.tickers) <= TICKERS_A_SLICE for part in parts)
     assert all(earlier.end >= later.end for earlier, later in pairwise(parts))
+
+
+def test_minutes_are_asked_for_once_more_by_half_hours_that_are_over_for_as_long() -> None:
+    assert asked_twice_until(TEN) == TEN - LONGEST
+    assert asked_twice_until(TEN + 29 * MINUTE) == TEN - LONGEST
+    assert asked_twice_until(TEN + 30 * MINUTE) == TEN

@@ -51,6 +51,7 @@ VERSIONS = (
     "0059_keep_event_dates",
     "0060_keep_alerts_on_halts",
     "0061_share_quotes",
+    "0062_look_at_minutes_again",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

@@ -1,7 +1,7 @@
 """Fetches the newest bars, quarantines implausible ones and halts tickers whose price jumped."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -22,6 +22,7 @@ from ops_pipeline.domain.prices.bar_plausibility import FAR_OFF, BarVerdicts, ju
 from ops_pipeline.domain.prices.bar_slices import (
     LONGEST,
     BarSlice,
+    asked_twice_until,
     in_turn,
     newest_slices,
     older_slices,
@@ -42,6 +43,8 @@ PATIENCE_S, BUDGET_S = 3.0, 16.0
 QUOTES_WITHIN_S = 3.0
 # Of the 200 requests a minute of Alpaca's free plan; the others are for quotes and retries.
 MOST_REQUESTS = 120
+# Of those a tick: nothing that is decided now waits for them.
+_SECOND_LOOKS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,8 @@ def run(
 ) -> Outcome:
     """Update lane_telemetry up to the tick, or to the end of its session.
 
-    The newest minutes of all tickers come first, then what is missing of the day. Each request's
+    The newest minutes of all tickers come first, then what is missing of the day, then what was
+    last asked for within half an hour. Each request's
     bars are one transaction: a run that is killed or out of time keeps what it has, and the next
     one goes on.
 
@@ -104,12 +108,7 @@ def run(
     keeper.note_late(budget_s)
     if first and keeper.failed + keeper.late == len(first):
         raise MarketDataUnavailable(keeper.first_error)
-    with db.transaction() as tx:
-        unasked = asked_bars.unasked(tx, tickers, keeper.day, day_starts, upto - LONGEST)
-    older = older_slices(unasked)
-    keeper.keep_all(older[: max(0, most_requests - len(first))], ends_at)
-    keeper.postponed += max(0, len(older) - max(0, most_requests - len(first)))
-    silent = _silent(keeper, tickers)
+    silent = keeper.make_up(tickers, day_starts, max(0, most_requests - len(first)), ends_at)
     held = keeper.finish()
     return Outcome(
         tickers=len(tickers),
@@ -198,6 +197,24 @@ class _Keeper:
                 known = isinstance(kept, MarketDataUnavailable)
                 self.first_error = self.first_error or (str(kept) if known else what_failed(kept))
 
+    def make_up(
+        self, tickers: Sequence[str], day_starts: datetime, most: int, ends_at: float
+    ) -> int:
+        """Fetch what is missing of the day, and again what was asked for early.
+
+        Returns how many tickers are silent, which is looked for in between.
+        """
+        over, over_for_long = self.upto - LONGEST, asked_twice_until(self.upto)
+        with self.db.transaction() as tx:
+            unasked = asked_bars.unasked(tx, tickers, self.day, day_starts, over)
+            unsettled = asked_bars.unsettled(tx, tickers, self.day, day_starts, over_for_long)
+        older, again = older_slices(unasked), older_slices(unsettled)
+        self.keep_all(older[:most], ends_at)
+        self.postponed += max(0, len(older) - most)
+        silent = _silent(self, tickers)
+        self.keep_all(again[: min(_SECOND_LOOKS, max(0, most - len(older)))], ends_at)
+        return silent
+
     def note_late(self, within_s: float) -> None:
         """What was postponed so far is late."""
         self.late = self.postponed
@@ -221,7 +238,8 @@ class _Keeper:
             stored = telemetry.merge(tx, data_feed=self.data_feed, now=now)
             rejected = telemetry.quarantine(tx, aside, data_feed=self.data_feed, now=now)
             held = _hold_back(tx, jumped, now)
-            asked_bars.note_asked(tx, part, self.day)
+            known = self._known(part, answer, aside)
+            asked_bars.note_asked(tx, known, self.day, settled_until=self.upto - LONGEST)
             asked_bars.ask_again(tx, self._silent(part, judged), part.start, self.day)
         # Counted once it is committed.
         self.held |= held
@@ -230,6 +248,20 @@ class _Keeper:
         self.doubted += len(judged.doubted)
         self.illegible += [*answer.illegible, *bars.illegible(validated.rejected)]
         self.read |= {bar.ticker for bar in validated.sound}
+
+    def _known(
+        self, part: BarSlice, answer: Listing[Bar], aside: Sequence[RejectedBar]
+    ) -> BarSlice:
+        """The part with those of its tickers whose minutes are known now.
+
+        What could not be read or believed of the newest minutes is asked for again, and no
+        minute without a trade.
+        """
+        if part.end < self.upto:
+            return part
+        odd = {it.symbol for it in answer.illegible} | {it.bar.ticker for it in aside}
+        known = () if None in odd else (it for it in part.tickers if it not in odd)
+        return replace(part, tickers=tuple(known))
 
     def _silent(self, part: BarSlice, judged: BarVerdicts) -> dict[str, datetime]:
         """Tickers whose silence has ended with the newest bars, and when it began.

@@ -17,15 +17,28 @@ CROSS JOIN LATERAL unnest(
 ) AS missing (minutes)
 """
 
+_UNSETTLED = """
+SELECT wanted.ticker, lower(asked_early.minutes) AS since, upper(asked_early.minutes) AS until
+FROM unnest(CAST(:tickers AS text[])) AS wanted (ticker)
+JOIN telemetry_asked AS asked ON asked.ticker = wanted.ticker AND asked.day = :day
+CROSS JOIN LATERAL unnest(
+    tstzmultirange(tstzrange(CAST(:since AS timestamptz), CAST(:until AS timestamptz)))
+    * asked.minutes - asked.settled
+) AS asked_early (minutes)
+"""
+
 _ADD = """
-INSERT INTO telemetry_asked AS known (ticker, day, minutes)
-SELECT ticker, :day, tstzmultirange(tstzrange(CAST(:since AS timestamptz),
-                                              CAST(:until AS timestamptz)))
+INSERT INTO telemetry_asked AS known (ticker, day, minutes, settled)
+SELECT ticker, :day,
+    tstzmultirange(tstzrange(CAST(:since AS timestamptz), CAST(:until AS timestamptz))),
+    tstzmultirange(tstzrange(CAST(:since AS timestamptz), CAST(:settled_until AS timestamptz)))
 FROM unnest(CAST(:tickers AS text[])) AS answered (ticker)
 ON CONFLICT (ticker) DO UPDATE SET
     day = excluded.day,
     minutes = CASE WHEN known.day = excluded.day THEN known.minutes + excluded.minutes
-                   ELSE excluded.minutes END
+                   ELSE excluded.minutes END,
+    settled = CASE WHEN known.day = excluded.day THEN known.settled + excluded.settled
+                   ELSE excluded.settled END
 """
 
 _TAKE_BACK = """
@@ -62,14 +75,29 @@ def unasked(
     return [UnaskedMinutes(row["ticker"], row["since"], row["until"]) for row in rows]
 
 
-def note_asked(tx: Transaction, answered: BarSlice, day: date) -> None:
-    """Remember what was answered, whether it had bars or not."""
+def unsettled(
+    tx: Transaction, tickers: Sequence[str], day: date, since: datetime, until: datetime
+) -> list[UnaskedMinutes]:
+    """What was asked for of these minutes less than half an hour after them, and not since."""
+    if since >= until:
+        return []
+    rows = tx.rows(_UNSETTLED, tickers=list(tickers), day=day, since=since, until=until)
+    return [UnaskedMinutes(row["ticker"], row["since"], row["until"]) for row in rows]
+
+
+def note_asked(tx: Transaction, answered: BarSlice, day: date, *, settled_until: datetime) -> None:
+    """Remember what was answered, whether it had bars or not.
+
+    Args:
+        settled_until: Minutes before then were over for long enough when they were asked for.
+    """
     tx.enqueue(
         _ADD,
         tickers=list(answered.tickers),
         day=day,
         since=answered.start,
         until=answered.end,
+        settled_until=max(answered.start, min(answered.end, settled_until)),
     )
 
 

@@ -90,6 +90,14 @@ def older_slices(unasked: Iterable[UnaskedMinutes]) -> list[BarSlice]:
     ]
 
 
+def asked_twice_until(upto: datetime) -> datetime:
+    """Minutes before then are asked for once more, by whole half hours that are over for as long.
+
+    Bars come late and are corrected while their ticker goes on trading.
+    """
+    return _half_hour(upto - LONGEST)
+
+
 def _by_half_hour(unasked: UnaskedMinutes) -> Iterator[UnaskedMinutes]:
     start = unasked.start
     while start < unasked.end:
