@@ -1,0 +1,1 @@
+"""Many recorded days in one process: the rules of the live stages on books in memory."""

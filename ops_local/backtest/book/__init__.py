@@ -1,0 +1,1 @@
+"""The ledger in memory: what the statements of `ops_pipeline.db` answer, without Postgres."""
