@@ -43,6 +43,7 @@ _ANY = (target.REPLAY, target.DATABASE_URL, target.STACK)
 
 VERBS = (
     Verb("up", "run the schedules on the wall clock", "up:COMMAND"),
+    Verb("recordings", "coverage, gaps and kind of recorded days", "recordings:COMMAND"),
     Verb("replay", "run a recorded day through the pipeline", "replay:REPLAY"),
     Verb("demo", "generate a session and replay it", "replay:DEMO"),
     Verb(

@@ -1,7 +1,7 @@
 """A recorded or generated day in a folder: bars, quotes and news, read whole or refused.
 
-    session.json       date, tickers, synthetic, source; vix_previous_close and quote_sizes may
-                       be absent
+    session.json       date, tickers, synthetic, source; vix_previous_close, quotes and quote_sizes
+                       may be absent
     bars.csv.gz        ticker, ts, open, high, low, close, volume
     quotes.csv.gz      ticker, ts, bid, bid_size, ask, ask_size (optional)
     news.jsonl         one NewsItem a line (optional)
@@ -40,6 +40,7 @@ __all__ = ["InvalidRecording", "RecordedNewsItem", "Recording", "load", "write"]
 NEWS_FIELDS = ("feed", "guid", "title", "link", "summary", "published_at", "available_at")
 # Until then Alpaca told sizes in round lots, which were of 100 shares.
 _IN_SHARES_SINCE = date(2025, 11, 3)
+_MODELLED = "modelled"
 _SHARES = {"shares": 1, "round_lots": 100}
 _NEVER_NULL = ("feed", "title", "available_at")
 _TIMES = ("published_at", "available_at")
@@ -79,6 +80,8 @@ class Recording:
             in shares, whatever the file counts in. No quotes at all means that none were recorded.
         news: Ascending in `available_at`.
         halts: Ascending in `halted_at`.
+        quotes_modelled: Made from the bars, not recorded.
+        quote_sizes: What the file counted sizes in; here they are shares.
     """
 
     folder: Path
@@ -91,6 +94,8 @@ class Recording:
     quotes: dict[str, list[Quote]]
     news: list[RecordedNewsItem]
     halts: list[RecordedHalt] = field(default_factory=list)
+    quotes_modelled: bool = False
+    quote_sizes: str = "shares"
 
 
 def load(folder: Path) -> Recording:
@@ -119,6 +124,8 @@ def load(folder: Path) -> Recording:
         quotes=quotes,
         news=_news(news_file) if _is_there(news_file) else [],
         halts=read_halts(halts_file, tickers) if _is_there(halts_file) else [],
+        quotes_modelled=_modelled(facts, session_file),
+        quote_sizes=str(facts.get("quote_sizes", "shares")),
     )
 
 
@@ -141,6 +148,8 @@ def write(recording: Recording) -> None:
         facts["vix_previous_close"] = recording.vix_previous_close
     if any(recording.quotes.values()):
         facts["quote_sizes"] = "shares"
+    if recording.quotes_modelled:
+        facts["quotes"] = _MODELLED
     (folder / "session.json").write_text(json.dumps(facts, indent=1) + "\n")
     write_bars(folder / "bars.csv.gz", recording.bars)
     if any(recording.quotes.values()):
@@ -206,6 +215,14 @@ def _lot(facts: Mapping[str, object], day: date, file: Path) -> int:
             f"{file}: expected quote_sizes in shares from {_IN_SHARES_SINCE} on, not in round lots"
         )
     return _SHARES[unit]
+
+
+def _modelled(facts: Mapping[str, object], file: Path) -> bool:
+    """Whether quotes were made from the bars; a word that is not known is refused, not believed."""
+    word = facts.get("quotes", "recorded")
+    if word not in ("recorded", _MODELLED):
+        raise InvalidRecording(f"{file}: expected quotes as recorded or {_MODELLED}, not {word!r}")
+    return word == _MODELLED
 
 
 def _vix(facts: Mapping[str, object], file: Path) -> float | None:

@@ -26,6 +26,7 @@ HEAVY = {"moto", "pandas", "vl_convert", "alpaca", "boto3"}
 # Each verb with words that can't work here, and what its sentence must say.
 FAILING = {
     "up": (["up"], "no connection to Postgres"),
+    "recordings": (["recordings", "no/such/folder"], "no session.json in it or below it"),
     "replay": (["replay", "no/such/folder"], "session.json"),
     "demo": (["demo", "--seed", "7"], "demo-home"),
     "explain": (["explain"], "no connection to Postgres"),
