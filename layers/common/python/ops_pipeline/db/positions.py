@@ -83,7 +83,8 @@ FROM (SELECT e.position_id, e.at, e.details ->> 'order' AS explained,
           CAST(e.details ->> 'quantity' AS numeric) * CAST(:sign AS integer) AS quantity
       FROM active_positions AS p JOIN position_events AS e ON e.position_id = p.id
       WHERE p.account_name = :account AND p.symbol = :symbol
-        AND e.kind IN ('adopted', 'repaired')) AS listed
+        AND e.kind IN ('adopted', 'repaired')
+        AND e.details ->> 'sold_by' IS NULL) AS listed
 """
 _NEXT_EVENT = """
 INSERT INTO position_events (position_id, seq, account_name, at, kind, details)

@@ -6,15 +6,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from uuid import UUID
 
 from ops_pipeline.db import accounts, halts, orders, positions
 from ops_pipeline.db.driver.connection import Transaction
+from ops_pipeline.db.holdings import corporate_actions as adjusted
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.domain import reconciliation
 from ops_pipeline.domain.broker import BrokerFill, BrokerOrder, BrokerPosition
 from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.holdings.external import besides
 from ops_pipeline.domain.legible import Listing
+from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.operations.alerts import AlertKey, disagreement
 from ops_pipeline.domain.operations.unbooked import FactKind
 from ops_pipeline.domain.orders import Order, may_still_fill
@@ -77,8 +80,9 @@ def reconcile(
         tx, ctx, gateway, booked, before, changed, in_doubt, {} if in_doubt else settled
     )
     unsettled = run.adopt_orders(rest)
-    unsettled += run.settle_positions(run.count_anew())
-    unsettled += run.adopt_resting_sales(resting) + run.adopted_and_live()
+    held_back = run.count_anew()
+    unsettled += run.settle_positions(held_back)
+    unsettled += run.adopt_resting_sales(resting, held_back) + run.adopted_and_live()
     run.follow_what_is_left_alone(told, restating)
     over = limit_breach.check(tx, ctx.account, ctx.now())
     unsettled += [over] if over else []
@@ -214,19 +218,34 @@ class _Reconciliation:
                 unsettled.append(difference)
         return unsettled
 
-    def adopt_resting_sales(self, resting: Sequence[BrokerOrder]) -> list[Break]:
+    def adopt_resting_sales(
+        self, resting: Sequence[BrokerOrder], held_back: Set[str]
+    ) -> list[Break]:
         """Give resting sales of ours their rows: a stop protects its position as before.
 
         The positions were settled as if these had filled nothing yet.
+
+        Args:
+            held_back: Symbols whose shares may not be those that a stop was placed for.
         """
         unsettled = self.adopt_orders(resting, may_be_shown=False)
         for found in resting:
             order = orders.find(self.tx, found.client_order_id)
             held = positions.find_open(self.tx, self.ctx.name, found.symbol)
-            if held is not None and order is not None and order.purpose == "stop" and order.live:
+            if held is None or held.symbol in held_back or self._is_of_other_shares(held, found):
+                continue
+            if order is not None and order.purpose == "stop" and order.live:
                 kept = reconciliation.with_resting_stop(held, order)
                 positions.save(self.tx, kept, now=self.ctx.now())
         return unsettled
+
+    def _is_of_other_shares(self, held: Position, found: BrokerOrder) -> bool:
+        """Whether the order was placed before a split that the position was adjusted for."""
+        placed_on = new_york_day(found.submitted_at)
+        return any(
+            it.ratio != 1 and placed_on < it.effective_on
+            for it in adjusted.of_position(self.tx, held.id)
+        )
 
     def count_anew(self) -> Set[str]:
         """Adjust positions for corporate actions; the symbols of which nothing is concluded yet.
@@ -324,8 +343,35 @@ class _Reconciliation:
         row = self._row_of(found)
         if row is None:
             return False
+        if row.recovered_at is not None and row.position_id is not None:
+            self._believe_sale(row.position_id, found)
         external_orders.store(self.tx, self.gateway, row, found, fills, may_be_shown=may_be_shown)
         return True
+
+    def _believe_sale(self, position_id: UUID, found: BrokerOrder) -> None:
+        """Let a position have held what a lost sale of ours sold: we sell no more than is held.
+
+        After a split that the lost ledger knew of the shares were others. Nobody is short by it,
+        and its proceeds prove no result.
+        """
+        held = positions.lock(self.tx, position_id)
+        if held is None or held.status == "closed" or found.filled_quantity <= held.quantity:
+            return
+        more, now = found.filled_quantity - held.quantity, self.ctx.now()
+        grown = replace(
+            held, quantity=held.quantity + more, opened_quantity=held.opened_quantity + more
+        )
+        positions.save(self.tx, grown, now=now)
+        positions.add_event(
+            self.tx,
+            position_id=held.id,
+            account=self.ctx.name,
+            kind="repaired",
+            details={"quantity": more, "sold_by": found.client_order_id},
+            now=now,
+        )
+        reason = f"{found.client_order_id} sold {found.filled_quantity:f} of {held.quantity:f}"
+        adjusted.hold(self.tx, self.ctx.name, held.symbol, reason, now=now)
 
     def _row_of(self, found: BrokerOrder) -> Order | None:
         """A lost order of ours as it was, else one that is adopted; None if it can't be stored."""

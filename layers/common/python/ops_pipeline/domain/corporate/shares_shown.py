@@ -22,12 +22,19 @@ def is_split_like(position: Position, held: Decimal, price: Decimal) -> bool:
         held: Shares at the broker.
         price: What one of them cost on average by the broker, USD.
     """
-    if position.quantity <= 0 or held <= 0 or position.instrument_type != "STOCK":
+    if position.instrument_type != "STOCK":
         return False
-    change, shift = held / position.quantity - 1, price / position.entry_price - 1
+    return cost_the_same(position.quantity, position.entry_price, held, price)
+
+
+def cost_the_same(quantity: Decimal, entry_price: Decimal, held: Decimal, price: Decimal) -> bool:
+    """Whether so many shares at the one price became others at the other: as after a split."""
+    if quantity <= 0 or held <= 0:
+        return False
+    change, shift = held / quantity - 1, price / entry_price - 1
     if min(abs(change), abs(shift)) < _LEAST_CHANGE or (change > 0) == (shift > 0):
         return False
-    ours = position.quantity * position.entry_price
+    ours = quantity * entry_price
     cost = held * price
     # What is over whole shares is paid out: at most one share's cost is missing.
     least = ours - price

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from ops_pipeline.domain.broker import BrokerOrder, BrokerPosition
+from ops_pipeline.domain.corporate.shares_shown import cost_the_same
 from ops_pipeline.domain.legible import IllegibleItem, Listing
 from ops_pipeline.domain.orders import OwnOrderId, may_still_fill
 
@@ -69,8 +70,9 @@ def look(reading: FirstReading, own_id: ReadOwnId) -> FirstLook:
         symbol = position.symbol
         mine = max(ours.get(symbol, _NONE), reading.held.get(symbol, _NONE))
         rest = position.quantity - mine
-        if rest == 0 or (mine > 0 and rest < 0):
-            # All of it is ours, or less is there than ours: for the reconciler to settle.
+        if rest == 0 or (mine > 0 and rest < 0) or _is_split(own, position):
+            # All of it is ours, less is there than ours, or a split made more of ours: for the
+            # reconciler to settle.
             continue
         if (
             again.get(symbol) != position.quantity
@@ -97,6 +99,20 @@ def _ours(own: Sequence[BrokerOrder]) -> dict[str, Decimal]:
         if order.side == "sell" and may_still_fill(order):
             selling[order.symbol] += order.quantity - order.filled_quantity
     return {symbol: max(net, selling[symbol], _NONE) for symbol, net in bought.items()}
+
+
+def _is_split(own: Iterable[BrokerOrder], position: BrokerPosition) -> bool:
+    """Whether the shares cost in all what those cost that our orders bought and did not sell."""
+    ours = [it for it in own if it.symbol == position.symbol and it.filled_quantity > 0]
+    buys = [it for it in ours if it.side == "buy"]
+    bought = sum((it.filled_quantity for it in buys), _NONE)
+    if not bought:
+        return False
+    net = bought - sum((it.filled_quantity for it in ours if it.side == "sell"), _NONE)
+    value = sum((it.filled_quantity * (it.filled_average_price or _NONE) for it in buys), _NONE)
+    return value > 0 and cost_the_same(
+        net, value / bought, position.quantity, position.average_entry_price
+    )
 
 
 def _moves(own: Iterable[BrokerOrder], symbol: str, at: datetime) -> bool:
