@@ -13,11 +13,12 @@ def test_an_answer_in_time_is_the_answer() -> None:
     assert Patience(5).ask(lambda: 7) == 7
 
 
-def test_what_the_question_raises_is_raised() -> None:
+@pytest.mark.parametrize("error", [MarketDataUnavailable("403"), TimeoutError("403")])
+def test_what_the_question_raises_is_no_answer(error: Exception) -> None:
     def refuse() -> None:
-        raise TimeoutError("of its own")
+        raise error
 
-    with pytest.raises(TimeoutError, match="of its own"):
+    with pytest.raises(MarketDataUnavailable, match="403"):
         Patience(5).ask(refuse)
 
 

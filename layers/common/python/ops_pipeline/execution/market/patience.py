@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TypeVar
 
 from ops_pipeline.errors import MarketDataUnavailable
+from ops_pipeline.execution.isolation import isolated, what_failed
 
 T = TypeVar("T")
 
@@ -21,7 +22,8 @@ class Patience:
         """The answer, if it comes while there is patience.
 
         Raises:
-            MarketDataUnavailable: it does not; the request goes on until its own time-out.
+            MarketDataUnavailable: it does not, and the request goes on until its own time-out; or
+                what the question raised, foreseen or not.
         """
         if self.left_s <= 0:
             raise MarketDataUnavailable("not asked: earlier answers took too long")
@@ -32,7 +34,10 @@ class Patience:
             wait([future], timeout=may_take)
             if not future.done():
                 raise MarketDataUnavailable(f"no answer within {may_take:.1f} s")
-            return future.result()
+            answer = isolated(future.result, passing=(MarketDataUnavailable,))
+            if isinstance(answer, Exception):
+                raise MarketDataUnavailable(f"unforeseen {what_failed(answer)}")
+            return answer
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             self.left_s -= monotonic() - began
