@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from ops_pipeline.domain.bars import BAR_OFFSET_S, MOST_WAIT_S
 from ops_pipeline.domain.deployment.named_accounts import differing_accounts
 from ops_pipeline.domain.operations.stage import Stage
 
@@ -27,6 +28,7 @@ class Deployment:
         market_data_vendor: The registered name of the adapter that reads bars and quotes.
         data_account: Whose keys read market data; "" takes the first of the accounts.
         data_feed: Of Alpaca's: "iex", or "sip" with its paid plan.
+        bar_offset_s: So many seconds after its tick trading_cycle fetches bars, 0 to 10.
         nat: "instance", "gateway", or "none" (no internet access: everything pauses).
         nat_ami: Image of the NAT instance; "" takes the newest Amazon Linux 2023.
         database_class: For example "t4g.micro".
@@ -55,6 +57,7 @@ class Deployment:
     market_data_vendor: str = "alpaca"
     data_account: str = ""
     data_feed: str = "iex"
+    bar_offset_s: int = BAR_OFFSET_S
     nat: str = "instance"
     nat_ami: str = ""
     database_class: str = "t4g.micro"
@@ -149,6 +152,7 @@ _ALLOWED: Mapping[str, str] = {
     "model_s3_uri": r"|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9!_.()/-]+",
     "model_sha256": r"|[0-9a-f]{64}",
 }
+_AT_MOST: Mapping[str, int] = {"bar_offset_s": MOST_WAIT_S}
 _ACCOUNT = re.compile(r"[a-z0-9_]{1,50}")
 
 
@@ -207,7 +211,9 @@ def _flag(name: str, value: Any) -> bool:
 def _number(name: str, value: Any) -> int:
     if not re.fullmatch(r"\d{1,5}", str(value)):
         raise ContextInvalid(f"{name} must be a whole number")
-    return int(value)
+    if (number := int(value)) > _AT_MOST.get(name, number):
+        raise ContextInvalid(f"{name} must be {_AT_MOST[name]} at most")
+    return number
 
 
 def _names(name: str, value: Any) -> tuple[str, ...]:

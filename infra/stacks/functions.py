@@ -82,6 +82,7 @@ def environment(function: Stage, deployment: Deployment) -> dict[str, str]:
         "DEPLOYED_ACCOUNTS": ",".join(deployment.accounts),
         "MARKET_DATA_VENDOR": deployment.market_data_vendor,
         "ALPACA_DATA_FEED": deployment.data_feed,
+        "BAR_OFFSET_S": str(deployment.bar_offset_s),
         "ALPACA_DATA_URL": DATA_API,
         "ALPACA_TRADING_URL": PAPER_API,
         "VIX_URL": VIX_FILE,

@@ -511,7 +511,7 @@ def _only_the_console_asks_the_replica(template: Template) -> None:
 def test_what_a_deployment_may_add_for_people_and_for_looking(checkout: Path, venv: Path) -> None:
     model = ("model_s3_uri=s3://models/finbert", f"model_sha256={'a' * 64}")
     wished = ("operators=ann,bob", "audit_trail=true", "flow_logs=true", "console_replica=true")
-    people = (*wished, "feed_logins=true")
+    people = (*wished, "feed_logins=true", "bar_offset_s=4")
     template = synthesised(checkout, venv, *people, *model)
     _only_the_console_asks_the_replica(template)
     assert _may_call(template) == {
@@ -524,6 +524,11 @@ def test_what_a_deployment_may_add_for_people_and_for_looking(checkout: Path, ve
         for stage, one in stages(template).items()
     }
     assert {stage for stage, name in named.items() if name} == {"rss_ingest"}
+    offsets = {
+        stage: one["Environment"]["Variables"].get("BAR_OFFSET_S")
+        for stage, one in stages(template).items()
+    }
+    assert {stage: said for stage, said in offsets.items() if said} == {"market_clock": "4"}
     [flow] = of_type(template, "AWS::EC2::FlowLog").values()
     assert flow["TrafficType"] == "ALL"
     [trail] = of_type(template, "AWS::CloudTrail::Trail").values()

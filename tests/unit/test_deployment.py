@@ -35,6 +35,9 @@ def test_without_any_value_it_is_the_default() -> None:
         ("nat", "yes"),
         ("schedules_enabled", "on"),
         ("storage_gib", "20.5"),
+        ("bar_offset_s", "11"),
+        ("bar_offset_s", "-1"),
+        ("bar_offset_s", "2.5"),
         ("accounts", ""),
         ("alarm_email", "nobody"),
         ("model_s3_uri", "https://bucket/model"),
@@ -45,6 +48,11 @@ def test_without_any_value_it_is_the_default() -> None:
 def test_an_odd_value_is_refused_by_its_name(name: str, value: str) -> None:
     with pytest.raises(ContextInvalid, match=name):
         _read(**{name: value})
+
+
+@pytest.mark.parametrize("seconds", [0, 4, 10])
+def test_when_bars_are_fetched_can_be_chosen(seconds: int) -> None:
+    assert _read(bar_offset_s=str(seconds)).bar_offset_s == seconds
 
 
 def test_a_model_comes_with_its_hash_or_not_at_all() -> None:

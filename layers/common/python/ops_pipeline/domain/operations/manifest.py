@@ -157,6 +157,7 @@ STAGES = (
         description="Reports whether a session is open and which accounts to serve.",
         timeout_s=10,
         login="market",
+        env=("DB_SECRET_ID", "BAR_OFFSET_S"),
         adapters=("calendar",),
         monitoring=EveryMinute("session", scope="machines"),
     ),
