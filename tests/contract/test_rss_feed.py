@@ -14,6 +14,7 @@ from ops_pipeline.adapters import feed_bounds
 from ops_pipeline.domain.news.items import FeedState
 from ops_pipeline.errors import FeedUnavailable
 from tests.support.feed_server import FeedServer, Page, feed_server, item, local_feed, rss
+from tests.support.halt_pages import nyse
 
 STAMP = "Wed, 04 Feb 2026 09:30:00 -0500"
 
@@ -213,6 +214,18 @@ def test_a_small_answer_that_unpacks_to_a_huge_one_is_refused(server: FeedServer
     page = Page(gzip.compress(b" " * 30_000_000), headers={"Content-Encoding": "gzip"})
     with pytest.raises(FeedUnavailable, match="over 3145728 bytes"):
         local_feed().fetch(state(server.put("/f", page)))
+
+
+def test_a_list_of_halts_may_be_larger_than_a_feed_and_has_its_bound_too(
+    server: FeedServer,
+) -> None:
+    blank = b" " * 5_000
+    url, feed = server.put("/f", Page(nyse([]) + blank)), local_feed(most_bytes=4_000)
+    assert feed.fetch(state(url, kind="nyse_halts")).halts is not None
+    with pytest.raises(FeedUnavailable, match="over 4000 bytes"):
+        feed.fetch(state(url))
+    with pytest.raises(FeedUnavailable, match="over 2000 bytes"):
+        local_feed(most_halt_bytes=2_000).fetch(state(url, kind="nyse_halts"))
 
 
 def test_only_the_first_entries_of_an_endless_list_are_read(server: FeedServer) -> None:

@@ -115,7 +115,6 @@ class FeedHttp:
         connect_s: float,
         read_s: float,
         total_s: float,
-        most_bytes: int,
         proxy_url: str | None,
         permitted: PermittedAddresses,
         logins: FeedLogins | None = None,
@@ -124,7 +123,6 @@ class FeedHttp:
         self._permitted = None if proxy_url else permitted
         self._timeout = urllib3.Timeout(connect=connect_s, read=read_s)
         self._total_s = total_s
-        self._most_bytes = most_bytes
         self._http = (
             urllib3.ProxyManager(proxy_url, num_pools=32, block=False)
             if proxy_url
@@ -137,12 +135,14 @@ class FeedHttp:
         url: str,
         validators: dict[str, str],
         *,
+        most_bytes: int,
         subscribed: str = "",
         contact: str | None = None,
     ) -> FeedResponse:
         """Get the document at an address, after its redirects.
 
         Args:
+            most_bytes: Largest body, both as it comes and after decompression.
             contact: Whom the server may write to, in the User-Agent; None for nobody.
             subscribed: The feed's own address, whose origin gets the feed's login, if it has one;
                 "" for what is no feed.
@@ -156,7 +156,8 @@ class FeedHttp:
             raise FeedUnavailable("the address has a login in it")
         with self._in_time() as guard:
             try:
-                answer = self._follow(url, {**validators, **_signed(contact)}, subscribed)
+                headers = {**validators, **_signed(contact)}
+                answer = self._follow(url, headers, subscribed, most_bytes)
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 if guard.over:
                     raise self._too_slow() from error
@@ -178,7 +179,9 @@ class FeedHttp:
     def _too_slow(self) -> FeedUnavailable:
         return FeedUnavailable(f"the answer took over {self._total_s:g} s")
 
-    def _follow(self, url: str, validators: dict[str, str], subscribed: str) -> FeedResponse:
+    def _follow(
+        self, url: str, validators: dict[str, str], subscribed: str, most_bytes: int
+    ) -> FeedResponse:
         moved_to: str | None = None
         for_good = True
         for _ in range(_MOST_REDIRECTS + 1):
@@ -189,7 +192,7 @@ class FeedHttp:
                 if login and response.status in _REFUSED:
                     self._logins.renew()
                 if response.status not in _REDIRECTS:
-                    body = self._read(response)
+                    body = _read(response, most_bytes)
                     _require_discreet({"body": body.decode("latin-1")}, login)
                     return FeedResponse(response.status, response.headers, body, moved_to)
             finally:
@@ -211,21 +214,20 @@ class FeedHttp:
             preload_content=False,
         )
 
-    def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
-        if response.status == _NOT_MODIFIED:
-            return b""
-        if response.status != _OK:
-            wait_s = _asked_to_wait_s(response)
-            raise FeedUnavailable(f"the server answered {response.status}", retry_after_s=wait_s)
-        packed = response.headers.get("Content-Encoding", "").casefold()
-        if not {part.strip() for part in packed.split(",")} <= _DECODED:
-            raise FeedUnavailable(
-                f"the answer is packed as {packed[:40]!r}, which was not asked for"
-            )
-        try:
-            return bounded_body(response, most_bytes=self._most_bytes)
-        except ExcessiveAnswer as error:
-            raise FeedUnavailable(str(error)) from None
+
+def _read(response: urllib3.BaseHTTPResponse, most_bytes: int) -> bytes:
+    if response.status == _NOT_MODIFIED:
+        return b""
+    if response.status != _OK:
+        wait_s = _asked_to_wait_s(response)
+        raise FeedUnavailable(f"the server answered {response.status}", retry_after_s=wait_s)
+    packed = response.headers.get("Content-Encoding", "").casefold()
+    if not {part.strip() for part in packed.split(",")} <= _DECODED:
+        raise FeedUnavailable(f"the answer is packed as {packed[:40]!r}, which was not asked for")
+    try:
+        return bounded_body(response, most_bytes=most_bytes)
+    except ExcessiveAnswer as error:
+        raise FeedUnavailable(str(error)) from None
 
 
 def _signed(contact: str | None) -> dict[str, str]:

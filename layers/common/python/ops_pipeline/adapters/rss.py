@@ -53,18 +53,14 @@ class RssFeed:
         logins: FeedLogins | None = None,
     ) -> None:
         self._most_entries = most_entries
-        permitted = PermittedAddresses(networks, resolve)
-        self._http, self._halts_http = (
-            FeedHttp(
-                connect_s=connect_s,
-                read_s=read_s,
-                total_s=total_s,
-                most_bytes=most,
-                proxy_url=proxy_url,
-                permitted=permitted,
-                logins=logins,
-            )
-            for most in (most_bytes, most_halt_bytes)
+        self._most_bytes, self._most_halt_bytes = most_bytes, most_halt_bytes
+        self._http = FeedHttp(
+            connect_s=connect_s,
+            read_s=read_s,
+            total_s=total_s,
+            proxy_url=proxy_url,
+            permitted=PermittedAddresses(networks, resolve),
+            logins=logins,
         )
 
     def fetch(self, state: FeedState) -> FeedDocument:
@@ -80,10 +76,10 @@ class RssFeed:
             raise FeedUnavailable("not asked: its server wants a contact address, feeds.contact")
         validators = {"If-None-Match": state.etag, "If-Modified-Since": state.last_modified}
         moved_to = _remembered(state)
-        http = self._halts_http if lists_halts(state.kind) else self._http
-        answer = http.get(
+        answer = self._http.get(
             moved_to or state.url,
             {name: v for name, v in validators.items() if v},
+            most_bytes=self._most_halt_bytes if lists_halts(state.kind) else self._most_bytes,
             subscribed=state.url,
             contact=state.contact,
         )

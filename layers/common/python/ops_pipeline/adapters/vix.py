@@ -25,7 +25,6 @@ class VixCsv:
             connect_s=_CONNECT_S,
             read_s=_READ_S,
             total_s=_TOTAL_S,
-            most_bytes=_MOST_BYTES,
             proxy_url=None,
             permitted=PermittedAddresses(networks),
         )
@@ -40,7 +39,7 @@ class VixCsv:
                 history must not be taken for a whole one.
         """
         try:
-            answer = self._http.get(self._url, {})
+            answer = self._http.get(self._url, {}, most_bytes=_MOST_BYTES)
         except FeedUnavailable as error:
             raise FeedUnavailable(f"VIX: {error}") from error
         return _parsed(answer.body)
