@@ -1,7 +1,7 @@
 """What an answer of the broker changes, decided without a database."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import accumulate
 from typing import Any
@@ -931,3 +931,51 @@ def test_shares_that_went_elsewhere_count_as_sold() -> None:
     closing = booked(view, report(9, "103", order=order)).closing
     assert closing is not None
     assert closing.result.pnl_dollars == 27
+
+
+def _fees(booking: Booking) -> dict[str, tuple[object, object, Decimal | None]]:
+    return {it.fee: (it.day, it.position_id, it.estimated) for it in booking.costs}
+
+
+def test_new_fills_accrue_fees_of_their_trade_date_on_the_position_they_change() -> None:
+    """10 shares at $103 on a day of which FINRA alone charges sales."""
+    bought = booked(OrderView(order=ENTRY, strategy="day_trade"), report(10))
+    assert bought.position is not None
+    position, today = bought.position, date(2026, 2, 4)
+    assert _fees(bought) == {"CAT": (today, position.id, Decimal(0))}
+    order = exit_of(position, 10)
+    sold = booked(OrderView(order=order, position=position), report(10, "103", order=order))
+    assert _fees(sold) == {
+        "SEC": (today, position.id, Decimal(0)),
+        "TAF": (today, position.id, Decimal("0.00195")),
+        "CAT": (today, position.id, Decimal(0)),
+    }
+    half = booked(
+        OrderView(order=replace(order, filled_qty=Decimal(4), filled_avg_price=Decimal(103))),
+        report(4, "103", order=order),
+    )
+    assert half.costs == ()
+
+
+def test_fees_are_of_the_day_in_new_york_on_which_the_last_fill_was() -> None:
+    """Ten seconds before midnight there is a day later in UTC."""
+    late = datetime(2026, 2, 5, 4, 59, 50, tzinfo=UTC)
+    answer = report(2)
+    fills = [replace(it, executed_at=late) for it in answer.fills]
+    found = booked(OrderView(order=ENTRY, strategy="day_trade"), replace(answer, fills=fills))
+    assert {it.day for it in found.costs} == {date(2026, 2, 4)}
+
+
+def test_a_sale_of_nobody_s_shares_accrues_fees_of_no_position() -> None:
+    order = replace(exit_of(opened(), 3), purpose="adopted", position_id=None)
+    found = booked(OrderView(order=order, sells_of_others=True), report(3, order=order))
+    assert {it.position_id for it in found.costs} == {None}
+    assert [it.fee for it in found.costs] == ["SEC", "TAF", "CAT"]
+
+
+def test_a_late_sale_that_changes_no_position_accrues_fees_of_its_own() -> None:
+    position = replace(opened(), status="closed", quantity=Decimal(0))
+    order = exit_of(position, 3)
+    found = booked(OrderView(order=order, position=position), report(3, order=order))
+    assert found.event is None
+    assert {it.position_id for it in found.costs} == {position.id}

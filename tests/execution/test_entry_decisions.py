@@ -554,6 +554,8 @@ def test_what_passes_every_gate_is_an_order_with_its_whole_cost_reserved() -> No
         time_in_force="day",
         reserved_notional=Decimal("1901.90"),
         status="intended",
+        decision_bid=QUOTE.bid,
+        decision_ask=QUOTE.ask,
     )
 
 
@@ -605,7 +607,9 @@ def test_an_order_is_never_made_without_a_size(monkeypatch: pytest.MonkeyPatch) 
     assert assessed().kill_switch is None
 
 
-OWN = replace(INTENTS.entry(RECOMMENDATION, Decimal(19), Decimal("100.10"), 1), status="unknown")
+OWN = replace(
+    INTENTS.entry(RECOMMENDATION, Decimal(19), Decimal("100.10"), 1, quote=QUOTE), status="unknown"
+)
 
 
 def reassessed(view: LedgerView, seen: MarketSnapshot = SNAPSHOT, **changes: Any) -> list[str]:

@@ -93,14 +93,17 @@ def test_a_part_of_them_is_in_its_history_beside_its_own_exit(again: TradingBenc
 
 
 def test_its_loss_counts_on_the_day_while_the_rest_is_held(again: TradingBench) -> None:
-    """The first position lost $0.38, these 7 shares $14, and the 12 left $0.12 at their mark."""
+    """The first position lost $0.38, these 7 shares $14, and the 12 left $0.12 at their mark.
+
+    A cent is FINRA's fee on the shares sold.
+    """
     again.broker.fill_late(first_stop(again), "98.00", "7")
     minutes(again, 1)
     ctx = again.gateway().ctx
     with again.db.transaction() as tx:
         mode = ctx.account.execution_mode
         found = facts.day_pnl(tx, account="large", mode=mode, day_start=ctx.day_start())
-    assert float(found) == pytest.approx(-0.38 - 7 * 2.0 - 12 * 0.01)
+    assert float(found) == pytest.approx(-0.38 - 7 * 2.0 - 12 * 0.01 - 0.01)
 
 
 def test_what_it_sold_beyond_the_new_position_too_is_a_short(again: TradingBench) -> None:

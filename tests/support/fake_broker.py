@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any, Literal, TypeVar
 
@@ -19,6 +19,7 @@ from ops_pipeline.domain.broker import (
 )
 from ops_pipeline.domain.ids import stable_uuid
 from ops_pipeline.domain.legible import IllegibleItem, ItemKind, Listing
+from ops_pipeline.domain.trading_terms import FeeKind
 from ops_pipeline.errors import BrokerOutcomeUnknown, BrokerRejected, BrokerUnavailable
 from ops_pipeline.ports import Clock, send_always
 
@@ -145,6 +146,12 @@ class FakeBroker:
         )
         self.cash_activities.append(moved)
         self.cash += moved.amount
+
+    def charge(self, fee: FeeKind | None, amount: str, *, day: date | None = None) -> None:
+        """Book a fee for that trade date, today's by default; None: one nobody here knows."""
+        self.move_cash("FEE", str(-Decimal(amount)))
+        moved = self.cash_activities.pop()
+        self.cash_activities.append(replace(moved, fee=fee, charged_for=day))
 
     def fail(
         self, call: Call, error: Exception, *, times: int = 1, after_effect: bool = False

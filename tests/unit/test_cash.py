@@ -1,6 +1,7 @@
 """What an account's money is explained by, and what the day lost."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from ops_pipeline.adapters import alpaca_words
 from ops_pipeline.domain.broker import BrokerCashActivity, BrokerFill, Side
 from ops_pipeline.domain.cash import CashReading, net_deposits, unexplained
+from ops_pipeline.domain.market import new_york_time
 
 THEN = datetime(2026, 2, 4, 13, 30, tzinfo=UTC)
 LATER = THEN + timedelta(hours=4)
@@ -67,3 +69,38 @@ def test_whatever_moved_what_is_left_over_is_what_nobody_told(
     now = START.cash - sum(buys) - sum(fees)
     assert unexplained(START, now, fills, moves) == 0
     assert unexplained(START, now - gap, fills, moves) == -gap
+
+
+def test_fees_that_accrued_may_be_off_the_cash_before_they_are_charged() -> None:
+    for cash in ("999.95", "1000.00", "999.97"):
+        assert unexplained(START, Decimal(cash), [], [], Decimal("0.05")) == 0
+    assert unexplained(START, Decimal("999.94"), [], [], Decimal("0.05")) == Decimal("-0.06")
+    assert unexplained(START, Decimal("1000.05"), [], [], Decimal("0.05")) == Decimal("0.05")
+
+
+def _charged(on: datetime, amount: str = "-0.05") -> BrokerCashActivity:
+    return replace(moved("FEE", amount), fee="TAF", charged_for=on.date())
+
+
+def test_a_charge_of_a_session_before_the_reading_moves_the_cash_now_or_did_before() -> None:
+    """Read in the evening, charged in the night: taken as it accrued, or with the charge."""
+    evening = CashReading(new_york_time(THEN.date(), 17), Decimal(1000))
+    charge = replace(_charged(THEN), created_at=evening.at + timedelta(hours=3))
+    for cash in ("1000.00", "999.95"):
+        assert unexplained(evening, Decimal(cash), [], [charge]) == 0
+    assert unexplained(evening, Decimal("1000.05"), [], [charge]) == Decimal("0.10")
+    assert unexplained(evening, Decimal("999.90"), [], [charge]) == Decimal("-0.05")
+
+
+def test_a_charge_of_a_session_after_the_reading_takes_the_cash_with_it() -> None:
+    """Read at 08:30, before the session: nothing of it had accrued."""
+    morning = CashReading(new_york_time(THEN.date(), 8, 30), Decimal(1000))
+    charge = _charged(THEN)
+    assert unexplained(morning, Decimal("999.95"), [], [charge]) == 0
+    assert unexplained(morning, Decimal("1000.00"), [], [charge]) == Decimal("0.05")
+
+
+def test_a_fee_is_of_the_day_it_names_and_else_of_the_day_it_was_booked() -> None:
+    night = datetime(2026, 2, 5, 1, 15, tzinfo=UTC)
+    assert moved("FEE", "-1", at=night).trade_day == date(2026, 2, 4)
+    assert _charged(datetime(2026, 2, 3, tzinfo=UTC)).trade_day == date(2026, 2, 3)

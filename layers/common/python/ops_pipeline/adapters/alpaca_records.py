@@ -5,7 +5,9 @@ not know. What we decide on must be there and legible; whatever else a record ho
 is left alone.
 """
 
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -32,6 +34,8 @@ _LONGEST_TEXT = 200
 # Beyond these a number is a mistake, and no column or sum should have to hold it.
 _LARGEST = Decimal(10) ** 15
 _MOST_DECIMALS = 12
+_TRADED_ON = re.compile(r"\bon (\d{4}-\d\d-\d\d)\b", re.ASCII)
+_A_WORD = re.compile(r"[A-Z.]{1,12}", re.ASCII)
 
 
 def order_fields(order: OrderRequest) -> dict[str, str]:
@@ -155,7 +159,7 @@ def cash_activity(answer: object) -> BrokerCashActivity:
     stands = raw.get("status") != "canceled"
     moved = raw.get("net_amount") is not None and stands
     word = _text(raw, "activity_type")
-    return BrokerCashActivity(
+    found = BrokerCashActivity(
         activity_id=_text(raw, "id"),
         kind=alpaca_words.cash_kind(word) if stands else "other",
         raw_kind=word,
@@ -163,6 +167,29 @@ def cash_activity(answer: object) -> BrokerCashActivity:
         created_at=_moment(raw, "created_at") if raw.get("created_at") else _day(raw, "date"),
         symbol=text_of(raw, "symbol"),
     )
+    return _with_fee(raw, found) if found.kind == "fee" else found
+
+
+def _with_fee(raw: Mapping[str, Any], found: BrokerCashActivity) -> BrokerCashActivity:
+    """The activity with the fee it is, and the trade date: one that is told late names it."""
+    description, kind = text_of(raw, "description") or "", text_of(raw, "activity_sub_type")
+    fee = alpaca_words.FEE_KIND.get(kind or description.partition(" ")[0])
+    named = _TRADED_ON.search(description)
+    days = (named.group(1) if named else "", (text_of(raw, "date") or "")[:10])
+    unknown = kind if fee is None and kind and _A_WORD.fullmatch(kind) else None
+    return replace(
+        found,
+        raw_kind=found.raw_kind if unknown is None else f"{found.raw_kind} {unknown}",
+        fee=fee,
+        charged_for=next((day for text in days if (day := _date_or_none(text))), None),
+    )
+
+
+def _date_or_none(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def position(answer: object) -> BrokerPosition:

@@ -3,6 +3,7 @@
 import re
 
 from ops_pipeline.domain.broker import BrokerStatus, CashKind
+from ops_pipeline.domain.trading_terms import FeeKind
 
 # Account statuses: those of the published API and those of alpaca-py. Under these orders are taken;
 # PAPER_ONLY is an account that has paper money alone.
@@ -86,6 +87,15 @@ CASH_KIND: dict[str, CashKind] = {
     ),
     **dict.fromkeys(("MA", "NC", "REORG", "SPIN"), "corporate"),
     "SPLIT": "split",
+    "FEE": "fee",
+}
+# Of a fee, by its sub-type; older ones have it as the first word of their description.
+FEE_KIND: dict[str, FeeKind] = {
+    "REG": "SEC",
+    "TAF": "TAF",
+    "CAT": "CAT",
+    "ORF": "ORF",
+    "OCC": "OCC",
 }
 
 

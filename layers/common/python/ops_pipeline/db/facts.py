@@ -23,6 +23,7 @@ WHERE account_name = :account AND purpose = 'entry' AND is_live(status)
 # A share of what was sold cost what it did when shares were counted as then, and what corporate
 # actions paid for a position, or took in fractions of a share, is part of its result, as is what
 # orders of other positions sold of it.
+# Fees of the day's trades come off, each rounded up to the cent as it is charged.
 # Real and simulated results stay apart: the account's own mode decides.
 PNL = """
 SELECT
@@ -48,7 +49,14 @@ SELECT
          AND e.kind = 'covered' AND e.at >= :day_start)
     + (SELECT coalesce(sum(coalesce(a.cash, 0) - a.fraction * p.entry_price), 0)
        FROM active_positions AS p JOIN position_adjustments AS a ON a.position_id = p.id
-       WHERE p.account_name = :account AND p.status <> 'closed') AS pnl
+       WHERE p.account_name = :account AND p.status <> 'closed')
+    - (SELECT coalesce(sum(day_fees.usd), 0)
+       FROM (SELECT ceil(sum(coalesce(c.settled_usd, c.estimated_usd)) * 100) / 100 AS usd
+             FROM order_costs AS c JOIN orders AS o USING (client_order_id)
+             WHERE c.account_name = :account AND o.execution_mode = :mode
+               AND c.day >= CAST(CAST(:day_start AS timestamptz)
+                                 AT TIME ZONE 'America/New_York' AS date)
+             GROUP BY c.day, c.fee) AS day_fees) AS pnl
 """
 
 
@@ -68,7 +76,7 @@ def holdings(tx: Transaction, account: str) -> Holdings:
 
 
 def day_pnl(tx: Transaction, *, account: str, mode: ExecutionMode, day_start: datetime) -> Decimal:
-    """Realised and unrealised P&L since then by our own ledger, USD.
+    """Realised and unrealised P&L since then by our own ledger, net of the day's fees, USD.
 
     For a position sold in part both count: its sales and the rest.
     """

@@ -52,6 +52,7 @@ VERSIONS = (
     "0060_keep_alerts_on_halts",
     "0061_share_quotes",
     "0062_look_at_minutes_again",
+    "0063_keep_order_costs",
 )
 
 _HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"

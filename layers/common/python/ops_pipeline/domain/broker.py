@@ -1,9 +1,12 @@
 """Broker records in our own terms. Quantities are shares or contracts, prices USD."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
+
+from ops_pipeline.domain.market import new_york_day
+from ops_pipeline.domain.trading_terms import FeeKind
 
 Side = Literal["buy", "sell"]
 OrderType = Literal["limit", "market", "stop"]
@@ -13,9 +16,9 @@ TimeInForce = Literal["day", "gtc"]
 BrokerStatus = Literal["working", "filled", "canceled", "expired", "rejected", "unknown"]
 # "capital" is a deposit or withdrawal; "in_kind" a transfer of securities of unknown value;
 # "dividend" is counted on its ex-date, and not when it is paid; "split" and "corporate", such as
-# a merger or a renaming, book shares with what is paid for them; "other" counts as profit or
-# loss: fees, interest.
-CashKind = Literal["capital", "in_kind", "dividend", "split", "corporate", "other"]
+# a merger or a renaming, book shares with what is paid for them; a "fee" and "other", such as
+# interest, count as profit or loss.
+CashKind = Literal["capital", "in_kind", "dividend", "split", "corporate", "fee", "other"]
 # Asset classes that are traded here. Others, such as crypto, are never taken for stock.
 _TRADED_HERE = ("us_equity", "us_option")
 
@@ -84,6 +87,10 @@ class BrokerCashActivity:
     `raw_kind` keeps the broker's own word; `amount` is USD, under 0 when the account paid,
     0 for what moves no money; `activity_id` never repeats. `symbol` is None where it concerns
     no security.
+
+    Attributes:
+        fee: Of a fee, which one; None for one that trades here do not have.
+        charged_for: Of a fee, the trade date in New York where it is told.
     """
 
     activity_id: str
@@ -92,6 +99,13 @@ class BrokerCashActivity:
     amount: Decimal
     created_at: datetime
     symbol: str | None = None
+    fee: FeeKind | None = None
+    charged_for: date | None = None
+
+    @property
+    def trade_day(self) -> date:
+        """The trade date of a fee; the day that it was booked on where none is told."""
+        return self.charged_for or new_york_day(self.created_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Compares an account's cash with fills, fees, dividends and deposits. USD."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +10,7 @@ from ops_pipeline.domain.market import Session, new_york_time
 from ops_pipeline.domain.trading_terms import multiplier_of
 
 _CENT = Decimal("0.01")
+_OPENS = (9, 30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +66,32 @@ def unexplained(
     now: Decimal,
     fills: Sequence[BrokerFill],
     activities: Sequence[BrokerCashActivity],
+    accrued: Decimal = Decimal(0),
 ) -> Decimal:
     """The change in cash since the reading that no fill or activity explains.
 
     Args:
         fills, activities: As reported by the broker; older ones are left out, duplicates count
             once.
+        accrued: Fees that are not charged yet, USD. A broker may take them from the cash as they
+            accrue, before it charges them, and then the charge itself moves nothing.
 
     Also 0 within rounding to cents: half a cent for each of them.
     """
     filled = {fill.fill_id: _paid(fill) for fill in fills if fill.executed_at > before.at}
-    moved = {it.activity_id: it.amount for it in activities if it.created_at > before.at}
-    flows = [*filled.values(), *moved.values()]
+    moved = {it.activity_id: it for it in activities if it.created_at > before.at}
+    flows = [*filled.values(), *(it.amount for it in moved.values())]
     difference = now - before.cash - sum(flows, Decimal(0))
-    return difference if abs(difference) > _CENT / 2 * (1 + len(flows)) else Decimal(0)
+    room = _CENT / 2 * (1 + len(flows))
+    taken_before = _fees_of_trades_before(before.at, moved.values())
+    return difference if not -accrued - room <= difference <= taken_before + room else Decimal(0)
+
+
+def _fees_of_trades_before(at: datetime, activities: Iterable[BrokerCashActivity]) -> Decimal:
+    """What was charged for sessions that had opened by then, USD: it may be off the cash."""
+    fees = (it for it in activities if it.kind == "fee")
+    accrued = (-it.amount for it in fees if new_york_time(it.trade_day, *_OPENS) <= at)
+    return max(sum(accrued, Decimal(0)), Decimal(0))
 
 
 def _paid(fill: BrokerFill) -> Decimal:

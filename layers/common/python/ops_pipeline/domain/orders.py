@@ -82,6 +82,8 @@ class Order:
     recovered_at: datetime | None = None
     covered_qty: Decimal = Decimal(0)
     shorted_qty: Decimal = Decimal(0)
+    decision_bid: Decimal | None = None
+    decision_ask: Decimal | None = None
 
     @property
     def live(self) -> bool:

@@ -41,6 +41,9 @@ PositionEventKind = Literal[
 # The source of a fill.
 Evidence = Literal["broker", "simulated"]
 
+# What authorities and clearing houses charge on trades: see domain/costs/fees.txt.
+FeeKind = Literal["SEC", "TAF", "CAT", "ORF", "OCC"]
+
 # An OCC option symbol is longer than any ticker.
 _LONGEST_TICKER = 10
 _SHARES_A_CONTRACT = 100

@@ -1,6 +1,7 @@
 """Compares an account's cash with what moved it: fills, fees, dividends, deposits.
 
-An amount that they do not explain opens an alert and halts nothing.
+An amount that they do not explain opens an alert and halts nothing. Fees that the broker has
+charged are settled with what they are explained by: the orders of their day.
 """
 
 from collections import Counter
@@ -14,10 +15,12 @@ from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.broker import BrokerAccount
 from ops_pipeline.domain.cash import CashReading, unexplained
+from ops_pipeline.domain.costs.settling import pending
 from ops_pipeline.domain.operations.alerts import Alert, cash_differs
 from ops_pipeline.domain.operations.unbooked import FactKind
 from ops_pipeline.execution import unbooked_facts
 from ops_pipeline.execution.context import AccountContext
+from ops_pipeline.execution.costs import fee_settlement
 from ops_pipeline.ports import Broker
 
 _KINDS: tuple[FactKind, ...] = ("cash_activity",)
@@ -40,7 +43,7 @@ class CashBaseline:
 def compare(
     ctx: AccountContext, db: UnitsOfWork, broker: Broker, baseline: CashBaseline
 ) -> Counter[str]:
-    """Compare one account; if its cash moved meanwhile, leave it to the next run.
+    """Settle its fees, and compare its cash; if that moved meanwhile, leave it to the next run.
 
     What explains the cash must be legible, every item of it.
 
@@ -50,6 +53,7 @@ def compare(
     fills = broker.fills_since(baseline.since)
     activities = broker.cash_activities_since(baseline.since)
     with db.transaction() as tx:
+        fees = fee_settlement.settle(tx, ctx, activities, since=baseline.since)
         unbooked_facts.note_illegible(tx, ctx.name, activities.illegible, ctx.now())
         unbooked_facts.resolve(
             tx,
@@ -67,7 +71,9 @@ def compare(
     now = CashReading(baseline.asked_at, baseline.account.cash)
     with db.transaction() as tx:
         before = cash.oldest_reading(tx, account=ctx.name, since=baseline.since, before=now.at)
-        left = None if before is None else unexplained(before, now.cash, fills, activities)
+        left = None
+        if before is not None:
+            left = unexplained(before, now.cash, fills, activities, pending(fees))
         cash.keep_reading(tx, account=ctx.name, reading=now, unexplained=left)
         if before is not None and left is not None:
             _update_alert(tx, cash_differs(ctx.name, before, now, left), left, ctx.now())

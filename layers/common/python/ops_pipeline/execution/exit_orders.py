@@ -16,6 +16,7 @@ from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.corporate.adjustments import is_restated
 from ops_pipeline.domain.corporate.shares_shown import is_split_like
 from ops_pipeline.domain.exits import Decision, Position, armed, closing
+from ops_pipeline.domain.market import Quote
 from ops_pipeline.domain.market_state.trading_halts import TradingHalt
 from ops_pipeline.domain.operations.alerts import (
     AlertKey,
@@ -439,15 +440,20 @@ class ExitOrders:
     def _commit_and_send(
         self, position: Position, plan: SalePlan, quote: JudgedQuote | None
     ) -> Status | None:
+        seen = None if quote is None else quote.quote
         with self.db.transaction() as tx:
-            order = _commit(tx, self.ctx, position, plan)
+            order = _commit(tx, self.ctx, position, plan, seen)
         if order is None:
             return None
-        return self.gateway.send(order, None if quote is None else quote.quote)
+        return self.gateway.send(order, seen)
 
 
 def _commit(
-    tx: Transaction, ctx: AccountContext, position: Position, plan: SalePlan
+    tx: Transaction,
+    ctx: AccountContext,
+    position: Position,
+    plan: SalePlan,
+    quote: Quote | None,
 ) -> Order | None:
     """Store the intent; None when the position changed meanwhile: the next tick decides again."""
     now = ctx.now()
@@ -458,7 +464,7 @@ def _commit(
     if is_restated(position, current):
         return None
     attempt = orders.next_attempt(tx, position.id, plan.purpose)
-    order = ctx.intents().sale(position, plan, attempt)
+    order = ctx.intents().sale(position, plan, attempt, quote)
     orders.insert(tx, order)
     if plan.purpose == "exit":
         partial = plan.rule == "partial"

@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from ops_pipeline.db import accounts, dispatch, facts, orders, positions
+from ops_pipeline.db.costs import order_costs
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.holdings import corporate_actions, external
 from ops_pipeline.db.operations import alerts
@@ -244,6 +245,7 @@ def _save(tx: Transaction, booking: Booking, account: Account, now: datetime) ->
             now=now,
         )
     _save_position(tx, booking, now)
+    order_costs.add(tx, order, booking.costs, now=now)
     _resolve_over(tx, booking, now)
     for event in (booking.event, booking.oversold, booking.covered):
         if event is not None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
 from ops_pipeline.domain.broker import Side
+from ops_pipeline.domain.trading_terms import FeeKind
 
-FeeKind = Literal["SEC", "TAF", "CAT", "ORF", "OCC"]
 FeeInstrument = Literal["stock", "option"]
 FeeBasis = Literal["value", "share", "contract", "equivalent"]
 # How well a rate is known: read where its author published it, quoted by others, or assumed.
@@ -77,16 +77,21 @@ class FeeTable:
             if _key(before) == _key(after) and before.last + _DAY != after.first:
                 raise ValueError(f"{after.kind}: a gap or an overlap before {after.first}")
 
+    def kinds_of(self, instrument: FeeInstrument, side: Side) -> tuple[FeeKind, ...]:
+        """The fees that such trades are charged, whatever the day."""
+        keys = {_key(it) for it in self.rates}
+        return tuple(kind for kind in FEE_KINDS if (kind, instrument, side) in keys)
+
     def rates_on(self, day: date, instrument: FeeInstrument, side: Side) -> tuple[FeeRate, ...]:
         """The rate of each fee that this trade is charged, in the order of `FEE_KINDS`.
 
         Raises:
             NoFeeRate: a fee has no rate for that day.
         """
-        charged = (
-            [it for it in self.rates if _key(it) == (kind, instrument, side)] for kind in FEE_KINDS
+        return tuple(
+            _in_force([it for it in self.rates if _key(it) == (kind, instrument, side)], day)
+            for kind in self.kinds_of(instrument, side)
         )
-        return tuple(_in_force(each, day) for each in charged if each)
 
 
 @cache

@@ -14,11 +14,11 @@ from ops_pipeline.domain.broker import Side
 from ops_pipeline.domain.costs.fee_table import (
     FEE_KINDS,
     FeeInstrument,
-    FeeKind,
     FeeRate,
     FeeTable,
     fee_table,
 )
+from ops_pipeline.domain.trading_terms import FeeKind
 
 _NONE = Decimal(0)
 _CENT = Decimal("0.01")
@@ -45,6 +45,10 @@ class FeeTrade:
     value: Decimal
     multiplier: int = 1
 
+    @property
+    def instrument(self) -> FeeInstrument:
+        return "stock" if self.multiplier == 1 else "option"
+
 
 def accrued(trade: FeeTrade, table: FeeTable | None = None) -> dict[FeeKind, Decimal]:
     """What a trade adds to the day's fees, unrounded, USD; fees of rate 0 included.
@@ -53,11 +57,8 @@ def accrued(trade: FeeTrade, table: FeeTable | None = None) -> dict[FeeKind, Dec
         NoFeeRate: a fee that is charged on such trades has no rate for its day.
     """
     known = fee_table() if table is None else table
-    instrument: FeeInstrument = "stock" if trade.multiplier == 1 else "option"
-    return {
-        rate.kind: _amount(rate, trade)
-        for rate in known.rates_on(trade.day, instrument, trade.side)
-    }
+    rates = known.rates_on(trade.day, trade.instrument, trade.side)
+    return {rate.kind: _amount(rate, trade) for rate in rates}
 
 
 def charged(amount: Decimal) -> Decimal:

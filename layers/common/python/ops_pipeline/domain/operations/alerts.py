@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, get_args
 from ops_pipeline.domain.broker import BrokerAccount
 from ops_pipeline.domain.cash import CashReading
 from ops_pipeline.domain.corporate.actions import CorporateAction
+from ops_pipeline.domain.costs.settling import FeeDay
 from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.legible import IllegibleItem
 from ops_pipeline.domain.operations.unbooked import UnbookedFact
@@ -43,6 +44,7 @@ AlertKind = Literal[
     "feed_floods",
     "feed_old",
     "feed_undated",
+    "fee_unexplained",
     "fill_unpriced",
     "filled_beyond_limit",
     "halts_unread",
@@ -469,4 +471,15 @@ def cash_differs(
             "was": before.cash,
             "at": before.at,
         },
+    )
+
+
+def fee_unexplained(account: str, day: FeeDay, why: str) -> Alert:
+    return Alert(
+        kind="fee_unexplained",
+        scope=account,
+        subject=day.subject,
+        severity="warning",
+        message=f"Fee {day.word} for trades of {day.day.isoformat()}: {why}",
+        details={"charged": day.charged, "expected": day.expected, "orders": len(day.estimated)},
     )

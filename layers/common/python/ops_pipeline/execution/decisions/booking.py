@@ -6,10 +6,11 @@ from decimal import Decimal
 
 from ops_pipeline.domain import exits
 from ops_pipeline.domain.ledger import OrderView
+from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.operations.alerts import filled_beyond_limit
 from ops_pipeline.domain.orders import Order, Status
 from ops_pipeline.domain.parameters import ExitRules
-from ops_pipeline.execution.decisions import order_updates, purchases, sales
+from ops_pipeline.execution.decisions import costs, order_updates, purchases, sales
 from ops_pipeline.execution.decisions.changes import Booking, RecommendationEnd
 from ops_pipeline.execution.decisions.execution_reports import ExecutionReport, beyond_limit
 
@@ -56,11 +57,22 @@ def book(
         recommendation=_recommendation_end(after),
         alerts=raised,
     )
-    if after.filled_qty > before.filled_qty:
-        if after.side == "buy":
-            return purchases.grown(booking, view, report, rules)
-        return sales.reduced(booking, view, report)
-    return _partial_taken_back(booking, view)
+    if after.filled_qty <= before.filled_qty:
+        return _partial_taken_back(booking, view)
+    if after.side == "buy":
+        booking = purchases.grown(booking, view, report, rules)
+    else:
+        booking = sales.reduced(booking, view, report)
+    return _with_costs(booking, before, report)
+
+
+def _with_costs(booking: Booking, before: Order, report: ExecutionReport) -> Booking:
+    """The booking with the fees of what the order filled since."""
+    event = booking.event
+    position_id = before.position_id if event is None else event.position_id
+    day = new_york_day(report.last_fill_at())
+    new = costs.estimated(before, booking.order, day=day, position_id=position_id)
+    return replace(booking, costs=new)
 
 
 def book_unfilled(view: OrderView, *, status: Status, reason: str, now: datetime) -> Booking | None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ops_pipeline.domain.broker import BrokerFill
+from ops_pipeline.domain.costs.settling import OrderCost
 from ops_pipeline.domain.exits import Closing, Position
 from ops_pipeline.domain.operations.alerts import Alert
 from ops_pipeline.domain.orders import Order
@@ -48,6 +49,7 @@ class Booking:
         oversold: What the order sold beyond the position.
         covered: What of that it sold of another position.
         covers_all: A person bought back all that had been sold so.
+        costs: Fees that the new fills accrued.
     """
 
     order: Order
@@ -65,6 +67,7 @@ class Booking:
     covered: PositionEvent | None = None
     covers_all: bool = False
     recommendation: RecommendationEnd | None = None
+    costs: tuple[OrderCost, ...] = ()
     alerts: tuple[Alert, ...] = ()
 
     @property

@@ -98,11 +98,11 @@ def _order(
 ) -> Order | None:
     if gates.refused(verdicts):
         return None
-    if sized.size is None or sized.limit is None:
+    if sized.size is None or sized.limit is None or sized.quote is None:
         raise ValueError("every gate passed without a size: the size gate is broken")
-    return intents.entry(
-        recommendation, sized.size.quantity, sized.limit, attempt=ledger.attempts + 1
-    )
+    attempt = ledger.attempts + 1
+    quantity, limit, quote = sized.size.quantity, sized.limit, sized.quote
+    return intents.entry(recommendation, quantity, limit, attempt, quote=quote)
 
 
 def _loss_over_the_limit(verdicts: Verdicts) -> str | None:

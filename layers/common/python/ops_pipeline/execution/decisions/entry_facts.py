@@ -9,7 +9,7 @@ from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.cash import day_loss
 from ops_pipeline.domain.gates import AccountLimits, GateFacts, Idea
 from ops_pipeline.domain.ledger import LedgerView
-from ops_pipeline.domain.market import MINUTE, new_york_day
+from ops_pipeline.domain.market import MINUTE, Quote, new_york_day
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.domain.prices.plausibility import Evidence, JudgedQuote, judge_of
 from ops_pipeline.domain.recommendations import Recommendation
@@ -19,11 +19,16 @@ from ops_pipeline.domain.snapshots import BrokerLists, BrokerSnapshot, MarketSna
 
 @dataclass(frozen=True, slots=True)
 class SizedFacts:
-    """The facts with size and limit price; None if a fact that sizing needs is unknown."""
+    """The facts with size and limit price; None if a fact that sizing needs is unknown.
+
+    Attributes:
+        quote: What the limit is from.
+    """
 
     facts: GateFacts
     size: Size | None
     limit: Decimal | None
+    quote: Quote | None = None
 
 
 def gather(
@@ -44,7 +49,8 @@ def gather(
     facts = replace(facts, quote_doubt=None if judged is None else judged.doubt)
     if money.equity is not None:
         facts = replace(facts, tier=sizing.tier_of(money.equity, rules.sizing))
-    return SizedFacts(_with_size(facts, size, limit), size, limit)
+    quote = None if judged is None else judged.quote
+    return SizedFacts(_with_size(facts, size, limit), size, limit, quote)
 
 
 def _facts(

@@ -7,6 +7,7 @@ from typing import Literal
 
 from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.exits import Position
+from ops_pipeline.domain.market import Quote
 from ops_pipeline.domain.orders import Order, Purpose, client_order_id
 from ops_pipeline.domain.recommendations import Recommendation
 from ops_pipeline.domain.trading_terms import TradeReason
@@ -33,9 +34,15 @@ class IntentSource:
     parameter_version: int | None
 
     def entry(
-        self, recommendation: Recommendation, quantity: Decimal, limit: Decimal, attempt: int
+        self,
+        recommendation: Recommendation,
+        quantity: Decimal,
+        limit: Decimal,
+        attempt: int,
+        *,
+        quote: Quote,
     ) -> Order:
-        """A limited buy that reserves its whole cost."""
+        """A limited buy that reserves its whole cost, decided on that quote."""
         return Order(
             client_order_id=self._id(recommendation.ticker, "entry", attempt),
             account_name=self.account.account_name,
@@ -58,10 +65,14 @@ class IntentSource:
             decided_at=self.decided_at,
             tick=self.tick,
             parameter_version=self.parameter_version,
+            decision_bid=quote.bid,
+            decision_ask=quote.ask,
         )
 
-    def sale(self, position: Position, plan: SalePlan, attempt: int) -> Order:
-        """An exit at a limit, or a stop to rest at the broker."""
+    def sale(
+        self, position: Position, plan: SalePlan, attempt: int, quote: Quote | None = None
+    ) -> Order:
+        """An exit at a limit, or a stop to rest at the broker, decided on that quote."""
         return Order(
             client_order_id=self._id(position.symbol, plan.purpose, attempt),
             account_name=position.account_name,
@@ -85,6 +96,8 @@ class IntentSource:
             decided_at=self.decided_at,
             tick=self.tick,
             parameter_version=self.parameter_version,
+            decision_bid=None if quote is None else quote.bid,
+            decision_ask=None if quote is None else quote.ask,
         )
 
     def _id(self, symbol: str, purpose: Purpose, attempt: int) -> str:

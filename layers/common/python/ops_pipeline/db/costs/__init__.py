@@ -1,0 +1,1 @@
+"""Tables of what trades cost: fees of orders and fees as the broker charged them."""

@@ -1,0 +1,1 @@
+"""Settles what trades cost with what the broker charged."""
