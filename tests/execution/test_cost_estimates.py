@@ -1,17 +1,25 @@
 """What an order's new fills are estimated to cost."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from ops_pipeline.domain.costs.settling import OrderCost
+from ops_pipeline.domain.orders import Order
 from ops_pipeline.execution.decisions.costs import estimated
-from tests.execution.test_booking import ENTRY
 
 DAY = date(2026, 6, 1)
 POSITION = UUID(int=7)
+NOON = datetime(2026, 6, 1, 16, tzinfo=UTC)
+ENTRY = Order(
+    client_order_id="entry-1", account_name="large", execution_mode="ALPACA_PAPER",
+    broker="alpaca", purpose="entry", recommendation_id=7,
+    position_id=None, attempt=1, ticker="AAA", symbol="AAA", instrument_type="STOCK",
+    multiplier=1, side="buy", quantity=Decimal(10), order_type="limit", price=Decimal(100),
+    reason="signal", decided_at=NOON, tick=NOON, parameter_version=1,
+)  # fmt: skip
 SALE = replace(ENTRY, client_order_id="exit-1", purpose="exit", side="sell")
 
 

@@ -55,6 +55,13 @@ _TABLES: Mapping[str, tuple[tuple[str, ...], dict[str, Any]]] = {
             " recorded_at"
         ),
     ),
+    "order_costs": (
+        ("client_order_id", "day", "fee"),
+        _named(
+            "account_name client_order_id day fee position_id estimated_usd settled_usd"
+            " estimated_at settled_at"
+        ),
+    ),
     "active_positions": (
         ("id",),
         _columns(
@@ -241,6 +248,10 @@ class Book:
     @property
     def fills(self) -> Table:
         return self._tables["fills"]
+
+    @property
+    def costs(self) -> Table:
+        return self._tables["order_costs"]
 
     @property
     def positions(self) -> Table:

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from ops_local.backtest.book import close_requests, holdings, market
+from ops_local.backtest.book import close_requests, costs, holdings, market
 from ops_local.backtest.book.book import Book
 from ops_local.backtest.book.numeric import NONE, less, product, quotient, total
 from ops_local.backtest.book.orders import is_live, quantity_of
@@ -45,7 +45,7 @@ def _held(row: Row, cost: Decimal, unacknowledged: Decimal) -> Row:
 
 @answers("facts", "PNL")
 def pnl(book: Book, values: Values) -> list[Row]:
-    """Realised and unrealised since `day_start`, USD."""
+    """Realised and unrealised since `day_start`, net of the day's fees, USD."""
     account, since = values["account"], values["day_start"]
     positions = {row["id"]: row for row in book.held_by(account)}
     closed = [
@@ -71,7 +71,8 @@ def pnl(book: Book, values: Values) -> list[Row]:
         for it in book.adjustments
         if it["position_id"] in positions
     ]
-    return [{"pnl": total([*closed, *marks, *sold, *beside, *adjusted])}]
+    gross = total([*closed, *marks, *sold, *beside, *adjusted])
+    return [{"pnl": less(gross, costs.fees_since(book, values))}]
 
 
 def _closed(book: Book, account: str, mode: str) -> list[Row]:
