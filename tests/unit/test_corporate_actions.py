@@ -13,8 +13,14 @@ from ops_pipeline.domain.broker import BrokerCashActivity, BrokerPosition
 from ops_pipeline.domain.corporate import adjustments
 from ops_pipeline.domain.corporate.actions import ActionKind, CorporateAction, price_factor
 from ops_pipeline.domain.corporate.adjustments import Adjustment, Application, Pending
-from ops_pipeline.domain.corporate.shares_shown import is_split_like, rates_shown
+from ops_pipeline.domain.corporate.shares_shown import (
+    is_split_like,
+    prices_told,
+    rates_shown,
+    says_market,
+)
 from ops_pipeline.domain.exits import Position
+from ops_pipeline.domain.market import Quote, Quotes, Trade
 
 DAY = date(2026, 2, 5)
 NOW = datetime(2026, 2, 5, 13, 30, tzinfo=UTC)
@@ -333,3 +339,42 @@ def test_money_that_is_booked_for_no_security_pays_for_none() -> None:
     odd = BrokerCashActivity("c1", "corporate", "REORG", Decimal(77), NOW, None)
     after = one(adjustments.judge([action], POSITION, there("1", "1000"), [odd], now=NOW))
     assert after.adjustment.cash is None
+
+
+@pytest.mark.parametrize(
+    ("ratio", "prices", "said"),
+    [
+        ("2", ["50"], True),
+        ("2", ["50", "50.20"], True),
+        ("2", ["62.80"], True),
+        ("2", ["37.70"], True),
+        ("2", ["62.90"], False),
+        ("2", ["37.60"], False),
+        ("2", ["50", "100"], False),
+        ("2", [], False),
+        ("1.5", ["67"], True),
+        ("1.4", ["71"], False),
+        ("0.1", ["1000"], False),
+    ],
+)
+def test_the_market_says_that_its_shares_are_the_new_ones(
+    ratio: str, prices: list[str], *, said: bool
+) -> None:
+    assert says_market(POSITION, Decimal(ratio), [Decimal(it) for it in prices]) is said
+    unmarked = replace(POSITION, current_price=None)
+    assert not says_market(unmarked, Decimal(2), [Decimal("62.60")])
+
+
+def test_only_prices_of_today_and_narrow_quotes_are_told() -> None:
+    def told(trade_at: datetime, quote_at: datetime, bid: str, ask: str) -> list[Decimal]:
+        trade = Trade("AAA", trade_at, Decimal("50.1"))
+        quote = Quote("AAA", quote_at, Decimal(bid), 1, Decimal(ask), 1)
+        return prices_told(Quotes({"AAA": quote}, trades={"AAA": trade}), "AAA", DAY)
+
+    before = NOW - timedelta(days=1)
+    assert told(NOW, NOW, "47.5", "52.5") == [Decimal("50.1"), Decimal(50)]
+    assert told(NOW, NOW, "47.4", "52.6") == [Decimal("50.1")]
+    assert told(NOW, NOW, "52", "50") == [Decimal("50.1")]
+    assert told(before, NOW, "50", "50") == [Decimal(50)]
+    assert told(before, before, "50", "50") == []
+    assert prices_told(Quotes(), "AAA", DAY) == []

@@ -98,6 +98,21 @@ def reconcile(
     return run.counts, run.failures
 
 
+def count_anew(
+    tx: Transaction, ctx: AccountContext, gateway: OrderGateway, statement: BrokerStatement
+) -> Sequence[str]:
+    """Adjust positions for corporate actions, and nothing else; returns what could not be."""
+    account = accounts.load_locked(tx, ctx.name)
+    before = left_alone.read(tx, ctx, statement)
+    statement = statement.traded_here()
+    changed = _changed(statement, ledger_symbols(tx, ctx.name)) | before.undecided
+    run = _Reconciliation(
+        tx, ctx, gateway, statement, before, changed, account.ledger_in_doubt, settled={}
+    )
+    run.count_anew()
+    return run.failures
+
+
 def _changed(statement: BrokerStatement, now: LedgerSymbols) -> frozenset[str]:
     """Symbols that something was settled in while the broker was asked, by us or by it."""
     before = statement.before

@@ -48,6 +48,7 @@ from ops_pipeline.ports import Broker
 
 # A marketable order that has not filled by the next tick is behind the market.
 _REPRICE_AFTER = timedelta(seconds=55)
+_STOP: TradeReason = "stop_loss"
 _NOT_SOLD: tuple[PositionAlert, ...] = ("exit_blocked", "nothing_to_sell", "sale_not_executed")
 # A cancel is confirmed at once, or the order may be stuck between its two states.
 _CONFIRMED_WITHIN = timedelta(minutes=2)
@@ -203,6 +204,23 @@ class ExitOrders:
             self._place_stop(position, by_hand)
         else:
             self._watch_cancels(position, old)
+
+    def lower_stop(self, position: Position, price: Decimal) -> bool:
+        """Rest the stop at a lower price; True once it does.
+
+        The old one stays while its end is not confirmed, or the shares could not be sold.
+        """
+        lower = stop_price(price)
+        live, by_hand = self._live(position)
+        above = [it for it in live if it.purpose == "stop" and it.price and it.price > lower]
+        if len(above) < len(live) or (above and not self._may_be_sold(position, _STOP, above)):
+            return False
+        if not self._cleared_for(position, above):
+            self._watch_cancels(position, above)
+            return False
+        quantity = self._to_protect(position, (), by_hand)
+        plan = SalePlan("stop", _STOP, quantity, lower)
+        return quantity > 0 and self._commit_and_send(position, plan, None) is not None
 
     def _live(self, position: Position) -> tuple[list[Order], list[Order]]:
         """The live orders in the symbol: ours, and those that a person placed."""

@@ -40,8 +40,8 @@ from ops_pipeline.execution import (
 from ops_pipeline.execution import recovery as recoveries
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.exit_orders import ExitOrders
+from ops_pipeline.execution.holdings import before_open, first_look
 from ops_pipeline.execution.holdings import corporate_actions as adjust_for_actions
-from ops_pipeline.execution.holdings import first_look
 from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.execution.market_reader import MarketReader
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
@@ -91,7 +91,7 @@ def run(
     failures = list(synced.failures)
     session = market.session()
     if not request.dry_run:
-        failures += _before_serving(ctx, db, gateway)
+        failures += _before_serving(ctx, db, gateway, market)
         failures += exit_orders.cancel_unwanted()
     with db.transaction() as tx:
         _note_parameters(tx, ctx)
@@ -112,6 +112,7 @@ def run(
             _watch_loss(ctx, db, gateway, market)
     elif not request.dry_run:
         failures += _rest_stops(ctx, exit_orders, free)
+        failures += before_open.lower_stops(ctx, db, market, exit_orders)
     if failures:
         raise StageFailed("; ".join(failures))
     return _outcome(recovery, synced, held, counts)
@@ -143,19 +144,23 @@ def _may_be_decided(position: Position, held_back: Container[str]) -> bool:
     return asked or position.symbol not in held_back
 
 
-def _count_anew(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> list[str]:
-    """Where no broker counts the shares; an account that has one is the reconciler's to adjust."""
+def _count_anew(
+    ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway, market: MarketReader
+) -> list[str]:
+    """Before the open; in a session an account that has a broker is the reconciler's to adjust."""
     if gateway.broker is not None:
-        return []
+        return before_open.count_anew(ctx, db, gateway, market)
     return adjust_for_actions.settle_simulated(ctx, db)
 
 
-def _before_serving(ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway) -> list[str]:
+def _before_serving(
+    ctx: AccountContext, db: UnitsOfWork, gateway: OrderGateway, market: MarketReader
+) -> list[str]:
     """Steps that come before the positions; whatever one raises, these are served."""
     steps: dict[str, Callable[[], list[str]]] = {
         "what was held before is not known": lambda: first_look.take(ctx, db, gateway.broker),
         "ledger not compared": lambda: ledger_comparison.compare_if_in_doubt(ctx, db, gateway),
-        "corporate actions not counted": lambda: _count_anew(ctx, db, gateway),
+        "corporate actions not counted": lambda: _count_anew(ctx, db, gateway, market),
         "closes not carried out": lambda: _carry_out_closes(ctx, db, gateway),
     }
     failures = []

@@ -24,7 +24,6 @@ from ops_pipeline.domain.operations.invariants import Breach, BrokerRecords
 from ops_pipeline.domain.orders import WATCHED_FOR
 from ops_pipeline.errors import (
     AccountNotConfigured,
-    BrokerUnavailable,
     SettingsInvalid,
     StageFailed,
 )
@@ -300,19 +299,10 @@ def _read(
 def _activities(
     ctx: AccountContext, db: UnitsOfWork, broker: Broker, statement: BrokerStatement
 ) -> Sequence[BrokerCashActivity]:
-    """What the broker booked without a trade, where that may say why shares differ.
-
-    Without an answer nothing is proven by it: what waits for it is decided by another run.
-    """
+    """What the broker booked without a trade, where that may say why shares differ."""
     with db.transaction() as tx:
         wanted = corporate_actions.wants_activities(tx, ctx, statement.positions)
-    if not wanted:
-        return ()
-    try:
-        return broker.cash_activities_since(statement.since)
-    except BrokerUnavailable as error:
-        ctx.journal.went_wrong("activities_unknown", account=ctx.name, error=str(error))
-        return ()
+    return corporate_actions.activities_told(ctx, broker, statement.since) if wanted else ()
 
 
 def _expire(db: UnitsOfWork, names: Sequence[str], now: datetime, age: timedelta) -> int:

@@ -1,9 +1,12 @@
 """Whether the shares that a broker shows may be what a corporate action made of ours."""
 
+from collections.abc import Sequence
+from datetime import date
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 
 from ops_pipeline.domain.exits import Position
+from ops_pipeline.domain.market import Quotes, new_york_day
 
 # Brokers round fractions of shares.
 _PLACES = (Decimal("0.000000001"), Decimal("0.000001"), Decimal("0.0001"))
@@ -13,6 +16,12 @@ COST_WITHIN = Decimal("0.01")
 _LEAST_CHANGE = Decimal("0.02")
 # A ratio that is read from rounded prices is one of small numbers, as issuers choose them.
 _PLAINEST = 100
+# A smaller split and a bad morning can't be told apart by the price.
+_CLEAR_RATIO = Decimal("1.5")
+# How far a share's price of today may be from the last one that is known, in shares of today.
+_NEAR = Decimal("0.25")
+# Wider quotes, as before the open, say nothing.
+_WIDEST = Decimal("0.1")
 
 
 def is_split_like(position: Position, held: Decimal, price: Decimal) -> bool:
@@ -86,3 +95,25 @@ def possible_quantities(wanted: Decimal) -> frozenset[Decimal]:
         wanted.quantize(step, mode) for step in _PLACES for mode in (ROUND_DOWN, ROUND_HALF_EVEN)
     }
     return frozenset({wanted, wanted.to_integral_value(ROUND_FLOOR), *rounded})
+
+
+def prices_told(quotes: Quotes, symbol: str, today: date) -> list[Decimal]:
+    """What the market says of a symbol today: its last trade, and a narrow quote, USD a share."""
+    told = []
+    trade, quote = quotes.trades.get(symbol), quotes.get(symbol)
+    if trade is not None and new_york_day(trade.ts) == today:
+        told.append(trade.price)
+    if quote is not None and quote.usable and new_york_day(quote.ts) == today:
+        narrow = quote.ask - quote.bid <= _WIDEST * quote.mid
+        told += [quote.mid] if narrow else []
+    return told
+
+
+def says_market(position: Position, ratio: Decimal, prices: Sequence[Decimal]) -> bool:
+    """Whether all these prices are of shares of which there are `ratio` for each of ours.
+
+    Without a price nothing is said.
+    """
+    known = position.current_price or position.entry_price
+    near = all(abs(price * ratio / known - 1) <= _NEAR for price in prices)
+    return bool(prices) and near and ratio >= _CLEAR_RATIO

@@ -7,7 +7,7 @@ nothing of it is decided by price any more, an alert says so, and what protects 
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
 
@@ -16,7 +16,7 @@ from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.holdings import corporate_actions as rows
 from ops_pipeline.db.operations import alerts
 from ops_pipeline.db.runs import UnitsOfWork
-from ops_pipeline.domain.broker import BrokerPosition
+from ops_pipeline.domain.broker import BrokerCashActivity, BrokerPosition
 from ops_pipeline.domain.corporate import adjustments
 from ops_pipeline.domain.corporate.actions import SAME_WITHIN, CorporateAction
 from ops_pipeline.domain.corporate.adjustments import Application, Pending
@@ -25,12 +25,14 @@ from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.holdings.external import besides
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.operations.alerts import AlertKey, corporate_action_pending
+from ops_pipeline.errors import BrokerUnavailable
 from ops_pipeline.execution import settlement
 from ops_pipeline.execution.context import AccountContext
 from ops_pipeline.execution.holdings import adjusting
 from ops_pipeline.execution.holdings.statement import BrokerStatement
 from ops_pipeline.execution.isolation import isolated_in, what_failed
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN
+from ops_pipeline.ports import Broker
 
 _UNEXPLAINED = (
     "the broker counts {theirs:f} at ${price:f}, {ours:f} are held here at ${entry:f}, "
@@ -116,7 +118,7 @@ class _One:
         current = positions.lock(self.tx, position.id)
         if current is None or current.status == "closed":
             return
-        actions = _due(self.tx, current, new_york_day(now))
+        actions = due(self.tx, current, new_york_day(now))
         outcome = self._outcome(current, actions)
         if not actions and outcome == ():
             outcome = self._paid_later(current)
@@ -257,7 +259,7 @@ def _simulated(tx: Transaction, ctx: AccountContext, held: Position) -> None:
     position, now = positions.lock(tx, held.id), ctx.now()
     if position is None or position.status == "closed":
         return
-    actions = _due(tx, position, new_york_day(now))
+    actions = due(tx, position, new_york_day(now))
     unclear = next((it for it in actions if not it.is_understood), None)
     if unclear is not None:
         alert = corporate_action_pending(ctx.name, position.symbol, str(unclear))
@@ -283,14 +285,29 @@ def wants_activities(
     there = {it.symbol: it.quantity for it in theirs}
     return any(
         there.get(it.symbol) != it.quantity
-        or _due(tx, it, today)
+        or due(tx, it, today)
         or adjustments.awaited(rows.of_position(tx, it.id)) is not None
         for it in positions.held(tx, ctx.name)
         if it.instrument_type == "STOCK"
     )
 
 
-def _due(tx: Transaction, position: Position, today: date) -> list[CorporateAction]:
+def activities_told(
+    ctx: AccountContext, broker: Broker, since: datetime
+) -> Sequence[BrokerCashActivity]:
+    """What the broker booked without a trade.
+
+    Without an answer nothing is proven by it: what waits for it is decided by another run.
+    """
+    try:
+        return broker.cash_activities_since(since)
+    except BrokerUnavailable as error:
+        ctx.journal.went_wrong("activities_unknown", account=ctx.name, error=str(error))
+        return ()
+
+
+def due(tx: Transaction, position: Position, today: date) -> list[CorporateAction]:
+    """The announced actions that the position has still to be adjusted for."""
     first = new_york_day(position.entry_time)
     announced = rows.in_force(tx, [position.symbol], first=first, last=today)
     if not announced:
