@@ -16,7 +16,7 @@ from ops_pipeline.db.market_data import asked_bars
 from ops_pipeline.domain.legible import IllegibleItem, Listing
 from ops_pipeline.domain.market import MINUTE, Bar, Quotes
 from ops_pipeline.errors import MarketDataUnavailable
-from ops_pipeline.stages import telemetry
+from ops_pipeline.stages import features, telemetry
 from ops_pipeline.stages.request import TickRequest
 from tests.support.builders_market import bars_of, in_force, rows, watch
 from tests.support.fakes import FakeMarketData, FixedClock
@@ -34,6 +34,7 @@ class Vendor(FakeMarketData):
     """Has what a test gives it; is slow for those it is told to be."""
 
     hangs: frozenset[str] = frozenset()
+    refuses_before: datetime | None = None
     quotes_hang: bool = False
     requests: list[tuple[str, ...]] = field(default_factory=list)
     quoted: list[tuple[str, ...]] = field(default_factory=list)
@@ -41,6 +42,8 @@ class Vendor(FakeMarketData):
 
     def bars(self, tickers: Sequence[str], start: datetime, end: datetime) -> Listing[Bar]:
         self.requests.append(tuple(tickers))
+        if self.refuses_before is not None and start < self.refuses_before:
+            raise MarketDataUnavailable("500: not now")
         if self.hangs & set(tickers):
             self.released.wait(20)
         return super().bars(tickers, start, end)
@@ -228,3 +231,38 @@ def test_minutes_in_which_something_could_not_be_read_or_believed_are_not_known(
     vendor.recorded_bars = [*bars_of("AAA", OPEN, [10] * 200), *bars_of("BBB", OPEN, [10] * 200)]
     fetch(db, vendor, NOON + MINUTE)
     assert known_until(db, "AAA") == NOON + MINUTE
+
+
+def computed(db: Database, tick: datetime) -> list[int]:
+    """Over how many bars the features of that tick's newest bar were computed, if they were."""
+    features.run(
+        TickRequest(tick=tick),
+        db=db,
+        calendar=NyseCalendar(),
+        clock=FixedClock(tick + timedelta(seconds=9)),
+        parameters=in_force(db),
+    )
+    newest = rows(db, f"SELECT bar_count FROM lane_features WHERE ts = '{tick - MINUTE}'")
+    return [row["bar_count"] for row in newest]
+
+
+def test_no_features_are_computed_over_minutes_that_could_not_be_fetched(
+    db: Database, vendor: Vendor
+) -> None:
+    """An outage from 10:55 to 12:00 of which the newest half hour is there and the rest is not."""
+    watch(db, "AAA")
+    vendor.recorded_bars = bars_of("AAA", OPEN, [10] * 240)
+    outage = OPEN + 85 * MINUTE
+    fetch(db, vendor, outage)
+    assert computed(db, outage) == [85]
+    vendor.refuses_before = NOON - timedelta(minutes=30)
+    assert fetch(db, vendor).failed > 0
+    assert computed(db, NOON) == []
+    for minute in (10, 19, 20):
+        tick = NOON + minute * MINUTE
+        fetch(db, vendor, tick)
+        assert computed(db, tick) == ([50] if minute == 20 else [])
+    vendor.refuses_before = None
+    tick = NOON + 21 * MINUTE
+    assert fetch(db, vendor, tick).failed == 0
+    assert computed(db, tick) == [120]

@@ -12,6 +12,7 @@ import numpy as np
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.domain.features import RECENT_BARS, BarWindows, Features
 from ops_pipeline.domain.market import Session
+from ops_pipeline.domain.prices.bar_slices import LONGEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,20 @@ class StoredFeatures:
 # Each column of a ticker's window is sent as one array in Postgres's binary form, which numpy
 # reads directly, instead of 120 rows per ticker that are parsed value by value. Of times and
 # volumes only the ones that are used are sent. A ticker whose newest bar already has its
-# features is left out.
+# features is left out. The newest minutes of a day are fetched first: what lies before minutes
+# that were not fetched yet is left out too, since they are no minutes without a trade.
 _WINDOWS = """
 SELECT watched.ticker, bars.starts, bars.closes, bars.volumes
 FROM unnest(CAST(:tickers AS text[])) AS watched (ticker)
+CROSS JOIN LATERAL (
+    SELECT coalesce(max(upper(missing.minutes)), :opens_at) AS since
+    FROM telemetry_asked AS asked
+    CROSS JOIN LATERAL unnest(
+        tstzmultirange(tstzrange(CAST(:opens_at AS timestamptz), CAST(:over AS timestamptz)))
+        - asked.minutes
+    ) AS missing (minutes)
+    WHERE asked.ticker = watched.ticker AND asked.day = :day
+) known
 CROSS JOIN LATERAL (
     SELECT max(ts) AS newest,
         array_send(trim_array(
@@ -40,7 +51,7 @@ CROSS JOIN LATERAL (
         )) AS volumes
     FROM (
         SELECT ts, close, volume FROM lane_telemetry
-        WHERE ticker = watched.ticker AND ts >= :opens_at AND ts < :until
+        WHERE ticker = watched.ticker AND ts >= known.since AND ts < :until
         ORDER BY ts DESC LIMIT :most
     ) newest_bars
 ) bars
@@ -93,13 +104,17 @@ def windows_due(
 ) -> list[BarWindows]:
     """The session's newest bars before `tick`, for each ticker whose features are behind.
 
-    Tickers with the same number of bars share one BarWindows.
+    None from before minutes that are half an hour old and were not fetched yet. Tickers with the
+    same number of bars share one BarWindows.
     """
+    until = min(tick, session.closes_at)
     rows = tx.rows(
         _WINDOWS,
         tickers=list(tickers),
+        day=session.day,
         opens_at=session.opens_at,
-        until=min(tick, session.closes_at),
+        over=max(session.opens_at, until - LONGEST),
+        until=until,
         most=most_bars,
         recent=RECENT_BARS,
     )
