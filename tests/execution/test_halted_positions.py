@@ -94,9 +94,48 @@ def test_a_silence_of_our_feed_keeps_no_exit_back(held: TradingBench) -> None:
 def test_a_list_that_nobody_could_read_for_ten_minutes_keeps_no_exit_back(
     held: TradingBench,
 ) -> None:
+    held.clock.advance(11 * 60)  # no minute was traded since
     halt(held, at=held.clock.now() - timedelta(minutes=10))
     guard(held)
     assert len(held.orders("exit")) == 1
+
+
+def test_nor_does_its_resumption_hours_ahead(held: TradingBench) -> None:
+    held.clock.advance(11 * 60)
+    before = held.clock.now() - timedelta(minutes=10)
+    halt(held, at=before, resumed_at=before + timedelta(hours=3))
+    guard(held)
+    assert len(held.orders("exit")) == 1
+
+
+def test_a_minute_that_began_with_the_halt_was_traded_before_it(held: TradingBench) -> None:
+    held.clock.advance(60)
+    at = minute_of(held.clock.now())
+    halt(held, at=at + timedelta(seconds=40))
+    held.run(
+        "INSERT INTO lane_telemetry VALUES ('AAA', :ts, 100, 100, 100, 100, 5, 'iex', :at)",
+        ts=at,
+        at=at + timedelta(minutes=1),
+    )
+    guard(held)
+    assert stops(held) == ["accepted"]
+    assert held.orders("exit") == []
+
+
+def test_an_old_halt_that_was_traded_since_hides_none_of_the_whole_market(
+    held: TradingBench,
+) -> None:
+    at = minute_of(held.clock.now())
+    halt(held, at=held.clock.now() - timedelta(minutes=5))
+    held.run(
+        "INSERT INTO lane_telemetry VALUES ('AAA', :ts, 100, 100, 100, 100, 5, 'iex', :at)",
+        ts=at - timedelta(minutes=3),
+        at=at - timedelta(minutes=2),
+    )
+    halt(held, "*")
+    guard(held)
+    assert stops(held) == ["accepted"]
+    assert held.orders("exit") == []
 
 
 def test_a_minute_that_was_traded_since_says_that_there_is_a_market(held: TradingBench) -> None:

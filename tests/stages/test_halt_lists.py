@@ -126,10 +126,47 @@ def test_not_modified_says_that_it_still_stands(db: Database, server: FeedServer
     assert row["listed_at"] == TICK + 5 * MINUTE + timedelta(seconds=2)
 
 
+AHEAD = HaltRow(resumption_day="02/04/2026", resumption_time="13:00:00")
+
+
+def test_a_halt_whose_resumption_is_ahead_ends_too_when_it_is_listed_no_more(
+    db: Database, server: FeedServer
+) -> None:
+    """A list that withdrew a wrong time of resumption would keep its ticker halted until then."""
+    add(db, server, Page(nasdaq([AHEAD, HaltRow("BBB")])))
+    ingest(db)
+    assert holding(db, "AAA", 1)
+    server.put("/nasdaq_halts", Page(nasdaq([HaltRow("BBB")])))
+    ingest(db, 1)
+    assert not holding(db, "AAA", 2)
+    server.put("/nasdaq_halts", Page(nasdaq([AHEAD, HaltRow("BBB")])))
+    ingest(db, 2)
+    assert holding(db, "AAA", 3)
+
+
+@pytest.mark.parametrize("etag", [None, '"1"'], ids=["whole", "not modified"])
+def test_an_announced_resumption_is_confirmed_while_it_is_ahead(
+    db: Database, server: FeedServer, etag: str | None
+) -> None:
+    add(db, server, Page(nasdaq([AHEAD]), etag=etag))
+    ingest(db)
+    ingest(db, 5)
+    [row] = stored(db)
+    assert row["listed_at"] == TICK + 5 * MINUTE + timedelta(seconds=2)
+
+
 def test_a_source_that_was_not_heard_for_a_day_vouches_for_nothing(
     db: Database, server: FeedServer
 ) -> None:
     add(db, server, Page(nasdaq([HaltRow()])))
+    ingest(db)
+    assert holding(db, "AAA", 24 * 60)
+    assert not holding(db, "AAA", 24 * 60 + 1)
+
+
+def test_nor_does_its_resumption_in_days(db: Database, server: FeedServer) -> None:
+    in_days = HaltRow(resumption_day="02/20/2026", resumption_time="09:30:00")
+    add(db, server, Page(nasdaq([in_days])))
     ingest(db)
     assert holding(db, "AAA", 24 * 60)
     assert not holding(db, "AAA", 24 * 60 + 1)

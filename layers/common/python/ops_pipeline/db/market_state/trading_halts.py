@@ -24,19 +24,22 @@ ORDER BY ticker COLLATE "C", halted_at
 ON CONFLICT (ticker, source, halted_at) DO UPDATE SET
     reason = excluded.reason, resumed_at = excluded.resumed_at, listed_at = excluded.listed_at,
     unlisted_at = NULL, feed_url = excluded.feed_url
-WHERE excluded.resumed_at IS NULL
+WHERE excluded.resumed_at IS NULL OR excluded.resumed_at > :now
     OR (stored.reason, stored.resumed_at, stored.unlisted_at)
         IS DISTINCT FROM (excluded.reason, excluded.resumed_at, NULL)
 """
 
 _SAME = """
 UPDATE trading_halts SET listed_at = :now
-WHERE feed_url = :feed_url AND resumed_at IS NULL AND unlisted_at IS NULL
+WHERE feed_url = :feed_url AND unlisted_at IS NULL
+  AND (resumed_at IS NULL OR resumed_at > :now)
 """
 
+# A resumption that was to come is told no more either.
 _UNLIST = """
-UPDATE trading_halts SET unlisted_at = :now
-WHERE feed_url = :feed_url AND resumed_at IS NULL AND unlisted_at IS NULL AND listed_at < :now
+UPDATE trading_halts SET unlisted_at = :now, resumed_at = NULL
+WHERE feed_url = :feed_url AND unlisted_at IS NULL
+  AND (resumed_at IS NULL OR resumed_at > :now) AND listed_at < :now
 """
 
 _SEEN = """
@@ -87,12 +90,15 @@ SELECT ticker FROM tickers WHERE is_watched
 UNION SELECT ticker FROM active_positions WHERE status <> 'closed'
 """
 
-# A minute that began after the halt and was traded: there is a market again, or was all along.
+# The newest minute of each that was traded. One that began after a halt says that there is a
+# market again, or was all along.
 _TRADED = """
-SELECT DISTINCT asked.ticker
-FROM unnest(CAST(:tickers AS text[]), CAST(:since AS timestamptz[])) AS asked (ticker, since)
-WHERE EXISTS (SELECT FROM lane_telemetry AS bar
-              WHERE bar.ticker = asked.ticker AND bar.ts >= asked.since AND bar.volume > 0)
+SELECT asked.ticker, newest.ts
+FROM unnest(CAST(:tickers AS text[])) AS asked (ticker)
+CROSS JOIN LATERAL (SELECT bar.ts FROM lane_telemetry AS bar
+                    WHERE bar.ticker = asked.ticker AND bar.volume > 0
+                      AND bar.ts > CAST(:since AS timestamptz)
+                    ORDER BY bar.ts DESC LIMIT 1) AS newest
 """
 
 
@@ -149,12 +155,24 @@ def holding_exits(
     """The halts in which a sale would find no market, by each of these tickers."""
     asked = sorted(set(tickers))
     found = [halt for halt in current(tx, asked, now=now) if halt.holds_exits(now)]
-    wide = next((halt for halt in found if halt.ticker == EVERY_TICKER), None)
-    halted = {ticker: wide for ticker in asked if wide is not None}
-    halted |= {halt.ticker: halt for halt in found if halt.ticker != EVERY_TICKER}
-    since = [halt.halted_at for halt in halted.values()]
-    traded = tx.rows(_TRADED, tickers=list(halted), since=since) if halted else []
-    return {it: halt for it, halt in halted.items() if {"ticker": it} not in traded}
+    if not found:
+        return {}
+    first = min(halt.halted_at for halt in found)
+    rows = tx.rows(_TRADED, tickers=asked, since=first)
+    traded = {row["ticker"]: row["ts"] for row in rows}
+    # The market's halts last, so that a ticker's own is the one that is told.
+    found.sort(key=lambda halt: halt.ticker == EVERY_TICKER)
+    return {
+        ticker: standing[0]
+        for ticker in asked
+        if (standing := [it for it in found if _stands(it, ticker, traded.get(ticker))])
+    }
+
+
+def _stands(halt: TradingHalt, ticker: str, traded: datetime | None) -> bool:
+    """Whether it is the ticker's, and no minute that began after it was traded."""
+    concerns = halt.ticker in (ticker, EVERY_TICKER)
+    return concerns and (traded is None or traded <= halt.halted_at)
 
 
 def read(row: Row) -> TradingHalt:

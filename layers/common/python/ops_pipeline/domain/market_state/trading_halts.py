@@ -85,15 +85,15 @@ class TradingHalt:
         """Whether its ticker is halted at this moment, as far as its source is believed."""
         if self.halted_at > now:
             return False
-        if self.ended_at is not None:
-            return now < self.ended_at
+        if self.ended_at is not None and self.ended_at <= now:
+            return False
         return now - self.listed_at <= BELIEVED_FOR
 
     def holds_exits(self, now: datetime) -> bool:
         """Whether a sale would find no market: an exchange says so, and not long ago."""
         if self.source == "silence" or not self.holds(now):
             return False
-        return self.resumed_at is not None or now - self.listed_at <= CURRENT_FOR
+        return now - self.listed_at <= CURRENT_FOR
 
     def cools(self, now: datetime, cooling: timedelta) -> bool:
         """Whether it ended a moment ago."""
