@@ -137,6 +137,7 @@ def export(torch: Any, model: Any, file: Path) -> None:
 
 
 def _quantize(source: Path, target: Path) -> None:
+    _import("ops_pipeline.adapters.onnx_runtime")
     quantization = _import("onnxruntime.quantization")
     quantization.quantize_dynamic(
         str(source), str(target), weight_type=quantization.QuantType.QInt8

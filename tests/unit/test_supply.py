@@ -1,6 +1,8 @@
 """What ships is listed, licensed for it, and compared with what is known against it."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -13,6 +15,9 @@ from infra.supply import audit, sbom
 from infra.supply.licences import ALLOWED, EXCEPTIONS, refused
 from infra.supply.shipped import LOCK, LicenceUnknown, ShippedPackage, licence_of, shipped
 from tests.conftest import ROOT
+
+SOURCES = ("layers/common", "functions", "ops_local", "tests", "infra", "examples")
+_IMPORTS = re.compile(r"^\s*(import|from) onnxruntime\b", re.MULTILINE)
 
 
 def _with(name: str, licence: str) -> ShippedPackage:
@@ -88,6 +93,22 @@ def test_a_text_is_classified_without_what_is_left_out(tmp_path: Path) -> None:
         [sys.executable, str(program), model], capture_output=True, text=True, check=False
     )
     assert done.stdout == "1\n", done.stderr
+
+
+@pytest.mark.parametrize("module", ["adapters.onnx_classifier", "adapters.onnx_runtime"])
+def test_the_inference_layer_reports_nothing_to_its_maker(tmp_path: Path, module: str) -> None:
+    """It would keep an identifier of this machine and a queue of events below HOME."""
+    variables = {"HOME": str(tmp_path), "PATH": os.defpath}
+    command = [sys.executable, "-c", f"import ops_pipeline.{module}"]
+    subprocess.run(command, check=True, env=variables)
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_nothing_imports_it_but_the_module_that_silences_it() -> None:
+    quiet = ROOT / "layers/common/python/ops_pipeline/adapters/onnx_runtime.py"
+    sources = (file for folder in SOURCES for file in (ROOT / folder).rglob("*.py"))
+    importing = {file for file in sources if _IMPORTS.search(file.read_text(encoding="utf-8"))}
+    assert importing == {quiet}
 
 
 def _tool(tmp_path: Path, says: str, code: int = 0) -> list[str]:

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors
 from tokenizers import Encoding, Tokenizer
 
 from ops_pipeline.adapters.model_folder import ModelFolder, open_model_folder
+from ops_pipeline.adapters.onnx_runtime import onnxruntime, runtime_errors
 from ops_pipeline.domain.news.items import Sentiment
 from ops_pipeline.errors import ClassificationFailed, SettingsInvalid
 
