@@ -198,7 +198,7 @@ def require_same_accounts(deployment: Deployment, file: Path) -> None:
         raise ContextInvalid(f"{file.name}: {error}") from None
     if not isinstance(named, dict):
         raise ContextInvalid(f"{file.name}: accounts: expected tables, as [accounts.large]")
-    if wrong := differing_accounts(named, deployment.accounts, "the context"):
+    if wrong := differing_accounts(file.name, named, "the context", deployment.accounts):
         raise ContextInvalid("; ".join(wrong))
 
 

@@ -131,16 +131,23 @@ def _unusable(call: VerbCall, error: OSError) -> Path | None:
     given = error.filename
     if not isinstance(given, str) or error.errno == errno.ENOSPC:
         return None
-    inside = Path(given) == folder or folder in Path(given).parents
+    inside = Path(given).resolve().is_relative_to(folder.resolve())
     # A file that is missing in a folder that works is the verb's own matter.
-    return folder if inside and not (folder.is_dir() and error.errno == errno.ENOENT) else None
+    missing = error.errno == errno.ENOENT and folder.is_dir() and _has_disk(folder)
+    return folder if inside and not missing else None
+
+
+def _has_disk(folder: Path) -> bool:
+    """False in /proc and its like, which hold no files and have nothing free."""
+    return shutil.disk_usage(folder).total > 0
 
 
 def _full_disk(call: VerbCall) -> Path | None:
     """The state folder, if its disk has no room left for Postgres to go on."""
     try:
         folder = call.home.folder
-        return folder if shutil.disk_usage(folder).free < LEAST_FREE_BYTES else None
+        free = shutil.disk_usage(folder).free
+        return folder if _has_disk(folder) and free < LEAST_FREE_BYTES else None
     except (OpsError, OSError):
         return None
 

@@ -34,6 +34,10 @@ _EXISTS = "SELECT 1 AS found FROM pg_database WHERE datname = :name"
 _APPLICATION = "ops-local"
 
 
+class DatabaseMissing(InvalidInput):
+    """The server has no database of that name."""
+
+
 @dataclass(frozen=True, slots=True)
 class DatabaseUrls:
     """One URL for each role of one database. They contain passwords: never log them.
@@ -103,7 +107,7 @@ def opened(
         durable: What is committed on the embedded server survives a power cut from now on.
 
     Raises:
-        InvalidInput: there is no such database, and `create` is False.
+        DatabaseMissing: there is no such database, and `create` is False.
         SettingsInvalid: the login may not create roles; the message says what to run.
         DatabaseUnavailable: the server is out of reach or did not start.
         MigrationRefused, MigrationFailed: see the runner.
@@ -118,7 +122,7 @@ def opened(
             admin_url, name = database_url, name or target_from_url(database_url).database
         passwords = ensure_roles(admin_url)
         if not create and not has_database(admin_url, name):
-            raise InvalidInput(f"there is no database {name} on this server")
+            raise DatabaseMissing(f"there is no database {name} on this server")
         if create:
             ensure_database(admin_url, name, fresh=fresh)
         urls = urls_of(admin_url, name, passwords)

@@ -69,15 +69,26 @@ def opened(path: Path) -> Iterator[tuple[Manifest, IO[bytes]]]:
         yield manifest, dump
 
 
-def _proven(path: Path) -> Manifest:
-    """The manifest of a file whose dump is the one that it was written for."""
+def require_backup(path: Path) -> None:
+    """A first look, before a server is started for it; raises Unreadable as `opened` does."""
+    with _named_faults(path), zipfile.ZipFile(path) as archive:
+        _manifest(json.loads(archive.read(_MANIFEST)))
+
+
+@contextmanager
+def _named_faults(path: Path) -> Iterator[None]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            manifest = _manifest(json.loads(archive.read(_MANIFEST)))
-            with archive.open(_DUMP) as dump:
-                digest = hashlib.file_digest(dump, "sha256").hexdigest()  # type: ignore[arg-type]
+        yield
     except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
         raise Unreadable(f"{path} is no backup, or not all of one: {error}") from None
+
+
+def _proven(path: Path) -> Manifest:
+    """The manifest of a file whose dump is the one that it was written for."""
+    with _named_faults(path), zipfile.ZipFile(path) as archive:
+        manifest = _manifest(json.loads(archive.read(_MANIFEST)))
+        with archive.open(_DUMP) as dump:
+            digest = hashlib.file_digest(dump, "sha256").hexdigest()  # type: ignore[arg-type]
     if manifest.format != _FORMAT:
         raise Unreadable(f"{path} is a backup of format {manifest.format}, not {_FORMAT}")
     if digest != manifest.sha256:

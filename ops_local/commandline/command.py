@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -73,6 +73,13 @@ class VerbCall:
     def print_json(self, facts: object) -> None:
         """One line; what JSON has no form for, as text."""
         sys.stdout.write(json.dumps(facts, default=str) + "\n")
+
+    def tell(self, facts: object, lines: Iterable[str]) -> None:
+        """Lines for a person, or the facts they say for a program."""
+        if self.json:
+            self.print_json(facts)
+            return
+        sys.stdout.writelines(f"{line}\n" for line in lines)
 
     def print_parts(self, parts: "Sequence[Part]") -> None:
         """Tables for a person, or their rows by title."""

@@ -17,7 +17,7 @@ from typing import Literal
 from pg8000.exceptions import DatabaseError
 
 from ops_local import deployed
-from ops_local.database import DatabaseUrls, opened
+from ops_local.database import DatabaseMissing, DatabaseUrls, opened
 from ops_local.home import LIVE, Home, home_of, places
 from ops_pipeline.adapters.clock import WallClock
 from ops_pipeline.db import schema
@@ -47,6 +47,7 @@ OPTIONS = {
 Purpose = Literal["reads", "tries", "acts", "sets up"]
 _CREATE = ("tries", "sets up")
 _ACT = ("acts", "sets up")
+_BEGINNINGS = "`ops demo` replays a session into one, `ops init` prepares a live one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +119,16 @@ class Target:
         place, home = self.place(purpose), self.home
         if place.server is None and purpose not in _CREATE and not home.has_server:
             raise InvalidInput(
-                f"there is no pipeline in {home.folder} ({places(self.variables)}): "
-                "`ops demo` replays a session into one, `ops init` prepares a live one"
+                f"there is no pipeline in {home.folder} ({places(self.variables)}): {_BEGINNINGS}"
             )
         create = purpose in _CREATE and place.kind == "live"
         here = purpose == "sets up" and place.kind == "live" and place.server is None
-        with opened(
-            home.folder, place.server, migrations, place.name, create=create, durable=here
-        ) as urls:
+        with (
+            _said_how_to_begin(),
+            opened(
+                home.folder, place.server, migrations, place.name, create=create, durable=here
+            ) as urls,
+        ):
             if here:
                 home.make_live(LIVE)
             yield urls
@@ -235,6 +238,15 @@ class Target:
 
     def _live_here(self) -> Place:
         return Place("live", f"Live pipeline in {self.home.folder}", name=LIVE)
+
+
+@contextmanager
+def _said_how_to_begin() -> Iterator[None]:
+    """Where there is a server and not this database, say what makes one."""
+    try:
+        yield
+    except DatabaseMissing as error:
+        raise InvalidInput(f"{error}: {_BEGINNINGS}, --replay NAME reads another") from None
 
 
 def _last_run_at(tx: Transaction) -> datetime | None:

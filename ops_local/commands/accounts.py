@@ -191,11 +191,7 @@ def _migrations(call: VerbCall) -> Path | None:
 
 def _told(call: VerbCall, done: dict[str, Any]) -> int:
     """Say what changed and what is left to do, a line each."""
-    if call.json:
-        call.print_json(done)
-    else:
-        for line in (*done["changed"], *done["notes"]):
-            sys.stdout.write(f"{done['account']}: {line}\n")
+    call.tell(done, (f"{done['account']}: {it}" for it in (*done["changed"], *done["notes"])))
     if done["changed"]:
         return Exit.GOOD
     sys.stderr.write("nothing was changed\n")

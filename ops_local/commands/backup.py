@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ops_local.backups import archive
 from ops_local.backups.archive import Manifest
 from ops_local.backups.backup import back_up
 from ops_local.backups.restoring import Restore
@@ -39,9 +40,9 @@ def _restore_arguments(parser: argparse.ArgumentParser) -> None:
 def _backup(call: VerbCall) -> int:
     """Write the file and say its size and counts."""
     file = call.args.file or _default_file(call)
-    file.parent.mkdir(parents=True, exist_ok=True)
     sys.stderr.write(f"{call.target.place('acts').title}\n")
     with call.target.urls("acts") as urls:
+        file.parent.mkdir(parents=True, exist_ok=True)
         manifest = back_up(urls.owner, file, data=_data(call), clock=call.clock)
     _tell(call, f"{file}: {file.stat().st_size / _MIB:.1f} MiB", file, manifest)
     return Exit.GOOD
@@ -80,6 +81,7 @@ def _server(call: VerbCall) -> Iterator[tuple[str, str]]:
     if place.server is not None:
         yield place.server, target_from_url(place.server).database
         return
+    archive.require_backup(call.args.file)
     with EmbeddedPostgres(call.home.folder / "postgres") as server:
         yield server.url, str(place.name)
 

@@ -70,7 +70,7 @@ def _run(call: VerbCall) -> int:
             sys.stderr.write("Nothing was closed.\n")
             return Exit.WRONG
         done = pipeline.close(command)
-        call.print_json(done)
+        call.tell(done, _lines(done))
         if not (done["closing"] or done["recommendations_cancelled"]):
             sys.stderr.write("nothing to close: the record of it is all that was written\n")
             return Exit.WRONG
@@ -79,6 +79,15 @@ def _run(call: VerbCall) -> int:
         if call.args.wait:
             return _wait(call, pipeline, done["requests"])
         return Exit.WRONG if absent else Exit.GOOD
+
+
+def _lines(done: Mapping[str, Any]) -> Iterator[str]:
+    """What a close asks for, by account and symbol."""
+    for each in done["closing"]:
+        yield f"closing: {each}"
+    for name in ("entries", "recommendations"):
+        if count := done[f"{name}_cancelled"]:
+            yield f"{name} cancelled: {count}"
 
 
 @contextmanager

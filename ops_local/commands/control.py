@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from ops_local import deployed
 from ops_local.commandline.command import Command, VerbCall
@@ -67,7 +67,7 @@ def _run(action: Literal["halt", "resume"]) -> Callable[[VerbCall], int]:
             sys.stderr.write("Nothing was resumed.\n")
             return 1
         done = _done(call, command)
-        call.print_json(done)
+        call.tell(done, (f"{account}: {_SAID[action]}" for account in done[_TOUCHED[action]]))
         if not done[_TOUCHED[action]]:
             sys.stderr.write(f"nothing to {action}: the record of it is all that was written\n")
             return 1
@@ -94,7 +94,7 @@ def _confirmed(call: VerbCall) -> bool:
     return confirmed(question, yes=call.args.yes)
 
 
-def _done(call: VerbCall, command: ControlCommand) -> dict[str, object]:
+def _done(call: VerbCall, command: ControlCommand) -> dict[str, Any]:
     target = call.target
     if target.stack:
         sys.stderr.write(f"{target.place('acts').title}\n")
@@ -108,5 +108,6 @@ def _done(call: VerbCall, command: ControlCommand) -> dict[str, object]:
 
 # What each action's result counts as touched.
 _TOUCHED = {"halt": "halted", "resume": "resumed"}
+_SAID = {"halt": "entries are halted, exits continue", "resume": "the operator's halt is over"}
 HALT = Command(_run("halt"), arguments)
 RESUME = Command(_run("resume"), _resume_arguments)

@@ -11,9 +11,8 @@ from typing import Any
 from ops_local import deployed
 from ops_local.commandline.command import Command, Exit, VerbCall
 from ops_local.commandline.confirmation import confirmed
-from ops_local.commandline.target import Purpose
 from ops_local.description import effective, file
-from ops_local.description.state import DeploymentState, read_state
+from ops_local.description.state import read_state
 from ops_local.description.template import render
 from ops_local.summary import Part
 from ops_pipeline.db import default_parameters
@@ -48,18 +47,19 @@ def _init(call: VerbCall) -> int:
     path: Path = call.args.file
     if path.exists():
         raise InvalidInput(f"{path} is there already: edit it, or give another name with --file")
-    text = render(_state(call, "sets up"))
+    with call.target.reading("ops-config", "sets up", _migrations(call)) as tx:
+        call.announce(tx, "sets up")
+        text = render(read_state(tx))
     with path.open("x", encoding="utf-8") as written:
         written.write(text)
-    call.print_json({"written": str(path)})
-    sys.stderr.write("`ops apply --plan` shows what it would change\n")
+    call.tell({"written": str(path)}, [f"written: {path}"])
+    sys.stderr.write(f"`ops apply --plan{_given(path)}` shows what it would change\n")
     return Exit.GOOD
 
 
-def _state(call: VerbCall, purpose: Purpose = "tries") -> DeploymentState:
-    with call.target.reading("ops-config", purpose, _migrations(call)) as tx:
-        call.announce(tx, purpose)
-        return read_state(tx)
+def _given(path: Path) -> str:
+    """The option that names this file to the next verb; empty for the usual one."""
+    return "" if path == Path(FILE) else f" --file {path}"
 
 
 def _migrations(call: VerbCall) -> Path | None:
@@ -76,6 +76,7 @@ def _apply(call: VerbCall) -> int:
         reason=call.args.reason,
         file=values,
         parameters=call.args.parameters,
+        file_name=str(call.args.file),
     )
     sys.stderr.write(f"{call.target.place('sets up').title}\n")
     if stack := call.target.stack:
@@ -126,7 +127,9 @@ def _show(call: VerbCall, found: dict[str, Any], title: str, *, notes: bool = Tr
 
 def _config(call: VerbCall) -> int:
     """Print every value in force and where it comes from."""
-    state = _state(call)
+    with call.target.reading("ops-config") as tx:
+        call.announce(tx)
+        state = read_state(tx)
     here = None if call.target.stack else call.variables
     parts = [Part("Deployment", effective.described(state, here))]
     if here is None:

@@ -11,6 +11,7 @@ from typing import Any
 from ops_local import deployed
 from ops_local.commandline.command import Command, Exit, VerbCall
 from ops_local.commandline.numbers import at_least_one
+from ops_local.commandline.target import Purpose
 from ops_local.commands.control import clock_of
 from ops_local.given_files import csv_rows
 from ops_local.summary import Part
@@ -77,7 +78,8 @@ def _change(change: EventsChange) -> Callable[[VerbCall], int]:
             events=read_events(call.args.file),
         )
         done = _done(call, command)
-        call.print_json(done)
+        count = f"{done['changed']} of {done['events']} dates"
+        call.tell(done, [f"{_SAID[change]}: {count}"] if done["changed"] else [])
         if done["changed"]:
             return Exit.GOOD
         sys.stderr.write("nothing changed\n")
@@ -96,9 +98,10 @@ def _done(call: VerbCall, command: EventsCommand) -> dict[str, Any]:
         return deployed.call(
             target.stack, "control", {"action": "events", **who, "events": changes}
         )
-    with target.writing("ops-events", "sets up", _migrations(call)) as database:
+    purpose: Purpose = "sets up" if command.change == "add" else "acts"
+    with target.writing("ops-events", purpose, _migrations(call)) as database:
         with database.transaction() as tx:
-            call.announce(tx, "sets up")
+            call.announce(tx, purpose)
             clock = clock_of(call, tx)
         return event_setup.run(command, db=database, clock=clock)
 
@@ -106,8 +109,8 @@ def _done(call: VerbCall, command: EventsCommand) -> dict[str, Any]:
 def _list(call: VerbCall) -> int:
     """Those to come, and those of the last day."""
     ticker = call.args.ticker and call.args.ticker.upper()
-    with call.target.reading("ops-events", "tries", _migrations(call)) as tx:
-        call.announce(tx, "tries")
+    with call.target.reading("ops-events") as tx:
+        call.announce(tx)
         since = call.target.present(tx) - timedelta(days=1)
         rows = event_dates.every(tx, since=since, ticker=ticker, most=call.args.most)
     if call.json:
@@ -122,6 +125,7 @@ def _migrations(call: VerbCall) -> Path | None:
     return None if call.settings.database_url else call.settings.migrations_dir
 
 
+_SAID = {"add": "added", "remove": "removed"}
 IMPORT = Command(_change("add"), _file_arguments("import"))
 REMOVE = Command(_change("remove"), _file_arguments("remove"))
 LIST = Command(_list, _list_arguments)

@@ -11,10 +11,10 @@ from typing import Any
 from ops_local import deployed
 from ops_local.commandline.command import Command, Exit, UsageError, VerbCall
 from ops_local.commandline.numbers import at_least_one
+from ops_local.commandline.target import Purpose
 from ops_local.commands.control import clock_of
 from ops_local.feeds.lists import read_list
 from ops_local.feeds.starter import starter_feeds
-from ops_local.summary import Part
 from ops_pipeline.db import feeds
 from ops_pipeline.db.driver.connection import Row
 from ops_pipeline.domain.feeds.kinds import FEED_KINDS
@@ -25,7 +25,13 @@ from ops_pipeline.stages.operating.feed_setup import FeedsChange, FeedsCommand
 from ops_pipeline.stages.operating.feed_trial import try_feed
 
 _USUAL = FeedSpec(url="", source="")
-_SHOWN = ("change", "source", "url")
+_SAID = {
+    "add": "added",
+    "change": "changed",
+    "switch on": "switched on",
+    "switch off": "switched off",
+    "remove": "removed",
+}
 
 
 def _who_and_why(parser: argparse.ArgumentParser, verb: str) -> None:
@@ -88,8 +94,8 @@ def _test_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(call: VerbCall) -> int:
-    with call.target.reading("ops-feeds", "tries", _migrations(call)) as tx:
-        call.announce(tx, "tries")
+    with call.target.reading("ops-feeds") as tx:
+        call.announce(tx)
         rows = feeds.every(tx, removed_too=call.args.all)
         contact = feeds.contact(tx)
     if call.json:
@@ -179,20 +185,17 @@ def _done(call: VerbCall, command: FeedsCommand) -> dict[str, Any]:
         who = {name: changes.pop(name) for name in ("operator", "reason")}
         event = {"action": "feeds", **who, "feeds": changes}
         return deployed.call(target.stack, "control", event)
-    with target.writing("ops-feeds", "sets up", _migrations(call)) as database:
+    purpose: Purpose = "acts" if command.urls else "sets up"
+    with target.writing("ops-feeds", purpose, _migrations(call)) as database:
         with database.transaction() as tx:
-            call.announce(tx, "sets up")
+            call.announce(tx, purpose)
             clock = clock_of(call, tx)
         return feed_setup.run(command, db=database, clock=clock)
 
 
 def _told(call: VerbCall, done: dict[str, Any]) -> int:
     """Print what changed; 1 where something was refused, or nothing changed."""
-    if call.json:
-        call.print_json(done)
-    else:
-        rows = [{name: row[name] for name in _SHOWN} for row in done["changed"]]
-        call.print_parts([Part("Changed", rows)])
+    call.tell(done, _changes(done))
     for subject, reason in done["refused"].items():
         sys.stderr.write(f"not taken: {subject}: {reason}\n")
     if not done["changed"] and not done["contact"]:
@@ -201,12 +204,41 @@ def _told(call: VerbCall, done: dict[str, Any]) -> int:
     return Exit.WRONG if done["refused"] else Exit.GOOD
 
 
+def _changes(done: Mapping[str, Any]) -> Iterator[str]:
+    """A feed on a line, as an address is too long for a column."""
+    for row in done["changed"]:
+        off = ", off" if row["change"] == "add" and not row["active"] else ""
+        yield f"{_SAID[row['change']]}{off}: {row['source']}, {row['url']}"
+    if done["contact"]:
+        yield "contact: stored"
+
+
 def _test(call: VerbCall) -> int:
     """Fetch it from here, or with --stack from there; 1 if it failed or has a problem."""
     stack = call.target.stack
     found = _at_stack(call, stack) if stack else asdict(_from_here(call))
-    call.print_json(found)
+    call.tell(found, _tried(found))
     return Exit.WRONG if found["failed"] or found["problems"] else Exit.GOOD
+
+
+def _tried(found: Mapping[str, Any]) -> Iterator[str]:
+    """What one fetch saw, the worst first."""
+    if found["failed"]:
+        yield f"failed: {found['failed']}"
+        return
+    for problem in found["problems"]:
+        yield f"problem: {problem}"
+    what = "halts" if found["halts"] is not None else "items"
+    newest = f"the newest of {found['newest_at']}" if found["newest_at"] else "none with a time"
+    yield f"{what}: {found['items']}, {newest}"
+    for reason, count in found["undated"].items():
+        yield f"without weight: {count}, {reason}"
+    if found["cut"]:
+        yield f"older ones left out: {found['cut']}"
+    if found["moved_to"]:
+        yield f"moved to: {found['moved_to']}"
+    for headline in found["headlines"]:
+        yield f"  {headline}"
 
 
 def _at_stack(call: VerbCall, stack: str) -> dict[str, Any]:

@@ -51,23 +51,19 @@ def _run(call: VerbCall) -> int:
         sys.stderr.write("Nothing was changed.\n")
         return Exit.WRONG
     done = _done(call, command)
-    if call.json:
-        call.print_json(done)
-    else:
-        for line in (*done["changed"], *done["notes"]):
-            sys.stdout.write(f"{done['account']}: {line}\n")
+    call.tell(done, (f"{done['account']}: {it}" for it in (*done["changed"], *done["notes"])))
     return Exit.GOOD
 
 
 def _done(call: VerbCall, command: HoldingCommand) -> dict[str, Any]:
     if stack := call.target.stack:
-        sys.stderr.write(f"{call.target.place('sets up').title}\n")
+        sys.stderr.write(f"{call.target.place('acts').title}\n")
         event = {"action": "adopt_holding", **asdict(command)}
         return deployed.call(stack, "control", event)
     migrations = None if call.settings.database_url else call.settings.migrations_dir
-    with call.target.writing("ops-accounts", "sets up", migrations) as database:
+    with call.target.writing("ops-accounts", "acts", migrations) as database:
         with database.transaction() as tx:
-            call.announce(tx, "sets up")
+            call.announce(tx, "acts")
             clock = clock_of(call, tx)
         return HoldingAdoption(db=database, clock=clock).run(command)
 

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from ops_local import deployed
 from ops_local.commandline.command import Command, Exit, VerbCall
 from ops_local.commandline.numbers import at_least_one
+from ops_local.commandline.target import Purpose
 from ops_local.commands.control import clock_of
 from ops_local.summary import Part
 from ops_local.ticker_files import read_csv, read_sec
@@ -21,6 +22,12 @@ from ops_pipeline.stages.operating.watching import TickersChange, TickersCommand
 
 _NAME_IT = "give it one with ops tickers add --name, or import a list"
 
+_SAID = {
+    "add": "watched from now on",
+    "accept": "watched from now on",
+    "remove": "not watched any more",
+    "reject": "not watched, and never proposed again",
+}
 _LISTED = ("ticker", "name", "exchange", "kind", "is_watched", "renamed_to")
 
 
@@ -54,8 +61,14 @@ def _import(call: VerbCall) -> int:
         plan = plan_of(tx)
         done = {"imported": tickers.write(tx, plan.securities), "skipped": plan.skipped}
         tickers.set_ciks(tx, plan.ciks)
-    call.print_json(done)
+    call.tell(done, _imported(done))
     return 0
+
+
+def _imported(done: Mapping[str, Any]) -> Iterator[str]:
+    yield f"imported: {done['imported']}"
+    for symbol, reason in done["skipped"].items():
+        yield f"skipped: {symbol}: {reason}"
 
 
 def _list(call: VerbCall) -> int:
@@ -83,7 +96,7 @@ def _change(change: TickersChange) -> Callable[[VerbCall], int]:
             name=getattr(call.args, "name", None),
         )
         done = _done(call, command)
-        call.print_json(done)
+        call.tell(done, (f"{symbol}: {_SAID[change]}" for symbol in done["changed"]))
         for symbol in done["without_name"]:
             sys.stderr.write(f"no name of {symbol} is known, so no news finds it: {_NAME_IT}\n")
         if done["changed"]:
@@ -101,9 +114,11 @@ def _done(call: VerbCall, command: TickersCommand) -> dict[str, Any]:
         changes = {"change": command.change, "tickers": command.tickers, "name": command.name}
         event = {"operator": command.operator, "reason": command.reason, "tickers": changes}
         return deployed.call(target.stack, "control", {"action": "tickers", **event})
-    with target.writing("ops-tickers", "sets up", _migrations(call)) as database:
+    # What is to be taken off, or was proposed, is in a pipeline that is there.
+    purpose: Purpose = "sets up" if command.change == "add" else "acts"
+    with target.writing("ops-tickers", purpose, _migrations(call)) as database:
         with database.transaction() as tx:
-            call.announce(tx, "sets up")
+            call.announce(tx, purpose)
             clock = clock_of(call, tx)
         return watching.run(command, db=database, clock=clock)
 
@@ -125,8 +140,8 @@ def _writing(call: VerbCall) -> Iterator[Transaction]:
 
 @contextmanager
 def _reading(call: VerbCall) -> Iterator[Transaction]:
-    with call.target.reading("ops-tickers", "tries", _migrations(call)) as tx:
-        call.announce(tx, "tries")
+    with call.target.reading("ops-tickers") as tx:
+        call.announce(tx)
         yield tx
 
 

@@ -19,7 +19,8 @@ def read(path: Path) -> dict[str, Any]:
         InvalidInput: there is none, or it is no TOML; the message says where.
     """
     if not path.is_file():
-        raise InvalidInput(f"there is no {path}: `ops init` writes one")
+        init = "ops init" if path == Path(FILE) else f"ops init --file {path}"
+        raise InvalidInput(f"there is no {path}: `{init}` writes one")
     return toml_of(path, most_bytes=_MOST_BYTES)
 
 
@@ -36,9 +37,9 @@ def require_same_accounts(path: Path, values: Mapping[str, Any]) -> None:
     if not context.is_file() or not isinstance(accounts, Mapping):
         return
     named = _of_context(context)
-    if named is not None and (wrong := differing_accounts(accounts, named, CONTEXT)):
+    if named is not None and (wrong := differing_accounts(path.name, accounts, CONTEXT, named)):
         lines = "".join(f"\n  {each}" for each in wrong)
-        raise InvalidInput(f"{FILE} and {CONTEXT} differ:{lines}")
+        raise InvalidInput(f"{path} and {CONTEXT} differ:{lines}")
 
 
 def _of_context(context: Path) -> list[str] | None:

@@ -90,7 +90,7 @@ def test_entries_are_halted_and_resumed_there_with_the_reason_kept(
     stack: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     why = ["--account", "tiny", "--reason", "earnings", "--operator", "ann", "--stack", stack]
-    assert main(["halt", *why]) == 0
+    assert main(["halt", "--json", *why]) == 0
     assert _answered(capsys) == {"action": "halt", "halted": ["tiny"]}
 
     assert main(["status", "--stack", stack, "--json"]) == 0
@@ -100,7 +100,7 @@ def test_entries_are_halted_and_resumed_there_with_the_reason_kept(
         "tiny": "earnings",
     }
 
-    assert main(["resume", *why]) == 0
+    assert main(["resume", "--json", *why]) == 0
     assert _answered(capsys)["resumed"] == ["tiny"]
     assert main(["query", "SELECT action, operator, reason FROM operator_actions ORDER BY action",
                  "--stack", stack]) == 0  # fmt: skip
@@ -150,14 +150,15 @@ def test_positions_are_closed_there(
     bench = TradingBench(db)
     bench.buy()
     # It is stored, and by the wall's clock the bench's position manager is long gone.
-    assert main(["close", "--reason", "x", "--stack", stack]) == 1
+    assert main(["close", "--json", "--reason", "x", "--stack", stack]) == 1
     assert _answered(capsys)["exits_asked"] == ["large AAA"]
 
 
 def test_closing_what_is_not_held_ends_with_1_and_says_so(
     stack: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["close", "--ticker", "AAPL", "--reason", "x", "--stack", stack]) == 1
+    words = ["--json", "--ticker", "AAPL", "--reason", "x", "--stack", stack]
+    assert main(["close", *words]) == 1
     told = capsys.readouterr()
     assert json.loads(told.out)["exits_asked"] == []
     assert "nothing to close" in told.err

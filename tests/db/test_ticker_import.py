@@ -62,7 +62,7 @@ def test_secs_file_adds_what_is_new_and_leaves_what_is_known(
 ) -> None:
     before = row(urls, "AAPL")
     file = written(environment, "company_tickers.json", json.dumps(SEC))
-    assert main(["tickers", "import", file]) == 0
+    assert main(["tickers", "import", file, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "imported": 1,
         "skipped": {"known already": 1, "preferred, warrant, unit or right": 1},
@@ -73,7 +73,7 @@ def test_secs_file_adds_what_is_new_and_leaves_what_is_known(
     assert (new["name"], new["aliases"]) == ("Quartz River Technologies", ["Quartz River"])
     assert (new["is_watched"], new["name_needs_context"]) == (False, True)
     # A second time nothing is new.
-    assert main(["tickers", "import", file]) == 0
+    assert main(["tickers", "import", file, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["imported"] == 0
 
 
@@ -162,7 +162,7 @@ def test_the_operator_accepts_and_rejects_and_sees_what_is_decided(
     text = "ticker,name\nQRSA,QRSA\n"
     assert main(["tickers", "import", written(environment, "mine.csv", text)]) == 0
     capsys.readouterr()
-    assert main(["tickers", "accept", "qrsa", "nke", "--reason", "my list"]) == 0
+    assert main(["tickers", "accept", "qrsa", "nke", "--reason", "my list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "action": "watch",
         "tickers": ["NKE", "QRSA"],

@@ -85,7 +85,7 @@ def live(mine: Home) -> Home:
 def test_after_a_demo_the_emergency_halt_reaches_the_live_pipeline(
     live: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _ops(live, "halt", *WHY) == 0
+    assert _ops(live, "halt", "--json", *WHY) == 0
     told = capsys.readouterr()
     assert told.err.startswith(f"Live pipeline in {live.folder}, ")
     assert json.loads(told.out)["halted"] == ["large", "tiny"]
@@ -136,7 +136,7 @@ def test_a_sale_that_nobody_will_carry_out_ends_with_1_and_says_so(
 ) -> None:
     held = generated_morning.value("SELECT count(*) FROM active_positions WHERE status <> 'closed'")
     assert held > 0
-    assert _ops(mine, "close", *WHY, "--replay", COPY) == 1
+    assert _ops(mine, "close", "--json", *WHY, "--replay", COPY) == 1
     told = capsys.readouterr()
     assert len(json.loads(told.out)["exits_asked"]) == held
     assert "nobody is there to carry it out" in told.err

@@ -165,7 +165,7 @@ def test_a_symbol_is_read_as_the_market_writes_it(
     bench.quote("BBB")
     bench.buy("BBB")
     guard_is_there(bench)
-    assert main(["close", "--ticker", " bbb ", *where]) == 0
+    assert main(["close", "--ticker", " bbb ", "--json", *where]) == 0
     done = json.loads(capsys.readouterr().out)
     assert (done["ticker"], done["closing"]) == ("BBB", ["large BBB"])
     assert bench.position()["exit_requested"] is None
@@ -213,7 +213,7 @@ def test_where_no_position_manager_ran_lately_it_says_that_nobody_is_there(
     bench: TradingBench, where: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     bench.buy()
-    assert main(["close", *where]) == 1
+    assert main(["close", "--json", *where]) == 1
     told = capsys.readouterr()
     assert json.loads(told.out)["exits_asked"] == ["large AAA"]
     assert "nobody is there to carry it out in large: its position manager last ran at" in told.err
@@ -272,7 +272,7 @@ def test_it_reports_what_is_left_until_all_is_flat(
     bench.buy()
     bench.guard()
     waited(bench, monkeypatch, guarded=True)
-    assert main(["close", "--wait", *where]) == 0
+    assert main(["close", "--json", "--wait", *where]) == 0
     told = capsys.readouterr()
     assert "large AAA: 19 held, 1 live\n" in told.err
     assert told.err.endswith("flat, and nothing is live\n")

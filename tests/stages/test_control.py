@@ -255,7 +255,29 @@ def test_the_doctor_names_the_row_and_the_command_line_halts(
     broken = found["position_equals_its_orders"]
     assert broken["meaning"] == MEANINGS["position_equals_its_orders"]
     assert broken["subject"] == str(bench.position()["id"])
-    assert main(["halt", "--account", "tiny", "--reason", "night", "--operator", "ann"]) == 0
+    halt = ["halt", "--account", "tiny", "--reason", "night", "--operator", "ann"]
+    assert main([*halt, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"action": "halt", "halted": ["tiny"]}
     assert bench.rows("SELECT scope FROM operator_actions") == [{"scope": "tiny"}]
     assert main(["close", "--account", "huge", "--reason", "night"]) == 1
+
+
+def test_a_person_reads_a_line_for_each_account(
+    bench: TradingBench,
+    admin_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", admin_url)
+    bench.buy()
+    assert main(["halt", "--reason", "night"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "large: entries are halted, exits continue",
+        "tiny: entries are halted, exits continue",
+    ]
+    assert main(["resume", "--account", "tiny", "--reason", "day"]) == 0
+    assert capsys.readouterr().out == "tiny: the operator's halt is over\n"
+    assert main(["close", "--account", "large", "--reason", "out"]) == 1
+    assert capsys.readouterr().out == "closing: large AAA\n"
+    assert main(["close", "--account", "tiny", "--reason", "out"]) == 1
+    assert capsys.readouterr().out == ""

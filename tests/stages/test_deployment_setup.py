@@ -108,10 +108,35 @@ def test_a_file_that_is_there_is_not_replaced(ops: Ops, capsys: pytest.CaptureFi
     assert "is there already" in capsys.readouterr().err
     assert Path("ops.toml").read_text() == "# mine\n"
     assert ops("apply", "--file", "none.toml") == 1
-    assert "`ops init` writes one" in capsys.readouterr().err
+    assert "`ops init --file none.toml` writes one" in capsys.readouterr().err
+    Path("ops.toml").rename("kept.toml")
+    assert ops("apply") == 1
+    assert "there is no ops.toml: `ops init` writes one" in capsys.readouterr().err
     write("[accounts.large\n")
     assert ops("apply") == 1
     assert "ops.toml: Expected ']'" in capsys.readouterr().err
+
+
+def test_a_file_of_another_name_is_called_by_it(
+    ops: Ops, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ops("init", "--file", "paper.toml") == 0
+    told = capsys.readouterr()
+    assert told.out == "written: paper.toml\n"
+    assert "`ops apply --plan --file paper.toml`" in told.err
+    write("[accounts.large]\nlosses = 3\n", "paper.toml")
+    Path("cdk.json").write_text('{"context": {"accounts": "large,tiny"}}')
+    assert ops("apply", "--file", "paper.toml") == 1
+    told = capsys.readouterr()
+    assert "paper.toml and cdk.json differ" in told.err
+    assert "accounts.tiny: named in cdk.json alone" in told.err
+    Path("cdk.json").unlink()
+    write("[accounts.large]\n[accounts.tiny]\nlosses = 3\n", "paper.toml")
+    assert ops("apply", "--file", "paper.toml") == 1
+    assert "paper.toml has 1 problem, nothing was changed" in capsys.readouterr().err
+    write("[accounts.large]\n[accounts.tiny]\n", "paper.toml")
+    assert ops("apply", "--file", "paper.toml") == 0
+    assert "paper.toml: kept as what describes this deployment" in capsys.readouterr().out
 
 
 def test_a_plan_shows_and_changes_nothing_and_applying_does_it_in_one_audited_step(

@@ -1,6 +1,7 @@
 """`ops feeds` and `ops tickers` here and at a stack: what changes, who did it, what is refused."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -42,9 +43,16 @@ class Verbs:
     capsys: pytest.CaptureFixture[str]
     told: str = ""
 
+    def lines(self, *words: str) -> tuple[int, list[str]]:
+        """Exit code and what a person reads."""
+        code = main([*words, *self.where], self.variables)
+        out, self.told = self.capsys.readouterr()
+        return code, out.splitlines()
+
     def __call__(self, *words: str) -> tuple[int, Any]:
         """Exit code and what was printed as JSON; `told` has what went to stderr."""
-        code = main([*words, *self.where], self.variables)
+        as_json = () if "--json" in words else ("--json",)
+        code = main([*words, *as_json, *self.where], self.variables)
         out, self.told = self.capsys.readouterr()
         return code, json.loads(out) if out else None
 
@@ -293,3 +301,37 @@ def test_dates_of_events_are_imported_listed_and_removed(ops: Verbs, tmp_path: P
     assert ops.actions() == [
         (action, "ann", "our list") for action in ("events_add", "events_remove")
     ]
+
+
+def test_a_person_reads_lines(ops: Verbs, server: FeedServer, tmp_path: Path) -> None:
+    code, lines = ops.lines("feeds", "add", WIRE, "--source", "Wire", "--off", *WHY)
+    assert (code, lines) == (0, [f"added, off: Wire, {WIRE}"])
+    assert ops.lines("feeds", "resume", WIRE, *WHY) == (0, [f"switched on: Wire, {WIRE}"])
+    assert ops.lines("feeds", "contact", CONTACT, *WHY) == (0, ["contact: stored"])
+    assert ops.lines("tickers", "add", "ZZX", *WHY) == (0, ["ZZX: watched from now on"])
+    assert ops.lines("tickers", "remove", "ZZX", *WHY) == (0, ["ZZX: not watched any more"])
+    assert ops.lines("tickers", "remove", "ZZX", *WHY) == (1, [])
+    file = tmp_path / "dates.csv"
+    file.write_text("ticker,kind,at,source\nAAA,earnings,2026-02-05 16:05 ET,hand\n")
+    assert ops.lines("events", "import", str(file), *WHY) == (0, ["added: 1 of 1 dates"])
+    assert ops.lines("events", "remove", str(file), *WHY) == (0, ["removed: 1 of 1 dates"])
+
+
+def test_a_person_reads_what_a_feed_s_trial_saw(ops: Verbs, server: FeedServer) -> None:
+    stamp = _fresh(WallClock().now())
+    good = [item(f"Story {n} of the day", guid=str(n), published=stamp) for n in range(5)]
+    code, lines = ops.lines("feeds", "test", server.put("/good", _page(*good)))
+    assert code == 0
+    assert re.fullmatch(r"items: 5, the newest of .*\+00:00", lines[0])
+    assert lines[1:] == [f"  Story {n} of the day" for n in range(3)]
+
+    undated = [item(f"Story {n} of the day", guid=str(n)) for n in range(5)]
+    code, lines = ops.lines("feeds", "test", server.put("/undated", _page(*undated)))
+    assert code == 1
+    assert lines[0] == "problem: no item has a plausible time"
+    assert lines[2:4] == ["items: 5, none with a time", "without weight: 5, missing"]
+
+    assert ops.lines("feeds", "test", "notaurl") == (
+        1,
+        ["failed: notaurl: it is no http address"],
+    )

@@ -13,6 +13,7 @@ from ops_local.commandline.command import Command
 from ops_local.commandline.parser import load
 from ops_local.commandline.verbs import GROUPS, VERBS, Verb
 from ops_local.commands import cost
+from ops_local.home import Home
 from ops_local.synthetic import generate
 
 # Its handler keeps the stream of its first import: not that of one test, which is closed after it.
@@ -276,6 +277,72 @@ def test_a_state_folder_that_cannot_be_made_is_named(capsys: pytest.CaptureFixtu
     assert "/proc/ops" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tickers", "list"],
+        ["tickers", "proposals"],
+        ["tickers", "remove", "AAA", "--reason", "r"],
+        ["tickers", "accept", "AAA", "--reason", "r"],
+        ["tickers", "reject", "AAA", "--reason", "r"],
+        ["events", "list"],
+        ["feeds", "list"],
+        ["feeds", "remove", "https://a.example/f"],
+        ["feeds", "pause", "https://a.example/f"],
+        ["feeds", "resume", "https://a.example/f"],
+        ["accounts", "list"],
+        ["accounts", "adopt", "OLD", "--account", "tiny", "--as", "swing", "--yes"],
+        ["config"],
+        ["status"],
+        ["halt", "--reason", "r"],
+        ["close", "--yes"],
+        ["backup"],
+    ],
+    ids=" ".join,
+)
+def test_where_there_is_nothing_a_verb_that_reads_or_takes_off_makes_nothing(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+    assert main(words, {"OPS_HOME": str(home)}) == 1
+    assert f"ops: there is no pipeline in {home}" in capsys.readouterr().err
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_file_that_is_no_backup_starts_no_server(
+    tmp_path: Path, there: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, file = tmp_path / "home", tmp_path / "mine.backup"
+    if there:
+        file.write_text("no backup")
+    assert main(["restore", str(file)], {"OPS_HOME": str(home)}) == 1
+    assert str(file) in capsys.readouterr().err
+    assert not Home(home).has_server
+
+
+@pytest.mark.parametrize("words", [["status"], ["feeds", "list"], ["invoke", "report"]])
+def test_an_unknown_option_is_refused_with_the_verb_s_own_usage(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--bogus"], {})
+    told = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert told.startswith(f"usage: ops {' '.join(words[: len(words) - ('invoke' in words)])} [-h]")
+    assert "unrecognized arguments: --bogus" in told
+
+
+@pytest.mark.parametrize("words", [["demo"], ["migrate"], ["init"]])
+def test_a_file_system_without_a_disk_is_not_called_full(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words, {"OPS_HOME": "/proc/self"}) == 1
+    told = capsys.readouterr().err
+    assert "full" not in told
+    assert "the state folder /proc/self cannot be used" in told
+
+
 def test_only_one_target_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["explain", "--stack", "ops-pipeline", "--replay", "monday"], {})
@@ -283,7 +350,7 @@ def test_only_one_target_can_be_named(capsys: pytest.CaptureFixture[str]) -> Non
     assert "not allowed with" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["tickers", "list"], ["demo"], ["backup"], ["restore", "x"]])
+@pytest.mark.parametrize("words", [["migrate"], ["demo"], ["init"], ["restore", "x"]])
 @pytest.mark.parametrize("home", ["/proc/nowhere", "/dev/null/ops"])
 def test_a_state_folder_that_cannot_be_used_is_named_with_what_to_do(
     words: list[str], home: str, capsys: pytest.CaptureFixture[str]

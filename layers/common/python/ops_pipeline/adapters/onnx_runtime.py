@@ -8,7 +8,7 @@ import os
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-import onnxruntime  # noqa: E402 - see above
-from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors  # noqa: E402
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors
 
 __all__ = ["onnxruntime", "runtime_errors"]

@@ -17,6 +17,7 @@ from ops_pipeline.db.close_requests import CloseRequest
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.operations import alerts, operator
 from ops_pipeline.db.runs import EVERYTHING, UnitsOfWork
+from ops_pipeline.domain.deployment.named_accounts import FILE
 from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.domain.operations.alerts import AlertKind
 from ops_pipeline.errors import InvalidInput
@@ -130,6 +131,9 @@ class Request(BaseModel):
     shown: list[str] | None = Field(
         default=None, description="For apply: what was agreed to; anything else is refused."
     )
+    file_name: str = Field(
+        default=FILE, max_length=1000, description="For apply: what the person calls the file."
+    )
     feeds: RequestedFeeds | None = Field(
         default=None, description="For feeds: what changes in the list of feeds."
     )
@@ -199,7 +203,9 @@ class Request(BaseModel):
         )
 
     def apply_command(self) -> ApplyCommand:
-        return ApplyCommand(**self._named(*_WHO, "file", "parameters", "confirm", "shown"))
+        return ApplyCommand(
+            **self._named(*_WHO, "file", "parameters", "confirm", "shown", "file_name")
+        )
 
     def set_up(self, *, db: UnitsOfWork, clock: Clock) -> dict[str, Any]:
         """Change feeds, tickers or holdings. Raises InvalidInput where it does not say what."""

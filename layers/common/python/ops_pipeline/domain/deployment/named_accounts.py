@@ -8,10 +8,12 @@ from collections.abc import Iterable
 FILE = "ops.toml"
 
 
-def differing_accounts(file: Iterable[str], other: Iterable[str], where: str) -> list[str]:
+def differing_accounts(
+    file: str, accounts: Iterable[str], where: str, others: Iterable[str]
+) -> list[str]:
     """A sentence on each account that is named in the file or in the other place alone."""
-    both = set(file), set(other)
+    both = set(accounts), set(others)
     return [
-        f"accounts.{name}: named in {FILE if name in both[0] else where} alone: name it in both"
+        f"accounts.{name}: named in {file if name in both[0] else where} alone: name it in both"
         for name in sorted(both[0] ^ both[1])
     ]

@@ -41,6 +41,7 @@ class ApplyCommand:
             a rollback or from another hand.
         confirm: False only shows what would change.
         shown: What a person agreed to: anything else is refused. None: whatever it comes to.
+        file_name: What the person calls the file, for the messages.
     """
 
     operator: str
@@ -49,6 +50,7 @@ class ApplyCommand:
     parameters: bool = False
     confirm: bool = False
     shown: Sequence[str] | None = None
+    file_name: str = FILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +81,11 @@ class DeploymentSetup:
         """
         if not command.reason.strip():
             raise InvalidInput("reason: say why, it is kept with the action")
-        described, rules = self._read(command.file)
+        described, rules = self._read(command)
         with (self.db if command.confirm else self.dry).transaction() as tx:
             work = _Application(tx, self, command, described, rules)
             work.run()
-            _require(work.refused)
+            _require(command, work.refused)
             if work.changed:
                 _require_shown(command, work.changed)
                 self._record(tx, command, work)
@@ -94,17 +96,19 @@ class DeploymentSetup:
             "applied": command.confirm and bool(work.changed),
         }
 
-    def _read(self, file: Mapping[str, Any]) -> tuple[DeploymentFile, Parameters]:
-        described, wrong = read_description(file)
+    def _read(self, command: ApplyCommand) -> tuple[DeploymentFile, Parameters]:
+        described, wrong = read_description(command.file)
         rules = Parameters()
         if not wrong:
             rules, odd = parameters.overlaid(rules, described.parameters or {})
             wrong += [f"parameters.{each}" for each in odd]
-            wrong += self._against_the_environment(described)
-        _require(wrong)
+            wrong += self._against_the_environment(command, described)
+        _require(command, wrong)
         return described, rules
 
-    def _against_the_environment(self, described: DeploymentFile) -> list[str]:
+    def _against_the_environment(
+        self, command: ApplyCommand, described: DeploymentFile
+    ) -> list[str]:
         """Where the file asks for what a variable of this machine or stack sets otherwise."""
         asked = {"data.feed": described.data_feed, "data.account": described.data_account}
         wrong = [
@@ -115,7 +119,7 @@ class DeploymentSetup:
         deployed = self.accounts.deployed
         if deployed is not None:
             names = [account.name for account in described.accounts]
-            wrong += differing_accounts(names, deployed, "the stack's context")
+            wrong += differing_accounts(command.file_name, names, "the stack's context", deployed)
         return wrong
 
     def _record(self, tx: Transaction, command: ApplyCommand, work: "_Application") -> None:
@@ -148,12 +152,12 @@ def _require_shown(command: ApplyCommand, changed: list[str]) -> None:
         )
 
 
-def _require(wrong: list[str]) -> None:
+def _require(command: ApplyCommand, wrong: list[str]) -> None:
     """Raises InvalidInput with a line for each, if there is any."""
     if wrong:
         count = "1 problem" if len(wrong) == 1 else f"{len(wrong)} problems"
         lines = "".join(f"\n  {each}" for each in wrong)
-        raise InvalidInput(f"{FILE} has {count}, nothing was changed:{lines}")
+        raise InvalidInput(f"{command.file_name} has {count}, nothing was changed:{lines}")
 
 
 @dataclass(slots=True)
@@ -190,7 +194,7 @@ class _Application:
         self._tickers()
         self._parameters()
         if not self.changed and self.after != self.before:
-            self.changed.append(f"{FILE}: kept as what describes this deployment")
+            self.changed.append(f"{self.command.file_name}: kept as what describes this deployment")
 
     def _account(self, wanted: AccountDescription) -> None:
         known = wanted.name in accounts.all_names(self.tx)
