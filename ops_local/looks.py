@@ -20,8 +20,13 @@ def alone(tx: Transaction, look: Look) -> list[Row]:
     """What a look finds; that it raised is a finding too."""
     found = isolated_in(tx, look)
     if isinstance(found, Exception):
-        return [{_NOT_KNOWN: f"not known: {what_failed(found)}"}]
+        return [not_known(found)]
     return found
+
+
+def not_known(error: Exception) -> Row:
+    """The one row of a part that could not be read."""
+    return {_NOT_KNOWN: f"not known: {what_failed(error)}"}
 
 
 def is_known(parts: Sequence[Part]) -> bool:

@@ -1,6 +1,6 @@
-"""Tables of what the stages did, read from the database."""
+"""Tables for a terminal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -11,38 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from ops_local.figures import cell
-from ops_local.summary_sql import (
-    DAY,
-    EXECUTIONS,
-    POSITIONS,
-    RECOMMENDATIONS,
-    REFUSALS,
-    RESULTS,
-    STAGE,
-)
-from ops_pipeline.db.driver.connection import Row, Transaction
-from ops_pipeline.domain.operations.manifest import STAGES
+from ops_pipeline.db.driver.connection import Row
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One table of the summary: a title and rows with the same columns."""
+    """One table: a title and rows with the same columns."""
 
     title: str
     rows: list[Row]
-
-
-def read(tx: Transaction) -> list[Part]:
-    """Everything the pipeline did in this database, in the order of the pipeline."""
-    return [
-        Part("The day", list(_facts(tx))),
-        Part("Stages", _stages(tx)),
-        Part("Recommendations", tx.rows(RECOMMENDATIONS)),
-        Part("Refused by gate", tx.rows(REFUSALS)),
-        Part("Executions", tx.rows(EXECUTIONS)),
-        Part("Positions", tx.rows(POSITIONS)),
-        Part("Closed trades", tx.rows(RESULTS)),
-    ]
 
 
 def show(console: Console, parts: Sequence[Part]) -> None:
@@ -83,19 +60,3 @@ def _table(part: Part) -> Table:
         # As Text, so that square brackets in a value are not taken for markup.
         table.add_row(*(Text(cell(name, value)) for name, value in row.items()))
     return table
-
-
-def _facts(tx: Transaction) -> Iterator[Row]:
-    """Facts about the day, one in each row."""
-    facts = tx.one(DAY) or {}
-    for name, value in facts.items():
-        yield {"fact": name.replace("_", " "), "value": value}
-
-
-def _stages(tx: Transaction) -> list[Row]:
-    rows: list[Row] = []
-    for stage in STAGES:
-        found = tx.one(STAGE, stage=stage.name, came_in=stage.rows_in, went_out=stage.rows_out)
-        if found:
-            rows.append(found)
-    return rows

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from ops_local import deployed, summary
-from ops_local.commandline.command import Command, VerbCall
+from ops_local.commandline.command import Command, Exit, VerbCall
 from ops_local.commandline.numbers import at_least_one
 from ops_local.explain import records
 from ops_local.explain.sections import Section, sections
@@ -29,15 +29,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(call: VerbCall) -> int:
-    """Return 0, or 1 if there is no such recommendation."""
+    """Return 0, or 1 if there is no such recommendation or a part of it cannot be read."""
     with _reading(call) as tx:
         call.announce(tx)
-        explained = _explained(tx, call.args.recommendation)
+        explained = _explained(call, tx)
+    told = sections(explained)
     if call.json:
         call.print_json(explained.facts())
     else:
-        show(terminal(), sections(explained))
-    return 0
+        show(terminal(), told)
+    return Exit.GOOD if all(section.is_known for section in told) else Exit.WRONG
 
 
 def show(console: Console, parts: Sequence[Section]) -> None:
@@ -61,11 +62,20 @@ def _reading(call: VerbCall) -> Iterator[Transaction]:
         yield tx
 
 
-def _explained(tx: Transaction, recommendation: int | None) -> records.Explained:
-    number = records.best(tx) if recommendation is None else recommendation
+def _explained(call: VerbCall, tx: Transaction) -> records.Explained:
+    asked = call.args.recommendation
+    number = records.best(tx) if asked is None else asked
     if number is None:
-        raise InvalidInput("this database has no recommendation to explain")
+        raise InvalidInput(f"this database has no recommendation to explain{_others(call)}")
     return records.explain(tx, number)
+
+
+def _others(call: VerbCall) -> str:
+    """Where there are some, for somebody who played a day before the pipeline was set up."""
+    place = call.target.place()
+    if place.kind != "live" or place.server is not None or not (names := call.home.replay_names()):
+        return ""
+    return f" yet; a replay has some: --replay {call.home.current_replay or names[-1]}"
 
 
 COMMAND = Command(run, arguments)

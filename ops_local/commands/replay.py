@@ -8,19 +8,22 @@ from typing import Any
 
 from rich.console import Console
 
-from ops_local import page, summary
+from ops_local import day_summary, page, summary
 from ops_local.commandline.command import Command, VerbCall
 from ops_local.exchange.launcher import ExchangeFailed
 from ops_local.given_files import json_of
 from ops_local.home import Home
 from ops_local.interrupts import stopped_by_signals
+from ops_local.looks import is_known, not_known
 from ops_local.progress import shown
 from ops_local.recordings import recording as recordings
 from ops_local.replay import Interrupted, Replayed, ReplayPlan, replay
 from ops_local.replay_environment import Watch
+from ops_local.summary import Part
 from ops_local.synthetic import DEFAULT_DAY, DEFAULT_SEED, generate
 from ops_local.terminal import terminal
 from ops_pipeline.db.driver.connection import Database, target_from_url
+from ops_pipeline.execution.isolation import isolated
 
 
 def _replay_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +42,7 @@ def _demo_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _replay(call: VerbCall) -> int:
-    """Return 0 if every stage succeeded at every tick, 1 if something failed."""
+    """Return 0 if every stage succeeded at every tick, 1 if something failed or is not known."""
     return _run(call, recordings.load(call.args.recording), _console(call))
 
 
@@ -79,7 +82,7 @@ def _run(call: VerbCall, recording: recordings.Recording, console: Console) -> i
     ):
         done = _replayed(plan, watch, stop)
     _report(call, console, plan, done)
-    return 1 if done.tally.failures else 0
+    return 1 if done.tally.failures or not is_known(done.result) else 0
 
 
 def _replayed(
@@ -100,11 +103,13 @@ def _replayed(
 
 
 def write_page(plan: ReplayPlan, reader_url: str) -> list[summary.Part]:
-    """Write the page and return the summary's tables."""
-    recording = plan.recording
+    """Write the page and return the summary's tables; a page that cannot be made is one more."""
+    recording, file = plan.recording, page_of(plan)
     session = page.PageSession(recording.day, recording.synthetic, recording.source)
-    page.write(page_of(plan), reader_url, session)
-    return read_summary(reader_url)
+    file.unlink(missing_ok=True)
+    made = isolated(lambda: page.write(file, reader_url, session), passing=(OSError,))
+    parts = read_summary(reader_url)
+    return [*parts, Part("Page", [not_known(made)])] if isinstance(made, Exception) else parts
 
 
 def page_of(plan: ReplayPlan) -> Path:
@@ -116,7 +121,7 @@ def read_summary(reader_url: str) -> list[summary.Part]:
     """The summary's tables, read with the reader's login."""
     database = Database(target_from_url(reader_url), application_name="ops-summary")
     with database.transaction() as tx:
-        parts = summary.read(tx)
+        parts = day_summary.read(tx)
     database.close()
     return parts
 
@@ -126,13 +131,14 @@ def _report(
 ) -> None:
     if call.json:
         body: dict[str, Any] = {part.title: part.rows for part in done.result}
-        body["page"] = str(page_of(plan))
+        body["page"] = str(page_of(plan)) if page_of(plan).exists() else None
         call.print_json({**body, "failures": [str(failure) for failure in done.tally.failures]})
         return
     summary.show(console, done.result)
     for failure in done.tally.failures[:20]:
         console.print(f"FAILED {failure}", markup=False)
-    console.print(f"\nPage: {page_of(plan)}", markup=False, soft_wrap=True)
+    if page_of(plan).exists():
+        console.print(f"\nPage: {page_of(plan)}", markup=False, soft_wrap=True)
     if call.args.database_url is None:
         console.print(f"Next: ops explain, ops query, ops compare (this replay is {plan.name})")
         if not call.target.means(plan.name):

@@ -23,6 +23,7 @@ from ops_local.live import loop, start_checks
 from ops_local.live.events import EventLines
 from ops_local.live.log_file import KEPT, RotatedLog
 from ops_local.live.loop import Wall
+from ops_local.looks import is_known
 from ops_local.pipeline import Tally
 from ops_local.progress import shown
 from ops_local.replay import Interrupted, ReplayPlan, replay
@@ -35,7 +36,7 @@ from ops_pipeline.ports import Clock
 from ops_pipeline.runtime import log
 from ops_pipeline.runtime.wiring import Runtime
 
-_SESSION = "Keys of an account are set: trading on Alpaca's paper API"
+_SESSION = "Keys of an account are set: trading on paper at"
 _PLAYED = "No keys are set: the paper exchange plays a generated session"
 
 
@@ -79,15 +80,16 @@ def _play(
         summary.show(console, done.result)
     for failure in done.tally.failures[-20:]:
         console.print(f"FAILED {failure}", markup=False, soft_wrap=True)
-    return 1 if done.tally.failures else 0
+    return 1 if done.tally.failures or not is_known(done.result) else 0
 
 
 def trade(call: VerbCall, console: Console, wall: Wall) -> int:
-    """Run against Alpaca's paper API until the wall's end; 1 if anything failed meanwhile."""
+    """Run against the broker's paper API until the wall's end; 1 if anything failed meanwhile."""
     if call.args.speed != 1.0:
         raise UsageError("--speed: the wall clock has one speed; leave it out where keys are set")
     place = call.target.place("sets up")
-    console.print(f"{place.title}. {_SESSION}. Ctrl-C stops it.", markup=False, soft_wrap=True)
+    at = call.settings.trading_url.host
+    console.print(f"{place.title}. {_SESSION} {at}. Ctrl-C stops it.", markup=False, soft_wrap=True)
     with _logging(call.home, console):
         tally = _live(call, console, place, wall)
     console.print(f"Stopped. {tally.failed_ever or 'No'} failures.", highlight=False)

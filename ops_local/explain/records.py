@@ -1,12 +1,14 @@
 """Everything stored about one recommendation, from the news before it to its profit or loss."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ops_pipeline.db.driver.connection import Row, Transaction
 from ops_pipeline.db.news import stories_by_ticker
 from ops_pipeline.domain.news.ticker_sentiment import counted
 from ops_pipeline.errors import InvalidInput
+from ops_pipeline.execution.isolation import isolated_in, what_failed
 
 _BARS_SHOWN = 5
 
@@ -91,6 +93,7 @@ class Explained:
             and its version: over 1 where a correction took the first one's place.
         bars: The newest minutes before the decision, oldest first.
         positions: Those it opened, or asked to close; with the result if closed.
+        unread: Why a list is empty that could not be read, by its name.
     """
 
     recommendation: Row
@@ -100,6 +103,7 @@ class Explained:
     fills: list[Row]
     positions: list[Row]
     events: list[Row]
+    unread: Mapping[str, str] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """The fields by name, for JSON."""
@@ -121,20 +125,35 @@ def explain(tx: Transaction, recommendation_id: int) -> Explained:
     row = tx.one(_RECOMMENDATION, id=recommendation_id)
     if row is None:
         raise InvalidInput(f"there is no recommendation {recommendation_id} in this database")
-    positions = tx.rows(_POSITIONS, id=recommendation_id)
-    position_ids = [str(position["id"]) for position in positions]
-    orders = tx.rows(_ORDERS, id=recommendation_id, positions=position_ids)
-    last_bar = row["features_snapshot"].get("ts")
-    bars = tx.rows(_BARS, ticker=row["ticker"], last=last_bar, shown=_BARS_SHOWN)
+    unread: dict[str, str] = {}
+
+    def alone(name: str, read: Callable[[], list[Row]]) -> list[Row]:
+        found = isolated_in(tx, read)
+        if isinstance(found, Exception):
+            unread[name] = what_failed(found)
+            return []
+        return found
+
+    positions = alone("positions", lambda: tx.rows(_POSITIONS, id=recommendation_id))
+    held = [str(position["id"]) for position in positions]
+    orders = alone("orders", lambda: tx.rows(_ORDERS, id=recommendation_id, positions=held))
+    placed = [order["client_order_id"] for order in orders]
     return Explained(
         recommendation=row,
-        headlines=_headlines(tx, row),
-        bars=bars[::-1],
+        headlines=alone("headlines", lambda: _headlines(tx, row)),
+        bars=alone("bars", lambda: _bars(tx, row)),
         orders=orders,
-        fills=tx.rows(_FILLS, orders=[order["client_order_id"] for order in orders]),
+        fills=alone("fills", lambda: tx.rows(_FILLS, orders=placed)),
         positions=positions,
-        events=tx.rows(_EVENTS, positions=position_ids),
+        events=alone("events", lambda: tx.rows(_EVENTS, positions=held)),
+        unread=unread,
     )
+
+
+def _bars(tx: Transaction, recommendation: Row) -> list[Row]:
+    """The newest minutes that the features were made of."""
+    last, ticker = recommendation["features_snapshot"].get("ts"), recommendation["ticker"]
+    return tx.rows(_BARS, ticker=ticker, last=last, shown=_BARS_SHOWN)[::-1]
 
 
 def _headlines(tx: Transaction, recommendation: Row) -> list[Row]:

@@ -1,6 +1,6 @@
 """One recommendation for a person: sentences and small tables, in chronological order."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,13 @@ from ops_local.explain.trade import event_rows, fill_rows, order_rows, result_se
 from ops_local.figures import cell, clock, dollars, plain
 from ops_pipeline.db.driver.connection import Row
 from ops_pipeline.domain.market import new_york_day
+from ops_pipeline.execution.isolation import isolated, what_failed
 
 _TREND = {1: "up", 0: "flat", -1: "down"}
 _BASE = "base"
+
+_Told = tuple[Iterable[str], list[Row]]
+_Build = Callable[[Explained], _Told]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,31 +25,46 @@ class Section:
     title: str
     sentences: tuple[str, ...]
     rows: list[Row]
+    is_known: bool = True
 
 
 def sections(explained: Explained) -> list[Section]:
-    """All sections; those of a refused recommendation end with the gates and the size."""
-    found = [
-        Section("Decision", tuple(_decision(explained.recommendation)), []),
-        _news(explained),
-        Section("Bars and features", tuple(_features(explained)), explained.bars),
-        Section("Signal", tuple(_signal(explained)), _arithmetic(explained.recommendation)),
-    ]
+    """All sections; those of a refused recommendation end with the gates and the size.
+
+    One that cannot be read or told says so, and the others are there.
+    """
+    found = (_alone(explained, *section) for section in _SECTIONS)
+    return [section for section in found if section.sentences or section.rows]
+
+
+def _alone(explained: Explained, title: str, reads: tuple[str, ...], build: _Build) -> Section:
+    why = next((explained.unread[name] for name in reads if name in explained.unread), None)
+    built = isolated(lambda: _section(title, *build(explained)))
+    if isinstance(built, Exception):
+        why = why or what_failed(built)
+    elif why is None:
+        return built
+    return Section(title, (f"Not known: {why}.",), [], is_known=False)
+
+
+def _section(title: str, sentences: Iterable[str], rows: list[Row]) -> Section:
+    return Section(title, tuple(sentences), rows)
+
+
+def _checked(explained: Explained) -> dict[str, Any]:
+    """The gates by name. A SELL is checked by few; the size gate is not one of them."""
     facts = explained.recommendation["risk_gate_json"] or {}
-    # A SELL is checked by few gates; the size gate is not one of them.
-    gates = {name: gate for name, gate in facts.items() if "passed" in gate}
-    if gates:
-        found.append(Section("Gates", tuple(_gates(gates)), _gate_rows(gates)))
-    if "size" in gates:
-        found.append(Section("Size", tuple(_size(gates["size"])), _size_rows(gates["size"])))
-    if explained.orders:
-        found.append(Section("Orders", (), order_rows(explained)))
-    if explained.fills:
-        found.append(Section("Fills", (), fill_rows(explained)))
-    if explained.positions:
-        found.append(Section("Position", (), event_rows(explained)))
-        found.append(Section("Result", tuple(result_sentences(explained)), []))
-    return found
+    return {name: gate for name, gate in facts.items() if "passed" in gate}
+
+
+def _gates_told(explained: Explained) -> _Told:
+    gates = _checked(explained)
+    return (_gates(gates), _gate_rows(gates)) if gates else ((), [])
+
+
+def _size_told(explained: Explained) -> _Told:
+    size = _checked(explained).get("size")
+    return ((), []) if size is None else (_size(size), _size_rows(size))
 
 
 def _decision(row: Row) -> Iterator[str]:
@@ -60,12 +79,12 @@ def _decision(row: Row) -> Iterator[str]:
     yield f"Parameters: version {row['parameter_version']} ({row['parameter_source']})."
 
 
-def _news(explained: Explained) -> Section:
+def _news(explained: Explained) -> _Told:
     snapshot = explained.recommendation["sentiment_snapshot"]
     minutes = explained.recommendation["parameters"]["news"]["window_minutes"]
     if snapshot is None:
         text = f"No story in the last {minutes} minutes: sentiment unknown, which is not 0."
-        return Section("Headlines", (text,), [])
+        return (text,), []
     rows = [
         {
             "at": row["published_at"],
@@ -84,7 +103,7 @@ def _news(explained: Explained) -> Section:
         f"{snapshot['newest_age_minutes']:.0f} minutes old. Scored by {_models(explained)}; a "
         "story counts once, however often it is reported, and a source with one story."
     )
-    return Section("Headlines", (mean, _sources(explained)), rows)
+    return (mean, _sources(explained)), rows
 
 
 def _sources(explained: Explained) -> str:
@@ -203,3 +222,18 @@ def _size_rows(size: Mapping[str, Any]) -> list[Row]:
         }
         for name, units in sorted(allowed.items(), key=lambda bound: bound[1])
     ]
+
+
+# Title, the lists that it is told from, and how.
+_SECTIONS: tuple[tuple[str, tuple[str, ...], _Build], ...] = (
+    ("Decision", (), lambda it: (_decision(it.recommendation), [])),
+    ("Headlines", ("headlines",), _news),
+    ("Bars and features", ("bars",), lambda it: (_features(it), it.bars)),
+    ("Signal", (), lambda it: (_signal(it), _arithmetic(it.recommendation))),
+    ("Gates", (), _gates_told),
+    ("Size", (), _size_told),
+    ("Orders", ("positions", "orders"), lambda it: ((), order_rows(it))),
+    ("Fills", ("positions", "orders", "fills"), lambda it: ((), fill_rows(it))),
+    ("Position", ("positions", "events"), lambda it: ((), event_rows(it))),
+    ("Result", ("positions",), lambda it: (result_sentences(it), [])),
+)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from ops_local.figures import clock
-from ops_pipeline.db.driver.connection import Database, Transaction
+from ops_pipeline.db.driver.connection import Database, Row, Transaction
 
 # A row is stored some seconds after the time in it.
 _LATE = timedelta(minutes=10)
@@ -38,6 +38,13 @@ SELECT at, key, line FROM (
 ) AS event ORDER BY at, key COLLATE "C"
 """
 
+# The alert on a feed that fails comes after two hours.
+_NEWS = """
+SELECT count(*) AS on, count(*) FILTER (WHERE failures_in_a_row = 0) AS well,
+       min(source || ': ' || last_error) AS example
+FROM feed_state WHERE active AND kind = 'news'
+"""
+
 
 def read(tx: Transaction, since: datetime) -> list[tuple[str, str]]:
     """Key and line of each event since then."""
@@ -47,7 +54,7 @@ def read(tx: Transaction, since: datetime) -> list[tuple[str, str]]:
 
 
 class EventLines:
-    """Tells each event once, with the reader's login.
+    """Tells each event once, with the reader's login; and when no feed at all can be read.
 
     Args:
         began: Earlier ones are not told.
@@ -57,12 +64,29 @@ class EventLines:
     def __init__(self, reader: Database, began: datetime, tell: Callable[[str], None]) -> None:
         self._reader, self._began, self._tell = reader, began, tell
         self._told: set[str] = set()
+        self._has_news = True
 
     def look(self, now: datetime) -> None:
         """Tell what was stored since the last look."""
         with self._reader.transaction() as tx:
             found = read(tx, max(self._began, now - _LATE))
+            feeds = tx.rows(_NEWS)[0]
         for key, line in found:
             if key not in self._told:
                 self._tell(line)
         self._told = {key for key, _ in found}
+        self._tell_of_news(feeds, now)
+
+    def _tell_of_news(self, feeds: Row, now: datetime) -> None:
+        """Once when the last feed that could be read fails, and once when one is read again."""
+        has_news = feeds["on"] == 0 or feeds["well"] > 0
+        if has_news == self._has_news:
+            return
+        self._has_news = has_news
+        if has_news:
+            self._tell(f"{clock(now)} feeds can be read again: {feeds['well']} of {feeds['on']}")
+            return
+        self._tell(
+            f"{clock(now)} NO NEWS: none of {feeds['on']} feeds can be read, for example "
+            f"{feeds['example']}"
+        )

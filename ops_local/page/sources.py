@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from ops_local import summary
+from ops_local import day_summary
 from ops_local.explain import records
 from ops_local.explain.records import Explained
 from ops_local.page.equity import EquityFill, EquityMark, Held, Point, equity
@@ -162,7 +162,7 @@ def read(tx: Transaction) -> PageData:
         refusals=tx.rows(_REFUSALS),
         headlines=headlines[-_MOST_HEADLINES:],
         headlines_left_out=max(0, len(headlines) - _MOST_HEADLINES),
-        parts=summary.read(tx),
+        parts=day_summary.read(tx),
         explained=None if best is None else records.explain(tx, best),
     )
 

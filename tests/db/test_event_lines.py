@@ -48,3 +48,29 @@ def test_a_split_is_told_with_what_it_made_of_the_shares(
     lines.look(bench.clock.now())
     words = [line.partition(" ")[2] for line in told]
     assert words == ["large adjusted AAA: forward_split, 19 are 38 now"]
+
+
+def test_that_no_feed_can_be_read_is_told_once_and_once_that_it_is_over(
+    bench: TradingBench, owner_db: Database
+) -> None:
+    told: list[str] = []
+    lines = EventLines(owner_db, bench.clock.now(), told.append)
+    bench.run("UPDATE feed_state SET active = false")
+    bench.run(
+        "INSERT INTO feed_state (url, source, kind, last_error, failures_in_a_row) VALUES"
+        " ('https://a.example/f', 'A', 'news', NULL, 0),"
+        " ('https://b.example/f', 'B', 'news', 'no connection', 2),"
+        " ('https://c.example/f', 'C', 'nasdaq_halts', NULL, 0)"
+    )
+    lines.look(bench.clock.now())
+    assert told == []
+    fails = "UPDATE feed_state SET last_error = 'HTTP 503', failures_in_a_row = 1"
+    bench.run(f"{fails} WHERE source = 'A'")
+    for _ in range(2):
+        lines.look(bench.clock.now())
+    (line,) = told
+    assert line.endswith("NO NEWS: none of 2 feeds can be read, for example A: HTTP 503")
+    bench.run("UPDATE feed_state SET last_error = NULL, failures_in_a_row = 0 WHERE source = 'A'")
+    for _ in range(2):
+        lines.look(bench.clock.now())
+    assert [each.partition(" ")[2] for each in told[1:]] == ["feeds can be read again: 1 of 2"]

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from operator import mul
 
 import pytest
@@ -227,3 +229,43 @@ def test_what_a_deployed_stack_can_t_tell_ends_with_1(
 def test_a_database_without_recommendations_has_no_story(db: Database) -> None:
     with db.transaction() as tx:
         assert records.best(tx) is None
+
+
+def test_a_list_that_cannot_be_read_takes_no_other_part_down(
+    generated_morning: Day, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with _hidden(generated_morning, "fills"):
+        assert _ops(generated_morning) == 1
+        lines = capsys.readouterr().out.splitlines()
+        assert _ops(generated_morning, "--json") == 1
+        facts = json.loads(capsys.readouterr().out)
+    told = lines[lines.index("Fills") + 1]
+    assert told.startswith("Not known: ")
+    assert {"Decision", "Headlines", "Signal", "Gates", "Orders", "Result"} < set(lines)
+    assert list(facts["unread"]) == ["fills"]
+    assert facts["orders"]
+
+
+def test_an_odd_snapshot_takes_no_other_part_down(generated_morning: Day) -> None:
+    number = generated_morning.rows(_IDS)[0]["id"]
+    with generated_morning.reading() as tx:
+        whole = records.explain(tx, number)
+    odd = replace(whole, recommendation={**whole.recommendation, "features_snapshot": {}})
+    told = {part.title: part for part in sections(odd)}
+    assert list(told) == [part.title for part in sections(whole)]
+    assert [title for title, part in told.items() if not part.is_known] == ["Bars and features"]
+
+
+@contextmanager
+def _hidden(day: Day, table: str) -> Iterator[None]:
+    """That table under another name, so that nothing can be read from it."""
+    _run_there(day, f"ALTER TABLE {table} RENAME TO hidden")
+    try:
+        yield
+    finally:
+        _run_there(day, f"ALTER TABLE hidden RENAME TO {table}")
+
+
+def _run_there(day: Day, sql: str) -> None:
+    with day.reading() as tx:
+        tx.execute(sql)

@@ -124,6 +124,18 @@ def test_where_nothing_is_live_what_reads_speaks_to_the_last_replay_and_says_so(
     assert json.loads(capsys.readouterr().out)["rows"][0]["n"] > 0
 
 
+def test_a_pipeline_that_was_just_set_up_names_a_replay_that_can_be_explained(
+    live: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _ops(live, "explain") == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[0].startswith(f"Live pipeline in {live.folder}")
+    assert told[1].endswith(
+        f"has no recommendation to explain yet; a replay has some: --replay {COPY}"
+    )
+    assert _ops(live, "explain", "--replay", COPY) == 0
+
+
 def test_keys_alone_make_a_pipeline_live_whose_database_is_not_made_up(
     mine: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:

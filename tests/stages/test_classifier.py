@@ -22,7 +22,7 @@ from ops_pipeline.stages import classifier
 from ops_pipeline.stages.request import TickRequest
 from tests.support.fakes import FixedClock
 
-TICK = datetime(2026, 2, 4, 14, 31, tzinfo=UTC)
+TICK, MINUTE = datetime(2026, 2, 4, 14, 31, tzinfo=UTC), timedelta(minutes=1)
 FEED = FeedState("https://wire.example/f", "Wire")
 
 
@@ -31,10 +31,16 @@ def clock() -> FixedClock:
     return FixedClock(TICK + timedelta(seconds=20))
 
 
-def keep(db: Database, *titles: str | None, summary: str | None = None) -> None:
+def keep(
+    db: Database,
+    *titles: str | None,
+    summary: str | None = None,
+    feed: FeedState = FEED,
+    at: datetime = TICK,
+) -> None:
     """Store items as rss_ingest does, published a minute before the tick."""
     made = [
-        news_item(FeedEntry(f"g{n}", title, None, summary, TICK - timedelta(minutes=1)), FEED, TICK)
+        news_item(FeedEntry(f"g{n}", title, None, summary, TICK - timedelta(minutes=1)), feed, at)
         for n, title in enumerate(titles)
     ]
     items = [item for item in made if item is not None]
@@ -149,6 +155,18 @@ class SlowText(SlowClassifier):
     def classify(self, texts: Sequence[str]) -> list[Sentiment]:
         self.clock.advance(self.seconds_a_text * len(texts))
         return super().classify(texts)
+
+
+def test_a_feed_that_floods_keeps_no_other_feed_s_news_waiting(
+    db: Database, clock: FixedClock
+) -> None:
+    quiet = FeedState("https://quiet.example/f", "Quiet")
+    keep(db, *(f"Boeing wins order number {n}" for n in range(40)))
+    keep(db, "Nike profit rises", "Nike raises its outlook", feed=quiet, at=TICK + MINUTE)
+    with db.transaction() as tx:
+        first = news.waiting_items(tx, limit=4)
+    quiet_ones = {item.title for item in first if "Nike" in str(item.title)}
+    assert quiet_ones == {"Nike profit rises", "Nike raises its outlook"}
 
 
 def test_a_backlog_drains_over_ticks_oldest_first(db: Database, clock: FixedClock) -> None:

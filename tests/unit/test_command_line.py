@@ -169,6 +169,14 @@ def test_what_a_person_can_mend_gets_a_sentence_and_exit_code_1(
     assert "hush" not in told
 
 
+def test_up_names_the_address_that_orders_go_to(
+    variables: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    variables["ALPACA_TRADING_URL"] = "http://127.0.0.1:9"
+    assert main(["up"], variables) == 1
+    assert "trading on paper at 127.0.0.1." in capsys.readouterr().out.replace("\n", " ")
+
+
 def test_a_program_gets_the_error_as_json(
     variables: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from ops_local.day_summary import read
 from ops_local.figures import cell
-from ops_local.summary import Part, read, show
+from ops_local.summary import Part, show
 from ops_pipeline.db.driver.connection import Database
 
 _IN = datetime(2026, 2, 4, 15, 22, tzinfo=UTC)

@@ -85,10 +85,15 @@ FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS item (id uuid, event_uid text,
 ON CONFLICT (event_uid) DO NOTHING
 """
 
+# The oldest of each feed, then the next of each: one that floods keeps no other waiting.
 _WAITING = """
-SELECT id AS raw_event_id, event_uid, story_id, published_at, title, summary
-FROM inbound_events_raw WHERE processed_at IS NULL
-ORDER BY fetched_at, event_uid COLLATE "C" LIMIT :limit
+SELECT item.id AS raw_event_id, item.event_uid, item.story_id, item.published_at, item.title,
+       item.summary
+FROM inbound_events_raw AS item
+JOIN (SELECT id, row_number() OVER (PARTITION BY feed_url
+                                    ORDER BY fetched_at, event_uid COLLATE "C") AS place
+      FROM inbound_events_raw WHERE processed_at IS NULL) AS queued USING (id)
+ORDER BY queued.place, item.fetched_at, item.event_uid COLLATE "C" LIMIT :limit
 """
 
 _COUNT_WAITING = "SELECT count(*) AS waiting FROM inbound_events_raw WHERE processed_at IS NULL"
@@ -196,7 +201,7 @@ def stored_since(tx: Transaction, feed_url: str, since: datetime) -> int:
 
 
 def waiting_items(tx: Transaction, *, limit: int) -> list[WaitingItem]:
-    """The oldest items that wait for the classifier."""
+    """Items that wait for the classifier, the oldest of each feed first."""
     return [WaitingItem(**row) for row in tx.rows(_WAITING, limit=limit)]
 
 
