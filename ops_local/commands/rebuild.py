@@ -85,18 +85,25 @@ def _columns(found: list[dict[str, Any]], names: Sequence[str]) -> list[dict[str
 
 def _asked(call: VerbCall, command: RebuildCommand, rebuild: Rebuild) -> int:
     found = rebuild(command)
-    if any(row["state"] == "can be rebuilt" for row in found):
-        if not call.json:
-            _show(call, _FOUND, found)
-        if not confirmed("Halt entries and adopt this?", yes=call.args.yes):
-            sys.stderr.write("Nothing was changed.\n")
-            return Exit.WRONG
-        found = rebuild(replace(command, confirm=True))
+    if not any(row["state"] == "can be rebuilt" for row in found):
+        _show(call, _FOUND, found)
+        sys.stderr.write("Nothing was rebuilt, and no entries were halted.\n")
+        return _exit_code(found)
+    if not call.json:
+        _show(call, _FOUND, found)
+    if not confirmed("Halt entries and adopt this?", yes=call.args.yes):
+        sys.stderr.write("Nothing was changed.\n")
+        return Exit.WRONG
+    found = rebuild(replace(command, confirm=True))
     _show(call, _DONE, found)
     sys.stderr.write(
         "Entries are halted. Compare positions and limits with your broker's page; "
         "`ops resume` lets entries in once ledger and broker agree.\n"
     )
+    return _exit_code(found)
+
+
+def _exit_code(found: list[dict[str, Any]]) -> Exit:
     states = {row["state"] for row in found}
     is_done = states & {"rebuilt", "only simulates"}
     return Exit.GOOD if is_done and "refused" not in states else Exit.WRONG

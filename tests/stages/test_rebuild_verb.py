@@ -167,6 +167,24 @@ def test_what_it_does_not_understand_changes_nothing(
     assert (lost.held(), lost.actions()) == ([], [])
 
 
+@pytest.mark.parametrize("words", [(), ("--yes",), ("--json",)])
+def test_where_no_broker_is_reached_nothing_is_halted_and_it_does_not_say_so(
+    lost: Lost, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    faults = [
+        {"kind": "server_error", "requests": "GET .*", "account": name}
+        for name in ("large", "tiny")
+    ]
+    lost.exchange.set_faults(faults, seed=1)
+    assert lost.rebuild(*words) == 1
+    told = capsys.readouterr()
+    assert "Rebuilt" not in told.out
+    assert "Entries are halted" not in told.err
+    assert told.err.endswith("Nothing was rebuilt, and no entries were halted.\n")
+    assert rows(lost.db, "SELECT 1 FROM accounts WHERE ledger_halt IS NOT NULL") == []
+    assert lost.actions() == []
+
+
 def test_an_account_whose_broker_is_not_reached_is_refused_and_stays_halted(
     lost: Lost, capsys: pytest.CaptureFixture[str]
 ) -> None:
