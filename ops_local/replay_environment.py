@@ -166,6 +166,7 @@ def opened(plan: ReplayPlan) -> Iterator[ReplayEnvironment]:
         )
         # Bars come as late as the vendor's (decision 67).
         exchange.set_behaviour("bar_publication", "late")
+        exchange.set_behaviour("fees", "at_day_end")
         clock = ReplayClock(_begin(plan, exchange, resumed=resumed))
         served = stack.enter_context(FeedServer(plan.recording, clock.now))
         written = stack.enter_context(

@@ -1,6 +1,6 @@
 """Books cash that moves without a trade: deposits, withdrawals, fees, dividends, interest.
 
-They are requested through the control API; the exchange charges nothing by itself.
+They are requested through the control API; fees on trades are charged by `fees.charging`.
 """
 
 from collections.abc import Mapping

@@ -24,6 +24,7 @@ BehaviourName = Literal[
     "indices",
     "bar_publication",
     "venue",
+    "fees",
 ]
 
 # The values of each behaviour; the first is the default.
@@ -36,6 +37,7 @@ BEHAVIOURS: Mapping[BehaviourName, tuple[str, ...]] = {
     "indices": ("refused", "served"),
     "bar_publication": ("at_once", "late", "late_and_recalculated"),
     "venue": ("whole_market", "one_venue"),
+    "fees": ("uncharged", "at_day_end", "next_morning"),
 }
 
 

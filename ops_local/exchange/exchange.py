@@ -7,6 +7,7 @@ from pathlib import Path
 from ops_local.exchange.accounts import KeyRing, PaperAccount
 from ops_local.exchange.corporate.processing import ActionProcessing
 from ops_local.exchange.faults.rules import Faults
+from ops_local.exchange.fees.charging import FeeCharging
 from ops_local.exchange.market.tape import Tape
 from ops_local.exchange.orders.order_ends import OrderEnds
 from ops_local.exchange.orders.order_entry import OrderEntry
@@ -36,14 +37,15 @@ class Exchange:
         self.keys = KeyRing(accounts)
         self.store = Store(store)
         self.tape = Tape(day)
-        self.valuation = Valuation(self.store, self.tape)
+        fees = FeeCharging(self.store)
+        self.valuation = Valuation(self.store, self.tape, fees)
         ends = OrderEnds(self.store)
         settlement = Settlement(self.store, self.tape, ends)
         self.order_events = OrderEvents(self.store, self.valuation, settlement, ends)
         parts = (self.store, self.tape, self.valuation, settlement, self.order_events)
         self.order_entry = OrderEntry(*parts)
         actions = ActionProcessing(self.store, self.valuation, ends)
-        self.session_clock = SessionClock(*parts, actions=actions)
+        self.session_clock = SessionClock(*parts, actions=actions, fees=fees)
         with self.store.transaction():
             if self.store.now() is None:
                 self.store.set_now(new_york_time(day.day, 0))

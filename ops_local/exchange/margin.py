@@ -1,7 +1,8 @@
 """Equity, margin and buying power of an account. Pure; USD.
 
 Reg T as Alpaca applies it: under 2,000 USD of equity there is no margin, from there on
-stock is margined at half its value. Fees and interest only come through `cash_activities`.
+stock is margined at half its value. Interest only comes through `cash_activities`, fees through
+`fees.charging` as well.
 """
 
 from collections.abc import Iterable, Mapping

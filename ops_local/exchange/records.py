@@ -108,6 +108,8 @@ class CashActivity:
         activity_type: CSD is a deposit, CSW a withdrawal; FEE, DIV, INT, ...
         net_amount: USD; negative when the account paid.
         symbol: The security that paid; None when the activity concerns none.
+        activity_sub_type, description: Of a fee on trades, as Alpaca words them.
+        trade_day: Of such a fee the trade date in New York, YYYY-MM-DD.
     """
 
     activity_id: str
@@ -117,6 +119,9 @@ class CashActivity:
     net_amount: Decimal
     symbol: str | None
     created_at: datetime
+    activity_sub_type: str | None = None
+    description: str | None = None
+    trade_day: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

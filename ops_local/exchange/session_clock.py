@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from ops_local.exchange.corporate.processing import ActionProcessing
+from ops_local.exchange.fees.charging import FeeCharging
 from ops_local.exchange.market.sessions import sessions_between
 from ops_local.exchange.market.tape import Tape
 from ops_local.exchange.orders.order_events import OrderEvents
@@ -31,6 +32,7 @@ class SessionClock:
         events: OrderEvents,
         *,
         actions: ActionProcessing,
+        fees: FeeCharging,
     ) -> None:
         self._store = store
         self._tape = tape
@@ -38,6 +40,7 @@ class SessionClock:
         self._settlement = settlement
         self._events = events
         self._actions = actions
+        self._fees = fees
 
     def move(self, then: datetime, now: datetime) -> None:
         """Move from then to now; moving to the same moment twice changes nothing.
@@ -51,8 +54,10 @@ class SessionClock:
             )
         for session in sessions_between(new_york_day(then), new_york_day(now)):
             self._actions.run_due(min(now, session.opens_at))
+            self._fees.run_due(min(now, session.opens_at))
             self._run(session, then, now)
         self._actions.run_due(now)
+        self._fees.run_due(now)
         if now > then:
             self._events.run_due(now)
             self._store.set_now(now)
@@ -75,6 +80,7 @@ class SessionClock:
         day_ends_at = new_york_time(session.day, DAY_ENDS_AT_HOUR)
         if then < day_ends_at <= now:
             self._events.run_due(day_ends_at)
+            self._fees.run_due(day_ends_at)
             self._end_day(session, day_ends_at)
 
     def _open(self, session: Session) -> None:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
+from ops_local.exchange.fees.charging import FeeCharging
 from ops_local.exchange.margin import Balances, balances
 from ops_local.exchange.market.tape import Tape
 from ops_local.exchange.records import Holding, TransferredHolding
@@ -13,9 +14,10 @@ from ops_pipeline.domain.market import new_york_day, new_york_time
 class Valuation:
     """Reads the tape and the store; changes nothing."""
 
-    def __init__(self, store: Store, tape: Tape) -> None:
+    def __init__(self, store: Store, tape: Tape, fees: FeeCharging) -> None:
         self._store = store
         self._tape = tape
+        self._fees = fees
 
     def known_price(self, symbol: str, now: datetime) -> Decimal | None:
         """The latest price of this recording, else an earlier day's close, else None."""
@@ -43,10 +45,11 @@ class Valuation:
         return bars[0].open if bars and bars[0].open > 0 else self.mark(holding, now)
 
     def balances(self, account_number: str, now: datetime) -> Balances:
-        """The account's balances, open orders included."""
+        """The account's balances, open orders included; what fees have accrued is off the cash."""
         holdings = self._store.holdings(account_number)
+        cash = self._store.ledger(account_number).cash
         return balances(
-            self._store.ledger(account_number).cash,
+            cash - self._fees.pending(account_number, now),
             holdings,
             {holding.symbol: self.mark(holding, now) for holding in holdings},
             self._store.live_orders(account_number),

@@ -68,17 +68,21 @@ def _moments(it: ExchangeOrder) -> Answer:
 
 
 def cash_activity(it: CashActivity) -> Mapping[str, object]:
-    """An activity that was not a trade; `date` is the day it is booked on."""
-    about = {} if it.symbol is None else {"symbol": it.symbol}
+    """An activity that was not a trade; `date` is the day it is booked on, or of the trades."""
+    about = {
+        "symbol": it.symbol,
+        "activity_sub_type": it.activity_sub_type,
+        "description": it.description,
+    }
     return {
         "id": it.activity_id,
         "activity_type": it.activity_type,
-        "date": new_york_day(it.created_at).isoformat(),
+        "date": it.trade_day or new_york_day(it.created_at).isoformat(),
         "net_amount": decimal_text(it.net_amount),
         "status": "executed",
         "currency": "USD",
         "created_at": timestamp(it.created_at),
-        **about,
+        **{name: text for name, text in about.items() if text is not None},
     }
 
 

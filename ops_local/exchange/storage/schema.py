@@ -1,7 +1,7 @@
 """Tables of the exchange's store. Times are sortable UTC text, money is decimal text."""
 
 # Raised when an existing store has to be changed (see `upgrade`).
-VERSION = 1
+VERSION = 2
 
 _ORDER_COLUMNS = """
     order_id TEXT PRIMARY KEY,
@@ -46,6 +46,9 @@ _ORDER_COLUMNS = """
 """
 
 ORDERS = f"CREATE TABLE IF NOT EXISTS orders ({_ORDER_COLUMNS}) STRICT;"
+
+# What version 2 added to cash_activities.
+FEE_COLUMNS = ("activity_sub_type", "description", "trade_day")
 
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS clock (
@@ -92,6 +95,9 @@ CREATE TABLE IF NOT EXISTS cash_activities (
     net_amount TEXT NOT NULL,
     symbol TEXT,
     created_at TEXT NOT NULL,
+    activity_sub_type TEXT,
+    description TEXT,
+    trade_day TEXT,
     UNIQUE (account_number, number)
 ) STRICT;
 

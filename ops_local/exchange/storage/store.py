@@ -94,6 +94,15 @@ class Store(SwitchStore):
         """All executions of the account, by activity id, which sorts by time."""
         return self._all(ExchangeFill, "account_number = ? ORDER BY activity_id", account_number)
 
+    def fills_since(self, account_number: str, since: datetime) -> list[ExchangeFill]:
+        """The account's executions at or after `since`, by activity id."""
+        return self._all(
+            ExchangeFill,
+            "account_number = ? AND executed_at >= ? ORDER BY activity_id",
+            account_number,
+            stamp(since),
+        )
+
     def cash_activities(self, account_number: str) -> list[CashActivity]:
         """Cash that moved without a trade, oldest first."""
         return self._all(CashActivity, "account_number = ? ORDER BY number", account_number)

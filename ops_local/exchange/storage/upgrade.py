@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from ops_local.exchange.storage.schema import ORDERS, SCHEMA, VERSION
+from ops_local.exchange.storage.schema import FEE_COLUMNS, ORDERS, SCHEMA, VERSION
 
 
 def ensure_schema(connection: sqlite3.Connection) -> None:
@@ -18,13 +18,17 @@ def ensure_schema(connection: sqlite3.Connection) -> None:
     if version > VERSION:
         raise sqlite3.DatabaseError(f"the store is of version {version}, newer than {VERSION}")
     old = _columns(connection, "orders")
-    if old and version < VERSION:
+    if old and version < 1:
         copied = ", ".join(old)
         new = ORDERS.replace("IF NOT EXISTS orders", "orders_new")
         connection.executescript(
             f"BEGIN; {new} INSERT INTO orders_new ({copied}) SELECT {copied} FROM orders;"
             " DROP TABLE orders; ALTER TABLE orders_new RENAME TO orders; COMMIT;"
         )
+    activities = _columns(connection, "cash_activities")
+    for name in FEE_COLUMNS if activities else ():
+        if name not in activities:
+            connection.execute(f"ALTER TABLE cash_activities ADD COLUMN {name} TEXT")
     connection.executescript(f"{SCHEMA} PRAGMA user_version = {VERSION};")
     connection.execute("PRAGMA foreign_keys=ON")
 

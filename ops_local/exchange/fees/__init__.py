@@ -1,0 +1,1 @@
+"""Fees that the exchange charges on trades."""
