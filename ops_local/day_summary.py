@@ -66,8 +66,9 @@ ORDER BY p.entry_time, p.account_name COLLATE "C", p.symbol COLLATE "C"
 _RESULTS = """
 SELECT account_name AS account, execution_mode AS mode, count(*) AS closed,
        count(*) FILTER (WHERE win_loss_label = 'win') AS won,
-       count(*) FILTER (WHERE NOT verified) AS unverified, sum(pnl_dollars) AS "P&L"
-FROM position_history GROUP BY account_name, execution_mode
+       count(*) FILTER (WHERE NOT verified) AS unverified, sum(pnl_dollars) AS "P&L",
+       round(sum(fees_usd), 2) AS fees, round(sum(pnl_net_dollars), 2) AS "net P&L"
+FROM position_results GROUP BY account_name, execution_mode
 ORDER BY account_name COLLATE "C", execution_mode COLLATE "C"
 """
 

@@ -11,7 +11,7 @@ from ops_pipeline.domain.market import NEW_YORK
 UNKNOWN = "-"
 
 _GAINS = ("pnl", "P&L")
-_DOLLARS = ("price", "notional", "bought", "sold", "exposure")
+_DOLLARS = ("price", "notional", "bought", "sold", "exposure", "fees")
 _PRICES = ("open", "high", "low", "close")
 _ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 

@@ -50,11 +50,12 @@ WHERE ticker = :ticker AND ts <= CAST(:last AS timestamptz) ORDER BY ts DESC LIM
 
 # The positions that it opened; for a SELL, those it asked the position manager to close.
 _POSITIONS = """
-SELECT p.*, h.exit_price, h.exit_time, h.pnl_dollars, h.pnl_pct, h.exit_reason, h.r_multiple,
+SELECT p.*, h.exit_price, h.exit_time, h.pnl_dollars, h.fees_usd, h.pnl_net_dollars, h.pnl_pct,
+       h.exit_reason, h.r_multiple,
        h.mae_pct, h.mfe_pct, h.holding_minutes, h.verified
 FROM active_positions AS p
 LEFT JOIN dispatch_executions AS e ON e.execution_id = p.execution_id
-LEFT JOIN position_history AS h ON h.position_id = p.id
+LEFT JOIN position_results AS h ON h.position_id = p.id
 WHERE e.recommendation_id = :id
    OR p.id IN (SELECT position_id FROM position_events
                WHERE kind = 'exit_requested'

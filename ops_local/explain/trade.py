@@ -78,6 +78,11 @@ def _earned(position: Row) -> Iterator[str]:
         f"P&L {gain(position['pnl_dollars'])} USD ({position['pnl_pct']:+.2f} %{in_r}) after "
         f"{position['holding_minutes']:.0f} minutes."
     )
+    if position["fees_usd"] is not None:
+        yield (
+            f"Its orders' fees are {position['fees_usd']:.4f} USD: "
+            f"{gain(position['pnl_net_dollars'])} USD net."
+        )
     if position["mfe_pct"] is not None and position["mae_pct"] is not None:
         yield (
             f"Its best mark was {position['mfe_pct']:+.2f} %, its worst "

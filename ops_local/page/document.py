@@ -9,7 +9,7 @@ from pathlib import Path
 from vl_convert import javascript_bundle
 
 from ops_local.explain.sections import Section, sections
-from ops_local.figures import gain
+from ops_local.figures import dollars, gain
 from ops_local.page import tables
 from ops_local.page.charts import specs
 from ops_local.page.markup import Html, joined, part_table, table, tag
@@ -25,8 +25,8 @@ _CHARTS = (
         "Gain by account",
         "What each account had gained since the open: all it sold less all it bought (fills), plus "
         "what it still held at the middle of the market (position_telemetry, marked each minute). "
-        "The last point is the P&L of its closed positions in position_history. Fees are not known "
-        "here, and positions closed without a confirmed fill are left out.",
+        "The last point is the gross P&L of its closed positions in position_history. "
+        "Positions closed without a confirmed fill are left out.",
     ),
     (
         "positions",
@@ -123,12 +123,14 @@ def _header(facts: PageData, session: PageSession) -> Html:
 
 
 def _account(row: Row) -> Html:
-    sign = "loss" if row["pnl"] < 0 else "gain"
+    result = row["pnl"] if row["net"] is None else row["net"]
+    sign = "loss" if result < 0 else "gain"
     lost = row["closed"] - row["won"]
     return tag(
         "article",
         tag("h2", f"Account {row['account']}"),
-        tag("p", gain(row["pnl"]), tag("small", " USD"), class_=f"result {sign}"),
+        tag("p", gain(result), tag("small", " USD"), class_=f"result {sign}"),
+        tag("p", _of_what(row), class_="kind"),
         tag(
             "p",
             f"Entries {row['entries']}, closed {row['closed']}: {row['won']} won, {lost} not. "
@@ -136,6 +138,13 @@ def _account(row: Row) -> Html:
         ),
         tag("p", f"Executed as {row['mode']}.", class_="kind"),
     )
+
+
+def _of_what(row: Row) -> str:
+    """Whether an account's result is net, and of how much."""
+    if row["net"] is None:
+        return "Gross; no fees are known."
+    return f"Net of {dollars(row['fees'])} of fees; gross {gain(row['pnl'])}."
 
 
 def _figure(name: str, title: str, how: str, behind: Html) -> Html:

@@ -30,6 +30,10 @@ SELECT a.account_name AS account, a.execution_mode AS mode,
         WHERE h.account_name = a.account_name) AS closed,
        (SELECT coalesce(sum(h.pnl_dollars), 0) FROM position_history AS h
         WHERE h.account_name = a.account_name) AS pnl,
+       (SELECT round(sum(r.pnl_net_dollars), 2) FROM position_results AS r
+        WHERE r.account_name = a.account_name) AS net,
+       (SELECT round(sum(r.fees_usd), 2) FROM position_results AS r
+        WHERE r.account_name = a.account_name) AS fees,
        (SELECT count(*) FROM dispatch_recommendations AS r
         WHERE r.account_name = a.account_name AND r.status = 'SKIPPED') AS refused
 FROM accounts AS a ORDER BY a.account_name COLLATE "C"

@@ -121,6 +121,12 @@ BROKEN: list[tuple[str, Callable[[TradingBench], None]]] = [
     ("order_equals_its_fills", _raw("UPDATE fills SET quantity = 100")),
     ("entries_within_caps", _raw("UPDATE accounts SET max_exposure = 1")),
     ("entries_within_caps", _raw("UPDATE accounts SET max_positions = 0")),
+    (
+        "fees_equal_charges",
+        _raw(
+            "UPDATE order_costs SET settled_usd = 0.01, settled_at = estimated_at WHERE fee = 'TAF'"
+        ),
+    ),
     ("fill_has_evidence", _raw("UPDATE fills SET evidence = 'simulated'")),
     ("fill_has_evidence", _raw("UPDATE dispatch_executions SET qty = qty + 1")),
     ("rows_of_one_account", _raw("UPDATE fills SET symbol = 'BBB'")),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ops_pipeline.db.costs import order_costs
+from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.trading_terms import FeeKind
 from ops_pipeline.stages import reconciler
 from tests.support.builders_trading import TradingBench
@@ -89,6 +90,8 @@ def test_what_the_broker_charges_settles_the_day_to_the_cent(sold: TradingBench)
     outcome = reconcile(sold)
     assert (outcome.cash_differs, told(sold)) == (0, [])
     assert costs(sold)["exit", "TAF"] == Decimal("0.01")
+    with sold.db.transaction() as tx:
+        assert invariants.check(tx, now=sold.clock.now()) == []
     found = result(sold)
     assert (found["fees_usd"], found["pnl_net_dollars"]) == (Decimal("0.01"), Decimal("18.99"))
     assert found["fees_settled"] is True

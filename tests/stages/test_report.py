@@ -82,8 +82,51 @@ def test_results_are_summed_exactly_with_real_and_simulated_apart(db: Database) 
         "unverified": 1,
         "wins": 1,
         "pnl_usd": "-3.25",
+        "fees_usd": None,
+        "pnl_net_usd": None,
     }
     assert (simulated["mode"], simulated["pnl_usd"]) == ("SIMULATED", "1000")
+
+
+def charge(db: Database, number: int, usd: str) -> None:
+    """Let the order that sold that position cost so much."""
+    with db.transaction() as tx:
+        tx.execute(
+            """
+            INSERT INTO orders (client_order_id, account_name, purpose, attempt, ticker, symbol,
+                instrument_type, multiplier, side, quantity, order_type, time_in_force,
+                reserved_notional, status, reason, broker_order_id, filled_qty, filled_avg_price,
+                decided_at, terminal_at, tick, execution_mode, broker)
+            VALUES (:order, 'large', 'adopted', 1, 'AAPL', 'AAPL', 'STOCK', 1, 'sell', 10,
+                'market', 'day', 0, 'filled', 'adopted', :order, 10, 101, :at, :at, :at,
+                'ALPACA_PAPER', 'alpaca')
+            """,
+            order=f"sold-{number}",
+            at=NOON,
+        )
+        tx.execute(
+            "INSERT INTO order_costs VALUES ('large', :order, '2026-02-04', 'TAF',"
+            " CAST(:position_id AS uuid), CAST(:usd AS numeric), NULL, :at, NULL)",
+            order=f"sold-{number}",
+            position_id=f"00000000-0000-8000-8000-{number:012}",
+            usd=usd,
+            at=NOON,
+        )
+
+
+def test_results_are_net_of_the_fees_that_are_known(db: Database) -> None:
+    close_position(db, 1, pnl="5.00")
+    close_position(db, 2, pnl="-1.00")
+    charge(db, 1, "0.25")
+    charge(db, 2, "0.05")
+
+    (result,) = told(db).results
+
+    assert (result["pnl_usd"], result["fees_usd"], result["pnl_net_usd"]) == (
+        "4.00",
+        "0.30",
+        "3.70",
+    )
 
 
 def test_a_result_that_nobody_verified_is_not_zero(db: Database) -> None:

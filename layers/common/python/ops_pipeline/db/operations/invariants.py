@@ -228,6 +228,16 @@ WHERE (o.account_name, o.symbol) IS DISTINCT FROM (p.account_name, p.symbol)
                     AND a.symbol = o.symbol)
 """
 
+_FEES_DIFFER = """
+SELECT c.account_name, format('%s %s', c.fee, c.day) AS subject,
+       format('$%s settled, $%s charged', c.settled, coalesce(b.charged, 0)) AS message
+FROM (SELECT account_name, day, fee, sum(settled_usd) AS settled FROM order_costs
+      WHERE settled_usd IS NOT NULL GROUP BY 1, 2, 3) AS c
+LEFT JOIN (SELECT account_name, day, fee, sum(amount_usd) AS charged FROM broker_fees
+           GROUP BY 1, 2, 3) AS b USING (account_name, day, fee)
+WHERE c.settled <> coalesce(b.charged, 0)
+"""
+
 # Checked while a session is under way: nothing else is traded then. An order whose cancel was
 # requested and not confirmed since may have ended: it protects nothing.
 _UNPROTECTED = """
@@ -257,6 +267,7 @@ _CHECKS: tuple[tuple[Invariant, str], ...] = (
     ("history_equals_fills", _HISTORY_DIFFERS),
     ("fill_has_evidence", _EVIDENCE_MISSING),
     ("rows_of_one_account", _FOREIGN),
+    ("fees_equal_charges", _FEES_DIFFER),
 )
 
 _ORDERS = """

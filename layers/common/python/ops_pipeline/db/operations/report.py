@@ -43,13 +43,15 @@ GROUP BY account_name, execution_mode
 ORDER BY account_name COLLATE "C", execution_mode COLLATE "C"
 """
 
-# A position closed without fills as evidence has no P&L: it is counted and not summed.
+# A position closed without fills as evidence has no P&L: it is counted and not summed. Net is of
+# those whose fees are known.
 _RESULTS = """
 SELECT account_name AS account, execution_mode AS mode, count(*) AS closed,
        count(*) FILTER (WHERE NOT verified) AS unverified,
        count(*) FILTER (WHERE win_loss_label = 'win') AS wins,
-       sum(pnl_dollars) AS pnl_usd
-FROM position_history
+       sum(pnl_dollars) AS pnl_usd, sum(fees_usd) AS fees_usd,
+       sum(pnl_net_dollars) AS pnl_net_usd
+FROM position_results
 WHERE exit_time >= :start AND exit_time < :end
 GROUP BY account_name, execution_mode
 ORDER BY account_name COLLATE "C", execution_mode COLLATE "C"
@@ -90,7 +92,10 @@ def executions(tx: Transaction, start: datetime, end: datetime) -> list[Row]:
 
 
 def results(tx: Transaction, start: datetime, end: datetime) -> list[Row]:
-    """Closed positions by account and mode; `pnl_usd` is None if none is verified."""
+    """Closed positions by account and mode; `pnl_usd` is None if none is verified.
+
+    `pnl_net_usd` is net of `fees_usd`; both None if no fees are known.
+    """
     return tx.rows(_RESULTS, start=start, end=end)
 
 
