@@ -233,6 +233,13 @@ SPLIT = {
         ("forward_splits", {**SPLIT, "old_rate": None}, "old_rate is missing"),
         ("cash_dividends", {**SPLIT, "rate": 1, "currency": "CAD"}, "rate is in CAD"),
         ("unit_splits", {**SPLIT, "old_symbol": "AAA"}, "is not decided here"),
+        ("forward_splits", {**SPLIT, "ex_date": "0000-00-00"}, "ex_date is no day"),
+        ("cash_dividends", {**SPLIT, "rate": 1, "ex_date": None}, "ex_date is no day"),
+        ("cash_mergers", {**SPLIT, "rate": 1, "effective_date": "soon"}, "effective_date is no"),
+        ("forward_splits", {**SPLIT, "old_rate": "1e-300"}, "no plausible ratio"),
+        ("reverse_splits", {**SPLIT, "old_rate": 2_000_001}, "no plausible ratio"),
+        ("reverse_splits", {**SPLIT, "new_symbol": 7}, "new_symbol is not legible"),
+        ("reverse_splits", {**SPLIT, "new_symbol": "B\x00"}, "new_symbol is not legible"),
         ("frobs", SPLIT, "frobs are not known here"),
     ],
 )
@@ -245,6 +252,16 @@ def test_what_is_not_understood_keeps_its_symbol_and_says_why(
         (action,) = feed(stub.url).announced(["AAA"], MONDAY, TUESDAY)
     assert (action.symbol, action.is_understood) == ("AAA", False)
     assert reason in str(action.reason)
+
+
+def test_an_empty_new_symbol_is_none() -> None:
+    for empty in ("", None):
+        item = {**SPLIT, "new_symbol": empty}
+        page = {"corporate_actions": {"reverse_splits": [item]}, "next_page_token": None}
+        with serving() as stub:
+            stub.script("GET /v1/corporate-actions", Answer(body=page))
+            (action,) = feed(stub.url).announced(["AAA"], MONDAY, TUESDAY)
+        assert (action.new_symbol, action.is_understood) == (None, True)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from ops_pipeline.stages.request import TickRequest
 
 # The vendor lists an action by the day that it is booked on, a dividend by when it is paid.
 _LOOK_BACK = timedelta(days=10)
-_LOOK_AHEAD = timedelta(days=60)
+_LOOK_AHEAD = timedelta(days=120)
 # Told of in an alert so long before, over a weekend with a holiday.
 _TOLD_BEFORE = timedelta(days=4)
 

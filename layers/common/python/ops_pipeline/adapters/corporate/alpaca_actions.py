@@ -26,6 +26,23 @@ _MOST = Decimal(10) ** 9
 _SYMBOL_FIELDS = ("symbol", "old_symbol", "source_symbol", "acquiree_symbol")
 _DAY_FIELDS = ("ex_date", "effective_date", "process_date")
 _ONE = Decimal(1)
+# The day from which on a kind is in force, where it is not the one that it is booked on.
+_DAY_OF: Mapping[ActionKind, str] = {
+    **dict.fromkeys(
+        (
+            "forward_split",
+            "reverse_split",
+            "stock_dividend",
+            "cash_dividend",
+            "spin_off",
+            "rights_distribution",
+        ),
+        "ex_date",
+    ),
+    **dict.fromkeys(("cash_merger", "stock_merger", "stock_and_cash_merger"), "effective_date"),
+}
+# No issuer splits a share into more, or so many into one.
+_MOST_FOR_ONE = Decimal(1_000_000)
 
 
 class AlpacaCorporateActions:
@@ -143,11 +160,17 @@ def _terms(kind: ActionKind, raw: Mapping[str, Any]) -> dict[str, Any]:
     read = _TERMS_OF.get(kind)
     if read is None:
         raise Illegible(f"what a {kind.replace('_', ' ')} does to shares is not decided here")
+    day = _DAY_OF.get(kind)
+    if day is not None and _day(raw, day) is None:
+        raise Illegible(f"its {day} is no day")
     return read(raw)
 
 
 def _split(raw: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_rates(raw, "old_rate", "new_rate"), "new_symbol": text_of(raw, "new_symbol")}
+    new_symbol = text_of(raw, "new_symbol")
+    if raw.get("new_symbol") and new_symbol is None:
+        raise Illegible("new_symbol is not legible")
+    return {**_rates(raw, "old_rate", "new_rate"), "new_symbol": new_symbol}
 
 
 def _shares_given(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,7 +217,10 @@ _TERMS_OF: Mapping[ActionKind, Callable[[Mapping[str, Any]], dict[str, Any]]] = 
 
 
 def _rates(raw: Mapping[str, Any], old: str, new: str) -> dict[str, Decimal]:
-    return {"old_rate": _number(raw, old, above=0), "new_rate": _number(raw, new, above=0)}
+    before, after = _number(raw, old, above=0), _number(raw, new, above=0)
+    if max(before / after, after / before) > _MOST_FOR_ONE:
+        raise Illegible(f"{before} to {after} is no plausible ratio")
+    return {"old_rate": before, "new_rate": after}
 
 
 def _dollars(raw: Mapping[str, Any], name: str) -> Decimal:
