@@ -177,3 +177,62 @@ def test_shares_that_are_gone_wait_some_days_for_what_was_paid_and_no_longer(
     (history,) = swing.rows("SELECT verified, pnl_dollars FROM position_history")
     assert (history["verified"], history["pnl_dollars"]) == (False, None)
     assert (swing.alerts(), halt(swing)) == ([], None)
+
+
+IN_ANOTHER_CURRENCY = replace(
+    PLAIN,
+    action_id="dividend-9",
+    kind="cash_dividend",
+    reason="rate is in CAD",
+)
+
+
+def test_a_dividend_that_is_not_understood_keeps_no_split_from_being_counted(
+    swing: TradingBench,
+) -> None:
+    """It changes no number of shares; the position would wait unprotected for good."""
+    announce(swing, TWO_FOR_ONE, IN_ANOTHER_CURRENCY)
+    swing.broker.split("AAA", "2", "1")
+    swing.reconcile()
+    assert (swing.position()["quantity"], swing.position()["stop_loss"]) == (38, 49)
+    before_open(swing)
+    assert resting(swing) == [("49.00", "38")]
+    assert swing.alerts() == ["corporate_action_pending"]
+    assert swing.rows("SELECT 1 FROM corporate_action_holds WHERE ended_at IS NULL") == []
+
+
+def test_nor_what_a_restated_stop_filled_from_being_booked(swing: TradingBench) -> None:
+    announce(swing, TWO_FOR_ONE, IN_ANOTHER_CURRENCY)
+    swing.broker.split("AAA", "2", "1", resting="adjusted")
+    at_open(swing, "48.90")
+    swing.broker.fill(str(swing.order("stop")["client_order_id"]), "48.95")
+    guarded(swing, 2)
+    (history,) = swing.rows("SELECT * FROM position_history")
+    assert (history["quantity"], history["pnl_dollars"]) == (38, 38 * Decimal("48.95") - 1900)
+
+
+def test_what_a_restated_stop_filled_proves_nothing_beside_what_is_not_understood(
+    swing: TradingBench,
+) -> None:
+    announce(swing, TWO_FOR_ONE, replace(PLAIN, action_id="odd", kind="reorganization"))
+    swing.broker.split("AAA", "2", "1", resting="adjusted")
+    at_open(swing, "48.90")
+    swing.broker.fill(str(swing.order("stop")["client_order_id"]), "48.95")
+    guarded(swing, 2)
+    (history,) = swing.rows("SELECT * FROM position_history")
+    assert (history["verified"], history["pnl_dollars"]) == (False, None)
+    assert swing.rows("SELECT 1 FROM accounts WHERE kill_switch IS NOT NULL") == []
+
+
+def test_nor_a_simulated_split(bench: TradingBench) -> None:
+    bench.set_account(execution_mode="SIMULATED", broker="simulated")
+    bench.recommend()
+    bench.dispatch()
+    bench.run("UPDATE active_positions SET strategy_type = 'swing_trade', max_hold_minutes = NULL")
+    bench.clock.at = new_york_time(DAY_AFTER, 9, 25)
+    announce(bench, TWO_FOR_ONE, IN_ANOTHER_CURRENCY)
+    bench.guard()
+    assert bench.position()["quantity"] == 38
+    bench.clock.advance(60)
+    bench.guard()
+    assert bench.alerts() == ["corporate_action_pending"]

@@ -378,3 +378,12 @@ def test_only_prices_of_today_and_narrow_quotes_are_told() -> None:
     assert told(before, NOW, "50", "50") == [Decimal(50)]
     assert told(before, before, "50", "50") == []
     assert prices_told(Quotes(), "AAA", DAY) == []
+
+
+def test_what_is_given_and_not_understood_keeps_nothing_from_being_decided() -> None:
+    given = replace(PLAIN, action_id="g", kind="cash_dividend", reason="rate is in CAD")
+    odd = replace(PLAIN, action_id="o", kind="unit_split")
+    assert adjustments.decidable([given, SPLIT]) == ([SPLIT], None)
+    assert adjustments.decidable([given]) == ([], given)
+    assert adjustments.decidable([odd, SPLIT]) == ([SPLIT], odd)
+    assert adjustments.decidable([]) == ([], None)

@@ -16,6 +16,7 @@ from ops_pipeline.db.operations import alerts
 from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.corporate.adjustments import (
     by_announcement,
+    decidable,
     due,
     has_restated_terms,
 )
@@ -84,10 +85,13 @@ def _has_restated_terms(
     position = positions.lock(tx, order.position_id)
     if report.found.filled_quantity and position is not None and position.status != "closed":
         # What it sold are shares as they are now.
-        actions = due(announced, position, known, today=last)
-        if actions and all(it.is_understood for it in actions):
+        actions, unclear = decidable(due(announced, position, known, today=last))
+        if actions and unclear is None:
             steps = by_announcement(actions, position, now=now, whole=True)
             adjusting.book(tx, steps, tick=minute_of(now), now=now)
+        elif unclear is not None:
+            why = f"{unclear}: what {order.client_order_id} sold are shares as they are now"
+            corporate_actions.hold(tx, order.account_name, position.symbol, why, now=now)
     return True
 
 

@@ -182,6 +182,19 @@ def _alike(one: CorporateAction, other: CorporateAction) -> bool:
     return (one.ratio, one.cash, one.new_symbol) == (other.ratio, other.cash, other.new_symbol)
 
 
+def decidable(
+    actions: Iterable[CorporateAction],
+) -> tuple[list[CorporateAction], CorporateAction | None]:
+    """The understood actions, and one that is not and keeps those from being decided, if any.
+
+    What is given for shares changes no number of them: beside others it is left for later.
+    """
+    every = list(actions)
+    clear = [it for it in every if it.is_understood]
+    unclear = [it for it in every if not it.is_understood and (it.kind not in GIVING or not clear)]
+    return clear, unclear[0] if unclear else None
+
+
 def judge(
     actions: Sequence[CorporateAction],
     position: Position,
@@ -197,7 +210,7 @@ def judge(
         theirs: What the broker holds, by symbol.
         activities: The broker's of the last days, for the cash that it paid.
     """
-    unclear = next((it for it in actions if not it.is_understood), None)
+    actions, unclear = decidable(actions)
     if unclear is not None:
         return Pending(f"{unclear}: {unclear.reason or 'what it does to shares is not told'}")
     outcome = _judged(actions, position, theirs, activities, now, whole=False)

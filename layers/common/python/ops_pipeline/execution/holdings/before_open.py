@@ -14,6 +14,7 @@ from ops_pipeline.db import positions
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.holdings import corporate_actions as rows
 from ops_pipeline.db.runs import UnitsOfWork
+from ops_pipeline.domain.corporate.adjustments import decidable
 from ops_pipeline.domain.corporate.shares_shown import (
     is_split_like,
     prices_told,
@@ -128,8 +129,8 @@ def _lower(
 
 def _announced(tx: Transaction, position: Position, today: date) -> Decimal | None:
     """New shares for an old one by what is due; None: nothing is, or not all is understood."""
-    due = corporate_actions.due(tx, position, today)
-    if not due or not all(it.is_understood for it in due):
+    due, unclear = decidable(corporate_actions.due(tx, position, today))
+    if not due or unclear is not None:
         return None
     return math.prod((it.ratio for it in due), start=_ONE)
 

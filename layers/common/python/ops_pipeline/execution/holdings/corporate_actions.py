@@ -259,8 +259,7 @@ def _simulated(tx: Transaction, ctx: AccountContext, held: Position) -> None:
     position, now = positions.lock(tx, held.id), ctx.now()
     if position is None or position.status == "closed":
         return
-    actions = due(tx, position, new_york_day(now))
-    unclear = next((it for it in actions if not it.is_understood), None)
+    actions, unclear = adjustments.decidable(due(tx, position, new_york_day(now)))
     if unclear is not None:
         alert = corporate_action_pending(ctx.name, position.symbol, str(unclear))
         alerts.open_alert(tx, alert, now=now)
