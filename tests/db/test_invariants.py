@@ -124,7 +124,7 @@ BROKEN: list[tuple[str, Callable[[TradingBench], None]]] = [
     (
         "fees_equal_charges",
         _raw(
-            "UPDATE order_costs SET settled_usd = 0.01, settled_at = estimated_at WHERE fee = 'TAF'"
+            "UPDATE order_costs SET settled_usd = 0.01, settled_at = estimated_at WHERE fee = 'CAT'"
         ),
     ),
     ("fill_has_evidence", _raw("UPDATE fills SET evidence = 'simulated'")),

@@ -97,6 +97,38 @@ def test_a_loss_that_comes_and_goes_between_two_entries_latches(bench: TradingBe
     assert "Halted by kill switch" in refused(bench)
 
 
+def test_the_ledger_s_loss_is_net_of_the_day_s_fees(bench: TradingBench) -> None:
+    """19 shares at $2 less are $38.00, to the cent the limit's room; FINRA's cent is over it."""
+    bench.buy()
+    bench.set_account(max_daily_loss=Decimal("38.01"))
+    bench.next_minute(AAA=("97.99", "98.01"))
+    bench.guard()
+    assert latched(bench) is None
+    bench.run("UPDATE active_positions SET exit_requested = 'operator'")
+    bench.next_minute(AAA=("97.99", "98.01"))
+    bench.guard()
+    exits = [it for it in bench.orders("exit") if it["status"] == "accepted"]
+    bench.broker.fill(str(exits[-1]["client_order_id"]), "98.00")
+    bench.next_minute(AAA=("97.99", "98.01"))
+    bench.guard()
+    assert bench.rows("SELECT pnl_dollars FROM position_history") == [{"pnl_dollars": -38}]
+    assert latched(bench) == "KILL SWITCH: Daily loss $38 exceeds limit $38"
+
+
+def test_the_broker_s_loss_counts_where_it_is_worse_than_the_ledger_s_net(
+    bench: TradingBench,
+) -> None:
+    """The ledger has lost $28.31 and no fee yet; the broker says $29.40."""
+    bench.buy()
+    bench.broker.cash -= Decimal("29.40")
+    bench.set_account(max_daily_loss=29)
+    bench.next_minute(AAA=("98.50", "98.52"))
+    bench.guard()
+    bench.next_minute(AAA=("98.50", "98.52"))
+    bench.guard()
+    assert (latched(bench) or "").startswith("KILL SWITCH: Daily loss $29")
+
+
 def test_the_broker_s_equity_latches_where_our_ledger_saw_nothing(bench: TradingBench) -> None:
     bench.buy()
     bench.broker.cash -= 600
