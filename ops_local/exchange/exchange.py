@@ -19,6 +19,7 @@ from ops_local.exchange.storage.store import Store
 from ops_local.exchange.valuation import Valuation
 from ops_local.recordings import recording
 from ops_local.recordings.halts import RecordedHalt
+from ops_local.recordings.recording import Recording
 from ops_pipeline.domain.market import new_york_time
 
 
@@ -26,13 +27,16 @@ class Exchange:
     """Opens accounts that are new and continues where its store stopped.
 
     Args:
-        folder: A recording; a new store's clock starts at midnight in New York of its day.
-        store: The SQLite file, created if missing.
+        day: A recording or its folder; a new store's clock starts at midnight in New York of it.
+        store: The SQLite file, created if missing; ":memory:" for none.
         accounts: The accounts that have keys. One that the store knows keeps its cash.
     """
 
-    def __init__(self, folder: Path, store: Path, accounts: Sequence[PaperAccount]) -> None:
-        day = recording.load(folder)
+    def __init__(
+        self, day: Path | Recording, store: Path, accounts: Sequence[PaperAccount]
+    ) -> None:
+        if isinstance(day, Path):
+            day = recording.load(day)
         self.faults = Faults()
         self.keys = KeyRing(accounts)
         self.store = Store(store)

@@ -71,8 +71,8 @@ class FeedServer:
     """
 
     def __init__(self, recording: Recording, clock: Callable[[], datetime]) -> None:
-        pages = _feed_pages(recording)
-        paths = {name: f"/feeds/{quote(name, safe='')}.xml" for name in pages}
+        pages = feed_pages(recording)
+        paths = {name: _path_of(name) for name in pages}
         by_path = {paths[name]: page for name, page in pages.items()}
         halts = _halt_pages(recording)
         of_halts: dict[HaltFeedKind, str] = {kind: f"/halts/{kind}" for kind in halts}
@@ -119,6 +119,15 @@ class FeedServer:
         self._server.server_close()
 
 
+def _path_of(name: str) -> str:
+    return f"/feeds/{quote(name, safe='')}.xml"
+
+
+def address_of(name: str) -> str:
+    """The address of a feed, the same in every replay: it is stored with the news."""
+    return _ORIGIN + _path_of(name)
+
+
 def previous_session_day(day: date) -> date:
     """The last day before `day` on which the NYSE was open, half days included."""
     shut = financial_holidays("NYSE", years=(day.year - 1, day.year))
@@ -128,8 +137,10 @@ def previous_session_day(day: date) -> date:
     return before
 
 
-def _feed_pages(recording: Recording) -> dict[str, Page]:
-    """Recorded responses are preferred to recorded items: they are what was really served."""
+def feed_pages(recording: Recording) -> dict[str, Page]:
+    """The page of each feed by its name.
+
+    Recorded responses are preferred to recorded items: they are what was really served."""
     folder = recording.folder / "feeds"
     if folder.is_dir():
         names = sorted(place.name for place in folder.iterdir() if place.is_dir())

@@ -164,6 +164,40 @@ _TABLES: Mapping[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         _named("ticker source reason halted_at resumed_at seen_at listed_at unlisted_at feed_url"),
     ),
     "event_dates": (("ticker", "kind", "at"), _named("ticker kind at source imported_at")),
+    "tickers": (
+        ("ticker",),
+        _named(
+            "ticker name cik valid_from valid_to renamed_to names_to",
+            aliases=(),
+            is_broker=False,
+            name_needs_context=True,
+            active=True,
+        ),
+    ),
+    "feed_state": (
+        ("url",),
+        _named(
+            "url source active etag last_modified moved_to poll_every_s kind last_fetched_at"
+            " last_succeeded_at last_error last_items newest_item_at next_try_at",
+            failures_in_a_row=0,
+        ),
+    ),
+    "inbound_events_raw": (
+        ("event_uid",),
+        _named(
+            "id event_uid story_id published_at published_at_reason published_claim"
+            " published_written published_note source title link summary canonical_link title_key"
+            " feed_url fetched_at source_site link_site correction processed_at"
+        ),
+    ),
+    "inbound_events_classified": (
+        ("raw_event_id",),
+        _named(
+            "id raw_event_id story_id published_at tickers status reason sentiment_label"
+            " sentiment_score positive_probability neutral_probability negative_probability mixed"
+            " ticker_scores model created_at"
+        ),
+    ),
     "vix_history": (("day",), _named("day close source fetched_at")),
 }
 

@@ -43,6 +43,12 @@ def _number_mark(book: Book, account: str) -> object:
     return (book.table("account_bindings").get(account) or {}).get("number_mark")
 
 
+@answers("bindings", "_BOUND_AT")
+def bound_at(book: Book, values: Values) -> list[Row]:
+    row = book.table("account_bindings").get(values["account"])
+    return [] if row is None else [{"bound_at": row["bound_at"]}]
+
+
 def looked_at(book: Book, account: str) -> datetime | None:
     """When the account, as it is bound now, was first compared with its broker."""
     look = book.table("first_looks").get(account)

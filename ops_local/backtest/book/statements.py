@@ -21,8 +21,8 @@ T = TypeVar("T", bound=Statement)
 _KNOWN: dict[str, Statement] = {}
 
 
-class NotInMemory(LookupError):
-    """A statement that no function answers here."""
+class NotInMemory(BaseException):
+    """A statement that no function answers here; no stage takes it for one item's failure."""
 
 
 def answers(module: str, *names: str) -> Callable[[T], T]:

@@ -104,7 +104,7 @@ class AlpacaBroker:
             answer = self._wire.ask("POST", "/orders", fields, before_sending)
             placed = understood(records.order, answer)
         except RequestRefused as refusal:
-            raise self._verdict(refusal) from None
+            raise verdict_of(refusal, self._wire.said(refusal)) from None
         except NotSent as error:
             raise BrokerUnavailable(f"the order was not sent: {error}") from None
         except (NoAnswer, Illegible) as error:
@@ -208,16 +208,20 @@ class AlpacaBroker:
             self._long_only[account_number] = setting
         return self._long_only[account_number]
 
-    def _verdict(self, refusal: RequestRefused) -> OpsError:
-        """What a refused order means; a 4xx we can't read might be "must be unique"."""
-        said = self._wire.said(refusal)
-        if refusal.status == 429 or refusal.is_about_keys:
-            return BrokerUnavailable(f"the order was not taken: {said}")
-        if refusal.status >= 500 or refusal.status == 408 or refusal.words is None:
-            return BrokerOutcomeUnknown(f"the order may have been placed: {said}")
-        if refusal.status == 409 or alpaca_words.says_placed_before(refusal.words):
-            return BrokerOutcomeUnknown(f"an order was placed under this id before: {said}")
-        return BrokerRejected(said)
+
+def verdict_of(refusal: RequestRefused, said: str) -> OpsError:
+    """What a refused order means; a 4xx we can't read might be "must be unique".
+
+    Args:
+        said: The broker's words, without the account's number.
+    """
+    if refusal.status == 429 or refusal.is_about_keys:
+        return BrokerUnavailable(f"the order was not taken: {said}")
+    if refusal.status >= 500 or refusal.status == 408 or refusal.words is None:
+        return BrokerOutcomeUnknown(f"the order may have been placed: {said}")
+    if refusal.status == 409 or alpaca_words.says_placed_before(refusal.words):
+        return BrokerOutcomeUnknown(f"an order was placed under this id before: {said}")
+    return BrokerRejected(said)
 
 
 def _last_submitted(page: list[object]) -> datetime:

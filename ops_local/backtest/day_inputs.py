@@ -1,0 +1,102 @@
+"""What of a recorded day no parameter of trading changes: bars, features, news."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from ops_local.backtest.book.book import Book
+from ops_local.backtest.book.database import MemoryDatabase
+from ops_local.backtest.feeds import RecordedFeeds
+from ops_local.backtest.shipped import add_accounts, add_securities
+from ops_local.backtest.tape_pass import TickerBars, day_bars, day_features
+from ops_local.exchange.accounts import PaperAccount
+from ops_local.feeds.server import address_of, feed_pages, previous_session_day
+from ops_local.pipeline import ReplayClock
+from ops_local.recordings.recording import Recording
+from ops_pipeline.adapters.calendar import NyseCalendar
+from ops_pipeline.adapters.lexicon_classifier import LexiconClassifier
+from ops_pipeline.db import news
+from ops_pipeline.db.parameters import Versioned
+from ops_pipeline.domain.features import Features
+from ops_pipeline.domain.market import MINUTE, Session
+from ops_pipeline.domain.parameters import Parameters
+from ops_pipeline.stages import classifier, rss_ingest
+from ops_pipeline.stages.request import TickRequest
+
+_VIX = "vix"
+
+
+@dataclass
+class DayInputs:
+    """One day's inputs, computed once for all runs with the same rules of bars and features."""
+
+    recording: Recording
+    rules: Parameters
+    bounds: tuple[datetime, datetime]
+
+    @cached_property
+    def session(self) -> Session | None:
+        return NyseCalendar().session(self.recording.day)
+
+    @cached_property
+    def bars(self) -> dict[str, TickerBars]:
+        return day_bars(self.recording.bars, self.rules)
+
+    @cached_property
+    def features(self) -> dict[str, list[Features]]:
+        if self.session is None:
+            return {}
+        return day_features(self.bars, self.session, self.rules.features)
+
+    @cached_property
+    def news(self) -> Book:
+        """Every item of the day with its story and verdict, by when they were known."""
+        book, (first, last) = Book(), self.bounds
+        pages = {address_of(name): page for name, page in feed_pages(self.recording).items()}
+        for name in feed_pages(self.recording):
+            book.table("feed_state").insert(_subscribed(name))
+        clock = ReplayClock(first)
+        add_securities(book, self.recording.tickers)
+        feeds, db = RecordedFeeds(pages, clock), MemoryDatabase(book)
+        with db.transaction() as tx:
+            index = news.name_index(tx, self.recording.day)
+        while clock.at < last:
+            if feeds.has_news():
+                rss_ingest.run(TickRequest(tick=clock.at), db=db, feed=feeds, clock=clock)
+                with db.transaction() as tx:
+                    waiting = news.waiting_items(tx, limit=10_000)
+                    judged = classifier.judge(waiting, index, LexiconClassifier())
+                    news.save_classified(tx, judged, clock.at)
+            clock.at += MINUTE
+        return book
+
+    def new_book(self, papers: Sequence[PaperAccount], parameters: Versioned) -> Book:
+        """The book as it is before the day's first minute."""
+        book = Book()
+        add_accounts(book, (paper.name for paper in papers))
+        for paper in papers:
+            book.table("account_bindings").insert(
+                {
+                    "account_name": paper.name,
+                    "number_mark": paper.account_number,
+                    "bound_at": self.bounds[0],
+                    "bound_by": "backtest",
+                }
+            )
+        close = self.recording.vix_previous_close
+        if close is not None:
+            before = previous_session_day(self.recording.day)
+            book.table("vix_history").insert({"day": before, "close": close, "source": _VIX})
+        return book
+
+
+def _subscribed(name: str) -> Mapping[str, object]:
+    return {
+        "url": address_of(name),
+        "source": name,
+        "active": True,
+        "poll_every_s": 60,
+        "failures_in_a_row": 0,
+        "kind": "news",
+    }

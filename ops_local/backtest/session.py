@@ -1,0 +1,191 @@
+"""One recorded day through dispatcher and guard, minute by minute, on books in memory."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from infra.definitions import load_schedules
+from infra.schedule import Tick, ticks
+from ops_local.backtest.book.book import Book
+from ops_local.backtest.book.database import MemoryDatabase
+from ops_local.backtest.broker import ExchangeBroker
+from ops_local.backtest.day_inputs import DayInputs
+from ops_local.backtest.feeds import RecordedFeeds
+from ops_local.backtest.ideas import Ideas
+from ops_local.backtest.market import TapeData
+from ops_local.exchange.accounts import PaperAccount
+from ops_local.exchange.exchange import Exchange
+from ops_local.pipeline import ReplayClock
+from ops_pipeline.adapters.calendar import NyseCalendar
+from ops_pipeline.db import accounts
+from ops_pipeline.db.parameters import Versioned
+from ops_pipeline.domain.bars import BAR_OFFSET_S
+from ops_pipeline.domain.market import MINUTE, Session, new_york_time
+from ops_pipeline.errors import OpsError
+from ops_pipeline.execution import order_sync
+from ops_pipeline.execution.context import AccountContext, open_context
+from ops_pipeline.execution.market_reader import MarketReader
+from ops_pipeline.execution.order_gateway import OrderGateway
+from ops_pipeline.stages import dispatcher, position_manager
+from ops_pipeline.stages.request import AccountRequest
+
+_BARS_AFTER = timedelta(seconds=BAR_OFFSET_S)
+
+
+@dataclass
+class SilentJournal:
+    """Keeps what went wrong; what happened stands in the book."""
+
+    wrong: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+
+    def happened(self, event: str, **data: object) -> None:
+        """Not kept."""
+
+    def went_wrong(self, event: str, **data: object) -> None:
+        self.wrong.append((event, data))
+
+
+class Trading:
+    """Both accounts of a day: their book, their broker, and the runs that serve them."""
+
+    def __init__(
+        self,
+        inputs: DayInputs,
+        papers: Sequence[PaperAccount],
+        parameters: Versioned,
+        first: datetime,
+        *,
+        deployment: str,
+    ) -> None:
+        self.inputs, self.parameters, self._deployment = inputs, parameters, deployment
+        self.clock = ReplayClock(first)
+        self.book = inputs.new_book(papers, parameters)
+        self.db = MemoryDatabase(self.book)
+        self.exchange = Exchange(inputs.recording, Path(":memory:"), papers)
+        self._move_exchange(first)
+        self.data = TapeData(self.exchange.tape, self.clock)
+        self.brokers = {it.name: ExchangeBroker(self.exchange, it, self.clock) for it in papers}
+        self.calendar = NyseCalendar()
+        self.journal = SilentJournal()
+        self.failures: list[str] = []
+
+    def move(self, to: datetime) -> None:
+        """Move both clocks, the exchange's first: it fills resting orders on the way."""
+        if to > self.clock.at:
+            self._move_exchange(to)
+            self.clock.at = to
+
+    def _move_exchange(self, to: datetime) -> None:
+        with self.exchange.store.transaction():
+            self.exchange.session_clock.move(self.exchange.now(), to)
+
+    def guarded(self, tick: datetime) -> list[str]:
+        with self.db.transaction() as tx:
+            return accounts.guard_accounts(tx, tick)
+
+    def entering(self) -> list[str]:
+        with self.db.transaction() as tx:
+            return accounts.entry_accounts(tx)
+
+    def guard(self, account: str, tick: datetime) -> None:
+        ctx = self._context(account, tick)
+        try:
+            position_manager.run(
+                AccountRequest(tick=tick, account=account),
+                ctx,
+                db=self.db,
+                gateway=self._gateway(ctx),
+                market=self._reader(account),
+            )
+        except OpsError as error:
+            self.failures.append(f"{tick:%H:%M} position_manager {account}: {error}")
+            return
+        self.book.market.guarded[account] = tick
+
+    def sync(self, account: str, tick: datetime) -> None:
+        """What of the reconciler's run changes a ledger that agrees with its broker."""
+        ctx = self._context(account, tick)
+        order_sync.sync(ctx, self.db, self._gateway(ctx))
+
+    def dispatch(self, account: str, tick: datetime) -> None:
+        ctx = self._context(account, tick)
+        try:
+            dispatcher.run(
+                AccountRequest(tick=tick, account=account),
+                ctx,
+                db=self.db,
+                gateway=self._gateway(ctx),
+                market=self._reader(account),
+            )
+        except OpsError as error:
+            self.failures.append(f"{tick:%H:%M} dispatcher {account}: {error}")
+
+    def _context(self, account: str, tick: datetime) -> AccountContext:
+        return open_context(
+            account,
+            tick=tick,
+            db=self.db,
+            parameters=self.parameters,
+            deployment=self._deployment,
+            clock=self.clock,
+            journal=self.journal,
+        )
+
+    def _gateway(self, ctx: AccountContext) -> OrderGateway:
+        return OrderGateway(
+            ctx=ctx,
+            db=self.db,
+            calendar=self.calendar,
+            broker=None if ctx.account.simulated else self.brokers[ctx.name],
+            read_after_write=True,
+        )
+
+    def _reader(self, account: str) -> MarketReader:
+        return MarketReader(
+            account_name=account,
+            data=self.data,
+            calendar=self.calendar,
+            clock=self.clock,
+            journal=self.journal,
+        )
+
+
+def run(trading: Trading, bounds: tuple[datetime, datetime]) -> None:
+    """Run every tick of the day in the order of the schedules."""
+    ideas = Ideas(trading.inputs, trading.book, trading.db, trading.parameters)
+    for tick in ticks(load_schedules(), *bounds):
+        trading.move(tick.at)
+        _STEPS.get(tick.target, _nothing)(trading, ideas, tick.at)
+
+
+def _nothing(trading: Trading, ideas: Ideas, tick: datetime) -> None:
+    """What reads, reports or deletes changes no trade."""
+
+
+def _position_cycle(trading: Trading, ideas: Ideas, tick: datetime) -> None:
+    for account in trading.guarded(tick):
+        trading.guard(account, tick)
+
+
+def _reconcile_cycle(trading: Trading, ideas: Ideas, tick: datetime) -> None:
+    for account in trading.guarded(tick):
+        trading.sync(account, tick)
+
+
+def _trading_cycle(trading: Trading, ideas: Ideas, tick: datetime) -> None:
+    session = trading.inputs.session
+    if session is None or not session.is_open(tick):
+        return
+    trading.move(tick + _BARS_AFTER)
+    ideas.look(tick, trading.clock.at)
+    for account in trading.entering():
+        trading.dispatch(account, tick)
+
+
+_STEPS = {
+    "position_cycle": _position_cycle,
+    "reconcile_cycle": _reconcile_cycle,
+    "trading_cycle": _trading_cycle,
+}
