@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,11 @@ ACCOUNTS = (
     PaperAccount("large", "PAPER-LARGE", "replay-large", "replay", Decimal(30_000)),
     PaperAccount("tiny", "PAPER-TINY", "replay-tiny", "replay", Decimal(2_000)),
 )
+
+
+def bounds_of(day: date) -> tuple[datetime, datetime]:
+    """The first tick of a whole trading day and the end of its last, UTC."""
+    return new_york_time(day, *_FIRST), new_york_time(day, *_LAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +107,8 @@ class ReplayPlan:
     @property
     def bounds(self) -> tuple[datetime, datetime]:
         """The first tick and the end of the last, UTC."""
-        day = self.recording.day
-        return self.first or new_york_time(day, *_FIRST), self.last or new_york_time(day, *_LAST)
+        first, last = bounds_of(self.recording.day)
+        return self.first or first, self.last or last
 
     @property
     def _figures(self) -> bytes:

@@ -8,23 +8,29 @@ from functools import cached_property
 from ops_local.backtest.book.book import Book
 from ops_local.backtest.book.database import MemoryDatabase
 from ops_local.backtest.feeds import RecordedFeeds
+from ops_local.backtest.market import TapeData
 from ops_local.backtest.shipped import add_accounts, add_securities
-from ops_local.backtest.tape_pass import TickerBars, day_bars, day_features
+from ops_local.backtest.tape_pass import BarReader, NotBacktested, TickerBars, day_features
 from ops_local.exchange.accounts import PaperAccount
+from ops_local.exchange.market.tape import Tape
 from ops_local.feeds.server import address_of, feed_pages, previous_session_day
 from ops_local.pipeline import ReplayClock
 from ops_local.recordings.recording import Recording
 from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.adapters.lexicon_classifier import LexiconClassifier
 from ops_pipeline.db import news
-from ops_pipeline.db.parameters import Versioned
+from ops_pipeline.domain.bars import BAR_OFFSET_S
 from ops_pipeline.domain.features import Features
-from ops_pipeline.domain.market import MINUTE, Session
+from ops_pipeline.domain.market import MINUTE, Session, new_york_time
 from ops_pipeline.domain.parameters import Parameters
+from ops_pipeline.domain.prices.plausibility import Evidence, judge
 from ops_pipeline.stages import classifier, rss_ingest
 from ops_pipeline.stages.request import TickRequest
 
 _VIX = "vix"
+_BARS_AFTER = timedelta(seconds=BAR_OFFSET_S)
+# Of trading_cycle, New York.
+_FIRST_TICK = (9, 25)
 
 
 @dataclass
@@ -35,18 +41,65 @@ class DayInputs:
     rules: Parameters
     bounds: tuple[datetime, datetime]
 
+    def is_as(self, other: "DayInputs") -> bool:
+        """Whether both are the same day's, read by the same rules."""
+        mine, theirs = self.rules, other.rules
+        return self.recording is other.recording and (
+            mine.telemetry,
+            mine.prices,
+            mine.features,
+            mine.gates.quote_age_s,
+        ) == (theirs.telemetry, theirs.prices, theirs.features, theirs.gates.quote_age_s)
+
     @cached_property
-    def session(self) -> Session | None:
-        return NyseCalendar().session(self.recording.day)
+    def tape(self) -> Tape:
+        return Tape(self.recording)
+
+    @cached_property
+    def session(self) -> Session:
+        """The day's session.
+
+        Raises:
+            NotBacktested: the exchange was closed that day.
+        """
+        found = NyseCalendar().session(self.recording.day)
+        if found is None:
+            raise NotBacktested(f"no session on {self.recording.day}")
+        return found
 
     @cached_property
     def bars(self) -> dict[str, TickerBars]:
-        return day_bars(self.recording.bars, self.rules)
+        """Each ticker's bars.
+
+        Raises:
+            NotBacktested: see BarReader; or trading was halted that day.
+        """
+        if self.recording.halts:
+            raise NotBacktested("it has halts of trading, which only a replay plays yet")
+        first_tick = new_york_time(self.recording.day, *_FIRST_TICK)
+        reader = BarReader(self.session, self.rules, first_tick, self._witnesses)
+        return {ticker: reader.read(ticker, its) for ticker, its in self.recording.bars.items()}
+
+    def _witnesses(self, ticker: str, tick: datetime) -> list[Evidence]:
+        """What its last trade and its quote say at a tick, as telemetry asks for them."""
+        now = tick + _BARS_AFTER
+        quotes = TapeData(self.tape, ReplayClock(now)).quotes([ticker])
+        quote, trade = quotes.get(ticker), quotes.trades.get(ticker)
+        its = [] if trade is None else [Evidence.of_trade(trade)]
+        if quote is not None:
+            judged = judge(
+                quote,
+                its,
+                now=now,
+                session=self.session,
+                rules=self.rules.prices,
+                most_age_s=self.rules.gates.quote_age_s,
+            )
+            its += [Evidence(quote.mid, quote.ts, "quote")] if judged.believed else []
+        return its
 
     @cached_property
     def features(self) -> dict[str, list[Features]]:
-        if self.session is None:
-            return {}
         return day_features(self.bars, self.session, self.rules.features)
 
     @cached_property
@@ -71,7 +124,7 @@ class DayInputs:
             clock.at += MINUTE
         return book
 
-    def new_book(self, papers: Sequence[PaperAccount], parameters: Versioned) -> Book:
+    def new_book(self, papers: Sequence[PaperAccount]) -> Book:
         """The book as it is before the day's first minute."""
         book = Book()
         add_accounts(book, (paper.name for paper in papers))

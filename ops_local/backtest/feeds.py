@@ -31,9 +31,7 @@ class RecordedFeeds:
         document = self._document(state.url, self.clock.now())
         modified = http_date(document.modified_at)
         if document.etag == state.etag:
-            return FeedDocument(
-                (), etag=document.etag, last_modified=modified, not_modified=True
-            )
+            return FeedDocument((), etag=document.etag, last_modified=modified, not_modified=True)
         parsed = parse_feed(
             document.body,
             content_type=f"{document.media_type}; charset=utf-8",

@@ -65,6 +65,8 @@ class Ideas:
     def _take_features(self, tick: datetime, now: datetime) -> None:
         for ticker, its in self._inputs.features.items():
             at = self._at[ticker]
+            if self._inputs.bars[ticker].is_held(tick):
+                continue
             while at < len(its) and its[at].ts < tick:
                 self._stored[ticker] = StoredFeatures(its[at], now)
                 self._book.market.features[ticker] = (its[at].ts, now)
@@ -78,7 +80,9 @@ class Ideas:
         fresh = {
             ticker: self._stored[ticker]
             for ticker in sorted(tickers)
-            if ticker in self._stored and self._stored[ticker].features.ts >= since
+            if ticker in self._stored
+            and self._stored[ticker].features.ts >= since
+            and not self._inputs.bars[ticker].is_held(tick)
         }
         window = self._rules.news.window_minutes
         with self._news.transaction() as tx:
@@ -117,6 +121,4 @@ class Ideas:
                 for ticker, it in known.items()
             ]
             signals = [it for it in decided if it.evaluation.outcome == "SIGNAL"]
-            rows.save(
-                tx, signals, tick=tick, parameter_version=self._parameters.version, now=now
-            )
+            rows.save(tx, signals, tick=tick, parameter_version=self._parameters.version, now=now)

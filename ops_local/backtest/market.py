@@ -46,8 +46,13 @@ class TapeData:
 
 def as_told(bar: Bar) -> Bar:
     """The bar with its prices as JSON has them."""
-    prices = (_told(price) for price in (bar.open, bar.high, bar.low, bar.close))
-    return Bar(bar.ticker, bar.ts, *prices, bar.volume)
+    return replace(
+        bar,
+        open=_told(bar.open),
+        high=_told(bar.high),
+        low=_told(bar.low),
+        close=_told(bar.close),
+    )
 
 
 def _told(price: Decimal) -> Decimal:

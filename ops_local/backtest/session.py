@@ -1,18 +1,16 @@
 """One recorded day through dispatcher and guard, minute by minute, on books in memory."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 from infra.definitions import load_schedules
-from infra.schedule import Tick, ticks
-from ops_local.backtest.book.book import Book
+from infra.schedule import Schedule, ticks
 from ops_local.backtest.book.database import MemoryDatabase
 from ops_local.backtest.broker import ExchangeBroker
 from ops_local.backtest.day_inputs import DayInputs
-from ops_local.backtest.feeds import RecordedFeeds
 from ops_local.backtest.ideas import Ideas
 from ops_local.backtest.market import TapeData
 from ops_local.exchange.accounts import PaperAccount
@@ -22,7 +20,6 @@ from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db import accounts
 from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.domain.bars import BAR_OFFSET_S
-from ops_pipeline.domain.market import MINUTE, Session, new_york_time
 from ops_pipeline.errors import OpsError
 from ops_pipeline.execution import order_sync
 from ops_pipeline.execution.context import AccountContext, open_context
@@ -47,7 +44,7 @@ class SilentJournal:
         self.wrong.append((event, data))
 
 
-class Trading:
+class DayTrading:
     """Both accounts of a day: their book, their broker, and the runs that serve them."""
 
     def __init__(
@@ -55,13 +52,13 @@ class Trading:
         inputs: DayInputs,
         papers: Sequence[PaperAccount],
         parameters: Versioned,
-        first: datetime,
         *,
         deployment: str,
     ) -> None:
         self.inputs, self.parameters, self._deployment = inputs, parameters, deployment
+        first, _ = inputs.bounds
         self.clock = ReplayClock(first)
-        self.book = inputs.new_book(papers, parameters)
+        self.book = inputs.new_book(papers)
         self.db = MemoryDatabase(self.book)
         self.exchange = Exchange(inputs.recording, Path(":memory:"), papers)
         self._move_exchange(first)
@@ -90,7 +87,7 @@ class Trading:
             return accounts.entry_accounts(tx)
 
     def guard(self, account: str, tick: datetime) -> None:
-        ctx = self._context(account, tick)
+        ctx = self._account_context(account, tick)
         try:
             position_manager.run(
                 AccountRequest(tick=tick, account=account),
@@ -106,11 +103,11 @@ class Trading:
 
     def sync(self, account: str, tick: datetime) -> None:
         """What of the reconciler's run changes a ledger that agrees with its broker."""
-        ctx = self._context(account, tick)
+        ctx = self._account_context(account, tick)
         order_sync.sync(ctx, self.db, self._gateway(ctx))
 
     def dispatch(self, account: str, tick: datetime) -> None:
-        ctx = self._context(account, tick)
+        ctx = self._account_context(account, tick)
         try:
             dispatcher.run(
                 AccountRequest(tick=tick, account=account),
@@ -122,7 +119,7 @@ class Trading:
         except OpsError as error:
             self.failures.append(f"{tick:%H:%M} dispatcher {account}: {error}")
 
-    def _context(self, account: str, tick: datetime) -> AccountContext:
+    def _account_context(self, account: str, tick: datetime) -> AccountContext:
         return open_context(
             account,
             tick=tick,
@@ -152,31 +149,27 @@ class Trading:
         )
 
 
-def run(trading: Trading, bounds: tuple[datetime, datetime]) -> None:
+def run(trading: DayTrading) -> None:
     """Run every tick of the day in the order of the schedules."""
     ideas = Ideas(trading.inputs, trading.book, trading.db, trading.parameters)
-    for tick in ticks(load_schedules(), *bounds):
+    for tick in ticks(_schedules(), *trading.inputs.bounds):
         trading.move(tick.at)
-        _STEPS.get(tick.target, _nothing)(trading, ideas, tick.at)
+        _STEPS[tick.target](trading, ideas, tick.at)
 
 
-def _nothing(trading: Trading, ideas: Ideas, tick: datetime) -> None:
-    """What reads, reports or deletes changes no trade."""
-
-
-def _position_cycle(trading: Trading, ideas: Ideas, tick: datetime) -> None:
+def _position_cycle(trading: DayTrading, _: Ideas, tick: datetime) -> None:
     for account in trading.guarded(tick):
         trading.guard(account, tick)
 
 
-def _reconcile_cycle(trading: Trading, ideas: Ideas, tick: datetime) -> None:
+def _reconcile_cycle(trading: DayTrading, _: Ideas, tick: datetime) -> None:
     for account in trading.guarded(tick):
         trading.sync(account, tick)
 
 
-def _trading_cycle(trading: Trading, ideas: Ideas, tick: datetime) -> None:
+def _trading_cycle(trading: DayTrading, ideas: Ideas, tick: datetime) -> None:
     session = trading.inputs.session
-    if session is None or not session.is_open(tick):
+    if not session.is_open(tick):
         return
     trading.move(tick + _BARS_AFTER)
     ideas.look(tick, trading.clock.at)
@@ -184,8 +177,15 @@ def _trading_cycle(trading: Trading, ideas: Ideas, tick: datetime) -> None:
         trading.dispatch(account, tick)
 
 
-_STEPS = {
+# News is read for the day at once. What else is scheduled reads, reports or deletes: no trade
+# depends on it.
+_STEPS: Mapping[str, Callable[[DayTrading, Ideas, datetime], None]] = {
     "position_cycle": _position_cycle,
     "reconcile_cycle": _reconcile_cycle,
     "trading_cycle": _trading_cycle,
 }
+
+
+@cache
+def _schedules() -> tuple[Schedule, ...]:
+    return tuple(it for it in load_schedules() if it.target in _STEPS)

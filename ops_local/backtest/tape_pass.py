@@ -2,9 +2,10 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -13,50 +14,97 @@ from ops_local.backtest.book.book import LastBar
 from ops_local.backtest.market import as_told
 from ops_pipeline.domain.bars import fault, jumps
 from ops_pipeline.domain.features import RECENT_BARS, BarWindows, Features, compute
-from ops_pipeline.domain.market import MINUTE, Bar, Session, new_york_time
+from ops_pipeline.domain.market import Bar, Session, new_york_time
 from ops_pipeline.domain.parameters import FeatureRules, Parameters
+from ops_pipeline.domain.prices.bar_plausibility import judge_bars
+from ops_pipeline.domain.prices.plausibility import Evidence
 
 
-class OddBars(ValueError):
-    """A recording with bars that telemetry would keep aside or hold a ticker back for."""
+class NotBacktested(ValueError):
+    """A recording with something in it that a backtest does not play."""
 
 
 @dataclass(frozen=True, slots=True)
 class TickerBars:
-    """One ticker's bars of a day in columns, oldest first."""
+    """One ticker's bars of a day, oldest first.
+
+    Attributes:
+        held_from: The first tick at which it is held back for a jump of its price; None: never.
+    """
 
     bars: Sequence[Bar]
     starts: Sequence[datetime]
+    held_from: datetime | None = None
 
     def known(self, until: datetime) -> int:
         """How many had begun before that minute."""
         return bisect_left(self.starts, until)
 
-
-def day_bars(bars: Mapping[str, Sequence[Bar]], rules: Parameters) -> dict[str, TickerBars]:
-    """The bars of a day as telemetry stores them.
-
-    Raises:
-        OddBars: one of them is implausible, or jumped.
-    """
-    first_hour = rules.telemetry.first_fetch_hour_new_york
-    found = {}
-    for ticker, its in bars.items():
-        told = [as_told(bar) for bar in its]
-        if told:
-            first = new_york_time(told[0].ts.date(), first_hour)
-            told = [bar for bar in told if bar.ts >= first]
-        _require_plausible(ticker, told, rules)
-        found[ticker] = TickerBars(told, [bar.ts for bar in told])
-    return found
+    def is_held(self, tick: datetime) -> bool:
+        return self.held_from is not None and self.held_from <= tick
 
 
-def _require_plausible(ticker: str, bars: Sequence[Bar], rules: Parameters) -> None:
-    for bar in bars:
-        if (why := fault(bar)) is not None:
-            raise OddBars(f"{ticker} {bar.ts:%H:%M}: {why}")
-    for jump in jumps(bars, {}, rules.telemetry):
-        raise OddBars(jump.reason)
+# What quotes and trades say of a ticker at a moment.
+Witnesses = Callable[[str, datetime], Sequence[Evidence]]
+
+
+@dataclass(frozen=True, slots=True)
+class BarReader:
+    """Reads bars of a session as telemetry stores them."""
+
+    session: Session
+    rules: Parameters
+    first_tick: datetime
+    witnesses: Witnesses
+
+    def read(self, ticker: str, bars: Sequence[Bar]) -> TickerBars:
+        """Those that are asked for: from the early morning to the close.
+
+        Raises:
+            NotBacktested: a bar is implausible, or nothing bears it out at its tick.
+        """
+        day = self.session.day
+        first = new_york_time(day, self.rules.telemetry.first_fetch_hour_new_york)
+        told = [as_told(bar) for bar in bars if first <= bar.ts < self.session.closes_at]
+        for bar in told:
+            if (why := fault(bar)) is not None:
+                raise NotBacktested(f"the bar of {ticker} at {bar.ts:%H:%M} UTC: {why}")
+        for at in self._far(told):
+            self._require_borne_out(told, at)
+        jumped = jumps(told, {}, self.rules.telemetry)
+        held_from = self._tick_of(jumped[0].bar) if jumped else None
+        return TickerBars(told, [bar.ts for bar in told], held_from)
+
+    def _tick_of(self, bar: Bar) -> datetime:
+        return max(bar.ends_at, self.first_tick)
+
+    def _far(self, bars: Sequence[Bar]) -> list[int]:
+        """The places of bars that may be too far from the one before; a few too many."""
+        if len(bars) < 2:
+            return []
+        closes = np.array([float(bar.close) for bar in bars])
+        off = np.abs(closes[1:] / closes[:-1] - 1)
+        return [int(at) + 1 for at in np.flatnonzero(off > self.rules.prices.bar_distance * 0.99)]
+
+    def _require_borne_out(self, bars: Sequence[Bar], at: int) -> None:
+        bar, before, tick = bars[at], bars[at - 1], self._tick_of(bars[at])
+        shown = [it for it in bars[at : at + 2] if it.ends_at <= tick]
+        judged = partial(
+            judge_bars,
+            shown,
+            {bar.ticker: Evidence.of_bar(before)},
+            session=self.session,
+            prices=self.rules.prices,
+            jumps=self.rules.telemetry,
+        )
+        if bar not in judged({}).doubted:
+            return
+        others = {bar.ticker: self.witnesses(bar.ticker, tick)}
+        if bar in judged(others).doubted:
+            raise NotBacktested(
+                f"the bar of {bar.ticker} at {bar.ts:%H:%M} UTC is far from the one before, and"
+                " nothing bears it out at its minute"
+            )
 
 
 def newest(bars: TickerBars, tick: datetime) -> LastBar | None:
@@ -129,8 +177,3 @@ def _whole(its: _Columns, length: int) -> BarWindows:
         closes=closes,
         volumes=np.ascontiguousarray(sliding_window_view(its.volumes[skipped:], RECENT_BARS)),
     )
-
-
-def known_at(row: Features, delay: timedelta) -> datetime:
-    """When a row is computed: at the tick after its minute, once the bars are published."""
-    return row.ts + MINUTE + delay

@@ -58,6 +58,7 @@ VERBS = (
         "tca:COMMAND",
         reaches=_ANY,
     ),
+    Verb("backtest", "many recorded days at once, with many parameter sets", "backtest:COMMAND"),
     Verb("compare", "compare two replays", "compare:COMMAND"),
     Verb("classify", "classify texts, one on each line", "classify:COMMAND"),
     Verb("invoke", "call one function with an event", "invoke:COMMAND", reaches=_STACK),

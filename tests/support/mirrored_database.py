@@ -1,7 +1,7 @@
 """Postgres with a book in memory beside it: each statement is asked of both and compared."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -56,10 +56,10 @@ def load(book: Book, tx: Transaction) -> None:
     )
 
 
-def differences(book: Book, tx: Transaction) -> list[str]:
-    """Rows that only one of both stores has, in words."""
+def differences(book: Book, tx: Transaction, names: Sequence[str] = ()) -> list[str]:
+    """Rows that only one of both stores has, in words; of all tables unless some are named."""
     found = []
-    for name in book.names:
+    for name in names or book.names:
         table = book.table(name)
         stored = tx.rows(f"SELECT {', '.join(table.columns)} FROM {name}")
         there, here = (Counter(map(repr, map(canonical, rows))) for rows in (stored, table))

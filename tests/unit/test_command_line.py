@@ -59,6 +59,7 @@ FAILING = {
     "tca": (["tca"], "no connection to Postgres"),
     "status": (["status"], "no connection to Postgres"),
     "check": (["check"], " bad, "),
+    "backtest": (["backtest", "/nowhere"], "no recording is there"),
     "doctor": (["doctor"], "no connection to Postgres"),
     "halt": (["halt", "--reason", "r"], "no connection to Postgres"),
     "resume": (["resume", "--reason", "r"], "no connection to Postgres"),

@@ -66,8 +66,11 @@ def current_halts(book: Book, values: Values) -> list[Row]:
 @answers("market_state.trading_halts", "_TRADED")
 def traded(book: Book, values: Values) -> list[Row]:
     newest = book.market.traded
-    asked = zip(values["tickers"], values["since"], strict=True)
-    return [{"ticker": ticker} for ticker, at in asked if ticker in newest and newest[ticker] >= at]
+    return [
+        {"ticker": ticker, "ts": newest[ticker]}
+        for ticker in values["tickers"]
+        if ticker in newest and newest[ticker] > values["since"]
+    ]
 
 
 def halts_as_json(book: Book, ticker: str, since: datetime) -> list[Row]:

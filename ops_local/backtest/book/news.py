@@ -1,6 +1,7 @@
 """Statements on feeds, news, stories and their classification."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
@@ -162,10 +163,18 @@ def insert_items(book: Book, values: Values) -> int:
 @answers("news", "_WAITING")
 def waiting(book: Book, values: Values) -> list[Row]:
     raw = book.table("inbound_events_raw")
-    found = sorted(
+    queued = sorted(
         raw.where(lambda row: row["processed_at"] is None),
         key=lambda row: (row["fetched_at"], row["event_uid"]),
-    )[: values["limit"]]
+    )
+    # The oldest of each feed, then the next of each.
+    places: Counter[str] = Counter()
+    placed = list[tuple[int, Row]]()
+    for row in queued:
+        places[row["feed_url"]] += 1
+        placed.append((places[row["feed_url"]], row))
+    placed.sort(key=lambda pair: pair[0])
+    found = [row for _, row in placed[: values["limit"]]]
     names = ("event_uid", "story_id", "published_at", "title", "summary")
     return [{"raw_event_id": row["id"], **{it: row[it] for it in names}} for row in found]
 

@@ -138,7 +138,9 @@ def taken_from_list(book: Book, values: Values) -> list[Row]:
     listed = [
         event
         for event in book.events
-        if event["position_id"] in ids and event["kind"] in ("adopted", "repaired")
+        if event["position_id"] in ids
+        and event["kind"] in ("adopted", "repaired")
+        and event["details"].get("sold_by") is None
     ]
     return [_what_the_list_gave(listed, values["sign"], values["filled_at"])]
 

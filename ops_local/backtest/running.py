@@ -1,0 +1,79 @@
+"""Runs days with all their sets of parameters, on as many processes as are given."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ops_local.backtest.day_inputs import DayInputs
+from ops_local.backtest.plan import Variant
+from ops_local.backtest.results import DayOutcome, outcome_of
+from ops_local.backtest.session import DayTrading, run
+from ops_local.backtest.tape_pass import NotBacktested
+from ops_local.recordings import recording as recordings
+from ops_local.replay_environment import ACCOUNTS, bounds_of
+from ops_pipeline.db.parameters import Versioned
+from ops_pipeline.domain.costs.fee_table import NoFeeRate
+from ops_pipeline.domain.parameters import Parameters
+
+# As of a replay, so that both name an order alike.
+_DEPLOYMENT = "replay"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedDay:
+    """A recording that was not backtested, and why."""
+
+    recording: str
+    reason: str
+
+
+def run_all(
+    folders: Sequence[Path], variants: Sequence[Variant], jobs: int
+) -> Iterator[DayOutcome | RefusedDay]:
+    """Each day with each set, in the order of both; a day is read once for all its sets."""
+    work = partial(_run_day, variants)
+    if jobs == 1:
+        for folder in folders:
+            yield from work(folder)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        for outcomes in pool.map(work, folders):
+            yield from outcomes
+
+
+def _run_day(variants: Sequence[Variant], folder: Path) -> list[DayOutcome | RefusedDay]:
+    found: list[DayOutcome | RefusedDay] = []
+    inputs: DayInputs | None = None
+    try:
+        recording = recordings.load(folder)
+        for variant in variants:
+            inputs = _inputs(recording, variant.rules, inputs)
+            found.append(backtest(inputs, variant))
+    except (recordings.InvalidRecording, NotBacktested, NoFeeRate) as error:
+        return [RefusedDay(folder.name, str(error))]
+    return found
+
+
+def _inputs(
+    recording: recordings.Recording, rules: Parameters, known: DayInputs | None
+) -> DayInputs:
+    """The day's inputs, those known already where these rules change nothing of them."""
+    fresh = DayInputs(recording, rules, bounds_of(recording.day))
+    return known if known is not None and known.is_as(fresh) else fresh
+
+
+def backtest(inputs: DayInputs, variant: Variant) -> DayOutcome:
+    """One day with one set of parameters."""
+    return outcome_of(traded(inputs, variant), variant.label)
+
+
+def traded(inputs: DayInputs, variant: Variant) -> DayTrading:
+    """The books at the end of one day with one set of parameters."""
+    # As a replay numbers them: what it ships with is the first version.
+    version = 1 if variant.rules == Parameters() else 2
+    parameters = Versioned(version, variant.rules)
+    trading = DayTrading(inputs, ACCOUNTS, parameters, deployment=_DEPLOYMENT)
+    run(trading)
+    return trading
