@@ -18,7 +18,8 @@ from tests.stages.over_night import (
     swing,
 )
 from tests.stages.reconciling import halt
-from tests.support.builders_trading import DAY_AFTER, TradingBench
+from tests.support.builders_trading import DAY, DAY_AFTER, TradingBench
+from tests.support.fake_broker import RestingOver
 
 __all__ = ["swing"]
 
@@ -38,10 +39,11 @@ def morning(swing: TradingBench) -> TradingBench:
     return swing
 
 
+@pytest.mark.parametrize("resting_over", ["canceled", "adjusted", "left"])
 def test_a_split_that_an_activity_tells_of_is_counted_before_the_open(
-    morning: TradingBench,
+    morning: TradingBench, resting_over: RestingOver
 ) -> None:
-    morning.broker.split("AAA", "2", "1", resting="left")
+    morning.broker.split("AAA", "2", "1", resting=resting_over)
     morning.broker.move_cash("SPLIT", "0", symbol="AAA")
     before_open(morning)
     assert (morning.position()["quantity"], morning.position()["stop_loss"]) == (38, 49)
@@ -118,16 +120,8 @@ def test_where_the_market_does_not_say_so_the_stop_stays(
 
 def test_yesterday_s_trade_says_nothing_of_today(morning: TradingBench) -> None:
     morning.market.latest.clear()
-    now, morning.clock.at = (
-        morning.clock.at,
-        new_york_time(DAY_AFTER, 9)
-        - (
-            new_york_time(DAY_AFTER, 9)
-            - new_york_time(DAY_AFTER.replace(day=DAY_AFTER.day - 1), 15)
-        ),
-    )
+    morning.clock.at = new_york_time(DAY, 15)
     morning.market.trade("AAA", "50.10")
-    morning.clock.at = now
     morning.broker.split("AAA", "2", "1", resting="left")
     before_open(morning)
     assert resting(morning) == [("98.00", "19")]

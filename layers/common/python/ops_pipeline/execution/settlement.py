@@ -62,6 +62,8 @@ def settle(
     if why and not _has_restated_terms(tx, order, report, now):
         unbooked_facts.note_disagreement(tx, order, report.found, why, now)
         return order
+    if why:
+        unbooked_facts.end_disagreement(tx, order, why, now)
     report = _priced(tx, order, report, now)
     view = _view(tx, order, report if decisions.grows(order, report) else None)
     if not may_be_shown:

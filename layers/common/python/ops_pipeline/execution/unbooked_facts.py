@@ -50,6 +50,12 @@ def note_disagreement(
     alerts.open_alert(tx, order_disagrees(order, why), now=now)
 
 
+def end_disagreement(tx: Transaction, order: Order, why: str, now: datetime) -> None:
+    """The broker's other terms are explained by a corporate action."""
+    unbooked_facts.resolve_report(tx, order.account_name, order.client_order_id, now=now)
+    alerts.resolve_alert(tx, order_disagrees(order, why).key, now=now)
+
+
 def note_unpriced(tx: Transaction, order: Order, found: BrokerOrder, now: datetime) -> None:
     """Keep that the order filled at no price, and alert on it."""
     fact = unbooked_report(order, found, f"{found.filled_quantity} filled at no price")
