@@ -133,6 +133,29 @@ def test_a_split_that_only_the_broker_knows_of_is_taken_from_its_activity(days: 
     assert days.alerts() == []
 
 
+@pytest.mark.parametrize("behaviour", ["canceled", "adjusted", "left"])
+def test_a_split_that_is_booked_after_half_past_eight_is_guarded_before_the_open(
+    days: Days, behaviour: str
+) -> None:
+    with open_exchange(days.folder, HALF, day=TUESDAY) as tuesday:
+        tuesday.set_behaviour("gtc_over_split", behaviour)
+        with in_process(days.day(tuesday)):
+            days.clock.at = at("08:30", TUESDAY)
+            tuesday.set_clock(days.clock.at)
+            read_actions(tick(days.clock.at), None)
+            reconcile(tick(days.clock.at), None)
+            terms = {"old_rate": "3", "new_rate": "1", "listed": False}
+            tuesday.add_corporate_action("reverse_split", "AAA", TUESDAY.isoformat(), **terms)
+            days.clock.at = at("09:25", TUESDAY)
+            days.minutes(tuesday, 4, compared=False)
+            symbol, quantity, _, stop = days.position()
+            assert (symbol, quantity, stop) == ("AAA", 6, 29.43)
+            assert resting(tuesday) == [("AAA", "6", "29.43")]
+    (row,) = rows(days.db, "SELECT old_rate, new_rate, cash FROM position_adjustments")
+    assert (row["old_rate"], row["new_rate"], float(row["cash"])) == (3, 1, 20.04)
+    assert days.alerts() == []
+
+
 def test_a_symbol_that_changes_over_night_is_guarded_under_the_new_one(days: Days) -> None:
     with open_exchange(days.folder, day=TUESDAY) as tuesday:
         tuesday.add_corporate_action("name_change", "AAA", TUESDAY.isoformat(), new_symbol="BBB")
