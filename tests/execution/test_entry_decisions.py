@@ -690,3 +690,11 @@ def test_a_sale_has_the_terms_of_its_position(
         reserved_notional=Decimal(0),
         status="intended",
     )
+
+
+def test_an_order_keeps_the_quote_that_it_was_decided_on() -> None:
+    plan = SalePlan("exit", "stop_loss", Decimal(3), Decimal("2.50"))
+    sold = INTENTS.sale(POSITION, plan, 2, QUOTE)
+    assert (sold.decision_bid, sold.decision_ask) == (Decimal("99.98"), Decimal("100.00"))
+    resting = INTENTS.sale(POSITION, plan, 2)
+    assert (resting.decision_bid, resting.decision_ask) == (None, None)

@@ -46,6 +46,10 @@ def test_nothing_is_settled_before_it_is_charged() -> None:
     assert (settled(day), finding(day)) == ({}, None)
 
 
+def test_a_fee_that_nobody_has_and_nobody_charges_is_none() -> None:
+    assert (settled(fees({}, None)), finding(fees({}, None))) == ({}, None)
+
+
 def test_a_charge_of_nothing_settles_at_nothing() -> None:
     assert settled(fees({"a": "0"}, "0")) == {"a": Decimal(0)}
     assert finding(fees({"a": "0"}, "0")) is None
