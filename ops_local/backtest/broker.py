@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 
 from ops_local.exchange.accounts import PaperAccount
 from ops_local.exchange.api import order_answers, trading_answers
@@ -27,6 +28,8 @@ from ops_pipeline.domain.market import new_york_day
 from ops_pipeline.ports import Clock, send_always
 
 _GONE = 422
+# Records are read again each minute, and most of them are as they were.
+_KEPT = 4_096
 
 
 @dataclass
@@ -129,13 +132,16 @@ class ExchangeBroker:
         return Listing(_cash_activity(it) for it in in_order if it.created_at >= since)
 
 
+@lru_cache(maxsize=_KEPT)
 def _order(it: ExchangeOrder) -> BrokerOrder:
     return records.order(order_answers.order(it))
 
 
+@lru_cache(maxsize=_KEPT)
 def _fill(it: ExchangeFill) -> BrokerFill:
     return records.fill(order_answers.fill(it))
 
 
+@lru_cache(maxsize=_KEPT)
 def _cash_activity(it: CashActivity) -> BrokerCashActivity:
     return records.cash_activity(order_answers.cash_activity(it))

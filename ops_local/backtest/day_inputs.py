@@ -1,7 +1,7 @@
 """What of a recorded day no parameter of trading changes: bars, features, news."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -18,17 +18,20 @@ from ops_local.pipeline import ReplayClock
 from ops_local.recordings.recording import Recording
 from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.adapters.lexicon_classifier import LexiconClassifier
+from ops_pipeline.db import feeds as feed_rows
 from ops_pipeline.db import news
 from ops_pipeline.domain.bars import BAR_OFFSET_S
 from ops_pipeline.domain.features import Features
 from ops_pipeline.domain.market import MINUTE, Session, new_york_time
+from ops_pipeline.domain.news.items import Story
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.domain.prices.plausibility import Evidence, judge
 from ops_pipeline.stages import classifier, rss_ingest
-from ops_pipeline.stages.request import TickRequest
 
 _VIX = "vix"
 _BARS_AFTER = timedelta(seconds=BAR_OFFSET_S)
+# More than a minute of a day ever brings.
+_MOST_WAITING = 10_000
 # Of trading_cycle, New York.
 _FIRST_TICK = (9, 25)
 
@@ -40,6 +43,9 @@ class DayInputs:
     recording: Recording
     rules: Parameters
     bounds: tuple[datetime, datetime]
+    _stories: dict[tuple[datetime, int], Mapping[str, Sequence[Story]]] = field(
+        default_factory=dict
+    )
 
     def is_as(self, other: "DayInputs") -> bool:
         """Whether both are the same day's, read by the same rules."""
@@ -106,23 +112,36 @@ class DayInputs:
     def news(self) -> Book:
         """Every item of the day with its story and verdict, by when they were known."""
         book, (first, last) = Book(), self.bounds
-        pages = {address_of(name): page for name, page in feed_pages(self.recording).items()}
+        feeds, db = RecordedFeeds(self.recording), MemoryDatabase(book)
         for name in feed_pages(self.recording):
             book.table("feed_state").insert(_subscribed(name))
-        clock = ReplayClock(first)
         add_securities(book, self.recording.tickers)
-        feeds, db = RecordedFeeds(pages, clock), MemoryDatabase(book)
         with db.transaction() as tx:
             index = news.name_index(tx, self.recording.day)
-        while clock.at < last:
-            if feeds.has_news():
-                rss_ingest.run(TickRequest(tick=clock.at), db=db, feed=feeds, clock=clock)
+            states = {state.url: state for state in feed_rows.feeds_on(tx, first)}
+        at = first
+        while at < last:
+            told = list(feeds.news(at))
+            for url, document in told:
+                rss_ingest.keep(db, states[url], document, tick=at, now=at)
+            if told:
                 with db.transaction() as tx:
-                    waiting = news.waiting_items(tx, limit=10_000)
+                    waiting = news.waiting_items(tx, limit=_MOST_WAITING)
                     judged = classifier.judge(waiting, index, LexiconClassifier())
-                    news.save_classified(tx, judged, clock.at)
-            clock.at += MINUTE
+                    news.save_classified(tx, judged, at)
+            at += MINUTE
         return book
+
+    def stories(self, now: datetime, window_minutes: int) -> Mapping[str, Sequence[Story]]:
+        """The stories of the window by ticker, as far as they were known and judged by then."""
+        known = self._stories.get((now, window_minutes))
+        if known is None:
+            with MemoryDatabase(self.news).transaction() as tx:
+                known = news.stories_by_ticker(
+                    tx, list(self.recording.tickers), now, window_minutes=window_minutes
+                )
+            self._stories[now, window_minutes] = known
+        return known
 
     def new_book(self, papers: Sequence[PaperAccount]) -> Book:
         """The book as it is before the day's first minute."""

@@ -11,7 +11,6 @@ from ops_pipeline.db import recommendations as rows
 from ops_pipeline.db.accounts import entry_accounts
 from ops_pipeline.db.features import StoredFeatures
 from ops_pipeline.db.market_data import asked_bars
-from ops_pipeline.db.news import stories_by_ticker
 from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.db.recommendations import Decided, SignalInputs
 from ops_pipeline.domain.market import MINUTE, new_york_day, new_york_time
@@ -30,7 +29,6 @@ class Ideas:
         self._inputs, self._book, self._db = inputs, book, db
         self._parameters = parameters
         self._members: dict[str, datetime] = {}
-        self._news = MemoryDatabase(inputs.news)
         self._at: dict[str, int] = dict.fromkeys(inputs.features, 0)
         self._stored: dict[str, StoredFeatures] = {}
 
@@ -85,8 +83,7 @@ class Ideas:
             and not self._inputs.bars[ticker].is_held(tick)
         }
         window = self._rules.news.window_minutes
-        with self._news.transaction() as tx:
-            stories = stories_by_ticker(tx, list(fresh), now, window_minutes=window)
+        stories = self._inputs.stories(now, window)
         return {
             ticker: SignalInputs(
                 stored, ticker_sentiment(stories.get(ticker, ()), now, window_minutes=window)

@@ -4,22 +4,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
-from pathlib import Path
 
 from infra.definitions import load_schedules
 from infra.schedule import Schedule, ticks
 from ops_local.backtest.book.database import MemoryDatabase
+from ops_local.backtest.book.orders import filled_by_fills, is_live
 from ops_local.backtest.broker import ExchangeBroker
 from ops_local.backtest.day_inputs import DayInputs
 from ops_local.backtest.ideas import Ideas
 from ops_local.backtest.market import TapeData
 from ops_local.exchange.accounts import PaperAccount
 from ops_local.exchange.exchange import Exchange
+from ops_local.exchange.storage.cached import MEMORY
 from ops_local.pipeline import ReplayClock
 from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db import accounts
 from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.domain.bars import BAR_OFFSET_S
+from ops_pipeline.domain.orders import UNSETTLED
 from ops_pipeline.errors import OpsError
 from ops_pipeline.execution import order_sync
 from ops_pipeline.execution.context import AccountContext, open_context
@@ -60,7 +62,7 @@ class DayTrading:
         self.clock = ReplayClock(first)
         self.book = inputs.new_book(papers)
         self.db = MemoryDatabase(self.book)
-        self.exchange = Exchange(inputs.recording, Path(":memory:"), papers)
+        self.exchange = Exchange(inputs.recording, MEMORY, papers)
         self._move_exchange(first)
         self.data = TapeData(self.exchange.tape, self.clock)
         self.brokers = {it.name: ExchangeBroker(self.exchange, it, self.clock) for it in papers}
@@ -86,7 +88,40 @@ class DayTrading:
         with self.db.transaction() as tx:
             return accounts.entry_accounts(tx)
 
+    def is_at_rest(self, account: str) -> bool:
+        """Whether a run of the guard finds nothing to do: nothing is held, live or asked for.
+
+        What was there before was looked for, every fill is known, and the broker has nothing.
+        """
+        paper, store = self.brokers[account].paper, self.exchange.store
+        looked = self.book.table("first_looks").get(account) is not None
+        if not looked or self.book.held_by(account):
+            return False
+        if store.live_orders(paper.account_number) or store.holdings(paper.account_number):
+            return False
+        return not self._has_unsettled(account)
+
+    def _has_unsettled(self, account: str) -> bool:
+        """Whether an order is live or lacks fills, or something was asked to be closed."""
+        requests = self.book.table("close_requests")
+        if any(row["account_name"] == account and row["done_at"] is None for row in requests):
+            return True
+        return any(
+            is_live(row) or row["filled_qty"] > filled_by_fills(self.book, row["client_order_id"])
+            for row in self.book.orders_of(account)
+        )
+
+    def has_ideas(self, account: str) -> bool:
+        """Whether a run of the dispatcher finds something to do."""
+        return any(
+            row["status"] in ("PENDING", "PROCESSING") and row["account_name"] == account
+            for row in self.book.recommendations
+        ) or any(row["status"] in UNSETTLED for row in self.book.orders_of(account))
+
     def guard(self, account: str, tick: datetime) -> None:
+        if self.is_at_rest(account):
+            self.book.market.guarded[account] = tick
+            return
         ctx = self._account_context(account, tick)
         try:
             position_manager.run(
@@ -103,10 +138,14 @@ class DayTrading:
 
     def sync(self, account: str, tick: datetime) -> None:
         """What of the reconciler's run changes a ledger that agrees with its broker."""
+        if self.is_at_rest(account):
+            return
         ctx = self._account_context(account, tick)
         order_sync.sync(ctx, self.db, self._gateway(ctx))
 
     def dispatch(self, account: str, tick: datetime) -> None:
+        if not self.has_ideas(account):
+            return
         ctx = self._account_context(account, tick)
         try:
             dispatcher.run(

@@ -15,6 +15,7 @@ from ops_local.exchange.orders.order_events import OrderEvents
 from ops_local.exchange.orders.settlement import Settlement
 from ops_local.exchange.records import ExchangeLedger
 from ops_local.exchange.session_clock import SessionClock
+from ops_local.exchange.storage.cached import MEMORY, CachedStore
 from ops_local.exchange.storage.store import Store
 from ops_local.exchange.valuation import Valuation
 from ops_local.recordings import recording
@@ -39,7 +40,7 @@ class Exchange:
             day = recording.load(day)
         self.faults = Faults()
         self.keys = KeyRing(accounts)
-        self.store = Store(store)
+        self.store = CachedStore() if store == MEMORY else Store(store)
         self.tape = Tape(day)
         fees = FeeCharging(self.store)
         self.valuation = Valuation(self.store, self.tape, fees)

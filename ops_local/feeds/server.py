@@ -155,7 +155,7 @@ def feed_pages(recording: Recording) -> dict[str, Page]:
     formats = {1: ATOM, 2: RDF}
     midnight = new_york_time(recording.day, 0)
     return {
-        name: _ItemsPage(name, items, formats.get(place, RSS), midnight)
+        name: ItemsPage(name, items, formats.get(place, RSS), midnight)
         for place, (name, items) in enumerate(feeds.items())
     }
 
@@ -196,7 +196,7 @@ class _HaltsPage:
         return Document(self._render(begun, now), self._media_type, max(changed))
 
 
-class _ItemsPage:
+class ItemsPage:
     """A feed rendered from the items that it had published by then."""
 
     def __init__(
@@ -207,14 +207,22 @@ class _ItemsPage:
         self._last: tuple[int, Document] | None = None
 
     def at(self, now: datetime) -> Document:
-        count = bisect_right(self._shown_at, now)
+        count = self.count(now)
         last = self._last
         if last is None or last[0] != count:
-            newest_first = self._items[max(0, count - NEWEST) : count][::-1]
-            modified_at = newest_first[0].available_at if newest_first else self._since
-            body = self._kind.render(self._name, newest_first)
-            last = self._last = (count, Document(body, self._kind.media_type, modified_at))
+            last = self._last = (count, self.rendered(0, count))
         return last[1]
+
+    def count(self, now: datetime) -> int:
+        """How many items it had published by then."""
+        return bisect_right(self._shown_at, now)
+
+    def rendered(self, known: int, count: int) -> Document:
+        """The newest of the first `count` items, without the first `known`."""
+        newest_first = self._items[max(known, count - NEWEST) : count][::-1]
+        modified_at = newest_first[0].available_at if newest_first else self._since
+        body = self._kind.render(self._name, newest_first)
+        return Document(body, self._kind.media_type, modified_at)
 
 
 class _RecordedPage:

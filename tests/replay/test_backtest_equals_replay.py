@@ -16,11 +16,11 @@ from ops_pipeline.domain.parameters import Parameters
 from tests.replay.conftest import MORNING_ENDS, REAL_DAYS, Day, Replay, overlay_of
 from tests.support.mirrored_database import differences
 
-# With every column of each; alerts are the healthcheck's and telemetry's too.
+# With every column of each. Alerts are the healthcheck's and telemetry's too, and a dispatcher
+# without an idea is not run.
 TABLES = (
     "dispatch_recommendations",
     "dispatch_executions",
-    "dispatcher_runs",
     "orders",
     "fills",
     "active_positions",

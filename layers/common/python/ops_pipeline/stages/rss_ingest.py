@@ -102,7 +102,7 @@ def run(
                 _note_failure(db, state, kept.failed, request.tick, clock.now())
             outcome = _added(outcome, _of_halts(answer, kept))
         elif isinstance(answer, FeedDocument):
-            outcome = _added(outcome, _keep(db, state, answer, tick=request.tick, now=clock.now()))
+            outcome = _added(outcome, keep(db, state, answer, tick=request.tick, now=clock.now()))
         else:
             _note_failure(db, state, answer, request.tick, clock.now())
             outcome = replace(outcome, failed_feeds=outcome.failed_feeds + 1)
@@ -137,7 +137,7 @@ def _added(one: Outcome, other: Outcome) -> Outcome:
     )
 
 
-def _keep(
+def keep(
     db: UnitsOfWork, state: FeedState, document: FeedDocument, *, tick: datetime, now: datetime
 ) -> Outcome:
     """Store a document; where it fails as a whole, each of its entries by itself."""
