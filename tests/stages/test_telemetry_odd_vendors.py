@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from threading import Event
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 
@@ -266,3 +266,24 @@ def test_no_features_are_computed_over_minutes_that_could_not_be_fetched(
     tick = NOON + 21 * MINUTE
     assert fetch(db, vendor, tick).failed == 0
     assert computed(db, tick) == [120]
+
+
+def test_a_vendor_that_takes_most_of_the_time_for_each_answer_is_got_to_tell_the_whole_day(
+    db: Database, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch(db, "AAA")
+    vendor.recorded_bars = bars_of("AAA", OPEN, [10] * 240)
+    told = vendor.bars
+
+    def slowly(tickers: Sequence[str], start: datetime, end: datetime) -> Listing[Bar]:
+        sleep(0.6)
+        return told(tickers, start, end)
+
+    monkeypatch.setattr(vendor, "bars", slowly)
+    counts = []
+    for minute in range(4):
+        fetch(db, vendor, NOON + minute * MINUTE, budget_s=1.0)
+        (found,) = rows(db, "SELECT count(*) AS bars FROM lane_telemetry")
+        counts.append(found["bars"])
+    assert counts[-1] == 153
+    assert counts == sorted({*counts})

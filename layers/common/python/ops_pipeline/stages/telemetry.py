@@ -33,7 +33,7 @@ from ops_pipeline.execution import illegible_items
 from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.execution.market.patience import Patience
 from ops_pipeline.ports import Calendar, Clock, MarketData
-from ops_pipeline.stages.bar_fetching import in_slices
+from ops_pipeline.stages.bar_fetching import SIDE_BY_SIDE, in_slices
 from ops_pipeline.stages.market_state.silence_watch import SilenceWatch
 from ops_pipeline.stages.request import TickRequest
 
@@ -84,9 +84,8 @@ def run(
     """Update lane_telemetry up to the tick, or to the end of its session.
 
     The newest minutes of all tickers come first, then what is missing of the day, then what was
-    last asked for within half an hour. Each request's
-    bars are one transaction: a run that is killed or out of time keeps what it has, and the next
-    one goes on.
+    last asked for within half an hour. Each request's bars are one transaction: a run that is
+    killed or out of time keeps what it has, and the next one goes on.
 
     Raises:
         MarketDataUnavailable: none of the newest minutes could be read.
@@ -104,11 +103,12 @@ def run(
         newest = telemetry.newest_bars(tx, tickers, day_starts, upto)
     keeper = _Keeper(db, market_data, clock, session, parameters.rules, data_feed, upto, newest)
     first = in_turn(newest_slices(tickers, newest, upto, rules), upto)
-    keeper.keep_all(first, ends_at)
-    keeper.note_late(budget_s)
-    if first and keeper.failed + keeper.late == len(first):
-        raise MarketDataUnavailable(keeper.first_error)
-    silent = keeper.make_up(tickers, day_starts, max(0, most_requests - len(first)), ends_at)
+    # Where each answer takes most of the time, what is missing has no turn after them.
+    beside = min(SIDE_BY_SIDE, most_requests) - len(first)
+    keeper.keep_all([*first, *keeper.missing(tickers, day_starts)[: max(0, beside)]], ends_at)
+    if first and keeper.unread == len(first):
+        raise MarketDataUnavailable(keeper.first_error or f"no answer within {budget_s:g} s")
+    silent = keeper.make_up(tickers, day_starts, most_requests, ends_at)
     held = keeper.finish()
     return Outcome(
         tickers=len(tickers),
@@ -151,7 +151,8 @@ def _silent(keeper: "_Keeper", tickers: Sequence[str]) -> int:
 class _Keeper:
     """Stores what one run fetches, request by request, and counts it.
 
-    `late` requests are those of the newest minutes that were not answered in time.
+    `late` requests are those of the newest minutes that were not answered in time, and `unread`
+    these and those that failed. `tried` are all that were made.
     """
 
     db: UnitsOfWork
@@ -169,6 +170,8 @@ class _Keeper:
     failed: int = 0
     postponed: int = 0
     late: int = 0
+    unread: int = 0
+    tried: set[BarSlice] = field(default_factory=set)
     first_error: str = ""
     patience: Patience = field(default_factory=lambda: Patience(QUOTES_WITHIN_S))
     illegible: list[IllegibleItem] = field(default_factory=list)
@@ -181,11 +184,14 @@ class _Keeper:
 
     def keep_all(self, slices: Sequence[BarSlice], ends_at: float) -> None:
         """Fetch and store these; one that fails stops no other."""
+        self.tried |= {*slices}
         for part, answer in in_slices(
             slices, self.market_data, patience_s=PATIENCE_S, ends_at=ends_at
         ):
+            newest = part.end >= self.upto
             if answer is None:
                 self.postponed += 1
+                self.late, self.unread = self.late + newest, self.unread + newest
                 continue
             kept = (
                 answer
@@ -193,9 +199,15 @@ class _Keeper:
                 else isolated(partial(self._keep, part, answer))
             )
             if isinstance(kept, Exception):
-                self.failed += 1
+                self.failed, self.unread = self.failed + 1, self.unread + newest
                 known = isinstance(kept, MarketDataUnavailable)
                 self.first_error = self.first_error or (str(kept) if known else what_failed(kept))
+
+    def missing(self, tickers: Sequence[str], day_starts: datetime) -> list[BarSlice]:
+        """What was not asked for yet of minutes that the newest slices do not reach."""
+        with self.db.transaction() as tx:
+            unasked = asked_bars.unasked(tx, tickers, self.day, day_starts, self.upto - LONGEST)
+        return [part for part in older_slices(unasked) if part not in self.tried]
 
     def make_up(
         self, tickers: Sequence[str], day_starts: datetime, most: int, ends_at: float
@@ -204,22 +216,17 @@ class _Keeper:
 
         Returns how many tickers are silent, which is looked for in between.
         """
-        over, over_for_long = self.upto - LONGEST, asked_twice_until(self.upto)
-        with self.db.transaction() as tx:
-            unasked = asked_bars.unasked(tx, tickers, self.day, day_starts, over)
-            unsettled = asked_bars.unsettled(tx, tickers, self.day, day_starts, over_for_long)
-        older, again = older_slices(unasked), older_slices(unsettled)
-        self.keep_all(older[:most], ends_at)
-        self.postponed += max(0, len(older) - most)
+        older, left = self.missing(tickers, day_starts), max(0, most - len(self.tried))
+        self.keep_all(older[:left], ends_at)
+        self.postponed += max(0, len(older) - left)
         silent = _silent(self, tickers)
-        self.keep_all(again[: min(_SECOND_LOOKS, max(0, most - len(older)))], ends_at)
+        with self.db.transaction() as tx:
+            unsettled = asked_bars.unsettled(
+                tx, tickers, self.day, day_starts, asked_twice_until(self.upto)
+            )
+        looks = min(_SECOND_LOOKS, max(0, left - len(older)))
+        self.keep_all(older_slices(unsettled)[:looks], ends_at)
         return silent
-
-    def note_late(self, within_s: float) -> None:
-        """What was postponed so far is late."""
-        self.late = self.postponed
-        if self.late:
-            self.first_error = self.first_error or f"no answer within {within_s:g} s"
 
     def quotes(self, tickers: Sequence[str]) -> Quotes:
         """Raises MarketDataUnavailable, also when this run has no more time for quotes."""
@@ -287,8 +294,9 @@ class _Keeper:
             for ticker in telemetry.release_past_holds(tx, self.day, now=now):
                 resolve_alert(tx, AlertKey("price_jump", EVERYTHING, ticker), now=now)
             illegible_items.update_market(tx, "bar", self.read, self.illegible, now)
-            if unread := self.failed + self.late:
-                open_alert(tx, bars_missing(unread, self.first_error), now=now)
+            if self.failed or self.late:
+                error = self.first_error or "no answer in time"
+                open_alert(tx, bars_missing(self.failed + self.late, error), now=now)
             else:
                 resolve_alert(tx, AlertKey("bars_missing", EVERYTHING, "telemetry"), now=now)
             return len(telemetry.halted_tickers(tx, self.day) | self.held)
