@@ -66,6 +66,11 @@ class BrokerOrder:
     def is_traded_here(self) -> bool:
         return self.asset_class in _TRADED_HERE
 
+    @property
+    def has_no_quantity(self) -> bool:
+        """Whether it is in dollars and has bought nothing: a row of ours needs a quantity."""
+        return self.notional is not None and self.quantity <= 0 and self.filled_quantity == 0
+
 
 @dataclass(frozen=True, slots=True)
 class BrokerFill:

@@ -139,6 +139,8 @@ def _split(
     rest: list[BrokerOrder] = []
     unknown = set(orders.unstored(tx, ctx.name, [order.client_order_id for order in listed]))
     for found in sorted(listed, key=lambda order: order.submitted_at):
+        if found.has_no_quantity and not may_still_fill(found):
+            continue  # it bought nothing, and there is nothing to wait for
         if found.client_order_id in unknown:
             own = ctx.own_order(found.client_order_id)
             sells = own is not None and own.purpose != "entry" and may_still_fill(found)

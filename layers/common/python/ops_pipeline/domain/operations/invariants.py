@@ -193,7 +193,7 @@ def _orders(
     times = Counter(order.client_order_id for order in listed)
     for order in listed:
         row = rows.get(order.client_order_id)
-        if row is None and _made_what_was_before(order, own):
+        if row is None and (_made_what_was_before(order, own) or _waits_for_a_quantity(order)):
             continue
         message = _difference(row, order, times[order.client_order_id])
         if message is not None:
@@ -213,6 +213,11 @@ def _made_what_was_before(order: BrokerOrder, own: LedgerRecords) -> bool:
     """Whether somebody else's order had ended before the account was looked at first."""
     by_hand = not is_own_kind(order.client_order_id)
     return by_hand and not may_still_fill(order) and own.was_before(order.updated_at)
+
+
+def _waits_for_a_quantity(order: BrokerOrder) -> bool:
+    """Whether somebody's order can have no row yet; while it may fill, an alert names it."""
+    return order.has_no_quantity and not is_own_kind(order.client_order_id)
 
 
 def _difference(row: LedgerOrder | None, order: BrokerOrder, times: int) -> str | None:
