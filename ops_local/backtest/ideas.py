@@ -21,13 +21,18 @@ from ops_pipeline.domain.watchlist import score, select
 
 
 class Ideas:
-    """Knows the list's members; stores signals with their recommendations in the book."""
+    """Knows the list's members; stores signals with their recommendations in the book.
+
+    Attributes:
+        evaluated: Tick, ticker and confidence of each evaluation, held ones too.
+    """
 
     def __init__(
         self, inputs: DayInputs, book: Book, db: MemoryDatabase, parameters: Versioned
     ) -> None:
         self._inputs, self._book, self._db = inputs, book, db
         self._parameters = parameters
+        self.evaluated: list[tuple[datetime, str, float | None]] = []
         self._members: dict[str, datetime] = {}
         self._at: dict[str, int] = dict.fromkeys(inputs.features, 0)
         self._stored: dict[str, StoredFeatures] = {}
@@ -116,6 +121,9 @@ class Ideas:
                     it,
                 )
                 for ticker, it in known.items()
+            ]
+            self.evaluated += [
+                (tick, it.evaluation.ticker, it.evaluation.confidence) for it in decided
             ]
             signals = [it for it in decided if it.evaluation.outcome == "SIGNAL"]
             rows.save(tx, signals, tick=tick, parameter_version=self._parameters.version, now=now)

@@ -1,11 +1,13 @@
 """Runs days with all their sets of parameters, on as many processes as are given."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
+from ops_local.backtest import checks
 from ops_local.backtest.day_inputs import DayInputs
 from ops_local.backtest.plan import Variant
 from ops_local.backtest.results import DayOutcome, outcome_of
@@ -16,6 +18,8 @@ from ops_local.replay_environment import ACCOUNTS, bounds_of
 from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.domain.costs.fee_table import NoFeeRate
 from ops_pipeline.domain.parameters import Parameters
+
+CheckKind = Literal["lookahead", "warmup"]
 
 # As of a replay, so that both name an order alike.
 _DEPLOYMENT = "replay"
@@ -41,6 +45,20 @@ def run_all(
     with ProcessPoolExecutor(jobs) as pool:
         for outcomes in pool.map(work, folders):
             yield from outcomes
+
+
+def check_all(
+    folders: Sequence[Path], variant: Variant, kinds: Sequence[CheckKind]
+) -> Iterator[tuple[str, list[str]]]:
+    """By recording what was found where it knows more than it could; nothing where all is well."""
+    for folder in folders:
+        try:
+            recording = recordings.load(folder)
+            inputs = DayInputs(recording, variant.rules, bounds_of(recording.day))
+            found = [it for kind in kinds for it in _CHECKS[kind](inputs, variant)]
+        except (recordings.InvalidRecording, NotBacktested) as error:
+            found = [str(error)]
+        yield folder.name, found
 
 
 def _run_day(variants: Sequence[Variant], folder: Path) -> list[DayOutcome | RefusedDay]:
@@ -77,3 +95,9 @@ def traded(inputs: DayInputs, variant: Variant) -> DayTrading:
     trading = DayTrading(inputs, ACCOUNTS, parameters, deployment=_DEPLOYMENT)
     run(trading)
     return trading
+
+
+_CHECKS: Mapping[CheckKind, Callable[[DayInputs, Variant], list[str]]] = {
+    "lookahead": lambda inputs, variant: checks.look_ahead(inputs, variant, traded),
+    "warmup": lambda inputs, _: checks.warm_up(inputs),
+}

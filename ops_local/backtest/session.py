@@ -69,6 +69,7 @@ class DayTrading:
         self.calendar = NyseCalendar()
         self.journal = SilentJournal()
         self.failures: list[str] = []
+        self.ideas = Ideas(inputs, self.book, self.db, parameters)
 
     def move(self, to: datetime) -> None:
         """Move both clocks, the exchange's first: it fills resting orders on the way."""
@@ -190,35 +191,34 @@ class DayTrading:
 
 def run(trading: DayTrading) -> None:
     """Run every tick of the day in the order of the schedules."""
-    ideas = Ideas(trading.inputs, trading.book, trading.db, trading.parameters)
     for tick in ticks(_schedules(), *trading.inputs.bounds):
         trading.move(tick.at)
-        _STEPS[tick.target](trading, ideas, tick.at)
+        _STEPS[tick.target](trading, tick.at)
 
 
-def _position_cycle(trading: DayTrading, _: Ideas, tick: datetime) -> None:
+def _position_cycle(trading: DayTrading, tick: datetime) -> None:
     for account in trading.guarded(tick):
         trading.guard(account, tick)
 
 
-def _reconcile_cycle(trading: DayTrading, _: Ideas, tick: datetime) -> None:
+def _reconcile_cycle(trading: DayTrading, tick: datetime) -> None:
     for account in trading.guarded(tick):
         trading.sync(account, tick)
 
 
-def _trading_cycle(trading: DayTrading, ideas: Ideas, tick: datetime) -> None:
+def _trading_cycle(trading: DayTrading, tick: datetime) -> None:
     session = trading.inputs.session
     if not session.is_open(tick):
         return
     trading.move(tick + _BARS_AFTER)
-    ideas.look(tick, trading.clock.at)
+    trading.ideas.look(tick, trading.clock.at)
     for account in trading.entering():
         trading.dispatch(account, tick)
 
 
 # News is read for the day at once. What else is scheduled reads, reports or deletes: no trade
 # depends on it.
-_STEPS: Mapping[str, Callable[[DayTrading, Ideas, datetime], None]] = {
+_STEPS: Mapping[str, Callable[[DayTrading, datetime], None]] = {
     "position_cycle": _position_cycle,
     "reconcile_cycle": _reconcile_cycle,
     "trading_cycle": _trading_cycle,

@@ -14,7 +14,7 @@ from ops_local.backtest import plan
 from ops_local.backtest.book.tables import Row
 from ops_local.backtest.plan import Variant
 from ops_local.backtest.results import DayOutcome
-from ops_local.backtest.running import RefusedDay, run_all
+from ops_local.backtest.running import CheckKind, RefusedDay, check_all, run_all
 from ops_local.commandline.command import Command, VerbCall
 from ops_local.given_files import json_of
 from ops_local.recordings.recording import InvalidRecording
@@ -23,6 +23,7 @@ from ops_pipeline.domain.performance.results import TradeResult
 from ops_pipeline.domain.performance.trades import statistics
 from ops_pipeline.errors import InvalidInput
 
+_MOST_SHOWN = 20
 _TRAITS = ("exit_rule", "confidence", "sentiment")
 
 
@@ -46,6 +47,16 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE,VALUE",
         help="values to try, such as exits.stop_loss=0.01,0.02; several give all combinations",
     )
+    parser.add_argument(
+        "--check-lookahead",
+        action="store_true",
+        help="run each day with other futures: what was decided before has to be the same",
+    )
+    parser.add_argument(
+        "--check-warmup",
+        action="store_true",
+        help="compute features without the bars before their window: they have to be the same",
+    )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes to use")
 
 
@@ -56,6 +67,12 @@ def _run(call: VerbCall) -> int:
         raise InvalidInput(f"--jobs {args.jobs}: expected 1 to {4 * (os.cpu_count() or 1)}")
     folders = plan.recordings_in(args.recordings, args.first, args.last)
     variants = plan.variants(_changes(args.params), args.sweep)
+    asked: dict[CheckKind, bool] = {
+        "lookahead": args.check_lookahead,
+        "warmup": args.check_warmup,
+    }
+    if any(asked.values()):
+        return _check(call, folders, variants[0], [kind for kind in asked if asked[kind]])
     found = list(run_all(folders, variants, args.jobs))
     outcomes = [it for it in found if isinstance(it, DayOutcome)]
     refused = [it for it in found if isinstance(it, RefusedDay)]
@@ -70,6 +87,22 @@ def _run(call: VerbCall) -> int:
     _write(place, outcomes, summary)
     _report(call, summary)
     return 1 if refused or summary["failures"] else 0
+
+
+def _check(
+    call: VerbCall, folders: Sequence[Path], variant: Variant, kinds: Sequence[CheckKind]
+) -> int:
+    """Return 0 if no day knows more than it could, else 1."""
+    found = dict(check_all(folders, variant, kinds))
+    if call.json:
+        call.print_json({"checked": list(kinds), "found": found})
+    else:
+        console = terminal()
+        for recording, apart in found.items():
+            console.print(f"{recording}: {'good' if not apart else 'FAILED'}", markup=False)
+            for line in apart[:_MOST_SHOWN]:
+                console.print(f"  {line}", markup=False)
+    return 1 if any(found.values()) else 0
 
 
 def _changes(file: Path | None) -> dict[str, Any]:
@@ -169,7 +202,7 @@ def _report(call: VerbCall, summary: Mapping[str, Any]) -> None:
         )
     for recording, reason in summary["refused"].items():
         console.print(f"REFUSED {recording}: {reason}", markup=False)
-    for failure in summary["failures"][:20]:
+    for failure in summary["failures"][:_MOST_SHOWN]:
         console.print(f"FAILED {failure}", markup=False)
     console.print(f"\nFiles: {summary['folder']}", markup=False, soft_wrap=True)
 

@@ -109,6 +109,28 @@ def latch_order_limit(book: Book, values: Values) -> list[Row]:
     return _latched(book, values, stands, order_limit_halt=values["reason"])
 
 
+def _changed(book: Book, values: Values, **changes: Any) -> int:
+    """Set what is another than before; how many rows that were."""
+    row = book.accounts.get(values["account"])
+    if row is None or all(row[name] == value for name, value in changes.items()):
+        return 0
+    book.accounts.update(row, **changes)
+    return 1
+
+
+@answers("halts", "_BOOKS")
+def set_books_halt(book: Book, values: Values) -> int:
+    return _changed(book, values, books_halt=values["reason"])
+
+
+@answers("halts", "_COMPARED")
+def set_ledger_agreed(book: Book, values: Values) -> int:
+    row = book.accounts.get(values["account"]) or {}
+    if row.get("ledger_halt") is None:
+        return 0
+    return _changed(book, values, ledger_agreed_at=values["agreed_at"])
+
+
 @answers("halts", "_LEDGER")
 def latch_ledger(book: Book, values: Values) -> list[Row]:
     row = book.accounts.get(values["account"]) or {}

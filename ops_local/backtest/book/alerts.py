@@ -102,6 +102,26 @@ def resolve_report(book: Book, values: Values) -> int:
     return 1
 
 
+@answers("unbooked_facts", "_RESOLVE")
+def resolve_facts(book: Book, values: Values) -> list[Row]:
+    facts, resolved = book.table("unbooked_facts"), list[Row]()
+    for row in list(facts):
+        if row["account_name"] != values["account"] or row["resolved_at"] is not None:
+            continue
+        subject = f"{row['kind']} {row['broker_id']}"
+        if row["kind"] not in values["kinds"] or subject in values["still"]:
+            continue
+        told = subject in values["told"]
+        booked = told
+        if row["kind"] == "fill":
+            booked = book.fills.get(values["account"], row["broker_id"]) is not None
+        if booked or (row["last_seen"] < values["asked_at"] and not told):
+            resolution = "booked" if booked else "gone"
+            facts.update(row, resolved_at=values["now"], resolution=resolution)
+            resolved.append({"subject": subject})
+    return resolved
+
+
 @answers("unbooked_facts", "_NOT_STORED")
 def not_stored(book: Book, values: Values) -> list[Row]:
     account, found = values["account"], list[Row]()

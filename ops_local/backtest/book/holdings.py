@@ -96,6 +96,42 @@ def find_held_before(book: Book, values: Values) -> list[Row]:
     return [] if row is None else [{it: row[it] for it in _HOLDING}]
 
 
+@answers("holdings.external", "_ADD")
+def save_held_before(book: Book, values: Values) -> int:
+    book.table("external_holdings").insert({it: values[it] for it in _HOLDING})
+    return 1
+
+
+@answers("holdings.external", "_ADJUSTED_FOR")
+def adjusted_for(book: Book, values: Values) -> list[Row]:
+    return [
+        {"action_id": row["action_id"]}
+        for row in book.table("external_holding_events")
+        if (row["account_name"], row["symbol"]) == (values["account"], values["symbol"])
+        and row["action_id"] is not None
+    ]
+
+
+@answers("holdings.external", "_EVENT")
+def add_holding_event(book: Book, values: Values) -> int:
+    events, account = book.table("external_holding_events"), values["account"]
+    same = [
+        row
+        for row in events
+        if (row["account_name"], row["symbol"]) == (account, values["symbol"])
+        and (
+            (row["at"], row["kind"]) == (values["at"], values["kind"])
+            or (row["action_id"] is not None and row["action_id"] == values["action_id"])
+        )
+    ]
+    if same:
+        return 0
+    names = ("symbol", "at", "kind", "quantity", "price", "day_change", "action_id")
+    row = {name: values[name] for name in names}
+    events.insert({**row, "account_name": account, "quantity_before": values["before"]})
+    return 1
+
+
 @answers("holdings.external", "_STANDING")
 def standing(book: Book, values: Values) -> list[Row]:
     account = values["account"]
@@ -122,6 +158,17 @@ def of_position(book: Book, values: Values) -> list[Row]:
     found = [row for row in book.adjustments if row["position_id"] == values["position_id"]]
     found.sort(key=lambda row: (row["applied_at"], row["effective_on"], row["id"]))
     return [{it: row[it] for it in _ADJUSTMENT} for row in found]
+
+
+@answers("holdings.corporate_actions", "_RESTATED_AT")
+def restated_at(book: Book, values: Values) -> list[Row]:
+    found = [
+        row["applied_at"]
+        for row in book.adjustments
+        if row["position_id"] == values["position_id"]
+        and (row["new_symbol"] is not None or row["old_rate"] != row["new_rate"])
+    ]
+    return [{"at": max(found, default=None)}]
 
 
 @answers("holdings.corporate_actions", "_IN_FORCE")
