@@ -71,7 +71,7 @@ def outcome_of(trading: DayTrading, variant: str, fees: Fees = charged_fees) -> 
         day=recording.day,
         variant=variant,
         trades=[_trade(book, row, charged) for row in _in_order(book)],
-        sessions={name: _session(trading, name, charged) for name in trading.brokers},
+        sessions={name: _session(trading, name) for name in trading.brokers},
         decisions=[_decision(row) for row in _by_id(book)],
         fills=[_fill(row) for row in sorted(book.fills, key=lambda it: str(it["fill_id"]))],
         failures=list(trading.failures),
@@ -134,11 +134,10 @@ def _sentiment(news: Row | None) -> str:
     return "agrees" if news["score"] > 0 else "opposes"
 
 
-def _session(trading: DayTrading, account: str, charged: Mapping[str, Decimal]) -> SessionResult:
+def _session(trading: DayTrading, account: str) -> SessionResult:
+    """Net of fees: the exchange has taken them from the cash."""
     broker = trading.brokers[account].account()
-    own = {row["client_order_id"] for row in trading.book.orders_of(account)}
-    fees = sum((amount for name, amount in charged.items() if name in own), _NONE)
-    gained = broker.equity - broker.last_equity - fees
+    gained = broker.equity - broker.last_equity
     return SessionResult(trading.inputs.recording.day, broker.last_equity, gained)
 
 

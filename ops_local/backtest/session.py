@@ -14,6 +14,7 @@ from ops_local.backtest.day_inputs import DayInputs
 from ops_local.backtest.ideas import Ideas
 from ops_local.backtest.market import TapeData
 from ops_local.exchange.accounts import PaperAccount
+from ops_local.exchange.conditions import Behaviour
 from ops_local.exchange.exchange import Exchange
 from ops_local.exchange.storage.cached import MEMORY
 from ops_local.pipeline import ReplayClock
@@ -63,6 +64,9 @@ class DayTrading:
         self.book = inputs.new_book(papers)
         self.db = MemoryDatabase(self.book)
         self.exchange = Exchange(inputs.recording, MEMORY, papers)
+        # Fees are off cash and buying power as they accrue, as in a replay.
+        with self.exchange.store.transaction():
+            self.exchange.store.save(Behaviour("fees", "at_day_end"))
         self._move_exchange(first)
         self.data = TapeData(self.exchange.tape, self.clock)
         self.brokers = {it.name: ExchangeBroker(self.exchange, it, self.clock) for it in papers}

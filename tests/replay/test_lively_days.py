@@ -68,3 +68,37 @@ def test_every_row_carries_the_overlay_s_version(day: Day) -> None:
     for table in ("lane_features", "dispatch_recommendations", "orders", "active_positions"):
         used = day.rows(f"SELECT DISTINCT parameter_version FROM {table}")
         assert [row["parameter_version"] for row in used] == [versions[1]["version"]], table
+
+
+def _is_whole(day: Day) -> bool:
+    """Whether it went on to the reports after the close, beside those before the open."""
+    return bool(day.value("SELECT count(*) FROM pipeline_runs WHERE stage = 'report'") > 1)
+
+
+def test_what_was_charged_for_the_day_is_settled_on_its_orders(day: Day) -> None:
+    """Of 2013 and 2014 the SEC's and FINRA's fees on sales; the shares are cents in sum."""
+    charged = day.rows(
+        "SELECT account_name, fee, sum(amount_usd) AS usd FROM broker_fees"
+        " GROUP BY account_name, fee ORDER BY account_name, fee"
+    )
+    settled = day.rows(
+        "SELECT account_name, fee, sum(settled_usd) AS usd FROM order_costs"
+        " WHERE settled_usd IS NOT NULL GROUP BY account_name, fee ORDER BY account_name, fee"
+    )
+    assert charged == settled
+    assert {row["fee"] for row in charged} == ({"SEC", "TAF"} if _is_whole(day) else set())
+    assert all(row["usd"] > 0 and row["usd"] * 100 % 1 == 0 for row in charged)
+    assert day.rows("SELECT message FROM alerts WHERE kind = 'fee_unexplained'") == []
+    assert day.rows("SELECT message FROM alerts WHERE kind = 'cash_differs'") == []
+
+
+def test_each_closed_position_has_a_net_result_below_its_gross_one(day: Day) -> None:
+    found = day.rows(
+        "SELECT pnl_dollars, fees_usd, pnl_net_dollars, fees_settled, half_spread_usd"
+        " FROM position_results WHERE verified"
+    )
+    assert found
+    for row in found:
+        assert row["fees_settled"] == _is_whole(day)
+        assert 0 < row["fees_usd"] == row["pnl_dollars"] - row["pnl_net_dollars"]
+        assert row["half_spread_usd"] > 0

@@ -38,6 +38,8 @@ class FeeCharging:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        # Balances are asked for each minute, and fees change with executions alone.
+        self._known: dict[str, tuple[object, dict[date, dict[FeeKind, Decimal]]]] = {}
 
     def pending(self, account_number: str, now: datetime) -> Decimal:
         """What has accrued and is not booked, USD."""
@@ -59,6 +61,14 @@ class FeeCharging:
 
     def _owed(self, account_number: str, now: datetime) -> dict[date, dict[FeeKind, Decimal]]:
         """By day and fee what its trades are charged, less what is booked."""
+        activities = len(self._store.cash_activities(account_number))
+        state = (new_york_day(now), activities, self._store.traded_in_all(account_number))
+        known = self._known.get(account_number)
+        if known is None or known[0] != state:
+            known = self._known[account_number] = (state, self._computed(account_number, now))
+        return known[1]
+
+    def _computed(self, account_number: str, now: datetime) -> dict[date, dict[FeeKind, Decimal]]:
         traded: defaultdict[date, list[ExchangeFill]] = defaultdict(list)
         for fill in self._store.fills_since(account_number, now - _LOOKED_BACK):
             traded[new_york_day(fill.executed_at)].append(fill)

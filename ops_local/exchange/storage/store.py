@@ -94,6 +94,15 @@ class Store(SwitchStore):
         """All executions of the account, by activity id, which sorts by time."""
         return self._all(ExchangeFill, "account_number = ? ORDER BY activity_id", account_number)
 
+    def traded_in_all(self, account_number: str) -> tuple[int, int, float]:
+        """How many executions the account has, and their shares and value: changes with each."""
+        row = self._connection.execute(
+            "SELECT count(*), coalesce(sum(qty), 0), coalesce(sum(qty * price), 0.0) FROM fills"
+            " WHERE account_number = ?",
+            (account_number,),
+        ).fetchone()
+        return row[0], row[1], row[2]
+
     def fills_since(self, account_number: str, since: datetime) -> list[ExchangeFill]:
         """The account's executions at or after `since`, by activity id."""
         return self._all(

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
@@ -63,24 +62,27 @@ class FeeRate:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
 class FeeTable:
     """Rates by fee, instrument and side, each list by its days.
 
     A side that no row names is not charged; a day outside of the rows is an error.
+
+    Raises:
+        ValueError: the rates of a fee leave a gap or overlap.
     """
 
-    rates: tuple[FeeRate, ...]
-
-    def __post_init__(self) -> None:
-        for before, after in pairwise(self.rates):
-            if _key(before) == _key(after) and before.last + _DAY != after.first:
-                raise ValueError(f"{after.kind}: a gap or an overlap before {after.first}")
+    def __init__(self, rates: Iterable[FeeRate]) -> None:
+        self.rates = tuple(sorted(rates, key=lambda it: it.first))
+        self._of: dict[tuple[str, str, str], list[FeeRate]] = {}
+        for rate in self.rates:
+            before = self._of.setdefault(_key(rate), [])
+            if before and before[-1].last + _DAY != rate.first:
+                raise ValueError(f"{rate.kind}: a gap or an overlap before {rate.first}")
+            before.append(rate)
 
     def kinds_of(self, instrument: FeeInstrument, side: Side) -> tuple[FeeKind, ...]:
         """The fees that such trades are charged, whatever the day."""
-        keys = {_key(it) for it in self.rates}
-        return tuple(kind for kind in FEE_KINDS if (kind, instrument, side) in keys)
+        return tuple(kind for kind in FEE_KINDS if (kind, instrument, side) in self._of)
 
     def rates_on(self, day: date, instrument: FeeInstrument, side: Side) -> tuple[FeeRate, ...]:
         """The rate of each fee that this trade is charged, in the order of `FEE_KINDS`.
@@ -89,7 +91,7 @@ class FeeTable:
             NoFeeRate: a fee has no rate for that day.
         """
         return tuple(
-            _in_force([it for it in self.rates if _key(it) == (kind, instrument, side)], day)
+            _in_force(self._of[kind, instrument, side], day)
             for kind in self.kinds_of(instrument, side)
         )
 
@@ -114,7 +116,7 @@ def parse(text: str) -> FeeTable:
                 rates += _rates(line)
             except ValueError as error:
                 raise ValueError(f"fees.txt, line {number}: {error}") from None
-    return FeeTable(tuple(sorted(rates, key=lambda it: (*_key(it), it.first))))
+    return FeeTable(rates)
 
 
 def _rates(line: str) -> Iterable[FeeRate]:
