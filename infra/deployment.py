@@ -194,7 +194,7 @@ def require_same_accounts(deployment: Deployment, file: Path) -> None:
         return
     try:
         named = tomllib.loads(file.read_text(encoding="utf-8")).get("accounts", {})
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ContextInvalid(f"{file.name}: {error}") from None
     if not isinstance(named, dict):
         raise ContextInvalid(f"{file.name}: accounts: expected tables, as [accounts.large]")

@@ -129,12 +129,16 @@ def call(stack: str, stage: str, event: object) -> dict[str, Any]:
     try:
         with closing(boto3.client("lambda", config=config)) as functions:
             answer = functions.invoke(FunctionName=called, Payload=json.dumps(event).encode())
-            returned = json.loads(answer["Payload"].read())
+            returned = json.loads(answer["Payload"].read() or b"null")
     except (BotoCoreError, ClientError) as error:
         raise StageFailed(f"{called} could not be called: {error}") from error
+    except ValueError as error:
+        raise StageFailed(f"{called} answered with something that is no JSON") from error
+    if not isinstance(returned, dict):
+        raise StageFailed(f"{called} answered with no object: {str(returned)[:100]}")
     if "FunctionError" in answer:
         raise _error_of(returned)
-    return dict(returned)
+    return returned
 
 
 def _error_of(raised: dict[str, Any]) -> OpsError:

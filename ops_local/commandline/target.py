@@ -7,6 +7,7 @@ there with an account's keys or they are set. Where nothing is live, verbs that 
 replay that is being played or finished last; a verb that acts has to be told which.
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -123,6 +124,9 @@ class Target:
             )
         create = purpose in _CREATE and place.kind == "live"
         here = purpose == "sets up" and place.kind == "live" and place.server is None
+        if create and place.server is None and not home.has_server:
+            # It takes seconds, and nothing else is said meanwhile.
+            sys.stderr.write(f"{place.title}: its database is being made\n")
         with (
             _said_how_to_begin(),
             opened(

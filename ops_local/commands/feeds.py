@@ -216,6 +216,7 @@ def _changes(done: Mapping[str, Any]) -> Iterator[str]:
 def _test(call: VerbCall) -> int:
     """Fetch it from here, or with --stack from there; 1 if it failed or has a problem."""
     stack = call.target.stack
+    sys.stderr.write(f"Fetching {call.args.url} from {f'stack {stack}' if stack else 'here'}\n")
     found = _at_stack(call, stack) if stack else asdict(_from_here(call))
     call.tell(found, _tried(found))
     return Exit.WRONG if found["failed"] or found["problems"] else Exit.GOOD

@@ -19,7 +19,7 @@ from ops_pipeline.runtime.wiring import Runtime
 from tests.conftest import MIGRATIONS
 from tests.support.builders_trading import TradingBench
 from tests.support.fakes import FixedClock
-from tests.support.lambda_endpoint import STACK, lambda_endpoint
+from tests.support.lambda_endpoint import STACK, canned_lambda, lambda_endpoint
 from tests.support.stand_ins import in_process
 from tests.support.subscribing import subscribe_wire
 
@@ -80,6 +80,32 @@ def test_a_stack_that_is_not_there_is_told(stack: str, capsys: pytest.CaptureFix
         deployed.call("other", "db_query", {"sql": "SELECT 1"})
     assert main(["query", "SELECT 1", "--stack", "other"]) == 1
     assert "ops: other-db-query could not be called" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("body", "failed", "said"),
+    [
+        (b"null", False, "ops-pipeline-control answered with no object: None"),
+        (b"", False, "ops-pipeline-control answered with no object: None"),
+        (b"<html>", False, "ops-pipeline-control answered with something that is no JSON"),
+        (b'{"errorMessage": "Task timed out after 25 seconds"}', True, "Task timed out after 25"),
+        (b'"odd"', True, "ops-pipeline-control answered with no object: odd"),
+    ],
+)
+def test_whatever_a_function_answers_is_told_in_a_sentence(
+    body: bytes,
+    failed: bool,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with canned_lambda(body, failed=failed) as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        assert main(["halt", "--reason", "x", "--stack", STACK]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert f"ops: {said}" in told.err
 
 
 def _answered(capsys: pytest.CaptureFixture[str]) -> Any:

@@ -27,7 +27,7 @@ from ops_pipeline.db import default_parameters
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.driver.target import target_from_url
 from ops_pipeline.domain.market import minute_of, new_york_day, new_york_time
-from tests.conftest import MIGRATIONS, ROOT
+from tests.conftest import MIGRATIONS, ROOT, servers_folder
 from tests.replay.conftest import Day
 
 COPY = "generated_20260204_copy"
@@ -134,6 +134,20 @@ def test_a_pipeline_that_was_just_set_up_names_a_replay_that_can_be_explained(
         f"has no recommendation to explain yet; a replay has some: --replay {COPY}"
     )
     assert _ops(live, "explain", "--replay", COPY) == 0
+
+
+def test_a_first_database_takes_seconds_and_is_told_before(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with servers_folder("ops-first-") as folder:
+        file, home = tmp_path / "ops.toml", Home(folder / "home")
+        assert _ops(home, "init", "--file", str(file)) == 0
+        assert capsys.readouterr().err.splitlines()[:2] == [
+            f"Live pipeline in {home.folder}: its database is being made",
+            f"Live pipeline in {home.folder}, no runs yet",
+        ]
+        assert _ops(home, "init", "--file", str(tmp_path / "other.toml")) == 0
+        assert "being made" not in capsys.readouterr().err
 
 
 def test_keys_alone_make_a_pipeline_live_whose_database_is_not_made_up(

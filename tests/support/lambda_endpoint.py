@@ -55,7 +55,9 @@ class _Invocation(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def _answer(self, status: int, body: object, headers: dict[str, str]) -> None:
-        data = json.dumps(body).encode()
+        self._send(status, json.dumps(body).encode(), headers)
+
+    def _send(self, status: int, data: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(data))}.items():
             self.send_header(name, value)
@@ -64,9 +66,28 @@ class _Invocation(BaseHTTPRequestHandler):
 
 
 @contextmanager
+def canned_lambda(body: bytes, *, failed: bool) -> Iterator[dict[str, str]]:
+    """One whose functions all answer so; `failed` as for an error of the function."""
+
+    class Canned(_Invocation):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self._send(200, body, {"X-Amz-Function-Error": "Unhandled"} if failed else {})
+
+    with _serving(Canned) as variables:
+        yield variables
+
+
+@contextmanager
 def lambda_endpoint() -> Iterator[dict[str, str]]:
     """The variables by which AWS's own client finds it."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Invocation)
+    with _serving(_Invocation) as variables:
+        yield variables
+
+
+@contextmanager
+def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[dict[str, str]]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:

@@ -93,6 +93,16 @@ def test_the_file_beside_it_names_the_same_accounts(tmp_path: Path) -> None:
         require_same_accounts(_read(), file)
 
 
+@pytest.mark.parametrize("content", [b"a = '\xf6'", b"\xff\xfe\x00", b"x = " + b"[" * 5_000])
+def test_a_file_that_cannot_be_read_is_named_before_anything_is_deployed(
+    tmp_path: Path, content: bytes
+) -> None:
+    file = tmp_path / "ops.toml"
+    file.write_bytes(content)
+    with pytest.raises(ContextInvalid, match=r"ops\.toml: "):
+        require_same_accounts(_read(), file)
+
+
 def test_it_needs_no_package_that_the_app_does_not_have() -> None:
     program = "import sys, infra.deployment; print(*sys.modules)"
     done = subprocess.run(
