@@ -45,9 +45,17 @@ SELECT count(*) AS n FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
 _IS_THERE = "SELECT to_regclass(:name) IS NOT NULL AS there"
-_ANY_TABLE = (
-    "SELECT count(*) AS n FROM pg_class WHERE relnamespace = CAST('public' AS regnamespace)"
-)
+# Tables and the like, ours in public and anybody's in schemas that no migration of ours makes.
+_ANY_TABLE = """
+SELECT count(*) FILTER (WHERE space.nspname = 'public') AS ours,
+       count(*) FILTER (WHERE space.nspname <> 'public') AS others
+FROM pg_class JOIN pg_namespace AS space ON space.oid = relnamespace
+WHERE space.nspname <> 'information_schema' AND space.nspname NOT LIKE 'pg\\_%'
+"""
+# Every server has these, and makes new databases from one of them.
+_OF_THE_SERVER = ("postgres", "template0", "template1")
+# Postgres cuts a name at 63 bytes without a word, and ours add 23 to it.
+_LONGEST_NAME = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +86,12 @@ class Restore:
         All or nothing: until the last step the database of that name is untouched.
 
         Raises:
-            InvalidInput: the file is no whole backup, or somebody works in that database or is
-                connected to it.
+            InvalidInput: the file is no whole backup, the name cannot be used, or somebody works
+                in that database or is connected to it.
             StageFailed: what was restored is not what the manifest says, or pg_restore failed.
             MigrationRefused, MigrationFailed: a migration that the backup lacks.
         """
+        _require_name(self.name)
         aside = self._name_for_the_old()
         scratch = f"{self.name}_restoring"
         passwords = local.ensure_roles(self.admin_url)
@@ -193,14 +202,22 @@ class _OldDatabase:
     kept: bool
 
 
+def _require_name(name: str) -> None:
+    if not name.strip() or len(name.encode()) > _LONGEST_NAME:
+        raise InvalidInput(f"{name!r} is no name of 1 to {_LONGEST_NAME} bytes for a database")
+    if name in _OF_THE_SERVER:
+        raise InvalidInput(f"the database {name} belongs to the server: restore --as another name")
+
+
 def _renaming(name: str, new: str) -> str:
     return f"ALTER DATABASE {identifier(name)} RENAME TO {identifier(new)}"
 
 
 def _is_filled(tx: Transaction) -> bool:
     """Whether somebody works in it; a database of another schema counts as filled."""
-    if not tx.rows(_ANY_TABLE)[0]["n"]:
-        return False
+    tables = tx.rows(_ANY_TABLE)[0]
+    if tables["others"] or not tables["ours"]:
+        return bool(tables["others"])
     for table in _WORK:
         if not tx.rows(_IS_THERE, name=f"public.{table}")[0]["there"]:
             return True

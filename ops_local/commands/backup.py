@@ -53,7 +53,7 @@ def _restore(call: VerbCall) -> int:
     with call.home.up(), _server(call) as (admin_url, name):
         restore = Restore(
             admin_url=admin_url,
-            name=call.args.name or name,
+            name=name if call.args.name is None else call.args.name,
             migrations=call.settings.migrations_dir,
             data=_data(call),
             clock=call.clock,

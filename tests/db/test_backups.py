@@ -219,6 +219,43 @@ def test_another_schema_counts_as_filled(
         restore.run(file)
 
 
+def test_tables_in_a_schema_of_somebody_s_own_count_as_filled(
+    file: Path, restore: Restore, postgres: EmbeddedPostgres, admin_db: Database
+) -> None:
+    """They were dropped with the database that was taken for an empty one."""
+    local.ensure_database(postgres.url, NAME)
+    theirs = Database(
+        target_from_url(local.url_for(postgres.url, database=NAME)), application_name="tests"
+    )
+    with closing(theirs), theirs.transaction() as tx:
+        tx.execute("CREATE SCHEMA theirs")
+        tx.execute("CREATE TABLE theirs.savings AS SELECT 1 AS dollars")
+    with pytest.raises(InvalidInput, match="is not empty"):
+        restore.run(file)
+    replace(restore, set_aside=True).run(file)
+    assert len([name for name in databases(admin_db) if name.startswith(f"{NAME}_before")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("postgres", "belongs to the server"),
+        ("template0", "belongs to the server"),
+        ("template1", "belongs to the server"),
+        ("", "no name of 1 to 40 bytes"),
+        (" ", "no name of 1 to 40 bytes"),
+        ("x" * 41, "no name of 1 to 40 bytes"),
+    ],
+)
+def test_a_name_that_would_cost_something_else_is_refused(
+    file: Path, restore: Restore, admin_db: Database, name: str, why: str
+) -> None:
+    before = databases(admin_db)
+    with pytest.raises(InvalidInput, match=why):
+        replace(restore, name=name).run(file)
+    assert databases(admin_db) == before
+
+
 def test_the_verbs_write_a_file_and_restore_it(
     traded: TradingBench,
     database_urls: DatabaseUrls,
