@@ -85,7 +85,8 @@ def _require_columns(
     if set(required) <= set(header) <= set(columns) and len(set(header)) == len(header):
         return
     optional = ", ".join(name for name in columns if name not in required)
+    others = f", and may have {optional}" if optional else " alone"
     raise InvalidInput(
-        f"{path}: the header must have {' and '.join(required)}, and may have {optional}; "
+        f"{path}: the header must have {' and '.join(required)}{others}; "
         f"it has {', '.join(header) or 'nothing'}"
     )

@@ -38,6 +38,8 @@ _LAST = (16, 25)
 
 # The owner of leases: the next replay takes over those of a dead one at once.
 OWNER = "local"
+# A row in one of these says that somebody set the database up, or works in it.
+_WORK = ("operator_actions", "pipeline_runs", "orders", "inbound_events_raw")
 
 # Paper accounts of the replay; these keys work only at its own exchange.
 ACCOUNTS = (
@@ -231,7 +233,7 @@ def _begin(plan: ReplayPlan, exchange: RunningExchange, *, resumed: bool) -> dat
 
 @contextmanager
 def _database(plan: ReplayPlan, *, resumed: bool) -> Iterator[DatabaseUrls]:
-    """The replay's own database; one that the user named must contain no runs."""
+    """The replay's own database; one that the user named must be nobody's yet."""
     if plan.database_url is None:
         if not resumed:
             plan.home.forget_current(plan.name)
@@ -242,15 +244,16 @@ def _database(plan: ReplayPlan, *, resumed: bool) -> Iterator[DatabaseUrls]:
         context = databases.opened(plan.home.folder, plan.database_url, plan.migrations)
     with context as urls:
         if plan.database_url is not None and not resumed:
-            _require_no_runs(urls)
+            _require_unused(urls)
         yield urls
 
 
-def _require_no_runs(urls: DatabaseUrls) -> None:
+def _require_unused(urls: DatabaseUrls) -> None:
+    """A replay changes feeds, tickers and parameters, and binds accounts to its own exchange."""
     database = Database(target_from_url(urls.writer), application_name=OWNER)
     with closing(database), database.transaction() as tx:
-        if tx.one("SELECT 1 AS found FROM pipeline_runs LIMIT 1"):
-            raise InvalidInput("--database-url: this database holds runs; give an empty one")
+        if any(tx.one(f"SELECT 1 AS found FROM {table} LIMIT 1") for table in _WORK):
+            raise InvalidInput("--database-url: somebody works in this database; give an empty one")
 
 
 def _prepare(tx: Transaction, plan: ReplayPlan, served: FeedServer, now: datetime) -> None:

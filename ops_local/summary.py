@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ops_local.figures import cell
+from ops_local.visible import visible
 from ops_pipeline.db.driver.connection import Row
 
 
@@ -58,5 +59,5 @@ def _table(part: Part) -> Table:
         )
     for row in part.rows:
         # As Text, so that square brackets in a value are not taken for markup.
-        table.add_row(*(Text(cell(name, value)) for name, value in row.items()))
+        table.add_row(*(Text(visible(cell(name, value))) for name, value in row.items()))
     return table

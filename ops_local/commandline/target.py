@@ -21,7 +21,7 @@ from ops_local import deployed
 from ops_local.database import DatabaseMissing, DatabaseUrls, opened
 from ops_local.home import LIVE, Home, home_of, places
 from ops_pipeline.adapters.clock import WallClock
-from ops_pipeline.db import schema
+from ops_pipeline.db import default_parameters, schema
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.driver.failures import safe_to_raise
 from ops_pipeline.db.driver.target import target_from_url
@@ -135,7 +135,15 @@ class Target:
         ):
             if here:
                 home.make_live(LIVE)
+            if here and migrations is not None:
+                self._put_parameters_in_force(urls)
             yield urls
+
+    def _put_parameters_in_force(self, urls: DatabaseUrls) -> None:
+        """A database that was just made has none, and one that has some keeps them."""
+        owner = Database(target_from_url(urls.owner), application_name="ops-setup")
+        with closing(owner), owner.transaction() as tx:
+            default_parameters.ensure(tx, now=self.clock.now())
 
     @contextmanager
     def reader_url(

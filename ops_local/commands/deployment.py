@@ -47,6 +47,8 @@ def _init(call: VerbCall) -> int:
     path: Path = call.args.file
     if path.exists():
         raise InvalidInput(f"{path} is there already: edit it, or give another name with --file")
+    if not path.parent.is_dir():
+        raise InvalidInput(f"there is no folder {path.parent}")
     with call.target.reading("ops-config", "sets up", _migrations(call)) as tx:
         call.announce(tx, "sets up")
         text = render(read_state(tx))

@@ -24,8 +24,16 @@ _TRUNCATED = '"truncated": true}'
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sql", metavar="SQL")
-    parser.add_argument("--params", type=json.loads, metavar="JSON",
+    parser.add_argument("--params", type=_json, metavar="JSON",
                         help="a list for $1, $2, or an object for :name")  # fmt: skip
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        # argparse would name the function that reads the argument.
+        raise argparse.ArgumentTypeError(f"it is no JSON: {text}") from None
 
 
 def run(call: VerbCall) -> int:

@@ -31,6 +31,10 @@ def _replay_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--params", type=Path, metavar="FILE", help="JSON with the parameters to change"
     )
+    _database_argument(parser)
+
+
+def _database_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--database-url", metavar="URL", help="an empty database instead of the embedded one"
     )
@@ -38,6 +42,7 @@ def _replay_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _demo_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="seed of the session")
+    _database_argument(parser)
     parser.set_defaults(params=None)
 
 
@@ -71,7 +76,8 @@ def _run(call: VerbCall, recording: recordings.Recording, console: Console) -> i
         home=call.home,
         migrations=call.settings.migrations_dir,
         overlay=_overlay(call.args.params),
-        database_url=call.args.database_url or call.settings.database_url,
+        # Not that of DATABASE_URL: the live pipeline's feeds and parameters are in it.
+        database_url=call.args.database_url,
     )
     kind = "Synthetic session" if recording.synthetic else "Recorded session"
     console.print(f"{kind} of {recording.day}, {len(recording.tickers)} tickers")

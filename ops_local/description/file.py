@@ -18,7 +18,9 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         InvalidInput: there is none, or it is no TOML; the message says where.
     """
-    if not path.is_file():
+    if path.exists() and not path.is_file():
+        raise InvalidInput(f"{path} is no file")
+    if not path.exists():
         init = "ops init" if path == Path(FILE) else f"ops init --file {path}"
         raise InvalidInput(f"there is no {path}: `{init}` writes one")
     return toml_of(path, most_bytes=_MOST_BYTES)

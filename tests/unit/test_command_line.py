@@ -75,7 +75,7 @@ FAILING = {
         ["accounts", "adopt", "OLD", "--account", "a", "--as", "swing", "--yes"],
         "no connection to Postgres",
     ),
-    "init": (["init", "--file", "/nowhere/ops.toml"], "no connection to Postgres"),
+    "init": (["init", "--file", "nowhere.toml"], "no connection to Postgres"),
     "apply": (["apply", "--file", "/nowhere/ops.toml"], "there is no /nowhere/ops.toml"),
     "config": (["config"], "no connection to Postgres"),
     "accounts bind": (["accounts", "bind", "--all"], "no connection to Postgres"),
@@ -185,6 +185,32 @@ def test_a_program_gets_the_error_as_json(
     told = json.loads(capsys.readouterr().out)
     assert told["error"] == "DatabaseUnavailable"
     assert "no connection" in told["message"]
+
+
+@pytest.mark.parametrize("there", ["/dev/null", "/dev"])
+def test_a_path_that_is_no_file_is_not_called_missing(
+    there: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["apply", "--file", there], {}) == 1
+    assert capsys.readouterr().err == f"ops: {there} is no file\n"
+
+
+def test_a_file_is_not_written_where_there_is_no_folder_and_nothing_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, file = tmp_path / "home", tmp_path / "none" / "ops.toml"
+    assert main(["init", "--file", str(file)], {"OPS_HOME": str(home)}) == 1
+    assert capsys.readouterr().err == f"ops: there is no folder {file.parent}\n"
+    assert not home.exists()
+
+
+def test_parameters_that_are_no_json_are_exit_code_2_in_plain_words(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["query", "SELECT $1", "--params", "{bad"], {})
+    assert ended.value.code == 2
+    assert "argument --params: it is no JSON: {bad" in capsys.readouterr().err
 
 
 def test_words_that_make_no_command_are_exit_code_2(

@@ -52,6 +52,11 @@ def test_square_brackets_in_a_value_are_no_markup() -> None:
     assert "[red]loss[/red]" in _shown(Part("Alerts", [{"message": "[red]loss[/red]"}]))
 
 
+def test_what_acts_on_a_terminal_is_written_out_and_hides_no_word_beside_it() -> None:
+    text = _shown(Part("Accounts", [{"halted": "a\x1b[31mred\x07 and more words"}]))
+    assert text.splitlines()[-1].rstrip() == "a\\u001b[31mred\\u0007 and more words"
+
+
 def test_what_is_not_known_is_a_dash_and_never_zero() -> None:
     assert cell("P&L", None) == "-"
     assert cell("P&L", Decimal(0)) == "+0.00"
