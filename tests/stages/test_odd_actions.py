@@ -236,3 +236,48 @@ def test_nor_a_simulated_split(bench: TradingBench) -> None:
     bench.clock.advance(60)
     bench.guard()
     assert bench.alerts() == ["corporate_action_pending"]
+
+
+def test_a_list_that_lags_behind_a_paid_out_fraction_is_no_purchase(swing: TradingBench) -> None:
+    """12 shares and cash are less in all than the 19 that the old list shows."""
+    announce(swing, replace(ONE_FOR_TEN, old_rate=Decimal(3), new_rate=Decimal(2)))
+    swing.broker.split("AAA", "2", "3")
+    swing.reconcile()
+    assert swing.position()["quantity"] == 12
+    before_open(swing)
+    swing.broker.hold("AAA", "19", "100")
+    for _ in range(3):
+        swing.clock.advance(120)
+        swing.reconcile()
+    assert (swing.position()["quantity"], swing.position()["stop_loss"]) == (12, 147)
+    assert "corporate_action_pending" in swing.alerts()
+    swing.broker.hold("AAA", "12", "150")
+    at_open(swing, "150.00")
+    guarded(swing, 3, compared="large")
+    assert resting(swing) == [("147.00", "12")]
+    assert (swing.alerts(), halt(swing)) == ([], None)
+
+
+def test_no_price_of_other_shares_raises_the_stop_though_a_list_lagged(
+    swing: TradingBench,
+) -> None:
+    """One look that agreed ended the hold; the next price is far from the last."""
+    swing.broker.split("AAA", "1", "19")
+    swing.reconcile()
+    at_open(swing, "1900.00")
+    swing.broker.hold("AAA", "19", "100")
+    swing.reconcile("large")
+    assert swing.rows("SELECT 1 FROM corporate_action_holds WHERE ended_at IS NULL") == []
+    swing.broker.hold("AAA", "1", "1900")
+    swing.market.trade("AAA", "1900.00")
+    swing.next_minute()
+    swing.guard()
+    position = swing.position()
+    assert (position["stop_loss"], position["lifecycle_state"]) == (98, "initial")
+    assert position["peak_price"] < 110
+    swing.broker.move_cash("SPLIT", "0", symbol="AAA")
+    swing.next_minute()
+    swing.reconcile("large")
+    assert (swing.position()["quantity"], swing.position()["stop_loss"]) == (1, 1862)
+    guarded(swing, 2, compared="large")
+    assert swing.orders("exit") == []

@@ -387,3 +387,21 @@ def test_what_is_given_and_not_understood_keeps_nothing_from_being_decided() -> 
     assert adjustments.decidable([given]) == ([], given)
     assert adjustments.decidable([odd, SPLIT]) == ([SPLIT], odd)
     assert adjustments.decidable([]) == ([], None)
+
+
+def test_a_list_of_before_is_known_by_number_and_price() -> None:
+    action = replace(SPLIT, kind="reverse_split", old_rate=Decimal(3), new_rate=Decimal(2))
+    step = one(adjustments.judge([action], POSITION, there("12", "150"), (), now=NOW))
+
+    def of_before(quantity: str, price: str, *known: Adjustment) -> bool:
+        (theirs,) = there(quantity, price).values()
+        return adjustments.is_of_before(step.position, theirs, known)
+
+    assert of_before("19", "100", step.adjustment)
+    assert of_before("19", "100.9", step.adjustment)
+    assert not of_before("19", "150", step.adjustment)
+    assert not of_before("20", "100", step.adjustment)
+    assert not of_before("12", "150", step.adjustment)
+    assert not of_before("19", "100")
+    paid = replace(step.adjustment, old_rate=Decimal(1), new_rate=Decimal(1))
+    assert not of_before("19", "150", paid)

@@ -82,7 +82,7 @@ class ExitOrders:
             return self._wait_for_trading(position, halt)
         live, _ = self._live(position)
         if decision.sell > 0 and decision.rule is not None:
-            if self._counts_otherwise(position):
+            if self.counts_otherwise(position):
                 return None
             in_the_way = [order for order in live if not _is_this_exit(order, decision, now)]
             if in_the_way and not self._may_be_sold(position, decision.rule, in_the_way):
@@ -106,9 +106,9 @@ class ExitOrders:
         """Whether a stop that was there before would rest anew at the price of other shares."""
         with self.db.transaction() as tx:
             is_first = orders.newest_stop(tx, position.id) is None
-        return not is_first and self._counts_otherwise(position)
+        return not is_first and self.counts_otherwise(position)
 
-    def _counts_otherwise(self, position: Position) -> bool:
+    def counts_otherwise(self, position: Position) -> bool:
         """Whether the broker counts other shares that cost as much as ours: as after a split.
 
         Nothing is decided by the price of one of them until the reconciler knows why.

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import partial
 
 from ops_pipeline.db import close_requests, positions
@@ -46,6 +47,9 @@ from ops_pipeline.execution.isolation import isolated, what_failed
 from ops_pipeline.execution.market_reader import MarketReader
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN, OrderGateway
 from ops_pipeline.stages.request import AccountRequest
+
+# No share's price moves so far between two looks without a reason: it may be another share's.
+_FAR = Decimal("0.15")
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +332,8 @@ class _PositionGuard:
             if self._may_send(now):
                 self._serve_unpriced(position, quote)
             return
+        if self._is_of_other_shares(position, quote):
+            return
         with self.db.transaction() as tx:
             decision = self._mark_and_decide(tx, position, quote)
         if decision is None:
@@ -336,6 +342,17 @@ class _PositionGuard:
         self.counts["unconfirmed"] += decision.unconfirmed
         if self._may_send(now):
             self.exit_orders.place(decision, quote)
+
+    def _is_of_other_shares(self, position: Position, quote: JudgedQuote) -> bool:
+        """Whether a price far from the last one is that of shares which the broker counts anew.
+
+        A mark by it would raise the stop and the peak, which the adjustment restates.
+        """
+        known = position.current_price or position.entry_price
+        if self.dry_run or position.instrument_type != "STOCK":
+            return False
+        far = abs(quote.quote.mid / known - 1) > _FAR
+        return far and self.exit_orders.counts_otherwise(position)
 
     def _serve_unpriced(self, position: Position, quote: JudgedQuote | None) -> None:
         """Sell what is due at any price, within the collar around what was traded; else protect."""

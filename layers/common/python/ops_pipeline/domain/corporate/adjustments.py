@@ -420,6 +420,19 @@ def _is_counted(
     )
 
 
+def is_of_before(position: Position, theirs: BrokerPosition, known: Iterable[Adjustment]) -> bool:
+    """Whether a list shows the shares of before an adjustment: it lags, nobody bought any.
+
+    Cash for a fraction makes what is held now cost less in all than what was held before.
+    """
+    return theirs.quantity != position.quantity and any(
+        theirs.quantity == it.quantity_before
+        and abs(theirs.average_entry_price / (position.entry_price * it.ratio) - 1) <= COST_WITHIN
+        for it in known
+        if it.ratio != _ONE
+    )
+
+
 def is_restated(before: Position, now: Position) -> bool:
     """Whether a position was adjusted between two readings: other shares at the same cost."""
     if before.symbol != now.symbol:

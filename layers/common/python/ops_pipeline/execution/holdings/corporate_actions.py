@@ -160,11 +160,12 @@ class _One:
             return self._unless_taken(
                 position, adjustments.judge(actions, position, self.theirs, activities, now=now)
             )
-        if theirs is None or not is_split_like(
-            position, theirs.quantity, theirs.average_entry_price
-        ):
+        if theirs is None or theirs.quantity == position.quantity:
             return ()
         known = rows.of_position(self.tx, position.id)
+        like = is_split_like(position, theirs.quantity, theirs.average_entry_price)
+        if not like and not adjustments.is_of_before(position, theirs, known):
+            return ()
         for activity in activities:
             found = adjustments.judge_activity(
                 activity, position, theirs, activities, known, now=now
