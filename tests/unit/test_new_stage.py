@@ -20,7 +20,9 @@ HOUSE = (
     "tests/docs/test_stages_page.py",
     "tests/stages/test_handler_contract.py",
 )
-FOLDERS = ("docs", "functions", "infra", "layers", "migrations", "ops_local", "tests")
+FOLDERS = [
+    it.name for it in ROOT.iterdir() if it.is_dir() and it.name[0] != "." and it.name != "build"
+]
 FILES = ("Makefile", "README.md", "pyproject.toml", "requirements.lock")
 
 
@@ -30,7 +32,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("copy")
     for name in FOLDERS:
         shutil.copytree(
-            ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "cdk.out")
+            ROOT / name,
+            folder / name,
+            ignore=shutil.ignore_patterns("__pycache__", "cdk.out", "node_modules"),
         )
     for name in FILES:
         shutil.copy(ROOT / name, folder)
