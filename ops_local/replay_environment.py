@@ -14,6 +14,7 @@ from ops_local import database as databases
 from ops_local import paper_accounts
 from ops_local.database import DatabaseUrls
 from ops_local.exchange.accounts import key_variables
+from ops_local.exchange.conditions import BehaviourName
 from ops_local.exchange.launcher import PaperAccount, RunningExchange, start
 from ops_local.feeds.server import FeedServer
 from ops_local.home import Home
@@ -40,6 +41,9 @@ _LAST = (16, 25)
 OWNER = "local"
 # A row in one of these says that somebody set the database up, or works in it.
 _WORK = ("operator_actions", "pipeline_runs", "orders", "inbound_events_raw")
+
+# Of the replay's exchange. Bars come as late as the vendor's (decision 67).
+BEHAVIOURS: Mapping[BehaviourName, str] = {"bar_publication": "late", "fees": "at_day_end"}
 
 # Paper accounts of the replay; these keys work only at its own exchange.
 ACCOUNTS = (
@@ -171,9 +175,8 @@ def opened(plan: ReplayPlan) -> Iterator[ReplayEnvironment]:
                 folder / "exchange.log",
             )
         )
-        # Bars come as late as the vendor's (decision 67).
-        exchange.set_behaviour("bar_publication", "late")
-        exchange.set_behaviour("fees", "at_day_end")
+        for name, value in BEHAVIOURS.items():
+            exchange.set_behaviour(name, value)
         clock = ReplayClock(_begin(plan, exchange, resumed=resumed))
         served = stack.enter_context(FeedServer(plan.recording, clock.now))
         written = stack.enter_context(

@@ -135,10 +135,10 @@ def _sentiment(news: Row | None) -> str:
 
 
 def _session(trading: DayTrading, account: str) -> SessionResult:
-    """Net of fees: the exchange has taken them from the cash."""
-    broker = trading.brokers[account].account()
-    gained = broker.equity - broker.last_equity
-    return SessionResult(trading.inputs.recording.day, broker.last_equity, gained)
+    """The exchange's equity is net of the day's fees."""
+    told = trading.brokers[account].account()
+    day = trading.inputs.recording.day
+    return SessionResult(day, told.last_equity, told.equity - told.last_equity)
 
 
 def _decision(row: Row) -> Row:

@@ -18,6 +18,7 @@ from ops_local.exchange.conditions import Behaviour
 from ops_local.exchange.exchange import Exchange
 from ops_local.exchange.storage.cached import MEMORY
 from ops_local.pipeline import ReplayClock
+from ops_local.replay_environment import BEHAVIOURS
 from ops_pipeline.adapters.calendar import NyseCalendar
 from ops_pipeline.db import accounts
 from ops_pipeline.db.parameters import Versioned
@@ -64,9 +65,9 @@ class DayTrading:
         self.book = inputs.new_book(papers)
         self.db = MemoryDatabase(self.book)
         self.exchange = Exchange(inputs.recording, MEMORY, papers)
-        # Fees are off cash and buying power as they accrue, as in a replay.
         with self.exchange.store.transaction():
-            self.exchange.store.save(Behaviour("fees", "at_day_end"))
+            for name, value in BEHAVIOURS.items():
+                self.exchange.store.save(Behaviour(name, value))
         self._move_exchange(first)
         self.data = TapeData(self.exchange.tape, self.clock)
         self.brokers = {it.name: ExchangeBroker(self.exchange, it, self.clock) for it in papers}

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -9,11 +11,13 @@ import pytest
 from ops_local.backtest.day_inputs import DayInputs
 from ops_local.backtest.plan import Variant
 from ops_local.backtest.running import traded
+from ops_local.home import Home
+from ops_local.recordings import recording as recordings
 from ops_local.replay_environment import bounds_of
 from ops_pipeline.db.parameters import overlay
 from ops_pipeline.domain.market import new_york_time
 from ops_pipeline.domain.parameters import Parameters
-from tests.replay.conftest import MORNING_ENDS, REAL_DAYS, Day, Replay, overlay_of
+from tests.replay.conftest import MORNING_ENDS, REAL_DAYS, Day, Replay, overlay_of, run_day
 from tests.support.mirrored_database import differences
 
 # With every column of each. Alerts are the healthcheck's and telemetry's too, and a dispatcher
@@ -31,6 +35,9 @@ TABLES = (
 )
 
 
+_SESSIONS = 12
+
+
 def assert_equal(
     day: Day, changes: Mapping[str, Any] | None = None, last: datetime | None = None
 ) -> None:
@@ -46,6 +53,19 @@ def assert_equal(
 @pytest.mark.parametrize("date", REAL_DAYS)
 def test_a_real_day_gives_the_same_rows(date: str, replayed: Replay) -> None:
     assert_equal(replayed(date))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", range(_SESSIONS))
+def test_a_session_of_the_history_gives_the_same_rows(
+    place: int, home: Home, shared_data: Path
+) -> None:
+    """Twelve of some hundred, drawn by seed."""
+    every = sorted(it.parent for it in (shared_data.parent / "history").rglob("session.json"))
+    if not every:
+        pytest.skip("the history is not here")
+    folder = Random(19).sample(every, _SESSIONS)[place]
+    assert_equal(run_day(home, recordings.load(folder)))
 
 
 def test_a_morning_with_news_gives_the_same_rows(generated_morning: Day) -> None:
