@@ -136,7 +136,7 @@ def test_a_list_that_erred_gets_the_stop_back_once_it_agrees(morning: TradingBen
     morning.broker.hold("AAA", "19", "100.00")
     at_open(morning, "100.20")
     morning.market.trade("AAA", "100.20")
-    guarded(morning, 3, compared="large")
+    guarded(morning, 13, compared="large")
     assert resting(morning) == [("98.00", "19")]
     assert (morning.alerts(), halt(morning)) == ([], None)
 

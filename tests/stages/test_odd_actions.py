@@ -47,7 +47,7 @@ def test_a_list_that_lags_behind_a_split_takes_nothing_back(swing: TradingBench)
     swing.broker.hold("AAA", "38", "50")
     at_open(swing, "50.20")
     swing.reconcile("large")
-    guarded(swing, 2, compared="large")
+    guarded(swing, 13, compared="large")
     assert resting(swing) == [("49.00", "38")]
     assert len(swing.rows("SELECT 1 FROM position_adjustments")) == 1
     assert (swing.alerts(), halt(swing)) == ([], None)
@@ -253,7 +253,7 @@ def test_a_list_that_lags_behind_a_paid_out_fraction_is_no_purchase(swing: Tradi
     assert "corporate_action_pending" in swing.alerts()
     swing.broker.hold("AAA", "12", "150")
     at_open(swing, "150.00")
-    guarded(swing, 3, compared="large")
+    guarded(swing, 13, compared="large")
     assert resting(swing) == [("147.00", "12")]
     assert (swing.alerts(), halt(swing)) == ([], None)
 
@@ -281,3 +281,20 @@ def test_no_price_of_other_shares_raises_the_stop_though_a_list_lagged(
     assert (swing.position()["quantity"], swing.position()["stop_loss"]) == (1, 1862)
     guarded(swing, 2, compared="large")
     assert swing.orders("exit") == []
+
+
+def test_one_look_that_agrees_for_a_moment_lets_nothing_be_sold(swing: TradingBench) -> None:
+    """The list shows the split, then that of before, then the split again."""
+    swing.broker.split("AAA", "2", "1")
+    at_open(swing, "50.00")
+    swing.market.trade("AAA", "50.00")
+    swing.reconcile("large")
+    swing.clock.advance(240)
+    swing.broker.hold("AAA", "19", "100")
+    swing.next_minute()
+    swing.reconcile("large")
+    swing.market.trade("AAA", "50.00")
+    swing.guard()
+    assert swing.orders("exit") == []
+    assert "corporate_action_pending" in swing.alerts()
+    assert swing.rows("SELECT 1 FROM accounts WHERE kill_switch IS NOT NULL") == []

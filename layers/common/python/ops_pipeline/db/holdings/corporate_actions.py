@@ -107,6 +107,10 @@ _END_HOLD = """
 UPDATE corporate_action_holds SET ended_at = :now
 WHERE account_name = :account AND symbol = :symbol AND ended_at IS NULL
 """
+_SEEN_SINCE = """
+SELECT 1 FROM corporate_action_holds
+WHERE account_name = :account AND symbol = :symbol AND ended_at IS NULL AND seen_at > :since
+"""
 _HOLDS = """
 SELECT symbol, reason FROM corporate_action_holds
 WHERE account_name = :account AND ended_at IS NULL ORDER BY symbol COLLATE "C"
@@ -186,6 +190,11 @@ def hold(tx: Transaction, account: str, symbol: str, reason: str, *, now: dateti
 
 def end_hold(tx: Transaction, account: str, symbol: str, *, now: datetime) -> None:
     tx.enqueue(_END_HOLD, account=account, symbol=symbol, now=now)
+
+
+def held_back_since(tx: Transaction, account: str, symbol: str, since: datetime) -> bool:
+    """Whether a hold stands whose reason was last found later than that."""
+    return tx.one(_SEEN_SINCE, account=account, symbol=symbol, since=since) is not None
 
 
 def holds(tx: Transaction, account: str) -> Mapping[str, str]:

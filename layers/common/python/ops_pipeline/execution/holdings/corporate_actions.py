@@ -7,7 +7,7 @@ nothing of it is decided by price any more, an alert says so, and what protects 
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
@@ -34,6 +34,8 @@ from ops_pipeline.execution.isolation import isolated_in, what_failed
 from ops_pipeline.execution.order_gateway import STOPS_THE_RUN
 from ops_pipeline.ports import Broker
 
+# So long after the broker counted otherwise one look that agrees may be of a list that lags.
+_LISTS_LAG_FOR = timedelta(minutes=10)
 _UNEXPLAINED = (
     "the broker counts {theirs:f} at ${price:f}, {ours:f} are held here at ${entry:f}, "
     "and no announcement and no activity says why"
@@ -133,6 +135,8 @@ class _One:
             return
         if outcome:
             self._apply(current, outcome)
+        elif rows.held_back_since(self.tx, self.ctx.name, current.symbol, now - _LISTS_LAG_FOR):
+            return  # a list that lags agrees as well
         rows.end_hold(self.tx, self.ctx.name, current.symbol, now=now)
         key = AlertKey("corporate_action_pending", self.ctx.name, current.symbol)
         alerts.resolve_alert(self.tx, key, now=now)
