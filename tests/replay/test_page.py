@@ -65,13 +65,18 @@ def shown(generated_morning: Day, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def test_each_account_s_result_is_the_database_s(shown: Page, generated_morning: Day) -> None:
+    """Net of fees, with the gross result and the fees beside it."""
     rows = generated_morning.rows(
-        "SELECT account_name, sum(pnl_dollars) AS pnl FROM position_history GROUP BY account_name"
+        "SELECT account_name, sum(pnl_dollars) AS pnl, sum(fees_usd) AS fees,"
+        " sum(pnl_net_dollars) AS net FROM position_results GROUP BY account_name"
     )
     assert {row["account_name"] for row in rows} == {"large", "tiny"}
     for row in rows:
         card = shown.words.index(f"Account {row['account_name']}")
-        assert Decimal(shown.words[card + 1].replace(",", "")) == row["pnl"]
+        assert row["net"] == row["pnl"] - row["fees"] < row["pnl"]
+        assert shown.words[card + 1] == f"{round(row['net'], 2):+,.2f}"
+        fees, gross = round(row["fees"], 2), f"{row['pnl']:+,.2f}"
+        assert f"Net of {fees:,.2f} of fees; gross {gross}." in shown.words[card : card + 5]
 
 
 def test_the_line_of_an_account_ends_at_its_closed_and_open_profit(
