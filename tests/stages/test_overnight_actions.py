@@ -7,7 +7,7 @@ import pytest
 
 from ops_pipeline.db import facts, telemetry
 from ops_pipeline.domain import bars
-from ops_pipeline.domain.corporate.actions import ActionKind
+from ops_pipeline.domain.corporate.actions import ActionKind, CorporateAction
 from ops_pipeline.domain.market import MINUTE, new_york_time
 from tests.stages.over_night import (
     TWO_FOR_ONE,
@@ -60,6 +60,54 @@ def test_a_symbol_that_changes_takes_position_stop_and_history_along(
     swing.reconcile("large")
     sound(swing)
     assert (swing.alerts(), halt(swing)) == ([], None)
+
+
+@pytest.mark.parametrize("actions", [(RENAMING,), (TWO_FOR_ONE, RENAMING)])
+def test_what_was_adopted_without_an_order_keeps_its_sum_over_a_renaming(
+    bench: TradingBench, actions: tuple[CorporateAction, ...]
+) -> None:
+    bench.broker.hold("AAA", "19", "100.00")
+    for _ in range(2):
+        bench.reconcile()
+        bench.clock.advance(120)
+    assert bench.position()["lifecycle_state"] == "adopted"
+    bench.clock.at = new_york_time(DAY_AFTER, 8, 30)
+    announce(bench, *actions)
+    bench.broker.split("AAA", "2" if len(actions) == 2 else "1", "1", to="BBB")
+    bench.reconcile()
+    (position,) = bench.rows("SELECT symbol, quantity FROM active_positions")
+    assert position == {"symbol": "BBB", "quantity": 19 * len(actions)}
+    before_open(bench)
+    sound(bench)
+
+
+@pytest.mark.parametrize("actions", [(RENAMING,), (TWO_FOR_ONE, RENAMING)])
+def test_a_purchase_that_is_listed_only_after_a_renaming_is_not_counted_twice(
+    bench: TradingBench, actions: tuple[CorporateAction, ...]
+) -> None:
+    """Its shares were adopted from the list of positions before, under the old symbol."""
+    bench.broker.trade_by_hand("by hand", "AAA", "buy", "19", "100.00")
+    order, fills = bench.broker.orders.pop("by hand"), [*bench.broker.fills]
+    bench.broker.fills.clear()
+    for _ in range(2):
+        bench.clock.advance(120)
+        bench.reconcile()
+    assert bench.position()["lifecycle_state"] == "adopted"
+    bench.clock.at = new_york_time(DAY_AFTER, 8, 30)
+    announce(bench, *actions)
+    bench.broker.split("AAA", "2" if len(actions) == 2 else "1", "1", to="BBB")
+    bench.reconcile()
+    bench.broker.orders["by hand"] = order
+    bench.broker.fills.extend(fills)
+    for _ in range(2):
+        bench.clock.advance(120)
+        bench.reconcile()
+    (position,) = bench.rows("SELECT symbol, quantity FROM active_positions")
+    assert position == {"symbol": "BBB", "quantity": 19 * len(actions)}
+    assert bench.order("adopted")["filled_qty"] == 19
+    assert (bench.alerts(), halt(bench)) == ([], None)
+    before_open(bench)
+    sound(bench)
 
 
 def test_a_renaming_that_the_broker_does_not_show_changes_nothing_and_says_so(

@@ -15,6 +15,17 @@ from ops_pipeline.domain.trading_terms import PositionEventKind
 
 _COLUMNS = ", ".join(field.name for field in fields(Position))
 
+# What the shares of event `e` of position `p` are called: as the order that it names, else as the
+# position was before its next corporate action, whose rows count the shares of before it.
+SYMBOL_THEN = """
+coalesce((SELECT o.symbol FROM orders AS o WHERE o.client_order_id = e.details ->> 'order'),
+         (SELECT a.symbol FROM position_events AS later
+          JOIN position_adjustments AS a ON a.position_id = later.position_id
+               AND CAST(a.id AS text) = later.details ->> 'adjustment'
+          WHERE later.position_id = e.position_id AND later.kind = 'adjusted' AND later.seq > e.seq
+          ORDER BY later.seq LIMIT 1), p.symbol)
+""".strip()
+
 _INSERT = """
 INSERT INTO active_positions
     (id, execution_id, account_name, execution_mode, broker, ticker, symbol, instrument_type,
@@ -71,7 +82,7 @@ WHERE position_id = :position_id AND kind = 'exit_decided' AND details ->> 'rule
 """
 # An event that names an order: it turned up for what had been taken from the list.
 # Signed for a buy; a sale looks for what the list lacked.
-_TAKEN_FROM_LIST = """
+_TAKEN_FROM_LIST = f"""
 SELECT max(at) FILTER (WHERE explained IS NULL) AS at,
     (array_agg(position_id ORDER BY at DESC) FILTER (WHERE explained IS NULL))[1] AS position_id,
     least(
@@ -82,9 +93,8 @@ SELECT max(at) FILTER (WHERE explained IS NULL) AS at,
 FROM (SELECT e.position_id, e.at, e.details ->> 'order' AS explained,
           CAST(e.details ->> 'quantity' AS numeric) * CAST(:sign AS integer) AS quantity
       FROM active_positions AS p JOIN position_events AS e ON e.position_id = p.id
-      WHERE p.account_name = :account AND p.symbol = :symbol
-        AND e.kind IN ('adopted', 'repaired')
-        AND e.details ->> 'sold_by' IS NULL) AS listed
+      WHERE p.account_name = :account AND e.kind IN ('adopted', 'repaired')
+        AND e.details ->> 'sold_by' IS NULL AND :symbol = {SYMBOL_THEN}) AS listed
 """
 _NEXT_EVENT = """
 INSERT INTO position_events (position_id, seq, account_name, at, kind, details)

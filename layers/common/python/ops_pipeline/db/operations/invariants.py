@@ -12,6 +12,7 @@ from types import MappingProxyType
 from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.holdings import external
 from ops_pipeline.db.holdings.external import HELD as EXTERNAL
+from ops_pipeline.db.positions import SYMBOL_THEN
 from ops_pipeline.domain.market import Session
 from ops_pipeline.domain.operations.invariants import (
     Breach,
@@ -53,7 +54,7 @@ WHERE coalesce(f.quantity, 0) > greatest(o.quantity, o.filled_qty)
 # old symbol counts as bought under the new one, in so many shares as it became.
 # What the reconciler adopted or repaired without an order is in position_events, signed; an
 # order that turned up for it afterwards is named there with what it takes back of that.
-_BOUGHT_DIFFERS = """
+_BOUGHT_DIFFERS = f"""
 SELECT account_name, symbol AS subject,
        format('positions opened with %s, bought %s', sum(opened), sum(bought)) AS message
 FROM (
@@ -62,7 +63,7 @@ FROM (
     SELECT account_name, symbol, 0, filled_qty - covered_qty FROM orders
     WHERE purpose IN ('entry', 'adopted') AND side = 'buy'
     UNION ALL
-    SELECT p.account_name, p.symbol, 0, CAST(e.details ->> 'quantity' AS numeric)
+    SELECT p.account_name, {SYMBOL_THEN}, 0, CAST(e.details ->> 'quantity' AS numeric)
     FROM position_events AS e JOIN active_positions AS p ON p.id = e.position_id
     WHERE e.kind IN ('adopted', 'repaired')
       AND (CAST(e.details ->> 'quantity' AS numeric) > 0) = (e.details ->> 'order' IS NULL)
