@@ -1,7 +1,7 @@
 """Bars in committed slices: killed, out of time, refused in part, and more of them each tick."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import Event, Lock
 
@@ -71,7 +71,7 @@ def vendor() -> Vendor:
 
 def fetch(
     db: Database,
-    vendor: Vendor,
+    vendor: FakeMarketData,
     tick: datetime = NOON,
     *,
     budget_s: float = 16.0,
@@ -192,6 +192,27 @@ def test_until_when_a_ticker_s_minutes_are_known_is_stored_with_its_bars(
         found = asked_bars.coverage(tx, ["AAA", "NEVER"], day_start=day_start)
     assert found["AAA"] == BarCoverage(NOON, NOON - 9 * MINUTE)
     assert found["NEVER"].asked_until is None
+
+
+@pytest.mark.parametrize("outage", [timedelta(minutes=20), timedelta(minutes=90)])
+def test_a_bar_that_was_recalculated_while_nobody_could_ask_is_taken_after_it(
+    db: Database, outage: timedelta
+) -> None:
+    """However long that was: the newest bar before it was asked for in its first version."""
+    watch(db, "AAA")
+    recorded = bars_of("AAA", OPEN, [10] * 260)
+    vendor = FakeMarketData(FixedClock(NOON), recorded_bars=recorded)
+    newest = next(number for number, bar in enumerate(recorded) if bar.ends_at == NOON)
+    recorded[newest] = replace(recorded[newest], volume=900)
+    fetch(db, vendor)
+    recorded[newest] = replace(recorded[newest], volume=1000)
+    vendor.down = True
+    with pytest.raises(MarketDataUnavailable):
+        fetch(db, vendor, NOON + MINUTE)
+    vendor.down = False
+    fetch(db, vendor, NOON + outage)
+    assert count(db) == 150 + outage // MINUTE
+    assert count(db, "volume = 900") == 0
 
 
 def test_when_nothing_can_be_read_the_run_fails(db: Database, vendor: Vendor) -> None:
