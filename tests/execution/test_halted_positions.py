@@ -4,8 +4,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from ops_pipeline.domain.market import minute_of
-from tests.support.builders_trading import TradingBench
+from ops_pipeline.db.market_state import trading_halts
+from ops_pipeline.domain.market import minute_of, new_york_time
+from ops_pipeline.domain.market_state.trading_halts import HaltNotice
+from tests.support.builders_trading import DAY, DAY_AFTER, TradingBench
 
 HALT = """
 INSERT INTO trading_halts (ticker, source, reason, halted_at, resumed_at, seen_at, listed_at)
@@ -164,3 +166,48 @@ def test_an_exit_that_rests_already_is_not_priced_again(held: TradingBench) -> N
     halt(held)
     guard(held, 3)
     assert [it["status"] for it in held.orders("exit")] == [order["status"]]
+
+
+def listed(bench: TradingBench, halted_at: datetime, resumed_at: datetime | None = None) -> None:
+    """The exchange's whole list, read this minute."""
+    notices = [HaltNotice("AAA", "T1", halted_at, resumed_at)]
+    with bench.db.transaction() as tx:
+        trading_halts.list_them(
+            tx, "nasdaq_halts", "https://l", notices, complete=True, now=bench.clock.now()
+        )
+
+
+def test_a_halt_over_the_close_keeps_entries_out_and_the_stop_in_at_the_next_open(
+    bench: TradingBench,
+) -> None:
+    """The session's end and then the time would sell: nothing is sold until trading goes on."""
+    bench.buy()
+    guard(bench)
+    halted_at = new_york_time(DAY, 15, 40)
+    for minute in range(15, 30):
+        bench.clock.at = halted_at + timedelta(minutes=minute - 10)
+        listed(bench, halted_at)
+        bench.guard()
+    bench.vix(18.0, DAY)
+    resumes = new_york_time(DAY_AFTER, 9, 45)
+    for minute in range(24):
+        bench.clock.at = new_york_time(DAY_AFTER, 9, 25) + timedelta(minutes=minute)
+        goes_on = bench.clock.now() >= resumes
+        listed(bench, halted_at, resumes if goes_on else None)
+        bench.market.quote("AAA", "99.98", "100.00")
+        number = bench.recommend(account="tiny")
+        bench.dispatch("tiny")
+        assert not bench.verdict(number, "trading_halt")["passed"], minute
+        if not goes_on:
+            bench.guard()
+            assert stops(bench) == ["accepted"], minute
+            assert bench.orders("exit") == []
+    bench.broker.at_once["AAA"] = ("99.98", None)
+    guard(bench, 3)
+    assert [it["decided_at"] >= resumes for it in bench.orders("exit")] == [True]
+    assert bench.position()["status"] == "closed"
+    bench.clock.at = resumes + timedelta(minutes=5)
+    bench.quote("AAA")
+    number = bench.recommend(account="tiny")
+    bench.dispatch("tiny")
+    assert bench.verdict(number, "trading_halt")["passed"]

@@ -1,11 +1,17 @@
 """Halt documents into trading_halts, through the code that fetches feeds."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
+from itertools import product
+from threading import Barrier, Thread
+from typing import Any, Literal
 
 import pytest
 
-from ops_pipeline.db.driver.connection import Database, Row
+from ops_local.database import DatabaseUrls
+from ops_pipeline.db.driver.connection import Database, Row, target_from_url
+from ops_pipeline.db.driver.wire import PipelinedSession
 from ops_pipeline.db.market_state import trading_halts
 from ops_pipeline.domain.feeds.kinds import FeedKind
 from ops_pipeline.domain.market_state.trading_halts import HaltList, HaltNotice, TradingHalt
@@ -232,3 +238,142 @@ def test_a_market_wide_halt_names_each_ticker_and_is_read_whole(
     add(db, server, page)
     outcome = ingest(db)
     assert (outcome.failed_feeds, outcome.halts) == (0, len(rows) + 1)
+
+
+Moment = Literal["before", "after"]
+
+
+class Killed(BaseException):
+    """The process ended there."""
+
+
+def killing(patched: pytest.MonkeyPatch, number: int, moment: Moment) -> list[int]:
+    """End the process before or after its statement of that number; counts what is sent."""
+    sent: list[int] = []
+
+    def counting(send: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any, **options: Any) -> Any:
+            sent.append(len(sent) + 1)
+            if (len(sent), moment) == (number, "before"):
+                raise Killed
+            answer = send(*args, **options)
+            if (len(sent), moment) == (number, "after"):
+                raise Killed
+            return answer
+
+        return counted
+
+    for name in ("execute", "execute_simple", "execute_unnamed"):
+        patched.setattr(PipelinedSession, name, counting(getattr(PipelinedSession, name)))
+    return sent
+
+
+def halted(db: Database, minutes: int) -> set[str]:
+    """What stands a minute after the run of that minute."""
+    return {it for it in ("AAA", "BBB", "CCC") if holding(db, it, minutes + 1)}
+
+
+# Of one run with a list: test_no_run_has_more_statements_than_are_tried counts them.
+MOST_STATEMENTS = 12
+
+
+@pytest.mark.parametrize(
+    "killed_at", list(product(range(1, MOST_STATEMENTS + 1), ("before", "after")))
+)
+def test_a_run_that_dies_anywhere_leaves_the_old_list_or_the_new_one(
+    db: Database,
+    database_urls: DatabaseUrls,
+    server: FeedServer,
+    monkeypatch: pytest.MonkeyPatch,
+    killed_at: tuple[int, Moment],
+) -> None:
+    """And what its server said with it: an answer "not modified" never stands for an older list."""
+    add(db, server, Page(nasdaq([HaltRow("AAA"), HaltRow("BBB")]), etag='"1"'))
+    ingest(db)
+    server.put("/nasdaq_halts", Page(nasdaq([HaltRow("BBB"), HaltRow("CCC")]), etag='"2"'))
+    number, moment = killed_at
+    doomed = Database(target_from_url(database_urls.writer), application_name="tests")
+    with closing(doomed), monkeypatch.context() as patched, suppress(Killed):
+        sent = killing(patched, number, moment)
+        ingest(doomed, 1)
+        assert len(sent) < number
+    assert halted(db, 1) in ({"AAA", "BBB"}, {"BBB", "CCC"})
+    ingest(db, 2)
+    assert halted(db, 2) == {"BBB", "CCC"}
+    assert len(stored(db)) == 3
+
+
+def test_no_run_has_more_statements_than_are_tried(
+    db: Database, server: FeedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(db, server, Page(nasdaq([HaltRow("AAA"), HaltRow("BBB")])))
+    ingest(db)
+    server.put("/nasdaq_halts", Page(nasdaq([HaltRow("BBB"), HaltRow("CCC")])))
+    with monkeypatch.context() as patched:
+        sent = killing(patched, 0, "before")
+        ingest(db, 1)
+    assert 3 < len(sent) <= MOST_STATEMENTS
+
+
+def test_a_list_that_is_delivered_twice_in_one_minute_is_one_list(
+    db: Database, server: FeedServer
+) -> None:
+    add(db, server, Page(nasdaq([HaltRow("AAA"), HaltRow("BBB")])))
+    for _ in range(2):
+        ingest(db)
+    assert len(stored(db)) == 2
+    assert halted(db, 0) == {"AAA", "BBB"}
+
+
+def keeper(db: Database, second: int, *tickers: str) -> HaltKeeper:
+    """That reads a whole list of these at that second."""
+    told = HaltList(tuple(HaltNotice(it, "T1", HALTED) for it in tickers))
+    state = FeedState(URL, "Nasdaq", kind="nasdaq_halts")
+    now = TICK + timedelta(seconds=second)
+    return HaltKeeper(db, state, "nasdaq_halts", FeedDocument((), None, None, halts=told), now)
+
+
+def test_an_older_list_that_is_stored_after_a_newer_one_brings_no_halt_back(db: Database) -> None:
+    with db.transaction() as tx:
+        subscribe(tx, url=URL, source="Nasdaq", kind="nasdaq_halts")
+    older, newer = keeper(db, 2, "AAA", "BBB"), keeper(db, 30, "BBB", "CCC")
+    keeper(db, 1, "AAA", "BBB").keep()
+    newer.keep()
+    assert older.keep().failed is None
+    assert halted(db, 0) == {"BBB", "CCC"}
+    newest = {row["ticker"]: row["listed_at"] for row in stored(db)}
+    assert newest["BBB"] == TICK + timedelta(seconds=30)
+
+
+def test_two_runs_at_once_store_one_list_after_the_other(
+    db: Database, database_urls: DatabaseUrls
+) -> None:
+    """Each would end what the other lists: in turn, and no deadlock."""
+    with db.transaction() as tx:
+        subscribe(tx, url=URL, source="Nasdaq", kind="nasdaq_halts")
+    names = [f"T{number:03}" for number in range(200)]
+    keeper(db, 0, *names).keep()
+    failed: list[Exception] = []
+    for round_ in range(5):
+        together = Barrier(2)
+
+        def run(tickers: Sequence[str], second: int, together: Barrier = together) -> None:
+            own = Database(target_from_url(database_urls.writer), application_name="tests")
+            with closing(own):
+                together.wait(10)
+                found = keeper(own, second, *tickers).keep().failed
+                failed.extend([found] if found else [])
+
+        threads = [
+            Thread(target=run, args=(names[half * 100 : half * 100 + 100], 2 * round_ + half + 1))
+            for half in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert failed == []
+    assert len(stored(db)) == 200
+    with db.transaction() as tx:
+        standing = trading_halts.current(tx, names, now=TICK + MINUTE)
+    assert sorted(it.ticker for it in standing) == names[100:]

@@ -69,6 +69,8 @@ UPDATE feed_state SET last_fetched_at = :now, last_succeeded_at = :now, last_err
 WHERE url = :url
 """
 
+_LOCK = "SELECT last_succeeded_at FROM feed_state WHERE url = :url FOR NO KEY UPDATE"
+
 # A redirect that fails is dropped: the subscribed address may have a better one by now.
 _FAILED = """
 UPDATE feed_state SET last_fetched_at = :now, last_error = :error, moved_to = NULL,
@@ -137,6 +139,12 @@ def feed_succeeded(
         items=len(document.entries) + document.cut + (len(halts.notices) if halts else 0),
         newest=newest,
     )
+
+
+def lock_feed(tx: Transaction, url: str) -> datetime | None:
+    """Let runs with answers of one feed wait for each other; when it last answered, or None."""
+    row = tx.one(_LOCK, url=url)
+    return row["last_succeeded_at"] if row else None
 
 
 def feed_failed(

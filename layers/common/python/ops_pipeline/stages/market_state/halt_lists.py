@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from ops_pipeline.db import feeds
+from ops_pipeline.db.driver.connection import Transaction
 from ops_pipeline.db.market_state import trading_halts
 from ops_pipeline.db.runs import UnitsOfWork
 from ops_pipeline.domain.feeds.kinds import HaltFeedKind
@@ -77,6 +78,8 @@ class HaltKeeper:
     def _store(self, told: HaltList, *, succeeded: bool = True) -> int:
         url, now = self.state.url, self.now
         with self.db.transaction() as tx:
+            if self._is_outdated(tx):
+                return 0
             if trading_halts.seen_since(tx, url, now - timedelta(days=1)) >= MOST_HALTS_A_DAY:
                 raise FeedUnavailable(f"it lists over {MOST_HALTS_A_DAY} halts within a day")
             stored = trading_halts.list_them(
@@ -89,8 +92,15 @@ class HaltKeeper:
 
     def _store_unchanged(self) -> None:
         with self.db.transaction() as tx:
+            if self._is_outdated(tx):
+                return
             trading_halts.list_unchanged(tx, self.state.url, now=self.now)
             feeds.feed_succeeded(tx, self.state.url, self.document, self.now, None)
+
+    def _is_outdated(self, tx: Transaction) -> bool:
+        """Whether a newer answer was stored before: what this one lists may have ended since."""
+        newest = feeds.lock_feed(tx, self.state.url)
+        return newest is not None and newest > self.now
 
 
 def _failure(found: Exception | None) -> FeedUnavailable | None:
