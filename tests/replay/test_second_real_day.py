@@ -30,6 +30,9 @@ from tests.replay.two_days import (
     THIN,
 )
 
+# Two minutes of a core of its own; a machine that is shared by many takes longer.
+pytestmark = pytest.mark.timeout(1800)
+
 NUMBERS = {account.account_number: account.name for account in ACCOUNTS}
 BOTH = ("large", "tiny")
 
