@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,13 @@ from ops_local.postgres.server import EmbeddedPostgres
 from ops_local.recordings import recording as recordings
 from ops_local.recordings.recording import Recording
 from ops_local.replay import ReplayPlan, replay
+from ops_local.replay_environment import ACCOUNTS, ReplayEnvironment
 from ops_local.synthetic import generate
+from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 from ops_pipeline.db.driver.connection import Database, Transaction, target_from_url
 from ops_pipeline.domain.market import new_york_time
+from ops_pipeline.domain.operations.invariants import BrokerRecords
+from ops_pipeline.runtime.settings import read_broker_keys
 from tests.conftest import MIGRATIONS, servers_folder
 
 PARAMS = Path(__file__).parent / "params"
@@ -107,6 +111,20 @@ def run_day(
     plan = replace(plan, first=first, last=last)
     done = replay(plan, lambda at, _tally: watch(at), after=lambda urls: urls)
     return Day(recording, done.tally, done.broker_tables, done.result)
+
+
+def broker_books(world: ReplayEnvironment, name: str) -> BrokerRecords:
+    """What the broker of a replay has of an account."""
+    (account,) = [known for known in ACCOUNTS if known.name == name]
+    keys = read_broker_keys(world.variables, name)
+    number = account.account_number
+    broker = AlpacaBroker(world.exchange.url, keys.key_id, keys.secret_key, number)
+    since = world.exchange.now() - timedelta(days=1)
+    return BrokerRecords(
+        orders=broker.orders_since(since),
+        positions=broker.positions(),
+        fills=broker.fills_since(since),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import json
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,14 +13,12 @@ from infra.schedule import ticks
 from ops_local.home import Home
 from ops_local.recordings import recording as recordings
 from ops_local.replay_environment import ACCOUNTS, ReplayEnvironment, ReplayPlan, opened
-from ops_pipeline.adapters.alpaca_broker import AlpacaBroker
 from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.market import new_york_time
-from ops_pipeline.domain.operations.invariants import Breach, BrokerRecords
-from ops_pipeline.runtime.settings import read_broker_keys
+from ops_pipeline.domain.operations.invariants import Breach
 from tests.conftest import MIGRATIONS
-from tests.replay.conftest import PARAMS
+from tests.replay.conftest import PARAMS, broker_books
 from tests.replay.people import People
 
 DAYS = (
@@ -136,7 +133,7 @@ def play(
 
 
 def _examined(world: ReplayEnvironment, happened: int, mismatched: int) -> Ended:
-    books = {account.name: _books(world, account.name) for account in ACCOUNTS}
+    books = {account.name: broker_books(world, account.name) for account in ACCOUNTS}
     database = Database(target_from_url(world.urls.writer), application_name="tests")
     with closing(database), database.transaction() as tx:
         breaches = invariants.check(tx, now=world.clock.now(), broker=books)
@@ -146,19 +143,6 @@ def _examined(world: ReplayEnvironment, happened: int, mismatched: int) -> Ended
         )
     unexplained = {row["account_name"]: row["unexplained"] for row in cash}
     return Ended(breaches, trades["n"], happened, mismatched, unexplained)
-
-
-def _books(world: ReplayEnvironment, name: str) -> BrokerRecords:
-    (account,) = [known for known in ACCOUNTS if known.name == name]
-    keys = read_broker_keys(world.variables, name)
-    number = account.account_number
-    broker = AlpacaBroker(world.exchange.url, keys.key_id, keys.secret_key, number)
-    since = world.exchange.now() - timedelta(days=1)
-    return BrokerRecords(
-        orders=broker.orders_since(since),
-        positions=broker.positions(),
-        fills=broker.fills_since(since),
-    )
 
 
 def test_a_morning_at_a_failing_broker_ends_with_every_invariant_whole(
