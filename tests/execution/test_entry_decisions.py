@@ -11,7 +11,6 @@ import pytest
 from ops_pipeline.domain import gates
 from ops_pipeline.domain.accounts import Account
 from ops_pipeline.domain.broker import BrokerAccount
-from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.gates import AccountLimits, GateFacts, Idea, Verdict
 from ops_pipeline.domain.ledger import Holdings, LedgerView
 from ops_pipeline.domain.legible import IllegibleItem, ItemKind
@@ -27,6 +26,7 @@ from ops_pipeline.execution.decisions.entry import Assessment
 from ops_pipeline.execution.decisions.entry_facts import SizedFacts, gather
 from ops_pipeline.execution.decisions.intents import IntentSource, SalePlan
 from tests.support.fakes import regular_session
+from tests.support.positions import open_position
 
 DAY, DAY_BEFORE = date(2026, 2, 4), date(2026, 2, 3)
 NOON = new_york_time(DAY, 12)
@@ -147,32 +147,18 @@ INTENTS = IntentSource(
     parameter_version=4,
 )
 SIMULATED = replace(ACCOUNT, execution_mode="SIMULATED")
-POSITION = Position(
-    id=UUID(int=1),
-    execution_id=None,
+POSITION = open_position(
+    NOON,
     account_name="tiny",
     execution_mode="SIMULATED",
     broker="nobody",
     ticker="SPX",
     symbol="SPXW260220C05000000",
     instrument_type="CALL",
-    strategy_type="day_trade",
     quantity=Decimal(4),
-    opened_quantity=Decimal(4),
     multiplier=100,
     entry_price=Decimal(3),
-    entry_time=NOON,
     stop_loss=Decimal(2),
-    take_profit=None,
-    initial_risk=Decimal(1),
-    max_hold_minutes=None,
-    peak_price=None,
-    trough_price=None,
-    trailing_armed=False,
-    lifecycle_state="initial",
-    status="open",
-    close_reason=None,
-    exit_requested=None,
 )
 
 

@@ -9,7 +9,9 @@ from tests.mutation.runner import Target
 _BOOKING = ("tests/execution/test_booking.py",)
 _REPORTS = ("tests/execution/test_execution_reports.py",)
 _ENTRY = ("tests/execution/test_entry_decisions.py",)
+_APPLIED = "tests/unit/test_applied_actions.py"
 _DECISIONS = "ops_pipeline.execution.decisions"
+_CORPORATE = "ops_pipeline.domain.corporate"
 
 TARGETS = (
     Target.of("ops_pipeline.domain.gates", "tests/unit/test_gates.py"),
@@ -20,6 +22,11 @@ TARGETS = (
     Target.of("ops_pipeline.domain.costs.fees", "tests/unit/test_fees.py"),
     Target.of("ops_pipeline.domain.costs.impact", "tests/unit/test_impact.py"),
     Target.of("ops_pipeline.domain.costs.settling", "tests/unit/test_fee_settling.py"),
+    Target.of(f"{_CORPORATE}.terms", _APPLIED),
+    Target.of(f"{_CORPORATE}.due_actions", "tests/unit/test_due_actions.py"),
+    Target.of(f"{_CORPORATE}.applying", _APPLIED),
+    Target.of(f"{_CORPORATE}.later_cash", "tests/unit/test_later_cash.py"),
+    Target.of(f"{_CORPORATE}.restated", "tests/unit/test_restated_terms.py"),
     Target.of(f"{_DECISIONS}.entry", *_ENTRY),
     Target.of(f"{_DECISIONS}.entry_facts", *_ENTRY),
     Target.of(f"{_DECISIONS}.intents", *_ENTRY),

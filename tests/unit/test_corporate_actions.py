@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -21,35 +20,18 @@ from ops_pipeline.domain.corporate.shares_shown import (
 )
 from ops_pipeline.domain.exits import Position
 from ops_pipeline.domain.market import Quote, Quotes, Trade
+from tests.support.positions import open_position
 
 DAY = date(2026, 2, 5)
 NOW = datetime(2026, 2, 5, 13, 30, tzinfo=UTC)
-POSITION = Position(
-    id=UUID(int=7),
-    execution_id=None,
-    account_name="large",
-    execution_mode="ALPACA_PAPER",
-    broker="alpaca",
-    ticker="AAA",
-    symbol="AAA",
-    instrument_type="STOCK",
+POSITION = open_position(
+    NOW - timedelta(days=1),
     strategy_type="swing_trade",
     quantity=Decimal(19),
     opened_quantity=Decimal(19),
-    multiplier=1,
-    entry_price=Decimal(100),
-    entry_time=NOW - timedelta(days=1),
-    stop_loss=Decimal(98),
-    take_profit=Decimal(103),
-    initial_risk=Decimal(2),
     max_hold_minutes=None,
     peak_price=Decimal(101),
     trough_price=Decimal(99),
-    trailing_armed=False,
-    lifecycle_state="initial",
-    status="open",
-    close_reason=None,
-    exit_requested=None,
     current_price=Decimal("100.5"),
     priced_at=NOW - timedelta(days=1),
 )

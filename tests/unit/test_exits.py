@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -16,6 +15,7 @@ from ops_pipeline.domain.market import Quote, new_york_time
 from ops_pipeline.domain.parameters import ExitRules
 from ops_pipeline.domain.prices.plausibility import Doubt, DoubtKind, Evidence, JudgedQuote
 from tests.support.fakes import regular_session
+from tests.support.positions import open_position
 
 DAY = date(2026, 2, 4)
 SESSION = regular_session(DAY)
@@ -24,33 +24,7 @@ NOW = ENTERED + timedelta(minutes=30)
 RULES = ExitRules()
 NOTHING = Decimal(0)
 
-HELD = Position(
-    id=UUID(int=1),
-    execution_id=UUID(int=2),
-    account_name="large",
-    execution_mode="ALPACA_PAPER",
-    broker="alpaca",
-    ticker="AAA",
-    symbol="AAA",
-    instrument_type="STOCK",
-    strategy_type="day_trade",
-    quantity=Decimal(20),
-    opened_quantity=Decimal(20),
-    multiplier=1,
-    entry_price=Decimal(100),
-    entry_time=ENTERED,
-    stop_loss=Decimal(98),
-    take_profit=Decimal(103),
-    initial_risk=Decimal(2),
-    max_hold_minutes=240,
-    peak_price=Decimal(100),
-    trough_price=Decimal(100),
-    trailing_armed=False,
-    lifecycle_state="initial",
-    status="open",
-    close_reason=None,
-    exit_requested=None,
-)
+HELD = open_position(ENTERED)
 # As it stands once the partial was sold: the stop at the entry price, and trailing.
 TRAILING = replace(
     HELD,
