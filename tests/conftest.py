@@ -23,6 +23,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from ops_local import database as local
 from ops_local.database import DatabaseUrls
+from ops_local.postgres.home import MOVED
 from ops_local.postgres.server import EmbeddedPostgres
 from ops_pipeline.db.driver.connection import ConnectionTarget, Database, target_from_url
 
@@ -94,6 +95,17 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     _sweep()
     with servers_folder(_PREFIX) as folder, EmbeddedPostgres(folder, dies_with_us=True) as server:
         yield server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_data_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Remove what servers of homes below tmp_path keep elsewhere, because `nobody` can't get in.
+
+    Root's alone; what a server still has open is left to it.
+    """
+    yield
+    for pointer in tmp_path_factory.getbasetemp().rglob(MOVED):
+        _remove_unused(Path(pointer.read_text().strip()))
 
 
 @contextmanager
@@ -196,11 +208,17 @@ def _sweep() -> None:
         lock = folder / "in_use.lock"
         if not lock.exists() or not os.access(lock, os.W_OK):
             continue
-        if time.time() - lock.stat().st_mtime < _YOUNG_S:
-            continue
-        with lock.open("a") as held:
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            shutil.rmtree(folder, ignore_errors=True)
+        if time.time() - lock.stat().st_mtime >= _YOUNG_S:
+            _remove_unused(folder)
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove a server's folder unless somebody uses it."""
+    if not (folder / "in_use.lock").exists():
+        return
+    with (folder / "in_use.lock").open("a") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        shutil.rmtree(folder, ignore_errors=True)

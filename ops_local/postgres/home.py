@@ -14,7 +14,8 @@ from ops_pipeline.errors import SettingsInvalid
 
 # The server's whole environment: no PGDATA, PGPORT or locale of the caller.
 ENVIRONMENT = {"LANG": "C", "TZ": "UTC"}
-_MOVED = "postgres_lies_in"
+# Names the folder that root's data was put into.
+MOVED = "postgres_lies_in"
 # Names of state folders where none is given: nobody else makes such.
 OURS = (".ops", "ops-pipeline")
 
@@ -29,7 +30,7 @@ class SystemUser:
 
 def has_data(folder: Path) -> bool:
     """Whether a server's data folder was ever created in that folder, or moved from it."""
-    return (folder / "data").exists() or (folder / _MOVED).exists()
+    return (folder / "data").exists() or (folder / MOVED).exists()
 
 
 def server_account(data: Path) -> SystemUser | None:
@@ -107,7 +108,7 @@ def reachable_folder(asked: Path) -> Path:
     _tighten(asked, account)
     if reachable(asked, account):
         return asked
-    pointer = asked / _MOVED
+    pointer = asked / MOVED
     if pointer.exists() and (moved := Path(pointer.read_text().strip())).is_dir():
         return moved
     base = Path("/var/tmp")  # noqa: S108 - mkdtemp creates a private folder in it
