@@ -50,6 +50,7 @@ def assert_equal(
         assert differences(trading.book, tx, TABLES) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("date", REAL_DAYS)
 def test_a_real_day_gives_the_same_rows(date: str, replayed: Replay) -> None:
     assert_equal(replayed(date))

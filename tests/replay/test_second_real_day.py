@@ -30,8 +30,9 @@ from tests.replay.two_days import (
     THIN,
 )
 
-# Two minutes of a core of its own; a machine that is shared by many takes longer.
-pytestmark = pytest.mark.timeout(1800)
+# Two minutes of a core of its own, more than `make test` has; a machine that is shared by many
+# takes longer. Each run has its parts: tests/stages/test_second_day_at_the_exchange.py.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 NUMBERS = {account.account_number: account.name for account in ACCOUNTS}
 BOTH = ("large", "tiny")

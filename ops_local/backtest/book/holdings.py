@@ -221,6 +221,14 @@ def end_hold(book: Book, values: Values) -> int:
     return 1
 
 
+@answers("holdings.corporate_actions", "_SEEN_SINCE")
+def seen_since(book: Book, values: Values) -> list[Row]:
+    found = book.table("corporate_action_holds").get(values["account"], values["symbol"])
+    if found is None or found["ended_at"] is not None or found["seen_at"] <= values["since"]:
+        return []
+    return [{"?column?": 1}]
+
+
 @answers("holdings.corporate_actions", "_HOLDS")
 def holds_of(book: Book, values: Values) -> list[Row]:
     found = [
