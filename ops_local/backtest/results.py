@@ -74,12 +74,23 @@ def outcome_of(trading: DayTrading, variant: str, fees: Fees = charged_fees) -> 
         sessions={name: _session(trading, name) for name in trading.brokers},
         decisions=[_decision(row) for row in _by_id(book)],
         fills=[_fill(row) for row in sorted(book.fills, key=lambda it: str(it["fill_id"]))],
-        failures=list(trading.failures),
+        failures=[*trading.failures, *unproven(book)],
     )
 
 
 def _in_order(book: Book) -> list[Row]:
-    return sorted(book.history, key=lambda row: (row["exit_time"], row["account_name"]))
+    """Closed positions whose result is proven: one without a price is no trade of 0 USD."""
+    proven = book.history.where(lambda row: row["pnl_dollars"] is not None)
+    return sorted(proven, key=lambda row: (row["exit_time"], row["account_name"]))
+
+
+def unproven(book: Book) -> list[str]:
+    """Closed positions without a proven result, in words."""
+    return [
+        f"{row['exit_time']:%H:%M} {row['account_name']}: {row['ticker']} closed without a price"
+        for row in book.history
+        if row["pnl_dollars"] is None
+    ]
 
 
 def _by_id(book: Book) -> list[Row]:
@@ -118,7 +129,7 @@ def _trade(book: Book, row: Row, charged: Mapping[str, Decimal]) -> TradeResult:
         entered_at=row["entry_time"],
         exited_at=row["exit_time"],
         notional=row["quantity"] * row["entry_price"] * row["multiplier"],
-        pnl=row["pnl_dollars"] or _NONE,
+        pnl=row["pnl_dollars"],
         costs=sum((charged.get(it["client_order_id"], _NONE) for it in orders), _NONE),
         r_multiple=row["r_multiple"],
         mae_pct=row["mae_pct"],

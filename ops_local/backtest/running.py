@@ -18,9 +18,11 @@ from ops_local.replay_environment import ACCOUNTS, bounds_of
 from ops_pipeline.db.parameters import Versioned
 from ops_pipeline.domain.costs.fee_table import NoFeeRate
 from ops_pipeline.domain.parameters import Parameters
+from ops_pipeline.execution.isolation import isolated, what_failed
 
 CheckKind = Literal["lookahead", "warmup"]
 
+_FORESEEN = (recordings.InvalidRecording, NotBacktested, NoFeeRate)
 # As of a replay, so that both name an order alike.
 _DEPLOYMENT = "replay"
 
@@ -36,7 +38,10 @@ class RefusedDay:
 def run_all(
     folders: Sequence[Path], variants: Sequence[Variant], jobs: int
 ) -> Iterator[DayOutcome | RefusedDay]:
-    """Each day with each set, in the order of both; a day is read once for all its sets."""
+    """Each day with each set, in the order of both; a day is read once for all its sets.
+
+    Whatever a day's recording causes refuses that day alone.
+    """
     work = partial(_run_day, variants)
     if jobs == 1:
         for folder in folders:
@@ -52,26 +57,34 @@ def check_all(
 ) -> Iterator[tuple[str, list[str]]]:
     """By recording what was found where it knows more than it could; nothing where all is well."""
     for folder in folders:
-        try:
-            recording = recordings.load(folder)
-            inputs = DayInputs(recording, variant.rules, bounds_of(recording.day))
-            found = [it for kind in kinds for it in _CHECKS[kind](inputs, variant)]
-        except (recordings.InvalidRecording, NotBacktested) as error:
-            found = [str(error)]
-        yield folder.name, found
+        found = isolated(partial(_check_day, variant, kinds, folder))
+        yield folder.name, [_reason(found)] if isinstance(found, Exception) else found
 
 
-def _run_day(variants: Sequence[Variant], folder: Path) -> list[DayOutcome | RefusedDay]:
-    found: list[DayOutcome | RefusedDay] = []
+def _check_day(variant: Variant, kinds: Sequence[CheckKind], folder: Path) -> list[str]:
+    recording = recordings.load(folder)
+    inputs = DayInputs(recording, variant.rules, bounds_of(recording.day))
+    return [it for kind in kinds for it in _CHECKS[kind](inputs, variant)]
+
+
+def _run_day(variants: Sequence[Variant], folder: Path) -> Sequence[DayOutcome | RefusedDay]:
+    found = isolated(partial(_played, variants, folder))
+    return [RefusedDay(folder.name, _reason(found))] if isinstance(found, Exception) else found
+
+
+def _played(variants: Sequence[Variant], folder: Path) -> list[DayOutcome]:
+    found: list[DayOutcome] = []
     inputs: DayInputs | None = None
-    try:
-        recording = recordings.load(folder)
-        for variant in variants:
-            inputs = _inputs(recording, variant.rules, inputs)
-            found.append(backtest(inputs, variant))
-    except (recordings.InvalidRecording, NotBacktested, NoFeeRate) as error:
-        return [RefusedDay(folder.name, str(error))]
+    recording = recordings.load(folder)
+    for variant in variants:
+        inputs = _inputs(recording, variant.rules, inputs)
+        found.append(backtest(inputs, variant))
     return found
+
+
+def _reason(error: Exception) -> str:
+    """What is foreseen says it in a sentence."""
+    return str(error) if isinstance(error, _FORESEEN) else what_failed(error)
 
 
 def _inputs(
