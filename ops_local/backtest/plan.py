@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from ops_local.recordings.catalogue import folders_in
 from ops_pipeline.db.parameters import overlay
 from ops_pipeline.domain.parameters import Parameters
 from ops_pipeline.errors import InvalidInput
@@ -29,7 +30,7 @@ def recordings_in(places: Iterable[Path], first: date | None, last: date | None)
     """
     found: dict[Path, date] = {}
     for place in places:
-        below = sorted(file.parent for file in place.rglob("session.json"))
+        below = folders_in(place)
         if not below:
             raise InvalidInput(f"{place}: no recording is there (a folder with session.json)")
         found |= {folder: _day_of(folder) for folder in below}

@@ -125,22 +125,8 @@ class DayTrading:
         ) or any(row["status"] in UNSETTLED for row in self.book.orders_of(account))
 
     def guard(self, account: str, tick: datetime) -> None:
-        if self.is_at_rest(account):
+        if self.is_at_rest(account) or self._ran(position_manager.run, account, tick):
             self.book.market.guarded[account] = tick
-            return
-        ctx = self._account_context(account, tick)
-        try:
-            position_manager.run(
-                AccountRequest(tick=tick, account=account),
-                ctx,
-                db=self.db,
-                gateway=self._gateway(ctx),
-                market=self._reader(account),
-            )
-        except OpsError as error:
-            self.failures.append(f"{tick:%H:%M} position_manager {account}: {error}")
-            return
-        self.book.market.guarded[account] = tick
 
     def sync(self, account: str, tick: datetime) -> None:
         """What of the reconciler's run changes a ledger that agrees with its broker."""
@@ -150,11 +136,14 @@ class DayTrading:
         order_sync.sync(ctx, self.db, self._gateway(ctx))
 
     def dispatch(self, account: str, tick: datetime) -> None:
-        if not self.has_ideas(account):
-            return
+        if self.has_ideas(account):
+            self._ran(dispatcher.run, account, tick)
+
+    def _ran(self, run: Callable[..., object], account: str, tick: datetime) -> bool:
+        """Whether a stage's run succeeded; a failure is kept."""
         ctx = self._account_context(account, tick)
         try:
-            dispatcher.run(
+            run(
                 AccountRequest(tick=tick, account=account),
                 ctx,
                 db=self.db,
@@ -162,7 +151,10 @@ class DayTrading:
                 market=self._reader(account),
             )
         except OpsError as error:
-            self.failures.append(f"{tick:%H:%M} dispatcher {account}: {error}")
+            stage = run.__module__.rpartition(".")[2]
+            self.failures.append(f"{tick:%H:%M} {stage} {account}: {error}")
+            return False
+        return True
 
     def _account_context(self, account: str, tick: datetime) -> AccountContext:
         return open_context(

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from ops_local.backtest.plan import Variant
 from ops_local.backtest.results import DayOutcome
 from ops_local.backtest.running import CheckKind, RefusedDay, check_all, run_all
 from ops_local.commandline.command import Command, VerbCall
+from ops_local.commandline.days import day
 from ops_local.given_files import json_of
 from ops_local.recordings.recording import InvalidRecording
 from ops_local.terminal import terminal
@@ -35,8 +35,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RECORDING",
         help="folder of a recording, or one with recordings below it",
     )
-    parser.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DAY")
-    parser.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DAY")
+    parser.add_argument("--from", dest="first", type=day, metavar="DAY", help="first day")
+    parser.add_argument("--to", dest="last", type=day, metavar="DAY", help="last day")
     parser.add_argument(
         "--params", type=Path, metavar="FILE", help="JSON with the parameters to change"
     )

@@ -84,7 +84,7 @@ def _parts(entries: Sequence[Entry]) -> list[Part]:
 
 
 def _row(entry: Entry) -> Row:
-    unit = {"round_lots": " (lots)"}.get(entry.sizes or "", "")
+    unit = " (lots)" if entry.sizes == "round_lots" else ""
     return {
         "day": entry.day,
         "kind": entry.kind,

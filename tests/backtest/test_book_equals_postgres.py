@@ -4,23 +4,19 @@ Drawn histories (orders, fills, exits, halts, orders by hand, closes, splits) ru
 stores side by side: each statement's answer and each table after it have to be the same.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from itertools import count
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule
 
-from ops_local import database as local
 from ops_local.backtest.book.database import MemoryDatabase
 from ops_local.database import DatabaseUrls
 from ops_pipeline.db import accounts, ledger, orders, positions
-from ops_pipeline.db.driver.connection import Database, Transaction, target_from_url
+from ops_pipeline.db.driver.connection import Database, Transaction
 from ops_pipeline.db.holdings import corporate_actions
 from ops_pipeline.db.ledger import LedgerQuery
 from ops_pipeline.domain.broker import BrokerOrder
@@ -32,12 +28,11 @@ from ops_pipeline.domain.orders import Order
 from ops_pipeline.execution import settlement
 from ops_pipeline.execution.decisions.execution_reports import ExecutionReport
 from ops_pipeline.execution.holdings import adjusting
-from tests.conftest import TEMPLATE
 from tests.support.mirrored_database import MirroredDatabase, load
-from tests.support.trading_machine import STEPS, TICKERS, Trading, broker_may_fail
+from tests.support.trading_machine import TICKERS, Trading, broker_may_fail, run_machine
 
-ACCOUNTS = ("large", "tiny")
 _numbers = count(1)
+ACCOUNTS = ("large", "tiny")
 
 
 def _grown(order: Order) -> ExecutionReport:
@@ -203,25 +198,4 @@ class TradingOnBoth(Trading):
 def test_both_stores_answer_alike_whatever_happens(
     admin_db: Database, template_urls: DatabaseUrls, examples: int
 ) -> None:
-    @contextmanager
-    def opened() -> Iterator[Database]:
-        name = f"mirrored_{next(_numbers)}"
-        local.clone_database(admin_db, TEMPLATE, name)
-        url = local.url_for(template_urls.writer, database=name)
-        with closing(Database(target_from_url(url), application_name="mirrored")) as database:
-            yield MirroredDatabase(database)
-        local.drop_database(admin_db, name)
-
-    machine: Any = type("Machine", (TradingOnBoth,), {"opened": staticmethod(opened)})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=STEPS,
-            deadline=None,
-            derandomize=True,
-            phases=(Phase.explicit, Phase.generate),
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_machine(TradingOnBoth, admin_db, template_urls, examples, MirroredDatabase)

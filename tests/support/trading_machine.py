@@ -1,23 +1,29 @@
 """Signals, fills, faults, clocks and an operator in any order, as a machine that draws them."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from itertools import count
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
+    run_state_machine_as_test,
 )
 from pg8000.exceptions import DatabaseError
 
+from ops_local import database as local
+from ops_local.database import DatabaseUrls
 from ops_pipeline.db import accounts
+from ops_pipeline.db.driver.connection import Database, target_from_url
 from ops_pipeline.db.operations import invariants
 from ops_pipeline.domain.broker import OrderRequest, Side
 from ops_pipeline.domain.legible import IllegibleItem, ItemKind
@@ -31,6 +37,7 @@ from ops_pipeline.errors import (
 )
 from ops_pipeline.stages import control
 from ops_pipeline.stages.control import ControlCommand
+from tests.conftest import TEMPLATE
 from tests.support.builders_trading import DAY, TradingBench
 from tests.support.fake_broker import ENDED, Call, FakeBroker
 from tests.support.fakes import regular_session
@@ -53,6 +60,44 @@ FAULTS: tuple[tuple[Any, OpsError, bool], ...] = (
     ("cash_activities_since", BrokerUnavailable("503"), False),
 )
 STEPS = 25
+_numbers = count(1)
+
+
+def run_machine(
+    machine: "type[Trading]",
+    admin_db: Database,
+    template_urls: DatabaseUrls,
+    examples: int,
+    store: Callable[[Database], Any] = lambda database: database,
+) -> None:
+    """Draw so many histories, each in a database of its own.
+
+    Args:
+        store: What the stages are given of that database.
+    """
+
+    @contextmanager
+    def opened() -> Iterator[Any]:
+        name = f"stateful_{next(_numbers)}"
+        local.clone_database(admin_db, TEMPLATE, name)
+        url = local.url_for(template_urls.writer, database=name)
+        with closing(Database(target_from_url(url), application_name="stateful")) as database:
+            yield store(database)
+        local.drop_database(admin_db, name)
+
+    run_state_machine_as_test(
+        type("Machine", (machine,), {"opened": staticmethod(opened)}),
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=STEPS,
+            deadline=None,
+            derandomize=True,
+            # Shrinking costs a database a try: the steps as found are told at once.
+            phases=(Phase.explicit, Phase.generate),
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
 
 
 @contextmanager

@@ -1,16 +1,14 @@
 """Statements on accounts, their halts, and their losses at the broker."""
 
-from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 from ops_local.backtest.book.book import Book
 from ops_local.backtest.book.orders import filled_by_fills, is_live, is_since
-from ops_local.backtest.book.statements import answers
+from ops_local.backtest.book.statements import Values, answers
 from ops_local.backtest.book.tables import Row
 from ops_pipeline.domain.accounts import Account
 
-Values = Mapping[str, Any]
 _COLUMNS = tuple(column.name for column in fields(Account))
 
 

@@ -1,17 +1,15 @@
 """Statements on alerts and on what could not be booked."""
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from ops_local.backtest.book.book import Book
 from ops_local.backtest.book.holdings import looked_at
 from ops_local.backtest.book.orders import is_live
-from ops_local.backtest.book.statements import answers
+from ops_local.backtest.book.statements import Values, answers
 from ops_local.backtest.book.tables import Row
 
-Values = Mapping[str, Any]
 _KEY = ("kind", "scope", "subject")
 _EVER = datetime.min.replace(tzinfo=UTC)
 # As long as the columns of unbooked_facts.

@@ -1,14 +1,11 @@
 """Statements on requests to close: exits and cancels follow from them until all is flat."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from ops_local.backtest.book.book import Book
 from ops_local.backtest.book.orders import is_live
-from ops_local.backtest.book.statements import answers
+from ops_local.backtest.book.statements import Values, answers
 from ops_local.backtest.book.tables import Row
-
-Values = Mapping[str, Any]
 
 
 def _of_account(book: Book, account: str, *, is_open: bool) -> list[Row]:

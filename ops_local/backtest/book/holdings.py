@@ -1,13 +1,11 @@
 """Statements on what was held before the first run, and on corporate actions."""
 
-from collections.abc import Mapping
 from dataclasses import fields
 from datetime import date, datetime
-from typing import Any
 
 from ops_local.backtest.book.book import Book
 from ops_local.backtest.book.numeric import NONE, total
-from ops_local.backtest.book.statements import answers
+from ops_local.backtest.book.statements import Values, answers
 from ops_local.backtest.book.tables import Row
 from ops_pipeline.domain.corporate.actions import (
     REFUSED_AFTER,
@@ -18,7 +16,6 @@ from ops_pipeline.domain.corporate.actions import (
 from ops_pipeline.domain.corporate.adjustments import Adjustment
 from ops_pipeline.domain.holdings.external import ExternalHolding
 
-Values = Mapping[str, Any]
 _HOLDING = tuple(column.name for column in fields(ExternalHolding))
 _ACTION = tuple(column.name for column in fields(CorporateAction))
 _ADJUSTMENT = tuple(column.name for column in fields(Adjustment))

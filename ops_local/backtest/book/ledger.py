@@ -1,18 +1,14 @@
 """The statements behind `LedgerView`: holdings, results, P&L, and the facts around them."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from ops_local.backtest.book import close_requests, costs, holdings, market
 from ops_local.backtest.book.book import Book
 from ops_local.backtest.book.numeric import NONE, less, product, quotient, total
 from ops_local.backtest.book.orders import is_live, quantity_of
-from ops_local.backtest.book.statements import answers
+from ops_local.backtest.book.statements import Values, answers
 from ops_local.backtest.book.tables import Row
-
-Values = Mapping[str, Any]
 
 
 @answers("facts", "HELD")

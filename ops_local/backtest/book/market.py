@@ -1,16 +1,13 @@
 """Statements on the market: newest bars and features, halts, events."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from ops_local.backtest.book.book import Book
-from ops_local.backtest.book.statements import answers
+from ops_local.backtest.book.statements import Values, answers
 from ops_local.backtest.book.tables import Row
 from ops_pipeline.domain.market import MINUTE
 from ops_pipeline.domain.market_state.trading_halts import EVERY_TICKER
 
-Values = Mapping[str, Any]
 _HALT = ("ticker", "source", "reason", "halted_at", "resumed_at", "listed_at", "unlisted_at")
 _TIMES = ("halted_at", "resumed_at", "listed_at", "unlisted_at")
 _EVENT = ("ticker", "kind", "at", "source")

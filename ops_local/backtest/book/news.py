@@ -2,17 +2,16 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from ops_local.backtest.book.book import Book
-from ops_local.backtest.book.statements import answers
+from ops_local.backtest.book.statements import Values, answers
 from ops_local.backtest.book.tables import Row
 from ops_pipeline.domain.news.stories import COMPARED
 
-Values = Mapping[str, Any]
 _DUE = (
     "url",
     "source",

@@ -1,19 +1,16 @@
 """Statements on orders and fills."""
 
-from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from ops_local.backtest.book import caps
 from ops_local.backtest.book.book import Book
 from ops_local.backtest.book.numeric import less, total
-from ops_local.backtest.book.statements import answers
+from ops_local.backtest.book.statements import Values, answers
 from ops_local.backtest.book.tables import Row
 from ops_pipeline.domain.orders import LIVE, Order
 
-Values = Mapping[str, Any]
 COLUMNS = tuple(column.name for column in fields(Order))
 _SAVED = (
     "status",

@@ -1,20 +1,17 @@
 """Statements on positions, their events, marks and history."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
 from operator import itemgetter
-from typing import Any
 
 from ops_local.backtest.book.book import Book
 from ops_local.backtest.book.numeric import total
 from ops_local.backtest.book.orders import quantity_of
-from ops_local.backtest.book.statements import answers
+from ops_local.backtest.book.statements import Values, answers
 from ops_local.backtest.book.tables import Row
 from ops_pipeline.domain.exits import Position
 
-Values = Mapping[str, Any]
 COLUMNS = tuple(column.name for column in fields(Position))
 _SAVED = (
     "quantity",

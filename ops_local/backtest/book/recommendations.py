@@ -1,16 +1,14 @@
 """Statements on signals, recommendations, executions and the dispatcher's runs."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from ops_local.backtest.book.book import Book
-from ops_local.backtest.book.statements import answers
+from ops_local.backtest.book.statements import Values, answers
 from ops_local.backtest.book.tables import Row
 
-Values = Mapping[str, Any]
 COLUMNS = (
     "id",
     "ts",

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 # The rows that a statement returns or, as a number, those that it touched.
 Answer = list[Row] | int
-Statement = Callable[["Book", Mapping[str, Any]], Answer]
+Values = Mapping[str, Any]
+Statement = Callable[["Book", Values], Answer]
 T = TypeVar("T", bound=Statement)
 
 _KNOWN: dict[str, Statement] = {}
@@ -37,7 +38,7 @@ def answers(module: str, *names: str) -> Callable[[T], T]:
     return register
 
 
-def run(book: "Book", sql: str, values: Mapping[str, Any]) -> Answer:
+def run(book: "Book", sql: str, values: Values) -> Answer:
     """Answer one statement.
 
     Raises:

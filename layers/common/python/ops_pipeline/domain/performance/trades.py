@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from ops_pipeline.domain.performance import estimates
@@ -71,11 +71,10 @@ def grouped(
 def minutes_in_market(trades: Iterable[TradeResult]) -> float:
     """Minutes in which at least one of them was held; overlapping ones count once."""
     spans = sorted((trade.entered_at, trade.exited_at) for trade in trades)
-    held, until = 0.0, None
+    held, until = 0.0, datetime.min.replace(tzinfo=UTC)
     for start, end in spans:
-        begins = start if until is None else max(start, until)
-        held += max((end - begins).total_seconds(), 0.0) / 60
-        until = _later(until, end)
+        held += max((end - max(start, until)).total_seconds(), 0.0) / 60
+        until = max(until, end)
     return held
 
 
@@ -91,7 +90,3 @@ def bucket(value: float, width: float) -> str:
     """The range of this width that holds the value, such as 0.60-0.70."""
     low = math.floor(round(value / width, 9)) * width
     return f"{low:.2f}-{low + width:.2f}"
-
-
-def _later(one: datetime | None, other: datetime) -> datetime:
-    return other if one is None or other > one else one
